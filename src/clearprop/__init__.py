@@ -1,0 +1,3 @@
+"""Feed-forward neural networks trained by explicit backpropagation."""
+
+__version__ = "0.1.0"
