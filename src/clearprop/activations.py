@@ -1,0 +1,347 @@
+"""Activation functions, each with its derivative directly below it.
+
+The first file to read: ``costs``, ``architecture`` and ``backprop`` build on it. Every function
+takes the weighted inputs z, an array of any shape, and returns an array of that shape and dtype;
+all are finite, or honestly infinite (``exp``), for |z| up to 1e4 in float32 and float64. The smooth
+ones also take complex z, which is what the complex-step check of a gradient needs.
+
+softmax is the exception: a neuron's activation depends on its whole layer, so it has a Jacobian
+``diag(a) - a a^T`` where the others have a slope.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]  # of float32 or float64; of complex128 in a complex-step check
+Elementwise = Callable[[Array], Array]
+
+# A product that underflows to zero is the right answer here; a caller's np.errstate(all="raise")
+# holds for the caller's own code.
+_quiet = np.errstate(under="ignore", over="ignore")
+
+
+@dataclass(frozen=True)
+class Activation:
+    """A function and its derivative, as one value.
+
+    Parameters
+    ----------
+    name : str
+        Under which messages and files know it.
+    function, derivative : callable
+        Take z, an array of any shape, and return ``f(z)`` and ``f'(z)``: arrays of that shape, each
+        element a function of one element of z.
+    kinks : tuple of float, optional
+        The z where f' jumps; finite differences across them mean nothing.
+
+    Raises
+    ------
+    ValueError
+        If `derivative` disagrees with central differences of `function`, naming the largest
+        mismatch and where it is; or if one of them does not work element by element.
+
+    Examples
+    --------
+    >>> square = Activation("square", lambda z: z**2, lambda z: 2 * z)
+    >>> square(np.array([2.0, 3.0]))
+    array([4., 9.])
+    """
+
+    name: str
+    function: Elementwise
+    derivative: Elementwise
+    kinks: tuple[float, ...] = ()
+    smooth: bool = True  # and analytic: takes complex z
+    elementwise: bool = True
+    parts: tuple[Activation, ...] = ()  # one for each neuron, where they differ
+    built_in: bool = field(default=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Check a derivative that is not our own."""
+        if not self.built_in:
+            _check_derivative(self)
+
+    def __call__(self, z: Array) -> Array:
+        """Return ``f(z)`` in the dtype of z."""
+        return self.function(z).astype(z.dtype, copy=False)
+
+    def slope(self, z: Array) -> Array:
+        """Return ``f'(z)``, or for softmax the Jacobians, shape (n_samples, n_out, n_out)."""
+        return self.derivative(z).astype(z.dtype, copy=False)
+
+    def backward(self, z: Array, error: Array) -> Array:
+        """Return ``delta = dC/dz`` from ``error = dC/da``; both have shape (n_samples, n_out)."""
+        if self.elementwise:
+            return error * self.slope(z)
+        a = self(z)  # error @ (diag(a) - a a^T), without building the Jacobian
+        return a * (error - (a * error).sum(axis=1, keepdims=True))
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def _magnitude(z: Array) -> Array:
+    return np.where(z.real >= 0, z, -z)  # |z|, continued to complex z
+
+
+def _identity(z: Array) -> Array:
+    return z
+
+
+def _identity_slope(z: Array) -> Array:
+    return np.ones_like(z)
+
+
+@_quiet
+def _sigmoid(z: Array) -> Array:
+    e = np.exp(-_magnitude(z))  # at most 1: never overflows
+    return np.where(z.real >= 0, 1.0, e) / (1.0 + e)
+
+
+@_quiet
+def _sigmoid_slope(z: Array) -> Array:
+    e = np.exp(-_magnitude(z))
+    return e / (1.0 + e) ** 2  # sigma (1 - sigma), to full precision where 1 - sigma rounds to 0
+
+
+_tanh = np.tanh
+
+
+def _tanh_slope(z: Array) -> Array:
+    return 4.0 * _sigmoid_slope(2.0 * z)  # 1 - tanh^2, to full precision where tanh rounds to 1
+
+
+def _scaled_tanh(z: Array) -> Array:
+    return 1.7159 * np.tanh(2.0 / 3.0 * z)
+
+
+def _scaled_tanh_slope(z: Array) -> Array:
+    return 1.7159 * (2.0 / 3.0) * _tanh_slope(2.0 / 3.0 * z)
+
+
+def _relu(z: Array) -> Array:
+    return np.maximum(z, 0.0)  # not np.where(z > 0, ...): a NaN has to stay one
+
+
+def _relu_slope(z: Array) -> Array:
+    return np.where(z > 0, 1.0, 0.0)
+
+
+def _leaky_relu(z: Array) -> Array:
+    return np.maximum(z, 0.01 * z)
+
+
+def _leaky_relu_slope(z: Array) -> Array:
+    return np.where(z > 0, 1.0, 0.01)
+
+
+@_quiet
+def _elu(z: Array) -> Array:
+    return np.where(z.real > 0, z, np.expm1(np.where(z.real > 0, 0.0, z)))
+
+
+@_quiet
+def _elu_slope(z: Array) -> Array:
+    return np.exp(np.where(z.real > 0, 0.0, z))
+
+
+_SELU_SCALE = 1.0507009873554805
+_SELU_ALPHA = 1.6732632423543772
+
+
+@_quiet
+def _selu(z: Array) -> Array:
+    below = _SELU_ALPHA * np.expm1(np.where(z > 0, 0.0, z))
+    return _SELU_SCALE * np.where(z > 0, z, below)
+
+
+@_quiet
+def _selu_slope(z: Array) -> Array:
+    return _SELU_SCALE * np.where(z > 0, 1.0, _SELU_ALPHA * np.exp(np.where(z > 0, 0.0, z)))
+
+
+@_quiet
+def _normal_cdf(z: Array) -> Array:
+    from scipy.special import erfc  # the only function here that NumPy lacks
+
+    cdf: Array = 0.5 * erfc(-math.sqrt(0.5) * z)
+    return cdf
+
+
+def _gelu(z: Array) -> Array:
+    return z * _normal_cdf(z)
+
+
+@_quiet
+def _gelu_slope(z: Array) -> Array:
+    return _normal_cdf(z) + z * np.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
+
+
+def _silu(z: Array) -> Array:
+    return z * _sigmoid(z)
+
+
+def _silu_slope(z: Array) -> Array:
+    return _sigmoid(z) + z * _sigmoid_slope(z)
+
+
+@_quiet
+def _softplus(z: Array) -> Array:
+    return np.where(z.real >= 0, z, 0.0) + np.log1p(np.exp(-_magnitude(z)))
+
+
+_softplus_slope = _sigmoid
+
+
+def _mish(z: Array) -> Array:
+    return z * np.tanh(_softplus(z))
+
+
+def _mish_slope(z: Array) -> Array:
+    s = _softplus(z)
+    return np.tanh(s) + z * _tanh_slope(s) * _softplus_slope(z)
+
+
+@_quiet
+def _exp(z: Array) -> Array:
+    return np.exp(z)
+
+
+@_quiet
+def _softmax(z: Array) -> Array:
+    e = np.exp(z - z.real.max(axis=-1, keepdims=True))  # the largest is e^0: never overflows
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def _softmax_jacobian(z: Array) -> Array:
+    a = _softmax(z)
+    return a[..., :, None] * (np.eye(a.shape[-1], dtype=a.dtype) - a[..., None, :])
+
+
+def _built_in(name: str, function: Elementwise, derivative: Elementwise, **how: Any) -> Activation:
+    return Activation(name, function, derivative, built_in=True, **how)
+
+
+ACTIVATIONS: dict[str, Activation] = {
+    activation.name: activation
+    for activation in (
+        _built_in("identity", _identity, _identity_slope),
+        _built_in("sigmoid", _sigmoid, _sigmoid_slope),
+        _built_in("tanh", _tanh, _tanh_slope),
+        _built_in("scaled_tanh", _scaled_tanh, _scaled_tanh_slope),
+        _built_in("relu", _relu, _relu_slope, kinks=(0.0,), smooth=False),
+        _built_in("leaky_relu", _leaky_relu, _leaky_relu_slope, kinks=(0.0,), smooth=False),
+        _built_in("elu", _elu, _elu_slope),
+        _built_in("selu", _selu, _selu_slope, kinks=(0.0,), smooth=False),
+        _built_in("gelu", _gelu, _gelu_slope),
+        _built_in("silu", _silu, _silu_slope),
+        _built_in("mish", _mish, _mish_slope),
+        _built_in("softplus", _softplus, _softplus_slope),
+        _built_in("exp", _exp, _exp),
+        _built_in("softmax", _softmax, _softmax_jacobian, elementwise=False),
+    )
+}
+
+
+def resolve(activation: str | Activation | Sequence[str | Activation]) -> Activation:
+    """Return the activation of a layer from its name, itself, or one for each neuron.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, or softmax is asked for single neurons.
+    """
+    if isinstance(activation, Activation):
+        return activation
+    if isinstance(activation, str):
+        return ACTIVATIONS[known_name("activation", activation, ACTIVATIONS)]
+    if not isinstance(activation, Sequence):
+        raise TypeError(
+            "activation must be a name, an Activation, or a list with one of these for each neuron, "
+            f"got {activation!r}"
+        )
+    return _one_for_each_neuron(tuple(resolve(part) for part in activation))
+
+
+def known_name(argument: str, name: object, known: object) -> str:
+    """Return `name` if it is one of the `known` ones; otherwise say which there are.
+
+    Raises
+    ------
+    ValueError
+        If it is not, with the nearest known name.
+    """
+    names = [str(each) for each in known]  # type: ignore[attr-defined]
+    if isinstance(name, str) and name in names:
+        return name
+    near = difflib.get_close_matches(str(name), names, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"{argument} must be one of {', '.join(names)}, got {name!r}{hint}")
+
+
+def _one_for_each_neuron(parts: tuple[Activation, ...]) -> Activation:
+    for part in parts:
+        if not part.elementwise:
+            raise ValueError(f"activation {part} is for a whole layer, not for single neurons")
+    if len(set(parts)) == 1:
+        return parts[0]
+    columns = {f: np.array([j for j, part in enumerate(parts) if part == f]) for f in set(parts)}
+
+    def by_column(what: Callable[[Activation, Array], Array], z: Array) -> Array:
+        result = np.empty_like(z)
+        for f, mine in columns.items():
+            result[..., mine] = what(f, z[..., mine])
+        return result
+
+    return Activation(
+        name="[" + ", ".join(part.name for part in parts) + "]",
+        function=lambda z: by_column(Activation.__call__, z),
+        derivative=lambda z: by_column(Activation.slope, z),
+        kinks=tuple(sorted({kink for part in parts for kink in part.kinks})),
+        smooth=all(part.smooth for part in parts),
+        parts=parts,
+        built_in=True,
+    )
+
+
+def _check_derivative(activation: Activation) -> None:
+    """Refuse a derivative that disagrees with central differences of its function.
+
+    A point where the two one-sided differences disagree is a kink of the function, not a mistake of
+    the derivative; it is passed over.
+    """
+    # Irrational steps: no common kink (0, 1, -1, 0.5) is hit.
+    z = np.concatenate([np.arange(-6.0, 6.0, 0.0917), [-30.03, -15.17, 15.17, 30.03]])
+    name = activation.name
+    for what, f in (("function", activation.function), ("derivative", activation.derivative)):
+        values = np.asarray(f(z))
+        if values.shape != z.shape:
+            raise ValueError(
+                f"the {what} of activation {name!r} must return an array of the shape of z, "
+                f"{z.shape}, got {values.shape}"
+            )
+        if not np.array_equal(np.asarray(f(z[::-1].copy()))[::-1], values, equal_nan=True):
+            raise ValueError(f"the {what} of activation {name!r} must work element by element")
+    h = 1e-5
+    f = activation.function
+    left, right = (f(z) - f(z - h)) / h, (f(z + h) - f(z)) / h
+    estimate, claimed = (left + right) / 2, np.asarray(activation.derivative(z), dtype=np.float64)
+    scale = np.maximum(1.0, np.maximum(np.abs(estimate), np.abs(claimed)))
+    one_sided = np.abs(right - left) / scale
+    mismatch = np.where(one_sided < 1e-2, np.abs(estimate - claimed) / scale, 0.0)
+    mismatch = np.where(np.isnan(mismatch), np.inf, mismatch)
+    worst = int(np.argmax(mismatch))
+    if mismatch[worst] > 1e-5:
+        raise ValueError(
+            f"the derivative of activation {name!r} must agree with finite differences of its "
+            f"function: at z = {z[worst]:.4g} it gives {claimed[worst]:.6g}, the differences "
+            f"{estimate[worst]:.6g} (the largest mismatch, {mismatch[worst]:.2g})"
+        )

@@ -1,0 +1,75 @@
+"""Metrics: predictions and targets in, one number out, accumulated in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearprop.activations import known_name
+
+Array = NDArray[Any]
+Metric = Callable[[Array, Array], float]
+
+
+def correct(a: Array, y: Array) -> NDArray[np.bool_]:
+    """Return for each row whether the outputs `a` point to the class that `y` does.
+
+    Both have shape (n_samples, n_outputs): with several outputs the largest one counts, with one
+    output whether it is above 1/2.
+    """
+    if a.shape[1] == 1:
+        return (a[:, 0] > 0.5) == (y[:, 0] > 0.5)
+    return a.argmax(axis=1) == y.argmax(axis=1)
+
+
+def accuracy(a: Array, y: Array) -> float:
+    """Return the share of rows that are `correct`, in [0, 1]."""
+    return float(correct(a, y).mean())
+
+
+def mae(a: Array, y: Array) -> float:
+    """Return the mean absolute error over rows and outputs."""
+    return float(np.abs(a.astype(np.float64) - y).mean())
+
+
+def rmse(a: Array, y: Array) -> float:
+    """Return the root of the mean squared error over rows and outputs."""
+    return float(np.sqrt(((a.astype(np.float64) - y) ** 2).mean()))
+
+
+def r2(a: Array, y: Array) -> float:
+    """Return the coefficient of determination, averaged over outputs.
+
+    For an output whose targets are all equal it is 1 if every prediction is right and 0 otherwise, as
+    in scikit-learn.
+    """
+    wide = y.astype(np.float64)
+    residual = ((a.astype(np.float64) - wide) ** 2).sum(axis=0)
+    total = ((wide - wide.mean(axis=0)) ** 2).sum(axis=0)
+    share = residual / np.where(total > 0, total, 1.0)
+    return float(np.where(total > 0, 1.0 - share, np.where(residual > 0, 0.0, 1.0)).mean())
+
+
+METRICS: dict[str, Metric] = {"accuracy": accuracy, "mae": mae, "rmse": rmse, "r2": r2}
+HIGHER_IS_BETTER = ("accuracy", "r2", "running_accuracy")
+
+
+def resolve(metric: str | Metric) -> tuple[str, Metric]:
+    """Return a metric's name and function; your own takes (outputs, targets) and has a name.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    """
+    if callable(metric):
+        return getattr(metric, "__name__", "metric"), metric
+    return metric, METRICS[known_name("metric", metric, METRICS)]
+
+
+def higher_is_better(column: str) -> bool:
+    """Return whether a column of a history is one to be made large."""
+    return column.endswith(HIGHER_IS_BETTER)

@@ -1,0 +1,143 @@
+"""Random numbers that are looked up, not consumed.
+
+Every draw is a pure function of a seed and of where it is used: the Philox 4x32-10 generator of
+Salmon, Moraes, Dror and Shaw ("Parallel random numbers: as easy as 1, 2, 3", 2011) turns a counter of
+four 32-bit words and a key of two into four random words. The key is the seed; the counter is
+
+    (block, row, step modulo 2**32, purpose << 28 | layer << 16 | step >> 32)
+
+so that no two uses share a number, any part of a draw can be made alone, and every engine and any
+number of threads sees the same bits. Nothing here has a state.
+"""
+
+from __future__ import annotations
+
+import operator
+import secrets
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Words = NDArray[np.uint64]  # each holds 32 bits
+
+INITIAL_WEIGHTS, INITIAL_BIASES, SAMPLE_ORDER, DROPOUT, HOLDOUT, CHECK = range(1, 7)
+
+_LOW = np.uint64(0xFFFFFFFF)
+_SHIFT = np.uint64(32)
+_MULTIPLIERS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
+_WEYL = 0x9E3779B9, 0xBB67AE85
+_ROUNDS = 10
+
+
+def check_seed(seed: object, argument: str = "seed") -> int:
+    """Return `seed` as an int; one drawn from the operating system for None.
+
+    Raises
+    ------
+    TypeError
+        If it is neither None nor an integer.
+    ValueError
+        If it is not from 0 to 2**64 - 1.
+    """
+    if seed is None:
+        return secrets.randbits(63)  # 63: a file's readers may know no unsigned integers
+    try:
+        if isinstance(seed, bool | np.bool_):
+            raise TypeError
+        number = operator.index(seed)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(
+            f"{argument} must be None or an integer, got {seed!r}; a generator cannot be used, since "
+            "every draw here is a function of the seed alone"
+        ) from None
+    if not 0 <= number < 2**64:
+        raise ValueError(f"{argument} must be from 0 to 2**64 - 1, got {number}")
+    return number
+
+
+def philox(
+    seed: int, block: Any, row: Any, step: Any = 0, *, purpose: int, layer: int = 0
+) -> tuple[Words, Words, Words, Words]:
+    """Return four 32-bit words for each counter; block, row and step are broadcast together.
+
+    Parameters
+    ----------
+    seed : int
+        From 0 to 2**64 - 1.
+    block, row : int or array of int
+        From 0 to 2**32 - 1.
+    step : int
+        From 0 to 2**48 - 1.
+    purpose, layer : int
+        What the numbers are for (1 to 15), and where (0 to 4095).
+
+    Returns
+    -------
+    tuple of four ndarrays of uint64
+        Each element below 2**32.
+    """
+    x0, x1, x2 = (
+        np.asarray(each, dtype=np.uint64) for each in np.broadcast_arrays(block, row, step & 0xFFFFFFFF)
+    )
+    x3 = np.full_like(x0, purpose << 28 | layer << 16 | step >> 32)
+    key0, key1 = seed & 0xFFFFFFFF, seed >> 32
+    for _ in range(_ROUNDS):
+        product0, product1 = _MULTIPLIERS[0] * x0, _MULTIPLIERS[1] * x2
+        x0, x1, x2, x3 = (
+            (product1 >> _SHIFT) ^ x1 ^ np.uint64(key0),
+            product1 & _LOW,
+            (product0 >> _SHIFT) ^ x3 ^ np.uint64(key1),
+            product0 & _LOW,
+        )
+        key0, key1 = (key0 + _WEYL[0]) & 0xFFFFFFFF, (key1 + _WEYL[1]) & 0xFFFFFFFF
+    return x0, x1, x2, x3
+
+
+def _words64(seed: int, n: int, *, purpose: int, layer: int = 0, step: int = 0) -> Words:
+    blocks = np.arange((n + 1) // 2, dtype=np.uint64)
+    w0, w1, w2, w3 = philox(seed, blocks & _LOW, blocks >> _SHIFT, step, purpose=purpose, layer=layer)
+    return np.stack([w0 << _SHIFT | w1, w2 << _SHIFT | w3], axis=1).reshape(-1)[:n]
+
+
+def uniform(seed: int, n: int, *, purpose: int, layer: int = 0, step: int = 0) -> NDArray[np.float64]:
+    """Return n numbers uniform in [0, 1), each of 53 random bits."""
+    words = _words64(seed, n, purpose=purpose, layer=layer, step=step)
+    return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def normal(seed: int, n: int, *, purpose: int, layer: int = 0, step: int = 0) -> NDArray[np.float64]:
+    """Return n numbers from N(0, 1), by the transform of Box and Muller (1958)."""
+    u = uniform(seed, 2 * ((n + 1) // 2), purpose=purpose, layer=layer, step=step).reshape(-1, 2)
+    radius = np.sqrt(-2.0 * np.log1p(-u[:, 0]))  # 1 - u is never 0
+    angle = 2.0 * np.pi * u[:, 1]
+    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1).reshape(-1)[:n]
+
+
+def permutation(seed: int, n: int, *, step: int, purpose: int = SAMPLE_ORDER) -> NDArray[np.int64]:
+    """Return the numbers 0 to n - 1 in the random order that belongs to (seed, step).
+
+    The order of samples in epoch e is ``permutation(seed, n_samples, step=e)``.
+    """
+    return np.argsort(_words64(seed, n, purpose=purpose, step=step), kind="stable")
+
+
+def dropout_threshold(rate: float) -> int:
+    """Return the number below which a 32-bit word drops its neuron: ``rate * 2**32``, rounded."""
+    return round(rate * 2**32)
+
+
+def keep_mask(
+    seed: int, step: int, layer: int, n_rows: int, n_neurons: int, rate: float
+) -> NDArray[np.bool_]:
+    """Return which neurons of a layer are kept, shape (n_rows, n_neurons).
+
+    Neuron j of row i depends on (seed, step, layer, i, j) alone: it is word j mod 4 of the block
+    j // 4. Each is dropped with probability `rate`.
+    """
+    blocks = np.arange((n_neurons + 3) // 4)
+    words = philox(
+        seed, blocks[None, :], np.arange(n_rows)[:, None], step, purpose=DROPOUT, layer=layer
+    )
+    drawn = np.stack(words, axis=2).reshape(n_rows, -1)[:, :n_neurons]
+    return drawn >= np.uint64(dropout_threshold(rate))
