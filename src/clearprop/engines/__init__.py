@@ -1,0 +1,132 @@
+"""Engines: what runs a stretch of mini-batches, and what every engine agrees on.
+
+Into ``run`` flow a plan (what does not change), a state (flat arrays and numbers: it *is* the
+checkpoint), the data, the epoch's order of samples and one learning rate for each step of the stretch;
+out flow the changed state and a report. However an epoch is cut into stretches, the bits are the same.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearprop.activations import Array, known_name
+from clearprop.architecture import Architecture, Block
+from clearprop.optimizers import Optimizer
+
+
+class Data(NamedTuple):
+    """What is trained on, converted once: all of one dtype, C-contiguous, scaled."""
+
+    X: Array  # (n_samples, n_features)
+    Y: Array  # (n_samples, n_outputs)
+    sample_weight: Array | None  # (n_samples,), mean 1
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What does not change while a network is trained."""
+
+    architecture: Architecture
+    optimizer: Optimizer
+    seed: int
+    batch_size: int
+    n_samples: int
+    l2: float = 0.0
+    l1: float = 0.0
+    dropout: tuple[float, ...] = ()  # the rate of each hidden layer
+    clip_norm: float | None = None
+    frozen: tuple[Block, ...] = ()
+    counts_correct: bool = False  # whether the targets are classes
+    n_threads: int | None = None
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """The number of mini-batches, the last short one among them."""
+        return -(-self.n_samples // self.batch_size)
+
+    def lr_factors(self, dtype: np.dtype[Any]) -> Array | float:
+        """Return what multiplies the learning rate of each parameter: 0 where it is frozen."""
+        factors = self.architecture.factors("lr_factor")
+        for block in self.frozen:
+            factors[block.slice] = 0.0
+        return 1.0 if (factors == 1.0).all() else factors.astype(dtype)
+
+    def decay_factors(self, dtype: np.dtype[Any]) -> Array:
+        """Return what multiplies AdamW's decay of each parameter: 0 for biases."""
+        return self.architecture.factors("decay_factor").astype(dtype)
+
+
+@dataclass(eq=False)
+class State:
+    """Where a training is; changed in place by ``run``."""
+
+    parameters: Array  # (n_parameters,)
+    moments: Array  # (n_moments, n_parameters)
+    step: int = 0  # steps since the training seed was set: keys the dropout masks
+    updates: int = 0  # of this optimizer: a batch whose weights are all zero makes none
+    epoch: int = 0  # epochs since the training seed was set: keys the order of samples
+    epoch_step: int = 0  # steps of the epoch that is going on
+    epoch_cost: float = 0.0  # sum of its samples' weighted costs, each before its step's update
+
+    def copy(self) -> State:
+        """Return an independent copy."""
+        return State(
+            **{**vars(self), "parameters": self.parameters.copy(), "moments": self.moments.copy()}
+        )
+
+
+class Report(NamedTuple):
+    """What a stretch found."""
+
+    n_steps: int  # made; fewer than asked for only where one was bad
+    bad: bool  # the cost of the next step is not finite, or the parameters are not
+    correct: NDArray[np.bool_] | None  # of each sample in the order seen, before its step's update
+
+
+class Engine(Protocol):
+    """What trains."""
+
+    name: str
+
+    def run(
+        self, plan: Plan, state: State, data: Data, order: NDArray[np.int64], rates: NDArray[np.float64]
+    ) -> Report:
+        """Make ``len(rates)`` steps from ``state.epoch_step`` on, all within this epoch.
+
+        `order` is the epoch's permutation of rows. At a step whose cost is not finite the engine stops
+        before the update.
+        """
+        ...
+
+    def supports(self, plan: Plan) -> str | None:
+        """Return None, or a sentence with the reason why this engine cannot run the plan."""
+        ...
+
+
+ENGINES = ("numpy", "numba", "auto")
+
+
+def select(name: str, plan: Plan) -> Engine:
+    """Return the engine of that name; "auto" is the fastest installed one that supports the plan.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, or the engine is asked for by name and cannot run the plan.
+    ImportError
+        If it is asked for by name and not installed.
+    """
+    from clearprop.engines.reference import ReferenceEngine
+
+    known_name("engine", name, ENGINES)
+    reference = ReferenceEngine()
+    if name == "numpy" or importlib.util.find_spec("clearprop.engines.compiled") is None:
+        if name == "numba":
+            raise ValueError("engine 'numba' is not part of this version; use engine='numpy'")
+        return reference
+    return reference

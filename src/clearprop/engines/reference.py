@@ -1,0 +1,104 @@
+"""The reference engine: one mini-batch after the other, in NumPy, in the open.
+
+It calls ``backprop`` and the optimizer, in the order in which a textbook's algorithm names its steps.
+Every other engine is tested against it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearprop import backprop, metrics, randomness
+from clearprop.activations import Array
+from clearprop.engines import Data, Plan, Report, State
+
+
+class ReferenceEngine:
+    """Trains with the equations of ``backprop`` as they are written there."""
+
+    name = "numpy"
+
+    def supports(self, plan: Plan) -> str | None:
+        """Return None: the reference runs every plan."""
+        return None
+
+    def run(
+        self, plan: Plan, state: State, data: Data, order: NDArray[np.int64], rates: NDArray[np.float64]
+    ) -> Report:
+        """As in `Engine.run`."""
+        factors = plan.lr_factors(state.parameters.dtype)
+        decay = plan.decay_factors(state.parameters.dtype)
+        correct: list[NDArray[np.bool_]] = []
+        for made, rate in enumerate(rates):
+            first = state.epoch_step * plan.batch_size
+            rows = order[first : first + plan.batch_size]
+            X, Y = data.X[rows], data.Y[rows]
+            weight = None if data.sample_weight is None else data.sample_weight[rows]
+
+            passed = backprop.forward(plan.architecture, state.parameters, X, keep(plan, state, len(X)))
+            costs = batch_costs(plan, passed, Y, weight)
+            if not np.isfinite(costs):
+                return _report(plan, made, True, correct)
+            if plan.counts_correct:
+                correct.append(metrics.correct(passed.a[-1], Y))
+            if weight is None or weight.any():
+                gradient = step_gradient(plan, state, passed, Y, weight)
+                state.updates += 1
+                with np.errstate(all="ignore"):
+                    state.parameters[:], state.moments[:] = plan.optimizer.update(
+                        state.parameters,
+                        gradient,
+                        state.moments,
+                        float(rate) * factors,
+                        state.updates,
+                        decay,
+                    )
+            state.epoch_cost += costs
+            state.step += 1
+            state.epoch_step += 1
+        return _report(plan, len(rates), not np.isfinite(state.parameters).all(), correct)
+
+
+def _report(plan: Plan, made: int, bad: bool, correct: list[NDArray[np.bool_]]) -> Report:
+    seen = np.concatenate([np.zeros(0, bool), *correct]) if plan.counts_correct else None
+    return Report(made, bad, seen)
+
+
+def keep(plan: Plan, state: State, n_rows: int) -> tuple[Array | None, ...] | None:
+    """Return what this step's hidden activations are multiplied by, as in `backprop.Forward`."""
+    if not any(plan.dropout):
+        return None
+    dtype = state.parameters.dtype
+    hidden = zip(plan.architecture.layers, plan.dropout, strict=False)
+    scaled = [
+        None
+        if not rate
+        else randomness.keep_mask(plan.seed, state.step, layer, n_rows, each.size, rate).astype(dtype)
+        * dtype.type(1.0 / (1.0 - rate))
+        for layer, (each, rate) in enumerate(hidden)
+    ]
+    return (*scaled, None)  # the outputs are never dropped
+
+
+def batch_costs(plan: Plan, passed: backprop.Forward, Y: Array, weight: Array | None) -> float:
+    """Return the sum of the weighted costs of a batch's samples, without the penalties."""
+    costs = plan.architecture.cost.of_samples(plan.architecture.output, passed.z[-1], passed.a[-1], Y)
+    return float(costs.sum(dtype=np.float64) if weight is None else costs.astype(np.float64) @ weight)
+
+
+@np.errstate(all="ignore")
+def step_gradient(
+    plan: Plan, state: State, passed: backprop.Forward, Y: Array, weight: Array | None
+) -> Array:
+    """Return the gradient that the optimizer follows: of cost and penalties, frozen, clipped."""
+    back = backprop.backward(plan.architecture, state.parameters, passed, Y, weight)
+    gradient = backprop.gradient(plan.architecture, passed, back)
+    backprop.add_penalty_gradient(plan.architecture, gradient, state.parameters, plan.l2, plan.l1)
+    for block in plan.frozen:
+        gradient[block.slice] = 0.0
+    if plan.clip_norm is not None:
+        norm = float(np.sqrt((gradient.astype(np.float64) ** 2).sum()))
+        if norm > plan.clip_norm:
+            gradient *= plan.clip_norm / norm
+    return gradient
