@@ -69,10 +69,12 @@ class Activation:
         if not self.built_in:
             _check_derivative(self)
 
+    @_quiet
     def __call__(self, z: Array) -> Array:
         """Return ``f(z)`` in the dtype of z."""
         return self.function(z).astype(z.dtype, copy=False)
 
+    @_quiet
     def slope(self, z: Array) -> Array:
         """Return ``f'(z)``, or for softmax the Jacobians, shape (n_samples, n_out, n_out)."""
         return self.derivative(z).astype(z.dtype, copy=False)

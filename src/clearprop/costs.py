@@ -86,26 +86,26 @@ class Cost:
         if not self.built_in:
             _check_derivative(self)
 
+    @_quiet
     def of_samples(self, output: Activation, z: Array, a: Array, y: Array) -> Array:
         """Return the cost of each sample, shape (n_samples,)."""
-        with _quiet:
-            if output.name in self.canonical:
-                return self.canonical[output.name].value(z, y)
-            return self.value(a, y)
+        if output.name in self.canonical:
+            return self.canonical[output.name].value(z, y)
+        return self.value(a, y)
 
+    @_quiet
     def error(self, output: Activation, a: Array, y: Array) -> Array:
         """Return ``dC/da`` of the output layer, shape (n_samples, n_outputs)."""
-        with _quiet:
-            if output.name in self.canonical:
-                return self.canonical[output.name].derivative(a, y)
-            return self.derivative(a, y).astype(a.dtype, copy=False)
+        if output.name in self.canonical:
+            return self.canonical[output.name].derivative(a, y)
+        return self.derivative(a, y).astype(a.dtype, copy=False)
 
+    @_quiet
     def output_delta(self, output: Activation, z: Array, a: Array, y: Array) -> Array:
         """Return ``dC/dz`` of the output layer, shape (n_samples, n_outputs): BP1, or (37) of S2."""
-        with _quiet:
-            if output.name in self.canonical:
-                return self.canonical[output.name].delta(z, a, y)
-            return output.backward(z, self.error(output, a, y))
+        if output.name in self.canonical:
+            return self.canonical[output.name].delta(z, a, y)
+        return output.backward(z, self.error(output, a, y))
 
     def reduce(self, costs: Array, sample_weight: Array | None = None) -> float:
         """Return the mean or the sum of the samples' costs, accumulated in float64."""
@@ -169,21 +169,26 @@ def _log_sum_exp(z: Array) -> Array:
     return total
 
 
+def _ratio(y: Array, a: Array) -> Array:
+    ratio: Array = np.where(y == 0, 0.0, y / a)  # 0 ln a is 0, also where a has underflowed to 0
+    return ratio
+
+
 _SOFTMAX = Canonical(
     value=lambda z, y: (y * (_log_sum_exp(z) - z)).sum(axis=1),
-    derivative=lambda a, y: -y / a,
+    derivative=lambda a, y: -_ratio(y, a),
     delta=lambda z, a, y: a - y,  # needs rows of y that sum to 1 (X33)
     targets=DISTRIBUTION,
 )
 _SIGMOID = Canonical(
     value=lambda z, y: (_softplus(z) - y * z).sum(axis=1),
-    derivative=lambda a, y: (a - y) / (a * (1.0 - a)),
+    derivative=lambda a, y: _ratio(1.0 - y, 1.0 - a) - _ratio(y, a),
     delta=lambda z, a, y: a - y,
     targets=UNIT_INTERVAL,
 )
 _POISSON_EXP = Canonical(
     value=lambda z, y: (np.exp(z) - y * z).sum(axis=1),
-    derivative=lambda a, y: 1.0 - y / a,
+    derivative=lambda a, y: 1.0 - _ratio(y, a),
     delta=lambda z, a, y: a - y,
     targets=NOT_NEGATIVE,
 )
@@ -192,7 +197,7 @@ _POISSON_SOFTPLUS = Canonical(
     value=lambda z, y: (
         _softplus(z) - y * np.where(z.real < -30, z, np.log(_softplus(np.where(z.real < -30, 0.0, z))))
     ).sum(axis=1),
-    derivative=lambda a, y: 1.0 - y / a,
+    derivative=lambda a, y: 1.0 - _ratio(y, a),
     delta=lambda z, a, y: _sigmoid(z) - y * np.where(z.real < -30, 1.0, _sigmoid(z) / a),
     targets=NOT_NEGATIVE,
 )
