@@ -1,0 +1,512 @@
+"""Network: what users hold. Each method is a short way to the module that does the work."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearprop import architecture as architectures
+from clearprop import backprop, checkpoint, initializers, randomness
+from clearprop import trace as traces
+from clearprop.activations import Activation, Array
+from clearprop.architecture import Architecture, Block, Layer, Scaling
+from clearprop.costs import Cost
+from clearprop.data import arrays
+from clearprop.initializers import Initializer
+from clearprop.optimizers import Optimizer
+from clearprop.trace import Gradient, Trace
+from clearprop.training import EarlyStopping, History, Training
+
+_ROWS = 4096  # rows passed through together: bounds the memory of the hidden activations
+
+
+class Network:
+    """A feed-forward network, its parameters, and what turns raw data into its inputs.
+
+    Parameters
+    ----------
+    layers : list
+        The number of features, then a size or a `Layer` for every layer of neurons.
+    activation : str or Activation
+        Of hidden layers without one of their own.
+    output : str or Activation, optional
+        Of the last layer; the default goes with the cost: softmax with cross_entropy (sigmoid for one
+        output), sigmoid with binary_cross_entropy, exp with poisson, otherwise identity.
+    cost : str or Cost
+    initializer, bias_initializer : str or Initializer
+    dtype : {"float32", "float64"}
+    seed : int, optional
+        Of the initial parameters, and of the training unless `fit` is given one. None draws one from
+        the operating system; it is kept in `seed`.
+    scaling : Scaling, optional
+        Applied to every X before the first layer.
+
+    Attributes
+    ----------
+    classes : tuple or None
+        The labels that stand for outputs 0, 1, ...; None for 0 to n_outputs - 1 themselves.
+    feature_names : tuple of str or None
+    about : dict
+        Whatever JSON-able notes are to be kept in the model's file.
+    training_seed, epochs_trained, steps_trained : int
+        What the orders of samples and the dropout masks are keyed by.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the argument, its rule and the value.
+
+    Examples
+    --------
+    >>> net = Network([2, 3, 2], seed=0)
+    >>> net.sizes, net.n_parameters, net.weights[0].shape
+    ((2, 3, 2), 17, (3, 2))
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[int | Layer],
+        activation: str | Activation = "sigmoid",
+        output: str | Activation | None = None,
+        cost: str | Cost = "cross_entropy",
+        *,
+        initializer: str | Initializer = "glorot_uniform",
+        bias_initializer: str | Initializer = "zeros",
+        dtype: str = "float32",
+        seed: int | None = None,
+        scaling: Scaling | None = None,
+    ) -> None:
+        made = architectures.build(layers, activation, output, cost)
+        name = _check_dtype(dtype)
+        self.seed = randomness.check_seed(seed)
+        weights = initializers.resolve(initializer)
+        biases = initializers.resolve(bias_initializer, "bias_initializer")
+        parameters = made.initial_parameters(weights, biases, self.seed, name)
+        self._hold(made, parameters, _check_scaling(scaling, made.n_features))
+
+    def _hold(
+        self, architecture: Architecture, parameters: NDArray[Any], scaling: Scaling | None
+    ) -> None:
+        self.architecture = architecture
+        self._parameters = parameters
+        self.scaling = scaling
+        self.classes: tuple[Any, ...] | None = None
+        self.feature_names: tuple[str, ...] | None = None
+        self.about: dict[str, Any] = {}
+        self.training_seed, self.epochs_trained, self.steps_trained = self.seed, 0, 0
+
+    # What it is
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Number of neurons in every layer, the input first."""
+        return self.architecture.sizes
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The weight layers, without the input."""
+        return self.architecture.layers
+
+    @property
+    def parameters(self) -> NDArray[Any]:
+        """All parameters as one flat, writable vector."""
+        return self._parameters
+
+    @property
+    def weights(self) -> tuple[Array, ...]:
+        """Writable views of shape (n_out, n_in) into `parameters`."""
+        return self.architecture.views(self._parameters)[0]
+
+    @property
+    def biases(self) -> tuple[Array | None, ...]:
+        """Writable views of shape (n_out,) into `parameters`; None where a layer has none."""
+        return self.architecture.views(self._parameters)[1]
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """Where each of these lies in `parameters`."""
+        return self.architecture.blocks
+
+    @property
+    def n_parameters(self) -> int:
+        """The number of weights and biases."""
+        return self.architecture.n_parameters
+
+    @property
+    def dtype(self) -> str:
+        """Of the parameters, and of everything that is computed."""
+        return str(self._parameters.dtype)
+
+    def copy(self, dtype: str | None = None) -> Network:
+        """Return an independent copy, in another dtype if one is given."""
+        new = object.__new__(Network)
+        new.__dict__.update(self.__dict__)
+        new._parameters = self._parameters.astype(_check_dtype(dtype or self.dtype))
+        new.about = dict(self.about)
+        return new
+
+    __copy__ = copy
+
+    def __deepcopy__(self, memo: Any) -> Network:
+        return self.copy()
+
+    def __repr__(self) -> str:
+        activations = ", ".join(layer.function.name for layer in self.layers)
+        return f"<Network {'-'.join(map(str, self.sizes))}, {activations}, {self.architecture.cost}>"
+
+    def __str__(self) -> str:
+        """Return the layers, shapes, parameters, cost and multiply-adds as a table."""
+        weights, biases = self.weights, self.biases
+        lines = ["layer      size  activation    weights           parameters"]
+        lines.append(f"input {self.sizes[0]:9,}")
+        for i, layer in enumerate(self.layers):
+            bias = biases[i]
+            n = weights[i].size + (0 if bias is None else bias.size)
+            shape = " x ".join(map(str, weights[i].shape)) + ("" if layer.bias else ", no bias")
+            lines.append(f"{i + 1:5} {layer.size:9,}  {layer.function.name:12}  {shape:16}  {n:10,}")
+        forward, backward = self.architecture.multiply_adds()
+        lines.append(f"{self.n_parameters:,} parameters ({self.dtype}), cost {self.architecture.cost}")
+        lines.append(f"multiply-adds of one sample: forward {forward:,}, backward {backward:,}")
+        return "\n".join(lines)
+
+    # What flows in
+
+    def inputs(self, X: Any, argument: str = "X") -> Array:
+        """Return X checked, converted to the network's dtype and scaled: what layer 1 sees.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As in `data.arrays.as_inputs`.
+        """
+        _check_feature_names(X, self.feature_names)
+        converted = arrays.as_inputs(X, self.sizes[0], self.dtype, argument)
+        return converted if self.scaling is None else self.scaling(converted)
+
+    def targets(self, Y: Any, argument: str = "Y") -> Array:
+        """Return Y as an array of shape (n_samples, n_outputs): labels become one-hot rows.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As in `data.arrays.as_targets`.
+        """
+        return self._as_targets(Y, argument)[0]
+
+    def learn_targets(self, Y: Any, argument: str = "Y") -> tuple[Array, bool]:
+        """Return the `targets`, and whether they are classes; labels that are new become `classes`."""
+        targets, self.classes = self._as_targets(Y, argument)
+        if self._labelled:
+            return targets, True
+        one_hot = targets.shape[1] > 1 and bool(
+            ((targets == 0) | (targets == 1)).all() and (targets.sum(axis=1) == 1).all()
+        )
+        return targets, one_hot
+
+    def _as_targets(self, Y: Any, argument: str) -> tuple[Array, tuple[Any, ...] | None]:
+        return arrays.as_targets(
+            Y, self.sizes[-1], self.dtype, self.classes, labelled=self._labelled, argument=argument
+        )
+
+    @property
+    def _labelled(self) -> bool:
+        return self.architecture.output.name == "softmax" or self.architecture.cost.name in (
+            "cross_entropy",
+            "binary_cross_entropy",
+        )
+
+    def _pair(self, X: Any, Y: Any) -> tuple[Array, Array]:
+        inputs, targets = self.inputs(X), self.targets(Y)
+        if len(inputs) != len(targets):
+            raise ValueError(f"X and Y must have as many rows, got {len(inputs)} and {len(targets)}")
+        self.architecture.cost.check_targets(self.architecture.output, targets)
+        return inputs, targets
+
+    # What it computes
+
+    def predict(self, X: Any) -> Array:
+        """Return the activations of the last layer, shape (n_samples, n_outputs)."""
+        inputs = self.inputs(X)
+        out = np.empty((len(inputs), self.sizes[-1]), self.dtype)
+        for rows in _blocks(len(inputs)):
+            out[rows] = backprop.forward(self.architecture, self._parameters, inputs[rows]).a[-1]
+        return out
+
+    def classify(self, X: Any) -> NDArray[Any]:
+        """Return a label for each row, shape (n_samples,): that of the largest output.
+
+        With one output there are two labels, and the second is returned where it is above 1/2.
+
+        Raises
+        ------
+        ValueError
+            If the network has one output that is not a sigmoid: it does not classify.
+        """
+        if self.sizes[-1] == 1 and self.architecture.output.name != "sigmoid":
+            raise ValueError(
+                "classify needs several outputs or one sigmoid output, got one "
+                f"{self.architecture.output.name} output; use predict"
+            )
+        a = self.predict(X)
+        codes = a.argmax(axis=1) if a.shape[1] > 1 else (a[:, 0] > 0.5).astype(np.int64)
+        return codes if self.classes is None else np.array(self.classes)[codes]
+
+    def cost(
+        self, X: Any, Y: Any, *, sample_weight: Any = None, l2: float = 0.0, l1: float = 0.0
+    ) -> float:
+        """Return the cost over all samples, plus the penalties asked for."""
+        inputs, targets = self._pair(X, Y)
+        weight = arrays.as_sample_weight(sample_weight, len(inputs), self.dtype)
+        cost = self.evaluate_prepared(inputs, targets, weight)[1]
+        return cost + backprop.penalty(self.architecture, self._parameters, l2, l1)
+
+    def evaluate_prepared(
+        self, inputs: Array, targets: Array, weight: Array | None
+    ) -> tuple[Array, float]:
+        """Return outputs and cost for arrays that are checked, converted and scaled already."""
+        cost, output = self.architecture.cost, self.architecture.output
+        a, costs = np.empty_like(targets), np.empty(len(inputs))
+        for rows in _blocks(len(inputs)):
+            passed = backprop.forward(self.architecture, self._parameters, inputs[rows])
+            a[rows] = passed.a[-1]
+            costs[rows] = cost.of_samples(output, passed.z[-1], passed.a[-1], targets[rows])
+        return a, cost.reduce(costs, weight)
+
+    def gradient(
+        self,
+        X: Any,
+        Y: Any,
+        *,
+        per_sample: bool = False,
+        sample_weight: Any = None,
+        l2: float = 0.0,
+        l1: float = 0.0,
+    ) -> Gradient:
+        """Return the gradient of the cost with respect to every weight and bias.
+
+        Parameters
+        ----------
+        X, Y : array-like
+        per_sample : bool
+            Whether to return each sample's own gradient, along a leading axis; their mean (or sum, as
+            the cost says) is the gradient without it.
+        sample_weight : array-like of shape (n_samples,), optional
+            Rescaled to mean 1.
+        l2, l1 : float
+            Penalties whose gradients are added.
+        """
+        inputs, targets = self._pair(X, Y)
+        weight = arrays.as_sample_weight(sample_weight, len(inputs), self.dtype)
+        passed = backprop.forward(self.architecture, self._parameters, inputs)
+        back = backprop.backward(self.architecture, self._parameters, passed, targets, weight)
+        if per_sample:
+            if l2 or l1:
+                raise ValueError("per_sample gradients have no penalties; they belong to no sample")
+            flat = backprop.gradient_per_sample(self.architecture, passed, back)
+        else:
+            flat = backprop.gradient(self.architecture, passed, back)
+            backprop.add_penalty_gradient(self.architecture, flat, self._parameters, l2, l1)
+        return Gradient.of(self.architecture, flat)
+
+    def input_gradient(self, X: Any, Y: Any) -> Array:
+        """Return dC_x/dX, each sample's own cost by each of its raw features; the shape of X."""
+        inputs, targets = self._pair(X, Y)
+        passed = backprop.forward(self.architecture, self._parameters, inputs)
+        back = backprop.backward(self.architecture, self._parameters, passed, targets)
+        slope = back.delta[0] @ self.weights[0]
+        return slope if self.scaling is None else slope * self.scaling.factor.astype(self.dtype)
+
+    def trace(self, X: Any, Y: Any) -> Trace:
+        """Return every z, a, slope, error, delta and gradient of one pass."""
+        return traces.trace(self.architecture, self._parameters, *self._pair(X, Y))
+
+    # What it learns
+
+    def fit(
+        self,
+        X: Any,
+        Y: Any,
+        *,
+        epochs: int = 10,
+        batch_size: int | None = 32,
+        optimizer: str | Optimizer = "adam",
+        validation_data: tuple[Any, Any] | None = None,
+        metrics: Sequence[Any] = (),
+        train_metrics: bool = False,
+        running_window: int = 1000,
+        sample_weight: Any = None,
+        l2: float = 0.0,
+        l1: float = 0.0,
+        dropout: float | Sequence[float] = 0.0,
+        label_smoothing: float = 0.0,
+        clip_norm: float | None = None,
+        frozen: Sequence[str] = (),
+        early_stopping: EarlyStopping | None = None,
+        callbacks: Sequence[Any] = (),
+        engine: str = "auto",
+        n_threads: int | None = None,
+        seed: int | None = None,
+        progress: bool = True,
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_every: str = "1epoch",
+        resume: bool = False,
+        time_limit: float | None = None,
+    ) -> History:
+        """Train in place, from the parameters the network has, and return the history.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Raw; converted and scaled once.
+        Y : array-like
+            Of shape (n_samples, n_outputs), or labels of shape (n_samples,).
+        epochs : int
+            Passes over the data, at least 1; with L-BFGS, iterations.
+        batch_size : int or None
+            Samples in a step, at least 1; None takes them all. The last short batch is used.
+        optimizer : Optimizer or str
+            Starts afresh with each call.
+        validation_data : (X, Y), optional
+            Evaluated after every epoch.
+        metrics : list
+            Of "accuracy", "mae", "rmse", "r2", or functions of (outputs, targets); on the validation
+            data, and with `train_metrics` on the training data too.
+        running_window : int
+            ``history["running_accuracy"]`` is over the last so many samples, each before its update.
+        sample_weight : array-like of shape (n_samples,), optional
+            At least 0; rescaled to mean 1.
+        l2, l1 : float
+            Penalties ``l2/2 * sum w^2`` and ``l1 * sum |w|`` on the mean cost; not on biases.
+        dropout : float or list of float
+            Share of each hidden layer's neurons left out of a step, in [0, 1).
+        label_smoothing : float
+            Share of each target spread over all classes, in [0, 1).
+        clip_norm : float, optional
+            Longest gradient of a step; a longer one is scaled down to it.
+        frozen : list of str
+            Blocks ("layers.0.weight") or kinds ("biases") that are not updated.
+        early_stopping : EarlyStopping, optional
+        callbacks : list of callable
+            Each is called with the `Training` after every epoch; one that returns True ends it.
+        engine : {"auto", "numpy", "numba"}
+        n_threads : int, optional
+        seed : int, optional
+            Of the order of samples and of dropout; it also sets the count of epochs to 0. None goes on
+            with the network's own.
+        progress : bool
+            Whether to show epochs, costs and speed on standard error.
+        checkpoint : path, optional
+            Written every `checkpoint_every` ("2epochs", "30s") and at the end; with `resume=True` a
+            file that is there is gone on from, to the same bits as the unbroken run.
+        time_limit : float, optional
+            Seconds after which the training ends, in the middle of an epoch if need be.
+
+        Returns
+        -------
+        History
+
+        Raises
+        ------
+        DivergenceError
+            If the cost leaves the finite numbers; the last finite parameters are kept.
+        ValueError, TypeError
+            Naming the argument, its rule and the value.
+
+        Examples
+        --------
+        >>> X, Y = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 1, 1, 0])
+        >>> net = Network([2, 4, 2], activation="tanh", seed=0)
+        >>> history = net.fit(X, Y, epochs=300, batch_size=4, optimizer="adam", progress=False)
+        >>> len(history["cost"])
+        300
+        """
+        settings = {name: value for name, value in locals().items() if name not in ("self", "X", "Y")}
+        return Training(self, X, Y, **settings).run()
+
+    # What is kept
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network as a safetensors file, atomically.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written; what was there before is intact.
+        """
+        checkpoint.write_tensors(
+            Path(os.path.expanduser(os.fspath(path))),
+            checkpoint.network_tensors(self),
+            checkpoint.describe_network(self),
+        )
+
+
+def load(path: str | os.PathLike[str], custom: Iterable[Activation | Cost] = ()) -> Network:
+    """Return the network in a model file or checkpoint; nothing in the file is ever executed.
+
+    Parameters
+    ----------
+    path : path
+    custom : iterable of Activation and Cost
+        Your own, if the network uses any; they are found by their names.
+
+    Raises
+    ------
+    CheckpointError (a ValueError)
+        If the file is damaged, or not a network of this library.
+    OSError
+        If it cannot be read.
+    """
+    parts = checkpoint.read_network(Path(os.path.expanduser(os.fspath(path))), custom)
+    net = object.__new__(Network)
+    net.seed = parts.seed
+    net._hold(parts.architecture, parts.parameters, parts.scaling)
+    net.classes, net.feature_names, net.about = parts.classes, parts.feature_names, parts.about
+    net.training_seed = parts.training_seed
+    net.epochs_trained, net.steps_trained = parts.epochs_trained, parts.steps_trained
+    return net
+
+
+def _blocks(n: int) -> Iterable[slice]:
+    return (slice(first, first + _ROWS) for first in range(0, n, _ROWS))
+
+
+def _check_dtype(dtype: Any) -> str:
+    try:
+        name = np.dtype(dtype).name
+    except TypeError:
+        name = str(dtype)
+    if name not in ("float32", "float64"):
+        raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
+    return name
+
+
+def _check_scaling(scaling: Scaling | None, n_features: int) -> Scaling | None:
+    if scaling is None:
+        return None
+    if not isinstance(scaling, Scaling):
+        raise TypeError(f"scaling must be a Scaling, got {scaling!r}")
+    for name in ("shift", "factor"):
+        shape = getattr(scaling, name).shape
+        if shape not in ((1,), (n_features,)):
+            raise ValueError(f"scaling's {name} must have shape ({n_features},) or (1,), got {shape}")
+    return scaling
+
+
+def _check_feature_names(X: Any, known: tuple[str, ...] | None) -> None:
+    """Refuse a data frame whose columns are not the ones the network was trained on, in order."""
+    columns = getattr(X, "columns", None)
+    if known is None or columns is None or isinstance(X, Mapping):
+        return
+    names = tuple(str(name) for name in columns)
+    if names != known and set(map(str, range(len(known)))) != set(known):
+        missing = [name for name in known if name not in names]
+        extra = [name for name in names if name not in known]
+        raise ValueError(
+            f"X must have the columns the network was trained on, in their order; missing {missing}, "
+            f"unknown {extra}" + ("" if missing or extra else ", all in another order")
+        )

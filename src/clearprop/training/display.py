@@ -1,0 +1,129 @@
+"""What is seen of a training while it goes on, on standard error."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from typing import Any
+
+_SHOWN = ("cost", "running_accuracy", "validation_cost", "validation_accuracy", "validation_r2")
+
+
+class Display:
+    """Shows nothing: what ``progress=False`` asks for, and the base of the others."""
+
+    def start(self, done: float, epochs: int, steps_per_epoch: int) -> None:
+        """Take note of the epochs done already and of their number in all."""
+
+    def stretch(self, done: float, cost: float) -> None:
+        """Show that so many epochs are done, a broken number, and the cost of this one so far."""
+
+    def epoch(self, row: dict[str, float]) -> None:
+        """Show the row that the history got."""
+
+    def finish(self) -> None:
+        """Leave the terminal as it was."""
+
+
+def describe(row: dict[str, float], epochs: int) -> str:
+    """Return an epoch's row as one line."""
+    parts = [f"epoch {int(row['epoch']):{len(str(epochs))}}/{epochs}"]
+    names = [name for name in row if name in _SHOWN]
+    names += [n for n in row if n.startswith("validation_") and n not in names]
+    parts += [f"{name.replace('_', ' ')} {row[name]:.4g}" for name in names]
+    parts.append(f"{row['samples_per_second']:,.0f} samples/s")
+    return "  ".join(parts)
+
+
+class Lines(Display):
+    """One line for an epoch, at most two lines a second, for what is not a terminal."""
+
+    def start(self, done: float, epochs: int, steps_per_epoch: int) -> None:
+        """As in `Display.start`."""
+        self._epochs, self._first_done, self._begin = epochs, done, time.monotonic()
+        self._last, self._held = 0.0, ""
+
+    def epoch(self, row: dict[str, float]) -> None:
+        """As in `Display.epoch`."""
+        now = time.monotonic()
+        left = (now - self._begin) / max(row["epoch"] - self._first_done, 1e-9)
+        left *= max(self._epochs - row["epoch"], 0)
+        line = describe(row, self._epochs) + (f"  {left:.0f} s left" if left >= 1 else "")
+        self._held = line
+        if now - self._last >= 0.5:
+            self._print(line)
+            self._last = now
+
+    def finish(self) -> None:
+        """Print the last epoch if it was held back."""
+        if self._held:
+            self._print(self._held)
+
+    def _print(self, line: str) -> None:
+        self._held = ""
+        with contextlib.suppress(OSError, ValueError):  # nobody reads; the training matters more
+            print(line, file=sys.stderr, flush=True)
+
+
+class Bar(Display):
+    """A live line with a bar, the cost, the validation, the speed and the time left."""
+
+    def __init__(self, console: Any) -> None:
+        self._console = console
+
+    def start(self, done: float, epochs: int, steps_per_epoch: int) -> None:
+        """As in `Display.start`."""
+        from rich.progress import (
+            BarColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        self._epochs, self._text, self._cost = epochs, "", ""
+        self._progress = Progress(
+            TextColumn("epoch {task.fields[epoch]}/{task.total:.0f}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[text]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self._console,
+            refresh_per_second=8,
+        )
+        self._task = self._progress.add_task(
+            "", total=epochs, completed=int(done), epoch=int(done), text="starting"
+        )
+        self._progress.start()
+
+    def _show(self, done: float) -> None:
+        text = "  ".join(each for each in (self._cost, self._text) if each)
+        self._progress.update(self._task, completed=done, epoch=int(done), text=text)
+
+    def stretch(self, done: float, cost: float) -> None:
+        """As in `Display.stretch`."""
+        self._cost = f"cost {cost:.4g}"
+        self._show(done)
+
+    def epoch(self, row: dict[str, float]) -> None:
+        """As in `Display.epoch`."""
+        self._cost = f"cost {row['cost']:.4g}"
+        self._text = "  ".join(describe(row, self._epochs).split("  ")[2:])
+        self._show(row["epoch"])
+
+    def finish(self) -> None:
+        """As in `Display.finish`."""
+        self._progress.stop()
+
+
+def make(progress: bool) -> Display:
+    """Return what shows the progress here: a bar on a terminal, lines elsewhere, or nothing."""
+    if not progress or sys.stderr is None:
+        return Display()
+    if not sys.stderr.isatty():
+        return Lines()
+    from rich.console import Console
+
+    return Bar(Console(stderr=True))

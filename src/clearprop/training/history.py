@@ -1,0 +1,130 @@
+"""What a training recorded: one row for each epoch."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+TIMES = ("seconds", "samples_per_second")  # the columns that differ from run to run
+
+
+class History:
+    """The columns of a training, one value for each epoch.
+
+    ``history["cost"]`` is the mean of the batches' costs, each before its step's update: it comes free
+    of charge, and lags behind what the network costs at the end of the epoch.
+
+    Attributes
+    ----------
+    stopped : str
+        Why the training ended: "" (all epochs done), "early stopping", "callback", "time limit",
+        "interrupted" or "converged".
+
+    Examples
+    --------
+    >>> history = History()
+    >>> history.append({"epoch": 1, "cost": 0.5})
+    >>> history["cost"], len(history)
+    ([0.5], 1)
+    """
+
+    def __init__(self) -> None:
+        self.columns: dict[str, list[float]] = {}
+        self.stopped = ""
+
+    def append(self, row: dict[str, float]) -> None:
+        """Add an epoch; a column that is new, or missing, is filled with NaN."""
+        n = len(self)
+        for name in row:
+            self.columns.setdefault(name, [float("nan")] * n)
+        for name, values in self.columns.items():
+            values.append(row.get(name, float("nan")))
+
+    def __getitem__(self, column: str) -> list[float]:
+        if column not in self.columns:
+            raise KeyError(f"history has no column {column!r}; it has {', '.join(self.columns)}")
+        return self.columns[column]
+
+    def __contains__(self, column: object) -> bool:
+        return column in self.columns
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()), []))
+
+    def to_dict(self) -> dict[str, list[float]]:
+        """Return a dict of lists, one value for each epoch, ready for a data frame."""
+        return {name: list(values) for name, values in self.columns.items()}
+
+    def rows(self) -> list[dict[str, float]]:
+        """Return a dict for each epoch."""
+        return [{name: values[i] for name, values in self.columns.items()} for i in range(len(self))]
+
+    def to_csv(self) -> str:
+        """Return the table as CSV text with a header line."""
+        out = io.StringIO()
+        writer = csv.DictWriter(out, list(self.columns), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows())
+        return out.getvalue()
+
+    def __str__(self) -> str:
+        """Return the table, at most 12 epochs of it: the first two and the last ten."""
+        names = list(self.columns)
+        shown = [i for i in range(len(self)) if i < 2 or i >= len(self) - 10]
+        table = [names] + [[_short(name, self.columns[name][i]) for name in names] for i in shown]
+        widths = [max(len(row[j]) for row in table) for j in range(len(names))]
+        lines = ["  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) for row in table]
+        if len(shown) < len(self):
+            lines.insert(3, "...".rjust(widths[0]))
+        if self.stopped:
+            lines.append(f"stopped: {self.stopped}")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<History of {len(self)} epochs: {', '.join(self.columns)}>"
+
+    def plot(self, path: str | None = None) -> Any:
+        """Draw costs, metrics and the learning rate against epochs; return the matplotlib figure.
+
+        Parameters
+        ----------
+        path : str, optional
+            Where to save the picture; the ending decides the format.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed (the extra ``plot``).
+        """
+        try:
+            from matplotlib.figure import Figure
+            from matplotlib.ticker import MaxNLocator
+        except ImportError:
+            raise ImportError("history.plot needs matplotlib: pip install 'clearprop[plot]'") from None
+        names = [name for name in self.columns if name not in ("epoch", "learning_rate", *TIMES)]
+        costs = [name for name in names if name.endswith("cost")]
+        panels = [each for each in (costs, [n for n in names if n not in costs]) if each]
+        figure = Figure(figsize=(5.5 * max(len(panels), 1), 4), layout="constrained")
+        for number, panel in enumerate(panels, start=1):
+            axes = figure.add_subplot(1, len(panels), number)
+            for name in panel:
+                style = "-" if name.startswith("validation") or len(panel) == 1 else "--"
+                axes.plot(self["epoch"], self.columns[name], style, label=name.replace("_", " "))
+            axes.set_xlabel("epoch")
+            axes.set_title("cost" if panel is costs else "metrics", loc="left")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.grid(alpha=0.3)
+            axes.legend(frameon=False)
+            axes.spines[["top", "right"]].set_visible(False)
+        if path is not None:
+            figure.savefig(path, dpi=150)
+        return figure
+
+
+def _short(name: str, value: float) -> str:
+    if name == "epoch":
+        return str(int(value))
+    if name == "samples_per_second":
+        return f"{value:,.0f}"
+    return f"{value:.2f}" if name == "seconds" else f"{value:.5g}"

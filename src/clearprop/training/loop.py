@@ -1,0 +1,322 @@
+"""Training: runs an engine stretch by stretch, and does everything that is not arithmetic."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearprop import engines, metrics, randomness
+from clearprop.data import arrays
+from clearprop.engines import Data, Plan, State
+from clearprop.optimizers import LBFGS
+from clearprop.schedules import constant, find_plateau
+from clearprop.training import display, divergence, resume
+from clearprop.training.history import History
+from clearprop.training.interrupt import Interrupts
+from clearprop.training.settings import Settings
+from clearprop.training.stopping import Watch
+
+if TYPE_CHECKING:
+    from clearprop.network import Network
+
+STRETCH_SECONDS = 0.25  # how long an engine runs before Ctrl-C, clock and display are looked at
+
+
+class Training:
+    """One training of a network, which can be gone on with.
+
+    Parameters
+    ----------
+    net : Network
+        Changed in place.
+    X, Y, validation_data, sample_weight, **settings
+        As in `Network.fit`.
+
+    Attributes
+    ----------
+    history : History
+    state : State
+        Everything the next step depends on: parameters, moments, and where it is.
+    epochs_done : int
+        Since this training began.
+
+    Examples
+    --------
+    >>> training = Training(net, X, Y, progress=False, seed=0)
+    >>> len(training.run(2)), len(training.run(3))  # goes on: optimizer, schedule, order of samples
+    (2, 5)
+    """
+
+    def __init__(
+        self,
+        net: Network,
+        X: Any,
+        Y: Any,
+        *,
+        validation_data: Any = None,
+        sample_weight: Any = None,
+        **settings: Any,
+    ) -> None:
+        self.net = net
+        self.settings = options = Settings(**settings)
+        self.data = self._prepare(X, Y, sample_weight)
+        self.validation = None if validation_data is None else self._prepare_validation(validation_data)
+        if options.seed is not None:
+            net.training_seed, net.epochs_trained, net.steps_trained = options.seed, 0, 0
+        self.plan = self._make_plan()
+        self.engine = engines.select(options.engine, self.plan)
+        self.history = History()
+        self.window = np.zeros(0, bool)  # of the last samples: which were right before their update
+        self._watch_schedule()
+        self._check_monitored()
+        self.state = State(
+            net.parameters,
+            options.optimizer.init(net.parameters),
+            step=net.steps_trained,
+            epoch=net.epochs_trained,
+        )
+        self.first_epoch = self.state.epoch
+        self.epoch_seconds = 0.0
+        self.best_parameters: NDArray[Any] | None = None
+        self._latest: NDArray[Any] | None = (
+            None  # the parameters to go on from, where best ones are shown
+        )
+        self._order: tuple[int, NDArray[np.int64]] | None = None
+        self._step_seconds = STRETCH_SECONDS  # the first stretch is one step long
+        self._checkpoint = resume.CheckpointFile(self) if options.checkpoint is not None else None
+
+    # What flows in
+
+    def _prepare(self, X: Any, Y: Any, sample_weight: Any) -> Data:
+        net, options = self.net, self.settings
+        inputs = net.inputs(X)
+        targets, labelled = net.learn_targets(Y)
+        if len(inputs) != len(targets):
+            raise ValueError(f"X and Y must have as many rows, got {len(inputs)} and {len(targets)}")
+        self._labelled = labelled
+        if options.label_smoothing:
+            targets = self._smoothed(targets)
+        net.architecture.cost.check_targets(net.architecture.output, targets)
+        weight = arrays.as_sample_weight(sample_weight, len(inputs), net.dtype)
+        return Data(inputs, targets, weight)
+
+    def _smoothed(self, targets: NDArray[Any]) -> NDArray[Any]:
+        output, amount = self.net.architecture.output.name, self.settings.label_smoothing
+        if output not in ("softmax", "sigmoid"):
+            raise ValueError(f"label_smoothing needs softmax or sigmoid outputs, got {output}")
+        classes = targets.shape[1] if output == "softmax" else 2
+        return (targets * (1.0 - amount) + amount / classes).astype(targets.dtype)
+
+    def _prepare_validation(self, validation_data: Any) -> Data:
+        if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
+            raise TypeError(
+                f"validation_data must be a pair (X, Y), got {type(validation_data).__name__}"
+            )
+        X = self.net.inputs(validation_data[0], "validation X")
+        Y, _ = self.net.learn_targets(validation_data[1], "validation Y")
+        if len(X) != len(Y):
+            raise ValueError(f"validation X and Y must have as many rows, got {len(X)} and {len(Y)}")
+        return Data(X, Y, None)
+
+    def _make_plan(self) -> Plan:
+        net, options, n = self.net, self.settings, len(self.data.X)
+        size = n if options.batch_size is None else options.batch_size
+        if size > n:
+            warnings.warn(
+                f"batch_size {size} is larger than the {n} samples; all of them make one batch",
+                UserWarning,
+                stacklevel=4,
+            )
+            size = n
+        return Plan(
+            architecture=net.architecture,
+            optimizer=options.optimizer,
+            seed=net.training_seed,
+            batch_size=size,
+            n_samples=n,
+            l2=float(options.l2),
+            l1=float(options.l1),
+            dropout=options.dropout_rates(len(net.layers) - 1),
+            clip_norm=options.clip_norm,
+            frozen=net.architecture.select(options.frozen),
+            counts_correct=self._labelled,
+            n_threads=options.n_threads,
+        )
+
+    def _watch_schedule(self) -> None:
+        stop, plateau = self.settings.early_stopping, find_plateau(self.settings.optimizer.schedule)
+        self.stopper = Watch(stop.monitor, stop.patience, stop.min_delta) if stop else None
+        self.plateau = Watch(plateau.monitor, plateau.patience, plateau.min_delta) if plateau else None
+        self.plateau_factor = 1.0
+
+    def _check_monitored(self) -> None:
+        columns = {"cost"} | ({"running_accuracy"} if self.plan.counts_correct else set())
+        names = [metrics.resolve(each)[0] for each in self.settings.metrics if each != "cost"] + [
+            "cost"
+        ]
+        columns |= {f"validation_{name}" for name in names} if self.validation else set()
+        columns |= {f"training_{name}" for name in names} if self.settings.train_metrics else set()
+        for column in self.settings.monitored():
+            if column not in columns:
+                raise ValueError(
+                    f"monitor must be a column of the history, {', '.join(sorted(columns))}, got "
+                    f"{column!r}; validation columns need validation_data, metrics need metrics"
+                )
+
+    # What goes on
+
+    @property
+    def epochs_done(self) -> int:
+        """The number of epochs since this training began."""
+        return self.state.epoch - self.first_epoch
+
+    @property
+    def order(self) -> NDArray[np.int64]:
+        """The order of samples in the epoch that is going on."""
+        if self._order is None or self._order[0] != self.state.epoch:
+            drawn = randomness.permutation(self.plan.seed, self.plan.n_samples, step=self.state.epoch)
+            self._order = (self.state.epoch, drawn)
+        return self._order[1]
+
+    def run(self, epochs: int | None = None) -> History:
+        """Train `epochs` more (default: up to the epochs of the settings); return the history.
+
+        Raises
+        ------
+        DivergenceError
+            If a cost or parameter stops being finite; the network keeps the last finite parameters.
+        """
+        options = self.settings
+        target = options.epochs if epochs is None else self.epochs_done + epochs
+        if self._latest is not None:
+            self.net.parameters[:], self._latest = self._latest, None
+        if self.history.stopped in ("early stopping", "converged") and epochs is None:
+            target = 0
+        else:
+            self.history.stopped = ""
+        deadline = time.monotonic() + options.time_limit if options.time_limit else math.inf
+        shown = display.make(options.progress)
+        shown.start(self.epochs_done, target, self.plan.steps_per_epoch)
+        try:
+            with Interrupts() as interrupts:
+                if isinstance(options.optimizer, LBFGS):
+                    from clearprop.training.lbfgs import run_lbfgs
+
+                    run_lbfgs(self, target, interrupts, deadline, shown)
+                while self.epochs_done < target and not self.history.stopped:
+                    self._stretch(interrupts, deadline, shown)
+                if self._checkpoint:
+                    self._checkpoint.write()
+        finally:
+            shown.finish()
+            self._hand_over()
+        return self.history
+
+    def _stretch(self, interrupts: Interrupts, deadline: float, shown: display.Display) -> None:
+        state, plan = self.state, self.plan
+        budget = min(STRETCH_SECONDS, max(deadline - time.monotonic(), 0.0))
+        wanted = max(1, round(budget / self._step_seconds))
+        n_steps = min(wanted, plan.steps_per_epoch - state.epoch_step)
+        rates = self._rates(n_steps)
+        start = state.copy()
+        began = time.monotonic()
+        report = self.engine.run(plan, state, self.data, self.order, rates)
+        seconds = time.monotonic() - began
+        if report.bad:
+            self._diverged(start, rates)
+        if report.correct is not None:
+            self.window = np.concatenate([self.window, report.correct])[-self.settings.running_window :]
+        self._step_seconds = max(seconds / n_steps, 1e-7)
+        self.epoch_seconds += seconds
+        if state.epoch_step == plan.steps_per_epoch:
+            self._end_epoch(shown)
+        else:
+            seen = state.epoch_step * plan.batch_size
+            scale = 1.0 if plan.architecture.cost.reduction == "sum" else 1.0 / seen
+            shown.stretch(
+                self.epochs_done + state.epoch_step / plan.steps_per_epoch, state.epoch_cost * scale
+            )
+        if interrupts.received:
+            self.history.stopped = "interrupted"
+        elif time.monotonic() >= deadline and not self.history.stopped:
+            self.history.stopped = "time limit"
+        if self._checkpoint and not self.history.stopped:
+            self._checkpoint.write_if_due()
+
+    def _rates(self, n_steps: int) -> NDArray[np.float64]:
+        schedule, spe = self.settings.optimizer.schedule, self.plan.steps_per_epoch
+        if isinstance(schedule, constant):
+            return np.full(n_steps, schedule.rate)
+        first = self.state.epoch_step
+        rates = [schedule(self.epochs_done + (first + i) / spe) for i in range(n_steps)]
+        return np.array(rates) * self.plateau_factor
+
+    def _diverged(self, start: State, rates: NDArray[np.float64]) -> None:
+        finite, error = divergence.diagnose(self.plan, start, self.data, self.order, rates)
+        self.state.parameters[:] = finite.parameters
+        finite.parameters = self.state.parameters
+        self.state = finite
+        raise error
+
+    def _end_epoch(self, shown: display.Display) -> None:
+        state, plan = self.state, self.plan
+        mean = plan.architecture.cost.reduction == "mean"
+        cost = state.epoch_cost / plan.n_samples if mean else state.epoch_cost
+        rate = float(self._rates(1)[0]) if not isinstance(self.settings.optimizer, LBFGS) else 1.0
+        state.epoch, state.epoch_step, state.epoch_cost = state.epoch + 1, 0, 0.0
+        self.net.epochs_trained, self.net.steps_trained = state.epoch, state.step
+        self.record_epoch(cost, rate)
+        shown.epoch({**self.history.rows()[-1], "epoch": self.epochs_done})
+
+    def record_epoch(self, cost: float, rate: float) -> None:
+        """Add the epoch that has just ended to the history, and see what follows from it."""
+        row: dict[str, float] = {"epoch": self.state.epoch, "cost": cost}
+        if self.plan.counts_correct and self.window.size:
+            row["running_accuracy"] = float(self.window.mean())
+        if self.settings.train_metrics:
+            row |= self._evaluate("training", self.data)
+        if self.validation is not None:
+            row |= self._evaluate("validation", self.validation)
+        row["learning_rate"] = rate
+        row["seconds"] = self.epoch_seconds
+        row["samples_per_second"] = self.plan.n_samples / max(self.epoch_seconds, 1e-9)
+        self.epoch_seconds = 0.0
+        self.history.append(row)
+        self._follow(row)
+        verdicts = [callback(self) for callback in self.settings.callbacks]  # each is asked
+        if any(verdicts) and not self.history.stopped:
+            self.history.stopped = "callback"
+
+    def _follow(self, row: dict[str, float]) -> None:
+        plateau, stop = find_plateau(self.settings.optimizer.schedule), self.settings.early_stopping
+        if plateau and self.plateau:
+            self.plateau.see(row[plateau.monitor], self.state.epoch)
+            if self.plateau.exhausted:
+                self.plateau_factor *= plateau.factor
+                self.plateau.waited = 0
+        if stop and self.stopper:
+            if self.stopper.see(row[stop.monitor], self.state.epoch) and stop.restore_best:
+                self.best_parameters = self.state.parameters.copy()
+            if self.stopper.exhausted:
+                self.history.stopped = "early stopping"
+
+    def _evaluate(self, part: str, data: Data) -> dict[str, float]:
+        a, cost = self.net.evaluate_prepared(data.X, data.Y, data.sample_weight)
+        row = {f"{part}_cost": cost}
+        for each in self.settings.metrics:
+            if each != "cost":
+                name, metric = metrics.resolve(each)
+                row[f"{part}_{name}"] = metric(a, data.Y)
+        return row
+
+    def _hand_over(self) -> None:
+        """Leave the network as the caller is to find it: with its best parameters, if there are any."""
+        self.net.epochs_trained, self.net.steps_trained = self.state.epoch, self.state.step
+        if self.best_parameters is not None:
+            self._latest = self.state.parameters.copy()
+            self.net.parameters[:] = self.best_parameters

@@ -1,0 +1,199 @@
+"""Checkpoints: a training on disk, and a training that goes on from there to the same bits."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearprop import checkpoint
+from clearprop.checkpoint import CheckpointError
+
+if TYPE_CHECKING:
+    from clearprop.training.loop import Training
+
+_COUNTERS = ("step", "updates", "epoch", "epoch_step", "epoch_cost")
+
+
+def fingerprint(*arrays: NDArray[Any] | None) -> str:
+    """Return a SHA-256 over shapes, dtypes and bytes."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        if array is None:
+            digest.update(b"none")
+            continue
+        digest.update(f"{array.shape}{array.dtype}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions on which bit-identity depends."""
+    from clearprop import __version__
+
+    return {"clearprop": __version__, "numpy": np.__version__, "python": platform.python_version()}
+
+
+def _plain(number: float) -> float | str:
+    """Return a number as strict JSON can hold it; ``float`` takes both forms back."""
+    return number if math.isfinite(number) else str(float(number))
+
+
+class CheckpointFile:
+    """Where a training is written to, when, and how it is taken back.
+
+    Raises
+    ------
+    FileExistsError
+        If the file is there and ``resume`` was not asked for: it would be lost.
+    ValueError
+        If the file's training differs from the one that is to go on, naming each difference.
+    """
+
+    def __init__(self, training: Training) -> None:
+        self.training = training
+        options = training.settings
+        self.path = Path(os.path.expanduser(os.fspath(options.checkpoint)))
+        self.unit, self.every = options.interval
+        self.data_fingerprint = fingerprint(*training.data, *(training.validation or ()))
+        self.resumed = False
+        if self.path.exists():
+            if not options.resume:
+                raise FileExistsError(
+                    f"checkpoint {self.path} exists; use resume=True to go on from it, or another name"
+                )
+            self._restore()
+            self.resumed = True
+        self._last_epoch, self._last_time = training.epochs_done, time.monotonic()
+        self._written_at: tuple[int, int] | None = None
+
+    def write_if_due(self) -> None:
+        """Write a checkpoint when its interval is over."""
+        training = self.training
+        if self.unit == "epochs":
+            due = (
+                training.state.epoch_step == 0 and training.epochs_done >= self._last_epoch + self.every
+            )
+        else:
+            due = time.monotonic() - self._last_time >= self.every
+        if due:
+            self.write()
+
+    def write(self) -> None:
+        """Write the training as it is now, unless the file holds it already."""
+        training, state = self.training, self.training.state
+        if self._written_at == (state.epoch, state.epoch_step):
+            return
+        tensors = checkpoint.network_tensors(training.net) | {"training.moments": state.moments}
+        tensors |= {"training.window": training.window}
+        if training.best_parameters is not None:
+            tensors["training.best_parameters"] = training.best_parameters
+        metadata = checkpoint.describe_network(training.net) | {"training": self._describe()}
+        checkpoint.write_tensors(self.path, tensors, metadata)
+        self._last_epoch, self._last_time = training.epochs_done, time.monotonic()
+        self._written_at = (state.epoch, state.epoch_step)
+
+    def _describe(self) -> dict[str, Any]:
+        training, state = self.training, self.training.state
+        return {
+            "settings": training.settings.describe(),
+            "seed": training.plan.seed,
+            "engine": training.engine.name,
+            "n_threads": training.settings.n_threads,
+            "data": self.data_fingerprint,
+            "state": {name: getattr(state, name) for name in _COUNTERS},
+            "first_epoch": training.first_epoch,
+            "epoch_seconds": training.epoch_seconds,
+            "history": {
+                name: [_plain(v) for v in values] for name, values in training.history.to_dict().items()
+            },
+            "stopped": training.history.stopped,
+            "early_stopping": training.stopper.to_dict() if training.stopper else None,
+            "plateau": training.plateau.to_dict() if training.plateau else None,
+            "plateau_factor": training.plateau_factor,
+            "versions": versions(),
+        }
+
+    def _restore(self) -> None:
+        tensors, metadata = checkpoint.read_tensors(self.path)
+        saved = metadata.get("training")
+        if not isinstance(saved, dict):
+            raise CheckpointError(f"{self.path} holds a model, not a training that could be resumed")
+        try:
+            self._compare(saved, metadata)
+            self._take(saved, tensors)
+        except (KeyError, TypeError, AttributeError) as problem:
+            raise CheckpointError(f"{self.path} is not a complete checkpoint: {problem}") from None
+
+    def _compare(self, saved: dict[str, Any], metadata: dict[str, Any]) -> None:
+        training = self.training
+        now: dict[str, Any] = dict(training.settings.describe())
+        then: dict[str, Any] = dict(saved["settings"])
+        now["network"] = checkpoint.describe_network(training.net)["architecture"]
+        then["network"] = metadata["architecture"]
+        if training.settings.seed is not None:
+            now["seed"], then["seed"] = training.settings.seed, saved["seed"]
+        now["engine"], then["engine"] = training.engine.name, saved["engine"]
+        different = [
+            f"{name} is {now.get(name)!r}, was {then.get(name)!r}"
+            for name in sorted({*now, *then})
+            if now.get(name) != then.get(name)
+        ]
+        if saved["data"] != self.data_fingerprint:
+            different.append("the data are not the same")
+        if different:
+            raise ValueError(
+                f"{self.path} cannot be resumed with other settings: {'; '.join(different)}"
+            )
+        changed = [
+            f"{name} {version} (now {versions().get(name)})"
+            for name, version in saved["versions"].items()
+            if versions().get(name) != version
+        ]
+        if saved["n_threads"] != training.settings.n_threads:
+            changed.append(f"n_threads {saved['n_threads']} (now {training.settings.n_threads})")
+        if changed:
+            print(
+                f"{self.path} was written with {', '.join(changed)}: the run goes on, but not to the "
+                "same bits",
+                file=sys.stderr,
+            )
+
+    def _take(self, saved: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> None:
+        training, state = self.training, self.training.state
+        counters = {name: type(getattr(state, name))(saved["state"][name]) for name in _COUNTERS}
+        moments, parameters = (
+            tensors["training.moments"],
+            checkpoint.flat_parameters(training.net.architecture, tensors, training.net.dtype),
+        )
+        if moments.shape != state.moments.shape or moments.dtype != state.moments.dtype:
+            raise CheckpointError(
+                f"{self.path} has moments of shape {moments.shape} and {moments.dtype}, expected "
+                f"{state.moments.shape} and {state.moments.dtype}"
+            )
+        steps = training.plan.steps_per_epoch
+        if not 0 <= counters["epoch_step"] < steps or min(counters["epoch"], counters["step"]) < 0:
+            raise CheckpointError(f"{self.path} stands at step {counters['epoch_step']} of {steps}")
+        state.parameters[:], state.moments[:] = parameters, moments
+        for name, value in counters.items():
+            setattr(state, name, value)
+        training.window = tensors["training.window"].astype(bool)
+        training.best_parameters = tensors.get("training.best_parameters")
+        training.first_epoch, training.epoch_seconds = saved["first_epoch"], saved["epoch_seconds"]
+        training.history.columns = {name: list(map(float, v)) for name, v in saved["history"].items()}
+        # A run that was interrupted, or came to its limit, is to go on; one that was done is not.
+        training.history.stopped = saved["stopped"] if saved["stopped"] == "early stopping" else ""
+        for watch, name in ((training.stopper, "early_stopping"), (training.plateau, "plateau")):
+            if watch:
+                watch.restore(saved[name])
+        training.plateau_factor = saved["plateau_factor"]
+        training.net.training_seed = saved["seed"]
+        training.plan = training._make_plan()

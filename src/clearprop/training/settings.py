@@ -1,0 +1,187 @@
+"""The arguments of a training, each checked against its rule when they are given."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import operator
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from clearprop import metrics as known_metrics
+from clearprop import optimizers, randomness
+from clearprop.activations import known_name
+from clearprop.engines import ENGINES
+from clearprop.optimizers import LBFGS, Optimizer
+from clearprop.schedules import find_plateau, is_number
+from clearprop.training.stopping import EarlyStopping
+
+Callback = Callable[[Any], bool | None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What ``fit`` takes besides the data; `Network.fit` says what each argument means.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the argument, its rule and the value.
+    """
+
+    epochs: int = 10
+    batch_size: int | None = 32
+    optimizer: Optimizer = dataclasses.field(default_factory=optimizers.Adam)
+    metrics: Sequence[Any] = ()
+    train_metrics: bool = False
+    running_window: int = 1000
+    l2: float = 0.0
+    l1: float = 0.0
+    dropout: float | Sequence[float] = 0.0
+    label_smoothing: float = 0.0
+    clip_norm: float | None = None
+    frozen: Sequence[str] = ()
+    early_stopping: EarlyStopping | None = None
+    callbacks: Sequence[Callback] = ()
+    engine: str = "auto"
+    n_threads: int | None = None
+    seed: int | None = None
+    progress: bool = True
+    checkpoint: Any = None
+    checkpoint_every: str = "1epoch"
+    resume: bool = False
+    time_limit: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check every argument against its rule."""
+        self._set(epochs=_integer("epochs", self.epochs, 1))
+        self._set(running_window=_integer("running_window", self.running_window, 1))
+        for name in ("batch_size", "n_threads"):
+            if getattr(self, name) is not None:
+                self._set(**{name: _integer(name, getattr(self, name), 1)})
+        self._set(optimizer=optimizers.resolve(self.optimizer))
+        for name in ("l2", "l1"):
+            _number(name, getattr(self, name), lambda v: v >= 0, "a finite number of at least 0")
+        for rate in [self.dropout] if is_number(self.dropout) else _sequence("dropout", self.dropout):
+            _number("dropout", rate, lambda v: 0 <= v < 1, "in [0, 1)")
+        _number("label_smoothing", self.label_smoothing, lambda v: 0 <= v < 1, "in [0, 1)")
+        for name in ("clip_norm", "time_limit"):
+            if getattr(self, name) is not None:
+                _number(name, getattr(self, name), lambda v: v > 0, "a finite number above 0")
+        self._set(metrics=tuple(_sequence("metrics", self.metrics)))
+        for metric in self.metrics:
+            known_metrics.resolve(metric)
+        self._set(frozen=tuple(_sequence("frozen", self.frozen)))
+        self._set(callbacks=tuple(_sequence("callbacks", self.callbacks)))
+        for callback in self.callbacks:
+            if not callable(callback):
+                raise TypeError(f"callbacks must be callable, got {callback!r}")
+        if self.early_stopping is not None and not isinstance(self.early_stopping, EarlyStopping):
+            raise TypeError(f"early_stopping must be an EarlyStopping, got {self.early_stopping!r}")
+        known_name("engine", self.engine, ENGINES)
+        if self.seed is not None:
+            self._set(seed=randomness.check_seed(self.seed))
+        self.interval  # noqa: B018 - it checks checkpoint_every
+        if self.resume and self.checkpoint is None:
+            raise ValueError(
+                "resume=True needs checkpoint, the file to go on from, got checkpoint=None"
+            )
+        if isinstance(self.optimizer, LBFGS):
+            self._check_lbfgs()
+
+    def _check_lbfgs(self) -> None:
+        if self.checkpoint is not None:
+            raise ValueError("checkpoint cannot be used with LBFGS, which cannot be resumed")
+        for name in ("dropout", "clip_norm", "frozen"):
+            if getattr(self, name):
+                raise ValueError(f"{name} cannot be used with LBFGS, got {getattr(self, name)!r}")
+
+    def _set(self, **values: Any) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def interval(self) -> tuple[str, float]:
+        """How often a checkpoint is written: ("epochs", n) or ("seconds", s)."""
+        match = re.fullmatch(r"\s*([0-9.]+)\s*(epochs?|s|min)\s*", str(self.checkpoint_every))
+        try:
+            amount = float(match[1]) if match else math.nan
+        except ValueError:
+            amount = math.nan
+        epochs = match is not None and match[2].startswith("epoch")
+        if not match or not amount > 0 or (epochs and amount != int(amount)):
+            raise ValueError(
+                "checkpoint_every must be a number of epochs or seconds such as '1epoch', '30s' or "
+                f"'5min', got {self.checkpoint_every!r}"
+            )
+        if epochs:
+            return "epochs", amount
+        return "seconds", amount * (60.0 if match[2] == "min" else 1.0)
+
+    def dropout_rates(self, n_hidden: int) -> tuple[float, ...]:
+        """Return the rate of each hidden layer.
+
+        Raises
+        ------
+        ValueError
+            If another number of rates was given.
+        """
+        if is_number(self.dropout):
+            return (float(self.dropout),) * n_hidden  # type: ignore[arg-type]
+        rates = tuple(float(rate) for rate in self.dropout)  # type: ignore[union-attr]
+        if len(rates) != n_hidden:
+            raise ValueError(
+                f"dropout must have a rate for each of {n_hidden} hidden layers, got {rates}"
+            )
+        return rates
+
+    def monitored(self) -> set[str]:
+        """Return the columns of the history that something depends on."""
+        columns = {self.early_stopping.monitor} if self.early_stopping else set()
+        watched = find_plateau(self.optimizer.schedule)
+        return columns | ({watched.monitor} if watched else set())
+
+    def describe(self) -> dict[str, Any]:
+        """Return what must be the same when a training is resumed, as JSON-able data."""
+        names = (
+            "batch_size",
+            "train_metrics",
+            "running_window",
+            "l2",
+            "l1",
+            "label_smoothing",
+            "clip_norm",
+        )
+        return {name: getattr(self, name) for name in names} | {
+            "optimizer": optimizers.describe(self.optimizer),
+            "metrics": [known_metrics.resolve(metric)[0] for metric in self.metrics],
+            "dropout": self.dropout if is_number(self.dropout) else list(self.dropout),  # type: ignore[arg-type]
+            "frozen": list(self.frozen),
+            "early_stopping": dataclasses.asdict(self.early_stopping) if self.early_stopping else None,
+        }
+
+
+def _integer(name: str, value: object, low: int) -> int:
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"{name} must be an integer of at least {low}, got {value!r}") from None
+    if number < low:
+        raise ValueError(f"{name} must be at least {low}, got {number}")
+    return number
+
+
+def _number(name: str, value: Any, holds: Callable[[float], bool], rule: str) -> None:
+    if not is_number(value) or not holds(value):
+        kind = ValueError if isinstance(value, int | float) else TypeError
+        raise kind(f"{name} must be {rule}, got {value!r}")
+
+
+def _sequence(name: str, value: Any) -> Sequence[Any]:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise TypeError(f"{name} must be a list or tuple, got {value!r}")
+    return value
