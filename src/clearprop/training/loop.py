@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import time
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clearprop import engines, metrics, randomness
+from clearprop.checkpoint import WriterLock
 from clearprop.data import arrays
 from clearprop.engines import Data, Plan, State
 from clearprop.optimizers import LBFGS
@@ -125,7 +127,9 @@ class Training:
 
     def _make_plan(self) -> Plan:
         net, options, n = self.net, self.settings, len(self.data.X)
-        size = n if options.batch_size is None else options.batch_size
+        size = options.batch_size
+        if size is None or isinstance(options.optimizer, LBFGS):
+            size = n
         if size > n:
             warnings.warn(
                 f"batch_size {size} is larger than the {n} samples; all of them make one batch",
@@ -203,7 +207,7 @@ class Training:
         shown = display.make(options.progress)
         shown.start(self.epochs_done, target, self.plan.steps_per_epoch)
         try:
-            with Interrupts() as interrupts:
+            with Interrupts() as interrupts, self._lock():
                 if isinstance(options.optimizer, LBFGS):
                     from clearprop.training.lbfgs import run_lbfgs
 
@@ -216,6 +220,9 @@ class Training:
             shown.finish()
             self._hand_over()
         return self.history
+
+    def _lock(self) -> AbstractContextManager[object]:
+        return WriterLock(self._checkpoint.path) if self._checkpoint else nullcontext()
 
     def _stretch(self, interrupts: Interrupts, deadline: float, shown: display.Display) -> None:
         state, plan = self.state, self.plan
@@ -234,7 +241,7 @@ class Training:
         self._step_seconds = max(seconds / n_steps, 1e-7)
         self.epoch_seconds += seconds
         if state.epoch_step == plan.steps_per_epoch:
-            self._end_epoch(shown)
+            self._end_epoch(float(rates[-1]), shown)
         else:
             seen = state.epoch_step * plan.batch_size
             scale = 1.0 if plan.architecture.cost.reduction == "sum" else 1.0 / seen
@@ -263,11 +270,10 @@ class Training:
         self.state = finite
         raise error
 
-    def _end_epoch(self, shown: display.Display) -> None:
+    def _end_epoch(self, rate: float, shown: display.Display) -> None:
         state, plan = self.state, self.plan
         mean = plan.architecture.cost.reduction == "mean"
         cost = state.epoch_cost / plan.n_samples if mean else state.epoch_cost
-        rate = float(self._rates(1)[0]) if not isinstance(self.settings.optimizer, LBFGS) else 1.0
         state.epoch, state.epoch_step, state.epoch_cost = state.epoch + 1, 0, 0.0
         self.net.epochs_trained, self.net.steps_trained = state.epoch, state.step
         self.record_epoch(cost, rate)

@@ -1,0 +1,46 @@
+# make demo and make test are all a newcomer needs; make check is everything CI does.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.installed
+
+.DEFAULT_GOAL := check
+.PHONY: demo test test-slow lint check bench wheel clean
+
+# The environment is made again when the metadata changes.
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	touch $@
+
+demo: $(READY)  ## train on the bundled handwritten digits and show what was learned
+	$(BIN)/clearprop train digits --output digits.safetensors
+
+test: $(READY)  ## the default suite
+	$(BIN)/pytest --quiet --numprocesses auto
+
+test-slow: $(READY)  ## what the default suite leaves out: full fuzzing, many kills
+	CLEARPROP_FUZZ=100000 CLEARPROP_KILLS=500 $(BIN)/pytest --quiet --numprocesses auto -m "slow or not slow"
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+wheel: $(READY)  ## build the wheel, and test it where there is no source
+	rm -rf dist build/wheel
+	$(BIN)/python -m build --wheel --outdir dist .
+	$(PYTHON) -m venv build/wheel
+	build/wheel/bin/pip install --quiet --disable-pip-version-check dist/*.whl
+	cd build && wheel/bin/python -c "import clearprop, pathlib; assert 'wheel' in clearprop.__file__, clearprop.__file__"
+	cd build && wheel/bin/clearprop train iris --epochs 5 --output iris.safetensors
+	cd build && wheel/bin/clearprop evaluate iris.safetensors iris --json
+
+check: lint test wheel
+
+bench: $(READY)  ## against PyTorch, JAX and scikit-learn, where they are installed
+	$(BIN)/python benchmarks/run.py
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
