@@ -1,0 +1,186 @@
+"""The published accuracies of Nielsen's networks on MNIST, and what the same recipes give here.
+
+    python benchmarks/nielsen.py [--seeds 5] [--configs 30-quadratic ...] [--engine auto] [--quick]
+
+MNIST as he had it: the first 50,000 rows of the training files to train on, the other 10,000 to
+validate, the 10,000 test images to test; pixels divided by 256. Each recipe is sigmoid throughout,
+batches of 10, plain SGD. Writes nielsen.md and nielsen.json to benchmarks/results, after every
+recipe, and keeps what is there of recipes that this run leaves out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import time
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import clearprop as cp
+
+N_TRAINING = 50_000
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A network, how it is trained, and the accuracy that one run of it was published with."""
+
+    hidden: int
+    cost: str
+    learning_rate: float
+    published: float  # per cent, a single run
+    published_on: str  # the part it was measured on, and which epoch's figure it is
+    epochs: int = 30
+    l2: float = 0.0  # his lambda over n
+    start: str = "normal"  # of the weights; biases are N(0, 1)
+    batch_size: int = 10
+
+    def __str__(self) -> str:
+        cost = self.cost.replace("_", "-")
+        penalty = f", lambda {self.l2 * N_TRAINING:g}" if self.l2 else ""
+        start = "N(0, 1/n_in)" if self.start == "lecun_normal" else "N(0, 1)"
+        return (
+            f"784-{self.hidden}-10, {cost}, eta {self.learning_rate:g}{penalty}, {start} start, "
+            f"{self.epochs} epochs"
+        )
+
+
+RECIPES = {
+    "30-quadratic": Recipe(30, "quadratic", 3.0, 95.42, "test, best epoch"),
+    "30-cross-entropy": Recipe(30, "cross_entropy", 0.5, 95.49, "test, best epoch"),
+    "100-quadratic": Recipe(100, "quadratic", 3.0, 96.59, "test, best epoch"),
+    "100-cross-entropy": Recipe(100, "cross_entropy", 0.5, 96.82, "test, best epoch"),
+    "100-l2-scaled": Recipe(
+        100, "cross_entropy", 0.1, 98.04, "validation, best epoch", 60, 1e-4, "lecun_normal"
+    ),
+    "100-l2": Recipe(100, "cross_entropy", 0.1, 98.04, "validation, best epoch", 60, 1e-4),
+}
+
+
+def train(recipe: Recipe, data: cp.data.Dataset, seed: int, engine: str, n_rows: int) -> dict[str, Any]:
+    """Return the per cent of test and validation images read rightly after each epoch."""
+    (X, Y), (X_test, Y_test) = data.train, data.test
+    net = cp.Network(
+        [784, recipe.hidden, 10],
+        activation="sigmoid",
+        output="sigmoid",
+        cost=recipe.cost,
+        initializer=recipe.start,
+        bias_initializer="normal",
+        scaling=cp.data.divide_by(256),
+        seed=seed,
+    )
+    validation: list[float] = []
+
+    def validate(training: cp.Training) -> None:
+        right = training.net.classify(X[N_TRAINING:]) == Y[N_TRAINING:]
+        validation.append(100 * float(np.mean(right)))
+
+    start = time.perf_counter()
+    history = net.fit(
+        X[:n_rows],
+        Y[:n_rows],
+        epochs=recipe.epochs,
+        batch_size=recipe.batch_size,
+        optimizer=cp.SGD(recipe.learning_rate),
+        l2=recipe.l2,
+        validation_data=(X_test, Y_test),
+        metrics=("accuracy",),
+        callbacks=(validate,),
+        engine=engine,
+        progress=False,
+    )
+    test = [100 * accuracy for accuracy in history["validation_accuracy"]]
+    seconds = time.perf_counter() - start
+    return {"seed": seed, "test": test, "validation": validation, "seconds": seconds}
+
+
+def summary(values: list[float]) -> str:
+    """Return the median and the range."""
+    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
+def markdown(results: dict[str, Any]) -> str:
+    """Return the table, with what it was measured on."""
+    lines = [
+        "# Nielsen's networks on MNIST",
+        "",
+        "Per cent of images read rightly: median and range of the seeds, by `benchmarks/nielsen.py`.",
+        "",
+        "| Recipe | published (one run) | test, best epoch | test, last epoch | validation, best epoch "
+        "| median minus published, like with like | seeds | s per run |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name in RECIPES:
+        if name not in results["recipes"]:
+            continue
+        found = results["recipes"][name]
+        recipe, runs = Recipe(**found["recipe"]), found["runs"]
+        columns = {
+            "test, best epoch": [max(run["test"]) for run in runs],
+            "test, last epoch": [run["test"][-1] for run in runs],
+            "validation, best epoch": [max(run["validation"]) for run in runs],
+        }
+        like = columns[recipe.published_on]
+        seconds = statistics.median(run["seconds"] for run in runs)
+        lines.append(
+            f"| {recipe} | {recipe.published:.2f} ({recipe.published_on}) | "
+            + " | ".join(summary(values) for values in columns.values())
+            + f" | {statistics.median(like) - recipe.published:+.2f} | {len(runs)} | {seconds:.0f} |"
+        )
+    conditions = dict.fromkeys(found["conditions"] for found in results["recipes"].values())
+    lines += [
+        "",
+        "The published figures are of single runs, each the best epoch's. Seconds are of a shared "
+        "machine and are no benchmark.",
+        *(f"\n{condition}" for condition in conditions),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Nielsen's published accuracies, reproduced")
+    parser.add_argument("--seeds", type=int, default=5, help="runs of each recipe")
+    parser.add_argument("--configs", nargs="+", choices=RECIPES, default=list(RECIPES))
+    parser.add_argument("--engine", default="auto")
+    parser.add_argument("--quick", action="store_true", help="2,000 samples and 2 epochs, to try it")
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
+    arguments = parser.parse_args()
+
+    data = cp.data.load("mnist")
+    n_rows = 2_000 if arguments.quick else N_TRAINING
+    stem = "nielsen-quick" if arguments.quick else "nielsen"
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    kept = arguments.output / f"{stem}.json"
+    results = json.loads(kept.read_text()) if kept.exists() else {"recipes": {}}
+    conditions = (
+        f"{date.today().isoformat()}, clearprop {cp.__version__}, engine {arguments.engine}, float32, "
+        f"NumPy {np.__version__}, Python {platform.python_version()}, {platform.system()} "
+        f"{platform.machine()}; {n_rows:,} training samples."
+    )
+    for name in arguments.configs:
+        recipe = replace(RECIPES[name], epochs=2) if arguments.quick else RECIPES[name]
+        runs = []
+        for seed in range(arguments.seeds):
+            runs.append(train(recipe, data, seed, arguments.engine, n_rows))
+            best, last = max(runs[-1]["test"]), runs[-1]["test"][-1]
+            print(
+                f"{name}, seed {seed}: test {best:.2f} at best, {last:.2f} at last, "
+                f"{runs[-1]['seconds']:.0f} s",
+                flush=True,
+            )
+        results["recipes"][name] = {"recipe": asdict(recipe), "conditions": conditions, "runs": runs}
+        kept.write_text(json.dumps(results, indent=1) + "\n")
+        kept.with_suffix(".md").write_text(markdown(results))
+    print("\n" + markdown(results))
+
+
+if __name__ == "__main__":
+    main()
