@@ -86,6 +86,11 @@ class Activation:
         a = self(z)  # error @ (diag(a) - a a^T), without building the Jacobian
         return a * (error - (a * error).sum(axis=1, keepdims=True))
 
+    def __reduce__(self) -> Any:
+        if not self.built_in:
+            return super().__reduce__()
+        return resolve, (self.parts or self.name,)  # its functions are found again, not pickled
+
     def __repr__(self) -> str:
         return self.name
 

@@ -157,6 +157,11 @@ class Cost:
                 f"got {y[row].tolist()} in row {row}"
             )
 
+    def __reduce__(self) -> Any:
+        if not self.built_in:
+            return super().__reduce__()
+        return _again, (self.name, self.reduction, dict(self.parameters))  # found again, not pickled
+
     def __repr__(self) -> str:
         arguments = [f"{key}={value}" for key, value in self.parameters.items()]
         arguments += [f"reduction={self.reduction!r}"] if self.reduction != "mean" else []
@@ -344,6 +349,10 @@ COSTS: dict[str, Callable[..., Cost]] = {
         poisson,
     )
 }
+
+
+def _again(name: str, reduction: str, parameters: dict[str, float]) -> Cost:
+    return COSTS[name](reduction=reduction, **parameters)
 
 
 def resolve(cost: str | Cost) -> Cost:

@@ -89,7 +89,7 @@ class Training:
             None  # the parameters to go on from, where best ones are shown
         )
         self._order: tuple[int, NDArray[np.int64]] | None = None
-        self._step_seconds = STRETCH_SECONDS  # the first stretch is one step long
+        self._step_seconds = 1.0  # unknown yet: the first stretch is one step long
         self._checkpoint = resume.CheckpointFile(self) if options.checkpoint is not None else None
 
     # What flows in

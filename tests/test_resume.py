@@ -1,0 +1,257 @@
+"""A training that is stopped at any step and resumed ends with the bits of the unbroken one."""
+
+import numpy as np
+import pytest
+
+import clearprop as cp
+from clearprop.training import loop
+
+RNG = np.random.default_rng(7)
+X = RNG.normal(size=(23, 4))
+Y = RNG.integers(0, 3, 23)
+TIMES = ("seconds", "samples_per_second")
+
+CASES = {
+    "sgd": {"optimizer": cp.SGD(0.1)},
+    "momentum": {"optimizer": cp.SGD(0.1, 0.9), "sample_weight": np.arange(23) % 4},
+    "nesterov": {"optimizer": cp.SGD(cp.schedules.cosine(0.1, epochs=3), 0.9, nesterov=True)},
+    "rmsprop": {
+        "optimizer": cp.RMSProp(cp.schedules.warmup(1, cp.schedules.exponential(0.01))),
+        "l1": 1e-3,
+    },
+    "adam": {"optimizer": cp.Adam(cp.schedules.one_cycle(0.05, epochs=3)), "dropout": 0.3},
+    "adamw": {"optimizer": cp.AdamW(0.02), "dropout": 0.5, "clip_norm": 0.1, "frozen": ("biases",)},
+    "plateau": {
+        "optimizer": cp.Adam(cp.schedules.plateau(0.05, patience=1, min_delta=0.5)),
+        "validation_data": (X[:9], Y[:9]),
+        "metrics": ["accuracy"],
+    },
+    "early_stopping": {
+        "optimizer": cp.Adam(0.3),
+        "dropout": 0.2,
+        "validation_data": (-X[:9], Y[:9]),
+        "early_stopping": cp.EarlyStopping(patience=1),
+        "l2": 1e-3,
+        "label_smoothing": 0.1,
+    },
+}
+
+
+def start(dtype="float64"):
+    return cp.Network([4, 5, 3], seed=0, dtype=dtype)
+
+
+def fit(net, **how):
+    return net.fit(
+        X, Y, **{"epochs": 3, "batch_size": 5, "progress": False, "running_window": 8, **how}
+    )
+
+
+def comparable(history):
+    return {name: values for name, values in history.to_dict().items() if name not in TIMES}
+
+
+def stop_after(monkeypatch, steps):
+    """Make every stretch one step long, and end the run after so many of them."""
+    made, original = [0], loop.Training._stretch
+
+    def stretch(self, interrupts, deadline, shown):
+        original(self, interrupts, deadline, shown)
+        made[0] += 1
+        if made[0] == steps and not self.history.stopped:
+            self.history.stopped = "interrupted"
+
+    monkeypatch.setattr(loop, "STRETCH_SECONDS", 0.0)
+    monkeypatch.setattr(loop.Training, "_stretch", stretch)
+
+
+def same_bits(one, other):
+    np.testing.assert_array_equal(one.view(np.uint8), other.view(np.uint8))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("case", CASES)
+def test_stopped_at_every_step_and_resumed_it_is_the_unbroken_run(case, dtype, tmp_path):
+    unbroken = start(dtype)
+    expected = fit(unbroken, **CASES[case])
+    whole = cp.Training(
+        start(dtype), X, Y, epochs=3, batch_size=5, progress=False, running_window=8, **CASES[case]
+    )
+    whole.run()
+    steps = 5 * len(expected)
+    for step in range(1, steps + 1):
+        path = tmp_path / f"{step}.safetensors"
+        with pytest.MonkeyPatch.context() as patch:
+            stop_after(patch, step)
+            fit(start(dtype), checkpoint=path, checkpoint_every="1000s", **CASES[case])
+        net = start(dtype)
+        resumed = cp.Training(
+            net, X, Y, epochs=3, batch_size=5, progress=False, running_window=8, checkpoint=path, resume=True,
+            **CASES[case],
+        )  # fmt: skip
+        assert resumed.state.epoch * 5 + resumed.state.epoch_step == step
+        history = resumed.run()
+        same_bits(net.parameters, unbroken.parameters)
+        same_bits(resumed.state.moments, whole.state.moments)
+        assert comparable(history) == comparable(expected), step
+        assert history.stopped == expected.stopped
+
+
+def test_the_cases_are_not_trivial():
+    assert fit(start(), **CASES["early_stopping"]).stopped == "early stopping"
+    rates = fit(start(), **CASES["plateau"])["learning_rate"]
+    assert rates[-1] < rates[0]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda state: state.moments.__setitem__((0, 0), state.moments[0, 0] + 1e-9),
+        lambda state: setattr(state, "updates", state.updates - 1),
+        lambda state: setattr(state, "step", state.step + 1),
+        lambda state: setattr(state, "epoch_cost", state.epoch_cost + 1e-12),
+    ],
+    ids=["moments", "updates", "step", "cost"],
+)
+def test_a_part_of_the_state_that_is_lost_would_be_noticed(spoil, tmp_path):
+    how = CASES["adam"]
+    unbroken = start()
+    expected = fit(unbroken, **how)
+    with pytest.MonkeyPatch.context() as patch:
+        stop_after(patch, 7)
+        fit(start(), checkpoint=tmp_path / "c", **how)
+    net = start()
+    training = cp.Training(net, X, Y, epochs=3, batch_size=5, progress=False, running_window=8,
+                           checkpoint=tmp_path / "c", resume=True, **how)  # fmt: skip
+    spoil(training.state)
+    history = training.run()
+    assert (net.parameters != unbroken.parameters).any() or comparable(history) != comparable(expected)
+
+
+def test_resume_without_a_file_starts_from_the_beginning(tmp_path):
+    one, other = start(), start()
+    fit(one, checkpoint=tmp_path / "c", resume=True)
+    fit(other)
+    np.testing.assert_array_equal(one.parameters, other.parameters)
+    assert (tmp_path / "c").exists()
+
+
+def test_a_checkpoint_that_is_there_is_not_overwritten_unasked(tmp_path):
+    fit(start(), checkpoint=tmp_path / "c")
+    with pytest.raises(
+        FileExistsError, match="exists; use resume=True to go on from it, or another name"
+    ):
+        fit(start(), checkpoint=tmp_path / "c")
+
+
+def test_a_run_that_is_done_is_not_made_again(tmp_path):
+    net, again = start(), start()
+    history = fit(net, checkpoint=tmp_path / "c")
+    repeated = fit(again, checkpoint=tmp_path / "c", resume=True)
+    assert repeated.to_dict() == history.to_dict()
+    np.testing.assert_array_equal(net.parameters, again.parameters)
+
+
+def test_more_epochs_go_on_from_a_run_that_is_done(tmp_path):
+    net, whole = start(), start()
+    fit(net, checkpoint=tmp_path / "c")
+    fit(again := start(), checkpoint=tmp_path / "c", resume=True, epochs=5)
+    expected = fit(whole, epochs=5)
+    np.testing.assert_array_equal(again.parameters, whole.parameters)
+    assert len(expected) == 5
+
+
+def test_a_network_without_a_seed_of_its_own_takes_the_one_of_the_checkpoint(tmp_path):
+    with pytest.MonkeyPatch.context() as patch:
+        stop_after(patch, 7)
+        first = cp.Network([4, 5, 3], dtype="float64")
+        fit(first, checkpoint=tmp_path / "c", dropout=0.2)
+    other = cp.Network([4, 5, 3], dtype="float64")  # another seed
+    fit(other, checkpoint=tmp_path / "c", resume=True, dropout=0.2)
+    unbroken = cp.Network([4, 5, 3], dtype="float64", seed=first.seed)
+    fit(unbroken, dropout=0.2)
+    np.testing.assert_array_equal(other.parameters, unbroken.parameters)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"batch_size": 6}, "batch_size is 6, was 5"),
+        ({"optimizer": cp.Adam(0.2)}, "optimizer is .*'rate': 0.2.*, was .*'rate': 0.1"),
+        ({"l2": 0.5}, "l2 is 0.5, was 0.0"),
+        ({"dropout": 0.5}, "dropout is 0.5, was 0.0"),
+        ({"seed": 4}, "seed is 4, was 0"),
+        ({"sample_weight": np.arange(23) + 1}, "the data are not the same"),
+        ({"validation_data": (X, Y)}, "the data are not the same"),
+        ({"early_stopping": cp.EarlyStopping("cost")}, "early_stopping is .*, was None"),
+    ],
+)
+def test_a_resume_with_other_settings_names_the_difference(change, message, tmp_path):
+    same = {"optimizer": cp.Adam(0.1)}
+    fit(start(), checkpoint=tmp_path / "c", **same)
+    with pytest.raises(ValueError, match=f"cannot be resumed with other settings: .*{message}"):
+        fit(start(), checkpoint=tmp_path / "c", resume=True, epochs=9, **{**same, **change})
+
+
+def test_a_resume_with_another_network_or_other_data_names_the_difference(tmp_path):
+    fit(start(), checkpoint=tmp_path / "c")
+    with pytest.raises(ValueError, match=r"network is .*\[4, 6, 3\].*, was .*\[4, 5, 3\]"):
+        fit(cp.Network([4, 6, 3], seed=0, dtype="float64"), checkpoint=tmp_path / "c", resume=True)
+    with pytest.raises(ValueError, match="the data are not the same"):
+        start().fit(X[::-1], Y, epochs=3, batch_size=5, running_window=8, progress=False, checkpoint=tmp_path / "c",
+                    resume=True)  # fmt: skip
+    with pytest.raises(ValueError, match=r"the data are not the same"):
+        fit(start("float32"), checkpoint=tmp_path / "c", resume=True)
+
+
+def test_a_model_file_is_not_a_training(tmp_path):
+    start().save(tmp_path / "model")
+    with pytest.raises(cp.CheckpointError, match="holds a model, not a training"):
+        fit(start(), checkpoint=tmp_path / "model", resume=True)
+
+
+def test_a_checkpoint_is_a_model_that_can_be_loaded(tmp_path):
+    net = start()
+    fit(net, checkpoint=tmp_path / "c", seed=3)
+    again = cp.load(tmp_path / "c")
+    np.testing.assert_array_equal(again.parameters, net.parameters)
+    assert (again.training_seed, again.epochs_trained) == (3, 3)
+
+
+def test_checkpoints_come_every_so_many_epochs_and_at_the_end(tmp_path, monkeypatch):
+    from clearprop import checkpoint
+
+    written, original = [], checkpoint.write_tensors
+
+    def spy(path, tensors, metadata):
+        written.append(metadata["training"]["state"]["epoch"])
+        original(path, tensors, metadata)
+
+    monkeypatch.setattr(checkpoint, "write_tensors", spy)
+    fit(start(), epochs=7, checkpoint=tmp_path / "c", checkpoint_every="3epochs")
+    assert written == [3, 6, 7]
+
+
+def test_two_runs_cannot_write_one_checkpoint(tmp_path):
+    def second(training):
+        with pytest.raises(cp.CheckpointError, match="another run"):
+            fit(start(), checkpoint=tmp_path / "c", resume=True)
+
+    fit(start(), epochs=1, checkpoint=tmp_path / "c", callbacks=[second])
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch):
+    path = tmp_path / "c"
+    fit(start(), checkpoint=path)
+    before = path.read_bytes()
+    import os
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"No space left|no space"):
+        fit(start(), checkpoint=path, resume=True, epochs=4)
+    monkeypatch.undo()
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir() if "lock" not in p.name] == ["c"]

@@ -1,0 +1,514 @@
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import numpy as np
+import pytest
+
+import clearprop as cp
+from clearprop import engines, randomness
+from clearprop.data import arrays
+from clearprop.training import loop
+
+RNG = np.random.default_rng(5)
+X = RNG.normal(size=(23, 4))
+LABELS = RNG.integers(0, 3, 23)
+TARGETS = RNG.normal(size=(23, 3))
+
+
+def make(**how):
+    return cp.Network([4, 5, 3], seed=0, **{"dtype": "float64", **how})
+
+
+def fit(net, X=X, Y=LABELS, **how):
+    return net.fit(X, Y, **{"progress": False, "batch_size": 5, "epochs": 2, "engine": "numpy", **how})
+
+
+# One step, written out
+
+
+def steps_by_hand(net, optimizer, epochs, seed, batch_size=5, sample_weight=None, l2=0.0):
+    """Train with the public gradient and the optimizer's recurrence, nothing else of the library's loop."""
+    moments, t, costs = optimizer.init(net.parameters), 0, []
+    for epoch in range(epochs):
+        order = randomness.permutation(seed, len(X), step=epoch)
+        total = 0.0
+        for first in range(0, len(X), batch_size):
+            rows = order[first : first + batch_size]
+            total += net.cost(X[rows], LABELS[rows]) * len(rows)
+            t += 1
+            gradient = net.gradient(X[rows], LABELS[rows], l2=l2).flat
+            new, moments = optimizer.update(net.parameters, gradient, moments, 0.1, t)
+            net.parameters[:] = new
+        costs.append(total / len(X))
+    return costs
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        cp.SGD(0.1),
+        cp.SGD(0.1, momentum=0.9),
+        cp.SGD(0.1, 0.9, nesterov=True),
+        cp.RMSProp(0.1),
+        cp.Adam(0.1),
+    ],
+    ids=repr,
+)
+def test_fit_makes_the_steps_that_are_written_out_here(optimizer):
+    one, other = make(), make()
+    history = fit(one, optimizer=optimizer, epochs=3, seed=11, l2=0.01)
+    costs = steps_by_hand(other, optimizer, 3, seed=11, l2=0.01)
+    np.testing.assert_allclose(one.parameters, other.parameters, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(history["cost"], costs, rtol=1e-12)
+
+
+def test_l2_pulls_weights_and_not_biases_once_a_step_whatever_the_batch_and_reduction():
+    for reduction in ("mean", "sum"):
+        net = make(
+            output="identity", cost=cp.costs.quadratic(reduction=reduction), bias_initializer="normal"
+        )
+        before = net.copy()
+        with_l2, without = net.copy(), net.copy()
+        fit(with_l2, Y=TARGETS, optimizer=cp.SGD(0.01), l2=0.5, epochs=1, batch_size=None)
+        fit(without, Y=TARGETS, optimizer=cp.SGD(0.01), epochs=1, batch_size=None)
+        for w, plain, start in zip(with_l2.weights, without.weights, before.weights, strict=True):
+            np.testing.assert_allclose(w - plain, -0.01 * 0.5 * start, rtol=1e-9)
+        for b, plain in zip(with_l2.biases, without.biases, strict=True):
+            np.testing.assert_array_equal(b, plain)
+
+
+def test_l1_pulls_every_weight_by_the_same_amount():
+    net = make(output="identity", cost="quadratic")
+    before, plain = net.copy(), net.copy()
+    fit(net, Y=TARGETS, optimizer=cp.SGD(0.01), l1=0.5, epochs=1, batch_size=None)
+    fit(plain, Y=TARGETS, optimizer=cp.SGD(0.01), epochs=1, batch_size=None)
+    np.testing.assert_allclose(
+        net.weights[0] - plain.weights[0], -0.005 * np.sign(before.weights[0]), rtol=1e-9
+    )
+
+
+def test_clipping_bounds_the_step_and_leaves_short_gradients_alone():
+    start = make()
+    tight, loose, free = make(), make(), make()
+    for net, clip in ((tight, 1e-3), (loose, 1e6), (free, None)):
+        fit(net, optimizer=cp.SGD(1.0), epochs=1, batch_size=None, clip_norm=clip)
+    assert np.linalg.norm(tight.parameters - start.parameters) == pytest.approx(1e-3, rel=1e-9)
+    np.testing.assert_array_equal(loose.parameters, free.parameters)
+
+
+@pytest.mark.parametrize("optimizer", [cp.SGD(0.1, 0.9), cp.Adam(0.1), cp.AdamW(0.1)], ids=repr)
+def test_frozen_blocks_stay_and_do_not_count_for_clipping(optimizer):
+    net = make(bias_initializer="normal")
+    before = net.copy()
+    fit(net, optimizer=optimizer, frozen=("biases", "layers.1.weight"), clip_norm=0.1)
+    np.testing.assert_array_equal(net.weights[1], before.weights[1])
+    np.testing.assert_array_equal(net.biases[0], before.biases[0])
+    assert (net.weights[0] != before.weights[0]).all()
+
+
+def test_dropout_masks_a_share_of_hidden_neurons_and_scales_the_rest():
+    net = make(output="identity", cost="quadratic")
+    plan = cp.Training(net, X, TARGETS, dropout=0.4, batch_size=5, progress=False).plan
+    state = engines.State(net.parameters, np.zeros((0, net.n_parameters)))
+    from clearprop.engines.reference import keep
+
+    masks = keep(plan, state, 10_000)
+    assert masks[-1] is None
+    assert set(np.unique(masks[0])) == {0.0, 1 / 0.6}
+    assert masks[0].mean() == pytest.approx(1.0, abs=0.01)
+
+
+def test_label_smoothing_trains_on_spread_targets():
+    smoothed, plain = make(), make()
+    spread = np.eye(3)[LABELS] * 0.7 + 0.1
+    fit(smoothed, label_smoothing=0.3)
+    fit(plain, Y=spread)
+    np.testing.assert_allclose(smoothed.parameters, plain.parameters, rtol=1e-12)
+
+
+def test_integer_weights_are_repetitions_and_zero_weights_are_absences_in_a_full_batch():
+    weight = RNG.integers(0, 3, 23)
+    weighted, repeated = make(), make()
+    fit(weighted, sample_weight=weight, batch_size=None, optimizer=cp.SGD(0.5))
+    fit(
+        repeated,
+        X=np.repeat(X, weight, axis=0),
+        Y=np.repeat(LABELS, weight),
+        batch_size=None,
+        optimizer=cp.SGD(0.5),
+    )
+    np.testing.assert_allclose(weighted.parameters, repeated.parameters, rtol=1e-10, atol=1e-14)
+
+
+def test_a_batch_whose_weights_are_all_zero_takes_no_step():
+    weight = np.ones(23)
+    order = randomness.permutation(0, 23, step=0)
+    weight[order[5:10]] = 0.0  # the second batch
+    net = make()
+    training = cp.Training(
+        net, X, LABELS, sample_weight=weight, batch_size=5, progress=False, engine="numpy"
+    )
+    rates = np.full(1, 0.1)
+    training.engine.run(training.plan, training.state, training.data, training.order, rates)
+    before = training.state.copy()
+    training.engine.run(training.plan, training.state, training.data, training.order, rates)
+    np.testing.assert_array_equal(training.state.parameters, before.parameters)
+    np.testing.assert_array_equal(training.state.moments, before.moments)
+    assert (training.state.updates, training.state.epoch_step) == (1, 2)
+
+
+# Epochs, orders, histories
+
+
+def test_every_sample_is_seen_once_an_epoch_the_last_short_batch_too(monkeypatch):
+    seen = []
+    original = loop.engines.select
+
+    def spying(name, plan):
+        engine = original(name, plan)
+        run = engine.run
+
+        def spy(plan, state, data, order, rates):
+            first = state.epoch_step * plan.batch_size
+            seen.extend(order[first : first + len(rates) * plan.batch_size].tolist())
+            return run(plan, state, data, order, rates)
+
+        monkeypatch.setattr(engine, "run", spy, raising=False)
+        return engine
+
+    monkeypatch.setattr(loop.engines, "select", spying)
+    fit(make(), epochs=2)
+    assert sorted(seen[:23]) == sorted(seen[23:]) == list(range(23))
+    assert seen[:23] != seen[23:]
+
+
+def test_two_fits_without_a_seed_see_the_orders_of_one_long_one():
+    halves, whole = make(), make()
+    fit(halves, optimizer=cp.SGD(0.1), epochs=3)
+    fit(halves, optimizer=cp.SGD(0.1), epochs=3)
+    fit(whole, optimizer=cp.SGD(0.1), epochs=6)
+    np.testing.assert_array_equal(halves.parameters, whole.parameters)
+
+
+def test_a_seed_sets_the_orders_and_never_the_parameters():
+    one, other = make(), make()
+    fit(one, epochs=3)
+    fit(one, seed=9, epochs=1)
+    other.parameters[:] = 0
+    fit(other, epochs=3)
+    assert (one.training_seed, one.epochs_trained) == (9, 1)
+    again = make()
+    fit(again, epochs=3)
+    fit(again, seed=9, epochs=1)
+    np.testing.assert_array_equal(one.parameters, again.parameters)
+
+
+def test_training_goes_on_where_it_was():
+    schedule = cp.schedules.cosine(0.1, epochs=5)
+    options = {"optimizer": cp.Adam(schedule), "dropout": 0.3, "batch_size": 5, "progress": False}
+    parts, whole = make(), make()
+    training = cp.Training(parts, X, LABELS, **options)
+    training.run(2)
+    history = training.run(3)
+    other = cp.Training(whole, X, LABELS, **options).run(5)
+    np.testing.assert_array_equal(parts.parameters, whole.parameters)
+    assert history["cost"] == other["cost"]
+    assert history["epoch"] == [1, 2, 3, 4, 5]
+
+
+def test_a_schedule_sets_the_rate_of_each_step():
+    net = make()
+    training = cp.Training(
+        net, X, LABELS, optimizer=cp.SGD(cp.schedules.inverse_time(0.4)), batch_size=5, progress=False
+    )
+    np.testing.assert_allclose(training._rates(5), [0.4 / (1 + i / 5) for i in range(5)])
+    history = training.run(2)
+    np.testing.assert_allclose(history["learning_rate"], [0.4 / 1.8, 0.4 / 2.8])
+
+
+def test_a_plateau_lowers_the_rate():
+    schedule = cp.schedules.plateau(0.1, factor=0.5, patience=2, min_delta=1e9, monitor="cost")
+    history = fit(make(), optimizer=cp.SGD(schedule), epochs=6)
+    assert history["learning_rate"] == [0.1, 0.1, 0.1, 0.05, 0.05, 0.025]
+
+
+def test_however_an_epoch_is_cut_into_stretches_the_bits_are_the_same(monkeypatch):
+    results = []
+    for seconds in (0.0, 1e9):
+        monkeypatch.setattr(loop, "STRETCH_SECONDS", seconds)
+        net = make()
+        history = fit(net, epochs=4, dropout=0.2, sample_weight=np.arange(23) + 1.0)
+        results.append((net.parameters.copy(), history["cost"], history["running_accuracy"]))
+    np.testing.assert_array_equal(results[0][0], results[1][0])
+    assert results[0][1:] == results[1][1:]
+
+
+def test_the_running_accuracy_is_over_the_last_samples_before_their_updates():
+    net = make()
+    order, right = randomness.permutation(0, 23, step=0), []
+    stepped = make()
+    for row in order:
+        right.append(int(stepped.classify(X[[row]])[0]) == LABELS[row])
+        stepped.parameters[:] -= 0.1 * stepped.gradient(X[[row]], LABELS[[row]]).flat
+    history = fit(net, batch_size=1, epochs=1, optimizer=cp.SGD(0.1), running_window=8)
+    assert history["running_accuracy"] == [np.mean(right[-8:])]
+
+
+def test_validation_and_training_metrics_are_what_the_network_says_afterwards():
+    net = make()
+    validation = (X[:9], LABELS[:9])
+    history = fit(net, validation_data=validation, metrics=["accuracy", "rmse"], train_metrics=True)
+    assert history["validation_cost"][-1] == pytest.approx(net.cost(*validation), rel=1e-12)
+    assert history["validation_accuracy"][-1] == (net.classify(X[:9]) == LABELS[:9]).mean()
+    assert history["training_cost"][-1] == pytest.approx(net.cost(X, LABELS), rel=1e-12)
+    assert history["validation_rmse"][-1] == pytest.approx(
+        np.sqrt(((net.predict(X[:9]) - np.eye(3)[LABELS[:9]]) ** 2).mean()), rel=1e-12
+    )
+
+
+def test_early_stopping_restores_the_best_parameters_and_can_be_gone_on_from():
+    net = make()
+    costs, kept = [], []
+
+    def remember(training):
+        costs.append(training.history["validation_cost"][-1])
+        kept.append(training.state.parameters.copy())
+
+    stop = cp.EarlyStopping(patience=3)
+    history = fit(
+        net,
+        epochs=500,
+        optimizer=cp.SGD(2.0),
+        validation_data=(-X[:9], LABELS[:9]),
+        early_stopping=stop,
+        callbacks=[remember],
+    )
+    best = int(np.argmin(costs))
+    assert history.stopped == "early stopping"
+    assert len(costs) == best + 4
+    np.testing.assert_array_equal(net.parameters, kept[best])
+
+
+def test_early_stopping_on_an_accuracy_waits_for_it_to_rise():
+    history = fit(
+        make(),
+        epochs=60,
+        validation_data=(X, LABELS),
+        metrics=["accuracy"],
+        early_stopping=cp.EarlyStopping("validation_accuracy", patience=60),
+    )
+    assert len(history) == 60
+    assert history["validation_accuracy"][-1] >= history["validation_accuracy"][0]
+
+
+def test_a_callback_that_returns_true_ends_the_training():
+    history = fit(make(), epochs=50, callbacks=[lambda training: training.epochs_done == 4])
+    assert len(history) == 4
+    assert history.stopped == "callback"
+
+
+def test_a_time_limit_ends_the_training_and_keeps_what_was_learned():
+    net = make()
+    history = fit(net, epochs=10**6, batch_size=1, time_limit=0.3)
+    assert history.stopped == "time limit"
+    assert 0 < len(history) < 10**6
+
+
+def test_lbfgs_descends_to_a_stationary_point():
+    net = make()
+    history = fit(net, optimizer=cp.LBFGS(), epochs=500, l2=0.1)
+    assert np.abs(net.gradient(X, LABELS, l2=0.1).flat).max() < 1e-6
+    assert all(np.diff(history["cost"]) < 1.0)
+
+
+def test_lbfgs_needs_no_samples_twice_and_weights_count():
+    weight = np.array([0.0] * 10 + [1.0] * 13)
+    weighted, fewer = make(), make()
+    fit(weighted, optimizer=cp.LBFGS(), epochs=300, l2=0.1, sample_weight=weight)
+    fit(fewer, X=X[10:], Y=LABELS[10:], optimizer=cp.LBFGS(), epochs=300, l2=0.1)
+    np.testing.assert_allclose(weighted.predict(X), fewer.predict(X), atol=1e-6)
+
+
+# Divergence
+
+
+def test_divergence_names_the_place_and_keeps_the_last_finite_parameters():
+    net = make(output="identity", cost="quadratic", activation="relu")
+    with pytest.raises(
+        cp.DivergenceError,
+        match=r"diverged at epoch \d+, step \d+: .* is not finite "
+        r"\(learning rate 1e\+30\); the last finite parameters are kept",
+    ) as caught:
+        fit(net, Y=TARGETS, optimizer=cp.SGD(1e30), epochs=50)
+    assert np.isfinite(net.parameters).all()
+    assert caught.value.quantity in ("z", "a", "cost", "delta", "gradient", "parameters")
+    assert isinstance(caught.value, ValueError)
+
+
+def test_divergence_finds_the_first_layer_and_quantity():
+    net = make(activation="identity", output="identity", cost="quadratic")
+    net.weights[0][:] = 1e200
+    net.weights[1][:] = 1e200
+    with pytest.raises(
+        cp.DivergenceError, match="epoch 1, step 1: z of layer 2 is not finite"
+    ) as caught:
+        fit(net, Y=TARGETS)
+    assert (caught.value.layer, caught.value.quantity, caught.value.step) == (2, "z", 1)
+
+
+def test_a_gradient_that_is_not_finite_under_a_finite_cost_is_found_too():
+    bad = cp.Cost("edge", lambda a, y: np.abs(a - y).sum(axis=1), lambda a, y: np.sign(a - y))
+    object.__setattr__(bad, "derivative", lambda a, y: np.full_like(a, np.inf))
+    net = make(output="identity", cost=bad)
+    with pytest.raises(cp.DivergenceError, match="delta of layer 2"):
+        fit(net, Y=TARGETS, epochs=1, batch_size=None)
+    assert np.isfinite(net.parameters).all()
+
+
+# Bad arguments
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"epochs": 0}, "epochs must be at least 1, got 0"),
+        ({"epochs": 2.5}, "epochs must be an integer of at least 1, got 2.5"),
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+        ({"batch_size": -3}, "batch_size must be at least 1, got -3"),
+        ({"batch_size": "auto"}, "batch_size must be an integer of at least 1, got 'auto'"),
+        ({"running_window": 0}, "running_window must be at least 1, got 0"),
+        ({"n_threads": 0}, "n_threads must be at least 1, got 0"),
+        ({"l2": -1.0}, "l2 must be a finite number of at least 0, got -1.0"),
+        ({"l1": np.nan}, "l1 must be a finite number of at least 0, got nan"),
+        ({"l2": True}, "l2 must be a finite number of at least 0, got True"),
+        ({"dropout": 1.0}, r"dropout must be in \[0, 1\), got 1.0"),
+        ({"dropout": [0.1, 0.2]}, "dropout must have a rate for each of 1 hidden layers"),
+        ({"dropout": "0.5"}, "dropout must be a list or tuple, got '0.5'"),
+        ({"label_smoothing": 1.0}, r"label_smoothing must be in \[0, 1\), got 1.0"),
+        ({"clip_norm": 0}, "clip_norm must be a finite number above 0, got 0"),
+        ({"time_limit": -1}, "time_limit must be a finite number above 0, got -1"),
+        ({"frozen": ["bias"]}, "frozen must be one of weights, biases, layers.0.weight.*'biases'"),
+        ({"frozen": "biases"}, "frozen must be a list or tuple, got 'biases'"),
+        ({"metrics": ["accurracy"]}, "metric must be one of accuracy.*did you mean 'accuracy'"),
+        ({"metrics": "accuracy"}, "metrics must be a list or tuple, got 'accuracy'"),
+        ({"callbacks": [3]}, "callbacks must be callable, got 3"),
+        ({"early_stopping": 5}, "early_stopping must be an EarlyStopping, got 5"),
+        ({"early_stopping": cp.EarlyStopping()}, "monitor must be a column of the history.*validation_data"),
+        ({"optimizer": "adm"}, "optimizer must be one of .*did you mean 'adam'"),
+        ({"optimizer": 0.1}, "optimizer must be a name or an optimizer, got 0.1"),
+        ({"engine": "nunba"}, "engine must be one of .*did you mean 'numba'"),
+        ({"seed": -1}, r"seed must be from 0 to 2\*\*64 - 1, got -1"),
+        ({"checkpoint_every": "soon"}, "checkpoint_every must be a number of epochs or seconds.*'soon'"),
+        ({"checkpoint_every": "0s"}, "checkpoint_every must be"),
+        ({"checkpoint_every": "1.5epochs"}, "checkpoint_every must be"),
+        ({"resume": True}, "resume=True needs checkpoint"),
+        ({"validation_data": X}, r"validation_data must be a pair \(X, Y\), got ndarray"),
+        ({"validation_data": (X, LABELS[:3])}, "validation X and Y must have as many rows, got 23 and 3"),
+        ({"sample_weight": [1.0]}, r"sample_weight must have shape \(23,\)"),
+        ({"sample_weight": -np.ones(23)}, "sample_weight must be at least 0, got -1.0 in row 0"),
+        ({"sample_weight": np.zeros(23)}, "sample_weight must not be all zero"),
+        ({"optimizer": cp.LBFGS(), "dropout": 0.1}, "dropout cannot be used with LBFGS"),
+        ({"optimizer": cp.LBFGS(), "checkpoint": "c"}, "checkpoint cannot be used with LBFGS"),
+    ],
+)  # fmt: skip
+def test_bad_arguments_of_fit_are_named_with_their_rule_and_value(how, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        fit(make(), **how)
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        (lambda: cp.SGD(0), "learning_rate must be a finite number above 0 or a schedule, got 0"),
+        (lambda: cp.SGD(-0.1), "learning_rate must be a finite number above 0"),
+        (lambda: cp.SGD(float("nan")), "learning_rate must be a finite number above 0.*nan"),
+        (lambda: cp.SGD(True), "learning_rate must be a finite number above 0.*True"),
+        (lambda: cp.SGD("0.1"), "learning_rate must be a finite number above 0.*'0.1'"),
+        (lambda: cp.SGD(0.1, momentum=1.0), r"momentum must be in \[0, 1\), got 1.0"),
+        (lambda: cp.SGD(0.1, nesterov=True), "nesterov=True needs momentum above 0"),
+        (lambda: cp.Adam(0.1, beta1=1.0), r"beta1 must be in \[0, 1\), got 1.0"),
+        (lambda: cp.Adam(0.1, epsilon=0), "epsilon must be a finite number above 0, got 0"),
+        (lambda: cp.AdamW(0.1, weight_decay=-1), "weight_decay must be a finite number of at least 0"),
+        (lambda: cp.LBFGS(memory=0), "memory must be an integer of at least 1, got 0"),
+        (lambda: cp.EarlyStopping(patience=0), "patience must be an integer of at least 1, got 0"),
+        (
+            lambda: cp.EarlyStopping(min_delta=-1),
+            "min_delta must be a finite number of at least 0, got -1",
+        ),
+        (lambda: cp.EarlyStopping(monitor=3), "monitor must be the name of a column"),
+        (lambda: cp.schedules.cosine(0.1, epochs=0), "epochs must be a finite number above 0, got 0"),
+        (lambda: cp.schedules.step(0.1, factor=2.0), r"factor must be in \(0, 1\], got 2.0"),
+        (lambda: cp.schedules.warmup(3, 0.1), "schedule must be a schedule, got 0.1"),
+    ],
+)
+def test_bad_descriptions_are_refused_when_they_are_made(what, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        what()
+
+
+def test_a_numpy_scalar_is_a_number():
+    fit(make(), optimizer=cp.SGD(np.float32(0.1)), l2=np.float64(0.1), epochs=np.int64(1))
+
+
+def test_a_batch_larger_than_the_data_is_said_and_cut():
+    with pytest.warns(UserWarning, match="batch_size 100 is larger than the 23 samples"):
+        fit(make(), batch_size=100)
+
+
+def test_what_the_caller_gave_is_not_changed():
+    mine = X.copy(), LABELS.copy(), np.arange(23) + 1.0
+    fit(make(), X=mine[0], Y=mine[1], sample_weight=mine[2])
+    np.testing.assert_array_equal(mine[0], X)
+    np.testing.assert_array_equal(mine[1], LABELS)
+    np.testing.assert_array_equal(mine[2], np.arange(23) + 1.0)
+
+
+def test_data_of_the_right_dtype_are_not_copied():
+    ready = np.ascontiguousarray(X)
+    assert arrays.as_inputs(ready, 4, "float64") is ready
+
+
+# Interrupts and display, with real processes
+
+SCRIPT = textwrap.dedent(
+    """
+    import os, sys, numpy as np, clearprop as cp
+    rng = np.random.default_rng(0)
+    net = cp.Network([4, 5, 3], seed=0)
+    started = lambda training: print("started", flush=True) if training.epochs_done == 1 else None
+    history = net.fit(rng.normal(size=(500, 4)), rng.integers(0, 3, 500), epochs=10**7, batch_size=5,
+                      callbacks=[started], progress=False, engine="numpy")
+    print(history.stopped, len(history) >= 1, flush=True)
+    """
+)
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "out"),
+    [(signal.SIGINT, 0, "interrupted True\n"), (signal.SIGTERM, -signal.SIGTERM, "")],
+    ids=["SIGINT", "SIGTERM"],
+)
+def test_an_interrupt_ends_the_step_and_returns_the_history(number, code, out):
+    with subprocess.Popen([sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "started\n"
+        time.sleep(0.1)
+        process.send_signal(number)
+        rest, _ = process.communicate(timeout=60)
+    assert (process.returncode, rest) == (code, out)
+
+
+def test_progress_off_a_terminal_is_plain_lines_on_standard_error(capsys):
+    fit(make(), progress=True, epochs=3, validation_data=(X, LABELS), metrics=["accuracy"])
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "epoch 3/3  cost " in err
+    assert "validation accuracy " in err
+    assert "samples/s" in err
+
+
+def test_nothing_is_shown_with_progress_false(capsys):
+    fit(make(), progress=False)
+    assert capsys.readouterr() == ("", "")
