@@ -11,7 +11,6 @@ softmax is the exception: a neuron's activation depends on its whole layer, so i
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from clearprop import user_functions
+from clearprop.names import known_name
 
 Array = NDArray[Any]  # of float32 or float64; of complex128 in a complex-step check
 Elementwise = Callable[[Array], Array]
@@ -67,7 +69,7 @@ class Activation:
     def __post_init__(self) -> None:
         """Check a derivative that is not our own."""
         if not self.built_in:
-            _check_derivative(self)
+            user_functions.check_activation(self)
 
     @_quiet
     def __call__(self, z: Array) -> Array:
@@ -278,22 +280,6 @@ def resolve(activation: str | Activation | Sequence[str | Activation]) -> Activa
     return _one_for_each_neuron(tuple(resolve(part) for part in activation))
 
 
-def known_name(argument: str, name: object, known: object) -> str:
-    """Return `name` if it is one of the `known` ones; otherwise say which there are.
-
-    Raises
-    ------
-    ValueError
-        If it is not, with the nearest known name.
-    """
-    names = [str(each) for each in known]  # type: ignore[attr-defined]
-    if isinstance(name, str) and name in names:
-        return name
-    near = difflib.get_close_matches(str(name), names, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"{argument} must be one of {', '.join(names)}, got {name!r}{hint}")
-
-
 def _one_for_each_neuron(parts: tuple[Activation, ...]) -> Activation:
     for part in parts:
         if not part.elementwise:
@@ -317,38 +303,3 @@ def _one_for_each_neuron(parts: tuple[Activation, ...]) -> Activation:
         parts=parts,
         built_in=True,
     )
-
-
-def _check_derivative(activation: Activation) -> None:
-    """Refuse a derivative that disagrees with central differences of its function.
-
-    A point where the two one-sided differences disagree is a kink of the function, not a mistake of
-    the derivative; it is passed over.
-    """
-    # Irrational steps: no common kink (0, 1, -1, 0.5) is hit.
-    z = np.concatenate([np.arange(-6.0, 6.0, 0.0917), [-30.03, -15.17, 15.17, 30.03]])
-    name = activation.name
-    for what, f in (("function", activation.function), ("derivative", activation.derivative)):
-        values = np.asarray(f(z))
-        if values.shape != z.shape:
-            raise ValueError(
-                f"the {what} of activation {name!r} must return an array of the shape of z, "
-                f"{z.shape}, got {values.shape}"
-            )
-        if not np.array_equal(np.asarray(f(z[::-1].copy()))[::-1], values, equal_nan=True):
-            raise ValueError(f"the {what} of activation {name!r} must work element by element")
-    h = 1e-5
-    f = activation.function
-    left, right = (f(z) - f(z - h)) / h, (f(z + h) - f(z)) / h
-    estimate, claimed = (left + right) / 2, np.asarray(activation.derivative(z), dtype=np.float64)
-    scale = np.maximum(1.0, np.maximum(np.abs(estimate), np.abs(claimed)))
-    one_sided = np.abs(right - left) / scale
-    mismatch = np.where(one_sided < 1e-2, np.abs(estimate - claimed) / scale, 0.0)
-    mismatch = np.where(np.isnan(mismatch), np.inf, mismatch)
-    worst = int(np.argmax(mismatch))
-    if mismatch[worst] > 1e-5:
-        raise ValueError(
-            f"the derivative of activation {name!r} must agree with finite differences of its "
-            f"function: at z = {z[worst]:.4g} it gives {claimed[worst]:.6g}, the differences "
-            f"{estimate[worst]:.6g} (the largest mismatch, {mismatch[worst]:.2g})"
-        )

@@ -28,6 +28,7 @@ from clearprop import activations, costs, randomness
 from clearprop.activations import Activation, Array
 from clearprop.costs import Cost
 from clearprop.initializers import Initializer
+from clearprop.names import known_name
 
 LARGEST_NETWORK = 2**31  # parameters; a mistyped size is far likelier than a larger network
 
@@ -240,7 +241,7 @@ class Architecture:
         """
         known = [*dict.fromkeys(b.kind for b in self.blocks), *(b.name for b in self.blocks)]
         for name in which:
-            activations.known_name("frozen", name, known)
+            known_name("frozen", name, known)
         return tuple(b for b in self.blocks if b.name in which or b.kind in which)
 
     def factors(self, what: str) -> NDArray[np.float64]:

@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from clearprop.activations import ACTIVATIONS, Activation, Array, known_name
+from clearprop import user_functions
+from clearprop.activations import ACTIVATIONS, Activation, Array
+from clearprop.names import known_name
 
 _sigmoid, _softplus = ACTIVATIONS["sigmoid"], ACTIVATIONS["softplus"]
 _quiet = np.errstate(all="ignore")  # dC/da is honestly infinite where a = 0
@@ -84,7 +86,7 @@ class Cost:
         """Check the reduction, and a derivative that is not our own."""
         known_name("reduction", self.reduction, ("mean", "sum"))
         if not self.built_in:
-            _check_derivative(self)
+            user_functions.check_cost(self)
 
     @_quiet
     def of_samples(self, output: Activation, z: Array, a: Array, y: Array) -> Array:
@@ -364,39 +366,3 @@ def resolve(cost: str | Cost) -> Cost:
         If the name is unknown.
     """
     return cost if isinstance(cost, Cost) else COSTS[known_name("cost", cost, COSTS)]()
-
-
-def _check_derivative(cost: Cost) -> None:
-    rng = np.random.default_rng(0)  # test points only; nothing is drawn from it for a model
-    a, y = rng.uniform(0.1, 0.9, (2, 7, 3))
-    values = np.asarray(cost.value(a, y))
-    if values.shape != (len(a),):
-        raise ValueError(
-            f"the value of cost {cost.name!r} must be one number for each sample, shape ({len(a)},), "
-            f"got shape {values.shape}"
-        )
-    alone = [np.asarray(cost.value(a[[i]], y[[i]]))[0] for i in range(len(a))]
-    if not np.allclose(values, alone, rtol=1e-9, atol=1e-12):
-        raise ValueError(
-            f"the value of cost {cost.name!r} must depend, for each sample, on that sample alone"
-        )
-    claimed = np.asarray(cost.derivative(a, y))
-    if claimed.shape != a.shape:
-        raise ValueError(
-            f"the derivative of cost {cost.name!r} must have the shape of the outputs, {a.shape}, "
-            f"got {claimed.shape}"
-        )
-    h = 1e-6
-    estimate = np.empty_like(a)
-    for j in range(a.shape[1]):
-        step = h * np.eye(a.shape[1])[j]
-        estimate[:, j] = (cost.value(a + step, y) - cost.value(a - step, y)) / (2 * h)
-    scale = np.maximum(1.0, np.maximum(np.abs(estimate), np.abs(claimed)))
-    mismatch = np.abs(estimate - claimed) / scale
-    worst = np.unravel_index(int(np.argmax(mismatch)), a.shape)
-    if not mismatch.max() <= 1e-6:
-        raise ValueError(
-            f"the derivative of cost {cost.name!r} must agree with finite differences of its value: "
-            f"at a = {a[worst]:.4g}, y = {y[worst]:.4g} it gives {claimed[worst]:.6g}, the differences "
-            f"{estimate[worst]:.6g} (the largest mismatch, {mismatch.max():.2g})"
-        )

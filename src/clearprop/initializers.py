@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop import randomness
-from clearprop.activations import known_name
+from clearprop.names import known_name
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop.activations import known_name
+from clearprop.names import known_name
 
 Array = NDArray[Any]
 Metric = Callable[[Array, Array], float]

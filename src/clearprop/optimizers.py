@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop import schedules
-from clearprop.activations import known_name
+from clearprop.names import known_name
 from clearprop.schedules import Schedule
 
 Flat = NDArray[np.floating[Any]]

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from clearprop.activations import known_name
+from clearprop.names import known_name
 
 
 class Schedule:

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop.activations import Array, known_name
+from clearprop.activations import Array
 from clearprop.architecture import Architecture, Block
+from clearprop.names import known_name
 from clearprop.optimizers import Optimizer
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from clearprop import metrics as known_metrics
 from clearprop import optimizers, randomness
-from clearprop.activations import known_name
 from clearprop.engines import ENGINES
+from clearprop.names import known_name
 from clearprop.optimizers import LBFGS, Optimizer
 from clearprop.schedules import find_plateau, is_number
 from clearprop.training.stopping import EarlyStopping
