@@ -1,0 +1,100 @@
+"""Every example runs, without a warning, and prints the facts that it is there to show."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+def run(name, *arguments):
+    command = [sys.executable, "-W", "error", EXAMPLES / name, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+def numbers(pattern, text):
+    found = re.findall(pattern, text)
+    assert found, f"{pattern} is not in:\n{text}"
+    return [float(each) for each in found]
+
+
+def test_the_listing_of_s2_and_the_network_agree_and_learn():
+    shown = run("s2_nielsen.py", "--data", "digits", "--epochs", "5")
+    assert "the gradients of 10 samples equal the listing's to 1e-12" in shown
+    assert "the weights and biases after one update equal the listing's to 1e-12" in shown
+    assert "digits: 1,437 training images, 360 test images" in shown
+    right = numbers(r"Epoch \d: (\d+) / 360", shown)
+    assert len(right) == 5
+    assert right[-1] > 0.75 * 360
+
+
+def test_the_eight_steps_of_s0_are_the_networks_and_the_running_accuracy_rises():
+    shown = run("s0_online.py", "--data", "digits", "--epochs", "2", "--last", "300")
+    for step, equation in ((3, "(8), (9)"), (4, "(13)"), (5, "(10), (11)"), (6, "(12)")):
+        assert re.search(rf"^{step} .*{re.escape(equation)}$", shown, re.MULTILINE)
+    assert "equal the eight steps' to 1e-12" in shown
+    running = numbers(r"of the last 300 samples ([\d.]+)%", shown)
+    everywhere = numbers(r"global accuracy ([\d.]+)%", shown)
+    assert len(running) == len(everywhere) == 2
+    assert running[0] < running[1]
+    assert everywhere[1] > 80
+
+
+@pytest.fixture(scope="module")
+def jordan():
+    return run("s1_jordan.py")
+
+
+def test_the_chains_of_s1_are_counted_and_its_golden_example_is_right_to_every_digit(jordan):
+    assert "1-1-1: 2 chains, 8 factors; their sums are the gradient" in jordan
+    assert "2-2-2: 12 chains, 52 factors; their sums are the gradient" in jordan
+    for value in (
+        "costs 0.2983711087600027\n",
+        "out_h [0.59326999, 0.59688438]",
+        "out_o [0.75136507, 0.77292847]",
+        "w5..8 [0.35891648, 0.40866619, 0.51130127, 0.56137012]",
+        "w1..4 [0.14978072, 0.19956143, 0.24975114, 0.29950229]",
+    ):
+        assert value in jordan
+    [after] = numbers(r"and it costs ([\d.]+)", jordan)
+    assert after == pytest.approx(0.29102777369359933, rel=1e-15)
+
+
+def test_equal_weights_of_s1_stay_equal_exactly_and_random_ones_do_not(jordan):
+    assert "all weights 0.3: 0 and 0 " in jordan
+    moved = numbers(r"moved by up to ([\d.]+)", jordan)
+    assert min(moved) > 0.1
+    [apart] = numbers(r"in \[-0.5, 0.5\]: ([\d.]+) and", jordan)
+    assert apart > 0.1
+
+
+def test_the_conventions_of_s3_are_a_factor_of_2n_and_learn_the_same():
+    shown = run("s3_layers.py", "--epochs", "10")
+    assert "the summed gradient is 2N = 240 times S2's mean one" in shown
+    assert "equal to the trace of the network to 1e-12" in shown
+    assert "B = 12 batches" in shown
+    assert "after 10 epochs both conventions have the same weights to 1e-9" in shown
+    [right] = numbers(r"([\d.]+)% of the test flowers", shown)
+    assert right > 85
+
+
+def test_the_exercises_come_out():
+    shown = run("exercises.py")
+    assert "E1   (33), (34) and (35) give the deltas of BP1 and BP2" in shown
+    assert "neuron [3] differ" in shown
+    assert "54 parameters, are one (2, 3) matrix" in shown
+    assert min(numbers(r"off by ([\d.]+)%", shown)) > 0.5
+    assert "slope 0.200 at z = 50" in shown
+    assert "a wrong derivative is refused: the derivative of activation 'mistaken'" in shown
+
+
+def test_single_exercises_can_be_asked_for():
+    shown = run("exercises.py", "E4")
+    assert shown.startswith("E4")
+    assert "E1 " not in shown
