@@ -1,0 +1,7 @@
+"""clearprop's reference engine; not listed by default."""
+
+from contestants import clearprop
+
+
+class Contestant(clearprop.Contestant):
+    engine = "numpy"

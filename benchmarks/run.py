@@ -1,0 +1,266 @@
+"""clearprop beside PyTorch, JAX, scikit-learn and NumPy on the same work.
+
+Every contestant runs in a process of its own for each number of threads, pinned to that many cores,
+from the same initial weights through the same samples in the same order, in float32. After the first
+epoch (which also compiles what there is to compile, and is not timed) the training losses must agree
+to 1e-4; otherwise no time of that workload is printed and the exit code is 1. Then the contestants
+take turns, an epoch each, for several rounds. Results: benchmarks/results/, as JSON and Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import contestants
+import machine
+import report
+import workloads
+from process import Failed, Process
+from workloads import Workload
+
+RESULTS = Path(__file__).with_name("results")
+TOLERANCE = 1e-4
+SETTLE = 0.05  # seconds between turns: the last one's threads stop spinning
+LEVELS = (0.97, 0.98)
+Key = tuple[str, int]
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+class Bench:
+    def __init__(self, options: argparse.Namespace, folder: Path) -> None:
+        self.options = options
+        self.processes: dict[Key, Process] = {}
+        self.skipped: dict[str, str] = {}
+        for name, threads in itertools.product((*options.contestants, "products"), options.threads):
+            if name in self.skipped:
+                continue
+            process = Process(name, threads, folder)
+            if process.missing:
+                self.skipped[name] = process.missing
+                say(f"skipped: {contestants.LABELS[name]} ({process.missing})")
+                process.close()
+            else:
+                self.processes[name, threads] = process
+        self.libraries = {
+            f"{name}, {threads} threads": process.ask("libraries")
+            for (name, threads), process in self.processes.items()
+            if name != "products"
+        }
+
+    def close(self) -> None:
+        for process in self.processes.values():
+            process.close()
+
+    def measure(self, work: Workload) -> dict[str, Any]:
+        """Return all that was measured of one workload, or {"refused": ...}."""
+        say(f"{work.name}: {work.about}")
+        result: dict[str, Any] = {"workload": asdict(work), "flops": work.flops()}
+        result["contestants"], active = self._load(work)
+        checked = self._check_predictions if work.kind == "predict" else self._check_losses
+        refused = checked(work, result, active)
+        if refused:
+            return result | {"refused": refused}
+        if work.kind == "accuracy":
+            self._race(work, result, active)
+        else:
+            self._rounds(work, result, active)
+        return result
+
+    def _load(self, work: Workload) -> tuple[dict[str, Any], list[Key]]:
+        about, active = {}, []
+        for key, process in self.processes.items():
+            if key[0] == "products" and work.kind == "accuracy":
+                continue
+            try:
+                about[_text(key)] = process.ask("load", workload=asdict(work))
+                active.append(key)
+            except Failed as error:
+                about[_text(key)] = {"failed": str(error)}
+                say(f"  {error}")
+        return about, active
+
+    def _check_losses(self, work: Workload, result: dict[str, Any], active: list[Key]) -> str | None:
+        losses = {}
+        for key in list(active):
+            entry = result["contestants"][_text(key)]
+            try:
+                entry["first_epoch_seconds"] = self.processes[key].ask("epoch")["seconds"]
+                if key[0] == "products":
+                    continue
+                entry["loss"] = self.processes[key].ask("loss")["loss"]
+                say(f"  {_text(key):28} loss {entry['loss']:.7f}  {entry['nearest'] or ''}")
+            except Failed as error:
+                entry["failed"] = str(error)
+                active.remove(key)
+                say(f"  {error}")
+                continue
+            if not entry["nearest"]:
+                losses[_text(key)] = entry["loss"]
+        return disagreement(losses)
+
+    def _check_predictions(
+        self, work: Workload, result: dict[str, Any], active: list[Key]
+    ) -> str | None:
+        wrong = []
+        for key in list(active):
+            entry = result["contestants"][_text(key)]
+            if key[0] == "products":
+                continue
+            try:
+                entry["error"] = self.processes[key].ask("prediction_error")["error"]
+            except Failed as error:
+                entry["failed"] = str(error)
+                active.remove(key)
+                say(f"  {error}")
+                continue
+            if not entry["nearest"] and not entry["error"] <= TOLERANCE:
+                wrong.append(f"{_text(key)} by {entry['error']:.1e}")
+        return f"outputs differ from the judge's: {', '.join(wrong)}" if wrong else None
+
+    def _rounds(self, work: Workload, result: dict[str, Any], active: list[Key]) -> None:
+        times: dict[str, list[dict[str, float]]] = {_text(key): [] for key in active}
+        peaks: dict[int, list[float]] = {threads: [] for threads in self.options.threads}
+        for turn in range(self.options.rounds):
+            # a rotation: no contestant always runs after the same one's caches
+            for key in active[turn % len(active) :] + active[: turn % len(active)]:
+                time.sleep(SETTLE)
+                process = self.processes[key]
+                if work.kind == "predict":
+                    least = 0.02 if self.options.quick else 0.3
+                    times[_text(key)].append(process.ask("predict", at_least=least))
+                else:
+                    times[_text(key)].append(process.ask("epoch"))
+                if key[0] == "products":
+                    peaks[key[1]].append(process.ask("peak")["seconds"])
+        for name, taken in times.items():
+            entry = result["contestants"][name]
+            entry["seconds"] = [each["seconds"] for each in taken]
+            entry["cpu_seconds"] = [each["cpu_seconds"] for each in taken]
+        result["peak_gflops"] = {
+            threads: [2 * 2048**3 / seconds / 1e9 for seconds in taken]
+            for threads, taken in peaks.items()
+        }
+
+    def _race(self, work: Workload, result: dict[str, Any], active: list[Key]) -> None:
+        """Train until the test accuracy is reached; only the training is timed."""
+        fresh, active = self._load(work)
+        racing = list(active)
+        for key in active:
+            result["contestants"][_text(key)] |= fresh[_text(key)] | {"seconds": [], "accuracy": []}
+        for _ in range(self.options.max_epochs):
+            for key in list(racing):
+                time.sleep(SETTLE)
+                entry, process = result["contestants"][_text(key)], self.processes[key]
+                entry["seconds"].append(process.ask("epoch")["seconds"])
+                entry["accuracy"].append(process.ask("accuracy")["accuracy"])
+                if entry["accuracy"][-1] >= LEVELS[-1]:
+                    racing.remove(key)
+        for key in active:
+            entry = result["contestants"][_text(key)]
+            # compiled code is gone with the old model in some: its first epoch is the slowest
+            entry["reached"] = {
+                f"{level:.0%}": _reached(entry["seconds"], entry["accuracy"], level) for level in LEVELS
+            }
+
+
+def _reached(seconds: list[float], accuracy: list[float], level: float) -> dict[str, float] | None:
+    for epoch, value in enumerate(accuracy, 1):
+        if value >= level:
+            return {"seconds": sum(seconds[:epoch]), "epochs": epoch}
+    return None
+
+
+def disagreement(losses: dict[str, float]) -> str | None:
+    """Return None where all losses agree to TOLERANCE, relative; else who differs, and by how much."""
+    if not losses:
+        return None
+    low, high = min(losses, key=losses.__getitem__), max(losses, key=losses.__getitem__)
+    gap = (losses[high] - losses[low]) / abs(losses[low])
+    if gap <= TOLERANCE:  # not so for NaN
+        return None
+    return (
+        f"losses after the first epoch must agree to {TOLERANCE}, got {losses[low]:.7f} ({low}) and "
+        f"{losses[high]:.7f} ({high}), {gap:.1e} apart"
+    )
+
+
+def _text(key: Key) -> str:
+    return f"{key[0]}, {key[1]} threads"
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    def names(text: str) -> list[str]:
+        return [part for part in text.split(",") if part]
+
+    def counts(text: str) -> list[int]:
+        return [int(part) for part in names(text)]
+
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    known = (*contestants.NAMES, *contestants.UNLISTED)
+    parser.add_argument("--workloads", type=names, help="W1,...,W8; default all")
+    parser.add_argument("--contestants", type=names, default=list(contestants.NAMES))
+    parser.add_argument("--threads", type=counts, default=[1, 2])
+    parser.add_argument("--rounds", type=int, help="default 7, with --quick 2")
+    parser.add_argument("--max-epochs", type=int, help="of W8; default 60, with --quick 2")
+    parser.add_argument("--quick", action="store_true", help="little work: to see that it runs")
+    parser.add_argument("--data", choices=("auto", "mnist", "synthetic"), help="--quick: synthetic")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the results")
+    options = parser.parse_args(arguments)
+    if unknown := [name for name in options.contestants if name not in known]:
+        parser.error(f"--contestants must be among {', '.join(known)}, got {', '.join(unknown)}")
+    options.rounds = options.rounds or (2 if options.quick else 7)
+    options.max_epochs = options.max_epochs or (2 if options.quick else 60)
+    options.data = options.data or ("synthetic" if options.quick else "auto")
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parse(arguments)
+    works = workloads.chosen(options.workloads, quick=options.quick)
+    everything: dict[str, Any] = {"machine": machine.describe(), "options": vars(options).copy()}
+    everything["options"]["output"] = ""
+    with tempfile.TemporaryDirectory(prefix="clearprop-bench-") as scratch:
+        everything["data"] = workloads.prepare_data(
+            Path(scratch), options.data, max(work.n_samples for work in works)
+        )
+        bench = Bench(options, Path(scratch))
+        try:
+            everything["libraries"], everything["skipped"] = bench.libraries, bench.skipped
+            everything["results"] = {}
+            print(report.head(everything))
+            for work in works:
+                everything["results"][work.name] = bench.measure(work)
+                print(report.section(everything, work.name), flush=True)
+                write(options.output, everything)  # what is measured is kept, whatever comes next
+        finally:
+            bench.close()
+    print(report.summary(everything))
+    refused = [name for name, result in everything["results"].items() if "refused" in result]
+    for name in refused:
+        say(f"refused: {name}: {everything['results'][name]['refused']}")
+    return 1 if refused else 0
+
+
+def write(folder: Path, everything: dict[str, Any]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = "quick" if everything["options"]["quick"] else "run"
+    (folder / f"{stem}.json").write_text(json.dumps(everything, indent=1) + "\n")
+    (folder / f"{stem}.md").write_text(report.markdown(everything))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

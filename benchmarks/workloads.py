@@ -1,0 +1,352 @@
+"""The work: networks, data, initial weights, and the one cost that every contestant is judged by.
+
+Only NumPy and the sample order come from elsewhere: what judges must share no code with what is judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ORDER_SEED = 7
+BLOCK = 4096  # rows evaluated together
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One network, one recipe, one set of rows; an "epoch" is a pass over `n_samples` of them."""
+
+    name: str
+    about: str
+    sizes: tuple[int, ...]
+    hidden: str
+    output: str
+    cost: str
+    optimizer: str
+    rate: float
+    batch: int
+    n_samples: int
+    quick_samples: int
+    data: str = "mnist"
+    initial: str = "lecun"
+    l2: float = 0.0
+    kind: str = "train"  # or "predict", or "accuracy"
+    rows: int | None = None  # of a prediction; None: all
+
+    @property
+    def steps(self) -> int:
+        return -(-self.n_samples // self.batch)
+
+    def multiply_adds(self) -> tuple[int, int]:
+        """Of one sample, forwards and backwards: no dC/dX in the first layer."""
+        products = [a * b for a, b in zip(self.sizes, self.sizes[1:], strict=False)]
+        return sum(products), sum(products) + sum(products[1:])
+
+    def flops(self) -> int:
+        """Of one timed unit: an epoch, or one prediction of `rows` rows."""
+        forward, backward = self.multiply_adds()
+        if self.kind == "predict":
+            return 2 * forward * (self.rows or self.n_samples)
+        return 2 * (forward + backward) * self.n_samples
+
+
+_W1 = Workload(
+    name="W1",
+    about="784-30-10 sigmoid, quadratic, SGD, batch 10 (S2's own)",
+    sizes=(784, 30, 10),
+    hidden="sigmoid",
+    output="sigmoid",
+    cost="quadratic",
+    optimizer="sgd",
+    rate=3.0,
+    batch=10,
+    n_samples=50_000,
+    quick_samples=605,
+)
+_W4 = Workload(
+    name="W4",
+    about="784-512-512-10 ReLU, softmax, Adam, batch 128",
+    sizes=(784, 512, 512, 10),
+    hidden="relu",
+    output="softmax",
+    cost="cross_entropy",
+    optimizer="adam",
+    rate=1e-3,
+    batch=128,
+    n_samples=50_000,
+    quick_samples=1_000,
+    initial="he",
+)
+_W5 = Workload(
+    name="W5",
+    about="32-256-256-256-1 SELU, squared error, Adam, batch 256 (a table)",
+    sizes=(32, 256, 256, 256, 1),
+    hidden="selu",
+    output="identity",
+    cost="squared_error",
+    optimizer="adam",
+    rate=1e-3,
+    batch=256,
+    n_samples=50_000,
+    quick_samples=1_000,
+    data="table",
+)
+_TRAIN = (
+    _W1,
+    replace(
+        _W1,
+        name="W2",
+        about="784-30-10 sigmoid, quadratic, SGD, batch 1 (S0's online learning; 10,000 rows an epoch)",
+        rate=0.3,
+        batch=1,
+        n_samples=10_000,
+        quick_samples=100,
+    ),
+    Workload(
+        name="W3",
+        about="784-100-10 sigmoid, softmax, Adam, batch 32",
+        sizes=(784, 100, 10),
+        hidden="sigmoid",
+        output="softmax",
+        cost="cross_entropy",
+        optimizer="adam",
+        rate=1e-3,
+        batch=32,
+        n_samples=50_000,
+        quick_samples=1_000,
+    ),
+    _W4,
+    _W5,
+    Workload(
+        name="W6",
+        about="784-2500-2000-1500-1000-500-10 scaled_tanh, softmax, SGD, batch 256 (5,120 rows an epoch)",
+        sizes=(784, 2500, 2000, 1500, 1000, 500, 10),
+        hidden="scaled_tanh",
+        output="softmax",
+        cost="cross_entropy",
+        optimizer="sgd",
+        rate=0.01,
+        batch=256,
+        n_samples=5_120,
+        quick_samples=256,
+    ),
+)
+
+
+def _predictions() -> Iterator[Workload]:
+    for work in (_W1, _W4, _W5):
+        for rows, said in ((1, "one row"), (1_000, "1,000 rows"), (None, "all rows")):
+            yield replace(
+                work,
+                name=f"W7-{work.name}-{rows or 'all'}",
+                about=f"predict {said}: {'-'.join(map(str, work.sizes))} {work.hidden}",
+                kind="predict",
+                rows=rows,
+                quick_samples=2_000,
+            )
+
+
+_W8 = Workload(
+    name="W8",
+    about="seconds to 97 % and 98 %: 784-100-10 sigmoid, softmax, SGD 0.5, batch 10, l2 1e-4",
+    sizes=(784, 100, 10),
+    hidden="sigmoid",
+    output="softmax",
+    cost="cross_entropy",
+    optimizer="sgd",
+    rate=0.5,
+    batch=10,
+    n_samples=60_000,
+    quick_samples=1_000,
+    l2=1e-4,
+    kind="accuracy",
+)
+
+WORKLOADS: dict[str, Workload] = {work.name: work for work in (*_TRAIN, *_predictions(), _W8)}
+
+
+def chosen(names: Sequence[str] | None, *, quick: bool) -> list[Workload]:
+    """Return the workloads of these names; "W7" stands for all its parts."""
+    picked = [
+        work
+        for work in WORKLOADS.values()
+        if names is None or work.name in names or work.name.split("-")[0] in names
+    ]
+    known = {work.name for work in picked} | {work.name.split("-")[0] for work in picked}
+    if unknown := [name for name in names or () if name not in known]:
+        raise SystemExit(f"--workloads must be among W1 ... W8, got {', '.join(unknown)}")
+    if quick:
+        picked = [replace(work, n_samples=work.quick_samples) for work in picked]
+    return picked
+
+
+# The data: made once by the coordinator, read by every contestant's process
+
+
+def prepare_data(folder: Path, wanted: str, n_train: int) -> dict[str, str]:
+    """Write the arrays into `folder`, at least `n_train` rows of each; return what each set is."""
+    said = {"table": "50,000 x 32 standard normal features, a smooth target, seed 0"}
+    X, labels, X_test, labels_test, said["mnist"] = _images(wanted, n_train)
+    for name, array in (
+        ("mnist_X", X),
+        ("mnist_labels", labels),
+        ("mnist_X_test", X_test),
+        ("mnist_labels_test", labels_test),
+    ):
+        np.save(folder / f"{name}.npy", array)
+    X, y = _table()
+    np.save(folder / "table_X.npy", X)
+    np.save(folder / "table_y.npy", y)
+    return said
+
+
+def _images(wanted: str, n_train: int) -> tuple[Any, Any, Any, Any, str]:
+    reason = "asked for"
+    if wanted != "synthetic":
+        try:
+            from clearprop import data
+
+            found = data.load("mnist")
+            X, X_test = (
+                np.ascontiguousarray(part.reshape(len(part), -1), np.float32) / np.float32(255)
+                for part in (found.X_train, found.X_test)
+            )
+            return (
+                X,
+                found.Y_train.astype(np.int64),
+                X_test,
+                found.Y_test.astype(np.int64),
+                "MNIST",
+            )
+        except (OSError, ImportError, AttributeError) as error:
+            if wanted == "mnist":
+                raise
+            reason = f"MNIST was not found: {type(error).__name__}"
+    rng = np.random.default_rng(0)
+    n_test = n_train // 6
+    prototypes = rng.random((10, 784), np.float32) * (rng.random((10, 784), np.float32) < 0.3)
+    labels = rng.integers(0, 10, n_train + n_test)
+    X = rng.random((len(labels), 784), np.float32)
+    X *= rng.random(X.shape, np.float32) < 0.19  # as many pixels as MNIST has that are not 0
+    X *= np.float32(0.7)
+    X += np.float32(0.6) * prototypes[labels]
+    np.clip(X, 0, 1, out=X)
+    said = f"random images of MNIST's shape ({reason})"
+    return X[:n_train], labels[:n_train], X[n_train:], labels[n_train:], said
+
+
+def _table() -> tuple[Any, Any]:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((50_000, 32), dtype=np.float32)
+    A = rng.standard_normal((32, 4)) / np.sqrt(32)
+    z = X @ A
+    y = np.sin(2 * z[:, 0]) + z[:, 1] * z[:, 2] + np.exp(-(z[:, 3] ** 2))
+    y = (y - y.mean()) / y.std()
+    return X, y[:, None].astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a contestant is given: float32 inputs; labels of classes, or None; targets of the cost."""
+
+    X: Any
+    labels: Any
+    Y: Any  # (n_samples, n_outputs), one-hot for classes
+    X_test: Any = None
+    labels_test: Any = None
+
+
+def load_rows(folder: Path, work: Workload) -> Rows:
+    """Return the first `n_samples` rows of the workload's data."""
+    n = work.n_samples
+    if work.data == "table":
+        X, Y = np.load(folder / "table_X.npy")[:n], np.load(folder / "table_y.npy")[:n]
+        return Rows(X, None, Y)
+    X = np.load(folder / "mnist_X.npy", mmap_mode="r")[:n]
+    labels = np.load(folder / "mnist_labels.npy")[:n]
+    Y = np.zeros((len(labels), 10), np.float32)
+    Y[np.arange(len(labels)), labels] = 1.0
+    test = (None, None)
+    if work.kind == "accuracy":
+        test = (np.load(folder / "mnist_X_test.npy"), np.load(folder / "mnist_labels_test.npy"))
+    return Rows(np.array(X), labels, Y, *test)
+
+
+def initial_parameters(work: Workload) -> tuple[list[Any], list[Any]]:
+    """Return the same float32 weights (n_out, n_in) and biases (n_out,) for every contestant."""
+    rng = np.random.default_rng(1)
+    gain = 2.0 if work.initial == "he" else 1.0
+    shapes = list(zip(work.sizes[1:], work.sizes, strict=False))
+    weights = [
+        (rng.standard_normal(shape) * np.sqrt(gain / shape[1])).astype(np.float32) for shape in shapes
+    ]
+    return weights, [np.zeros(n_out, np.float32) for n_out, _ in shapes]
+
+
+# The judge
+
+
+def _sigmoid(z: Any) -> Any:
+    return 0.5 * (1.0 + np.tanh(0.5 * z))
+
+
+def _selu(z: Any) -> Any:
+    negative = 1.6732632423543772 * np.expm1(np.minimum(z, 0))
+    return 1.0507009873554805 * np.where(z > 0, z, negative)
+
+
+HIDDEN = {
+    "sigmoid": _sigmoid,
+    "relu": lambda z: np.maximum(z, 0),
+    "selu": _selu,
+    "scaled_tanh": lambda z: 1.7159 * np.tanh(2.0 / 3.0 * z),
+    "identity": lambda z: z,
+}
+
+
+def _outputs_z(work: Workload, weights: Any, biases: Any, X: Any) -> Any:
+    a = X
+    for i, (W, b) in enumerate(zip(weights, biases, strict=True)):
+        z = a @ W.T + b
+        if i < len(weights) - 1:
+            a = HIDDEN[work.hidden](z)
+    return z
+
+
+def outputs(work: Workload, weights: Any, biases: Any, X: Any) -> Any:
+    """Return what the network's last layer gives."""
+    z = _outputs_z(work, weights, biases, X)
+    if work.output == "softmax":
+        e = np.exp(z - z.max(axis=1, keepdims=True))
+        return e / e.sum(axis=1, keepdims=True)
+    return HIDDEN[work.output](z)
+
+
+def mean_cost(work: Workload, weights: Any, biases: Any, rows: Rows) -> float:
+    """Return the mean cost over the training rows, without the penalty; float64 from z on."""
+    total = 0.0
+    for first in range(0, len(rows.X), BLOCK):
+        part = slice(first, first + BLOCK)
+        z = _outputs_z(work, weights, biases, rows.X[part]).astype(np.float64)
+        Y = rows.Y[part]
+        if work.cost == "cross_entropy":
+            z = z - z.max(axis=1, keepdims=True)
+            total += (np.log(np.exp(z).sum(axis=1)) - (z * Y).sum(axis=1)).sum()
+        else:
+            half = 0.5 if work.cost == "quadratic" else 1.0
+            total += half * ((HIDDEN[work.output](z) - Y) ** 2).sum()
+    return total / len(rows.X)
+
+
+def accuracy(work: Workload, weights: Any, biases: Any, rows: Rows) -> float:
+    """Return the share of test rows whose largest output is the right one."""
+    right = 0
+    for first in range(0, len(rows.X_test), BLOCK):
+        part = slice(first, first + BLOCK)
+        z = _outputs_z(work, weights, biases, rows.X_test[part])
+        right += int((z.argmax(axis=1) == rows.labels_test[part]).sum())
+    return right / len(rows.X_test)
