@@ -8,6 +8,7 @@ out flow the changed state and a report. However an epoch is cut into stretches,
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from clearprop.activations import Array
 from clearprop.architecture import Architecture, Block
 from clearprop.names import known_name
-from clearprop.optimizers import Optimizer
+from clearprop.optimizers import LBFGS, Optimizer
 
 
 class Data(NamedTuple):
@@ -115,6 +116,9 @@ ENGINES = ("numpy", "numba", "auto")
 def select(name: str, plan: Plan) -> Engine:
     """Return the engine of that name; "auto" is the fastest installed one that supports the plan.
 
+    Where it is another than the fastest because of an activation or a cost of the user's own, a warning
+    says so.
+
     Raises
     ------
     ValueError
@@ -126,8 +130,16 @@ def select(name: str, plan: Plan) -> Engine:
 
     known_name("engine", name, ENGINES)
     reference = ReferenceEngine()
-    if name == "numpy" or importlib.util.find_spec("clearprop.engines.compiled") is None:
-        if name == "numba":
-            raise ValueError("engine 'numba' is not part of this version; use engine='numpy'")
+    if name == "numpy" or isinstance(plan.optimizer, LBFGS):  # which asks for gradients, not for steps
         return reference
+    if name == "auto" and importlib.util.find_spec("numba") is None:
+        return reference
+    # By name: what reads this file's imports should find that the equations need NumPy alone.
+    engine: Engine = importlib.import_module("clearprop.engines.compiled").CompiledEngine()
+    reason = engine.supports(plan)
+    if reason is None:
+        return engine
+    if name == "numba":
+        raise ValueError(f"engine 'numba' cannot run this: {reason}; use engine='numpy' or 'auto'")
+    warnings.warn(f"training with engine 'numpy', which is slower: {reason}", stacklevel=2)
     return reference

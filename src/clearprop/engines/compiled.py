@@ -1,0 +1,337 @@
+"""The compiled engine: packs a plan into flat tables and calls one compiled function.
+
+What the arithmetic is, ``kernels`` says. Here is what surrounds it: which plans it can run, where
+everything lies in the workspace, how many threads are worth their while.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearprop import costs, optimizers
+from clearprop.activations import ACTIVATIONS, Activation, Array
+from clearprop.architecture import Architecture
+from clearprop.engines import Data, Plan, Report, State
+from clearprop.engines import intrinsics as low
+from clearprop.engines import kernels as k
+
+_RESIDUAL_COSTS = {
+    "quadratic": k.QUADRATIC,
+    "squared_error": k.SQUARED_ERROR,
+    "mean_absolute_error": k.MEAN_ABSOLUTE_ERROR,
+    "huber": k.HUBER,
+    "quantile": k.QUANTILE,
+}
+_CANONICAL_COSTS = {
+    ("cross_entropy", "softmax"): k.SOFTMAX_ENTROPY,
+    ("cross_entropy", "sigmoid"): k.SIGMOID_ENTROPY,
+    ("binary_cross_entropy", "sigmoid"): k.SIGMOID_ENTROPY,
+    ("poisson", "exp"): k.POISSON_EXP,
+    ("poisson", "softplus"): k.POISSON_SOFTPLUS,
+}
+# Multiply-adds of a step from which a second thread gains more than the meetings cost.
+_WORTH_A_THREAD = 8_000_000
+_CHUNK = 64 * 1024  # elements of the gradient held at a time: they stay in the second-level cache
+_ALIGNMENT = 32  # elements; stretches of the workspace start on a cache line of their own
+
+
+class CompiledEngine:
+    """Trains with ``kernels.train``, compiled for this CPU by Numba and cached on disk."""
+
+    name = "numba"
+
+    def __init__(self) -> None:
+        self._prepared: WeakKeyDictionary[Plan, _Prepared] = WeakKeyDictionary()
+
+    def supports(self, plan: Plan) -> str | None:
+        """Return None, or which part of the plan has no compiled form."""
+        for number, layer in enumerate(plan.architecture.layers, start=1):
+            for part in layer.function.parts or (layer.function,):
+                if ACTIVATIONS.get(part.name) is not part:
+                    return f"activation {part.name!r} of layer {number} is not built in"
+        if _cost_code(plan.architecture) is None:
+            return f"cost {plan.architecture.cost.name!r} is not built in"
+        if _optimizer_code(plan.optimizer) is None:
+            return f"optimizer {type(plan.optimizer).__name__} is not built in, or not made of steps"
+        return None
+
+    def run(
+        self, plan: Plan, state: State, data: Data, order: NDArray[np.int64], rates: NDArray[np.float64]
+    ) -> Report:
+        """As in `Engine.run`."""
+        prepared = self._prepared.get(plan)
+        if prepared is None or prepared.dtype != state.parameters.dtype:
+            prepared = self._prepared[plan] = _Prepared(plan, state.parameters.dtype)
+        return prepared.run(state, data, order, rates)
+
+
+def _cost_code(architecture: Architecture) -> int | None:
+    cost, output = architecture.cost, architecture.output.name
+    if not cost.built_in or cost.name not in costs.COSTS:
+        return None
+    if output in cost.canonical:
+        return _CANONICAL_COSTS.get((cost.name, output))
+    return _RESIDUAL_COSTS.get(cost.name)
+
+
+def _optimizer_code(optimizer: optimizers.Optimizer) -> int | None:
+    if type(optimizer) is optimizers.SGD:
+        return (k.NESTEROV if optimizer.nesterov else k.MOMENTUM) if optimizer.momentum else k.SGD
+    codes: dict[type, int] = {
+        optimizers.RMSProp: k.RMSPROP,
+        optimizers.Adam: k.ADAM,
+        optimizers.AdamW: k.ADAMW,
+    }
+    return codes.get(type(optimizer))
+
+
+def _segments(function: Activation) -> list[tuple[int, int, int]]:
+    """Return (first column, last, code) of the stretches of a layer with one activation each."""
+    found: list[tuple[int, int, int]] = []
+    for j, part in enumerate(function.parts):
+        code = k.ACTIVATION_CODES[part.name]
+        if found and found[-1][2] == code:
+            found[-1] = (found[-1][0], j + 1, code)
+        else:
+            found.append((j, j + 1, code))
+    return found
+
+
+class _Layout:
+    """Where the activations, slopes and deltas of a batch lie in the workspace."""
+
+    def __init__(self, architecture: Architecture, batch: int) -> None:
+        self.end = 0
+        sizes = architecture.sizes
+        self.layers = np.full((len(sizes) - 1, k.LAYER_COLUMNS), -1, np.int64)
+        segments: list[tuple[int, int, int]] = []
+        offsets = {block.name: block.offset for block in architecture.blocks}
+        below = self.take(batch * sizes[0])
+        for i, (row, layer) in enumerate(zip(self.layers, architecture.layers, strict=True)):
+            row[k.N_IN], row[k.N_OUT] = sizes[i], layer.size
+            row[k.WEIGHTS] = offsets[f"layers.{i}.weight"]
+            row[k.BIASES] = offsets.get(f"layers.{i}.bias", -1)
+            row[k.BELOW] = below
+            row[k.ABOVE] = below = self.take(batch * layer.size)
+            row[k.SLOPE] = self.take(batch * layer.size)
+            row[k.DELTA] = self.take(batch * layer.size)
+            row[k.DROP] = 0
+            if layer.function.parts:
+                row[k.CODE] = k.MIXED
+                row[k.FIRST_SEGMENT] = len(segments)
+                segments += _segments(layer.function)
+                row[k.LAST_SEGMENT] = len(segments)
+            else:
+                row[k.CODE] = k.ACTIVATION_CODES[layer.function.name]
+        self.layers[-1, k.Z] = self.take(batch * sizes[-1])
+        self.segments = np.array(segments or [(0, 0, 0)], np.int64)
+        self.log_sum = self.take(batch)
+
+    def take(self, n: int) -> int:
+        """Return the start of a new stretch of n elements."""
+        start = self.end
+        self.end += -(-n // _ALIGNMENT) * _ALIGNMENT
+        return start
+
+
+class _Prepared:
+    """A plan packed for one dtype, and the workspace that its runs share."""
+
+    def __init__(self, plan: Plan, dtype: np.dtype[Any]) -> None:
+        self.dtype = dtype
+        architecture = plan.architecture
+        batch = min(plan.batch_size, plan.n_samples)
+        self.n_threads = _threads(plan.n_threads, sum(architecture.multiply_adds()) * batch)
+        layout = _Layout(architecture, batch)
+        self.layers, self.segments = layout.layers, layout.segments
+        self.factors = _factors(plan)
+        for i, rate in enumerate(plan.dropout):
+            if rate:
+                self.layers[i, k.DROP] = round(rate * 2**32)
+                self.factors[i, k.KEEP_SCALE] = 1.0 / (1.0 - rate)
+
+        self.integers = np.zeros(k.N_INTEGERS, np.int64)
+        chunk = max(_CHUNK, max(architecture.sizes))
+        whole = architecture.n_parameters if plan.clip_norm is not None else chunk * self.n_threads
+        optimizer, cost = plan.optimizer, architecture.cost
+        for what, integer in {
+            k.BATCH: batch,
+            k.N_SAMPLES: plan.n_samples,
+            k.SEED: int(np.uint64(plan.seed).astype(np.int64)),
+            k.COST: _cost_code(architecture),
+            k.OPTIMIZER: _optimizer_code(optimizer),
+            k.COUNTS: plan.counts_correct,
+            k.SUM: cost.reduction == "sum",
+            k.CLIPS: plan.clip_norm is not None,
+            k.LOG_SUM: layout.log_sum,
+            k.GRADIENT: layout.take(whole),
+            k.CHUNK: chunk,
+            k.YIELD: low.address_of_yield() if self.n_threads > 1 else 0,
+        }.items():
+            self.integers[what] = integer or 0
+        self.numbers = np.zeros(k.N_NUMBERS)
+        for where, value in {
+            k.L2: plan.l2,
+            k.L1: plan.l1,
+            k.CLIP: plan.clip_norm or 0.0,
+            k.FIRST: _first(optimizer),
+            k.SECOND: getattr(optimizer, "beta2", 0.0),
+            k.EPSILON: getattr(optimizer, "epsilon", 0.0),
+            k.DECAY: getattr(optimizer, "weight_decay", 0.0),
+            k.COST_PARAMETER: next(iter(cost.parameters.values()), 0.0),
+        }.items():
+            self.numbers[where] = value
+        self.work = np.empty(layout.end, dtype)
+        self.costs = np.zeros(batch + self.n_threads)
+        self.blas = low.address_of_gemm(dtype)
+
+    def run(
+        self, state: State, data: Data, order: NDArray[np.int64], rates: NDArray[np.float64]
+    ) -> Report:
+        """As in `Engine.run`."""
+        integers, numbers = self.integers.copy(), self.numbers.copy()
+        integers[k.FIRST_STEP], integers[k.STEP] = state.epoch_step, state.step
+        integers[k.UPDATES], integers[k.WEIGHTED] = state.updates, data.sample_weight is not None
+        numbers[k.EPOCH_COST] = state.epoch_cost
+        batch, n_samples = int(integers[k.BATCH]), int(integers[k.N_SAMPLES])
+        counts = bool(integers[k.COUNTS])
+        correct = np.zeros(len(rates) * batch if counts else 1, np.bool_)
+        weight = np.ones(1, self.dtype) if data.sample_weight is None else data.sample_weight
+        arguments = (
+            state.parameters, state.moments, _plain(data.X), _plain(data.Y), _plain(weight),
+            _plain(np.ascontiguousarray(order, np.int64)),
+            _plain(np.ascontiguousarray(rates, np.float64)), self.layers, self.segments, self.factors,
+            integers, numbers, self.work, self.costs, correct, self.blas, np.zeros(8, np.int64),
+        )  # fmt: skip
+        with _blas_on_one_thread():
+            _side_by_side(arguments, self.n_threads)
+        made = int(integers[k.MADE])
+        first = state.epoch_step * batch
+        seen = min(n_samples, first + made * batch) - min(n_samples, first)
+        state.step += made
+        state.epoch_step += made
+        state.updates = int(integers[k.UPDATES])
+        state.epoch_cost = float(numbers[k.EPOCH_COST])
+        bad = bool(integers[k.BAD]) or not np.isfinite(state.parameters).all()
+        return Report(made, bad, correct[:seen] if counts else None)
+
+
+def _first(optimizer: optimizers.Optimizer) -> float:
+    """Return the factor of an optimizer's first moment."""
+    names = ("momentum", "rho", "beta1")
+    return next((float(getattr(optimizer, name)) for name in names if hasattr(optimizer, name)), 0.0)
+
+
+def _factors(plan: Plan) -> NDArray[np.float64]:
+    factors = np.zeros((len(plan.architecture.layers), k.FACTOR_COLUMNS))
+    for block in plan.architecture.blocks:
+        i = int(block.name.split(".")[1])
+        rate, decay = (
+            (k.WEIGHT_RATE, k.WEIGHT_DECAY) if block.kind == "weights" else (k.BIAS_RATE, k.BIAS_DECAY)
+        )
+        factors[i, rate] = 0.0 if block in plan.frozen else block.lr_factor
+        factors[i, decay] = block.decay_factor
+    return factors
+
+
+def _plain(array: Array) -> Array:
+    """Return a C-contiguous array that Numba gives the type of every other one.
+
+    A read-only array (a memory map) would be another type, and compile everything again; no kernel
+    writes to what comes through here.
+    """
+    array = np.require(array, requirements=["C", "A"])
+    if array.flags.writeable:
+        return array
+    kind = np.ctypeslib.as_ctypes_type(array.dtype)
+    address = array.__array_interface__["data"][0]
+    plain: Array = np.ctypeslib.as_array((kind * array.size).from_address(address))
+    return plain.reshape(array.shape)
+
+
+def _threads(asked: int | None, multiply_adds: int) -> int:
+    """Return how many threads a step of that many multiply-adds is worth."""
+    try:
+        available = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        available = os.cpu_count() or 1
+    wanted = available if asked is None else asked
+    if not low.address_of_yield():
+        return 1
+    return max(1, min(wanted, multiply_adds // _WORTH_A_THREAD))
+
+
+def _side_by_side(arguments: tuple[Any, ...], n_threads: int) -> None:
+    """Call ``kernels.train`` once for each thread, the first of them in this one."""
+    if n_threads == 1:
+        k.train(*arguments, 0, 1)
+        return
+    gate, go = threading.Event(), [False]
+
+    def work(thread: int) -> None:
+        gate.wait()
+        if go[0]:
+            k.train(*arguments, thread, n_threads)
+
+    threads = [threading.Thread(target=work, args=(i,), daemon=True) for i in range(1, n_threads)]
+    try:
+        for each in threads:
+            each.start()
+        go[0] = True  # only when all have started: those that run wait for the others
+    finally:
+        gate.set()
+    k.train(*arguments, 0, n_threads)
+    for each in threads:
+        each.join()
+
+
+class _Limit:
+    """How many runs hold SciPy's BLAS to one thread, and how many it had before the first."""
+
+    lock = threading.Lock()
+    holders = 0
+    libraries: list[Any] | None = None
+    before: list[int] = []  # noqa: RUF012 - one for the process
+
+
+@contextmanager
+def _blas_on_one_thread() -> Iterator[None]:
+    """Hold the BLAS to one thread: ours are threads already, and their bits must not depend on its.
+
+    The last of several runs side by side (joblib's threads) puts the old number back.
+    """
+    with _Limit.lock:
+        if _Limit.libraries is None:
+            from threadpoolctl import ThreadpoolController
+
+            _Limit.libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+        if not _Limit.holders:
+            _Limit.before = [library.num_threads for library in _Limit.libraries]
+            for library in _Limit.libraries:
+                library.set_num_threads(1)
+        _Limit.holders += 1
+    try:
+        yield
+    finally:
+        with _Limit.lock:
+            _Limit.holders -= 1
+            if not _Limit.holders:
+                for library, number in zip(_Limit.libraries, _Limit.before, strict=True):
+                    library.set_num_threads(number)
+
+
+def _after_fork() -> None:
+    _Limit.lock = threading.Lock()  # a thread that held it does not exist here
+    _Limit.holders = 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,334 @@
+"""What the kernels need and Numba's Python does not say: constants, bit patterns, BLAS, atomics.
+
+Each is a few instructions of LLVM, put where it is called; none allocates. ``like`` keeps a constant in
+the dtype of the run (a Python float would widen a float32 loop to float64 and halve its speed),
+``power_of_two`` builds 2^n from its bits, ``gemm`` calls a BLAS product by its address, which unlike a
+Python object can be an argument of a function that is cached on disk, ``arrive`` and ``arrived`` are
+the barrier between threads.
+
+With NUMBA_DISABLE_JIT=1 the same names are plain Python, so that the kernels can be stepped through.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+from llvmlite import ir
+from numba import config, njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic, overload
+
+F = TypeVar("F", bound=Callable[..., Any])
+Codegen = Callable[[Any, Any, Any, Any], Any]
+
+INT = ir.IntType(32)
+LONG = ir.IntType(64)
+
+
+def kernel(**how: Any) -> Callable[[F], F]:
+    """Return the decorator that compiles a function of the kernels.
+
+    ``error_model="numpy"``: a division by zero gives inf instead of a Python exception, without which
+    no loop that divides becomes vector instructions. What only kernels call gets no entry from Python:
+    making those would take a third of the compilation.
+    """
+    how = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False, **how}
+    return njit(error_model="numpy", **how)
+
+
+def entry(f: Callable[..., Any]) -> Any:
+    """Compile a kernel that Python calls: cached on disk, and threads may run it side by side."""
+    compiled = kernel(no_cpython_wrapper=False, nogil=True, cache=True)
+    return compiled(f)
+
+
+def _lowered(f: Callable[..., Any]) -> Any:
+    """Make an intrinsic of the function that types one."""
+    return intrinsic(f)
+
+
+def _for_each_dtype(function: Callable[..., Any]) -> Callable[[Callable[..., Any]], Any]:
+    """Return the decorator of what chooses a function's compiled form by the dtype."""
+    # strict would compare the annotations too
+    return overload(function, strict=False)  # type: ignore[no-any-return]
+
+
+@_lowered
+def like(typingctx: Any, x: Any, constant: Any) -> tuple[Any, Codegen]:
+    """Return the constant in the dtype of x."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return context.cast(builder, args[1], constant, x)
+
+    return x(x, constant), codegen
+
+
+@_lowered
+def power_of_two(typingctx: Any, shifted: Any) -> tuple[Any, Codegen]:
+    """Return 2^n for a float32 that is n + 1.5 * 2^23: its low bits are n, moved to the exponent."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        bits = builder.shl(builder.bitcast(args[0], INT), INT(23))
+        return builder.bitcast(builder.add(bits, INT(127 << 23)), ir.FloatType())
+
+    return types.float32(types.float32), codegen
+
+
+def _data(context: Any, builder: Any, array_type: Any, array: Any) -> Any:
+    return context.make_array(array_type)(context, builder, array).data
+
+
+@_lowered
+def gemm(
+    typingctx: Any,
+    address: Any,
+    transpose_a: Any,
+    transpose_b: Any,
+    m: Any,
+    n: Any,
+    k: Any,
+    alpha: Any,
+    A: Any,
+    lda: Any,
+    B: Any,
+    ldb: Any,
+    beta: Any,
+    C: Any,
+    ldc: Any,
+) -> tuple[Any, Codegen]:
+    """Call the Fortran ?gemm at `address`; a transposition is 78 ("N") or 84 ("T")."""
+    arguments = (
+        address, transpose_a, transpose_b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc,
+    )  # fmt: skip
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        real = context.get_value_type(A.dtype)
+
+        def by_reference(value: Any, kind: Any) -> Any:
+            place = cgutils.alloca_once(builder, kind)
+            builder.store(value, place)
+            return place
+
+        def integer(i: int) -> Any:
+            return by_reference(context.cast(builder, args[i], arguments[i], types.int32), INT)
+
+        def letter(i: int) -> Any:
+            kind = ir.IntType(8)
+            return by_reference(context.cast(builder, args[i], arguments[i], types.int8), kind)
+
+        def scalar(i: int) -> Any:
+            return by_reference(context.cast(builder, args[i], arguments[i], A.dtype), real)
+
+        passed = [
+            letter(1), letter(2), integer(3), integer(4), integer(5), scalar(6),
+            _data(context, builder, A, args[7]), integer(8),
+            _data(context, builder, B, args[9]), integer(10), scalar(11),
+            _data(context, builder, C, args[12]), integer(13),
+        ]  # fmt: skip
+        function = ir.FunctionType(ir.VoidType(), [each.type for each in passed])
+        builder.call(builder.inttoptr(args[0], function.as_pointer()), passed)
+        return context.get_dummy_value()
+
+    return types.void(*arguments), codegen
+
+
+@_lowered
+def arrive(typingctx: Any, counter: Any) -> tuple[Any, Codegen]:
+    """Add one to the first element of an int64 array, at once for all threads."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        place = _data(context, builder, counter, args[0])
+        return builder.atomic_rmw("add", place, LONG(1), "seq_cst")
+
+    return types.int64(counter), codegen
+
+
+@_lowered
+def arrived(typingctx: Any, counter: Any) -> tuple[Any, Codegen]:
+    """Return the first element of an int64 array, as all threads see it."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.load_atomic(_data(context, builder, counter, args[0]), "seq_cst", 8)
+
+    return types.int64(counter), codegen
+
+
+@_lowered
+def give_way(typingctx: Any, address: Any) -> tuple[Any, Codegen]:
+    """Call the operating system's function at `address`, which lets another thread run."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        function = ir.FunctionType(INT, [])
+        builder.call(builder.inttoptr(args[0], function.as_pointer()), [])
+        return context.get_dummy_value()
+
+    return types.void(address), codegen
+
+
+# --- exp: float32 by a polynomial that vectorises, float64 by the C library
+
+
+def exp(x: Any) -> Any:
+    """Return e^x in the dtype of x."""
+    return np.exp(x)
+
+
+def exp_both(x: Any) -> Any:
+    """Return (e^x, e^x - 1), each to full precision, for x of at most 0."""
+    return np.exp(x), np.expm1(x)
+
+
+def log1p(x: Any) -> Any:
+    """Return log(1 + x) for x in [0, 1]."""
+    return np.log1p(x)
+
+
+def normal_cdf(z: Any) -> Any:
+    """Return the probability that a standard normal variable is below z."""
+    return type(z)(0.5 * math.erfc(-math.sqrt(0.5) * z))
+
+
+@kernel(fastmath={"contract"})
+def _exp_pieces(x: np.float32) -> Any:
+    """Return (s1, s2, q) with e^x = s1 s2 (1 + q): x = n log 2 + r, q = e^r - 1, s1 s2 = 2^n.
+
+    Cephes' polynomial. Contraction only: any freer arithmetic would cancel the shift that rounds. 2^n
+    is made in two factors because n goes from -150 to 128, further than one exponent.
+    """
+    x = like(x, 89.0) if x > 89.0 else x  # not min(): a NaN has to stay one
+    x = like(x, -104.0) if x < -104.0 else x
+    shift = like(x, 12582912.0)  # 1.5 * 2^23: adding it rounds to an integer
+    n = (x * like(x, 1.4426950408889634) + shift) - shift
+    r = (x - n * like(x, 0.693359375)) + n * like(x, 2.12194440e-4)
+    p = like(x, 1.9875691500e-4) * r + like(x, 1.3981999507e-3)
+    p = p * r + like(x, 8.3334519073e-3)
+    p = p * r + like(x, 4.1665795894e-2)
+    p = p * r + like(x, 1.6666665459e-1)
+    p = p * r + like(x, 5.0000001201e-1)
+    half = (n * like(x, 0.5) + shift) - shift
+    return power_of_two(half + shift), power_of_two((n - half) + shift), p * r * r + r
+
+
+@kernel(fastmath={"contract"})
+def _exp32(x: np.float32) -> Any:
+    s1, s2, q = _exp_pieces(x)
+    return (s1 + s1 * q) * s2
+
+
+@kernel(fastmath={"contract"})
+def _exp_both32(x: np.float32) -> Any:
+    s1, s2, q = _exp_pieces(x)
+    s = s1 * s2
+    return (s1 + s1 * q) * s2, s * q + (s - like(x, 1.0))
+
+
+@kernel(fastmath={"contract"})
+def _log1p32(x: np.float32) -> Any:
+    """By log(1 + x) = 2 artanh(x / (2 + x)), whose series converges fast for x in [0, 1]."""
+    t = x / (like(x, 2.0) + x)
+    u = t * t
+    p = like(x, 1 / 13) * u + like(x, 1 / 11)
+    p = p * u + like(x, 1 / 9)
+    p = p * u + like(x, 1 / 7)
+    p = p * u + like(x, 1 / 5)
+    p = p * u + like(x, 1 / 3)
+    return like(x, 2.0) * (t * u * p + t)
+
+
+@kernel(fastmath={"contract"})
+def _normal_cdf32(z: np.float32) -> Any:
+    """By the fit of erfc in Numerical Recipes (erfcc), of relative error 1.2e-7 in exact arithmetic."""
+    x = abs(z) * like(z, 0.7071067811865476)
+    t = like(z, 1.0) / (like(z, 1.0) + like(z, 0.5) * x)
+    p = like(z, 0.17087277) * t + like(z, -0.82215223)
+    p = p * t + like(z, 1.48851587)
+    p = p * t + like(z, -1.13520398)
+    p = p * t + like(z, 0.27886807)
+    p = p * t + like(z, -0.18628806)
+    p = p * t + like(z, 0.09678418)
+    p = p * t + like(z, 0.37409196)
+    p = p * t + like(z, 1.00002368)
+    p = p * t + like(z, -1.26551223)
+    tail = like(z, 0.5) * t * _exp32(like(z, -0.5) * z * z) * _exp32(p)
+    return tail if z < 0 else like(z, 1.0) - tail
+
+
+@_for_each_dtype(exp)
+def _exp(x: Any) -> Any:
+    return (lambda x: _exp32(x)) if x == types.float32 else (lambda x: math.exp(x))
+
+
+@_for_each_dtype(exp_both)
+def _exp_both(x: Any) -> Any:
+    if x == types.float32:
+        return lambda x: _exp_both32(x)
+    return lambda x: (math.exp(x), math.expm1(x))
+
+
+@_for_each_dtype(log1p)
+def _log1p(x: Any) -> Any:
+    return (lambda x: _log1p32(x)) if x == types.float32 else (lambda x: math.log1p(x))
+
+
+@_for_each_dtype(normal_cdf)
+def _normal_cdf(z: Any) -> Any:
+    if z == types.float32:
+        return lambda z: _normal_cdf32(z)
+    return lambda z: 0.5 * math.erfc(-0.7071067811865476 * z)
+
+
+if config.DISABLE_JIT:
+
+    def like(x: Any, constant: Any) -> Any:
+        """As above, in Python."""
+        return type(x)(constant)
+
+    def power_of_two(shifted: Any) -> Any:
+        """As above, in Python."""
+        return np.float32(2.0 ** (float(shifted) - 12582912.0))
+
+    def gemm(address: int, ta: int, tb: int, m: int, n: int, k: int, alpha: float, A: Any, lda: int,
+             B: Any, ldb: int, beta: float, C: Any, ldc: int) -> None:  # fmt: skip
+        """As above, in Python."""
+
+        def columns(x: Any, ld: int, rows: int, n_columns: int) -> Any:
+            strides = (x.itemsize, ld * x.itemsize)
+            return np.lib.stride_tricks.as_strided(x, (rows, n_columns), strides)
+
+        left = columns(A, lda, m, k) if ta == 78 else columns(A, lda, k, m).T
+        right = columns(B, ldb, k, n) if tb == 78 else columns(B, ldb, n, k).T
+        out = columns(C, ldc, m, n)
+        out[:] = alpha * (left @ right) + (beta * out if beta else 0.0)
+
+    def arrive(counter: Any) -> int:
+        """As above, in Python: there is one thread."""
+        counter[0] += 1
+        return int(counter[0])
+
+    def arrived(counter: Any) -> int:
+        """As above, in Python."""
+        return int(counter[0])
+
+    def give_way(address: int) -> None:
+        """As above, in Python."""
+
+
+def address_of_gemm(dtype: Any) -> int:
+    """Return the address of SciPy's BLAS product for float32 or float64."""
+    from numba.extending import get_cython_function_address
+
+    name = {"float32": "sgemm", "float64": "dgemm"}[np.dtype(dtype).name]
+    return int(get_cython_function_address("scipy.linalg.cython_blas", name))
+
+
+def address_of_yield() -> int:
+    """Return the address of the system's sched_yield, 0 where there is none."""
+    try:
+        function = ctypes.CDLL(None).sched_yield
+    except (AttributeError, OSError, TypeError):
+        return 0
+    return ctypes.cast(function, ctypes.c_void_p).value or 0

@@ -1,0 +1,280 @@
+"""Every engine agrees with the reference, to the tolerances stated here."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from clearprop import costs, optimizers, randomness
+from clearprop.activations import ACTIVATIONS, Activation
+from clearprop.architecture import Layer, build
+from clearprop.engines import Data, Plan, State, select
+from clearprop.engines.compiled import CompiledEngine
+from clearprop.engines.reference import ReferenceEngine
+
+HIDDEN = [name for name in ACTIVATIONS if name != "softmax"]
+OPTIMIZERS = (
+    optimizers.SGD(0.05),
+    optimizers.SGD(0.02, momentum=0.9),
+    optimizers.SGD(0.02, momentum=0.9, nesterov=True),
+    optimizers.RMSProp(0.01),
+    optimizers.Adam(0.01),
+    optimizers.AdamW(0.01, weight_decay=0.1),
+)
+COSTS = [  # (cost, an output activation that it goes with)
+    ("quadratic", "identity"),
+    ("quadratic", "sigmoid"),
+    ("quadratic", "softmax"),
+    ("squared_error", "tanh"),
+    ("squared_error", "softmax"),
+    ("cross_entropy", "softmax"),
+    ("cross_entropy", "sigmoid"),
+    ("mean_absolute_error", "identity"),
+    ("mean_absolute_error", "softmax"),
+    (costs.huber(0.3), "identity"),
+    (costs.huber(0.3), "softmax"),
+    (costs.quantile(0.2), "identity"),
+    (costs.quantile(0.8), "softmax"),
+    ("poisson", "exp"),
+    ("poisson", "softplus"),
+    (costs.quadratic("sum"), "sigmoid"),
+    (costs.cross_entropy("sum"), "softmax"),
+]
+SMALL, LARGER = (4, 5, 3), (37, 65, 33, 10)
+
+
+def problem(architecture, n, seed=0, dtype="float64", weighted=False):
+    """Return data and parameters that suit an architecture."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, architecture.n_features))
+    Y = rng.uniform(0.1, 1.0, size=(n, architecture.sizes[-1]))
+    Y /= Y.sum(axis=1, keepdims=True)
+    weight = rng.uniform(0.0, 2.0, n) if weighted else None
+    if weighted:
+        weight[:2] = 0.0
+    parameters = np.concatenate(
+        [
+            rng.normal(0.0, 0.7 / np.sqrt(b.shape[-1]) if b.kind == "weights" else 0.3, b.size)
+            for b in architecture.blocks
+        ]
+    )
+    data = Data(X.astype(dtype), Y.astype(dtype), None if weight is None else weight.astype(dtype))
+    return data, parameters.astype(dtype)
+
+
+def train(engine, plan, data, parameters, epochs=3, cuts=()):
+    """Return the state and the correct samples after some epochs, each cut into stretches at `cuts`."""
+    state = State(parameters.copy(), plan.optimizer.init(parameters))
+    correct = []
+    for epoch in range(epochs):
+        order = randomness.permutation(plan.seed, plan.n_samples, step=epoch)
+        state.epoch, state.epoch_step, state.epoch_cost = epoch, 0, 0.0
+        rate = plan.optimizer.schedule(float(epoch))
+        edges = [0, *cuts, plan.steps_per_epoch]
+        for first, last in itertools.pairwise(edges):
+            report = engine.run(plan, state, data, order, np.full(last - first, rate))
+            if report.correct is not None:
+                correct.append(report.correct)
+            if report.bad:
+                return state, report
+            assert report.n_steps == last - first
+    return state, np.concatenate(correct) if correct else report
+
+
+def relative(got, wanted):
+    """Return the largest difference, relative to the size of the vector's elements."""
+    if not wanted.size:
+        return 0.0
+    scale = np.maximum(np.abs(wanted), 1e-3 * np.abs(wanted).max())
+    return float((np.abs(got - wanted) / scale).max())
+
+
+def assert_agrees(plan, data, parameters, tolerance=1e-9):
+    engine = CompiledEngine()
+    assert engine.supports(plan) is None
+    wanted, correct = train(ReferenceEngine(), plan, data, parameters)
+    got, its_correct = train(engine, plan, data, parameters)
+    assert not np.array_equal(wanted.parameters, parameters)
+    assert relative(got.parameters, wanted.parameters) < tolerance
+    assert relative(got.moments, wanted.moments) < 10 * tolerance
+    assert got.epoch_cost == pytest.approx(wanted.epoch_cost, rel=tolerance)
+    assert (got.step, got.updates, got.epoch_step) == (wanted.step, wanted.updates, wanted.epoch_step)
+    if plan.counts_correct:
+        np.testing.assert_array_equal(its_correct, correct)
+
+
+def plan_for(architecture, optimizer=OPTIMIZERS[0], n=7, batch=3, **how):
+    return Plan(architecture, optimizer, 5, batch, n, **how)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
+@pytest.mark.parametrize("activation", HIDDEN)
+def test_every_activation_with_every_optimizer_agrees(activation, optimizer):
+    architecture = build(SMALL, activation, None, "quadratic")
+    data, parameters = problem(architecture, 7)
+    assert_agrees(plan_for(architecture, optimizer), data, parameters)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("cost", "output"), COSTS, ids=str)
+def test_every_cost_agrees_with_and_without_weights(cost, output, weighted):
+    architecture = build(SMALL, "tanh", output, cost)
+    data, parameters = problem(architecture, 7, weighted=weighted)
+    plan = plan_for(architecture, OPTIMIZERS[4], counts_correct=True)
+    assert_agrees(plan, data, parameters)
+
+
+@pytest.mark.parametrize("cost", ["cross_entropy", "binary_cross_entropy", "quadratic"])
+def test_a_single_sigmoid_output_agrees_and_counts_what_is_above_one_half(cost):
+    architecture = build((4, 5, 1), "tanh", "sigmoid", cost)
+    data, parameters = problem(architecture, 7)
+    rounded = np.array([0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 0.0])[:, None]
+    plan = plan_for(architecture, counts_correct=True)
+    assert_agrees(plan, data._replace(Y=rounded), parameters)
+
+
+COMBINATIONS = [
+    dict(zip(("l2", "l1", "clip_norm", "frozen", "dropout", "weighted"), row, strict=True))
+    for row in (
+        (0.1, 0.0, None, (), (), False),
+        (0.0, 0.01, None, (), (), True),
+        (0.1, 0.01, 0.05, (), (), False),
+        (0.0, 0.0, 0.05, ("biases",), (0.4, 0.0), True),
+        (0.0, 0.0, None, ("layers.0.weight",), (0.4, 0.2), False),
+        (0.1, 0.0, None, ("layers.1.bias", "layers.1.weight"), (0.0, 0.5), True),
+        (0.0, 0.01, 1e6, ("layers.2.weight",), (0.3, 0.3), False),
+    )
+]
+
+
+@pytest.mark.parametrize("how", COMBINATIONS, ids=str)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
+def test_penalties_clipping_freezing_dropout_and_weights_agree(optimizer, how):
+    architecture = build(LARGER, "tanh", "softmax", "cross_entropy")
+    how = dict(how)
+    data, parameters = problem(architecture, 101, weighted=how.pop("weighted"))
+    how["frozen"] = architecture.select(how["frozen"])
+    plan = plan_for(architecture, optimizer, n=101, batch=32, counts_correct=True, **how)
+    assert_agrees(plan, data, parameters)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 7, 40, 101])
+@pytest.mark.parametrize("sizes", [(1, 1), (2, 1, 3), (17, 16, 15, 2), LARGER], ids=str)
+def test_every_batch_size_and_odd_shapes_agree(sizes, batch):
+    architecture = build(sizes, "sigmoid", "identity", "squared_error")
+    data, parameters = problem(architecture, 101)
+    assert_agrees(plan_for(architecture, n=101, batch=batch), data, parameters)
+
+
+def test_several_activations_in_a_layer_and_missing_biases_agree():
+    mixed = [*HIDDEN, *HIDDEN[:5], "relu", "relu"]
+    layers = [6, Layer(len(mixed), mixed, bias=False), 5, Layer(3, ["sigmoid", "tanh", "identity"])]
+    architecture = build(layers, "tanh", None, "squared_error")
+    data, parameters = problem(architecture, 20)
+    plan = plan_for(architecture, n=20, batch=6, dropout=(0.3, 0.0))
+    assert_agrees(plan, data, parameters)
+
+
+def test_a_batch_whose_weights_are_all_zero_takes_no_step():
+    architecture = build(SMALL, "tanh", None, "quadratic")
+    data, parameters = problem(architecture, 6)
+    order = np.arange(6)
+    data = data._replace(sample_weight=np.array([0.0, 0.0, 2.0, 2.0, 0.0, 0.0]))
+    plan = plan_for(architecture, OPTIMIZERS[4], n=6, batch=2)
+    state = State(parameters.copy(), plan.optimizer.init(parameters))
+    CompiledEngine().run(plan, state, data, order, np.full(1, 0.1))
+    np.testing.assert_array_equal(state.parameters, parameters)
+    CompiledEngine().run(plan, state, data, order, np.full(2, 0.1))
+    assert (state.step, state.updates) == (3, 1)
+    assert not np.array_equal(state.parameters, parameters)
+
+
+FLOAT32 = [
+    ("sigmoid", None, "quadratic", OPTIMIZERS[0], 2e-5),
+    ("tanh", "softmax", "cross_entropy", OPTIMIZERS[4], 2e-3),
+    ("selu", None, "squared_error", OPTIMIZERS[1], 1e-4),
+    ("gelu", "softmax", "quadratic", OPTIMIZERS[0], 2e-5),
+    ("mish", "sigmoid", "cross_entropy", OPTIMIZERS[2], 1e-4),
+    ("scaled_tanh", "softplus", "poisson", OPTIMIZERS[0], 1e-4),
+]
+
+
+@pytest.mark.parametrize(("activation", "output", "cost", "optimizer", "bound"), FLOAT32, ids=str)
+def test_float32_agrees_with_the_float64_reference(activation, output, cost, optimizer, bound):
+    architecture = build(LARGER, activation, output, cost)
+    data, parameters = problem(architecture, 101)
+    plan = plan_for(architecture, optimizer, n=101, batch=32, dropout=(0.2, 0.0))
+    wanted, _ = train(ReferenceEngine(), plan, data, parameters)
+    narrow = Data(data.X.astype("float32"), data.Y.astype("float32"), None)
+    got, _ = train(CompiledEngine(), plan, narrow, parameters.astype("float32"))
+    assert got.parameters.dtype == np.float32
+    change = np.abs(wanted.parameters - parameters).max()
+    assert np.abs(got.parameters - wanted.parameters).max() < bound * max(change, 1.0)
+    assert got.epoch_cost == pytest.approx(wanted.epoch_cost, rel=1e-4)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_bits_do_not_depend_on_how_an_epoch_is_cut(dtype):
+    architecture = build(LARGER, "tanh", "softmax", "cross_entropy")
+    data, parameters = problem(architecture, 101, dtype=dtype, weighted=True)
+    plan = plan_for(
+        architecture, OPTIMIZERS[4], n=101, batch=8, dropout=(0.5, 0.0), counts_correct=True
+    )
+    whole, correct = train(CompiledEngine(), plan, data, parameters)
+    pieces, its_correct = train(CompiledEngine(), plan, data, parameters, cuts=(1, 2, 7, 12))
+    np.testing.assert_array_equal(whole.parameters, pieces.parameters)
+    np.testing.assert_array_equal(whole.moments, pieces.moments)
+    np.testing.assert_array_equal(correct, its_correct)
+    assert whole.epoch_cost == pieces.epoch_cost
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_cost_that_is_not_finite_stops_at_the_same_step_before_its_update(dtype):
+    architecture = build(SMALL, "relu", None, "quadratic")
+    data, parameters = problem(architecture, 40, dtype=dtype)
+    plan = plan_for(architecture, optimizers.SGD(60.0), n=40, batch=2, counts_correct=True)
+    with np.errstate(all="ignore"):
+        wanted, report = train(ReferenceEngine(), plan, data, parameters)
+    got, its_report = train(CompiledEngine(), plan, data, parameters)
+    assert report.bad
+    assert its_report.bad
+    assert (got.step, its_report.n_steps) == (wanted.step, report.n_steps)
+    assert len(its_report.correct) == len(report.correct)
+    assert np.isfinite(got.parameters).all()
+
+
+@pytest.mark.parametrize("activation", HIDDEN)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_nan_in_the_data_is_never_lost_on_its_way_to_the_cost(activation, dtype):
+    architecture = build(SMALL, activation, None, "quadratic")
+    data, parameters = problem(architecture, 6, dtype=dtype)
+    data.X[3, 1] = np.nan
+    plan = plan_for(architecture, n=6, batch=2)
+    state = State(parameters, plan.optimizer.init(parameters))
+    report = CompiledEngine().run(plan, state, data, np.arange(6), np.full(3, 0.01))
+    assert (report.bad, report.n_steps) == (True, 1)
+
+
+def test_what_is_not_built_in_is_named_with_a_reason():
+    square = Activation("square", lambda z: z * z, lambda z: 2 * z)
+    own = costs.Cost("own", lambda a, y: ((a - y) ** 4).sum(axis=1), lambda a, y: 4 * (a - y) ** 3)
+    engine = CompiledEngine()
+    assert "square" in engine.supports(plan_for(build(SMALL, square, None, "quadratic")))
+    assert "own" in engine.supports(plan_for(build(SMALL, "tanh", None, own)))
+    lbfgs = plan_for(build(SMALL, "tanh", None, "quadratic"), optimizers.LBFGS())
+    assert "LBFGS" in engine.supports(lbfgs)
+    mixed = build([4, Layer(2, [square, "tanh"]), 3], "tanh", None, "quadratic")
+    assert "square" in engine.supports(plan_for(mixed))
+
+
+def test_auto_is_the_compiled_engine_where_it_can_and_says_so_where_it_cannot():
+    plan = plan_for(build(SMALL, "tanh", None, "quadratic"))
+    assert select("auto", plan).name == "numba"
+    assert select("numba", plan).name == "numba"
+    assert select("numpy", plan).name == "numpy"
+    square = Activation("square", lambda z: z * z, lambda z: 2 * z)
+    own = plan_for(build(SMALL, square, None, "quadratic"))
+    with pytest.warns(UserWarning, match=r"'numpy', which is slower: activation 'square' of layer 1"):
+        assert select("auto", own).name == "numpy"
+    with pytest.raises(ValueError, match="'numba' cannot run this: activation 'square'"):
+        select("numba", own)
