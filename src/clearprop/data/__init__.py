@@ -1,0 +1,31 @@
+"""What becomes X and Y: built-in sets, IDX, NPZ, numeric CSV and Parquet.
+
+`load` is the way in; it calls the reader that the source needs. Nothing read here is ever executed,
+unpickled or extracted to disk: each declared size is held against the bytes that are there before
+memory is taken for it, and a file that is not what it should be is refused with a ``ValueError``,
+``TypeError`` or ``OSError`` that names the file, the rule and the value.
+"""
+
+from clearprop.data.csv_table import read_csv
+from clearprop.data.dataset import Dataset, Schema
+from clearprop.data.idx import read_idx, read_idx_folder
+from clearprop.data.loading import BUILT_IN, load
+from clearprop.data.npz import read_npz
+from clearprop.data.parquet import read_parquet
+from clearprop.data.scaling import divide_by, standardize
+from clearprop.data.split import holdout
+
+__all__ = [
+    "BUILT_IN",
+    "Dataset",
+    "Schema",
+    "divide_by",
+    "holdout",
+    "load",
+    "read_csv",
+    "read_idx",
+    "read_idx_folder",
+    "read_npz",
+    "read_parquet",
+    "standardize",
+]

@@ -1,0 +1,103 @@
+"""What turns raw features into what a network is trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from clearprop.architecture import Scaling
+
+_BLOCK_VALUES = 1 << 20  # X may be 16 times smaller as bytes than its float64 copy: one block at a time
+
+
+def divide_by(value: float) -> Scaling:
+    """Return the scaling ``X / value``.
+
+    Parameters
+    ----------
+    value : float
+        Finite and not 0, such as 255 for images of bytes.
+
+    Returns
+    -------
+    Scaling
+        With a shift of 0 and a factor of ``1 / value``, each of shape (1,).
+
+    Raises
+    ------
+    ValueError
+        If `value` is 0 or not finite.
+
+    Examples
+    --------
+    >>> divide_by(2.0)(np.array([[1.0, 4.0]]))
+    array([[0.5, 2. ]])
+    """
+    if not np.isfinite(value) or value == 0:
+        raise ValueError(f"value must be finite and not 0, got {value}")
+    return Scaling(np.zeros(1), np.array([1.0 / value]))
+
+
+def standardize(X: ArrayLike) -> Scaling:
+    """Return the scaling that gives each column of X mean 0 and standard deviation 1.
+
+    The deviation is the population's (divided by n). A column that is constant, or varies by no
+    more than rounding or than float32 can hold, keeps its factor at 1: it becomes 0, never NaN.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Finite numbers; the training rows alone. It is not changed.
+
+    Returns
+    -------
+    Scaling
+        Of shape (n_features,).
+
+    Raises
+    ------
+    TypeError
+        If X does not hold real numbers.
+    ValueError
+        If X is not two-dimensional, has no rows or columns, or holds NaN or infinity.
+
+    Examples
+    --------
+    >>> standardize(np.array([[1.0, 5.0], [3.0, 5.0]])).shift
+    array([2., 5.])
+    >>> standardize(np.array([[1.0, 5.0], [3.0, 5.0]]))(np.array([[3.0, 5.0]]))
+    array([[1., 0.]])
+    """
+    X = np.asarray(X)
+    if X.dtype.kind not in "buif":
+        raise TypeError(f"X must hold real numbers, got dtype {X.dtype}")
+    if X.ndim != 2 or 0 in X.shape:
+        raise ValueError(f"X must have shape (n_samples, n_features), both at least 1, got {X.shape}")
+    low, high = _range(X)
+    if not (np.isfinite(low).all() and np.isfinite(high).all()):
+        raise ValueError("X must be finite, got NaN or infinity")
+    largest = np.maximum(np.abs(low), np.abs(high))
+    unit = np.where(largest > 0, largest, 1.0)  # so that no square of 1e300 overflows
+    shift = sum(np.sum(block / unit, axis=0) for block in _blocks(X)) / len(X)
+    variance = sum(np.sum((block / unit - shift) ** 2, axis=0) for block in _blocks(X)) / len(X)
+    deviation = np.sqrt(variance)
+    constant = (
+        (low == high)
+        | (deviation <= 8 * np.finfo(np.float64).eps)
+        | (deviation * unit < np.finfo(np.float32).tiny)
+    )
+    factor = 1.0 / np.where(constant, 1.0, deviation * unit)
+    # the mean of a constant column is off by rounding, and then its zeros would not be zeros
+    return Scaling(np.where(low == high, low, shift * unit), factor)
+
+
+def _blocks(X: NDArray[Any]) -> Iterator[NDArray[np.float64]]:
+    rows = max(1, _BLOCK_VALUES // X.shape[1])
+    return (X[i : i + rows].astype(np.float64) for i in range(0, len(X), rows))
+
+
+def _range(X: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return X.min(axis=0).astype(np.float64), X.max(axis=0).astype(np.float64)

@@ -1,0 +1,90 @@
+"""Rows put aside for validation."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from clearprop.randomness import HOLDOUT, check_seed, permutation
+
+Rows = NDArray[np.int64]
+
+
+def holdout(labels: int | ArrayLike, fraction: float, seed: int) -> tuple[Rows, Rows]:
+    """Return the rows to train on and those held out for validation.
+
+    ``round(fraction * n)`` rows are held out: the same ones for the same seed, on any machine. Where
+    there are class labels and each class has at least two rows, every class gives its share (the
+    largest remainders are rounded up) and keeps at least one row to train on.
+
+    Parameters
+    ----------
+    labels : int or array of shape (n_samples,) or (n_samples, n_outputs)
+        The number of rows, or the targets; those of integers, booleans or text are class labels.
+    fraction : float
+        Between 0 and 1, both excluded.
+    seed : int
+        At least 0.
+
+    Returns
+    -------
+    train, validation : ndarray of int64
+        Row numbers, ascending; together every row once.
+
+    Raises
+    ------
+    TypeError
+        If `fraction` is not a number, or a single `labels` no integer.
+    ValueError
+        If `fraction` is not between 0 and 1, or leaves no row on one of the sides.
+
+    Examples
+    --------
+    >>> train, validation = holdout(np.array([0, 0, 0, 0, 1, 1]), 0.5, seed=0)
+    >>> len(train), len(validation), int((validation >= 4).sum())
+    (3, 3, 1)
+    """
+    if isinstance(fraction, bool | np.bool_) or not isinstance(fraction, int | float | np.number):
+        raise TypeError(f"fraction must be a number between 0 and 1, got {fraction!r}")
+    share = float(fraction)
+    if not 0 < share < 1:
+        raise ValueError(f"fraction must be between 0 and 1, both excluded, got {fraction}")
+    values = np.asarray(labels)
+    n = operator.index(values.item()) if values.ndim == 0 else len(values)
+    classes = _class_numbers(values)
+    n_held = round(share * n)
+    if not 1 <= n_held <= n - 1:
+        raise ValueError(
+            f"fraction must leave at least one row to train on and one to validate on, "
+            f"got {fraction} of {n} rows"
+        )
+    order = permutation(check_seed(seed), n, step=0, purpose=HOLDOUT)
+    held = order[:n_held] if classes is None else _stratified(order, classes, n_held)
+    is_held = np.zeros(n, dtype=bool)
+    is_held[order[:n_held] if held is None else held] = True
+    return np.flatnonzero(~is_held), np.flatnonzero(is_held)
+
+
+def _class_numbers(values: NDArray[Any]) -> Rows | None:
+    if values.ndim != 1 or values.dtype.kind not in "biuUT":
+        return None
+    return np.unique(values, return_inverse=True)[1].astype(np.int64)
+
+
+def _stratified(order: Rows, classes: Rows, n_held: int) -> Rows | None:
+    """Return the rows held out, or None where some class cannot give and keep its share."""
+    counts = np.bincount(classes)
+    if counts.min() < 2 or n_held > len(classes) - len(counts):
+        return None
+    share = counts * (n_held / len(classes))
+    take = np.minimum(np.floor(share).astype(np.int64), counts - 1)
+    by_remainder = np.argsort(take - share, kind="stable")
+    while missing := n_held - int(take.sum()):
+        able = by_remainder[take[by_remainder] < counts[by_remainder] - 1][:missing]
+        take[able] += 1
+    grouped = order[np.argsort(classes[order], kind="stable")]  # by class, each in random order
+    rank = np.arange(len(classes)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return grouped[rank < np.repeat(take, counts)]

@@ -1,0 +1,91 @@
+"""What CSV and Parquet share: the names of columns, which one is the target, and the Dataset."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearprop.data.dataset import Dataset, some
+from clearprop.data.targets import make_target
+
+TARGET_NAMES = ("target", "label", "y", "class")
+
+
+@dataclass(frozen=True)
+class TargetColumn:
+    """The different values of a target's column, and which one each row has."""
+
+    name: str
+    distinct: Sequence[Any]
+    codes: NDArray[Any]
+
+
+def check_names(names: Sequence[str], path: Path) -> None:
+    """Refuse column names that are empty or occur twice."""
+    blank = [number for number, name in enumerate(names, start=1) if not name.strip()]
+    if blank:
+        raise ValueError(f"{path} must name every column, column {some(blank)} has no name")
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ValueError(
+            f"{path} must name every column differently, got {some(twice)} more than once "
+            "(is the row of names missing?)"
+        )
+
+
+def choose_target(
+    names: Sequence[str], target: str | None, need_target: bool, path: Path
+) -> str | None:
+    """Return the name of the target's column.
+
+    Without `target` it is the only one called target, label, y or class; the last column is never
+    assumed. If `need_target` is false it may be absent, and the answer is None.
+
+    Raises
+    ------
+    ValueError
+        If there is no such column, several, or no column beside it.
+    """
+    present = [target] if target is not None else [n for n in TARGET_NAMES if n in names]
+    present = [name for name in present if name in names]
+    if len(present) > 1:
+        raise ValueError(f"{path} has more than one likely target, name one: {some(present)}")
+    if not present and need_target:
+        wanted = repr(target) if target is not None else ", ".join(TARGET_NAMES[:-1]) + " or class"
+        raise ValueError(
+            f"{path} has no column {wanted}: the target must be one of {some(list(names))}"
+        )
+    if len(names) == len(present):
+        raise ValueError(f"{path} must have a feature beside the target {present[0]!r}, got none")
+    return present[0] if present else None
+
+
+def table_dataset(
+    path: Path,
+    feature_names: Sequence[str],
+    X: NDArray[np.float64],
+    target: TargetColumn | None,
+    task: str | None,
+) -> Dataset:
+    """Return the Dataset of a table whose features are known to be finite."""
+    Y, classes, name = None, None, None
+    if target is not None:
+        name = target.name
+        Y, classes = make_target(target.distinct, target.codes, task, f"the target {name!r} of {path}")
+    found = "classification" if classes is not None else "regression"
+    return Dataset(
+        name=path.name.split(".")[0] or path.name,
+        source=str(path),
+        task=found if Y is not None else task or found,
+        X_train=X,
+        Y_train=Y,
+        classes=classes,
+        feature_names=tuple(feature_names),
+        target=name,
+    )
