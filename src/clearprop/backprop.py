@@ -132,7 +132,7 @@ def penalty(architecture: Architecture, parameters: NDArray[Any], l2: float, l1:
     for W in architecture.views(parameters)[0]:
         wide = W.astype(np.result_type(W, np.float64), copy=False)
         total += 0.5 * l2 * (wide * wide).sum() + l1 * (np.abs(wide).sum() if l1 else 0.0)
-    return total
+    return total if np.iscomplexobj(total) else float(total)
 
 
 @_quiet

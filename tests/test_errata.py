@@ -1,0 +1,286 @@
+"""What the four documents print wrongly: the printed form fails the gradient check, the right one passes.
+
+X6, X13, ... are the rows of docs/equations.md. S1 and S2 have the cost 1/2 ||a - y||^2, S3 ||a - y||^2.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+import clearprop as cp
+import oracles
+from clearprop import architecture, costs
+from oracles import sigmoid_prime_vec, sigmoid_vec
+
+
+def network(sizes=(3, 3, 3, 3), cost="quadratic", output="sigmoid"):
+    net = cp.Network(list(sizes), "sigmoid", output, cost, dtype="float64", seed=0)
+    # Square, so that a wrong formula has the right shapes; weights of size 1, so that it shows.
+    net.parameters[:] = np.random.default_rng(3).normal(size=net.n_parameters)
+    return net
+
+
+def one_sample(net, seed=1):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=net.sizes[0]), rng.uniform(size=net.sizes[-1])
+
+
+def forward(net, x):
+    """Return the lists of z (from layer 1 on) and a (from layer 0 on), as columns."""
+    zs, activations = [], [x]
+    for W, b in zip(net.weights, net.biases, strict=True):
+        zs.append(W @ activations[-1] + b)
+        activations.append(sigmoid_vec(zs[-1]))
+    return zs, activations
+
+
+def by_deltas(
+    net,
+    x,
+    y,
+    *,
+    factor=1.0,
+    output=lambda z, a, y: (a - y) * sigmoid_prime_vec(z),
+    hidden_slope=lambda z, a: sigmoid_prime_vec(z),
+    back_weights=None,
+):
+    """Return (weight gradients, bias gradients) of one sample as S1 and S2 find them."""
+    zs, a = forward(net, x)
+    L = len(zs)
+    deltas = [None] * L
+    deltas[-1] = factor * output(zs[-1], a[-1], y)
+    for l in reversed(range(L - 1)):  # noqa: E741
+        W_next = net.weights[l + 1] if back_weights is None else back_weights[l + 1]
+        deltas[l] = (W_next.T @ deltas[l + 1]) * hidden_slope(zs[l], a[l + 1])
+    return [np.outer(d, a[l]) for l, d in enumerate(deltas)], deltas  # noqa: E741
+
+
+def by_errors(net, x, y, *, hidden=None, last_weight=None):
+    """Return (weight gradients, bias gradients) of one sample as S3's table of dC/da finds them."""
+    zs, a = forward(net, x)
+    L = len(zs)
+    sp = sigmoid_prime_vec
+    if hidden is None:
+
+        def hidden(W, zs, l, error):  # noqa: E741
+            return W[l + 1].T @ (sp(zs[l + 1]) * error)
+
+    errors = [None] * L
+    errors[-1] = 2 * (a[-1] - y)
+    for l in reversed(range(L - 1)):  # noqa: E741
+        errors[l] = hidden(net.weights, zs, l, errors[l + 1])
+    db = [sp(z) * e for z, e in zip(zs, errors, strict=True)]
+    dW = [np.outer(d, a[l]) for l, d in enumerate(db)]  # noqa: E741
+    if last_weight is not None:
+        dW[-1] = last_weight(a, zs, errors)
+    return dW, db
+
+
+def verdict(net, x, y, gradient):
+    return cp.check_gradient(net, np.atleast_2d(x), np.atleast_2d(y), gradient).verdict
+
+
+DELTA_FORMS = {
+    "X6: f'(a) for f'(z)": {
+        "output": lambda z, a, y: (a - y) * sigmoid_prime_vec(a),
+        "hidden_slope": lambda z, a: sigmoid_prime_vec(a),
+    },
+    "X6, in the hidden layers alone": {"hidden_slope": lambda z, a: sigmoid_prime_vec(a)},
+    "X8: (y - a) in dJ/dtheta": {"output": lambda z, a, y: (y - a) * sigmoid_prime_vec(z)},
+}
+
+
+@pytest.mark.parametrize("printed", DELTA_FORMS.values(), ids=list(DELTA_FORMS))
+def test_delta_as_printed_fails_and_as_corrected_passes(printed):
+    net = network()
+    x, y = one_sample(net)
+    assert verdict(net, x, y, by_deltas(net, x, y, **printed)) == "fail"
+    assert verdict(net, x, y, by_deltas(net, x, y)) == "pass"
+
+
+def test_x6_read_as_a_times_one_minus_a_passes():
+    net = network()
+    x, y = one_sample(net)
+    right = by_deltas(
+        net,
+        x,
+        y,
+        output=lambda z, a, y: (a - y) * a * (1 - a),
+        hidden_slope=lambda z, a: a * (1 - a),  # X35
+    )
+    assert verdict(net, x, y, right) == "pass"
+
+
+def test_x8_s1s_delta_is_minus_ours_so_its_update_adds():
+    net = network()
+    x, y = one_sample(net)
+    s1 = by_deltas(net, x, y, **DELTA_FORMS["X8: (y - a) in dJ/dtheta"])
+    for printed, true in zip(s1[0], by_deltas(net, x, y)[0], strict=True):
+        np.testing.assert_array_equal(printed, -true)
+
+
+@pytest.mark.parametrize("factor", [1.0, 1 / 7], ids=["printed", "corrected"])
+def test_x7_and_x14_delta_needs_the_1_over_m_of_the_cost(factor):
+    net = network()
+    rng = np.random.default_rng(1)
+    X, Y = rng.normal(size=(7, 3)), rng.uniform(size=(7, 3))
+    each = [by_deltas(net, x, y, factor=factor) for x, y in zip(X, Y, strict=True)]
+    total = tuple(
+        [np.sum([sample[kind][l] for sample in each], axis=0) for l in range(3)]  # noqa: E741
+        for kind in (0, 1)
+    )
+    assert verdict(net, X, Y, total) == ("pass" if factor < 1 else "fail")
+
+
+def test_x13_the_loop_of_s1_is_one_layer_late():
+    net = network()
+    x, y = one_sample(net)
+    dW, db = by_deltas(net, x, y)
+    # As printed, step 6 gives (delta^(l+1))^T a^(l) for the parameters that feed layer l.
+    late = [dW[1], dW[2], dW[2]]
+    assert verdict(net, x, y, (late, db)) == "fail"
+    assert verdict(net, x, y, (dW, db)) == "pass"
+
+
+sp = sigmoid_prime_vec
+ERROR_FORMS = {
+    "X28: a_i for a_j": {
+        "last_weight": lambda a, z, e: (a[-2] * sp(z[-1]) * e[-1])[:, None] * np.ones(3)
+    },
+    "X29: w_ij^(l) for w_ji^(l+1)": {"hidden": lambda W, z, at, e: W[at] @ (sp(z[at + 1]) * e)},
+    "X29, its index alone": {"hidden": lambda W, z, at, e: W[at + 1] @ (sp(z[at + 1]) * e)},
+    "X29, its layer alone": {"hidden": lambda W, z, at, e: W[at].T @ (sp(z[at + 1]) * e)},
+    "X30: W^(l), no transpose, z^(l)": {"hidden": lambda W, z, at, e: W[at] @ (sp(z[at]) * e)},
+    "X30, its z^(l) alone": {"hidden": lambda W, z, at, e: W[at + 1].T @ (sp(z[at]) * e)},
+}
+
+
+@pytest.mark.parametrize("printed", ERROR_FORMS.values(), ids=list(ERROR_FORMS))
+def test_dynamic_programming_table_as_printed_fails_and_as_corrected_passes(printed):
+    net = network(cost="squared_error")
+    x, y = one_sample(net)
+    assert verdict(net, x, y, by_errors(net, x, y, **printed)) == "fail"
+    assert verdict(net, x, y, by_errors(net, x, y)) == "pass"
+
+
+def test_x19_and_x34_softmax_needs_its_whole_jacobian():
+    net = network((3, 3, 4), output="softmax")
+    net.weights[1][:] *= 3
+    x, y = one_sample(net)
+    a1 = sigmoid_vec(net.weights[0] @ x + net.biases[0])
+    z = net.weights[1] @ a1 + net.biases[1]
+    a = np.exp(z) / np.exp(z).sum()
+
+    def gradient(delta):
+        first = (net.weights[1].T @ delta) * a1 * (1 - a1)
+        return [np.outer(first, x), np.outer(delta, a1)], [first, delta]
+
+    diagonal = (a - y) * a * (1 - a)
+    assert verdict(net, x, y, gradient(diagonal)) == "fail"
+    assert verdict(net, x, y, gradient((np.diag(a) - np.outer(a, a)) @ (a - y))) == "pass"
+
+
+@pytest.mark.parametrize("cost", ["quadratic", "squared_error", "huber", "quantile"])
+def test_x19_any_cost_goes_with_softmax(cost):
+    net = network((3, 3, 4), cost=cost, output="softmax")
+    x, y = one_sample(net)
+    assert verdict(net, x, y, None) == "pass"
+
+
+def test_x21_multiply_adds_of_the_backward_pass():
+    def made(*sizes):
+        return architecture.build(list(sizes), "sigmoid", "sigmoid", "quadratic").multiply_adds()
+
+    assert made(784, 30, 10) == (23_820, 24_120)
+
+    def ratio(*sizes):
+        forward, backward = made(*sizes)
+        products = [m * n for m, n in pairwise(sizes)]
+        assert backward / forward == 1 + sum(products[1:]) / sum(products)
+        return backward / forward
+
+    assert round(ratio(784, 30, 10), 2) == 1.01
+    assert round(ratio(784, 512, 512, 10), 2) == 1.40
+    assert round(ratio(*[256] * 6), 2) == 1.80
+
+
+def test_x22_central_differences_beat_the_forward_ones_of_46():
+    net = network()
+    x, y = one_sample(net)
+    net_cost = net.copy()
+
+    def cost(parameters):
+        net_cost.parameters[:] = parameters
+        return net_cost.cost(x[None], y[None])
+
+    exact = net.gradient(x[None], y[None]).flat
+
+    def error(numeric):
+        return np.abs(numeric - exact).max() / np.abs(exact).max()
+
+    steps = 10.0 ** np.arange(-3, -9, -1)
+    forward = min(error(oracles.forward_differences(cost, net.parameters, h)) for h in steps)
+    central = min(error(oracles.central_differences(cost, net.parameters, h)) for h in steps)
+    assert forward > 1e-9
+    assert central < forward / 20
+    # Errors of order h and h^2 where rounding does not yet show.
+    for differences, order in ((oracles.forward_differences, 1), (oracles.central_differences, 2)):
+        coarse, fine = (error(differences(cost, net.parameters, h)) for h in (1e-2, 1e-3))
+        assert 0.7 * order < np.log10(coarse / fine) < 1.3 * order
+
+
+def test_x32_dropping_1_over_n_keeps_the_direction_and_not_the_length():
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(7, 3)), rng.uniform(size=(7, 3))
+    mean = network(cost=costs.squared_error()).gradient(X, Y).flat
+    total = network(cost=costs.squared_error("sum")).gradient(X, Y).flat
+    cosine = mean @ total / np.linalg.norm(mean) / np.linalg.norm(total)
+    assert cosine == pytest.approx(1, abs=1e-15)
+    np.testing.assert_allclose(total, 7 * mean, rtol=1e-13)
+
+
+def test_x33_delta_a_minus_y_needs_targets_that_sum_to_one():
+    z, y = np.array([0.4, -0.3, 0.1, 0.8]), np.array([0.0, 1.0, 1.0, 0.0])
+
+    def cost(z):
+        return -(y * np.log(np.exp(z) / np.exp(z).sum())).sum()
+
+    a = np.exp(z) / np.exp(z).sum()
+    numeric = oracles.central_differences(cost, z)
+    assert np.abs((a - y) - numeric).max() > 0.1  # as printed in S0 (7)
+    np.testing.assert_allclose(a * y.sum() - y, numeric, atol=1e-9)
+    net = network((3, 3, 4), cost="cross_entropy", output="softmax")
+    with pytest.raises(ValueError, match=r"Y must be in .* and sum to 1 in each row"):
+        net.gradient([[1.0, 2.0, 3.0]], y[None])
+
+
+def test_x36_updating_a_layer_before_propagating_through_it_goes_wrong():
+    net = network()
+    x, y = one_sample(net)
+    dW, _ = by_deltas(net, x, y)
+    updated = [W - 0.5 * g for W, g in zip(net.weights, dW, strict=True)]
+    early = by_deltas(net, x, y, back_weights=updated)
+    assert verdict(net, x, y, early) == "fail"
+    np.testing.assert_array_equal(early[1][-1], by_deltas(net, x, y)[1][-1])  # the last is right
+    assert verdict(net, x, y, None) == "pass"
+    before = net.parameters.copy()
+    net.gradient(x[None], y[None])
+    np.testing.assert_array_equal(net.parameters, before)
+
+
+@pytest.mark.parametrize("what", ["weights in", "biases", "weights out"])
+def test_x37_neurons_stay_equal_only_if_all_around_them_is_equal(what):
+    def spread(net):
+        x, y = one_sample(net)
+        dW, db = net.gradient(x[None], y[None]).weights, net.gradient(x[None], y[None]).biases
+        return np.abs(dW[0] - dW[0][0]).max() + np.abs(db[0] - db[0][0]).max()
+
+    net = network((3, 4, 2))
+    net.weights[0][:] = net.weights[0][0]
+    net.biases[0][:] = 0.3
+    net.weights[1][:] = net.weights[1][:, :1]
+    assert spread(net) == 0
+    place = {"weights in": net.weights[0], "biases": net.biases[0], "weights out": net.weights[1].T}
+    place[what][0] += 0.1
+    assert spread(net) > 0
