@@ -1,0 +1,127 @@
+"""What went wrong, in one sentence on standard error, and the exit code that goes with it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import re
+import sys
+from typing import Any, NoReturn, TextIO
+
+FAILED, MISTAKE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
+
+# What the library calls an argument is an option here.
+_OPTIONS = {
+    "output": "--output-activation",
+    "n_threads": "--threads",
+    "fraction": "--validation",
+    "source": "DATA",
+}
+_SAME = (
+    "activation batch_size checkpoint checkpoint_every cost dropout engine epochs l2 learning_rate "
+    "momentum optimizer running_window seed target task"
+)
+_OPTIONS |= {name: "--" + name.replace("_", "-") for name in _SAME.split()}
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
+
+
+class Terminated(BaseException):
+    """SIGTERM was received."""
+
+
+def terminate(number: int, frame: Any) -> NoReturn:
+    """Handle a signal by raising `Terminated`."""
+    raise Terminated
+
+
+def is_quiet(problem: BaseException) -> bool:
+    """Return whether this is an end that has no traceback worth showing."""
+    quiet = isinstance(problem, KeyboardInterrupt | SystemExit | Terminated | BrokenPipeError)
+    return quiet or type(problem).__name__ == "Abort" or _is_usage(problem)
+
+
+def _is_usage(problem: BaseException) -> bool:
+    # typer raises click's exceptions, or those of its own copy of click, by version
+    return hasattr(problem, "format_message") and hasattr(problem, "exit_code")
+
+
+def tell(problem: BaseException) -> int:
+    """Say what the problem is, where there is anything to say, and return the exit code."""
+    if isinstance(problem, SystemExit):
+        return problem.code if isinstance(problem.code, int) else FAILED
+    if isinstance(problem, Terminated):
+        return TERMINATED
+    if isinstance(problem, KeyboardInterrupt) or type(problem).__name__ == "Abort":
+        return INTERRUPTED
+    if isinstance(problem, BrokenPipeError):  # whoever read the results has read enough
+        return 0
+    say(_sentence(problem))
+    return _exit_code(problem)
+
+
+def say(sentence: str) -> None:
+    """Print a sentence on standard error, if anybody is there."""
+    with contextlib.suppress(OSError, ValueError):
+        print(f"clearprop: {sentence}", file=sys.stderr, flush=True)
+
+
+def show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Show a warning as a sentence: users have no use for the line that raised it."""
+    say(f"warning: {in_options(str(message))}")
+
+
+def in_options(sentence: str) -> str:
+    """Return a library's sentence with the option that its argument has here."""
+    name = re.match(r"(\w+)(?= (?:must|cannot|needs|\d|'))", sentence)
+    if name and name[1] in _OPTIONS:
+        return _OPTIONS[name[1]] + sentence[name.end() :]
+    return sentence
+
+
+def _sentence(problem: BaseException) -> str:
+    if _is_usage(problem):
+        return _usage(problem)
+    if isinstance(problem, OSError) and problem.strerror:
+        where = problem.filename
+        return f"{_name(where)}: {problem.strerror}" if where is not None else problem.strerror
+    if isinstance(problem, MemoryError):
+        return (
+            f"there is not enough memory ({problem})" if str(problem) else "there is not enough memory"
+        )
+    if isinstance(problem, ValueError | TypeError | OSError):
+        return in_options(" ".join(str(problem).split()))
+    return (
+        f"this should not have happened: {type(problem).__name__}: {problem} "
+        "(--debug shows where; please report it)"
+    )
+
+
+def _name(path: Any) -> str:
+    return path if isinstance(path, str) else repr(path)
+
+
+def _usage(problem: Any) -> str:
+    text = " ".join(problem.format_message().split())
+    text = re.sub(r"^Invalid value for '([^']+)'(?: / '[^']+')*: ", r"\1: ", text)
+    context = getattr(problem, "ctx", None)
+    hint = f" (see {context.command_path} --help)" if context is not None else ""
+    return text[:1].lower() + text[1:].rstrip(".") + hint
+
+
+def _exit_code(problem: BaseException) -> int:
+    from clearprop.training import DivergenceError
+
+    if _is_usage(problem):
+        return MISTAKE
+    if isinstance(problem, DivergenceError):
+        return FAILED
+    if isinstance(problem, OSError) and problem.errno in _DISK:
+        return FAILED
+    return MISTAKE if isinstance(problem, ValueError | TypeError | OSError) else FAILED

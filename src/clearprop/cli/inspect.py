@@ -1,0 +1,177 @@
+"""``clearprop info`` and ``clearprop check``: what a model holds, and whether its gradient is right."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+import clearprop as cp
+from clearprop import checkpoint
+from clearprop.cli import errors, model, terminal
+from clearprop.cli.apply import (
+    DataArgument,
+    JsonOption,
+    ModelArgument,
+    Part,
+    PartOption,
+    TargetOption,
+)
+from clearprop.gradient_check import check_gradient
+
+_TAIL = 5  # epochs of a checkpoint's history
+
+
+def info(model_file: ModelArgument, as_json: JsonOption = False) -> None:
+    """Show what MODEL holds: the network, its data, its training.
+
+    Example: clearprop info digits.safetensors
+    """
+    net = cp.load(model_file)
+    _, metadata = checkpoint.read_tensors(model.expanded(model_file))
+    training = metadata.get("training")
+    if as_json:
+        terminal.print_json(_described(net, metadata, training))
+        return
+    print(net)
+    for name, text in _facts(net):
+        print(f"{name:<16}{text}")
+    if training is not None:
+        print()
+        for name, text in _checkpoint_facts(training):
+            print(f"{name:<16}{text}")
+        tail = _tail(training["history"])
+        if len(tail):
+            print(f"\n{tail}")
+
+
+def _facts(net: cp.Network) -> list[tuple[str, str]]:
+    about = net.about
+    facts = [("data", f"{about['data']}, {about.get('task', '')}")] if "data" in about else []
+    if about.get("target"):
+        facts.append(("target", str(about["target"])))
+    if net.classes is not None:
+        facts.append(("classes", f"{len(net.classes)}: {_some(net.classes)}"))
+    if net.feature_names is not None:
+        facts.append(("features", f"{len(net.feature_names)}: {_some(net.feature_names)}"))
+    if about.get("image_shape"):
+        facts.append(("images", " x ".join(map(str, about["image_shape"]))))
+    facts.append(("scaling", "none" if net.scaling is None else "kept in the model: give it raw data"))
+    rows = f", on {about['n_samples']:,} rows" if isinstance(about.get("n_samples"), int) else ""
+    facts.append(("trained", f"{net.epochs_trained:,} epochs, {net.steps_trained:,} steps{rows}"))
+    if isinstance(about.get("result"), dict):
+        facts.append(("result", _pairs(about["result"])))
+    facts.append(("seed", str(net.seed)))
+    return facts
+
+
+def _pairs(values: dict[str, Any]) -> str:
+    shown = (f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in values.items())
+    return ", ".join(shown)
+
+
+def _some(items: Any, limit: int = 8) -> str:
+    more = len(items) - limit
+    return ", ".join(str(item)[:40] for item in items[:limit]) + (
+        f", and {more} more" if more > 0 else ""
+    )
+
+
+def _checkpoint_facts(training: dict[str, Any]) -> list[tuple[str, str]]:
+    state, settings = training["state"], training["settings"]
+    at = f"epoch {state['epoch'] - training['first_epoch']}, step {state['step']}"
+    if state["epoch_step"]:
+        at += f" ({state['epoch_step']} of the epoch that goes on)"
+    optimizer = {k: v for k, v in settings["optimizer"].items() if k != "name"}
+    return [
+        ("checkpoint at", at),
+        ("optimizer", f"{settings['optimizer']['name']}: {_pairs(optimizer)}"),
+        ("batch size", str(settings["batch_size"])),
+        ("engine", str(training["engine"])),
+        ("stopped", training["stopped"] or "no"),
+    ]
+
+
+def _tail(columns: dict[str, list[Any]]) -> Any:
+    history = cp.History()
+    history.columns = {name: [float(v) for v in values[-_TAIL:]] for name, values in columns.items()}
+    return history
+
+
+def _described(
+    net: cp.Network, metadata: dict[str, Any], training: dict[str, Any] | None
+) -> dict[str, Any]:
+    described = {
+        "kind": "model" if training is None else "checkpoint",
+        "sizes": list(net.sizes),
+        "layers": metadata["architecture"]["layers"],
+        "cost": metadata["architecture"]["cost"],
+        "n_parameters": net.n_parameters,
+        "dtype": net.dtype,
+        "scaling": net.scaling is not None,
+        "classes": None if net.classes is None else list(net.classes),
+        "feature_names": None if net.feature_names is None else list(net.feature_names),
+        "about": net.about,
+        "epochs_trained": net.epochs_trained,
+        "steps_trained": net.steps_trained,
+        "seed": net.seed,
+        "training_seed": net.training_seed,
+    }
+    if training is not None:
+        history = _tail(training["history"]).to_dict()
+        described |= {
+            "epoch": training["state"]["epoch"] - training["first_epoch"],
+            "step": training["state"]["step"],
+            "optimizer": training["settings"]["optimizer"],
+            "engine": training["engine"],
+            "stopped": training["stopped"],
+            "history": history,
+        }
+    return described
+
+
+def check(
+    model_file: ModelArgument,
+    data: DataArgument,
+    part: PartOption = Part.test,
+    target: TargetOption = None,
+    rows: Annotated[int, typer.Option(help="Rows of DATA to check on.")] = 32,
+    as_json: JsonOption = False,
+) -> None:
+    """Hold the gradient of MODEL against central differences of its cost on DATA.
+
+    Exit code 1 if the verdict is fail.
+
+    Example: clearprop check digits.safetensors digits
+    """
+    if rows < 1:
+        raise ValueError(f"--rows must be at least 1, got {rows}")
+    net = model.load_model(model_file)
+    dataset = cp.data.load(data, schema=model.schema_of(net), target=target)
+    X, Y = _spread(*dataset.part(part), rows)
+    result = check_gradient(net, X, model.outputs_of(net).encode(Y))
+    if as_json:
+        terminal.print_json(
+            {
+                "verdict": result.verdict,
+                "max_relative_error": result.max_relative_error,
+                "part": model.part_name(dataset, part),
+                "n_samples": len(X),
+                "n_parameters": result.n_parameters,
+                "n_checked": len(result.rows),
+                "blind_blocks": list(result.blind_blocks),
+                "failed": [row._asdict() for row in result.rows if row.verdict == "fail"],
+            }
+        )
+    else:
+        print(result)
+    if result.verdict == "fail":
+        raise typer.Exit(errors.FAILED)
+
+
+def _spread(X: NDArray[Any], Y: NDArray[Any], n: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return n rows spread evenly over the data."""
+    chosen = np.unique(np.linspace(0, len(X) - 1, min(n, len(X))).astype(int))
+    return X[chosen], Y[chosen]

@@ -1,0 +1,167 @@
+"""Between data sets and networks: what the outputs stand for, and what a model says of its data."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import clearprop as cp
+from clearprop import checkpoint
+from clearprop.data import Dataset, Schema
+from clearprop.data.dataset import Label
+
+_UNITS = "target_units"  # in `about`, while a network still predicts standardized targets
+_NARROW = 1e4  # a mean so many deviations from 0 is more than float32 can hold beside them
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What the outputs of a network stand for.
+
+    Parameters
+    ----------
+    classes : tuple or None
+        None for a regression.
+    n_outputs : int
+        One for each class, or one for two; one for each quantity.
+    shift, factor : ndarray of shape (n_outputs,), optional
+        A regression's targets are learned as ``(Y - shift) / factor``.
+    """
+
+    classes: tuple[Label, ...] | None
+    n_outputs: int
+    shift: NDArray[np.float64] | None = None
+    factor: NDArray[np.float64] | None = None
+
+    def encode(self, Y: NDArray[Any]) -> NDArray[Any]:
+        """Return targets of shape (n_samples, n_outputs) from class numbers or quantities."""
+        if self.classes is None:
+            table = Y.reshape(len(Y), -1)
+            if self.shift is None or self.factor is None:
+                return table
+            return (table - self.shift) / self.factor
+        if self.n_outputs == 1:
+            return Y[:, None]
+        # Rows, not labels: the numbers are the outputs', whatever the labels are.
+        return np.eye(self.n_outputs, dtype=np.float32)[Y]
+
+
+def outputs_for(dataset: Dataset, Y: NDArray[Any], cost: str, output: str) -> Outputs:
+    """Return the outputs that a network for these data needs.
+
+    Quantities that go to identity outputs are learned standardized: a price in the millions and a share
+    below 0.01 train alike.
+    """
+    if dataset.classes is not None:
+        n_classes = len(dataset.classes)
+        if cost == "binary_cross_entropy" and n_classes != 2:
+            raise ValueError(
+                f"--cost binary_cross_entropy needs 2 classes, {dataset.source} has {n_classes}"
+            )
+        return Outputs(dataset.classes, 1 if cost == "binary_cross_entropy" else n_classes)
+    table = Y.reshape(len(Y), -1)
+    if output != "identity":
+        return Outputs(None, table.shape[1])
+    deviation = table.std(axis=0)
+    factor = np.where(deviation > 0, deviation, 1.0)
+    return Outputs(None, table.shape[1], table.mean(axis=0), factor)
+
+
+def outputs_of(net: cp.Network) -> Outputs:
+    """Return what the outputs of a loaded network stand for."""
+    return Outputs(schema_of(net).classes, net.sizes[-1])
+
+
+def describe_units(outputs: Outputs) -> dict[str, Any]:
+    """Return what `in_raw_units` needs, to be kept in a network's `about`."""
+    if outputs.shift is None or outputs.factor is None:
+        return {}
+    return {_UNITS: {"shift": outputs.shift.tolist(), "factor": outputs.factor.tolist()}}
+
+
+def is_standardized(net: cp.Network) -> bool:
+    """Return whether a network predicts standardized targets still."""
+    return _UNITS in net.about
+
+
+def in_raw_units(net: cp.Network) -> cp.Network:
+    """Return a copy that predicts raw quantities: the units go into the last weights and biases.
+
+    A network that predicts them already is returned itself.
+    """
+    units = net.about.get(_UNITS)
+    if units is None:
+        return net
+    shift, factor = (np.asarray(units[key], np.float64) for key in ("shift", "factor"))
+    narrow = bool((np.abs(shift) > _NARROW * factor).any())
+    net = net.copy("float64" if narrow else None)
+    del net.about[_UNITS]
+    bias = net.biases[-1]
+    if bias is None or shift.shape != bias.shape or factor.shape != bias.shape:
+        raise ValueError("the model's units of the target do not fit its outputs")
+    net.weights[-1][:] = net.weights[-1] * factor[:, None]
+    bias[:] = bias * factor + shift
+    return net
+
+
+def load_model(path: str) -> cp.Network:
+    """Return the network of a model file or checkpoint, predicting raw quantities."""
+    return in_raw_units(cp.load(path))
+
+
+def schema_of(net: cp.Network) -> Schema:
+    """Return what a network expects of data; a network saved from Python need not say it."""
+    classes, task = net.classes, net.about.get("task")
+    labelled = net.architecture.output.name == "softmax" or (
+        net.architecture.cost.name in ("cross_entropy", "binary_cross_entropy")
+    )
+    if classes is None and (task == "classification" or (task is None and labelled)):
+        classes = tuple(range(max(net.sizes[-1], 2)))
+    target = net.about.get("target")
+    return Schema(
+        "regression" if classes is None else "classification",
+        net.sizes[0],
+        net.feature_names,
+        classes,
+        target if isinstance(target, str) else None,
+    )
+
+
+def measure(net: cp.Network, X: NDArray[Any], Y: NDArray[Any]) -> dict[str, float]:
+    """Return cost and accuracy, or cost, mae, rmse and r2, of a network in raw units."""
+    outputs = outputs_of(net)
+    inputs, targets = net.inputs(X), net.targets(outputs.encode(Y))
+    a, cost = net.evaluate_prepared(inputs, targets, None)
+    if outputs.classes is not None:
+        return {"cost": cost, "accuracy": cp.metrics.accuracy(a, targets)}
+    return {"cost": cost} | {
+        name: cp.metrics.METRICS[name](a, targets) for name in ("mae", "rmse", "r2")
+    }
+
+
+def is_own_model(path: str) -> bool:
+    """Return whether a file is a clearprop model that a new one may replace; checkpoints are not."""
+    try:
+        _, metadata = checkpoint.read_tensors(path)
+    except (checkpoint.CheckpointError, OSError):
+        return False
+    return "architecture" in metadata and "training" not in metadata
+
+
+def part_name(dataset: Dataset, part: str) -> str:
+    """Return which part of the data that really is: a file has but one."""
+    return part if dataset.X_test is not None else "all"
+
+
+def label_text(label: Any) -> str:
+    """Return a class as it is shown: whole numbers and text alike without quotes."""
+    return str(label)
+
+
+def expanded(path: str) -> str:
+    """Return a path with ``~`` expanded."""
+    return os.path.expanduser(path)

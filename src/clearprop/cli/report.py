@@ -1,0 +1,173 @@
+"""What is shown when a training has ended: the result, the learning curve, and what it read wrongly."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import clearprop as cp
+from clearprop.cli import model, pictures, terminal
+from clearprop.data import Dataset
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+_WIDEST = 120
+_CURVE_HEIGHT = 8
+_SIDE_BY_SIDE = 72  # columns from which two panels stand side by side
+_UNITS = {"mae": "mean absolute error", "rmse": "root of the mean squared error", "r2": "R2"}
+
+
+def show(
+    net: cp.Network, history: cp.History, dataset: Dataset, held: Any, saved: str, summary: str
+) -> dict[str, Any]:
+    """Show how a training went, on standard output; return the measured result.
+
+    Parameters
+    ----------
+    net : Network
+        In raw units.
+    held : (X, Y) or None
+        Rows held out of the training, measured where the data have no test part.
+    saved : str
+        The model's file.
+    summary : str
+        A line about the training.
+    """
+    part, X, Y = _part_to_measure(dataset, held)
+    result = model.measure(net, X, Y)
+    console = terminal.console()
+    wide = terminal.is_wide(console)
+    _say_result(console, part, result, len(X), net)
+    _line(console, "trained", summary)
+    _show_curve(console, history, wide)
+    if dataset.image_shape is not None:
+        _show_wrong(console, net, X, Y, dataset.image_shape, part, wide)
+    console.print()
+    _line(console, "saved", saved)
+    name = shlex.quote(saved)
+    others = dataset.X_test is not None
+    data = shlex.quote(dataset.source if others else "DATA.csv")
+    _line(console, "next", f"clearprop {'evaluate' if others else 'predict'} {name} {data}", "bold")
+    _line(console, "", f"clearprop info {name}", "bold")
+    return {"part": part, "n_samples": len(X), **result}
+
+
+def measured(net: cp.Network, dataset: Dataset, held: Any) -> dict[str, Any]:
+    """Return the result that `show` shows, to be kept in the model."""
+    part, X, Y = _part_to_measure(dataset, held)
+    return {"part": part, "n_samples": len(X), **model.measure(net, X, Y)}
+
+
+def _part_to_measure(dataset: Dataset, held: Any) -> tuple[str, NDArray[Any], NDArray[Any]]:
+    if dataset.X_test is not None:
+        return ("test", *dataset.test)
+    return ("validation", *held) if held is not None else ("training", *dataset.train)
+
+
+def _line(console: Console, name: str, text: str, style: str = "") -> None:
+    from rich.text import Text
+
+    line = Text(f"{name:<20}", "dim")
+    line.append(text, style)
+    console.print(line, soft_wrap=True)
+
+
+def _say_result(console: Console, part: str, result: dict[str, float], n: int, net: cp.Network) -> None:
+    if "accuracy" in result:
+        right = round(result["accuracy"] * n)
+        text = f"{result['accuracy']:.1%}".replace("%", " %")
+        _line(console, f"{part} accuracy", f"{text}  ({right:,} of {n:,} right)", "bold")
+    else:
+        _line(console, f"{part} R2", f"{result['r2']:.3f}  ({n:,} rows)", "bold")
+        _line(
+            console, f"{part} RMSE", f"{result['rmse']:.4g}  (mean absolute error {result['mae']:.4g})"
+        )
+    _line(console, f"{part} cost", f"{result['cost']:.4g}  ({net.architecture.cost.name})")
+
+
+def _show_curve(console: Console, history: cp.History, wide: bool) -> None:
+    if len(history) < 2:
+        return
+    panels = []
+    for title, columns in (
+        ("cost", ("cost", "validation_cost")),
+        ("accuracy", ("running_accuracy", "validation_accuracy")),
+        ("R2", ("validation_r2",)),
+    ):
+        lines = [
+            pictures.Series(
+                "valid" if name.startswith("validation") else "train",
+                history[name],
+                "yellow" if name.startswith("validation") else "cyan",
+                name.startswith("validation"),
+            )
+            for name in columns
+            if name in history
+        ]
+        if lines:
+            only = f"validation {title}" if lines[0].dashed else f"training {title}"
+            panels.append((only if len(lines) == 1 else title, lines))
+    width = min(console.width, _WIDEST)
+    beside = width >= _SIDE_BY_SIDE and len(panels) > 1
+    each = min((width - 3) // 2 if beside else width - 1, 57)
+    drawn = [
+        pictures.panel(
+            title, lines, history["epoch"], each, _CURVE_HEIGHT, wide=wide, may_be_log="cost" in title
+        )
+        for title, lines in panels
+    ]
+    _print_blocks(console, [drawn] if beside else [[one] for one in drawn])
+
+
+def _print_blocks(console: Console, rows: Sequence[Sequence[Sequence[Text]]]) -> None:
+    for blocks in rows:
+        console.print()
+        for line in pictures.side_by_side(blocks):
+            console.print(line, soft_wrap=True)
+
+
+def _show_wrong(
+    console: Console,
+    net: cp.Network,
+    X: NDArray[Any],
+    Y: NDArray[Any],
+    shape: tuple[int, int],
+    part: str,
+    wide: bool,
+) -> None:
+    from rich.text import Text
+
+    a = net.predict(X)
+    if a.shape[1] == 1:
+        a = np.hstack([1 - a, a])
+    read = a.argmax(axis=1)
+    wrong = np.flatnonzero(read != Y)
+    if not len(wrong):
+        return
+    wrong = wrong[np.argsort(-a[wrong, read[wrong]], kind="stable")]
+    names = net.classes or tuple(range(a.shape[1]))
+    blocks: list[list[Text]] = []
+    room = min(console.width, _WIDEST)
+    for row in wrong[:6]:
+        picture = pictures.image(X[row].reshape(shape), wide)
+        title = Text("is ")
+        title.append(str(names[Y[row]]), "bold green")
+        title.append(", read as ")
+        title.append(str(names[read[row]]), "bold red")
+        block = [title, *(Text(line) for line in picture)]
+        width = max(line.cell_len for line in block) + 3
+        if blocks and width > room:
+            break
+        room -= width
+        blocks.append(block)
+    shown = "all" if len(blocks) == len(wrong) else f"{len(blocks)} of the"
+    told = f"{shown} {len(wrong):,} wrongly read images of the {part} part, the surest mistakes first"
+    console.print()
+    console.print(Text(told, "dim"), soft_wrap=True)
+    _print_blocks(console, [blocks] if room >= 0 else [[block] for block in blocks])
