@@ -272,7 +272,7 @@ def check_gradient(
                     noise = 4 * np.finfo(np.float64).eps * abs(float(claimed["data"][i]))
                     estimate = estimate._replace(bound=estimate.bound + noise)
                 n = estimate.value
-                wrong = n * (1 + _control(tolerance)) if n else _control(tolerance)
+                wrong = n * (1 + _control(tolerance)) if n or estimate.bound else _control(tolerance)
                 if term != "penalty":
                     found_out |= judge(wrong, estimate, tolerance) == "fail"
                 verdict = judge(a, estimate, tolerance)
@@ -421,8 +421,8 @@ class Differences:
         cost, output = self.architecture.cost, self.architecture.output
         return cost.of_samples(output, passed.z[-1], passed.a[-1], self.Y)
 
-    def _at(self, i: int, w: float) -> tuple[float, list[Array], Array]:
-        """Return the cost with parameter i at w, the side of each kink, and the last z."""
+    def _at(self, i: int, w: float) -> tuple[float, float, list[Array], Array]:
+        """Return the cost with parameter i at w, its rounding, the side of each kink, the last z."""
         kept, self.parameters[i] = self.parameters[i], w
         passed = backprop.forward(self.architecture, self.parameters, self.X)
         cost = self._reduced(passed)
@@ -433,17 +433,27 @@ class Differences:
             for kink, columns in folds
         ]
         sides += [np.sign(passed.a[-1] - self.Y - kink) for kink in self._cost_folds]
-        return cost, sides, passed.z[-1]
+        return cost, self._rounding(cost, passed), sides, passed.z[-1]
+
+    def _rounding(self, value: float, passed: backprop.Forward) -> float:
+        """Return the rounding of a cost: its own, and that of what was subtracted on the way."""
+        cost, output, a = self.architecture.cost, self.architecture.output, passed.a[-1]
+        if output.name in cost.canonical:
+            sizes = np.abs(passed.z[-1]).max(axis=1)  # of log sum exp(z) - z
+        else:
+            sizes = (np.abs(cost.error(output, a, self.Y)) * (np.abs(a) + np.abs(self.Y))).sum(axis=1)
+        return _ROUNDING * (abs(value) + cost.reduce(sizes, self.sample_weight))
 
     def at_step(self, i: int, h: float) -> Estimate:
         """Return the central difference with step h and the rounding in it."""
         w = float(self.parameters[i])
-        above, sides_above, z_above = self._at(i, w + h)
-        below, sides_below, z_below = self._at(i, w - h)
+        above, rounding_above, sides_above, z_above = self._at(i, w + h)
+        below, rounding_below, sides_below, z_below = self._at(i, w - h)
         width = (w + h) - (w - h)  # exactly; 2h is not
         crossed = any(not np.array_equal(p, q) for p, q in zip(sides_above, sides_below, strict=True))
         # Outputs that are the same to the last bit do not depend on w: then 0 is exact.
-        rounding = 0.0 if np.array_equal(z_above, z_below) else _ROUNDING * (abs(above) + abs(below))
+        same = np.array_equal(z_above, z_below)
+        rounding = 0.0 if same else rounding_above + rounding_below
         return Estimate((above - below) / width, rounding / width, h, crossed)
 
     def complex_step(self, i: int) -> Estimate | None:
@@ -452,13 +462,16 @@ class Differences:
             return None
         p = self.parameters.astype(np.complex128)
         p[i] += 1j * _COMPLEX_STEP
-        slopes = np.imag(self._costs(backprop.forward(self.architecture, p, self.X))) / _COMPLEX_STEP
+        passed = backprop.forward(self.architecture, p, self.X)
+        slopes = np.imag(self._costs(passed)) / _COMPLEX_STEP
         if not np.isfinite(slopes).all():
             return None
-        slope = self.architecture.cost.reduce(slopes, self.sample_weight)
-        # Where the samples' slopes cancel, or the neurons' in one sample, their rounding is left.
-        size = self.architecture.cost.reduce(np.abs(slopes), self.sample_weight)
-        bound = 2 * _ROUNDING * (size + abs(self.cost())) if size else 0.0
+        cost = self.architecture.cost
+        # What is left when samples cancel, or a and y do: their rounding, times what it passes through.
+        canonical = self.architecture.output.name in cost.canonical
+        through = np.abs(np.imag(passed.z[-1] if canonical else passed.a[-1])) / _COMPLEX_STEP
+        size = np.abs(slopes) + (through * (np.abs(passed.a[-1]) + np.abs(self.Y))).sum(axis=1)
+        slope, bound = (cost.reduce(each, self.sample_weight) for each in (slopes, _ROUNDING * size))
         return Estimate(slope, bound, _COMPLEX_STEP)
 
 
