@@ -1,6 +1,7 @@
 """The published accuracies of Nielsen's networks on MNIST, and what the same recipes give here.
 
-    python benchmarks/nielsen.py [--seeds 5] [--configs 30-quadratic ...] [--engine auto] [--quick]
+    python benchmarks/nielsen.py [--seeds 5] [--configs 30-quadratic ...] [--engine auto]
+        [--threads 1] [--quick]
 
 MNIST as he had it: the first 50,000 rows of the training files to train on, the other 10,000 to
 validate, the 10,000 test images to test; pixels divided by 256. Each recipe is sigmoid throughout,
@@ -63,7 +64,7 @@ RECIPES = {
 }
 
 
-def train(recipe: Recipe, data: cp.data.Dataset, seed: int, engine: str, n_rows: int) -> dict[str, Any]:
+def train(recipe: Recipe, data: cp.data.Dataset, seed: int, n_rows: int, **how: Any) -> dict[str, Any]:
     """Return the per cent of test and validation images read rightly after each epoch."""
     (X, Y), (X_test, Y_test) = data.train, data.test
     net = cp.Network(
@@ -93,8 +94,8 @@ def train(recipe: Recipe, data: cp.data.Dataset, seed: int, engine: str, n_rows:
         validation_data=(X_test, Y_test),
         metrics=("accuracy",),
         callbacks=(validate,),
-        engine=engine,
         progress=False,
+        **how,
     )
     test = [100 * accuracy for accuracy in history["validation_accuracy"]]
     seconds = time.perf_counter() - start
@@ -150,6 +151,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5, help="runs of each recipe")
     parser.add_argument("--configs", nargs="+", choices=RECIPES, default=list(RECIPES))
     parser.add_argument("--engine", default="auto")
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help="2,000 samples and 2 epochs, to try it")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
     arguments = parser.parse_args()
@@ -169,7 +171,8 @@ def main() -> None:
         recipe = replace(RECIPES[name], epochs=2) if arguments.quick else RECIPES[name]
         runs = []
         for seed in range(arguments.seeds):
-            runs.append(train(recipe, data, seed, arguments.engine, n_rows))
+            how = {"engine": arguments.engine, "n_threads": arguments.threads}
+            runs.append(train(recipe, data, seed, n_rows, **how))
             best, last = max(runs[-1]["test"]), runs[-1]["test"][-1]
             print(
                 f"{name}, seed {seed}: test {best:.2f} at best, {last:.2f} at last, "
