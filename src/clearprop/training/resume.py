@@ -43,8 +43,17 @@ def versions() -> dict[str, str]:
 
 
 def _plain(number: float) -> float | str:
-    """Return a number as strict JSON can hold it; ``float`` takes both forms back."""
+    """Return a number as strict JSON can hold it."""
     return number if math.isfinite(number) else str(float(number))
+
+
+def _number(plain: object) -> float:
+    """Take back what `_plain` returned; a whole number stays one."""
+    if isinstance(plain, str):
+        return float(plain)
+    if isinstance(plain, bool) or not isinstance(plain, int | float):
+        raise TypeError(f"{plain!r} is not a number")
+    return plain
 
 
 class CheckpointFile:
@@ -188,7 +197,7 @@ class CheckpointFile:
         training.window = tensors["training.window"].astype(bool)
         training.best_parameters = tensors.get("training.best_parameters")
         training.first_epoch, training.epoch_seconds = saved["first_epoch"], saved["epoch_seconds"]
-        training.history.columns = {name: list(map(float, v)) for name, v in saved["history"].items()}
+        training.history.columns = {k: [_number(v) for v in vs] for k, vs in saved["history"].items()}
         # A run that was interrupted, or came to its limit, is to go on; one that was done is not.
         training.history.stopped = saved["stopped"] if saved["stopped"] == "early stopping" else ""
         for watch, name in ((training.stopper, "early_stopping"), (training.plateau, "plateau")):
