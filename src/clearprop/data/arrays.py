@@ -52,6 +52,8 @@ def _real(values: Any, argument: str) -> NDArray[Any]:
             f"{argument} must be a dense array, got a sparse {type(values).__name__}; "
             f"use {argument}.toarray()"
         )
+    if np.ma.is_masked(values):  # np.asarray would take what lies under the mask for a number
+        raise ValueError(f"{argument} must have no masked values; fill or drop them first")
     try:
         array = np.asarray(values)
     except ValueError:
@@ -67,27 +69,36 @@ def _real(values: Any, argument: str) -> NDArray[Any]:
             f"(dtype {array.dtype})"
         )
     if array.dtype.kind in "ui" and array.dtype.itemsize == 8 and array.size:
-        top = max(abs(int(array.max())), abs(int(array.min())))
-        if top > 2**53:
-            warnings.warn(
-                f"{argument} holds integers above 2**53, which lose digits as floats (got {top})",
-                UserWarning,
-                stacklevel=4,
-            )
+        _warn_of_lost_digits(max(abs(int(array.max())), abs(int(array.min()))), argument)
     return array
 
 
+def _warn_of_lost_digits(top: int, argument: str) -> None:
+    if top > 2**53:
+        warnings.warn(
+            f"{argument} holds integers above 2**53, which lose digits as floats (got {top})",
+            UserWarning,
+            stacklevel=5,
+        )
+
+
 def _numbers_in_objects(array: NDArray[Any], argument: str) -> NDArray[Any]:
+    top = 0
     for index, value in np.ndenumerate(array):
         if isinstance(value, str | bytes | complex | np.datetime64 | np.timedelta64) or value is None:
-            where = f" in row {index[0]}" + (f", column {index[1]}" if len(index) > 1 else "")
+            where = f" in row {index[0]}" if index else ""
+            where += f", column {index[1]}" if len(index) > 1 else ""
             raise TypeError(f"{argument} must hold real numbers, got {value!r}{where}")
+        if isinstance(value, int):
+            top = max(top, abs(value))
     try:
-        return array.astype(np.float64)
+        converted = array.astype(np.float64)
     except (TypeError, ValueError) as problem:
         raise TypeError(f"{argument} must hold real numbers, got objects: {problem}") from None
     except OverflowError:
         raise ValueError(f"{argument} holds an integer too large for float64") from None
+    _warn_of_lost_digits(top, argument)
+    return converted
 
 
 def _cast(array: NDArray[Any], dtype: str) -> Array:
@@ -199,11 +210,18 @@ def _codes(
     return code_of_found[np.searchsorted(found, labels)], classes
 
 
+def _is_missing(label: object) -> bool:
+    if isinstance(label, str):
+        return False
+    # str first: pandas.NA is neither equal nor unequal to anything.
+    return label is None or str(label) in ("<NA>", "NaT") or bool(label != label)
+
+
 def _plain_labels(array: NDArray[Any], argument: str) -> NDArray[Any]:
     """Return labels as integers, booleans or text, each of one type."""
     if array.dtype == object:
         for row, label in enumerate(array.tolist()):
-            if label is None or label != label or str(label) == "<NA>":
+            if _is_missing(label):
                 raise ValueError(
                     f"{argument} must have a label in each row, got {label!r} in row {row}"
                 )
@@ -215,6 +233,9 @@ def _plain_labels(array: NDArray[Any], argument: str) -> NDArray[Any]:
         if np.isnan(array).any():
             row = int(np.argmax(np.isnan(array)))
             raise ValueError(f"{argument} must have a label in each row, got NaN in row {row}")
+        if not (np.abs(array) < 2.0**63).all():
+            row = int(np.argmin(np.abs(array) < 2.0**63))
+            raise ValueError(f"{argument} must hold class labels, got {array[row]} in row {row}")
         whole = np.floor(array) == array
         if not whole.all():
             value = array[int(np.argmin(whole))]
@@ -251,4 +272,5 @@ def as_sample_weight(weight: Any, n_samples: int, dtype: str) -> Array | None:
         raise ValueError(f"sample_weight must be at least 0, got {wide[row]} in row {row}")
     if not wide.any():
         raise ValueError("sample_weight must not be all zero")
+    wide /= wide.max()  # so that the mean neither overflows nor vanishes
     return (wide / wide.mean()).astype(dtype)
