@@ -181,6 +181,10 @@ class Architecture:
                 "softmax needs at least 2 outputs, got 1 (a single softmax output is always 1); use "
                 "output='sigmoid' for two classes, or 'identity' for regression"
             )
+        if len(self.layers) > 4096:
+            raise ValueError(  # the keys of the random numbers have 12 bits for the layer
+                f"a network must have at most 4096 weight layers, got {len(self.layers):,}"
+            )
         self.cost.check_outputs(last.function, last.size)
         if self.n_parameters > LARGEST_NETWORK:
             raise ValueError(
