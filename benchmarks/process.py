@@ -83,3 +83,15 @@ class Process:
             self.running.wait(timeout=10)
         except (BrokenPipeError, subprocess.TimeoutExpired):
             self.running.kill()
+
+
+def pinned(threads: int) -> bool:
+    """Return whether this process was started with its threads pinned."""
+    return os.environ.get("CLEARPROP_BENCH_PINNED") == str(threads)
+
+
+def again_pinned(threads: int) -> int:
+    """Run this script again with its threads pinned; libraries read the variables when they load."""
+    pin(threads)
+    env = {**environment(threads), "CLEARPROP_BENCH_PINNED": str(threads)}
+    return subprocess.run([sys.executable, *sys.argv], env=env, check=False).returncode

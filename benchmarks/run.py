@@ -15,7 +15,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -249,10 +249,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             bench.close()
     print(report.summary(everything))
-    refused = [name for name, result in everything["results"].items() if "refused" in result]
-    for name in refused:
-        say(f"refused: {name}: {everything['results'][name]['refused']}")
-    return 1 if refused else 0
+    wrong = list(failures(everything))
+    for what in wrong:
+        say(what)
+    return 1 if wrong else 0
+
+
+def failures(everything: dict[str, Any]) -> Iterator[str]:
+    """Name every workload that was refused, and every contestant that could not do its part."""
+    for work, result in everything["results"].items():
+        if "refused" in result:
+            yield f"refused: {work}: {result['refused']}"
+        for name, entry in result["contestants"].items():
+            if "failed" in entry:
+                yield f"failed: {work}: {name}: {entry['failed']}"
 
 
 def write(folder: Path, everything: dict[str, Any]) -> None:

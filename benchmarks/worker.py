@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import workloads
+
 from clearprop import randomness
 
 PEAK_SIZE = 2048

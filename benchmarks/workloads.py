@@ -123,7 +123,7 @@ _TRAIN = (
     _W5,
     Workload(
         name="W6",
-        about="784-2500-2000-1500-1000-500-10 scaled_tanh, softmax, SGD, batch 256 (5,120 rows an epoch)",
+        about="784-2500-2000-1500-1000-500-10 scaled_tanh, SGD, batch 256 (5,120 rows an epoch)",
         sizes=(784, 2500, 2000, 1500, 1000, 500, 10),
         hidden="scaled_tanh",
         output="softmax",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import clearprop as cp
-
 from workloads import ORDER_SEED, Rows, Workload
+
+import clearprop as cp
 
 
 class Contestant:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from contestants import numpy
 from workloads import Rows, Workload
+
+from contestants import numpy
 
 
 class Contestant(numpy.Contestant):

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from sklearn.neural_network import MLPClassifier, MLPRegressor
-
 from workloads import Rows, Workload
 
 HIDDEN = {"sigmoid": "logistic", "relu": "relu", "scaled_tanh": "tanh", "selu": "relu"}
@@ -45,6 +44,9 @@ class Contestant:
             alpha=work.l2 * work.batch,  # it divides alpha by the samples of a batch
             batch_size=min(work.batch, len(rows.X)),
             learning_rate_init=work.rate,
+            # It adds epsilon to a root that still lacks 1 / sqrt(1 - beta2**t), which is 32 at first:
+            # this is the others' 1e-8 in the first step.
+            epsilon=1e-8 * (1 - 0.999) ** 0.5,
             momentum=0.0,
             nesterovs_momentum=False,
             shuffle=False,  # the rows come shuffled
@@ -76,7 +78,7 @@ class Contestant:
         if self.classes is None:
             self.model.partial_fit(X, y)
         else:
-            self.model.partial_fit(X, y, self.classes)
+            self.model.partial_fit(X, y, classes=self.classes)
 
     def epoch(self, order: Any) -> None:
         self._fit(self.rows.X[order], self.y[order])

@@ -1,4 +1,4 @@
-"""PyTorch with torch.compile: forward, loss and backward compiled; the optimizer too where that is faster."""
+"""PyTorch under torch.compile: forward, loss, backward; the optimizer too where that is faster."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 from torch import nn
+from workloads import Rows, Workload
 
 from contestants import torch_eager
-from workloads import Rows, Workload
 
 
 class Contestant(torch_eager.Contestant):

@@ -1,4 +1,4 @@
-"""PyTorch, eager: nn.Sequential, slices of one shuffled tensor, the optimizer variant measured fastest."""
+"""PyTorch, eager: nn.Sequential, slices of one shuffled tensor, the fastest optimizer variant."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from torch import nn
-
 from workloads import Rows, Workload
 
 

@@ -1,0 +1,77 @@
+"""The measuring instrument runs, and refuses to show the times of work that is not the same."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+def run_bench(folder, contestants):
+    pytest.importorskip("threadpoolctl")
+    return subprocess.run(
+        [
+            sys.executable,
+            str(BENCHMARKS / "run.py"),
+            "--quick",
+            "--workloads=W1",
+            f"--contestants={contestants}",
+            "--threads=1",
+            f"--output={folder}",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+@pytest.mark.skipif(not BENCHMARKS.exists(), reason="the benchmarks are not part of this copy")
+def test_benchmark_of_one_workload_runs_and_writes_what_it_measured(tmp_path):
+    done = run_bench(tmp_path, "clearprop,numpy")
+
+    assert done.returncode == 0, done.stderr
+    results = json.loads((tmp_path / "quick.json").read_text())
+    measured = results["results"]["W1"]["contestants"]
+    losses = [measured[f"{name}, 1 threads"]["loss"] for name in ("clearprop", "numpy")]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    rounds = results["options"]["rounds"]
+    assert all(len(each["seconds"]) == rounds for each in measured.values())
+    assert {"date", "commit", "cpu", "versions"} <= set(results["machine"])
+    assert "| plain NumPy |" in (tmp_path / "quick.md").read_text()
+    assert "plain NumPy" in done.stdout
+
+
+@pytest.mark.skipif(not BENCHMARKS.exists(), reason="the benchmarks are not part of this copy")
+def test_benchmark_refuses_a_contestant_that_does_other_work(tmp_path):
+    done = run_bench(tmp_path, "clearprop,mutant")
+
+    assert done.returncode == 1
+    assert "losses after the first epoch must agree" in done.stderr
+    assert "REFUSED" in done.stdout
+    assert "epoch, median" not in done.stdout
+    refused = json.loads((tmp_path / "quick.json").read_text())["results"]["W1"]
+    assert not any(
+        "seconds" in each and isinstance(each["seconds"], list)
+        for each in refused["contestants"].values()
+    )
+
+
+@pytest.mark.skipif(not BENCHMARKS.exists(), reason="the benchmarks are not part of this copy")
+@pytest.mark.parametrize(
+    ("losses", "agree"),
+    [
+        ({"a": 1.0, "b": 1.00009}, True),
+        ({"a": 1.0, "b": 1.00011}, False),
+        ({"a": 1.0, "b": 1.0, "c": 0.9}, False),
+        ({"a": 1.0, "b": float("nan")}, False),
+        ({"a": float("nan"), "b": 1.0}, False),
+    ],
+)
+def test_losses_agree_to_one_in_ten_thousand(losses, agree):
+    code = f"import sys, run; nan = float('nan'); sys.exit(run.disagreement({losses!r}) is not None)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=BENCHMARKS, check=False)
+    assert done.returncode == (not agree)
