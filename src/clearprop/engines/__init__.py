@@ -45,6 +45,9 @@ class Plan:
     frozen: tuple[Block, ...] = ()
     counts_correct: bool = False  # whether the targets are classes
     n_threads: int | None = None
+    # scikit-learn's convention: gradient and l2 are divided by the sum of the batch's weights, and the
+    # epoch's cost has the penalty in it.
+    over_batch_weight: bool = False
 
     @property
     def steps_per_epoch(self) -> int:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -171,6 +169,7 @@ class _Prepared:
             k.COUNTS: plan.counts_correct,
             k.SUM: cost.reduction == "sum",
             k.CLIPS: plan.clip_norm is not None,
+            k.FUSED: self._fuses(plan),
             k.LOG_SUM: layout.log_sum,
             k.GRADIENT: layout.take(whole),
             k.CHUNK: chunk,
@@ -191,7 +190,12 @@ class _Prepared:
             self.numbers[where] = value
         self.work = np.empty(layout.end, dtype)
         self.costs = np.zeros(batch + self.n_threads)
-        self.blas = low.address_of_gemm(dtype)
+
+    def _fuses(self, plan: Plan) -> bool:
+        """Return whether a step is ``W -= rate (dC/dW + l2 W)`` and nothing else."""
+        rates = self.factors[:, [k.WEIGHT_RATE, k.BIAS_RATE]]
+        plain = _optimizer_code(plan.optimizer) == k.SGD and plan.clip_norm is None and not plan.l1
+        return plain and bool(((rates == 0.0) | (rates == 1.0)).all())
 
     def run(
         self, state: State, data: Data, order: NDArray[np.int64], rates: NDArray[np.float64]
@@ -206,13 +210,12 @@ class _Prepared:
         correct = np.zeros(len(rates) * batch if counts else 1, np.bool_)
         weight = np.ones(1, self.dtype) if data.sample_weight is None else data.sample_weight
         arguments = (
-            state.parameters, state.moments, _plain(data.X), _plain(data.Y), _plain(weight),
+            state.parameters, state.moments.reshape(-1), _plain(data.X), _plain(data.Y), _plain(weight),
             _plain(np.ascontiguousarray(order, np.int64)),
             _plain(np.ascontiguousarray(rates, np.float64)), self.layers, self.segments, self.factors,
-            integers, numbers, self.work, self.costs, correct, self.blas, np.zeros(8, np.int64),
+            integers, numbers, self.work, self.costs, correct, np.zeros(8, np.int64),
         )  # fmt: skip
-        with _blas_on_one_thread():
-            _side_by_side(arguments, self.n_threads)
+        _side_by_side(arguments, self.n_threads)
         made = int(integers[k.MADE])
         first = state.epoch_step * batch
         seen = min(n_samples, first + made * batch) - min(n_samples, first)
@@ -243,18 +246,16 @@ def _factors(plan: Plan) -> NDArray[np.float64]:
 
 
 def _plain(array: Array) -> Array:
-    """Return a C-contiguous array that Numba gives the type of every other one.
+    """Return a C-contiguous array flat, and so that Numba gives it the type of every other one.
 
     A read-only array (a memory map) would be another type, and compile everything again; no kernel
     writes to what comes through here.
     """
-    array = np.require(array, requirements=["C", "A"])
-    if array.flags.writeable:
-        return array
-    kind = np.ctypeslib.as_ctypes_type(array.dtype)
-    address = array.__array_interface__["data"][0]
-    plain: Array = np.ctypeslib.as_array((kind * array.size).from_address(address))
-    return plain.reshape(array.shape)
+    flat = np.require(array, requirements=["C", "A"]).reshape(-1)
+    if flat.flags.writeable:
+        return flat
+    kind = np.ctypeslib.as_ctypes_type(flat.dtype)
+    return np.ctypeslib.as_array((kind * flat.size).from_address(flat.ctypes.data))
 
 
 def _threads(asked: int | None, multiply_adds: int) -> int:
@@ -291,47 +292,3 @@ def _side_by_side(arguments: tuple[Any, ...], n_threads: int) -> None:
     k.train(*arguments, 0, n_threads)
     for each in threads:
         each.join()
-
-
-class _Limit:
-    """How many runs hold SciPy's BLAS to one thread, and how many it had before the first."""
-
-    lock = threading.Lock()
-    holders = 0
-    libraries: list[Any] | None = None
-    before: list[int] = []  # noqa: RUF012 - one for the process
-
-
-@contextmanager
-def _blas_on_one_thread() -> Iterator[None]:
-    """Hold the BLAS to one thread: ours are threads already, and their bits must not depend on its.
-
-    The last of several runs side by side (joblib's threads) puts the old number back.
-    """
-    with _Limit.lock:
-        if _Limit.libraries is None:
-            from threadpoolctl import ThreadpoolController
-
-            _Limit.libraries = ThreadpoolController().select(user_api="blas").lib_controllers
-        if not _Limit.holders:
-            _Limit.before = [library.num_threads for library in _Limit.libraries]
-            for library in _Limit.libraries:
-                library.set_num_threads(1)
-        _Limit.holders += 1
-    try:
-        yield
-    finally:
-        with _Limit.lock:
-            _Limit.holders -= 1
-            if not _Limit.holders:
-                for library, number in zip(_Limit.libraries, _Limit.before, strict=True):
-                    library.set_num_threads(number)
-
-
-def _after_fork() -> None:
-    _Limit.lock = threading.Lock()  # a thread that held it does not exist here
-    _Limit.holders = 0
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -1,10 +1,9 @@
-"""What the kernels need and Numba's Python does not say: constants, bit patterns, BLAS, atomics.
+"""What the kernels need and Numba's Python does not say: constants, bit patterns, stretches, atomics.
 
 Each is a few instructions of LLVM, put where it is called; none allocates. ``like`` keeps a constant in
 the dtype of the run (a Python float would widen a float32 loop to float64 and halve its speed),
-``power_of_two`` builds 2^n from its bits, ``gemm`` calls a BLAS product by its address, which unlike a
-Python object can be an argument of a function that is cached on disk, ``arrive`` and ``arrived`` are
-the barrier between threads.
+``power_of_two`` builds 2^n from its bits, ``part`` is a slice without what makes slices slow,
+``arrive`` and ``arrived`` are the barrier between threads.
 
 With NUMBA_DISABLE_JIT=1 the same names are plain Python, so that the kernels can be stepped through.
 """
@@ -19,8 +18,8 @@ from typing import Any, TypeVar
 import numpy as np
 from llvmlite import ir
 from numba import config, njit, types
-from numba.core import cgutils
 from numba.extending import intrinsic, overload
+from numba.np.arrayobj import populate_array
 
 F = TypeVar("F", bound=Callable[..., Any])
 Codegen = Callable[[Any, Any, Any, Any], Any]
@@ -46,7 +45,7 @@ def entry(f: Callable[..., Any]) -> Any:
     return compiled(f)
 
 
-def _lowered(f: Callable[..., Any]) -> Any:
+def lowered(f: Callable[..., Any]) -> Any:
     """Make an intrinsic of the function that types one."""
     return intrinsic(f)
 
@@ -57,7 +56,7 @@ def _for_each_dtype(function: Callable[..., Any]) -> Callable[[Callable[..., Any
     return overload(function, strict=False)  # type: ignore[no-any-return]
 
 
-@_lowered
+@lowered
 def like(typingctx: Any, x: Any, constant: Any) -> tuple[Any, Codegen]:
     """Return the constant in the dtype of x."""
 
@@ -67,7 +66,7 @@ def like(typingctx: Any, x: Any, constant: Any) -> tuple[Any, Codegen]:
     return x(x, constant), codegen
 
 
-@_lowered
+@lowered
 def power_of_two(typingctx: Any, shifted: Any) -> tuple[Any, Codegen]:
     """Return 2^n for a float32 that is n + 1.5 * 2^23: its low bits are n, moved to the exponent."""
 
@@ -78,86 +77,60 @@ def power_of_two(typingctx: Any, shifted: Any) -> tuple[Any, Codegen]:
     return types.float32(types.float32), codegen
 
 
-def _data(context: Any, builder: Any, array_type: Any, array: Any) -> Any:
+def data_pointer(context: Any, builder: Any, array_type: Any, array: Any) -> Any:
+    """Return where an array's elements begin."""
     return context.make_array(array_type)(context, builder, array).data
 
 
-@_lowered
-def gemm(
-    typingctx: Any,
-    address: Any,
-    transpose_a: Any,
-    transpose_b: Any,
-    m: Any,
-    n: Any,
-    k: Any,
-    alpha: Any,
-    A: Any,
-    lda: Any,
-    B: Any,
-    ldb: Any,
-    beta: Any,
-    C: Any,
-    ldc: Any,
-) -> tuple[Any, Codegen]:
-    """Call the Fortran ?gemm at `address`; a transposition is 78 ("N") or 84 ("T")."""
-    arguments = (
-        address, transpose_a, transpose_b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc,
-    )  # fmt: skip
+@lowered
+def part(typingctx: Any, array: Any, start: Any, size: Any) -> tuple[Any, Codegen]:
+    """Return ``array[start : start + size]`` of a flat array, unchecked and not counted as a reference.
+
+    A slice would cost thirty instructions and an atomic increment, for each row of a batch.
+    """
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        real = context.get_value_type(A.dtype)
+        first = context.cast(builder, args[1], start, types.intp)
+        n = context.cast(builder, args[2], size, types.intp)
+        itemsize = context.get_constant(
+            types.intp, context.get_abi_sizeof(context.get_data_type(array.dtype))
+        )
+        stretch = context.make_array(array)(context, builder)
+        populate_array(
+            stretch,
+            data=builder.gep(data_pointer(context, builder, array, args[0]), [first]),
+            shape=[n],
+            strides=[itemsize],
+            itemsize=itemsize,
+            meminfo=None,
+        )
+        return stretch._getvalue()
 
-        def by_reference(value: Any, kind: Any) -> Any:
-            place = cgutils.alloca_once(builder, kind)
-            builder.store(value, place)
-            return place
-
-        def integer(i: int) -> Any:
-            return by_reference(context.cast(builder, args[i], arguments[i], types.int32), INT)
-
-        def letter(i: int) -> Any:
-            kind = ir.IntType(8)
-            return by_reference(context.cast(builder, args[i], arguments[i], types.int8), kind)
-
-        def scalar(i: int) -> Any:
-            return by_reference(context.cast(builder, args[i], arguments[i], A.dtype), real)
-
-        passed = [
-            letter(1), letter(2), integer(3), integer(4), integer(5), scalar(6),
-            _data(context, builder, A, args[7]), integer(8),
-            _data(context, builder, B, args[9]), integer(10), scalar(11),
-            _data(context, builder, C, args[12]), integer(13),
-        ]  # fmt: skip
-        function = ir.FunctionType(ir.VoidType(), [each.type for each in passed])
-        builder.call(builder.inttoptr(args[0], function.as_pointer()), passed)
-        return context.get_dummy_value()
-
-    return types.void(*arguments), codegen
+    return array(array, start, size), codegen
 
 
-@_lowered
+@lowered
 def arrive(typingctx: Any, counter: Any) -> tuple[Any, Codegen]:
     """Add one to the first element of an int64 array, at once for all threads."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        place = _data(context, builder, counter, args[0])
+        place = data_pointer(context, builder, counter, args[0])
         return builder.atomic_rmw("add", place, LONG(1), "seq_cst")
 
     return types.int64(counter), codegen
 
 
-@_lowered
+@lowered
 def arrived(typingctx: Any, counter: Any) -> tuple[Any, Codegen]:
     """Return the first element of an int64 array, as all threads see it."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.load_atomic(_data(context, builder, counter, args[0]), "seq_cst", 8)
+        return builder.load_atomic(data_pointer(context, builder, counter, args[0]), "seq_cst", 8)
 
     return types.int64(counter), codegen
 
 
-@_lowered
+@lowered
 def give_way(typingctx: Any, address: Any) -> tuple[Any, Codegen]:
     """Call the operating system's function at `address`, which lets another thread run."""
 
@@ -291,18 +264,9 @@ if config.DISABLE_JIT:
         """As above, in Python."""
         return np.float32(2.0 ** (float(shifted) - 12582912.0))
 
-    def gemm(address: int, ta: int, tb: int, m: int, n: int, k: int, alpha: float, A: Any, lda: int,
-             B: Any, ldb: int, beta: float, C: Any, ldc: int) -> None:  # fmt: skip
+    def part(array: Any, start: int, size: int) -> Any:
         """As above, in Python."""
-
-        def columns(x: Any, ld: int, rows: int, n_columns: int) -> Any:
-            strides = (x.itemsize, ld * x.itemsize)
-            return np.lib.stride_tricks.as_strided(x, (rows, n_columns), strides)
-
-        left = columns(A, lda, m, k) if ta == 78 else columns(A, lda, k, m).T
-        right = columns(B, ldb, k, n) if tb == 78 else columns(B, ldb, n, k).T
-        out = columns(C, ldc, m, n)
-        out[:] = alpha * (left @ right) + (beta * out if beta else 0.0)
+        return array[start : start + size]
 
     def arrive(counter: Any) -> int:
         """As above, in Python: there is one thread."""
@@ -315,14 +279,6 @@ if config.DISABLE_JIT:
 
     def give_way(address: int) -> None:
         """As above, in Python."""
-
-
-def address_of_gemm(dtype: Any) -> int:
-    """Return the address of SciPy's BLAS product for float32 or float64."""
-    from numba.extending import get_cython_function_address
-
-    name = {"float32": "sgemm", "float64": "dgemm"}[np.dtype(dtype).name]
-    return int(get_cython_function_address("scipy.linalg.cython_blas", name))
 
 
 def address_of_yield() -> int:

@@ -4,13 +4,14 @@ What each kernel computes, and which function of the reference it must agree wit
 
     activate           a = f(z) and f'(z), a whole row or batch       Activation.__call__, .slope
     softmax            a and log(sum(exp(z)))                         ACTIVATIONS["softmax"]
-    sample_cost        one sample's cost, and dC/dz in place          Cost.of_samples, .output_delta
+    sample_cost        one sample's cost, and dC/dz                   Cost.of_samples, .output_delta
+    drop               a and f' times the dropout mask                randomness.keep_mask
     forward_layer      z = a_previous W^T + b, then activate          backprop.forward
     backward_layer     BP2                                            backprop.backward
-    drop               a and f' times the dropout mask                randomness.keep_mask
-    update_weights     BP4, penalties and the optimizer               backprop.gradient,
-    update_biases      BP3, and the optimizer                           add_penalty_gradient,
-    follow             the optimizer on a stretch of the vector         Optimizer.update
+    gradient           BP3, BP4 and the penalties                     backprop.gradient,
+                                                                        add_penalty_gradient
+    follow             the optimizer on a stretch of the vector       Optimizer.update
+    descend            BP3, BP4 and plain SGD in one                  both of these
     train              a stretch of mini-batches                      ReferenceEngine.run
 
 and why they are shaped so:
@@ -42,13 +43,14 @@ from clearprop.engines.intrinsics import (
     entry,
     exp,
     exp_both,
-    gemm,
     give_way,
     kernel,
     like,
     log1p,
     normal_cdf,
+    part,
 )
+from clearprop.engines.products import dots, sums
 
 Array = Any
 
@@ -67,9 +69,9 @@ FACTOR_COLUMNS = 5
 # Integers of a run.
 (
     BATCH, N_SAMPLES, FIRST_STEP, N_STEPS, STEP, UPDATES, SEED, COST, OPTIMIZER, COUNTS, SUM, CLIPS,
-    WEIGHTED, LOG_SUM, GRADIENT, CHUNK, MADE, BAD, YIELD,
-) = range(19)  # fmt: skip
-N_INTEGERS = 19
+    WEIGHTED, FUSED, LOG_SUM, GRADIENT, CHUNK, MADE, BAD, YIELD,
+) = range(20)  # fmt: skip
+N_INTEGERS = 20
 # Numbers of a run.
 L2, L1, CLIP, FIRST, SECOND, EPSILON, DECAY, COST_PARAMETER, EPOCH_COST = range(9)
 N_NUMBERS = 9
@@ -96,7 +98,7 @@ MIXED = -1
 ) = range(9)  # fmt: skip
 SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, ADAMW = range(6)
 
-N, T = 78, 84  # "N" and "T" as BLAS reads them
+BOTH, GATHER, FOLLOW = range(3)  # what update_layer does
 
 
 # --- activations: each returns (f(z), f'(z)), with the formulas of activations.py
@@ -225,7 +227,7 @@ def activate(code: int, a: Array, slope: Array) -> None:
 def softmax(a: Array, log_sum: Array, n_rows: int, n: int) -> None:
     """Put softmax(z) where z is in `a`, row by row, and log(sum(exp(z))) into `log_sum`."""
     for i in range(n_rows):
-        row = a[i * n : (i + 1) * n]
+        row = part(a, i * n, n)
         top = row[0]
         for j in range(n):
             top = top if row[j] <= top else row[j]  # a NaN wins, and then stays
@@ -235,7 +237,7 @@ def softmax(a: Array, log_sum: Array, n_rows: int, n: int) -> None:
     for i in range(n_rows * n):  # all rows at once: a row of ten is too short for vectors
         a[i] = exp(a[i])
     for i in range(n_rows):
-        row = a[i * n : (i + 1) * n]
+        row = part(a, i * n, n)
         total = like(row[0], 0.0)
         for j in range(n):
             total += row[j]
@@ -380,32 +382,19 @@ def drop(
             slope[4 * block + k] *= factor
 
 
-# --- products
-
-
 @kernel()
-def outputs_product(
-    blas: int, z: Array, ldz: int, a: Array, W: Array, m: int, n_out: int, n_in: int
-) -> None:
-    """Z = a W^T: z (m, n_out) in rows of ldz, a (m, n_in), W (n_out, n_in)."""
-    gemm(blas, T, N, n_out, m, n_in, 1.0, W, n_in, a, n_in, 0.0, z, ldz)
-
-
-@kernel()
-def errors_product(
-    blas: int, error: Array, lde: int, delta: Array, W: Array, ldw: int, m: int, n_out: int, n_in: int
-) -> None:
-    """Error = delta W: error (m, n_in) in rows of lde, delta (m, n_out), W (n_out, n_in) of ldw."""
-    gemm(blas, N, N, n_in, m, n_out, 1.0, W, ldw, delta, n_out, 0.0, error, lde)
-
-
-@kernel()
-def weights_product(
-    blas: int, alpha: float, beta: float, G: Array, delta: Array, ldd: int, a: Array, m: int,
-    n_out: int, n_in: int,
+def drop_rectangle(
+    layer: Array, factors: Array, number: int, integers: Array, made: int, rows_and_columns: Any,
+    above: Array, slopes: Array,
 ) -> None:  # fmt: skip
-    """G = beta G + alpha delta^T a: G (n_out, n_in), delta (m, n_out) in rows of ldd, a (m, n_in)."""
-    gemm(blas, N, T, n_in, n_out, m, alpha, a, n_in, delta, ldd, beta, G, n_in)
+    """Drop what is to be dropped of a rectangle of a layer."""
+    i0, i1, j0, j1 = rows_and_columns
+    n = layer[N_OUT]
+    seed = np.uint64(integers[SEED])
+    step = integers[STEP] + made
+    for i in range(i0, i1):
+        a, slope = part(above, i * n + j0, j1 - j0), part(slopes, i * n + j0, j1 - j0)
+        drop(seed, step, number, i, layer[DROP], factors[KEEP_SCALE], j0, a, slope)
 
 
 # --- threads
@@ -414,6 +403,8 @@ def weights_product(
 @kernel()
 def share(thread: int, n_threads: int, n: int, unit: int) -> tuple[int, int]:
     """Return the first and the last (exclusive) of n things that a thread does, in whole units."""
+    if n_threads == 1:
+        return 0, n
     units = (n + unit - 1) // unit
     return min(n, units * thread // n_threads * unit), min(n, units * (thread + 1) // n_threads * unit)
 
@@ -432,109 +423,142 @@ def meet(counter: Array, n_threads: int, wanted: int, yield_address: int) -> int
 
 
 @kernel()
-def rectangle(thread: int, n_threads: int, m: int, n: int) -> tuple[int, int, int, int]:
-    """Return the rows and columns of an (m, n) layer that a thread computes.
+def rectangle(thread: int, n_threads: int, m: int, n: int, whole_rows: bool) -> Any:
+    """Return the rows i0 to i1 and columns j0 to j1 of an (m, n) layer that a thread computes.
 
     Columns where there are many, so that every weight is read by one thread; otherwise rows.
     """
-    if n >= 64 * n_threads:
-        first, last = share(thread, n_threads, n, 16)
-        return 0, m, first, last
-    first, last = share(thread, n_threads, m, 1)
-    return first, last, 0, n
+    if n >= 64 * n_threads and not whole_rows:
+        j0, j1 = share(thread, n_threads, n, 16)
+        return 0, m, j0, j1
+    i0, i1 = share(thread, n_threads, m, 1)
+    return i0, i1, 0, n
 
 
 # --- layers
 
 
 @kernel()
-def forward_layer(
-    layer: Array, factors: Array, segments: Array, number: int, integers: Array, step: int, part: Any,
-    m: int, parameters: Array, work: Array, blas: int,
+def activate_rows(
+    layer: Array, segments: Array, i0: int, i1: int, j0: int, j1: int, above: Array, slopes: Array,
+    log_sum: Array,
 ) -> None:  # fmt: skip
-    """Compute one rectangle (rows i0 to i1, columns j0 to j1) of a layer's activations and slopes."""
-    i0, i1, j0, j1 = part
+    """Put f(z) where z is in rows i0 to i1, columns j0 to j1 of a layer, and f'(z) into `slopes`."""
+    n, code = layer[N_OUT], layer[CODE]
+    if code == SOFTMAX:  # never split by columns
+        softmax(part(above, i0 * n, (i1 - i0) * n), part(log_sum, i0, i1 - i0), i1 - i0, n)
+        return
+    # One stretch if the rows touch, one for each row and segment otherwise.
+    together = code != MIXED and j1 - j0 == n
+    first, last = (layer[FIRST_SEGMENT], layer[LAST_SEGMENT]) if code == MIXED else (0, 1)
+    for i in range(i0, i0 + 1 if together else i1):
+        for s in range(first, last):
+            k0, k1, its_code = j0, j1, code
+            if code == MIXED:
+                k0, k1, its_code = max(j0, segments[s, 0]), min(j1, segments[s, 1]), segments[s, 2]
+            size = (i1 - i0) * n if together else k1 - k0
+            if size > 0:
+                activate(its_code, part(above, i * n + k0, size), part(slopes, i * n + k0, size))
+
+
+@kernel()
+def forward_layer(
+    layer: Array, segments: Array, rows_and_columns: Any, parameters: Array, below: Array, above: Array,
+    slopes: Array, z: Array, log_sum: Array,
+) -> None:  # fmt: skip
+    """Compute a rectangle of a layer's activations and slopes, and keep z if it is the last."""
+    i0, i1, j0, j1 = rows_and_columns
     n_in, n = layer[N_IN], layer[N_OUT]
     if i1 <= i0 or j1 <= j0:
         return
-    above = work[layer[ABOVE] : layer[ABOVE] + m * n]
-    slopes = work[layer[SLOPE] : layer[SLOPE] + m * n]
-    below = work[layer[BELOW] + i0 * n_in :]
-    W = parameters[layer[WEIGHTS] + j0 * n_in :]
-    outputs_product(blas, above[i0 * n + j0 :], n, below, W, i1 - i0, j1 - j0, n_in)
+    W = part(parameters, layer[WEIGHTS] + j0 * n_in, (j1 - j0) * n_in)
+    a = part(below, i0 * n_in, (i1 - i0) * n_in)
+    out = part(above, i0 * n + j0, (i1 - i0) * n - j0)
+    dots(out, n, a, n_in, W, n_in, i1 - i0, j1 - j0, n_in)
     if layer[BIASES] >= 0:
-        b = parameters[layer[BIASES] + j0 : layer[BIASES] + j1]
+        b = part(parameters, layer[BIASES] + j0, j1 - j0)
         for i in range(i0, i1):
-            row = above[i * n + j0 : i * n + j1]
+            row = part(above, i * n + j0, j1 - j0)
             for j in range(row.size):
                 row[j] += b[j]
-    code = layer[CODE]
     if layer[Z] >= 0:  # the output layer: its cost may need z
-        z = work[layer[Z] : layer[Z] + m * n]
         for i in range(i0, i1):
             for j in range(i * n + j0, i * n + j1):
                 z[j] = above[j]
-    if code == SOFTMAX:  # never split by columns
-        log_sum = work[integers[LOG_SUM] + i0 : integers[LOG_SUM] + i1]
-        softmax(above[i0 * n : i1 * n], log_sum, i1 - i0, n)
-    elif code == MIXED:
-        for i in range(i0, i1):
-            for s in range(layer[FIRST_SEGMENT], layer[LAST_SEGMENT]):
-                k0, k1 = max(j0, segments[s, 0]), min(j1, segments[s, 1])
-                if k0 < k1:
-                    activate(segments[s, 2], above[i * n + k0 : i * n + k1], slopes[i * n + k0 :])
-    elif j1 - j0 == n:
-        activate(code, above[i0 * n : i1 * n], slopes[i0 * n : i1 * n])
-    else:
-        for i in range(i0, i1):
-            activate(code, above[i * n + j0 : i * n + j1], slopes[i * n + j0 :])
-    if layer[DROP] > 0:
-        seed = np.uint64(integers[SEED])
-        for i in range(i0, i1):
-            a, slope = above[i * n + j0 : i * n + j1], slopes[i * n + j0 : i * n + j1]
-            drop(seed, step, number, i, layer[DROP], factors[KEEP_SCALE], j0, a, slope)
+    activate_rows(layer, segments, i0, i1, j0, j1, above, slopes, log_sum)
 
 
 @kernel()
 def backward_layer(
-    layer: Array, below: Array, part: Any, m: int, parameters: Array, work: Array, blas: int
+    layer: Array, below: Array, rows_and_columns: Any, parameters: Array, work: Array
 ) -> None:
-    """Compute one rectangle of the deltas of the layer `below` from those of `layer`: BP2."""
-    i0, i1, j0, j1 = part
+    """Compute a rectangle of the deltas of the layer `below` from those of `layer`: BP2."""
+    i0, i1, j0, j1 = rows_and_columns
     n, n_out = below[N_OUT], layer[N_OUT]
     if i1 <= i0 or j1 <= j0:
         return
-    deltas = work[below[DELTA] : below[DELTA] + m * n]
-    slopes = work[below[SLOPE] : below[SLOPE] + m * n]
-    delta = work[layer[DELTA] + i0 * n_out :]
-    W = parameters[layer[WEIGHTS] + j0 :]
-    errors_product(blas, deltas[i0 * n + j0 :], n, delta, W, n, i1 - i0, n_out, j1 - j0)
-    for i in range(i0, i1):
-        d, s = deltas[i * n + j0 : i * n + j1], slopes[i * n + j0 : i * n + j1]
-        for j in range(d.size):
-            d[j] *= s[j]
+    W = part(parameters, layer[WEIGHTS] + j0, n_out * n - j0)
+    delta = part(work, layer[DELTA] + i0 * n_out, (i1 - i0) * n_out)
+    error = part(work, below[DELTA] + i0 * n + j0, (i1 - i0) * n - j0)
+    sums(error, n, delta, 1, n_out, W, n, i1 - i0, j1 - j0, n_out, 0.0)
+    together = j1 - j0 == n
+    for i in range(i0, i0 + 1 if together else i1):
+        size = (i1 - i0) * n if together else j1 - j0
+        d = part(work, below[DELTA] + i * n + j0, size)
+        slope = part(work, below[SLOPE] + i * n + j0, size)
+        for j in range(size):
+            d[j] *= slope[j]
 
 
 # --- the gradient and what follows it
 
 
 @kernel()
-def follow(
-    kind: int, numbers: Array, rate: float, decay: float, t: int, p: Array, g: Array, moments: Array,
-    offset: int,
+def add_columns(total: Array, delta: Array, n_out: int, m: int) -> None:
+    """Add to `total` the sum over m samples of its part of their deltas: BP3."""
+    for i in range(m):
+        row = part(delta, i * n_out, total.size)
+        for j in range(total.size):
+            total[j] += row[j]
+
+
+@kernel()
+def descend(
+    layer: Array, factors: Array, thread: int, n_threads: int, m: int, keep: float, parameters: Array,
+    work: Array,
 ) -> None:  # fmt: skip
-    """Move the parameters `p`, which start at `offset` of the flat vector, along the gradient `g`."""
+    """Plain SGD without a gradient array: the deltas are already times -rate, BP4 adds to W itself.
+
+    `keep` is what is left of the weights themselves, 1 - rate * l2.
+    """
+    j0, j1 = share(thread, n_threads, layer[N_OUT], 6)
+    if j1 <= j0:
+        return
+    n_in, n_out = layer[N_IN], layer[N_OUT]
+    delta = part(work, layer[DELTA] + j0, m * n_out - j0)
+    a = part(work, layer[BELOW], m * n_in)
+    if factors[WEIGHT_RATE] != 0.0:  # not frozen
+        W = part(parameters, layer[WEIGHTS] + j0 * n_in, (j1 - j0) * n_in)
+        sums(W, n_in, delta, n_out, 1, a, n_in, j1 - j0, n_in, m, keep)
+    if layer[BIASES] >= 0 and factors[BIAS_RATE] != 0.0:
+        add_columns(part(parameters, layer[BIASES] + j0, j1 - j0), delta, n_out, m)
+
+
+@kernel()
+def follow(
+    kind: int, numbers: Array, rate: float, decay: float, t: int, p: Array, g: Array, u: Array, v: Array
+) -> None:
+    """Move the parameters `p` along the gradient `g`; `u` and `v` are their moments."""
     one = like(p[0], 1.0)
     step = like(p[0], rate)
     b1 = like(p[0], numbers[FIRST])
     eps = like(p[0], numbers[EPSILON])
+    c1 = like(p[0], 1.0 - numbers[FIRST])
     n = p.size
     if kind == SGD:
         for i in range(n):
             p[i] -= step * g[i]
-        return
-    u = moments[0, offset : offset + n]
-    if kind == MOMENTUM:
+    elif kind == MOMENTUM:
         for i in range(n):
             u[i] = b1 * u[i] + g[i]
             p[i] -= step * u[i]
@@ -543,14 +567,11 @@ def follow(
             u[i] = b1 * u[i] + g[i]
             p[i] -= step * (g[i] + b1 * u[i])
     elif kind == RMSPROP:
-        c1 = like(p[0], 1.0 - numbers[FIRST])
         for i in range(n):
             u[i] = b1 * u[i] + c1 * g[i] * g[i]
             p[i] -= step * g[i] / (math.sqrt(u[i]) + eps)
     else:
-        v = moments[1, offset : offset + n]
         b2 = like(p[0], numbers[SECOND])
-        c1 = like(p[0], 1.0 - numbers[FIRST])
         c2 = like(p[0], 1.0 - numbers[SECOND])
         step = like(p[0], rate / (1.0 - numbers[FIRST] ** t))
         root = like(p[0], 1.0 / math.sqrt(1.0 - numbers[SECOND] ** t))
@@ -563,85 +584,10 @@ def follow(
 
 @kernel()
 def add_penalties(g: Array, W: Array, l2: float, l1: float) -> None:
-    """G += l2 W + l1 sign(W)."""
-    if l2 != 0.0:
-        c2 = like(g[0], l2)
-        for i in range(g.size):
-            g[i] += c2 * W[i]
-    if l1 != 0.0:
-        c1 = like(g[0], l1)
-        zero = like(g[0], 0.0)
-        for i in range(g.size):
-            g[i] += c1 if W[i] > zero else (-c1 if W[i] < zero else zero)
-
-
-@kernel()
-def weight_gradient(
-    layer: Array, j0: int, j1: int, m: int, scale: float, numbers: Array, factors: Array,
-    parameters: Array, work: Array, g: Array, blas: int,
-) -> None:  # fmt: skip
-    """Put rows j0 to j1 of a layer's gradient, with the penalties, into `g`: BP4."""
-    n_in, n_out = layer[N_IN], layer[N_OUT]
-    if factors[WEIGHT_RATE] == 0.0:  # frozen
-        for i in range(g.size):
-            g[i] = like(g[i], 0.0)
-        return
-    delta, a = work[layer[DELTA] + j0 :], work[layer[BELOW] :]
-    weights_product(blas, scale, 0.0, g, delta, n_out, a, m, j1 - j0, n_in)
-    first = layer[WEIGHTS]
-    W = parameters[first + j0 * n_in : first + j1 * n_in]
-    add_penalties(g, W, numbers[L2], numbers[L1])
-
-
-@kernel()
-def bias_gradient(
-    layer: Array, j0: int, j1: int, m: int, scale: float, factors: Array, work: Array, g: Array
-) -> None:
-    """Put elements j0 to j1 of a layer's bias gradient into `g`: BP3."""
-    n_out = layer[N_OUT]
-    for j in range(g.size):
-        g[j] = like(g[j], 0.0)
-    if factors[BIAS_RATE] == 0.0:  # frozen
-        return
-    for i in range(m):
-        first = layer[DELTA] + i * n_out
-        delta = work[first + j0 : first + j1]
-        for j in range(delta.size):
-            g[j] += delta[j]
-    c = like(g[0], scale)
-    for j in range(g.size):
-        g[j] *= c
-
-
-@kernel()
-def update_layer(
-    layer: Array, factors: Array, integers: Array, numbers: Array, thread: int, n_threads: int, m: int,
-    scale: float, rate: float, t: int, parameters: Array, moments: Array, work: Array, blas: int,
-) -> None:  # fmt: skip
-    """Compute a thread's rows of the gradient of a layer, a few at a time, and follow each."""
-    n_in = layer[N_IN]
-    chunk = integers[CHUNK]
-    scratch = work[integers[GRADIENT] + thread * chunk : integers[GRADIENT] + (thread + 1) * chunk]
-    j0, j1 = share(thread, n_threads, layer[N_OUT], 8)
-    weight_rate = rate * factors[WEIGHT_RATE]
-    bias_rate = rate * factors[BIAS_RATE]
-    kind = integers[OPTIMIZER]
-    rows = max(1, chunk // n_in)
-    for first in range(j0, j1, rows):
-        last = min(j1, first + rows)
-        g = scratch[: (last - first) * n_in]
-        weight_gradient(layer, first, last, m, scale, numbers, factors, parameters, work, g, blas)
-        offset = layer[WEIGHTS] + first * n_in
-        p = parameters[offset : offset + g.size]
-        follow(kind, numbers, weight_rate, factors[WEIGHT_DECAY], t, p, g, moments, offset)
-    if layer[BIASES] >= 0 and j1 > j0:
-        for first in range(j0, j1, chunk):
-            last = min(j1, first + chunk)
-            g = scratch[: last - first]
-            bias_gradient(layer, first, last, m, scale, factors, work, g)
-            offset = layer[BIASES] + first
-            p = parameters[offset : offset + g.size]
-            follow(kind, numbers, bias_rate, factors[BIAS_DECAY], t, p, g, moments, offset)
+    """Add l2 W + l1 sign(W) to the gradient."""
+    c2, c1, zero = like(g[0], l2), like(g[0], l1), like(g[0], 0.0)
+    for i in range(g.size):
+        g[i] += c2 * W[i] + (c1 if W[i] > zero else (-c1 if W[i] < zero else zero))
 
 
 @kernel(fastmath=SUMS)
@@ -654,62 +600,73 @@ def sum_of_squares(g: Array) -> float:
 
 
 @kernel()
-def gradient_of_layer(
-    layer: Array, factors: Array, integers: Array, numbers: Array, thread: int, n_threads: int, m: int,
-    scale: float, parameters: Array, work: Array, blas: int,
-) -> float:  # fmt: skip
-    """Put a thread's rows of a layer's gradient in the whole gradient; return their sum of squares."""
-    j0, j1 = share(thread, n_threads, layer[N_OUT], 8)
-    n_in = layer[N_IN]
-    whole = work[integers[GRADIENT] :]
-    total = 0.0
-    if j1 > j0:
-        g = whole[layer[WEIGHTS] + j0 * n_in : layer[WEIGHTS] + j1 * n_in]
-        weight_gradient(layer, j0, j1, m, scale, numbers, factors, parameters, work, g, blas)
-        total += sum_of_squares(g)
-        if layer[BIASES] >= 0:
-            g = whole[layer[BIASES] + j0 : layer[BIASES] + j1]
-            bias_gradient(layer, j0, j1, m, scale, factors, work, g)
-            total += sum_of_squares(g)
-    return total
+def gradient(
+    layer: Array, what: int, first: int, count: int, m: int, frozen: bool, numbers: Array, p: Array,
+    work: Array, g: Array,
+) -> None:  # fmt: skip
+    """Put rows of a layer's gradient with its penalties into `g`: BP4, or for biases BP3."""
+    for i in range(g.size if frozen or what == 1 else 0):
+        g[i] = like(g[i], 0.0)
+    if frozen:
+        return
+    n_in, n_out = layer[N_IN], layer[N_OUT]
+    delta = part(work, layer[DELTA] + first, m * n_out - first)
+    if what == 1:
+        add_columns(g, delta, n_out, m)
+        return
+    sums(g, n_in, delta, n_out, 1, part(work, layer[BELOW], m * n_in), n_in, count, n_in, m, 0.0)
+    if numbers[L2] != 0.0 or numbers[L1] != 0.0:
+        add_penalties(g, p, numbers[L2], numbers[L1])
 
 
 @kernel()
-def follow_clipped(
-    layer: Array, factors: Array, integers: Array, numbers: Array, thread: int, n_threads: int,
-    shrink: float, rate: float, t: int, parameters: Array, moments: Array, work: Array,
-) -> None:  # fmt: skip
-    """Follow a thread's rows of the whole gradient, times `shrink`."""
-    j0, j1 = share(thread, n_threads, layer[N_OUT], 8)
-    kind = integers[OPTIMIZER]
+def update_layer(
+    layer: Array, factors: Array, integers: Array, numbers: Array, thread: int, n_threads: int, m: int,
+    phase: int, shrink: float, rate: float, t: int, parameters: Array, moments: Array, work: Array,
+) -> float:  # fmt: skip
+    """Compute a thread's rows of the gradient, a few at a time, and follow each while it is in cache.
+
+    Clipping needs the norm of the whole gradient in between: with phase GATHER the rows are left in the
+    whole gradient and their sum of squares is returned, with phase FOLLOW they are taken from there.
+    """
+    j0, j1 = share(thread, n_threads, layer[N_OUT], 6)
+    chunk = integers[CHUNK]
+    squares = 0.0
     for what in range(2):
-        size = layer[N_IN] if what == 0 else 1
         start = layer[WEIGHTS] if what == 0 else layer[BIASES]
-        if start < 0 or j1 <= j0:
+        if start < 0:
             continue
-        offset = start + j0 * size
-        g = work[integers[GRADIENT] + offset : integers[GRADIENT] + start + j1 * size]
-        if shrink != 1.0:
-            c = like(g[0], shrink)
-            for i in range(g.size):
-                g[i] *= c
-        p = parameters[offset : offset + g.size]
-        its_rate = rate * (factors[WEIGHT_RATE] if what == 0 else factors[BIAS_RATE])
+        size = layer[N_IN] if what == 0 else 1
+        factor = factors[WEIGHT_RATE] if what == 0 else factors[BIAS_RATE]
         decay = factors[WEIGHT_DECAY] if what == 0 else factors[BIAS_DECAY]
-        follow(kind, numbers, its_rate, decay, t, p, g, moments, offset)
+        rows = max(1, chunk // size)
+        for first in range(j0, j1, rows):
+            count = min(rows, j1 - first)
+            offset, n = start + first * size, count * size
+            place = integers[GRADIENT] + (thread * chunk if phase == BOTH else offset)
+            g, p = part(work, place, n), part(parameters, offset, n)
+            if phase != FOLLOW:
+                gradient(layer, what, first, count, m, factor == 0.0, numbers, p, work, g)
+            if phase == GATHER:
+                squares += sum_of_squares(g)
+                continue
+            if shrink != 1.0:
+                for i in range(n):
+                    g[i] *= like(g[i], shrink)
+            u, v = part(moments, offset, n), part(moments, parameters.size + offset, n)
+            follow(integers[OPTIMIZER], numbers, rate * factor, decay, t, p, g, u, v)
+    return squares
 
 
 # --- a step
 
 
 @kernel()
-def gather(rows: Array, X: Array, work: Array, thread: int, n_threads: int, m: int) -> None:
+def gather(rows: Array, X: Array, work: Array, thread: int, n_threads: int, n: int) -> None:
     """Copy a thread's share of a batch's inputs to the start of the workspace."""
-    n = X.shape[1]
-    i0, i1 = share(thread, n_threads, m, 1)
+    i0, i1 = share(thread, n_threads, rows.size, 1)
     for i in range(i0, i1):
-        source = X[rows[i]]
-        target = work[i * n : (i + 1) * n]
+        source, target = part(X, rows[i] * n, n), part(work, i * n, n)
         for k in range(n):
             target[k] = source[k]
 
@@ -717,26 +674,26 @@ def gather(rows: Array, X: Array, work: Array, thread: int, n_threads: int, m: i
 @kernel()
 def costs_and_deltas(
     layer: Array, integers: Array, numbers: Array, rows: Array, Y: Array, sample_weight: Array,
-    correct: Array, thread: int, n_threads: int, m: int, work: Array, costs: Array,
+    scale: float, correct: Array, thread: int, n_threads: int, work: Array, costs: Array,
 ) -> None:  # fmt: skip
-    """Compute a thread's share of the samples' costs and output deltas: BP1."""
+    """Compute a thread's share of the samples' costs, and of their output deltas times `scale`: BP1."""
     n = layer[N_OUT]
-    i0, i1 = share(thread, n_threads, m, 1)
+    i0, i1 = share(thread, n_threads, rows.size, 1)
     for i in range(i0, i1):
-        y = Y[rows[i]]
-        a = work[layer[ABOVE] + i * n : layer[ABOVE] + (i + 1) * n]
-        z = work[layer[Z] + i * n : layer[Z] + (i + 1) * n]
-        slope = work[layer[SLOPE] + i * n : layer[SLOPE] + (i + 1) * n]
-        delta = work[layer[DELTA] + i * n : layer[DELTA] + (i + 1) * n]
-        log_sum = work[integers[LOG_SUM] + i]
-        parameter = numbers[COST_PARAMETER]
-        cost = sample_cost(integers[COST], parameter, layer[CODE], log_sum, z, a, slope, y, delta)
-        costs[i] = cost
-        if integers[WEIGHTED]:
-            w = sample_weight[rows[i]]
-            costs[i] = costs[i] * np.float64(w)
-            for j in range(n):
-                delta[j] *= w
+        y = part(Y, rows[i] * n, n)
+        a = part(work, layer[ABOVE] + i * n, n)
+        z = part(work, layer[Z] + i * n, n)
+        slope = part(work, layer[SLOPE] + i * n, n)
+        delta = part(work, layer[DELTA] + i * n, n)
+        cost = sample_cost(
+            integers[COST], numbers[COST_PARAMETER], layer[CODE], work[integers[LOG_SUM] + i], z, a,
+            slope, y, delta,
+        )  # fmt: skip
+        weight = np.float64(sample_weight[rows[i]]) if integers[WEIGHTED] else 1.0
+        costs[i] = np.float64(cost) * weight
+        c = like(cost, scale * weight)
+        for j in range(n):
+            delta[j] *= c
         if integers[COUNTS]:
             correct[i] = points_to_class(a, y)
 
@@ -754,65 +711,66 @@ def any_weight(rows: Array, sample_weight: Array) -> bool:
 def train(
     parameters: Array, moments: Array, X: Array, Y: Array, sample_weight: Array, order: Array,
     rates: Array, layers: Array, segments: Array, factors: Array, integers: Array, numbers: Array,
-    work: Array, costs: Array, correct: Array, blas: int, counter: Array, thread: int, n_threads: int,
+    work: Array, costs: Array, correct: Array, counter: Array, thread: int, n_threads: int,
 ) -> None:  # fmt: skip
     """Make ``rates.size`` steps: ReferenceEngine.run.
 
     Every thread runs this; `counter` is where they meet. What is found is left in `integers` (MADE,
     BAD, UPDATES) and `numbers` (EPOCH_COST), by thread 0. ``costs[BATCH:]`` are the threads' sums.
+    Arrays of samples and of moments are flat.
     """
     last = layers.shape[0] - 1
-    batch = integers[BATCH]
-    updates = integers[UPDATES]
+    batch, n_features = integers[BATCH], layers[0, N_IN]
+    updates, give, fused = integers[UPDATES], integers[YIELD], integers[FUSED]
     epoch_cost = numbers[EPOCH_COST]
+    log_sum = part(work, integers[LOG_SUM], batch)
     wanted = n_threads
-    give = integers[YIELD]
     made = 0
     bad = False
-    for made in range(rates.size + 1):
-        if made == rates.size:
-            break
+    while made < rates.size and not bad:
         first = (integers[FIRST_STEP] + made) * batch
-        rows = order[first : min(first + batch, integers[N_SAMPLES])]
-        m = rows.size
-        gather(rows, X, work, thread, n_threads, m)
+        m = min(batch, integers[N_SAMPLES] - first)
+        rows = part(order, first, m)
+        gather(rows, X, work, thread, n_threads, n_features)
         wanted = meet(counter, n_threads, wanted, give)
-        for l in range(last + 1):  # noqa: E741
-            part = rectangle(thread, n_threads, m, layers[l, N_OUT])
-            if layers[l, CODE] == SOFTMAX:
-                i0, i1 = share(thread, n_threads, m, 1)
-                part = (i0, i1, 0, layers[l, N_OUT])
-            step = integers[STEP] + made
-            forward_layer(
-                layers[l], factors[l], segments, l, integers, step, part, m, parameters, work, blas
-            )
+        for l in range(last + 1):  # noqa: E741 - the layer, as in the equations
+            layer = layers[l]
+            n = layer[N_OUT]
+            mine = rectangle(thread, n_threads, m, n, layer[CODE] == SOFTMAX)
+            above, slopes = part(work, layer[ABOVE], m * n), part(work, layer[SLOPE], m * n)
+            below, z = part(work, layer[BELOW], m * layer[N_IN]), part(work, layer[Z], m * n)
+            forward_layer(layer, segments, mine, parameters, below, above, slopes, z, log_sum)
+            if layer[DROP] > 0:
+                drop_rectangle(layer, factors[l], l, integers, made, mine, above, slopes)
             wanted = meet(counter, n_threads, wanted, give)
-        seen = correct[first - integers[FIRST_STEP] * batch :]
+
+        rate = rates[made]
+        scale = (1.0 if integers[SUM] else 1.0 / m) * (-rate if fused else 1.0)
+        seen = part(correct, made * batch, m)
         costs_and_deltas(
-            layers[last], integers, numbers, rows, Y, sample_weight, seen, thread, n_threads, m, work,
-            costs,
+            layers[last], integers, numbers, rows, Y, sample_weight, scale, seen, thread, n_threads,
+            work, costs,
         )  # fmt: skip
         wanted = meet(counter, n_threads, wanted, give)
         batch_cost = 0.0
         for i in range(m):
             batch_cost += costs[i]
-        if not math.isfinite(batch_cost):
-            bad = True
-            break
+        bad = not math.isfinite(batch_cost)
+        if bad:
+            continue
         if not integers[WEIGHTED] or any_weight(rows, sample_weight):
             updates += 1
             for l in range(last, 0, -1):  # noqa: E741
-                part = rectangle(thread, n_threads, m, layers[l, N_IN])
-                backward_layer(layers[l], layers[l - 1], part, m, parameters, work, blas)
+                mine = rectangle(thread, n_threads, m, layers[l, N_IN], False)
+                backward_layer(layers[l], layers[l - 1], mine, parameters, work)
                 wanted = meet(counter, n_threads, wanted, give)
-            scale = 1.0 if integers[SUM] else 1.0 / m
-            rate = rates[made]
+            shrink = 1.0
             if integers[CLIPS]:
                 squares = 0.0
                 for l in range(last + 1):  # noqa: E741
-                    squares += gradient_of_layer(
-                        layers[l], factors[l], integers, numbers, thread, n_threads, m, scale,
-                        parameters, work, blas,
+                    squares += update_layer(
+                        layers[l], factors[l], integers, numbers, thread, n_threads, m, GATHER, 1.0,
+                        rate, updates, parameters, moments, work,
                     )  # fmt: skip
                 costs[batch + thread] = squares
                 wanted = meet(counter, n_threads, wanted, give)
@@ -821,18 +779,18 @@ def train(
                     squares += costs[batch + i]
                 norm = math.sqrt(squares)
                 shrink = numbers[CLIP] / norm if norm > numbers[CLIP] else 1.0
-                for l in range(last + 1):  # noqa: E741
-                    follow_clipped(
-                        layers[l], factors[l], integers, numbers, thread, n_threads, shrink, rate,
-                        updates, parameters, moments, work,
-                    )  # fmt: skip
-            else:
-                for l in range(last + 1):  # noqa: E741
+            phase = FOLLOW if integers[CLIPS] else BOTH
+            for l in range(last + 1):  # noqa: E741
+                if fused:
+                    keep = 1.0 - rate * numbers[L2]
+                    descend(layers[l], factors[l], thread, n_threads, m, keep, parameters, work)
+                else:
                     update_layer(
-                        layers[l], factors[l], integers, numbers, thread, n_threads, m, scale, rate,
-                        updates, parameters, moments, work, blas,
+                        layers[l], factors[l], integers, numbers, thread, n_threads, m, phase, shrink,
+                        rate, updates, parameters, moments, work,
                     )  # fmt: skip
         epoch_cost += batch_cost
+        made += 1
         wanted = meet(counter, n_threads, wanted, give)
     if thread == 0:
         integers[MADE], integers[BAD], integers[UPDATES] = made, bad, updates

@@ -42,6 +42,8 @@ class ReferenceEngine:
                 return _report(plan, made, True, correct)
             if plan.counts_correct:
                 correct.append(metrics.correct(passed.a[-1], Y))
+            if plan.over_batch_weight:
+                costs = _over_weight(plan, state, costs, len(X), weight)
             if weight is None or weight.any():
                 gradient = step_gradient(plan, state, passed, Y, weight)
                 state.updates += 1
@@ -87,6 +89,17 @@ def batch_costs(plan: Plan, passed: backprop.Forward, Y: Array, weight: Array | 
     return float(costs.sum(dtype=np.float64) if weight is None else costs.astype(np.float64) @ weight)
 
 
+def _total(n_rows: int, weight: Array | None) -> float:
+    return n_rows if weight is None else float(weight.sum(dtype=np.float64))
+
+
+def _over_weight(plan: Plan, state: State, costs: float, n_rows: int, weight: Array | None) -> float:
+    """Return the batch's cost over its weights' sum, penalty in it, times its rows."""
+    total = _total(n_rows, weight)
+    penalty = backprop.penalty(plan.architecture, state.parameters, plan.l2, plan.l1)
+    return n_rows * (costs + penalty) / total if total else 0.0
+
+
 @np.errstate(all="ignore")
 def step_gradient(
     plan: Plan, state: State, passed: backprop.Forward, Y: Array, weight: Array | None
@@ -94,7 +107,12 @@ def step_gradient(
     """Return the gradient that the optimizer follows: of cost and penalties, frozen, clipped."""
     back = backprop.backward(plan.architecture, state.parameters, passed, Y, weight)
     gradient = backprop.gradient(plan.architecture, passed, back)
-    backprop.add_penalty_gradient(plan.architecture, gradient, state.parameters, plan.l2, plan.l1)
+    l2, l1 = plan.l2, plan.l1
+    if plan.over_batch_weight:
+        total = _total(len(Y), weight) or 1.0
+        gradient *= len(Y) / total
+        l2, l1 = l2 / total, l1 / total
+    backprop.add_penalty_gradient(plan.architecture, gradient, state.parameters, l2, l1)
     for block in plan.frozen:
         gradient[block.slice] = 0.0
     if plan.clip_norm is not None:

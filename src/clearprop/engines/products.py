@@ -1,0 +1,326 @@
+"""Small matrix products, held in registers.
+
+BLAS spends most of a small product (10 x 784 x 30) on packing its arguments. These two functions take
+them where they lie, and keep a block of the result in vector registers while they run along the shared
+dimension: every number loaded is used for several multiply-adds.
+
+    dots    out[i, j] = sum_k a[i, k] b[j, k]                 z = a W^T
+    sums    out[r, k] = beta out[r, k] + sum_s c[s, r] x[s, k]
+                        with c in any layout                  error = delta W;  dC/dW = delta^T a
+
+In ``dots`` the vectors lie along the shared dimension and are summed at the end, in ``sums`` along the
+result's rows; so no argument is ever transposed. Each is one LLVM function, generated from one
+description for every height of a block. The vectors are LLVM's own: a CPU without registers of
+that width still runs the same code, in halves. A last vector that is not full is loaded and stored
+through a mask, so that nothing beyond an array is touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import llvmlite.binding
+import numpy as np
+from llvmlite import ir
+from numba import config, types
+from numba.core import cgutils
+
+from clearprop.engines.intrinsics import data_pointer, lowered
+
+INT = ir.IntType(32)
+LONG = ir.IntType(64)
+BOOL = ir.IntType(1)
+# Sums in any order, products fused with them; NaN and infinity keep their meaning.
+FREE = ("reassoc", "contract", "nsz")
+
+
+def _register_bytes() -> int:
+    features = llvmlite.binding.get_host_cpu_features()
+    return 64 if features.get("avx512f") else 32 if features.get("avx") else 16
+
+
+REGISTER_BYTES = _register_bytes()
+# (rows, columns) of the block of results, in scalars or vectors: most of 32 or 16 registers.
+DOTS_BLOCK = (5, 5) if REGISTER_BYTES == 64 else (3, 4)
+SUMS_BLOCK = (6, 4) if REGISTER_BYTES == 64 else (6, 2)
+
+
+class _Writer:
+    """Writes one LLVM function: the loops, loads and multiply-adds that both products are made of."""
+
+    def __init__(self, builder: ir.IRBuilder, real: ir.Type, lanes: int) -> None:
+        self.builder = builder
+        self.real, self.lanes = real, lanes
+        self.vector = ir.VectorType(real, lanes)
+        self.align = 4 if real == ir.FloatType() else 8
+        self.name = f"v{lanes}f{8 * self.align}"
+
+    def call(self, name: str, result: ir.Type, arguments: list[Any], flags: Sequence[str] = ()) -> Any:
+        """Call one of LLVM's own functions."""
+        kind = ir.FunctionType(result, [each.type for each in arguments])
+        function = cgutils.get_or_insert_function(self.builder.module, kind, name)
+        return self.builder.call(function, arguments, fastmath=flags)
+
+    def at(self, pointer: Any, *offsets: Any) -> Any:
+        """Return the pointer moved by the sum of some numbers of elements."""
+        total = LONG(0)
+        for offset in offsets:
+            total = self.builder.add(total, offset)
+        return self.builder.gep(pointer, [total])
+
+    def times(self, a: Any, b: Any) -> Any:
+        """Return a b, of integers."""
+        return self.builder.mul(a, b if isinstance(b, ir.Value) else LONG(b))
+
+    def load(self, pointer: Any, mask: Any) -> Any:
+        """Return the vector at the pointer, with zeros where the mask is false."""
+        where = self.builder.bitcast(pointer, self.vector.as_pointer())
+        if mask is None:
+            return self.builder.load(where, align=self.align)
+        arguments = [where, INT(self.align), mask, self.zero()]
+        return self.call(f"llvm.masked.load.{self.name}.p0", self.vector, arguments)
+
+    def store(self, value: Any, pointer: Any, mask: Any) -> None:
+        """Store a vector, where the mask is true."""
+        where = self.builder.bitcast(pointer, self.vector.as_pointer())
+        if mask is None:
+            self.builder.store(value, where, align=self.align)
+            return
+        arguments = [value, where, INT(self.align), mask]
+        self.call(f"llvm.masked.store.{self.name}.p0", ir.VoidType(), arguments)
+
+    def zero(self) -> Any:
+        """Return a vector of zeros."""
+        return ir.Constant(self.vector, [0.0] * self.lanes)
+
+    def spread(self, scalar: Any) -> Any:
+        """Return a vector of one number."""
+        b = self.builder
+        one = b.insert_element(ir.Constant(self.vector, ir.Undefined), scalar, INT(0))
+        zeros = ir.Constant(ir.VectorType(INT, self.lanes), [0] * self.lanes)
+        return b.shuffle_vector(one, ir.Constant(self.vector, ir.Undefined), zeros)
+
+    def first(self, n: Any) -> Any:
+        """Return the mask of the first n lanes."""
+        b = self.builder
+        kind = ir.VectorType(LONG, self.lanes)
+        one = b.insert_element(ir.Constant(kind, ir.Undefined), n, INT(0))
+        zeros = ir.Constant(ir.VectorType(INT, self.lanes), [0] * self.lanes)
+        spread = b.shuffle_vector(one, ir.Constant(kind, ir.Undefined), zeros)
+        return b.icmp_signed("<", ir.Constant(kind, list(range(self.lanes))), spread)
+
+    def add_product(self, total: Any, a: Any, b: Any) -> None:
+        """Add a b to the variable `total`."""
+        product = self.builder.fmul(a, b, flags=FREE)
+        self.builder.store(self.builder.fadd(self.builder.load(total), product, flags=FREE), total)
+
+    def totals(self, rows: int, columns: int) -> list[list[Any]]:
+        """Return a block of vector variables that are zero; LLVM puts them in registers."""
+        block = [
+            [cgutils.alloca_once(self.builder, self.vector) for _ in range(columns)]
+            for _ in range(rows)
+        ]
+        for row in block:
+            for variable in row:
+                self.builder.store(self.zero(), variable)
+        return block
+
+    def sums_of_lanes(self, vectors: list[Any]) -> Any:
+        """Return a vector that begins with the sums of the elements of each of some vectors.
+
+        Neighbours are folded into one vector until one is left: half the work of summing each alone.
+        """
+        segments = 1
+        while segments < self.lanes:
+            vectors = vectors if len(vectors) % 2 == 0 else [*vectors, self.zero()]
+            pairs = zip(vectors[::2], vectors[1::2], strict=True)
+            vectors = [self.fold(a, b, segments) for a, b in pairs]
+            segments *= 2
+        return vectors[0]
+
+    def fold(self, a: Any, b: Any, segments: int) -> Any:
+        """Add the two halves of every segment of a, then of b."""
+        size = self.lanes // segments
+        starts = range(0, 2 * self.lanes, size)
+        kind = ir.VectorType(INT, self.lanes)
+        low, high = (
+            ir.Constant(kind, [start + half + i for start in starts for i in range(size // 2)])
+            for half in (0, size // 2)
+        )
+        shuffle = self.builder.shuffle_vector
+        return self.builder.fadd(shuffle(a, b, low), shuffle(a, b, high), flags=FREE)
+
+    def strips(self, n: Any, most: int, body: Callable[[Any, int], None]) -> None:
+        """Cut n rows into even strips of at most `most`, and write ``body(first, height)`` for each."""
+        b = self.builder
+        count = b.sdiv(b.add(n, LONG(most - 1)), LONG(most))
+        with cgutils.for_range(b, count) as loop:
+            first = b.sdiv(b.mul(loop.index, n), count)
+            last = b.sdiv(b.mul(b.add(loop.index, LONG(1)), n), count)
+            done = b.append_basic_block("strip_done")
+            switch = b.switch(b.sub(last, first), done)
+            for height in range(1, most + 1):
+                block = b.append_basic_block(f"height_{height}")
+                switch.add_case(LONG(height), block)
+                b.position_at_end(block)
+                body(first, height)
+                b.branch(done)
+            b.position_at_end(done)
+
+    def stretches(self, n: Any, width: int, body: Callable[[Any, int, Any], None]) -> None:
+        """Cut n columns into `width` vectors, then one; write ``body(first, vectors, mask)``."""
+        b = self.builder
+        wide = LONG(width * self.lanes)
+        whole = b.mul(b.sdiv(n, wide), wide)
+        with cgutils.for_range_slice(b, LONG(0), whole, wide, intp=LONG) as (first, _):
+            body(first, width, None)
+        with cgutils.for_range_slice(b, whole, n, LONG(self.lanes), intp=LONG) as (first, _):
+            body(first, 1, self.first(b.sub(n, first)))
+
+
+def _write_dots(w: _Writer, out: Any, ldo: Any, a: Any, lda: Any, x: Any, ldx: Any,
+                m: Any, n: Any, length: Any) -> None:  # fmt: skip
+    b = w.builder
+
+    def block(i: Any, height: int, j: Any, width: int) -> None:
+        totals = w.totals(height, width)
+
+        def along(k: Any, _: int, mask: Any) -> None:
+            right = [w.load(w.at(x, w.times(b.add(j, LONG(c)), ldx), k), mask) for c in range(width)]
+            for r in range(height):
+                left = w.load(w.at(a, w.times(b.add(i, LONG(r)), lda), k), mask)
+                for c in range(width):
+                    w.add_product(totals[r][c], left, right[c])
+
+        w.stretches(length, 1, along)
+        for r in range(height):
+            sums_of_row = w.sums_of_lanes([b.load(variable) for variable in totals[r]])
+            place = w.at(out, w.times(b.add(i, LONG(r)), ldo), j)
+            w.store(sums_of_row, place, w.first(LONG(width)))
+
+    def strip(i: Any, height: int) -> None:
+        width = DOTS_BLOCK[1]
+        whole = b.mul(b.sdiv(n, LONG(width)), LONG(width))
+        with cgutils.for_range_slice(b, LONG(0), whole, LONG(width), intp=LONG) as (j, _):
+            block(i, height, j, width)
+        with cgutils.for_range_slice(b, whole, n, LONG(1), intp=LONG) as (j, _):
+            block(i, height, j, 1)
+
+    w.strips(m, DOTS_BLOCK[0], strip)
+
+
+def _write_sums(w: _Writer, out: Any, ldo: Any, c: Any, along_s: Any, along_r: Any, x: Any, ldx: Any,
+                rows: Any, n: Any, length: Any, beta: Any) -> None:  # fmt: skip
+    b = w.builder
+    keeps = b.fcmp_unordered("!=", beta, ir.Constant(w.real, 0.0))
+
+    def stretch(k: Any, vectors: int, mask: Any) -> None:
+        def strip(r0: Any, height: int) -> None:
+            target = w.at(out, w.times(r0, ldo), k)
+            places = [
+                [w.at(target, w.times(ldo, r), LONG(v * w.lanes)) for v in range(vectors)]
+                for r in range(height)
+            ]
+            totals = w.totals(height, vectors)
+            with b.if_then(keeps):
+                for r in range(height):
+                    for v in range(vectors):
+                        old = w.load(places[r][v], mask)
+                        b.store(b.fmul(w.spread(beta), old), totals[r][v])
+            with cgutils.for_range(b, length) as loop:
+                source = w.at(x, w.times(loop.index, ldx), k)
+                right = [w.load(w.at(source, LONG(v * w.lanes)), mask) for v in range(vectors)]
+                factors = w.at(c, w.times(loop.index, along_s), w.times(r0, along_r))
+                for r in range(height):
+                    factor = w.spread(b.load(w.at(factors, w.times(along_r, r))))
+                    for v in range(vectors):
+                        w.add_product(totals[r][v], factor, right[v])
+            for r in range(height):
+                for v in range(vectors):
+                    w.store(b.load(totals[r][v]), places[r][v], mask)
+
+        w.strips(rows, SUMS_BLOCK[0], strip)
+
+    w.stretches(n, SUMS_BLOCK[1], stretch)
+
+
+def _call_once(
+    context: Any, builder: Any, name: str, dtype: Any, write: Callable[..., None], args: Sequence[Any]
+) -> Any:
+    """Call a generated function, written into the module the first time it is asked for."""
+    real = context.get_value_type(dtype)
+    full_name = f"clearprop_{name}_{dtype}"
+    module = builder.module
+    if full_name not in module.globals:
+        kind = ir.FunctionType(ir.VoidType(), [each.type for each in args])
+        function = ir.Function(module, kind, full_name)
+        function.linkage = "linkonce_odr"
+        function.attributes.add("noinline")
+        inside = ir.IRBuilder(function.append_basic_block("entry"))
+        lanes = REGISTER_BYTES // (dtype.bitwidth // 8)
+        write(_Writer(inside, real, lanes), *function.args)
+        inside.ret_void()
+    builder.call(module.globals[full_name], args)
+    return context.get_dummy_value()
+
+
+def _flat(context: Any, builder: Any, signature: Any, args: Any) -> list[Any]:
+    """Return the arguments as pointers, 64-bit integers and numbers of the arrays' dtype."""
+    dtype = signature.args[0].dtype
+    flat = []
+    for kind, value in zip(signature.args, args, strict=True):
+        if isinstance(kind, types.Array):
+            flat.append(data_pointer(context, builder, kind, value))
+        elif isinstance(kind, types.Float):
+            flat.append(context.cast(builder, value, kind, dtype))
+        else:
+            flat.append(context.cast(builder, value, kind, types.int64))
+    return flat
+
+
+@lowered
+def dots(typingctx: Any, out: Any, ldo: Any, a: Any, lda: Any, x: Any, ldx: Any, m: Any, n: Any,
+         length: Any) -> Any:  # fmt: skip
+    """Put a x^T into `out`: a (m, length) in rows of lda, x (n, length) of ldx, out (m, n) of ldo."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        flat = _flat(context, builder, signature, args)
+        return _call_once(context, builder, "dots", out.dtype, _write_dots, flat)
+
+    return types.void(out, ldo, a, lda, x, ldx, m, n, length), codegen
+
+
+@lowered
+def sums(typingctx: Any, out: Any, ldo: Any, c: Any, along_s: Any, along_r: Any, x: Any, ldx: Any,
+         rows: Any, n: Any, length: Any, beta: Any) -> Any:  # fmt: skip
+    """Put beta out + c^T x into `out`: x (length, n) in rows of ldx, out (rows, n) of ldo.
+
+    c[s, r] is at ``s * along_s + r * along_r``. With beta 0, what was in `out` does not matter.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        flat = _flat(context, builder, signature, args)
+        return _call_once(context, builder, "sums", out.dtype, _write_sums, flat)
+
+    arguments = (out, ldo, c, along_s, along_r, x, ldx, rows, n, length, beta)
+    return types.void(*arguments), codegen
+
+
+if config.DISABLE_JIT:
+
+    def _grid(x: Any, rows: int, columns: int, along_rows: int, along_columns: int = 1) -> Any:
+        strides = (along_rows * x.itemsize, along_columns * x.itemsize)
+        return np.lib.stride_tricks.as_strided(x, (rows, columns), strides)
+
+    def dots(out: Any, ldo: int, a: Any, lda: int, x: Any, ldx: int, m: int, n: int,
+             length: int) -> None:  # fmt: skip
+        """As above, in NumPy."""
+        _grid(out, m, n, ldo)[:] = _grid(a, m, length, lda) @ _grid(x, n, length, ldx).T
+
+    def sums(out: Any, ldo: int, c: Any, along_s: int, along_r: int, x: Any, ldx: int, rows: int,
+             n: int, length: int, beta: float) -> None:  # fmt: skip
+        """As above, in NumPy."""
+        target = _grid(out, rows, n, ldo)
+        total = _grid(c, rows, length, along_r, along_s) @ _grid(x, length, n, ldx)
+        target[:] = total + beta * target if beta else total
