@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from typing import Any
 
+_ROOM = 150  # columns that all of the live line needs
 _SHOWN = ("cost", "running_accuracy", "validation_cost", "validation_accuracy", "validation_r2")
 
 
@@ -28,12 +30,16 @@ class Display:
 
 def describe(row: dict[str, float], epochs: int) -> str:
     """Return an epoch's row as one line."""
-    parts = [f"epoch {int(row['epoch']):{len(str(epochs))}}/{epochs}"]
+    epoch = f"epoch {int(row['epoch']):{len(str(epochs))}}/{epochs}"
+    return "  ".join([epoch, *_parts(row)])
+
+
+def _parts(row: dict[str, float]) -> list[str]:
+    """Return costs and metrics, and at last the speed, each as text."""
     names = [name for name in row if name in _SHOWN]
     names += [n for n in row if n.startswith("validation_") and n not in names]
-    parts += [f"{name.replace('_', ' ')} {row[name]:.4g}" for name in names]
-    parts.append(f"{row['samples_per_second']:,.0f} samples/s")
-    return "  ".join(parts)
+    parts = [f"{name.replace('_', ' ')} {row[name]:.4g}" for name in names]
+    return [*parts, f"{row['samples_per_second']:,.0f} samples/s"]
 
 
 class Lines(Display):
@@ -83,11 +89,12 @@ class Bar(Display):
         )
 
         self._epochs, self._text, self._cost = epochs, "", ""
+        self._narrow = self._console.width < _ROOM
         self._progress = Progress(
             TextColumn("epoch {task.fields[epoch]}/{task.total:.0f}"),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=10 if self._narrow else 24),
             TextColumn("{task.fields[text]}"),
-            TimeElapsedColumn(),
+            *([] if self._narrow else [TimeElapsedColumn()]),
             TextColumn("left"),
             TimeRemainingColumn(),
             console=self._console,
@@ -110,7 +117,9 @@ class Bar(Display):
     def epoch(self, row: dict[str, float]) -> None:
         """As in `Display.epoch`."""
         self._cost = f"cost {row['cost']:.4g}"
-        self._text = "  ".join(describe(row, self._epochs).split("  ")[2:])
+        _, *parts, speed = _parts(row)
+        shown = parts[-1:] if self._narrow else [*parts, speed]
+        self._text = "  ".join(shown)
         self._show(row["epoch"])
 
     def finish(self) -> None:
@@ -122,7 +131,7 @@ def make(progress: bool) -> Display:
     """Return what shows the progress here: a bar on a terminal, lines elsewhere, or nothing."""
     if not progress or sys.stderr is None:
         return Display()
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         return Lines()
     from rich.console import Console
 
