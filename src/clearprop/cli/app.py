@@ -34,7 +34,7 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(no_args_is_help=True, invoke_without_command=False)
+@app.callback()
 def clearprop(
     version: Annotated[
         bool,
@@ -55,6 +55,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """Run a command and end the process with its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = _take_debug(given)
+    given = given or ["--help"]
     terminal.prepare()
     warnings.showwarning = errors.show_warning
     _listen()
@@ -64,9 +65,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         if sys.stdout is not None:
             sys.stdout.flush()
     except BaseException as problem:
-        if debug and not errors.is_quiet(problem):
-            raise
-        code = errors.tell(problem)
+        code = errors.tell(problem, debug)
     terminal.let_go()
     sys.exit(code)
 

@@ -134,6 +134,8 @@ def _write(net: cp.Network, X: NDArray[Any], path: str) -> None:
     target = os.path.realpath(path)
     if os.path.isdir(target):
         raise ValueError(f"--output must be a file, {path} is a folder")
+    if not os.path.isdir(os.path.dirname(target)):
+        raise ValueError(f"--output {path}: there is no folder {os.path.dirname(target)}")
     descriptor, temporary = tempfile.mkstemp(ending, ".clearprop-", os.path.dirname(target))
     os.close(descriptor)
     try:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import re
 import sys
+import traceback
 from typing import Any, NoReturn, TextIO
 
 FAILED, MISTAKE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
@@ -34,19 +35,16 @@ def terminate(number: int, frame: Any) -> NoReturn:
     raise Terminated
 
 
-def is_quiet(problem: BaseException) -> bool:
-    """Return whether this is an end that has no traceback worth showing."""
-    quiet = isinstance(problem, KeyboardInterrupt | SystemExit | Terminated | BrokenPipeError)
-    return quiet or type(problem).__name__ == "Abort" or _is_usage(problem)
-
-
 def _is_usage(problem: BaseException) -> bool:
     # typer raises click's exceptions, or those of its own copy of click, by version
     return hasattr(problem, "format_message") and hasattr(problem, "exit_code")
 
 
-def tell(problem: BaseException) -> int:
-    """Say what the problem is, where there is anything to say, and return the exit code."""
+def tell(problem: BaseException, debug: bool = False) -> int:
+    """Say what the problem is, where there is anything to say, and return the exit code.
+
+    With `debug` its traceback comes first.
+    """
     if isinstance(problem, SystemExit):
         return problem.code if isinstance(problem.code, int) else FAILED
     if isinstance(problem, Terminated):
@@ -55,6 +53,8 @@ def tell(problem: BaseException) -> int:
         return INTERRUPTED
     if isinstance(problem, BrokenPipeError):  # whoever read the results has read enough
         return 0
+    if debug:
+        traceback.print_exception(problem)
     say(_sentence(problem))
     return _exit_code(problem)
 
@@ -110,9 +110,19 @@ def _name(path: Any) -> str:
 def _usage(problem: Any) -> str:
     text = " ".join(problem.format_message().split())
     text = re.sub(r"^Invalid value for '([^']+)'(?: / '[^']+')*: ", r"\1: ", text)
+    text = text.replace("Value error, ", "").replace("Input should be", "must be")
+    text = re.sub(r", unable to parse.*", _got(problem), text)
     context = getattr(problem, "ctx", None)
     hint = f" (see {context.command_path} --help)" if context is not None else ""
     return text[:1].lower() + text[1:].rstrip(".") + hint
+
+
+def _got(problem: Any) -> str:
+    """Return the value that was refused, where typer has it from pydantic, for a message."""
+    for cause in (problem.__cause__, problem.__context__):
+        if hasattr(cause, "errors"):
+            return f", got {cause.errors()[0]['input']!r}"
+    return ""
 
 
 def _exit_code(problem: BaseException) -> int:

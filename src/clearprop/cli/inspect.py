@@ -20,6 +20,7 @@ from clearprop.cli.apply import (
     TargetOption,
 )
 from clearprop.gradient_check import check_gradient
+from clearprop.training.history import TIMES
 
 _TAIL = 5  # epochs of a checkpoint's history
 
@@ -85,6 +86,9 @@ def _checkpoint_facts(training: dict[str, Any]) -> list[tuple[str, str]]:
     if state["epoch_step"]:
         at += f" ({state['epoch_step']} of the epoch that goes on)"
     optimizer = {k: v for k, v in settings["optimizer"].items() if k != "name"}
+    rate = optimizer.get("learning_rate")
+    if isinstance(rate, dict) and rate.get("name") == "constant":
+        optimizer["learning_rate"] = rate.get("rate")
     return [
         ("checkpoint at", at),
         ("optimizer", f"{settings['optimizer']['name']}: {_pairs(optimizer)}"),
@@ -96,7 +100,11 @@ def _checkpoint_facts(training: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _tail(columns: dict[str, list[Any]]) -> Any:
     history = cp.History()
-    history.columns = {name: [float(v) for v in values[-_TAIL:]] for name, values in columns.items()}
+    history.columns = {
+        name: [float(value) for value in values[-_TAIL:]]
+        for name, values in columns.items()
+        if name not in ("learning_rate", *TIMES)
+    }
     return history
 
 

@@ -106,7 +106,10 @@ def check_checkpoint(options: Options) -> bool:
 def check_output(options: Options, name: str) -> str:
     """Return the model's file, which can be written and holds nothing that would be missed."""
     path = model.expanded(options.output or f"{name}.safetensors")
-    folder = os.path.dirname(os.path.abspath(path))
+    try:
+        folder = os.path.dirname(os.path.abspath(path))
+    except FileNotFoundError:
+        raise ValueError(f"--output {path}: the current folder has been removed") from None
     if os.path.isdir(path):
         raise ValueError(f"--output must be a file, {path} is a folder")
     if not os.path.isdir(folder):
@@ -144,9 +147,9 @@ def announce(dataset: Dataset, net: cp.Network, training: Training, note: str) -
     lines = [
         f"{dataset.source}: {n}, {net.sizes[0]} features, {what}",
         note,
-        f"network {'-'.join(map(str, net.sizes))}, {net.layers[-1].function} outputs, "
+        f"network {'-'.join(map(str, net.sizes))}, {net.layers[-1].function}, "
         f"{net.architecture.cost.name}; {type(optimizer).__name__}{rate}, batches of "
-        f"{training.plan.batch_size}, engine {training.engine.name}",
+        f"{training.plan.batch_size}, {training.engine.name} engine",
     ]
     if model.is_standardized(net):
         lines.append("the target is standardized while it trains, and so is the cost shown")
