@@ -16,6 +16,7 @@ from hypothesis.extra import numpy as hnp
 
 from clearprop import data
 from clearprop.data import files, mnist
+from clearprop.data.targets import make_target
 from data_files import IDX_NAMES, idx_bytes, idx_set, real_mnist, write_idx_folder
 
 SIZES = {
@@ -283,6 +284,15 @@ def test_what_is_no_regular_file_is_refused_and_never_waited_for(tmp_path, reade
         reader(tmp_path / "loop")
 
 
+def test_a_pipe_that_takes_the_place_of_a_file_is_not_waited_for(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text(TABLE)
+    os.mkfifo(tmp_path / "pipe")
+    regular = os.stat(tmp_path / "file")
+    monkeypatch.setattr(files.os, "stat", lambda path: regular)
+    with pytest.raises(OSError, match="pipe must be a regular file, got a named pipe"):
+        data.read_idx(tmp_path / "pipe")
+
+
 @pytest.mark.parametrize("ending", [".csv", ".npz", ".parquet"])
 def test_load_refuses_them_too(tmp_path, ending):
     os.mkfifo(tmp_path / f"pipe{ending}")
@@ -441,6 +451,24 @@ def test_a_built_in_set_of_another_task_or_width_is_refused():
         data.load("iris", schema=images)
     iris = data.load("iris")
     assert iris.conform(iris.schema).X_train is iris.X_train
+
+
+# targets
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([1, 10**400], "price must hold finite numbers, got 1000"),
+        ([1.5, np.inf], "price must hold finite numbers, got inf"),
+        ([0.5, "oops"], "price must hold numbers for a regression, got 'oops'"),
+        ([1, 2**53 + 1], "price must hold numbers that float64 keeps exactly, got 9007199254740993"),
+    ],
+    ids=["beyond float64", "infinite", "text", "digits"],
+)
+def test_what_is_no_quantity_is_refused(values, message):
+    with pytest.raises(ValueError, match=message):
+        make_target(values, np.array([0, 1]), "regression", "price")
 
 
 # scaling

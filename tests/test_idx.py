@@ -90,6 +90,16 @@ def test_a_wrong_idx_file_is_refused_with_expected_and_actual(tmp_path, case, pa
     assert str(path) in str(caught.value)
 
 
+def test_what_follows_a_plain_file_is_counted_and_behind_gzip_it_is_not_unpacked(tmp_path):
+    path = tmp_path / "longer.idx"
+    path.write_bytes(header() + b"x" * 1000)
+    with pytest.raises(ValueError, match="6 bytes, but 1000 bytes follow its header"):
+        data.read_idx(path)
+    path.write_bytes(gzip.compress(header() + b"x" * 1000))
+    with pytest.raises(ValueError, match="6 bytes, but at least 7 bytes follow its header"):
+        data.read_idx(path)
+
+
 def packed_idx():
     return gzip.compress(idx_bytes(images(n=60)))
 

@@ -309,7 +309,8 @@ def test_a_truncation_is_noticed_wherever_it_is(tmp_path):
             data.load(path)
 
 
-def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
+@pytest.mark.parametrize("lie", [False, True], ids=["honest", "lying"])
+def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch, lie):
     monkeypatch.setattr(files, "RATIO_FREE", 2**20)  # a smaller bomb for the same fuse
     bomb = io.BytesIO()
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as members:
@@ -319,8 +320,14 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
                 member.write(bytes(100_000))
         members.writestr("y.npy", array_bytes(np.zeros(10_000)))
     path = tmp_path / "bomb.npz"
-    path.write_bytes(bomb.getvalue())
-    assert_refused_without_memory(path, "must not be compressed more than 200 times, declares 10000")
+    content = bytearray(bomb.getvalue())
+    message = "must not be compressed more than 200 times, declares 10000"
+    if lie:  # in the archive's directory: so many compressed bytes that the ratio is harmless
+        start = content.index(b"PK\x01\x02") + 20
+        content[start : start + 4] = struct.pack("<I", 10_000_000)
+        message = r"X\.npy in .* declares 10000000 bytes in a file of"
+    path.write_bytes(content)
+    assert_refused_without_memory(path, message)
 
 
 def test_the_cap_on_memory_counts_both_arrays(tmp_path, monkeypatch):
@@ -328,6 +335,25 @@ def test_the_cap_on_memory_counts_both_arrays(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "MAX_BYTES", 1919)
     with pytest.raises(ValueError, match=r"must need at most 1919 bytes .*MAX_BYTES.*, declares 1920"):
         data.load(path)
+
+
+def test_a_member_that_ends_before_its_size_is_refused(tmp_path):
+    whole = array_bytes(X)
+    content = bytearray(npz_bytes([("X.npy", whole[:-16]), ("y.npy", array_bytes(y))]))
+    start = content.index(b"PK\x01\x02") + 24
+    content[start : start + 4] = struct.pack(
+        "<I", len(whole)
+    )  # the checksum is that of the shorter one
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(ValueError, match=r"could not be read as NPZ: X\.npy ends after 80 of 96 bytes"):
+        data.load(tmp_path / "a.npz")
+
+
+def test_a_quantity_that_loses_digits_is_refused(tmp_path):
+    path = write(tmp_path / "a.npz", X=X, y=np.array([1, 2, 3, 2**53 + 1]))
+    assert data.load(path).classes[3] == 2**53 + 1
+    with pytest.raises(ValueError, match="numbers that float64 keeps exactly, got 9007199254740993"):
+        data.load(path, task="regression")
 
 
 def test_booleans_other_than_0_and_1_are_refused(tmp_path):

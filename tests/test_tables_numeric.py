@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import tracemalloc
 from decimal import Decimal
 
 import numpy as np
@@ -243,12 +244,18 @@ BAD_VALUES |= {
 @pytest.mark.parametrize("case", BAD_VALUES)
 def test_a_feature_that_is_no_number_is_refused_with_line_column_and_value(tmp_path, case):
     value, message = BAD_VALUES[case]
-    path = write(tmp_path / "bad.csv", f"a,b,y\n1,2,0\n3,{value},1\n5,oops,1\n")
+    path = write(tmp_path / "bad.csv", f"a,b,y\n1,2,0\n3,{value},1\n5,6,1\n")
     with pytest.raises(ValueError, match=message) as caught:
         data.load(path)
     assert str(path) in str(caught.value)
     if "damaged" not in message:
         assert str(caught.value).endswith("line 3, feature 'b'")
+
+
+def test_the_first_thing_that_is_wrong_is_named(tmp_path):
+    path = write(tmp_path / "bad.csv", "a,b,y\n1,2,0\n3,1e400,1\noops,?,1\n5\n")
+    with pytest.raises(ValueError, match="must hold finite numbers, got '1e400': line 3, feature 'b'"):
+        data.load(path)
 
 
 def test_the_line_is_that_of_the_file(tmp_path):
@@ -266,6 +273,12 @@ def test_a_stray_word_in_the_last_of_many_rows_is_found(tmp_path):
 def test_a_decimal_comma_is_named(tmp_path):
     path = write(tmp_path / "bad.csv", "a;y\n1,5;0\n2,5;1\n")
     with pytest.raises(ValueError, match=r"got '1,5': line 2, .* \(the decimal sign must be a point\)"):
+        data.load(path)
+
+
+def test_the_first_whole_number_that_floats_lose_is_refused(tmp_path):
+    path = write(tmp_path / "bad.csv", f"a,y\n{2**53},0\n-{2**53 + 1},1\n")
+    with pytest.raises(ValueError, match="float64 keeps exactly, got '-9007199254740993': line 3"):
         data.load(path)
 
 
@@ -289,6 +302,7 @@ BAD_TEXT = {
         b'a,y\n1,0\n2,"u\n3,v\n',
         "is damaged in line 3: an unclosed quote",
     ),
+    "unclosed quote at the end": (b'a,y\n1,v\n2,"u', "is damaged in line 3: an unclosed quote"),
     "unclosed quote in the names": (b'a,"y\n1,0\n', "damaged row of column names"),
     "NUL": (b"a,y\n1,0\n2\0,1\n", "must be text in UTF-8, got a NUL at byte 9"),
     "UTF-16 with mark": ("a,y\n1,0\n".encode("utf-16"), "must be UTF-8, starts like UTF-16"),
@@ -335,9 +349,14 @@ def test_names_are_kept_exactly(tmp_path, name):
 
 def test_a_csv_bomb_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "RATIO_FREE", 2**16)
-    path = write(tmp_path / "bomb.csv.gz", gzip.compress(TABLE.encode() + b"1,2,x\n" * 200_000))
-    with pytest.raises(ValueError, match="must not be compressed more than 200 times"):
-        data.load(path)
+    path = write(tmp_path / "bomb.csv.gz", gzip.compress(TABLE.encode() + b"1,2,x\n" * 2_000_000))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="must not be compressed more than 200 times"):
+            data.load(path)
+        assert tracemalloc.get_traced_memory()[1] < 600 * path.stat().st_size < 12_000_000
+    finally:
+        tracemalloc.stop()
 
 
 # Parquet

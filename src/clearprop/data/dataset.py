@@ -212,13 +212,14 @@ def some(items: Any, limit: int = 10) -> str:
 def _columns(have: tuple[str, ...], want: tuple[str, ...], source: str) -> list[int] | None:
     if have == want:
         return None
-    missing = [name for name in want if name not in set(have)]
-    extra = [name for name in have if name not in set(want)]
+    position = {name: index for index, name in enumerate(have)}
+    known = set(want)
+    missing = [name for name in want if name not in position]
+    extra = [name for name in have if name not in known]
     if missing or extra:
         parts = [f"lacks {some(missing)}"] * bool(missing)
         parts += [f"has {some(extra)}, which the model does not know"] * bool(extra)
         raise ValueError(f"{source} {' and '.join(parts)}; the columns must be the model's")
-    position = {name: index for index, name in enumerate(have)}
     return [position[name] for name in want]
 
 

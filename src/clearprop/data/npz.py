@@ -217,7 +217,6 @@ def _read_body(
         data: IO[bytes] = source
         data.read(header.n_bytes)
         body = read_up_to(data, header.body)
-        data.read(1)  # reaches the end, where the checksum is
         if len(body) != header.body:
             raise ValueError(f"{member.filename} ends after {len(body)} of {header.body} bytes")
         if header.body == 0:
