@@ -266,9 +266,8 @@ def check_gradient(
             for term, values in claimed.items():
                 a = float(values[i])
                 estimate = _estimate(difference, block, i, term, a, tolerance, l2, l1)
-                if (
-                    term == "penalty" and a != estimate.value
-                ):  # it was found by a subtraction, which leaves its rounding
+                if term == "penalty" and a != estimate.value:
+                    # It was found by a subtraction, which leaves its rounding.
                     noise = 4 * np.finfo(np.float64).eps * abs(float(claimed["data"][i]))
                     estimate = estimate._replace(bound=estimate.bound + noise)
                 n = estimate.value
@@ -348,7 +347,7 @@ def _foreign(architecture: Architecture, gradient: Any) -> tuple[Array, float]:
     """Return a gradient from elsewhere as a flat float64 vector, and what it is held to."""
     if not isinstance(gradient, np.ndarray) and hasattr(gradient, "weights"):
         gradient = gradient.flat
-    if isinstance(gradient, tuple) and len(gradient) == 2 and not np.isscalar(gradient[0]):
+    if isinstance(gradient, tuple | list) and len(gradient) == 2 and not np.isscalar(gradient[0]):
         gradient = _flattened(architecture, *gradient)
     flat = np.asarray(gradient)
     if flat.dtype.kind not in "iuf" or flat.dtype == np.float16:
