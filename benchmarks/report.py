@@ -112,6 +112,8 @@ def section(everything: dict[str, Any], work: str) -> str:
     lines = [f"## {work}: {result['workload']['about']}", ""]
     if "refused" in result:
         return "\n".join([*lines, f"REFUSED: {result['refused']}", ""])
+    if "float64" in result:
+        lines += [result["float64"], ""]
     race = result["workload"]["kind"] == "accuracy"
     for threads in everything["options"]["threads"]:
         rows = _race_rows(everything, work, threads) if race else _rows(everything, work, threads)

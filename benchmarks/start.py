@@ -128,8 +128,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if part.__name__ == "imports":
                 part()  # once in vain: the files come from memory afterwards, for everyone
                 starts.seconds.clear()
-        for _ in range(options.rounds):
+        for turn in range(options.rounds):
             for part in parts:
+                print(f"round {turn + 1}: {part.__name__}", file=sys.stderr, flush=True)
                 part()
     text = "\n".join(["# Starting", "", *machine.lines(about["machine"]), "", table(starts.seconds)])
     print(text)

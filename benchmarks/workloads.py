@@ -36,6 +36,7 @@ class Workload:
     l2: float = 0.0
     kind: str = "train"  # or "predict", or "accuracy"
     rows: int | None = None  # of a prediction; None: all
+    dtype: str = "float32"  # "float64" only to see whether the work is the same
 
     @property
     def steps(self) -> int:
@@ -265,26 +266,27 @@ def load_rows(folder: Path, work: Workload) -> Rows:
     n = work.n_samples
     if work.data == "table":
         X, Y = np.load(folder / "table_X.npy")[:n], np.load(folder / "table_y.npy")[:n]
-        return Rows(X, None, Y)
+        return Rows(X.astype(work.dtype), None, Y.astype(work.dtype))
     X = np.load(folder / "mnist_X.npy", mmap_mode="r")[:n]
     labels = np.load(folder / "mnist_labels.npy")[:n]
-    Y = np.zeros((len(labels), 10), np.float32)
+    Y = np.zeros((len(labels), 10), work.dtype)
     Y[np.arange(len(labels)), labels] = 1.0
     test = (None, None)
     if work.kind == "accuracy":
         test = (np.load(folder / "mnist_X_test.npy"), np.load(folder / "mnist_labels_test.npy"))
-    return Rows(np.array(X), labels, Y, *test)
+    return Rows(np.array(X, work.dtype), labels, Y, *test)
 
 
 def initial_parameters(work: Workload) -> tuple[list[Any], list[Any]]:
-    """Return the same float32 weights (n_out, n_in) and biases (n_out,) for every contestant."""
+    """Return the same weights (n_out, n_in) and biases (n_out,) for every contestant."""
     rng = np.random.default_rng(1)
     gain = 2.0 if work.initial == "he" else 1.0
     shapes = list(zip(work.sizes[1:], work.sizes, strict=False))
     weights = [
         (rng.standard_normal(shape) * np.sqrt(gain / shape[1])).astype(np.float32) for shape in shapes
     ]
-    return weights, [np.zeros(n_out, np.float32) for n_out, _ in shapes]
+    weights = [W.astype(work.dtype) for W in weights]  # the same numbers in float64
+    return weights, [np.zeros(n_out, work.dtype) for n_out, _ in shapes]
 
 
 # The judge

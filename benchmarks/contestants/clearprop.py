@@ -15,7 +15,12 @@ class Contestant:
 
     def __init__(self, work: Workload, rows: Rows, weights: Any, biases: Any, threads: int) -> None:
         self.net = cp.Network(
-            list(work.sizes), activation=work.hidden, output=work.output, cost=work.cost, seed=0
+            list(work.sizes),
+            activation=work.hidden,
+            output=work.output,
+            cost=work.cost,
+            dtype=work.dtype,
+            seed=0,
         )
         for mine, given in zip(self.net.weights, weights, strict=True):
             mine[:] = given

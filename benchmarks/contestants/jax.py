@@ -79,6 +79,7 @@ class Contestant:
     notes = ""
 
     def __init__(self, work: Workload, rows: Rows, weights: Any, biases: Any, threads: int) -> None:
+        jax.config.update("jax_enable_x64", work.dtype == "float64")
         self.work = work
         self.parameters_ = [
             (jnp.array(W.T), jnp.array(b)) for W, b in zip(weights, biases, strict=True)
@@ -88,7 +89,7 @@ class Contestant:
         state: Any = ()
         if work.optimizer == "adam":
             zeros = [tree_map(jnp.zeros_like, self.parameters_) for _ in range(2)]
-            state = (jnp.float32(0), *zeros)
+            state = (jnp.zeros((), work.dtype), *zeros)
         self.carry = (self.parameters_, state)
         self.forward = jax.jit(partial(outputs, work))
 

@@ -13,13 +13,11 @@ def _sigmoid(z: Any) -> Any:
 
 
 def _selu(z: Any) -> Any:
-    return np.float32(1.0507009873554805) * np.where(
-        z > 0, z, np.float32(1.6732632423543772) * np.expm1(np.minimum(z, 0))
-    )
+    return 1.0507009873554805 * np.where(z > 0, z, 1.6732632423543772 * np.expm1(np.minimum(z, 0)))
 
 
 def _selu_slope(a: Any) -> Any:
-    scale, alpha = np.float32(1.0507009873554805), np.float32(1.6732632423543772)
+    scale, alpha = 1.0507009873554805, 1.6732632423543772
     return np.where(a > 0, scale, a + scale * alpha)
 
 
@@ -29,8 +27,8 @@ ACTIVATIONS = {
     "relu": (lambda z: np.maximum(z, 0), lambda a: a > 0),
     "selu": (_selu, _selu_slope),
     "scaled_tanh": (
-        lambda z: np.float32(1.7159) * np.tanh(np.float32(2 / 3) * z),
-        lambda a: np.float32(2 / 3) * (np.float32(1.7159) - a * a / np.float32(1.7159)),
+        lambda z: 1.7159 * np.tanh((2 / 3) * z),
+        lambda a: (2 / 3) * (1.7159 - a * a / 1.7159),
     ),
 }
 
@@ -73,19 +71,19 @@ class Contestant:
         delta = a - Y
         if work.cost == "quadratic":
             delta *= a * (1 - a)
-        delta *= np.float32((2.0 if work.cost == "squared_error" else 1.0) / len(X))
+        delta *= (2.0 if work.cost == "squared_error" else 1.0) / len(X)
         dW, db = [None] * len(weights), [None] * len(weights)
         for i in range(last, -1, -1):
             dW[i], db[i] = delta.T @ activations[i], delta.sum(axis=0)
             if work.l2:
-                dW[i] += np.float32(work.l2) * weights[i]
+                dW[i] += work.l2 * weights[i]
             if i:
                 delta = delta @ weights[i]
                 delta *= self.slope(activations[i])
         self._update([*dW, *db])
 
     def _update(self, gradients: Any) -> None:
-        rate = np.float32(self.work.rate)
+        rate = self.work.rate
         parameters = (*self.weights, *self.biases)
         if self.work.optimizer == "sgd":
             for p, g in zip(parameters, gradients, strict=True):
@@ -93,17 +91,17 @@ class Contestant:
                 p -= g
             return
         self.t += 1
-        c1, c2 = np.float32(1 - 0.9**self.t), np.float32(1 - 0.999**self.t)
+        c1, c2 = (1 - 0.9**self.t), (1 - 0.999**self.t)
         for p, g, m, v in zip(parameters, gradients, self.m, self.v, strict=True):
-            m *= np.float32(0.9)
-            m += np.float32(0.1) * g
-            v *= np.float32(0.999)
+            m *= 0.9
+            m += 0.1 * g
+            v *= 0.999
             g *= g
-            g *= np.float32(0.001)
+            g *= 0.001
             v += g
             np.divide(v, c2, out=g)
             np.sqrt(g, out=g)
-            g += np.float32(1e-8)
+            g += 1e-8
             np.divide(m, g, out=g)
             g *= rate / c1
             p -= g

@@ -16,10 +16,10 @@ class Contestant:
         self.work, self.X, self.weights = work, rows.X, weights
         m = min(work.batch, len(self.X)) if work.kind != "predict" else BLOCK
         rng = np.random.default_rng(2)
-        self.a = [rng.standard_normal((m, n), np.float32) for n in work.sizes]
-        self.delta = [rng.standard_normal((m, n), np.float32) for n in work.sizes[1:]]
-        self.z = [np.empty((m, n), np.float32) for n in work.sizes[1:]]
-        self.back = [np.empty((m, n), np.float32) for n in work.sizes]
+        self.a: list[Any] = [rng.standard_normal((m, n)).astype(work.dtype) for n in work.sizes]
+        self.delta = [rng.standard_normal((m, n)).astype(work.dtype) for n in work.sizes[1:]]
+        self.z = [np.empty((m, n), work.dtype) for n in work.sizes[1:]]
+        self.back = [np.empty((m, n), work.dtype) for n in work.sizes]
         self.dW = [np.empty_like(W) for W in weights]
 
     def _forward(self, X: Any) -> None:
@@ -39,7 +39,7 @@ class Contestant:
                     np.dot(delta, self.weights[i], out=self.back[i][:k])
 
     def parameters(self) -> tuple[Any, Any]:
-        return self.weights, [np.zeros(len(W), np.float32) for W in self.weights]
+        return self.weights, [np.zeros(len(W), W.dtype) for W in self.weights]
 
     def predict(self, X: Any) -> Any:
         for first in range(0, len(X), BLOCK):

@@ -1,6 +1,7 @@
 """scikit-learn: its own estimators, epoch by epoch through partial_fit, from the given weights.
 
-``_init_coef`` is the one private name used: there is no public way to start from given weights.
+Two private names are used, since there is no public way to the same work: ``_init_coef``, to start
+from given weights, and ``_optimizer``, for an Adam whose epsilon means what everyone else's does.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.neural_network._stochastic_optimizers import AdamOptimizer
 from workloads import Rows, Workload
 
 HIDDEN = {"sigmoid": "logistic", "relu": "relu", "scaled_tanh": "tanh", "selu": "relu"}
@@ -22,6 +24,14 @@ class _Given:
     def _init_coef(self, fan_in: int, fan_out: int, dtype: Any) -> tuple[Any, Any]:
         W, b = self.given.pop(0)
         return np.array(W.T, dtype, order="C"), b.astype(dtype)
+
+
+class Adam(AdamOptimizer):
+    """Kingma and Ba's Adam: scikit-learn adds epsilon to a root that still lacks 1 / (1 - beta2**t)."""
+
+    def _get_updates(self, grads: Any) -> Any:
+        self.epsilon = 1e-8 * (1 - self.beta_2 ** (self.t + 1)) ** 0.5
+        return super()._get_updates(grads)
 
 
 class Classifier(_Given, MLPClassifier):
@@ -44,15 +54,15 @@ class Contestant:
             alpha=work.l2 * work.batch,  # it divides alpha by the samples of a batch
             batch_size=min(work.batch, len(rows.X)),
             learning_rate_init=work.rate,
-            # It adds epsilon to a root that still lacks 1 / sqrt(1 - beta2**t), which is 32 at first:
-            # this is the others' 1e-8 in the first step.
-            epsilon=1e-8 * (1 - 0.999) ** 0.5,
             momentum=0.0,
             nesterovs_momentum=False,
             shuffle=False,  # the rows come shuffled
             n_iter_no_change=10**9,
         )
         self.model.given = list(zip(weights, biases, strict=True))
+        if work.optimizer == "adam":
+            shaped = [*(W.T for W in weights), *biases]
+            self.model._optimizer = Adam(shaped, learning_rate_init=work.rate)
         if regression:
             self.y = rows.Y[:, 0]
         else:  # several labels at once is its only way to sigmoid outputs
@@ -71,7 +81,8 @@ class Contestant:
 
     def _start(self, rows: Rows) -> None:
         """Make it a fitted model that has the given weights still: one step of rate 0."""
-        self.model.learning_rate_init = 1e-30
+        self.model.solver, self.model.learning_rate_init = "sgd", 1e-30
+        self.model.__dict__.pop("_optimizer", None)
         self._fit(rows.X[: self.work.batch], self.y[: self.work.batch])
 
     def _fit(self, X: Any, y: Any) -> None:

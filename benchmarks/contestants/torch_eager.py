@@ -30,14 +30,15 @@ def build(work: Workload, weights: Any, biases: Any) -> nn.Sequential:
     for i, (W, b) in enumerate(zip(weights, biases, strict=True)):
         linear = nn.Linear(W.shape[1], W.shape[0])
         with torch.no_grad():
-            linear.weight.copy_(torch.from_numpy(W))
+            linear.to(getattr(torch, work.dtype)).weight.copy_(torch.from_numpy(W))
             linear.bias.copy_(torch.from_numpy(b))
         layers.append(linear)
         if i < len(weights) - 1:
             layers.append(HIDDEN[work.hidden]())
     if work.output == "sigmoid":
         layers.append(nn.Sigmoid())
-    return nn.Sequential(*layers)  # softmax is in the loss, as PyTorch has it
+    # softmax is in the loss, as PyTorch has it
+    return nn.Sequential(*layers).to(getattr(torch, work.dtype))
 
 
 def loss_of(work: Workload) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
