@@ -49,7 +49,10 @@ class Training:
 
     Examples
     --------
-    >>> training = Training(net, X, Y, progress=False, seed=0)
+    >>> from clearprop import Network
+    >>> net = Network([2, 3, 2], seed=0)
+    >>> X, Y = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), [0, 1, 1, 0]
+    >>> training = Training(net, X, Y, batch_size=2, progress=False)
     >>> len(training.run(2)), len(training.run(3))  # goes on: optimizer, schedule, order of samples
     (2, 5)
     """

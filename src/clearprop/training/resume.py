@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 import platform
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from clearprop import checkpoint
 from clearprop.checkpoint import CheckpointError
 
 if TYPE_CHECKING:
+    from clearprop.training.history import History
     from clearprop.training.loop import Training
 
 _COUNTERS = ("step", "updates", "epoch", "epoch_step", "epoch_cost")
@@ -35,25 +36,20 @@ def fingerprint(*arrays: NDArray[Any] | None) -> str:
     return digest.hexdigest()
 
 
-def versions() -> dict[str, str]:
+def versions(engine: str) -> dict[str, str]:
     """Return the versions on which bit-identity depends."""
     from clearprop import __version__
 
-    return {"clearprop": __version__, "numpy": np.__version__, "python": platform.python_version()}
+    found = {"clearprop": __version__, "numpy": np.__version__, "python": platform.python_version()}
+    if engine == "numba":
+        found["numba"] = version("numba")
+    return found
 
 
-def _plain(number: float) -> float | str:
-    """Return a number as strict JSON can hold it."""
-    return number if math.isfinite(number) else str(float(number))
-
-
-def _number(plain: object) -> float:
-    """Take back what `_plain` returned; a whole number stays one."""
-    if isinstance(plain, str):
-        return float(plain)
-    if isinstance(plain, bool) or not isinstance(plain, int | float):
-        raise TypeError(f"{plain!r} is not a number")
-    return plain
+def _history_tensors(history: History) -> dict[str, NDArray[Any]]:
+    """Return the columns as arrays: they grow with the epochs, and a file's header is bounded."""
+    columns = history.to_dict().values()
+    return {f"training.history.{i}": np.array(values) for i, values in enumerate(columns)}
 
 
 class CheckpointFile:
@@ -102,7 +98,7 @@ class CheckpointFile:
         if self._written_at == (state.epoch, state.epoch_step):
             return
         tensors = checkpoint.network_tensors(training.net) | {"training.moments": state.moments}
-        tensors |= {"training.window": training.window}
+        tensors |= {"training.window": training.window, **_history_tensors(training.history)}
         if training.best_parameters is not None:
             tensors["training.best_parameters"] = training.best_parameters
         metadata = checkpoint.describe_network(training.net) | {"training": self._describe()}
@@ -121,14 +117,12 @@ class CheckpointFile:
             "state": {name: getattr(state, name) for name in _COUNTERS},
             "first_epoch": training.first_epoch,
             "epoch_seconds": training.epoch_seconds,
-            "history": {
-                name: [_plain(v) for v in values] for name, values in training.history.to_dict().items()
-            },
+            "history": list(training.history.columns),
             "stopped": training.history.stopped,
             "early_stopping": training.stopper.to_dict() if training.stopper else None,
             "plateau": training.plateau.to_dict() if training.plateau else None,
             "plateau_factor": training.plateau_factor,
-            "versions": versions(),
+            "versions": versions(training.engine.name),
         }
 
     def _restore(self) -> None:
@@ -162,10 +156,11 @@ class CheckpointFile:
             raise ValueError(
                 f"{self.path} cannot be resumed with other settings: {'; '.join(different)}"
             )
+        here = versions(training.engine.name)
         changed = [
-            f"{name} {version} (now {versions().get(name)})"
-            for name, version in saved["versions"].items()
-            if versions().get(name) != version
+            f"{name} {there} (now {here.get(name)})"
+            for name, there in saved["versions"].items()
+            if here.get(name) != there
         ]
         if saved["n_threads"] != training.settings.n_threads:
             changed.append(f"n_threads {saved['n_threads']} (now {training.settings.n_threads})")
@@ -197,7 +192,10 @@ class CheckpointFile:
         training.window = tensors["training.window"].astype(bool)
         training.best_parameters = tensors.get("training.best_parameters")
         training.first_epoch, training.epoch_seconds = saved["first_epoch"], saved["epoch_seconds"]
-        training.history.columns = {k: [_number(v) for v in vs] for k, vs in saved["history"].items()}
+        training.history.columns = {
+            str(name): tensors[f"training.history.{i}"].tolist()
+            for i, name in enumerate(saved["history"])
+        }
         # A run that was interrupted, or came to its limit, is to go on; one that was done is not.
         training.history.stopped = saved["stopped"] if saved["stopped"] == "early stopping" else ""
         for watch, name in ((training.stopper, "early_stopping"), (training.plateau, "plateau")):
