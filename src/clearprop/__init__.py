@@ -5,28 +5,62 @@ A network you can see through: `Network` trains and predicts, `Network.trace` sh
 ``architecture`` and ``backprop``, in this order.
 """
 
-from clearprop import costs as costs
-from clearprop import data as data
-from clearprop import initializers as initializers
-from clearprop import metrics as metrics
-from clearprop import schedules as schedules
-from clearprop.activations import Activation as Activation
-from clearprop.architecture import Layer as Layer
-from clearprop.architecture import Scaling as Scaling
-from clearprop.checkpoint import CheckpointError as CheckpointError
-from clearprop.costs import Cost as Cost
-from clearprop.network import Network as Network
-from clearprop.network import load as load
-from clearprop.optimizers import LBFGS as LBFGS
-from clearprop.optimizers import SGD as SGD
-from clearprop.optimizers import Adam as Adam
-from clearprop.optimizers import AdamW as AdamW
-from clearprop.optimizers import RMSProp as RMSProp
-from clearprop.trace import Gradient as Gradient
-from clearprop.trace import Trace as Trace
-from clearprop.training import DivergenceError as DivergenceError
-from clearprop.training import EarlyStopping as EarlyStopping
-from clearprop.training import History as History
-from clearprop.training import Training as Training
+from typing import TYPE_CHECKING, Any
+
+from clearprop import costs, data, initializers, metrics, schedules
+from clearprop.activations import Activation
+from clearprop.architecture import Layer, Scaling
+from clearprop.checkpoint import CheckpointError
+from clearprop.costs import Cost
+from clearprop.gradient_check import GradientCheck, check_gradient
+from clearprop.network import Network, load
+from clearprop.optimizers import LBFGS, SGD, Adam, AdamW, RMSProp
+from clearprop.trace import Gradient, Trace
+from clearprop.training import DivergenceError, EarlyStopping, History, Training
+
+if TYPE_CHECKING:
+    from clearprop.estimators import MLPClassifier, MLPRegressor
 
 __version__ = "0.1.0"
+__all__ = [
+    "LBFGS",
+    "SGD",
+    "Activation",
+    "Adam",
+    "AdamW",
+    "CheckpointError",
+    "Cost",
+    "DivergenceError",
+    "EarlyStopping",
+    "Gradient",
+    "GradientCheck",
+    "History",
+    "Layer",
+    "MLPClassifier",
+    "MLPRegressor",
+    "Network",
+    "RMSProp",
+    "Scaling",
+    "Trace",
+    "Training",
+    "check_gradient",
+    "costs",
+    "data",
+    "initializers",
+    "load",
+    "metrics",
+    "schedules",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the estimators when they are first asked for: they bring scikit-learn with them."""
+    if name in ("MLPClassifier", "MLPRegressor"):
+        from clearprop import estimators
+
+        return getattr(estimators, name)
+    raise AttributeError(f"module 'clearprop' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

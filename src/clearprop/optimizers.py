@@ -12,6 +12,7 @@ is not multiplied by the rate, AdamW's decay is multiplied by it.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -222,6 +223,30 @@ class AdamW(Adam):
 
 
 @dataclass(frozen=True)
+class FoldedAdam(Adam):
+    """Adam with its corrections folded into the rate (Kingma and Ba 2015, end of section 2).
+
+    ``p <- p - rate_t * m / (sqrt(v) + epsilon)`` with ``rate_t = rate * sqrt(1 - beta2^t) /
+    (1 - beta1^t)``: Adam whose epsilon is ``epsilon / sqrt(1 - beta2^t)``, as in scikit-learn.
+    """
+
+    def update(
+        self,
+        parameters: Flat,
+        gradient: Flat,
+        moments: Flat,
+        rate: float | Flat,
+        t: int,
+        decay: float | Flat = 1.0,
+    ) -> tuple[Flat, Flat]:
+        """As in `Optimizer.update`."""
+        m = self.beta1 * moments[0] + (1.0 - self.beta1) * gradient
+        v = self.beta2 * moments[1] + (1.0 - self.beta2) * gradient * gradient
+        folded = rate * (math.sqrt(1.0 - self.beta2**t) / (1.0 - self.beta1**t))
+        return parameters - folded * m / (np.sqrt(v) + self.epsilon), np.stack([m, v])
+
+
+@dataclass(frozen=True)
 class LBFGS(Optimizer):
     """Limited-memory BFGS on the whole training set, by SciPy; an epoch is one iteration.
 
@@ -234,17 +259,24 @@ class LBFGS(Optimizer):
     gradient_tolerance, cost_tolerance : float
         The run ends when the largest element of the gradient, or the relative fall of the cost, is
         below this (SciPy's gtol and ftol).
+    evaluations : int, optional
+        Of cost and gradient, after which the run ends (SciPy's maxfun).
     """
 
     learning_rate: float | Schedule = field(default=1.0, repr=False)
     memory: int = 10
     gradient_tolerance: float = 1e-8
     cost_tolerance: float = 0.0
+    evaluations: int | None = None
 
     def __post_init__(self) -> None:
         """Check every argument against its rule."""
-        if isinstance(self.memory, bool) or not isinstance(self.memory, int) or self.memory < 1:
-            raise ValueError(f"memory must be an integer of at least 1, got {self.memory!r}")
+        for name in ("memory", "evaluations"):
+            value = getattr(self, name)
+            if name == "evaluations" and value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")
         for name in ("gradient_tolerance", "cost_tolerance"):
             _checked(self, name, lambda value: value >= 0, "a finite number of at least 0")
 

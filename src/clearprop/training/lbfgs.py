@@ -85,7 +85,7 @@ def run_lbfgs(
             "cost",
             1.0,
         )
-    minimize(
+    found = minimize(
         value_and_gradient,
         start,
         jac=True,
@@ -94,10 +94,11 @@ def run_lbfgs(
         options={
             "maxcor": optimizer.memory,
             "maxiter": target - training.epochs_done,
-            "maxfun": np.iinfo(np.int32).max,
+            "maxfun": optimizer.evaluations or np.iinfo(np.int32).max,
             "gtol": optimizer.gradient_tolerance,
             "ftol": optimizer.cost_tolerance,
         },
     )
     if training.epochs_done < target and not training.history.stopped:
-        training.history.stopped = "converged"
+        limited = optimizer.evaluations is not None and found.nfev >= optimizer.evaluations
+        training.history.stopped = "evaluations" if limited else "converged"

@@ -1,0 +1,150 @@
+"""Weights from scikit-learn's multilayer perceptrons, and back, with equal predictions."""
+
+from __future__ import annotations
+
+import inspect
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn import neural_network
+from sklearn.base import is_classifier
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils.validation import check_is_fitted
+
+from clearprop.estimators import presets
+
+if TYPE_CHECKING:
+    from clearprop.estimators.base import BaseMLP
+
+_THEIR_ACTIVATIONS = {"identity": "identity", "sigmoid": "logistic", "tanh": "tanh", "relu": "relu"}
+_COPIED = [
+    "n_iter_",
+    "t_",
+    "loss_",
+    "loss_curve_",
+    "best_loss_",
+    "validation_scores_",
+    "best_validation_score_",
+    "feature_names_in_",
+    "n_features_in_",
+]
+
+
+def from_sklearn(cls: type[Any], estimator: Any) -> Any:
+    """Return an estimator of class `cls` with the arguments and weights of scikit-learn's.
+
+    Raises
+    ------
+    TypeError
+        If it is another estimator.
+    NotFittedError
+        If it is not fitted.
+    """
+    theirs = _their_class(cls)
+    if not isinstance(estimator, theirs):
+        raise TypeError(f"estimator must be a scikit-learn {theirs.__name__}, got {estimator!r}")
+    check_is_fitted(estimator)
+    made = cls(**estimator.get_params(deep=False))
+    coefs, intercepts = estimator.coefs_, estimator.intercepts_
+    sizes = [W.shape[1] for W in coefs[:-1]]
+    options: SimpleNamespace = made._options()
+    options.sizes = sizes
+    dtype = "float32" if coefs[0].dtype == np.float32 else "float64"
+    if is_classifier(estimator):
+        made._learn_fitted_classes(estimator.classes_, estimator._label_binarizer.y_type_)
+    X, targets = np.zeros((1, coefs[0].shape[0]), dtype), np.zeros((1, coefs[-1].shape[1]))
+    state = made._random_state()
+    made._begin(options, X, targets, None, dtype, made._seed(state))
+    made._start_from(list(zip(coefs, intercepts, strict=True)))
+    for name in _COPIED:
+        if hasattr(estimator, name):
+            setattr(made, name, getattr(estimator, name))
+    made.loss_curve_ = list(getattr(estimator, "loss_curve_", []))
+    return made
+
+
+def _their_class(cls: type[Any]) -> type[Any]:
+    theirs: type[Any] = (
+        neural_network.MLPClassifier if cls._kind == "classifier" else neural_network.MLPRegressor
+    )
+    return theirs
+
+
+def to_sklearn(estimator: BaseMLP) -> Any:
+    """Return a fitted estimator of scikit-learn's; linear preprocessing goes into the weights.
+
+    Raises
+    ------
+    ValueError
+        If scikit-learn has no such network.
+    """
+    theirs = _their_class(type(estimator))
+    net = estimator.network_
+    hidden = {_THEIR_ACTIVATIONS.get(layer.function.name) for layer in net.layers[:-1]}
+    hidden = hidden or {"relu"}
+    if None in hidden or len(hidden) > 1:
+        names = ", ".join(layer.function.name for layer in net.layers[:-1])
+        raise ValueError(f"scikit-learn has one of its activations for all layers, got {names}")
+    kind = getattr(estimator, "_target_kind", None)
+    if kind in ("single", "multiclass-multioutput") or (
+        kind == "binary" and net.sizes[-1] == 2 and estimator.out_activation_ == "softmax"
+    ):
+        raise ValueError(f"scikit-learn has no such output layer: {kind}, {net.sizes[-1]} outputs")
+    if any(bias is None for bias in net.biases):
+        raise ValueError("scikit-learn has biases in every layer")
+    made = theirs(**_their_arguments(estimator, theirs, str(hidden.pop())))
+    made.coefs_ = [W.T.copy() for W in net.weights]
+    made.intercepts_ = [b.copy() for b in net.biases if b is not None]
+    _fold(estimator, made)
+    made.n_layers_, made.n_outputs_ = estimator.n_layers_, estimator.n_outputs_
+    made.out_activation_ = estimator.out_activation_
+    for name in _COPIED:
+        if hasattr(estimator, name):
+            setattr(made, name, getattr(estimator, name))
+    if kind is not None:
+        binarizer = LabelBinarizer().fit(estimator.classes_)
+        if kind == "multilabel-indicator":
+            binarizer.fit(np.eye(len(estimator.classes_), dtype=int))
+        made._label_binarizer, made.classes_ = binarizer, binarizer.classes_
+    return made
+
+
+def _their_arguments(estimator: BaseMLP, theirs: type[Any], activation: str) -> dict[str, Any]:
+    known = inspect.signature(theirs.__init__).parameters
+    explicit = presets.given(estimator)
+    chosen = {
+        name: presets.argument(estimator, estimator._kind, name, explicit)
+        for name in estimator.get_params(deep=False)
+        if name in known
+    }
+    chosen["activation"] = activation
+    chosen["hidden_layer_sizes"] = tuple(estimator.network_.sizes[1:-1])
+    if chosen.get("loss") not in (None, "squared_error", "poisson"):
+        chosen["loss"] = "squared_error"  # what is left of it in a prediction: identity outputs
+    if chosen["solver"] not in ("lbfgs", "sgd", "adam"):
+        chosen["solver"] = "adam"
+    if chosen["learning_rate"] not in ("constant", "invscaling", "adaptive"):
+        chosen["learning_rate"] = "constant"
+    if chosen["verbose"] == "bar":
+        chosen["verbose"] = True
+    return chosen
+
+
+def _fold(estimator: BaseMLP, made: Any) -> None:
+    """Take preprocessing into the first layer, and the targets' scale into the last."""
+    then = estimator.preprocessing_
+    if then is not None:
+        if then.clip:
+            raise ValueError(
+                "scikit-learn has no smooth clip: preprocessing='robust' cannot move there"
+            )
+        W = made.coefs_[0].astype(np.float64) * then.factor[:, None]
+        made.intercepts_[0] = (made.intercepts_[0] - then.shift @ W).astype(made.coefs_[0].dtype)
+        made.coefs_[0] = W.astype(made.coefs_[0].dtype)
+    scale = getattr(estimator, "target_scale_", None)
+    if scale is not None:
+        dtype = made.coefs_[-1].dtype
+        made.coefs_[-1] = (made.coefs_[-1] * scale).astype(dtype)
+        shift = estimator.target_shift_
+        made.intercepts_[-1] = (made.intercepts_[-1] * scale + shift).astype(dtype)

@@ -1,0 +1,234 @@
+"""Fitted estimators as safetensors files: numbers and JSON, nothing that could be executed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clearprop import checkpoint, costs, optimizers, schedules
+from clearprop.activations import Activation
+from clearprop.checkpoint import CheckpointError
+from clearprop.costs import Cost
+from clearprop.estimators import presets
+from clearprop.estimators.grouped import grouped_cross_entropy
+from clearprop.estimators.inputs import Preprocessing
+from clearprop.estimators.training import Progress
+from clearprop.initializers import INITIALIZERS, Initializer
+from clearprop.network import load as load_network
+from clearprop.optimizers import Optimizer
+from clearprop.schedules import Schedule
+from clearprop.training import History
+
+if TYPE_CHECKING:
+    from clearprop.estimators.base import BaseMLP
+
+_ATTRIBUTES = [
+    "n_iter_",
+    "t_",
+    "loss_",
+    "best_loss_",
+    "loss_curve_",
+    "validation_scores_",
+    "best_validation_score_",
+    "_target_kind",
+    "_no_improvement_count",
+]
+_LEFT_OUT = ("callbacks",)  # functions; a scorer of one's own is one too
+
+
+def save(estimator: BaseMLP, path: str | os.PathLike[str]) -> None:
+    """Write `estimator` to `path`, atomically."""
+    net = estimator.network_.copy()
+    names = getattr(estimator, "feature_names_in_", None)
+    net.feature_names = None if names is None else tuple(map(str, names))
+    net.about = {"estimator": _describe(estimator)}
+    tensors = checkpoint.network_tensors(net)
+    going_on = estimator._going_on
+    if going_on is not None:
+        tensors["training.moments"] = going_on.moments
+    checkpoint.write_tensors(
+        Path(os.path.expanduser(os.fspath(path))), tensors, checkpoint.describe_network(net)
+    )
+
+
+def load(cls: type[Any], path: str | os.PathLike[str], custom: Iterable[Activation | Cost]) -> Any:
+    """Return the estimator of class `cls` in the file.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is damaged, or holds something else.
+    """
+    own = list(custom)
+    where = Path(os.path.expanduser(os.fspath(path)))
+    tensors, metadata = checkpoint.read_tensors(where)
+    about = metadata.get("about") or {}
+    data = about.get("estimator") if isinstance(about, dict) else None
+    if not isinstance(data, dict):
+        raise CheckpointError(f"{where} holds a network, not an estimator; read it with clearprop.load")
+    if data.get("class") != cls.__name__:
+        raise CheckpointError(f"{where} holds a {data.get('class')}, not a {cls.__name__}")
+    try:
+        if data["groups"]:
+            own.append(grouped_cross_entropy(tuple(int(size) for size in data["groups"])))
+        net = load_network(where, own)
+        return _restore(cls, data, net, tensors, {each.name: each for each in own})
+    except CheckpointError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        raise CheckpointError(f"{where} does not describe an estimator: {problem}") from None
+
+
+def _describe(estimator: BaseMLP) -> dict[str, Any]:
+    then, scale = estimator.preprocessing_, getattr(estimator, "target_scale_", None)
+    going_on = estimator._going_on
+    arguments = {
+        name: _plain(value)
+        for name, value in estimator.get_params(deep=False).items()
+        if name not in _LEFT_OUT and not (name in ("scoring", "random_state") and not _is_plain(value))
+    }
+    classes: Any = getattr(estimator, "classes_", None)
+    groups = list(getattr(estimator, "_groups", ()))
+    return {
+        "class": type(estimator).__name__,
+        "arguments": arguments,
+        "given": sorted(presets.remembered(estimator)),
+        "classes": [_labels(each) for each in (classes if groups else [classes])]
+        if classes is not None
+        else None,
+        "groups": groups,
+        "preprocessing": None
+        if then is None
+        else {"shift": then.shift.tolist(), "factor": then.factor.tolist(), "clip": then.clip},
+        "target": None
+        if scale is None
+        else {"shift": estimator.target_shift_.tolist(), "scale": scale.tolist()},
+        "attributes": {
+            name: _finite(getattr(estimator, name)) for name in _ATTRIBUTES if hasattr(estimator, name)
+        },
+        "going_on": None
+        if going_on is None
+        else [going_on.optimizer, going_on.updates, going_on.first_epoch, going_on.rate_factor],
+        "history": {name: _finite(values) for name, values in estimator.history_.columns.items()},
+        "out_activation": estimator.out_activation_,
+    }
+
+
+def _labels(classes: Any) -> dict[str, Any]:
+    array = np.asarray(classes)
+    kind = "object" if array.dtype == object else array.dtype.str
+    return {"dtype": kind, "values": array.tolist()}
+
+
+def _finite(value: Any) -> Any:
+    """Return floats as strict JSON can hold them: what is not finite becomes text."""
+    if isinstance(value, list):
+        return [_finite(each) for each in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return value if not isinstance(value, float) or np.isfinite(value) else {"float": str(value)}
+
+
+def _back(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_back(each) for each in value]
+    return float(value["float"]) if isinstance(value, dict) and set(value) == {"float"} else value
+
+
+def _is_plain(value: Any) -> bool:
+    try:
+        json.dumps(_finite(value))
+    except TypeError:
+        return False
+    return True
+
+
+def _plain(value: Any) -> Any:
+    """Return an argument as JSON-able data; tuples, dicts and our own objects say what they are."""
+    if isinstance(value, Schedule):
+        return {"schedule": schedules.describe(value)}
+    if isinstance(value, Optimizer):
+        return {"optimizer": optimizers.describe(value)}
+    if isinstance(value, Cost):
+        return {"cost": [value.name, value.reduction, dict(value.parameters)]}
+    if isinstance(value, Initializer):
+        return {"initializer": [value.name, dict(value.parameters)]}
+    if isinstance(value, Activation):
+        return {"activation": [part.name for part in value.parts] or value.name}
+    if isinstance(value, tuple):
+        return {"tuple": [_plain(each) for each in value]}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    if isinstance(value, dict):
+        return {"dict": [[_plain(key), _plain(each)] for key, each in value.items()]}
+    if isinstance(value, np.ndarray):
+        return {"tuple": value.tolist()}
+    return _finite(value)
+
+
+def _argument(data: Any, own: dict[str, Any]) -> Any:
+    if isinstance(data, list):
+        return [_argument(each, own) for each in data]
+    if not isinstance(data, dict):
+        return data
+    ((kind, value),) = data.items()
+    if kind == "schedule":
+        return schedules.from_description(value)
+    if kind == "optimizer":
+        fields = dict(value)
+        made = optimizers.OPTIMIZERS[fields.pop("name")]
+        return made(**fields | {"learning_rate": schedules.from_description(fields["learning_rate"])})
+    if kind == "cost":
+        name, reduction, parameters = value
+        return own[name] if name in own else costs.COSTS[name](reduction=reduction, **parameters)
+    if kind == "initializer":
+        return INITIALIZERS[value[0]](**value[1])
+    if kind == "activation":
+        names = value if isinstance(value, list) else [value]
+        found = [own.get(name, name) for name in names]
+        return found if isinstance(value, list) else found[0]
+    if kind == "tuple":
+        return tuple(_argument(each, own) for each in value)
+    if kind == "dict":
+        return {_argument(key, own): _argument(each, own) for key, each in value}
+    return _back(data)
+
+
+def _restore(
+    cls: type[Any], data: dict[str, Any], net: Any, tensors: dict[str, Any], own: dict[str, Any]
+) -> Any:
+    made = cls(**{name: _argument(value, own) for name, value in data["arguments"].items()})
+    presets.set_given(made, frozenset(data["given"]))
+    made.network_ = net
+    made.n_features_in_ = net.sizes[0]
+    if net.feature_names is not None:
+        made.feature_names_in_ = np.array(net.feature_names, dtype=object)
+    if data["classes"] is not None:
+        classes = [np.array(each["values"], dtype=each["dtype"]) for each in data["classes"]]
+        made._groups = tuple(data["groups"])
+        made.classes_ = classes if made._groups else classes[0]
+    then, target = data["preprocessing"], data["target"]
+    made.preprocessing_ = then and Preprocessing(
+        np.array(then["shift"], np.float64), np.array(then["factor"], np.float64), bool(then["clip"])
+    )
+    if cls._kind == "regressor":
+        made.target_shift_ = target and np.array(target["shift"], np.float64)
+        made.target_scale_ = target and np.array(target["scale"], np.float64)
+    for name, value in data["attributes"].items():
+        if name in _ATTRIBUTES:
+            setattr(made, name, _back(value))
+    made.n_layers_, made.n_outputs_ = len(net.sizes), net.sizes[-1]
+    made.out_activation_ = data["out_activation"]
+    made.history_ = History()
+    made.history_.columns = {name: _back(values) for name, values in data["history"].items()}
+    made._going_on = None
+    if data["going_on"] is not None:
+        name, updates, first_epoch, factor = data["going_on"]
+        moments = np.array(tensors["training.moments"])
+        made._going_on = Progress(str(name), moments, int(updates), int(first_epoch), float(factor))
+    return made

@@ -1,0 +1,77 @@
+"""What a preset changes, and which arguments were given: an argument that was given wins."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+from weakref import WeakKeyDictionary
+
+# Remembered beside the estimators: scikit-learn allows __init__ to set its parameters only.
+_GIVEN: WeakKeyDictionary[Any, frozenset[str]] = WeakKeyDictionary()
+
+_REALMLP_S: dict[str, Any] = {
+    "hidden_layer_sizes": (256, 256, 256),
+    "solver": "adam",
+    "alpha": 0.0,
+    "batch_size": 256,
+    "max_iter": 256,
+    "beta_2": 0.95,
+    "initializer": "lecun_normal",
+    "bias_initializer": "normal",
+    "early_stopping": True,
+    "validation_fraction": 0.2,
+    "n_iter_no_change": float("inf"),
+    "preprocessing": "robust",
+    "dtype": "float32",
+}
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    "sklearn": {"classifier": {}, "regressor": {}},
+    "realmlp-s": {
+        "classifier": _REALMLP_S
+        | {"activation": "selu", "learning_rate_init": 0.04, "label_smoothing": 0.1},
+        "regressor": _REALMLP_S
+        | {"activation": "mish", "learning_rate_init": 0.07, "target": "standardize"},
+    },
+}
+
+
+def remember_given(estimator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Note which arguments an estimator is constructed with."""
+    names = list(inspect.signature(type(estimator).__init__).parameters)[1:]
+    _GIVEN[estimator] = frozenset(names[: len(args)]) | frozenset(kwargs)
+
+
+def given(estimator: Any) -> frozenset[str]:
+    """Return the names of the arguments that were given, or are not at their defaults."""
+    parameters = inspect.signature(type(estimator).__init__).parameters
+    changed = {
+        name
+        for name, parameter in parameters.items()
+        if name != "self" and getattr(estimator, name) is not parameter.default
+    }
+    return _GIVEN.get(estimator, frozenset()) | frozenset(
+        name for name in changed if not _same(getattr(estimator, name), parameters[name].default)
+    )
+
+
+def set_given(estimator: Any, names: frozenset[str]) -> None:
+    """Take over what another estimator was given."""
+    _GIVEN[estimator] = names
+
+
+def remembered(estimator: Any) -> frozenset[str]:
+    """Return only what was given as an argument."""
+    return _GIVEN.get(estimator, frozenset())
+
+
+def _same(value: Any, default: Any) -> bool:
+    try:
+        return type(value) is type(default) and bool(value == default)
+    except ValueError:  # arrays
+        return False
+
+
+def argument(estimator: Any, kind: str, name: str, explicit: frozenset[str]) -> Any:
+    """Return an argument's value: the estimator's own if it was given, else the preset's, if any."""
+    preset = PRESETS[estimator.preset][kind]
+    return preset[name] if name in preset and name not in explicit else getattr(estimator, name)

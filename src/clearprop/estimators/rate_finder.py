@@ -1,0 +1,155 @@
+"""Which learning rate to begin with: the range test of Smith (2017)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+if TYPE_CHECKING:
+    from clearprop.estimators.base import BaseMLP
+    from clearprop.estimators.training import EstimatorTraining
+
+
+@dataclass(frozen=True, eq=False)
+class LearningRates:
+    """What a range test found.
+
+    Attributes
+    ----------
+    rates, losses : ndarray
+        The learning rate of every step, and its batch's loss, smoothed.
+    suggestion : float
+        Where the loss falls most steeply with the logarithm of the rate.
+    """
+
+    rates: NDArray[np.float64]
+    losses: NDArray[np.float64]
+    suggestion: float
+
+    def plot(self, path: str | None = None) -> Any:
+        """Draw the losses against the rates, with the suggestion; return the matplotlib figure.
+
+        Parameters
+        ----------
+        path : str, optional
+            Where to save the picture.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed (the extra ``plot``).
+        """
+        try:
+            from matplotlib.figure import Figure
+        except ImportError:
+            raise ImportError("plot needs matplotlib: pip install 'clearprop[plot]'") from None
+        figure = Figure(figsize=(6, 4), layout="constrained")
+        axes = figure.add_subplot()
+        axes.plot(self.rates, self.losses)
+        axes.axvline(self.suggestion, color="0.5", linestyle="--")
+        axes.annotate(
+            f"suggestion {self.suggestion:.2g}",
+            (self.suggestion, self.losses.max()),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="top",
+        )
+        axes.set_xscale("log")
+        axes.set_xlabel("learning rate")
+        axes.set_ylabel("loss of a batch, smoothed")
+        axes.spines[["top", "right"]].set_visible(False)
+        if path is not None:
+            figure.savefig(path, dpi=150)
+        return figure
+
+
+class _Stop(Exception):
+    """Carries the training out of the fit that prepared it."""
+
+
+def find(
+    estimator: BaseMLP, X: Any, y: Any, sample_weight: Any, smallest: float, largest: float, steps: int
+) -> LearningRates:
+    """Return the losses of `steps` steps whose rate grows from `smallest` to `largest`.
+
+    Raises
+    ------
+    ValueError
+        If the rates are not ``0 < smallest < largest``, there are fewer than 10 steps, or the solver
+        has no learning rate.
+    """
+    if not 0 < smallest < largest < np.inf:
+        raise ValueError(
+            f"smallest and largest must be above 0 and in this order, got {smallest} and {largest}"
+        )
+    if steps < 10:
+        raise ValueError(f"steps must be at least 10, got {steps}")
+    probe = clone(estimator)
+    explicit = {"early_stopping": False, "scoring": None, "learning_rate": "constant", "verbose": False}
+    probe.set_params(**explicit, callbacks=())
+    if probe._options().lbfgs:
+        raise ValueError("find_learning_rate needs a solver with a learning rate, got lbfgs")
+    training = _prepared(probe, X, y, sample_weight)
+    rates = np.geomspace(smallest, largest, steps)
+    losses: list[float] = []
+    for rate in rates:
+        loss = _one_step(training, float(rate))
+        if loss is None or (losses and loss > 4.0 * max(min(losses), 1e-12) and len(losses) > 10):
+            break
+        losses.append(loss)
+    if len(losses) < 3:
+        raise ValueError(
+            f"the loss is not finite at a learning rate of {smallest:g}; try a smaller one"
+        )
+    smooth = _smoothed(np.array(losses))
+    used = rates[: len(losses)]
+    falling = np.gradient(smooth, np.log(used))
+    return LearningRates(used, smooth, float(used[int(np.argmin(falling))]))
+
+
+def _prepared(probe: BaseMLP, X: Any, y: Any, sample_weight: Any) -> EstimatorTraining:
+    """Return the training that `fit` would run, not begun."""
+    caught: list[EstimatorTraining] = []
+
+    def catch(training: EstimatorTraining) -> None:
+        caught.append(training)
+        raise _Stop
+
+    probe._before_training = catch  # type: ignore[method-assign]
+    try:
+        probe.fit(X, y, sample_weight)
+    except _Stop:
+        pass
+    finally:
+        del probe._before_training
+    return caught[0]
+
+
+def _one_step(training: EstimatorTraining, rate: float) -> float | None:
+    state, plan = training.state, training.plan
+    before, rows = state.epoch_cost, _rows_of(training)
+    report = training.engine.run(plan, state, training.data, training.order, np.array([rate]))
+    if report.bad:
+        return None
+    loss = (state.epoch_cost - before) / rows
+    if state.epoch_step == plan.steps_per_epoch:
+        state.epoch, state.epoch_step, state.epoch_cost = state.epoch + 1, 0, 0.0
+    return loss
+
+
+def _rows_of(training: EstimatorTraining) -> int:
+    plan, step = training.plan, training.state.epoch_step
+    return min(plan.batch_size, plan.n_samples - step * plan.batch_size)
+
+
+def _smoothed(losses: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a running mean that forgets by 0.9 a step, without the pull towards its start."""
+    mean, out = 0.0, np.empty_like(losses)
+    for i, loss in enumerate(losses):
+        mean = 0.9 * mean + 0.1 * loss
+        out[i] = mean / (1.0 - 0.9 ** (i + 1))
+    return out

@@ -1,0 +1,229 @@
+"""A training whose data are prepared already, and what scikit-learn does after every epoch of one."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearprop import backprop
+from clearprop.engines import Data, Plan
+from clearprop.optimizers import LBFGS
+from clearprop.training import Training
+
+if TYPE_CHECKING:
+    from clearprop.network import Network
+
+SMALLEST_RATE = 1e-6  # below which learning_rate="adaptive" ends the training, as in scikit-learn
+
+
+class Progress(NamedTuple):
+    """Where an estimator's training is, besides its network: what partial_fit goes on from."""
+
+    optimizer: str  # the name of its class; another one starts afresh
+    moments: NDArray[Any]
+    updates: int
+    first_epoch: int
+    rate_factor: float
+
+
+class EstimatorTraining(Training):
+    """A `Training` on data that are checked, encoded and scaled.
+
+    Parameters
+    ----------
+    net : Network
+    data, validation : Data
+        As the engines take them.
+    labelled : bool
+        Whether the targets are classes.
+    shuffle : bool
+        Whether each epoch has an order of its own.
+    over_batch_weight : bool
+        scikit-learn's convention of what a step divides by; see `Plan`.
+    progress : Progress, optional
+        What to go on from.
+    """
+
+    def __init__(
+        self,
+        net: Network,
+        data: Data,
+        validation: Data | None,
+        *,
+        labelled: bool,
+        shuffle: bool,
+        over_batch_weight: bool,
+        going_on: Progress | None,
+        **settings: Any,
+    ) -> None:
+        self._prepared, self._labelled = data, labelled
+        self._shuffle, self._over_batch_weight = shuffle, over_batch_weight
+        self.rate_factor = 1.0
+        super().__init__(net, None, None, validation_data=validation, **settings)
+        if going_on and going_on.optimizer == type(self.settings.optimizer).__name__:
+            self.state.moments[:] = going_on.moments
+            self.state.updates = going_on.updates
+            self.first_epoch = going_on.first_epoch
+            self.rate_factor = going_on.rate_factor
+
+    @property
+    def progress(self) -> Progress:
+        """What the next training of this estimator goes on from."""
+        name = type(self.settings.optimizer).__name__
+        moments, updates = self.state.moments, self.state.updates
+        return Progress(name, moments, updates, self.first_epoch, self.rate_factor)
+
+    def _prepare(self, X: Any, Y: Any, sample_weight: Any) -> Data:
+        data = self._prepared
+        if self.settings.label_smoothing:
+            data = data._replace(Y=self._smoothed(data.Y))
+        architecture = self.net.architecture
+        architecture.cost.check_targets(architecture.output, data.Y)
+        return data
+
+    def _prepare_validation(self, validation_data: Any) -> Data:
+        data: Data = validation_data
+        return data
+
+    def _make_plan(self) -> Plan:
+        plan = super()._make_plan()
+        return dataclasses.replace(plan, over_batch_weight=self._over_batch_weight)
+
+    @property
+    def order(self) -> NDArray[np.int64]:
+        """The order of samples in the epoch that is going on."""
+        # One batch of everything has no order; without one, rows are gathered in place.
+        if self._shuffle and self.plan.steps_per_epoch > 1:
+            return super().order
+        return np.arange(self.plan.n_samples)
+
+    def _rates(self, n_steps: int) -> NDArray[np.float64]:
+        return super()._rates(n_steps) * self.rate_factor
+
+    def loss(self, row: dict[str, float]) -> float:
+        """Return an epoch's cost with the penalties, whatever the engine has put into it."""
+        if self.plan.over_batch_weight and not isinstance(self.settings.optimizer, LBFGS):
+            return row["cost"]
+        plan = self.plan
+        return row["cost"] + backprop.penalty(
+            plan.architecture, self.state.parameters, plan.l2, plan.l1
+        )
+
+
+class Follower:
+    """What scikit-learn's perceptrons do after an epoch: losses, scores, patience, rates.
+
+    Parameters
+    ----------
+    tol, patience : float
+        An epoch is an improvement if the loss falls (or the score rises) by `tol`; the training ends
+        after more than `patience` others in a row.
+    best_loss, best_score : float
+        So far, in the trainings that this one goes on from.
+    watches_score : bool
+        Whether the validation score decides; the best epoch's parameters are kept then, in
+        `best_parameters`.
+    score : callable, optional
+        Returns the validation score of the network as it is; without it, it is the history's.
+    latest_of_equals : bool
+        Whether of epochs that score alike the last one counts as the best.
+    policy : str
+        "constant", "invscaling" or "adaptive".
+    power_t, samples_seen, samples_in_epoch : float
+        Of "invscaling".
+    report : callable, optional
+        Prints a line.
+    """
+
+    def __init__(
+        self,
+        *,
+        tol: float,
+        patience: float,
+        best_loss: float,
+        best_score: float,
+        no_improvement: int,
+        watches_score: bool,
+        score: Callable[[], float] | None,
+        latest_of_equals: bool,
+        policy: str,
+        base_rate: float,
+        power_t: float,
+        samples_seen: int,
+        samples_in_epoch: int,
+        first_iteration: int,
+        loss_offset: float,
+        report: Callable[[str], None] | None,
+    ) -> None:
+        self.tol, self.patience = tol, patience
+        self.best_loss, self.best_score = best_loss, best_score
+        self.no_improvement = no_improvement
+        self.watches_score, self.score = watches_score, score
+        self.latest_of_equals = latest_of_equals
+        self.policy, self.base_rate, self.power_t = policy, base_rate, power_t
+        self.samples_seen, self.samples_in_epoch = samples_seen, samples_in_epoch
+        self.iteration, self.loss_offset, self.report = first_iteration, loss_offset, report
+        self.losses: list[float] = []
+        self.scores: list[float] = []
+        self.best_parameters: NDArray[Any] | None = None
+        self.stopped = False
+
+    def __call__(self, training: EstimatorTraining) -> bool:
+        """Take note of the epoch that has just ended; return whether the training is to end."""
+        row = training.history.rows()[-1]
+        loss = training.loss(row) + self.loss_offset
+        self.losses.append(loss)
+        self.iteration += 1
+        self.samples_seen += self.samples_in_epoch
+        self._say(f"Iteration {self.iteration}, loss = {loss:.8f}")
+        score = row.get("validation_score") if self.score is None else self.score()
+        if score is not None and self.score is not None:
+            columns = training.history.columns
+            columns.setdefault("validation_score", [math.nan] * len(training.history))[-1] = score
+        if self.watches_score:
+            assert score is not None
+            self._see_score(training, score)
+        else:
+            improved = loss <= self.best_loss - self.tol
+            self.no_improvement = 0 if improved else self.no_improvement + 1
+        self.best_loss = min(self.best_loss, loss)
+        if isinstance(training.settings.optimizer, LBFGS):
+            return False
+        if self.policy == "invscaling":
+            training.rate_factor = (self.samples_seen + 1.0) ** -self.power_t
+        return self._is_over(training)
+
+    def _see_score(self, training: EstimatorTraining, score: float) -> None:
+        self.scores.append(score)
+        self._say(f"Validation score: {score:f}")
+        improved = score >= self.best_score + self.tol
+        self.no_improvement = 0 if improved else self.no_improvement + 1
+        if score > self.best_score or (self.latest_of_equals and score == self.best_score):
+            self.best_score = score
+            self.best_parameters = training.state.parameters.copy()
+
+    def _is_over(self, training: EstimatorTraining) -> bool:
+        if self.no_improvement <= self.patience:
+            return False
+        what = "Validation score" if self.watches_score else "Training loss"
+        said = f"{what} did not improve more than tol={self.tol:f} for {self.patience} epochs."
+        if self.policy == "adaptive":
+            rate = self.base_rate * training.rate_factor
+            if rate > SMALLEST_RATE:
+                training.rate_factor /= 5.0
+                self.no_improvement = 0
+                self._say(f"{said} Setting learning rate to {rate / 5.0:f}")
+                return False
+            said += " Learning rate too small."
+        self._say(f"{said} Stopping.")
+        self.stopped = True
+        return True
+
+    def _say(self, line: str) -> None:
+        if self.report is not None:
+            self.report(line)
