@@ -45,6 +45,8 @@ def tell(problem: BaseException, debug: bool = False) -> int:
 
     With `debug` its traceback comes first.
     """
+    if isinstance(problem, SystemExit) and isinstance(problem.__context__, BrokenPipeError):
+        problem = problem.__context__  # typer has made 1 of it
     if isinstance(problem, SystemExit):
         return problem.code if isinstance(problem.code, int) else FAILED
     if isinstance(problem, Terminated):

@@ -21,6 +21,7 @@ from clearprop.cli.apply import (
 )
 from clearprop.gradient_check import check_gradient
 from clearprop.training.history import TIMES
+from clearprop.training.resume import history_columns
 
 _TAIL = 5  # epochs of a checkpoint's history
 
@@ -31,8 +32,10 @@ def info(model_file: ModelArgument, as_json: JsonOption = False) -> None:
     Example: clearprop info digits.safetensors
     """
     net = cp.load(model_file)
-    _, metadata = checkpoint.read_tensors(model.expanded(model_file))
+    tensors, metadata = checkpoint.read_tensors(model.expanded(model_file))
     training = metadata.get("training")
+    if training is not None:
+        training["history"] = history_columns(tensors, training["history"])
     if as_json:
         terminal.print_json(_described(net, metadata, training))
         return
@@ -101,7 +104,7 @@ def _checkpoint_facts(training: dict[str, Any]) -> list[tuple[str, str]]:
 def _tail(columns: dict[str, list[Any]]) -> Any:
     history = cp.History()
     history.columns = {
-        name: [float(value) for value in values[-_TAIL:]]
+        name: values[-_TAIL:]
         for name, values in columns.items()
         if name not in ("learning_rate", *TIMES)
     }

@@ -1,0 +1,671 @@
+"""The command line: real processes where a process matters, ``main`` called here where it does not."""
+
+import csv
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import clearprop as cp
+from clearprop.cli import app, inspect, model, pictures
+from clearprop.gradient_check import GradientCheck
+
+COMMAND = [sys.executable, "-m", "clearprop"]
+NUMPY = ("--engine", "numpy")  # nothing to compile
+QUICK = ("--epochs", "2", *NUMPY)
+
+
+def environment(**changes):
+    return {**os.environ, **changes}
+
+
+def process(*arguments, cwd, **options):
+    return subprocess.run(
+        [*COMMAND, *arguments], cwd=cwd, capture_output=True, text=True, timeout=120, **options
+    )
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """Work in an empty folder, and leave this process as it was."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(app, "_listen", lambda: None)
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    for name in ("LC_ALL", "LANG", "FORCE_COLOR", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    return tmp_path
+
+
+@pytest.fixture
+def clearprop(here, capsys):
+    """Call ``main`` in this process; return exit code, standard output and standard error."""
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            app.main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return ended.value.code, out, err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    """Run ``clearprop train digits`` once, with no option that matters."""
+    folder = tmp_path_factory.mktemp("digits")
+    done = process("train", "digits", "--seed", "1", *NUMPY, cwd=folder)
+    return folder / "digits.safetensors", done
+
+
+@pytest.fixture
+def table(here):
+    """Write a CSV whose target is a quantity in the millions, and one without the target."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 3))
+    y = 3e6 + 1e6 * (2 * X[:, 0] - X[:, 1] * X[:, 2])
+    rows = [",".join(map(str, [*x, t])) for x, t in zip(X, y, strict=True)]
+    (here / "prices.csv").write_text("\n".join(["a,b,c,price", *rows]))
+    (here / "new.csv").write_text("\n".join(["c,a,b", *(f"{c},{a},{b}" for a, b, c in X[:5])]))
+    return X, y
+
+
+# What train shows and keeps
+
+
+def test_train_digits_shows_result_curve_wrong_images_and_what_to_do_next(digits):
+    path, done = digits
+    assert done.returncode == 0, done.stderr
+    accuracy = float(re.search(r"test accuracy +([\d.]+) %  \(\d+ of 360 right\)", done.stdout)[1])
+    assert accuracy > 95
+    assert "training cost (log)" in done.stdout
+    assert re.search(r"[\u2801-\u28ff]", done.stdout)
+    assert re.search(r"is \d, read as \d", done.stdout)
+    assert "██" in done.stdout
+    assert "saved               digits.safetensors" in done.stdout
+    assert path.exists()
+    assert "clearprop evaluate digits.safetensors digits" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert "epoch 30/30" in done.stderr
+    assert "epoch 30/30" not in done.stdout
+
+
+def test_the_next_command_that_train_names_works(digits, clearprop, monkeypatch):
+    path, done = digits
+    monkeypatch.chdir(path.parent)
+    (command,) = re.findall(r"clearprop (evaluate .*)", done.stdout)
+    result = json.loads(clearprop(*command.split(), "--json")[1])
+    shown = float(re.search(r"test accuracy +([\d.]+) %", done.stdout)[1])
+    assert set(result) == {"part", "n_samples", "cost", "accuracy"}
+    assert (result["part"], result["n_samples"]) == ("test", 360)
+    assert result["accuracy"] * 100 == pytest.approx(shown, abs=0.05)
+
+
+def test_digits_with_no_option_reaches_97_percent_in_the_median_of_five_seeds(clearprop):
+    reached = []
+    for seed in range(5):
+        assert clearprop("train", "digits", "--seed", seed, *NUMPY)[0] == 0
+        reached.append(cp.load("digits.safetensors").about["result"]["accuracy"])
+    assert np.median(reached) >= 0.97
+
+
+def test_diabetes_with_no_option_explains_its_target(clearprop):
+    code, out, _ = clearprop("train", "diabetes", "--seed", 0, *NUMPY)
+    assert code == 0
+    assert float(re.search(r"test R2 +([-\d.]+)", out)[1]) > 0.2
+
+
+def test_a_table_in_millions_trains_and_the_model_speaks_raw_units(clearprop, table):
+    X, y = table
+    code, _, err = clearprop("train", "prices.csv", "--target", "price", "--seed", 0, *NUMPY)
+    assert code == 0
+    assert "60 rows are held out" in err
+    net = cp.load("prices.safetensors")
+    assert cp.metrics.r2(net.predict(X), y[:, None]) > 0.7
+    assert net.about["n_samples"] == 240
+    result = json.loads(clearprop("evaluate", "prices.safetensors", "prices.csv", "--json")[1])
+    assert set(result) == {"part", "n_samples", "cost", "mae", "rmse", "r2"}
+    residual = net.predict(X)[:, 0] - y
+    assert result["rmse"] == pytest.approx(np.sqrt((residual**2).mean()), rel=1e-4)
+
+
+def test_a_checkpoint_of_standardized_targets_is_read_in_raw_units(clearprop, table):
+    trained = ("prices.csv", "--target", "price", "--seed", 0, *QUICK)
+    clearprop("train", *trained, "--checkpoint", "run.ckpt")
+    _, from_model, _ = clearprop("predict", "prices.safetensors", "new.csv")
+    _, from_checkpoint, _ = clearprop("predict", "run.ckpt", "new.csv")
+    assert from_model == from_checkpoint
+    assert np.abs(cp.load("run.ckpt").predict(table[0])).max() < 100  # standardized still
+
+
+def test_an_offset_that_float32_cannot_hold_makes_the_model_float64():
+    net = cp.Network([1, 2, 1], output="identity", cost="quadratic", seed=0)
+    net.about = {"target_units": {"shift": [1.7e9], "factor": [0.5]}}
+    raw = model.in_raw_units(net)
+    X = np.array([[0.3], [0.9]])
+    assert raw.dtype == "float64"
+    wanted = net.predict(X).astype(np.float64) * 0.5 + 1.7e9
+    np.testing.assert_allclose(raw.predict(X), wanted, rtol=0, atol=1e-6)
+    assert "target_units" in net.about
+    assert "target_units" not in raw.about
+
+
+def test_validation_is_drawn_and_logged(clearprop):
+    code, out, _ = clearprop(
+        "train", "iris", "--seed", 0, "--validation", "0.25", "--log", "history.csv", *QUICK
+    )
+    assert code == 0
+    assert "cost ── train ╌╌ valid" in out
+    with open("history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert float(rows[1]["validation_accuracy"]) >= 0
+
+
+def test_a_log_that_cannot_be_written_is_only_warned_of(clearprop):
+    code, _, err = clearprop("train", "iris", "--log", "no/such/folder.csv", *QUICK)
+    assert code == 0
+    assert err.count("warning: the log no/such/folder.csv cannot be written") == 1
+
+
+def test_two_classes_may_have_one_output(clearprop):
+    code, out, _ = clearprop(
+        "train", "breast_cancer", "--cost", "binary_cross_entropy", "--epochs", 5, *NUMPY
+    )
+    assert code == 0
+    assert cp.load("breast_cancer.safetensors").sizes == (30, 30, 1)
+    _, out, _ = clearprop("predict", "breast_cancer.safetensors", "breast_cancer")
+    header, first = list(csv.reader(io.StringIO(out)))[:2]
+    assert header == ["row", "prediction", "probability_malignant", "probability_benign"]
+    assert float(first[2]) + float(first[3]) == pytest.approx(1)
+    assert (
+        float(clearprop("evaluate", "breast_cancer.safetensors", "breast_cancer")[1].split()[-1]) > 0.9
+    )
+
+
+def test_lbfgs_trains(clearprop):
+    code, out, _ = clearprop("train", "iris", "--optimizer", "lbfgs", "--seed", 0, *NUMPY)
+    assert code == 0
+    assert float(re.search(r"test accuracy +([\d.]+)", out)[1]) > 90
+
+
+# Files
+
+
+def test_a_second_training_overwrites_its_own_model_but_nothing_else(clearprop):
+    assert clearprop("train", "iris", *QUICK)[0] == 0
+    first = Path("iris.safetensors").read_bytes()
+    assert clearprop("train", "iris", "--seed", 5, *QUICK)[0] == 0
+    assert Path("iris.safetensors").read_bytes() != first
+    Path("iris.safetensors").write_text("notes")
+    code, _, err = clearprop("train", "iris", *QUICK)
+    assert (code, Path("iris.safetensors").read_text()) == (2, "notes")
+    assert "iris.safetensors exists and is no clearprop model" in err
+
+
+def test_a_checkpoint_is_never_taken_for_a_model_to_overwrite(clearprop):
+    clearprop("train", "iris", "--checkpoint", "run.safetensors", *QUICK)
+    code, _, err = clearprop("train", "iris", "--output", "run.safetensors", *QUICK)
+    assert code == 2
+    assert "is no clearprop model" in err
+
+
+def test_predict_takes_a_table_without_target_and_orders_its_columns(clearprop, table):
+    X, _ = table
+    clearprop("train", "prices.csv", "--target", "price", "--seed", 0, *QUICK)
+    code, out, _ = clearprop("predict", "prices.safetensors", "new.csv")
+    rows = list(csv.reader(io.StringIO(out)))
+    assert (code, rows[0]) == (0, ["row", "prediction"])
+    assert [row[0] for row in rows[1:]] == ["0", "1", "2", "3", "4"]
+    expected = cp.load("prices.safetensors").predict(X[:5])[:, 0]
+    np.testing.assert_allclose([float(row[1]) for row in rows[1:]], expected, rtol=1e-6)
+
+
+def test_predictions_are_the_same_on_standard_output_in_csv_and_in_parquet(digits, clearprop):
+    path, _ = digits
+    _, out, _ = clearprop("predict", path, "digits")
+    assert clearprop("predict", path, "digits", "--output", "p.csv")[0] == 0
+    assert clearprop("predict", path, "digits", "--output", "p.parquet")[0] == 0
+    from pyarrow import parquet
+
+    frame = parquet.read_table("p.parquet").to_pydict()
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert Path("p.csv").read_text() == out
+    assert list(frame) == list(rows[0])
+    assert frame["prediction"] == [row["prediction"] for row in rows]
+    net, X = cp.load(path), cp.data.load("digits").X_test
+    assert frame["prediction"] == [str(label) for label in net.classify(X)]
+    assert sorted(os.listdir()) == ["p.csv", "p.parquet"]
+
+
+def test_a_prediction_that_fails_leaves_the_old_file(digits, clearprop, monkeypatch):
+    from clearprop.cli import apply
+
+    Path("p.csv").write_text("old")
+
+    def fail(net, X, file):
+        file.write("half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(apply, "_write_csv", fail)
+    code, _, err = clearprop("predict", digits[0], "digits", "--output", "p.csv")
+    assert (code, err) == (1, "clearprop: No space left on device\n")
+    assert (os.listdir(), Path("p.csv").read_text()) == (["p.csv"], "old")
+
+
+# info and check
+
+
+def test_info_tells_a_model_and_a_checkpoint_apart(clearprop):
+    clearprop("train", "iris", "--seed", 0, "--checkpoint", "run.ckpt", *QUICK)
+    told = json.loads(clearprop("info", "iris.safetensors", "--json")[1])
+    assert (told["kind"], told["sizes"], told["epochs_trained"]) == ("model", [4, 30, 3], 2)
+    assert told["classes"] == ["setosa", "versicolor", "virginica"]
+    told = json.loads(clearprop("info", "run.ckpt", "--json")[1])
+    assert (told["kind"], told["epoch"], told["step"]) == ("checkpoint", 2, 8)
+    assert told["optimizer"]["name"] == "sgd"
+    assert len(told["history"]["cost"]) == 2
+    _, out, _ = clearprop("info", "run.ckpt")
+    assert "checkpoint at   epoch 2, step 8" in out
+    assert "learning_rate 0.2, momentum 0.9" in out
+    assert "running_accuracy" in out
+
+
+def test_check_passes_a_right_gradient_and_fails_a_wrong_one(digits, clearprop, monkeypatch):
+    path, _ = digits
+    code, out, _ = clearprop("check", path, "digits", "--rows", 8)
+    assert code == 0
+    assert out.startswith("gradient check: pass")
+    wrong = GradientCheck("fail", float("inf"), (), 10)
+    monkeypatch.setattr(inspect, "check_gradient", lambda net, X, Y: wrong)
+    code, out, _ = clearprop("check", path, "digits", "--json")
+    told = json.loads(out)
+    assert (code, told["verdict"], told["max_relative_error"]) == (1, "fail", None)
+    assert told["n_samples"] == 32
+
+
+# Mistakes
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("train", "missing argument 'DATA'"),
+        ("trian digits", "no such command 'trian'. Did you mean 'train'?"),
+        ("train digits --hiden 3", "no such option: --hiden"),
+        ("train digtis", "there is no file or folder digtis"),
+        ("train .", "."),
+        ("train http://host/x.csv", "DATA must be a local file or folder"),
+        ("train -- -x.csv", "there is no file or folder -x.csv"),
+        ("train digits --hidden 0", "a layer's size must be at least 1, got 0"),
+        ("train digits --hidden 3x", "--hidden must be sizes such as 30 or 64,32, or none, got '3x'"),
+        ("train digits --batch-size 0", "--batch-size must be at least 1, got 0"),
+        ("train digits --epochs 0", "--epochs must be at least 1, got 0"),
+        ("train digits --epochs ten", "--epochs: "),
+        ("train digits --learning-rate nan", "--learning-rate must be a finite number above 0"),
+        ("train digits --momentum 1", "--momentum must be in [0, 1), got 1.0"),
+        ("train digits --dropout 1", "--dropout must be in [0, 1), got 1.0"),
+        ("train digits --l2 -1", "--l2 must be a finite number of at least 0, got -1.0"),
+        ("train digits --seed -1", "--seed must be from 0 to 2**64 - 1, got -1"),
+        ("train digits --threads 0", "--threads must be at least 1, got 0"),
+        ("train digits --running-window 0", "--running-window must be at least 1, got 0"),
+        ("train digits --activation sigmod", "got 'sigmod'; did you mean 'sigmoid'?"),
+        ("train digits --optimizer adm", "got 'adm'; did you mean 'adam'?"),
+        ("train digits --engine gpu", "--engine must be one of"),
+        ("train digits --cost quadratik", "did you mean 'quadratic'?"),
+        ("train digits --cost binary_cross_entropy", "needs 2 classes, digits has 10"),
+        ("train digits --optimizer adam --momentum 0.5", "--momentum goes with --optimizer sgd"),
+        ("train digits --optimizer lbfgs --batch-size 5", "--batch-size does not go with"),
+        ("train digits --optimizer lbfgs --checkpoint x", "--checkpoint cannot be used with LBFGS"),
+        ("train digits --validation 1.5", "--validation must be between 0 and 1"),
+        ("train digits --validation nothing", "there is no file or folder nothing"),
+        ("train digits --output no/such.safetensors", "there is no folder"),
+        ("train digits --output .", "--output must be a file"),
+        ("train digits --output x --checkpoint x", "must be two files"),
+        ("train digits --resume", "--resume needs --checkpoint FILE"),
+        ("train digits --checkpoint x --checkpoint-every 3h", "--checkpoint-every must be a number"),
+        ("train digits --config none.toml", "none.toml: No such file or directory"),
+        ("evaluate none.safetensors digits", "none.safetensors: No such file or directory"),
+        ("evaluate MODEL iris", "the columns must be the model's"),
+        ("evaluate MODEL digits --part tets", "--part: "),
+        ("predict MODEL digits --output x.txt", "--output must be a .csv or .parquet file, got x.txt"),
+        ("predict MODEL digits --output no/x.csv", "there is no folder"),
+        ("info .", "path must be a regular file, got a folder"),
+        ("check MODEL digits --rows 0", "--rows must be at least 1, got 0"),
+    ],
+)
+def test_a_mistake_is_told_in_one_sentence(arguments, message, digits, clearprop):
+    path, _ = digits
+    code, out, err = clearprop(*arguments.replace("MODEL", str(path)).split())
+    told = [line for line in err.splitlines() if line.startswith("clearprop: ")]
+    assert (code, out, len(told)) == (2, "", 1)
+    assert message in told[0]
+    assert err.splitlines()[-1] == told[0]
+    assert "Traceback" not in err
+    assert os.listdir() == []
+
+
+def test_divergence_exits_with_1_and_says_what_to_try(clearprop):
+    code, _, err = clearprop(
+        *[
+            "train",
+            "digits",
+            "--learning-rate",
+            "1e30",
+            "--activation",
+            "relu",
+            "--output-activation",
+            "identity",
+        ],
+        *("--cost", "quadratic", *NUMPY),
+    )
+    assert code == 1
+    assert "clearprop: training diverged at epoch 1, step " in err
+    assert "Try a smaller learning rate" in err
+    assert not os.path.exists("digits.safetensors")
+
+
+def test_a_warning_is_a_sentence_without_the_line_that_raised_it(tmp_path):
+    (tmp_path / "t.csv").write_text("a,y\n1,x\n2,z\n3,x\n4,z\n")
+    done = process("train", "t.csv", "--batch-size", "99", *QUICK, cwd=tmp_path)
+    assert done.returncode == 0
+    assert "clearprop: warning: --batch-size 99 is larger than the 4 samples" in done.stderr
+    assert ".py" not in done.stderr
+
+
+def test_debug_adds_the_traceback(clearprop):
+    code, _, err = clearprop("info", "nothing", "--debug")
+    assert code == 2
+    assert err.startswith("Traceback")
+    assert err.endswith("clearprop: nothing: No such file or directory\n")
+
+
+# Configuration
+
+
+def test_a_configuration_gives_options_and_the_command_line_wins(clearprop, here):
+    (here / "run.toml").write_text(
+        'hidden = [8, 4]\nepochs = 3\nlearning-rate = 0.3\nseed = 3\nengine = "numpy"\n'
+    )
+    code, _, err = clearprop("train", "iris", "--config", "run.toml", "--epochs", 2)
+    assert code == 0
+    assert "network 4-8-4-3" in err
+    assert "SGD 0.3" in err
+    assert "epoch 2/2" in err
+    assert cp.load("iris.safetensors").seed == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("hiden = 3", "has the unknown key 'hiden'; did you mean 'hidden'?"),
+        ("[train]\nepochs = 3", "has the unknown key 'train'; options are activation"),
+        ("config = 'x'", "has the unknown key 'config'"),
+        ("epochs = 2.5", "--epochs: "),
+        ("epochs = true", "epochs must be a number or text, got True"),
+        ("resume = 1", "resume must be true or false, got 1"),
+        ("hidden = ['a']", "hidden must be a number or text"),
+        ("epochs = [", "is not a TOML file"),
+    ],
+)
+def test_a_wrong_configuration_is_refused(text, message, clearprop, here):
+    (here / "run.toml").write_text(text)
+    code, _, err = clearprop("train", "iris", "--config", "run.toml")
+    assert code == 2
+    assert message in err
+
+
+# Interruption and resuming
+
+RUN = [
+    "train",
+    "digits.npz",
+    "--seed",
+    "3",
+    "--batch-size",
+    "1",
+    "--epochs",
+    "6",
+    "--dropout",
+    "0.1",
+    "--validation",
+    "0.1",
+]
+
+
+def write_npz(folder):
+    """Write digits as a file, which is read without scikit-learn: that is most of a start."""
+    X, y = cp.data.load("digits").train
+    np.savez(folder / "digits.npz", X=X, y=y)
+
+
+def interrupt(number, folder, *arguments):
+    """Start a training, send it a signal when its first epoch is done; return the ended process."""
+    started = subprocess.Popen(
+        [*COMMAND, *RUN, *NUMPY, *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    err = ""
+    while line := started.stderr.readline():
+        err += line
+        if re.match(r"epoch +\d", line):
+            started.send_signal(number)
+            break
+    out, rest = started.communicate(timeout=120)
+    return started.returncode, out, err + rest
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_run_interrupted_twice_goes_on_to_the_bits_of_the_unbroken_one(tmp_path):
+    write_npz(tmp_path)
+    whole = process(*RUN, *NUMPY, "--output", "whole.safetensors", cwd=tmp_path)
+    assert whole.returncode == 0, whole.stderr
+    kept = ("--checkpoint", "run.ckpt", "--output", "parts.safetensors")
+
+    code, out, err = interrupt(signal.SIGINT, tmp_path, *kept)
+    assert (code, out) == (130, "")
+    epoch, step = map(int, re.search(r"interrupted at epoch (\d+), step (\d+)", err).groups())
+    assert 1293 <= step < 6 * 1293
+    assert epoch == step // 1293
+
+    refused = process(*RUN, *NUMPY, *kept, cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "--checkpoint run.ckpt exists" in refused.stderr
+
+    code, out, err = interrupt(signal.SIGTERM, tmp_path, *kept, "--resume")
+    assert (code, out) == (143, "")
+    assert f"resumed at epoch {epoch}, step {step}" in err
+    assert not (tmp_path / "parts.safetensors").exists()
+
+    last = process(*RUN, *NUMPY, *kept, "--resume", "--threads", "1", cwd=tmp_path)
+    assert last.returncode == 0, last.stderr
+    assert "not to the same bits" in last.stderr  # another number of threads may give them up
+    parts = (tmp_path / "parts.safetensors").read_bytes()
+    assert parts == (tmp_path / "whole.safetensors").read_bytes()
+
+
+def test_resume_starts_from_the_beginning_or_has_nothing_left_to_do(clearprop):
+    run = ("train", "iris", "--checkpoint", "run.ckpt", "--resume", *QUICK)
+    code, _, err = clearprop(*run)
+    assert code == 0
+    assert "run.ckpt does not exist: starting from the beginning" in err
+    first = Path("iris.safetensors").read_bytes()
+    code, out, err = clearprop(*run)  # the seed, which was not given, is the checkpoint's
+    assert code == 0
+    assert "resumed at epoch 2, step 8" in err
+    assert "nothing is left to do" in err
+    assert "test accuracy" in out
+    assert Path("iris.safetensors").read_bytes() == first
+    code, _, err = clearprop(*run, "--epochs", 3)
+    assert code == 0
+    assert cp.load("iris.safetensors").epochs_trained == 3
+
+
+def test_resume_refuses_what_would_make_another_run(clearprop):
+    run = ("train", "iris", "--checkpoint", "run.ckpt", "--resume", *QUICK)
+    clearprop(*run)
+    for option in (("--hidden", 7), ("--learning-rate", 0.3), ("--validation", 0.2), ("--seed", 1)):
+        code, _, err = clearprop(*run, *option)
+        assert code == 2
+        assert "run.ckpt cannot be resumed with other settings" in err
+
+
+# Terminals, or none
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes")
+def test_a_reader_that_has_read_enough_ends_it_quietly(digits, tmp_path):
+    path, _ = digits
+    write_npz(tmp_path)
+    arguments = ["predict", str(path), str(tmp_path / "digits.npz")]
+    with subprocess.Popen(
+        [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as started:
+        assert started.stdout.readline().startswith(b"row,prediction")
+        started.stdout.close()
+        assert started.stderr.read() == b""
+        assert started.wait(60) == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="file descriptors")
+def test_without_standard_streams_and_home_a_training_still_saves(tmp_path):
+    bare = {name: value for name, value in os.environ.items() if name != "HOME"}
+    write_npz(tmp_path)
+    command = " ".join([*COMMAND, "train", "digits.npz", *QUICK, ">&-", "2>&-"])
+    ended = subprocess.run(["sh", "-c", command], cwd=tmp_path, env=bare, timeout=120)
+    assert ended.returncode == 0
+    assert cp.load(tmp_path / "digits.safetensors").epochs_trained == 2
+
+
+def test_a_plain_locale_gets_ascii_pictures(tmp_path):
+    plain = environment(LC_ALL="C", TERM="dumb", NO_COLOR="1", COLUMNS="60")
+    done = process("train", "digits", *QUICK, cwd=tmp_path, env=plain)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.isascii()
+    assert done.stderr.isascii()
+    assert "-----" in done.stdout
+    assert "@@" in done.stdout
+    assert "\x1b" not in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_predictions_are_utf8_in_every_locale(clearprop, here):
+    rows = [f"{i % 7},{'ß' if i % 7 > 3 else 'a, b'}" for i in range(40)]
+    quoted = [row.replace("a, b", '"a, b"') for row in rows]
+    (here / "t.csv").write_text("\n".join(["x,label", *quoted]), "utf-8")
+    assert clearprop("train", "t.csv", *QUICK)[0] == 0
+    done = subprocess.run(
+        [*COMMAND, "predict", "t.safetensors", "t.csv"],
+        cwd=here,
+        capture_output=True,
+        env=environment(LC_ALL="C"),
+        timeout=120,
+    )
+    assert 'row,prediction,"probability_a, b",probability_ß' in done.stdout.decode("utf-8")
+
+
+def test_color_is_for_terminals_that_want_it(clearprop, monkeypatch):
+    color = re.compile(r"\x1b\[[0-9;]*3[0-9]m")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    assert color.search(clearprop("train", "iris", *QUICK)[1])
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not color.search(clearprop("train", "iris", *QUICK)[1])
+
+
+@pytest.mark.parametrize("width", [20, 40, 72, 100, 200])
+def test_what_train_shows_fits_the_terminal(width, clearprop, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(width))
+    code, out, _ = clearprop("train", "digits", "--seed", 0, *QUICK)
+    assert code == 0
+    drawn = [line for line in out.splitlines() if re.search(r"[│└▓\u2801-\u28ff]", line)]
+    assert len(drawn) > 10
+    assert max(map(len, drawn)) <= width
+
+
+# Help and start
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "predict", "info", "check"])
+def test_the_help_of_every_command_has_an_example(command, clearprop):
+    code, out, _ = clearprop(command, "--help")
+    assert code == 0
+    assert f"Example: clearprop {command} " in out
+
+
+def test_help_and_version_load_nothing_heavy(tmp_path):
+    code = (
+        "import sys, contextlib, io\nfrom clearprop.cli import main\n"
+        "for option in ('--version', '--help'):\n"
+        "    with contextlib.suppress(SystemExit): main([option])\n"
+        "heavy = {'numba', 'sklearn', 'scipy', 'pyarrow', 'pooch', 'matplotlib', 'safetensors'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout.splitlines()[0] == f"clearprop {cp.__version__}"
+    assert "Begin with: clearprop train digits" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+# Pictures
+
+
+def lines(values, **options):
+    series = pictures.Series("train", values, "", False)
+    settings = {"wide": False, "may_be_log": False} | options
+    epochs = range(1, len(values) + 1)
+    return [str(line) for line in pictures.panel("cost", [series], epochs, 29, 5, **settings)]
+
+
+def test_a_falling_line_is_drawn_from_the_top_left_to_the_bottom_right():
+    drawn = lines([4.0, 3.0, 2.0, 1.0, 0.0])
+    assert drawn[1:6] == [
+        "      4 |***",
+        "        |   *****",
+        "      2 |        *****",
+        "        |             *****",
+        "      0 |                  **",
+    ] or [line.rstrip() for line in drawn[1:6]] == [
+        "      4 |***",
+        "        |   *****",
+        "      2 |        ****",
+        "        |            *****",
+        "      0 |                 ***",
+    ]
+    assert drawn[-1].split() == ["1", "epoch", "5"]
+
+
+def test_a_cost_that_falls_far_is_drawn_on_a_logarithmic_axis():
+    drawn = lines([100.0, 10.0, 1.0], may_be_log=True)
+    assert "(log)" in drawn[0]
+    assert drawn[3].startswith("     10 |")
+    assert "(log)" not in lines([100.0, 10.0, 1.0])[0]
+    assert "(log)" not in lines([100.0, 10.0, -1.0], may_be_log=True)[0]
+
+
+@pytest.mark.parametrize("values", [[1.0, 1.0], [0.0, 0.0], [np.nan, 1.0, 2.0], [np.nan, np.nan]])
+@pytest.mark.parametrize("wide", [False, True])
+def test_constant_and_missing_values_are_drawn_too(values, wide):
+    assert len(lines(values, wide=wide, may_be_log=True)) == 8
+
+
+def test_a_small_image_has_two_characters_for_a_pixel_and_a_large_one_one_for_two():
+    assert pictures.image(np.array([[0, 16], [8, 0]]), True) == ["  ██", "▒▒  "]
+    large = np.zeros((28, 28))
+    large[:14] = 255
+    drawn = pictures.image(large, False)
+    assert (len(drawn), drawn[0], drawn[-1]) == (14, "@" * 28, " " * 28)
+    assert len(pictures.image(np.ones((64, 64)), True)[0]) == 32
