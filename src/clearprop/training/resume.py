@@ -52,6 +52,11 @@ def _history_tensors(history: History) -> dict[str, NDArray[Any]]:
     return {f"training.history.{i}": np.array(values) for i, values in enumerate(columns)}
 
 
+def history_columns(tensors: dict[str, NDArray[Any]], names: list[str]) -> dict[str, list[float]]:
+    """Return the columns of a checkpoint's history."""
+    return {str(name): tensors[f"training.history.{i}"].tolist() for i, name in enumerate(names)}
+
+
 class CheckpointFile:
     """Where a training is written to, when, and how it is taken back.
 
@@ -192,10 +197,7 @@ class CheckpointFile:
         training.window = tensors["training.window"].astype(bool)
         training.best_parameters = tensors.get("training.best_parameters")
         training.first_epoch, training.epoch_seconds = saved["first_epoch"], saved["epoch_seconds"]
-        training.history.columns = {
-            str(name): tensors[f"training.history.{i}"].tolist()
-            for i, name in enumerate(saved["history"])
-        }
+        training.history.columns = history_columns(tensors, saved["history"])
         # A run that was interrupted, or came to its limit, is to go on; one that was done is not.
         training.history.stopped = saved["stopped"] if saved["stopped"] == "early stopping" else ""
         for watch, name in ((training.stopper, "early_stopping"), (training.plateau, "plateau")):
