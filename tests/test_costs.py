@@ -280,3 +280,34 @@ def test_users_cost_is_taken():
 def test_a_cost_prints_as_it_is_made():
     assert repr(costs.huber(delta=0.5)) == "huber(delta=0.5)"
     assert repr(costs.quadratic(reduction="sum")) == "quadratic(reduction='sum')"
+
+
+# Where definitions are at their edge
+
+
+def test_slope_of_a_cost_on_its_kink_is_zero():
+    a = np.array([[0.5, 1.0]])
+    for cost in (costs.mean_absolute_error(), costs.quantile(0.3)):
+        np.testing.assert_array_equal(cost.error(F["identity"], a, a), [[0, 0]])
+
+
+@pytest.mark.parametrize(("total", "taken"), [(1 + 2e-5, True), (1.001, False), (0.99, False)])
+def test_soft_targets_may_miss_one_by_rounding_alone(total, taken):
+    cost, y = costs.cross_entropy(), np.array([[0.5, 0.25, total - 0.75]])
+    if taken:
+        cost.check_targets(F["softmax"], y)
+        return
+    with pytest.raises(ValueError, match="sum to 1 in each row"):
+        cost.check_targets(F["softmax"], y)
+
+
+def test_poisson_through_softplus_keeps_its_digits_where_softplus_vanishes():
+    z = np.array([[-700.0], [-31.0], [-30.0], [-29.9], [-5.0], [-3.0], [2.0]])
+    y = np.full_like(z, 3.0)
+    a = np.log1p(np.exp(z))
+    slope = scipy.special.expit(z)
+    np.testing.assert_allclose(
+        of_samples(costs.poisson(), "softplus", z, y), (a - y * np.log(a))[:, 0], rtol=1e-13
+    )
+    expected = slope - y * slope / a
+    np.testing.assert_allclose(delta(costs.poisson(), "softplus", z, y), expected, rtol=1e-12)
