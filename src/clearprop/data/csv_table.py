@@ -85,7 +85,7 @@ def _parse(text: CsvText, features: list[str], target: str | None) -> tuple[Any,
         table = pa_csv.read_csv(
             pa.BufferReader(pa.py_buffer(memoryview(text.data)[text.body :])),
             pa_csv.ReadOptions(column_names=list(text.names), block_size=_BLOCK_BYTES),
-            pa_csv.ParseOptions(delimiter=text.delimiter, newlines_in_values=b'"' in text.data),
+            pa_csv.ParseOptions(delimiter=text.delimiter),
             pa_csv.ConvertOptions(column_types=types, null_values=[], strings_can_be_null=False),
         )
     except Exception as error:  # whatever pyarrow raises, the file is what it disliked
@@ -93,16 +93,17 @@ def _parse(text: CsvText, features: list[str], target: str | None) -> tuple[Any,
     X = np.empty((table.num_rows, len(features)))
     for index, name in enumerate(features):
         X[:, index] = table.column(name).to_numpy()
-    if not np.isfinite(X).all():
+    largest = max(float(X.max()), -float(X.min()))
+    if not math.isfinite(largest):
         _refuse(text, target, "it has a number that is not finite")
-    if np.abs(X).max(initial=0) >= EXACT and (problem := first_problem(text, target)):
+    if largest >= EXACT and (problem := first_problem(text, target)):
         raise ValueError(f"{text.path} {problem}")
     return table, X
 
 
 def _refuse(text: CsvText, target: str | None, otherwise: str) -> NoReturn:
     problem = first_problem(text, target)
-    raise ValueError(f"{text.path} {problem or 'could not be read as CSV: ' + otherwise}")
+    raise ValueError(f"{text.path} {problem or 'could not be read as CSV: ' + otherwise}") from None
 
 
 def _target_column(text: CsvText, name: str, column: Any, task: str | None) -> TargetColumn:

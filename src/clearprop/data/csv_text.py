@@ -125,7 +125,8 @@ def _problem(value: str, number: bool) -> str | None:
     if is_missing(value):
         return f"must have no missing values, got {value!r}"
     if not number:
-        return f"must keep each value on one line, got {some([value])}" if "\n" in value else None
+        split = "\n" in value or "\r" in value
+        return f"must keep each value on one line, got {some([value])}" if split else None
     if not NUMBER.fullmatch(value):
         return f"must hold numbers, got {some([value])}"
     if not math.isfinite(float(value)):
