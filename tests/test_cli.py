@@ -292,6 +292,27 @@ def test_check_passes_a_right_gradient_and_fails_a_wrong_one(digits, clearprop, 
     assert told["n_samples"] == 32
 
 
+def hostile(path, **changes):
+    """Rewrite a file, intact as a file, with other metadata."""
+    tensors, metadata = cp.checkpoint.read_tensors(path)
+    cp.checkpoint.write_tensors(path, tensors, {**metadata, **changes})
+
+
+def test_a_hostile_model_file_is_refused_and_cannot_talk_to_the_terminal(clearprop):
+    clearprop("train", "iris", *QUICK)
+    hostile("iris.safetensors", classes=["a\x1b[2J", "b", "c\r"], about={"data": "\x1b]0;x\x07"})
+    code, out, err = clearprop("info", "iris.safetensors")
+    assert (code, "\x1b" in out + err, "\r" in out) == (0, False, False)
+    assert "a\\x1b[2J" in out
+    hostile("iris.safetensors", about={"target_units": {"shift": "x"}})
+    code, _, err = clearprop("predict", "iris.safetensors", "iris")
+    assert (code, err) == (2, "clearprop: the model does not say the units of its target\n")
+    hostile("iris.safetensors", about={}, training={"history": 1, "settings": 2})
+    code, _, err = clearprop("info", "iris.safetensors")
+    assert code == 2
+    assert "iris.safetensors is not a complete checkpoint" in err
+
+
 # Mistakes
 
 
@@ -330,6 +351,7 @@ def test_check_passes_a_right_gradient_and_fails_a_wrong_one(digits, clearprop, 
         ("train digits --output no/such.safetensors", "there is no folder"),
         ("train digits --output .", "--output must be a file"),
         ("train digits --output x --checkpoint x", "must be two files"),
+        ("train digits --checkpoint no/x", "--checkpoint no/x: there is no folder no"),
         ("train digits --resume", "--resume needs --checkpoint FILE"),
         ("train digits --checkpoint x --checkpoint-every 3h", "--checkpoint-every must be a number"),
         ("train digits --config none.toml", "none.toml: No such file or directory"),

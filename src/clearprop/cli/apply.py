@@ -99,7 +99,7 @@ def _columns(net: cp.Network, a: NDArray[Any]) -> dict[str, Any]:
         return {f"prediction_{number}": column for number, column in enumerate(a.T, start=1)}
     if a.shape[1] == 1:
         a = np.hstack([1 - a, a])
-    names = np.array([model.label_text(label) for label in classes])
+    names = np.array([str(label) for label in classes])
     kind = "probability" if net.architecture.output.name in ("softmax", "sigmoid") else "output"
     columns = {f"{kind}_{name}": column for name, column in zip(names, a.T, strict=True)}
     return {"prediction": names[a.argmax(axis=1)], **columns}

@@ -9,6 +9,8 @@ import sys
 import traceback
 from typing import Any, NoReturn, TextIO
 
+from clearprop.cli.terminal import plain
+
 FAILED, MISTAKE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 
 # What the library calls an argument is an option here.
@@ -64,7 +66,7 @@ def tell(problem: BaseException, debug: bool = False) -> int:
 def say(sentence: str) -> None:
     """Print a sentence on standard error, if anybody is there."""
     with contextlib.suppress(OSError, ValueError):
-        print(f"clearprop: {sentence}", file=sys.stderr, flush=True)
+        print(f"clearprop: {plain(sentence)}", file=sys.stderr, flush=True)
 
 
 def show_warning(

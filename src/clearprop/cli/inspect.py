@@ -34,21 +34,28 @@ def info(model_file: ModelArgument, as_json: JsonOption = False) -> None:
     net = cp.load(model_file)
     tensors, metadata = checkpoint.read_tensors(model.expanded(model_file))
     training = metadata.get("training")
-    if training is not None:
-        training["history"] = history_columns(tensors, training["history"])
-    if as_json:
-        terminal.print_json(_described(net, metadata, training))
-        return
+    try:
+        if training is not None:
+            training["history"] = history_columns(tensors, training["history"])
+        if as_json:
+            terminal.print_json(_described(net, metadata, training))
+        else:
+            _print(net, training)
+    except (KeyError, TypeError, AttributeError) as problem:
+        raise checkpoint.CheckpointError(
+            f"{model_file} is not a complete checkpoint: {problem}"
+        ) from None
+
+
+def _print(net: cp.Network, training: dict[str, Any] | None) -> None:
     print(net)
-    for name, text in _facts(net):
-        print(f"{name:<16}{text}")
+    facts = _facts(net)
     if training is not None:
-        print()
-        for name, text in _checkpoint_facts(training):
-            print(f"{name:<16}{text}")
-        tail = _tail(training["history"])
-        if len(tail):
-            print(f"\n{tail}")
+        facts += [("", ""), *_checkpoint_facts(training)]
+    for name, text in facts:
+        print(f"{name:<16}{terminal.plain(text)}".rstrip())
+    if training is not None and len(tail := _tail(training["history"])):
+        print(f"\n{tail}")
 
 
 def _facts(net: cp.Network) -> list[tuple[str, str]]:
@@ -78,7 +85,7 @@ def _pairs(values: dict[str, Any]) -> str:
 
 def _some(items: Any, limit: int = 8) -> str:
     more = len(items) - limit
-    return ", ".join(str(item)[:40] for item in items[:limit]) + (
+    return ", ".join(terminal.plain(item)[:40] for item in items[:limit]) + (
         f", and {more} more" if more > 0 else ""
     )
 

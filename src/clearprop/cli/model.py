@@ -96,13 +96,16 @@ def in_raw_units(net: cp.Network) -> cp.Network:
     units = net.about.get(_UNITS)
     if units is None:
         return net
-    shift, factor = (np.asarray(units[key], np.float64) for key in ("shift", "factor"))
+    try:
+        shift, factor = (np.asarray(units[key], np.float64) for key in ("shift", "factor"))
+    except (KeyError, TypeError, ValueError):
+        raise checkpoint.CheckpointError("the model does not say the units of its target") from None
     narrow = bool((np.abs(shift) > _NARROW * factor).any())
     net = net.copy("float64" if narrow else None)
     del net.about[_UNITS]
     bias = net.biases[-1]
     if bias is None or shift.shape != bias.shape or factor.shape != bias.shape:
-        raise ValueError("the model's units of the target do not fit its outputs")
+        raise checkpoint.CheckpointError("the model's units of its target do not fit its outputs")
     net.weights[-1][:] = net.weights[-1] * factor[:, None]
     bias[:] = bias * factor + shift
     return net
@@ -155,11 +158,6 @@ def is_own_model(path: str) -> bool:
 def part_name(dataset: Dataset, part: str) -> str:
     """Return which part of the data that really is: a file has but one."""
     return part if dataset.X_test is not None else "all"
-
-
-def label_text(label: Any) -> str:
-    """Return a class as it is shown: whole numbers and text alike without quotes."""
-    return str(label)
 
 
 def expanded(path: str) -> str:

@@ -157,9 +157,9 @@ def _show_wrong(
     for row in wrong[:6]:
         picture = pictures.image(X[row].reshape(shape), wide)
         title = Text("is ")
-        title.append(str(names[Y[row]]), "bold green")
+        title.append(terminal.plain(names[Y[row]]), "bold green")
         title.append(", read as ")
-        title.append(str(names[read[row]]), "bold red")
+        title.append(terminal.plain(names[read[row]]), "bold red")
         block = [title, *(Text(line) for line in picture)]
         width = max(line.cell_len for line in block) + 3
         if blocks and width > room:

@@ -92,7 +92,10 @@ def check_checkpoint(options: Options) -> bool:
         if options.resume:
             raise ValueError("--resume needs --checkpoint FILE, the file to go on from")
         return False
-    there = os.path.exists(model.expanded(options.checkpoint))
+    path = model.expanded(options.checkpoint)
+    there = os.path.exists(path)
+    if not os.path.isdir(os.path.dirname(path) or "."):
+        raise ValueError(f"--checkpoint {path}: there is no folder {os.path.dirname(path)}")
     if there and not options.resume:
         raise ValueError(
             f"--checkpoint {options.checkpoint} exists: --resume goes on from it, another name starts "

@@ -42,6 +42,11 @@ def console() -> Console:
     return Console(highlight=False, markup=False, emoji=False)
 
 
+def plain(text: object) -> str:
+    """Return a text from a file without the control characters that a terminal would obey."""
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in str(text))
+
+
 def print_json(value: dict[str, Any]) -> None:
     """Print one JSON object; numbers that JSON does not have become null."""
     import json

@@ -91,7 +91,9 @@ def train(
     seed: Annotated[
         int | None, typer.Option(help="The same seed, the same network.", rich_help_panel=_TRAINING)
     ] = None,
-    engine: Annotated[str, typer.Option(help="auto, numpy, ...", rich_help_panel=_TRAINING)] = "auto",
+    engine: Annotated[
+        str, typer.Option(help="auto, numpy or numba.", rich_help_panel=_TRAINING)
+    ] = "auto",
     threads: Annotated[
         int | None, typer.Option(help="(what suits the engine)", rich_help_panel=_TRAINING)
     ] = None,
