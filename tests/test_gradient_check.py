@@ -156,6 +156,27 @@ def test_absolute_tolerance_excuses_and_never_certifies(a, estimate, verdict):
     assert judge(a, estimate) == verdict
 
 
+@pytest.mark.parametrize(
+    ("verdicts", "blind", "overall"),
+    [
+        ({"a": ["pass"] * 3, "b": ["pass"]}, (), "pass"),
+        ({"a": ["pass"] * 3, "b": ["pass", "undecided"]}, (), "pass"),
+        ({"a": ["pass"] * 3, "b": ["undecided"]}, (), "undecided"),  # nothing certifies b
+        ({"a": ["pass", "undecided"], "b": ["pass", "undecided"]}, (), "undecided"),  # only half pass
+        ({"a": ["pass"] * 3, "b": ["pass"]}, ("b",), "undecided"),
+        ({"a": ["pass"] * 3, "b": ["pass", "kink"]}, (), "kink"),
+        ({"a": ["pass", "kink"], "b": ["undecided", "fail"]}, (), "fail"),
+    ],
+)
+def test_verdict_on_the_whole(verdicts, blind, overall):
+    rows = [
+        gradient_check.Row(block, (i,), "data", 1.0, 1.0, 0.0, 1e-5, verdict)
+        for block, mine in verdicts.items()
+        for i, verdict in enumerate(mine)
+    ]
+    assert gradient_check._overall(rows, blind) == overall
+
+
 def test_negative_control_that_passes_takes_the_certificate_away(monkeypatch):
     # A check that lets everything through is found out by the corrupted gradient.
     monkeypatch.setattr(gradient_check, "judge", lambda *args: "pass")
