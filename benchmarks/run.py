@@ -300,7 +300,9 @@ def failures(everything: dict[str, Any]) -> Iterator[str]:
 
 def write(folder: Path, everything: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    stem = "quick" if everything["options"]["quick"] else "run"
+    options = everything["options"]
+    part = "-" + "-".join(options["workloads"]) if options["workloads"] else ""
+    stem = "quick" if options["quick"] else f"run{part}"  # a part never replaces the whole
     (folder / f"{stem}.json").write_text(json.dumps(everything, indent=1) + "\n")
     (folder / f"{stem}.md").write_text(report.markdown(everything))
 

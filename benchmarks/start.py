@@ -10,6 +10,7 @@ import argparse
 import importlib.util
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -31,35 +32,43 @@ from sklearn.datasets import load_digits
 X, y = load_digits(return_X_y=True)
 X = X / 16
 net = cp.Network([64, 30, 10], seed=0)
-began = time.perf_counter()
+began, cpu = time.perf_counter(), time.process_time()
 net.fit(X, y, epochs=1, batch_size=10, optimizer=cp.SGD(0.5), seed=0, progress=False)
-first = time.perf_counter() - began
-began = time.perf_counter()
+first = time.perf_counter() - began, time.process_time() - cpu
+began, cpu = time.perf_counter(), time.process_time()
 net.fit(X, y, epochs=1, batch_size=10, optimizer=cp.SGD(0.5), seed=0, progress=False)
-print(json.dumps({"first fit": first, "second fit": time.perf_counter() - began}))
+second = time.perf_counter() - began, time.process_time() - cpu
+print(json.dumps({"first fit": first, "second fit": second}))
 """
 
 
-def timed(command: Sequence[str], **variables: str) -> tuple[float, str]:
-    """Return the seconds that a process took, and what it printed."""
-    began = time.perf_counter()
+def cpu_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def timed(command: Sequence[str], **variables: str) -> tuple[tuple[float, float], str]:
+    """Return the wall-clock and CPU seconds that a process took, and what it printed."""
+    cpu, began = cpu_of_children(), time.perf_counter()
     done = subprocess.run(
         command, capture_output=True, text=True, env={**os.environ, **variables}, check=False
     )
     seconds = time.perf_counter() - began
     if done.returncode:
         raise SystemExit(f"{' '.join(command[-3:])} failed:\n{done.stderr}")
-    return seconds, done.stdout
+    return (seconds, cpu_of_children() - cpu), done.stdout
 
 
 class Starts:
     def __init__(self, scratch: Path) -> None:
         self.scratch = scratch
         self.seconds: dict[str, list[float]] = {}
+        self.cpu_seconds: dict[str, list[float]] = {}
         self.caches = 0
 
-    def _keep(self, name: str, seconds: float) -> None:
-        self.seconds.setdefault(name, []).append(seconds)
+    def _keep(self, name: str, taken: tuple[float, float]) -> None:
+        self.seconds.setdefault(name, []).append(taken[0])
+        self.cpu_seconds.setdefault(name, []).append(taken[1])
 
     def empty_cache(self) -> str:
         self.caches += 1
@@ -99,17 +108,18 @@ class Starts:
             self._keep(f"clearprop train digits, {state} cache", seconds)
 
 
-def table(seconds: dict[str, list[float]]) -> str:
-    lines = ["| | median | least | most |", "| --- | ---: | ---: | ---: |"]
+def table(seconds: dict[str, list[float]], cpu: dict[str, list[float]]) -> str:
+    lines = ["| | median | least | most | CPU, median |", "| --- | ---: | ---: | ---: | ---: |"]
     lines += [
-        f"| {name} | {statistics.median(taken):.3f} s | {min(taken):.3f} s | {max(taken):.3f} s |"
+        f"| {name} | {statistics.median(taken):.3f} s | {min(taken):.3f} s | {max(taken):.3f} s "
+        f"| {statistics.median(cpu[name]):.3f} s |"
         for name, taken in seconds.items()
     ]
     pairs = zip(seconds.get("import clearprop", []), seconds.get("import numpy", []), strict=False)
     if ratios := [ours / theirs for ours, theirs in pairs]:
         lines.append(
             f"| import clearprop / import numpy | {statistics.median(ratios):.2f} "
-            f"| {min(ratios):.2f} | {max(ratios):.2f} |"
+            f"| {min(ratios):.2f} | {max(ratios):.2f} | |"
         )
     return "\n".join(lines) + "\n"
 
@@ -128,15 +138,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if part.__name__ == "imports":
                 part()  # once in vain: the files come from memory afterwards, for everyone
                 starts.seconds.clear()
+                starts.cpu_seconds.clear()
         for turn in range(options.rounds):
             for part in parts:
                 print(f"round {turn + 1}: {part.__name__}", file=sys.stderr, flush=True)
                 part()
-    text = "\n".join(["# Starting", "", *machine.lines(about["machine"]), "", table(starts.seconds)])
+    text = "\n".join(
+        [
+            "# Starting",
+            "",
+            *machine.lines(about["machine"]),
+            "",
+            table(starts.seconds, starts.cpu_seconds),
+        ]
+    )
     print(text)
     options.output.mkdir(parents=True, exist_ok=True)
     (options.output / "start.md").write_text(text)
-    about["seconds"] = starts.seconds
+    about |= {"seconds": starts.seconds, "cpu_seconds": starts.cpu_seconds}
     (options.output / "start.json").write_text(json.dumps(about, indent=1) + "\n")
     return 0
 
