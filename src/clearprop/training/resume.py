@@ -38,9 +38,11 @@ def fingerprint(*arrays: NDArray[Any] | None) -> str:
 
 def versions(engine: str) -> dict[str, str]:
     """Return the versions on which bit-identity depends."""
-    from clearprop import __version__
-
-    found = {"clearprop": __version__, "numpy": np.__version__, "python": platform.python_version()}
+    found = {
+        "clearprop": version("clearprop"),
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
     if engine == "numba":
         found["numba"] = version("numba")
     return found
