@@ -180,11 +180,11 @@ def markdown(results: dict[str, Any]) -> str:
     conditions = dict.fromkeys(found["conditions"] for found in results["recipes"].values())
     lines += [
         "",
-        "The published figures are of single runs, each the best epoch's; to 96.59 he notes that readers' "
-        "runs vary, some being quite a bit worse. A run that stays near 87 or 78 % has not learned one or "
-        "two of the digits: with weights from N(0, 1) their outputs start saturated, and the quadratic "
-        "cost leaves sigma' in their delta (BP1). Cross-entropy does not (its delta is a - y), nor has it "
-        "such runs. Seconds are of a shared machine and are no benchmark.",
+        "The published figures are of single runs, each the best epoch's; to 96.59 he notes that "
+        "readers' runs vary, some being quite a bit worse. A run that stays near 87 or 78 % has not "
+        "learned one or two of the digits: with weights from N(0, 1) their outputs start saturated, "
+        "and the quadratic cost leaves sigma' in their delta (BP1). Cross-entropy, whose delta is "
+        "a - y, has no such runs. Seconds are of a shared machine and are no benchmark.",
         *(f"\n{condition}" for condition in conditions),
         "",
     ]
