@@ -67,6 +67,18 @@ RECIPES = {
         100, "cross_entropy", 0.1, 98.04, "validation, best epoch", 60, 1e-4, "lecun_normal"
     ),
     "100-l2": Recipe(100, "cross_entropy", 0.1, 98.04, "validation, best epoch", 60, 1e-4),
+    "30-quadratic-scaled": Recipe(
+        30, "quadratic", 3.0, 95.42, "test, best epoch", start="lecun_normal"
+    ),
+    "30-cross-entropy-scaled": Recipe(
+        30, "cross_entropy", 0.5, 95.49, "test, best epoch", start="lecun_normal"
+    ),
+    "100-quadratic-scaled": Recipe(
+        100, "quadratic", 3.0, 96.59, "test, best epoch", start="lecun_normal"
+    ),
+    "100-cross-entropy-scaled": Recipe(
+        100, "cross_entropy", 0.5, 96.82, "test, best epoch", start="lecun_normal"
+    ),
     "30-quadratic-listing": Recipe(30, "quadratic", 3.0, 95.42, "test, best epoch", by="listing"),
     "100-quadratic-listing": Recipe(100, "quadratic", 3.0, 96.59, "test, best epoch", by="listing"),
 }
