@@ -120,7 +120,8 @@ def main() -> None:
             import traceback
 
             traceback.print_exc()
-            answer = {"error_message": f"{type(error).__name__}: {error}"}
+            said = " ".join(str(error).splitlines()[:1])  # the whole is on standard error
+            answer = {"error_message": f"{type(error).__name__}: {said}"}
         print(json.dumps(answer), file=answers, flush=True)
 
 
