@@ -8,7 +8,7 @@ import pytest
 from clearprop import costs, optimizers, randomness
 from clearprop.activations import ACTIVATIONS, Activation
 from clearprop.architecture import Layer, build
-from clearprop.engines import Data, Plan, State, select
+from clearprop.engines import Data, Plan, State, compiled, select
 from clearprop.engines.compiled import CompiledEngine
 from clearprop.engines.reference import ReferenceEngine
 
@@ -278,3 +278,27 @@ def test_auto_is_the_compiled_engine_where_it_can_and_says_so_where_it_cannot():
         assert select("auto", own).name == "numpy"
     with pytest.raises(ValueError, match="'numba' cannot run this: activation 'square'"):
         select("numba", own)
+
+
+@pytest.fixture
+def threads_for_any_size(monkeypatch):
+    monkeypatch.setattr(compiled, "WORTH_A_THREAD", 1)
+
+
+@pytest.mark.parametrize("n_threads", [2, 3, 5])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS[::4], ids=str)
+@pytest.mark.parametrize(
+    "how", [{}, {"clip_norm": 0.05, "l1": 0.01}, {"dropout": (0.4, 0.2, 0.0)}], ids=str
+)
+@pytest.mark.usefixtures("threads_for_any_size")
+def test_any_number_of_threads_agrees_and_repeats_its_bits(n_threads, optimizer, how):
+    mixed = ["tanh"] * 70 + ["sigmoid"] * 130
+    layers = (37, Layer(200, mixed), 65, 130, 10)
+    architecture = build(layers, "tanh", "softmax", "cross_entropy")
+    data, parameters = problem(architecture, 101, weighted=True)
+    plan = plan_for(
+        architecture, optimizer, n=101, batch=32, counts_correct=True, n_threads=n_threads, **how
+    )
+    assert_agrees(plan, data, parameters)
+    first, again = (train(CompiledEngine(), plan, data, parameters)[0] for _ in range(2))
+    np.testing.assert_array_equal(first.parameters, again.parameters)

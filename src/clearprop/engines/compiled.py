@@ -36,7 +36,7 @@ _CANONICAL_COSTS = {
     ("poisson", "softplus"): k.POISSON_SOFTPLUS,
 }
 # Multiply-adds of a step from which a second thread gains more than the meetings cost.
-_WORTH_A_THREAD = 8_000_000
+WORTH_A_THREAD = 2_000_000
 _CHUNK = 64 * 1024  # elements of the gradient held at a time: they stay in the second-level cache
 _ALIGNMENT = 32  # elements; stretches of the workspace start on a cache line of their own
 
@@ -267,7 +267,7 @@ def _threads(asked: int | None, multiply_adds: int) -> int:
     wanted = available if asked is None else asked
     if not low.address_of_yield():
         return 1
-    return max(1, min(wanted, multiply_adds // _WORTH_A_THREAD))
+    return max(1, min(wanted, multiply_adds // WORTH_A_THREAD))
 
 
 def _side_by_side(arguments: tuple[Any, ...], n_threads: int) -> None:

@@ -18,8 +18,11 @@ from typing import Any, TypeVar
 import numpy as np
 from llvmlite import ir
 from numba import config, njit, types
+from numba.core.compiler import Compiler
 from numba.extending import intrinsic, overload
 from numba.np.arrayobj import populate_array
+
+from clearprop.engines.linking import LinkedCompiler
 
 F = TypeVar("F", bound=Callable[..., Any])
 Codegen = Callable[[Any, Any, Any, Any], Any]
@@ -35,13 +38,16 @@ def kernel(**how: Any) -> Callable[[F], F]:
     no loop that divides becomes vector instructions. What only kernels call gets no entry from Python:
     making those would take a third of the compilation.
     """
-    how = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False, **how}
+    how = {
+        "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False,
+        "pipeline_class": LinkedCompiler, **how,
+    }  # fmt: skip
     return njit(error_model="numpy", **how)
 
 
 def entry(f: Callable[..., Any]) -> Any:
     """Compile a kernel that Python calls: cached on disk, and threads may run it side by side."""
-    compiled = kernel(no_cpython_wrapper=False, nogil=True, cache=True)
+    compiled = kernel(no_cpython_wrapper=False, nogil=True, cache=True, pipeline_class=Compiler)
     return compiled(f)
 
 
@@ -53,7 +59,7 @@ def lowered(f: Callable[..., Any]) -> Any:
 def _for_each_dtype(function: Callable[..., Any]) -> Callable[[Callable[..., Any]], Any]:
     """Return the decorator of what chooses a function's compiled form by the dtype."""
     # strict would compare the annotations too
-    return overload(function, strict=False)  # type: ignore[no-any-return]
+    return overload(function, strict=False)
 
 
 @lowered
