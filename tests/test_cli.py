@@ -170,6 +170,28 @@ def test_validation_is_drawn_and_logged(clearprop):
     assert float(rows[1]["validation_accuracy"]) >= 0
 
 
+def test_validation_data_may_be_a_file(clearprop, table):
+    run = ("train", "prices.csv", "--target", "price", "--validation", "prices.csv", *QUICK)
+    code, out, err = clearprop(*run)
+    assert code == 0
+    assert "validated on 300 rows of prices.csv" in err
+    assert cp.load("prices.safetensors").about["n_samples"] == 300
+    assert "validation R2" in out
+
+
+def test_a_model_saved_from_python_is_evaluated_and_predicts(clearprop):
+    data = cp.data.load("iris")
+    net = cp.Network([4, 3], scaling=data.scaling, seed=0)
+    net.fit(*data.train, epochs=20, progress=False, engine="numpy")
+    net.save("own.safetensors")
+    told = json.loads(clearprop("evaluate", "own.safetensors", "iris", "--json", "--part", "train")[1])
+    right = (net.classify(data.X_train) == data.Y_train).mean()
+    assert (told["part"], told["n_samples"]) == ("train", 120)
+    assert told["accuracy"] == pytest.approx(right)
+    assert clearprop("predict", "own.safetensors", "iris")[0] == 0
+    assert clearprop("info", "own.safetensors")[0] == 0
+
+
 def test_a_log_that_cannot_be_written_is_only_warned_of(clearprop):
     code, _, err = clearprop("train", "iris", "--log", "no/such/folder.csv", *QUICK)
     assert code == 0
@@ -189,6 +211,14 @@ def test_two_classes_may_have_one_output(clearprop):
     assert (
         float(clearprop("evaluate", "breast_cancer.safetensors", "breast_cancer")[1].split()[-1]) > 0.9
     )
+
+
+def test_features_of_any_size_are_scaled_and_the_model_keeps_the_scaling(clearprop):
+    code, out, _ = clearprop("train", "wine", "--seed", 0, "--epochs", 10, *NUMPY)
+    assert code == 0
+    assert float(re.search(r"test accuracy +([\d.]+)", out)[1]) > 90
+    scaling = cp.load("wine.safetensors").scaling
+    np.testing.assert_array_equal(scaling.shift, cp.data.load("wine").scaling.shift)
 
 
 def test_lbfgs_trains(clearprop):
@@ -241,8 +271,11 @@ def test_predictions_are_the_same_on_standard_output_in_csv_and_in_parquet(digit
     assert Path("p.csv").read_text() == out
     assert list(frame) == list(rows[0])
     assert frame["prediction"] == [row["prediction"] for row in rows]
-    net, X = cp.load(path), cp.data.load("digits").X_test
+    net, (X, Y) = cp.load(path), cp.data.load("digits").test
     assert frame["prediction"] == [str(label) for label in net.classify(X)]
+    assert np.mean([label == str(y) for label, y in zip(frame["prediction"], Y, strict=True)]) > 0.95
+    probabilities = np.array([list(row.values())[2:] for row in rows], dtype=float)
+    np.testing.assert_array_equal(probabilities.astype(np.float32), net.predict(X))
     assert sorted(os.listdir()) == ["p.csv", "p.parquet"]
 
 

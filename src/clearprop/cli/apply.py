@@ -54,7 +54,7 @@ def evaluate(
     Example: clearprop evaluate digits.safetensors digits --json
     """
     net = model.load_model(model_file)
-    dataset = cp.data.load(data, schema=model.schema_of(net), target=target)
+    dataset = model.load_data(net, data, target)
     X, Y = dataset.part(part)
     name = model.part_name(dataset, part)
     if name == "all" and dataset.X_test is None and net.about.get("data") == dataset.source:
@@ -82,7 +82,7 @@ def predict(
     Example: clearprop predict digits.safetensors digits --output predictions.csv
     """
     net = model.load_model(model_file)
-    dataset = cp.data.load(data, schema=model.schema_of(net), need_target=False)
+    dataset = model.load_data(net, data, need_target=False)
     X = dataset.inputs(part)
     if output is None:
         _print_csv(net, X)

@@ -167,7 +167,7 @@ def check(
     if rows < 1:
         raise ValueError(f"--rows must be at least 1, got {rows}")
     net = model.load_model(model_file)
-    dataset = cp.data.load(data, schema=model.schema_of(net), target=target)
+    dataset = model.load_data(net, data, target)
     X, Y = _spread(*dataset.part(part), rows)
     result = check_gradient(net, X, model.outputs_of(net).encode(Y))
     if as_json:

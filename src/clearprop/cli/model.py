@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ _UNITS = "target_units"  # in `about`, while a network still predicts standardiz
 _NARROW = 1e4  # a mean so many deviations from 0 is more than float32 can hold beside them
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Outputs:
     """What the outputs of a network stand for.
 
@@ -132,6 +132,29 @@ def schema_of(net: cp.Network) -> Schema:
         classes,
         target if isinstance(target, str) else None,
     )
+
+
+def load_data(
+    net: cp.Network, source: str, target: str | None = None, need_target: bool = True
+) -> Dataset:
+    """Return a data set in the form that a network expects.
+
+    Raises
+    ------
+    ValueError, OSError
+        As in `data.load`.
+    """
+    schema = schema_of(net)
+    if net.classes is not None or schema.classes is None:
+        return cp.data.load(source, schema=schema, target=target, need_target=need_target)
+    dataset = cp.data.load(
+        source, target=target or schema.target, task=schema.task, need_target=need_target
+    )
+    names = dataset.classes or ()
+    if len(names) == len(schema.classes) and not any(str(name).isdecimal() for name in names):
+        # The network knows numbers only: those of the names, in their order, are meant.
+        schema = dataclasses.replace(schema, classes=names)
+    return dataset.conform(schema)
 
 
 def measure(net: cp.Network, X: NDArray[Any], Y: NDArray[Any]) -> dict[str, float]:

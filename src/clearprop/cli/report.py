@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 import clearprop as cp
 from clearprop.cli import model, pictures, terminal
+from clearprop.cli.setup import Pair
 from clearprop.data import Dataset
 
 if TYPE_CHECKING:
@@ -20,27 +21,33 @@ if TYPE_CHECKING:
 _WIDEST = 120
 _CURVE_HEIGHT = 8
 _SIDE_BY_SIDE = 72  # columns from which two panels stand side by side
-_UNITS = {"mae": "mean absolute error", "rmse": "root of the mean squared error", "r2": "R2"}
 
 
 def show(
-    net: cp.Network, history: cp.History, dataset: Dataset, held: Any, saved: str, summary: str
-) -> dict[str, Any]:
-    """Show how a training went, on standard output; return the measured result.
+    net: cp.Network,
+    history: cp.History,
+    dataset: Dataset,
+    held: Pair | None,
+    result: dict[str, Any],
+    saved: str,
+    summary: str,
+) -> None:
+    """Show how a training went, on standard output.
 
     Parameters
     ----------
     net : Network
         In raw units.
     held : (X, Y) or None
-        Rows held out of the training, measured where the data have no test part.
+        Rows held out of the training.
+    result : dict
+        As `measure` returned it.
     saved : str
         The model's file.
     summary : str
         A line about the training.
     """
     part, X, Y = _part_to_measure(dataset, held)
-    result = model.measure(net, X, Y)
     console = terminal.console()
     wide = terminal.is_wide(console)
     _say_result(console, part, result, len(X), net)
@@ -55,16 +62,15 @@ def show(
     data = shlex.quote(dataset.source if others else "DATA.csv")
     _line(console, "next", f"clearprop {'evaluate' if others else 'predict'} {name} {data}", "bold")
     _line(console, "", f"clearprop info {name}", "bold")
-    return {"part": part, "n_samples": len(X), **result}
 
 
-def measured(net: cp.Network, dataset: Dataset, held: Any) -> dict[str, Any]:
-    """Return the result that `show` shows, to be kept in the model."""
+def measure(net: cp.Network, dataset: Dataset, held: Pair | None) -> dict[str, Any]:
+    """Return how good a network is on the rows that are the most honest: test, validation, training."""
     part, X, Y = _part_to_measure(dataset, held)
     return {"part": part, "n_samples": len(X), **model.measure(net, X, Y)}
 
 
-def _part_to_measure(dataset: Dataset, held: Any) -> tuple[str, NDArray[Any], NDArray[Any]]:
+def _part_to_measure(dataset: Dataset, held: Pair | None) -> tuple[str, NDArray[Any], NDArray[Any]]:
     if dataset.X_test is not None:
         return ("test", *dataset.test)
     return ("validation", *held) if held is not None else ("training", *dataset.train)
@@ -78,7 +84,7 @@ def _line(console: Console, name: str, text: str, style: str = "") -> None:
     console.print(line, soft_wrap=True)
 
 
-def _say_result(console: Console, part: str, result: dict[str, float], n: int, net: cp.Network) -> None:
+def _say_result(console: Console, part: str, result: dict[str, Any], n: int, net: cp.Network) -> None:
     if "accuracy" in result:
         right = round(result["accuracy"] * n)
         text = f"{result['accuracy']:.1%}".replace("%", " %")

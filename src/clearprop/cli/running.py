@@ -60,14 +60,14 @@ def finish(
 ) -> int:
     """Save the network, then show how it went: a reader that has gone costs no work."""
     history, state = training.history, training.state
-    net.about["result"] = report.measured(net, dataset, held)
+    net.about["result"] = result = report.measure(net, dataset, held)
     net.save(output)
     seconds = sum(history["seconds"]) if len(history) else 0.0
     summary = f"{training.epochs_done:,} epochs, {state.step:,} steps, {seconds:.1f} s"
     if history.stopped:
         summary += f" ({history.stopped})"
     summary += f", seed {net.seed}"
-    report.show(net, history, dataset, held, output, summary)
+    report.show(net, history, dataset, held, result, output, summary)
     return 0
 
 
