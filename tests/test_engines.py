@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from clearprop import costs, optimizers, randomness
+from clearprop import backprop, costs, optimizers, randomness
 from clearprop.activations import ACTIVATIONS, Activation
 from clearprop.architecture import Layer, build
 from clearprop.engines import Data, Plan, State, compiled, select
@@ -302,3 +302,20 @@ def test_any_number_of_threads_agrees_and_repeats_its_bits(n_threads, optimizer,
     assert_agrees(plan, data, parameters)
     first, again = (train(CompiledEngine(), plan, data, parameters)[0] for _ in range(2))
     np.testing.assert_array_equal(first.parameters, again.parameters)
+
+
+@pytest.mark.parametrize("n_rows", [0, 1, 5, 300])
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_predictions_are_the_forward_pass_of_the_reference(n_rows, n_threads, monkeypatch):
+    monkeypatch.setattr(compiled, "_PREDICTION_WORTH_A_THREAD", 1)
+    layers = (37, Layer(19, ["tanh"] * 9 + ["gelu"] * 10, bias=False), 65, 10)
+    architecture = build(layers, "selu", "softmax", "cross_entropy")
+    data, parameters = problem(architecture, n_rows)
+    wanted = backprop.forward(architecture, parameters, data.X).a[-1]
+    got = CompiledEngine().predict(architecture, parameters, data.X, n_threads)
+    np.testing.assert_allclose(got, wanted, rtol=1e-12, atol=0)
+    narrow = CompiledEngine().predict(
+        architecture, parameters.astype("f4"), data.X.astype("f4")[:, :], n_threads
+    )
+    assert narrow.dtype == np.float32
+    np.testing.assert_allclose(narrow, wanted, rtol=1e-5, atol=1e-7)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -37,6 +39,8 @@ _CANONICAL_COSTS = {
 }
 # Multiply-adds of a step from which a second thread gains more than the meetings cost.
 WORTH_A_THREAD = 2_000_000
+_PREDICTION_WORTH_A_THREAD = 16_000_000  # more: these threads are started for one call
+_BLOCK = 128  # rows of a prediction at a time
 _CHUNK = 64 * 1024  # elements of the gradient held at a time: they stay in the second-level cache
 _ALIGNMENT = 32  # elements; stretches of the workspace start on a cache line of their own
 
@@ -51,15 +55,48 @@ class CompiledEngine:
 
     def supports(self, plan: Plan) -> str | None:
         """Return None, or which part of the plan has no compiled form."""
-        for number, layer in enumerate(plan.architecture.layers, start=1):
-            for part in layer.function.parts or (layer.function,):
-                if ACTIVATIONS.get(part.name) is not part:
-                    return f"activation {part.name!r} of layer {number} is not built in"
+        reason = self.supports_forward(plan.architecture)
+        if reason is not None:
+            return reason
         if _cost_code(plan.architecture) is None:
             return f"cost {plan.architecture.cost.name!r} is not built in"
         if _optimizer_code(plan.optimizer) is None:
             return f"optimizer {type(plan.optimizer).__name__} is not built in, or not made of steps"
         return None
+
+    def supports_forward(self, architecture: Architecture) -> str | None:
+        """Return None, or which activation has no compiled form."""
+        for number, layer in enumerate(architecture.layers, start=1):
+            for each in layer.function.parts or (layer.function,):
+                if ACTIVATIONS.get(each.name) is not each:
+                    return f"activation {each.name!r} of layer {number} is not built in"
+        return None
+
+    def predict(
+        self,
+        architecture: Architecture,
+        parameters: Array,
+        X: Array,
+        n_threads: int | None = None,
+    ) -> Array:
+        """Return the activations of the last layer, shape (n_samples, n_outputs).
+
+        Parameters
+        ----------
+        architecture : Architecture
+            One that ``supports_forward``.
+        parameters : ndarray of shape (n_parameters,)
+        X : ndarray of shape (n_samples, n_features)
+            Scaled, and of the dtype of `parameters`.
+        n_threads : int, optional
+            At most so many; None takes what the size is worth.
+        """
+        key = id(architecture), parameters.dtype.char
+        forward = _FORWARDS.get(key)
+        if forward is None:
+            forward = _FORWARDS[key] = _Forward(architecture, parameters.dtype)
+            weakref.finalize(architecture, _FORWARDS.pop, key, None)
+        return forward(parameters, X, n_threads)
 
     def run(
         self, plan: Plan, state: State, data: Data, order: NDArray[np.int64], rates: NDArray[np.float64]
@@ -131,13 +168,49 @@ class _Layout:
                 row[k.CODE] = k.ACTIVATION_CODES[layer.function.name]
         self.layers[-1, k.Z] = self.take(batch * sizes[-1])
         self.segments = np.array(segments or [(0, 0, 0)], np.int64)
-        self.log_sum = self.take(batch)
+        self.layers[:, k.LOG_SUMS] = self.take(batch)
 
     def take(self, n: int) -> int:
         """Return the start of a new stretch of n elements."""
         start = self.end
         self.end += -(-n // _ALIGNMENT) * _ALIGNMENT
         return start
+
+
+class _Forward:
+    """An architecture packed for predictions in one dtype."""
+
+    def __init__(self, architecture: Architecture, dtype: np.dtype[Any]) -> None:
+        self.layout = _Layout(architecture, _BLOCK)
+        self.layout.layers[-1, k.Z] = -1
+        self.n_outputs = architecture.sizes[-1]
+        self.multiply_adds = architecture.multiply_adds()[0]
+        self.dtype = dtype
+        self.spare: list[Array] = []  # workspaces that no thread of the caller's is using
+
+    def __call__(self, parameters: Array, X: Array, n_threads: int | None) -> Array:
+        """Return the activations of the last layer."""
+        n_rows = X.shape[0]
+        out = np.empty((n_rows, self.n_outputs), self.dtype)
+        worth = n_rows * self.multiply_adds // _PREDICTION_WORTH_A_THREAD
+        threads = 1 if worth < 2 else _threads(n_threads, worth)
+        layout = self.layout
+        work = (
+            self.spare.pop()
+            if self.spare and threads == 1
+            else np.empty(layout.end * threads, self.dtype)
+        )
+        arguments = (
+            _plain(parameters), _plain(X), n_rows, _BLOCK, layout.layers, layout.segments, work,
+            out.reshape(-1),
+        )  # fmt: skip
+        _side_by_side(k.predict, arguments, threads)
+        if threads == 1:
+            self.spare.append(work)
+        return out
+
+
+_FORWARDS: dict[tuple[int, str], _Forward] = {}
 
 
 class _Prepared:
@@ -147,7 +220,8 @@ class _Prepared:
         self.dtype = dtype
         architecture = plan.architecture
         batch = min(plan.batch_size, plan.n_samples)
-        self.n_threads = _threads(plan.n_threads, sum(architecture.multiply_adds()) * batch)
+        work = sum(architecture.multiply_adds()) * batch
+        self.n_threads = _threads(plan.n_threads, work // WORTH_A_THREAD)
         layout = _Layout(architecture, batch)
         self.layers, self.segments = layout.layers, layout.segments
         self.factors = _factors(plan)
@@ -170,7 +244,6 @@ class _Prepared:
             k.SUM: cost.reduction == "sum",
             k.CLIPS: plan.clip_norm is not None,
             k.FUSED: self._fuses(plan),
-            k.LOG_SUM: layout.log_sum,
             k.GRADIENT: layout.take(whole),
             k.CHUNK: chunk,
             k.YIELD: low.address_of_yield() if self.n_threads > 1 else 0,
@@ -215,7 +288,7 @@ class _Prepared:
             _plain(np.ascontiguousarray(rates, np.float64)), self.layers, self.segments, self.factors,
             integers, numbers, self.work, self.costs, correct, np.zeros(8, np.int64),
         )  # fmt: skip
-        _side_by_side(arguments, self.n_threads)
+        _side_by_side(k.train, arguments, self.n_threads)
         made = int(integers[k.MADE])
         first = state.epoch_step * batch
         seen = min(n_samples, first + made * batch) - min(n_samples, first)
@@ -258,29 +331,28 @@ def _plain(array: Array) -> Array:
     return np.ctypeslib.as_array((kind * flat.size).from_address(flat.ctypes.data))
 
 
-def _threads(asked: int | None, multiply_adds: int) -> int:
-    """Return how many threads a step of that many multiply-adds is worth."""
+def _threads(asked: int | None, worth: int) -> int:
+    """Return how many threads to use, where the work is worth so many."""
     try:
         available = len(os.sched_getaffinity(0))
     except AttributeError:  # not on every system
         available = os.cpu_count() or 1
-    wanted = available if asked is None else asked
     if not low.address_of_yield():
         return 1
-    return max(1, min(wanted, multiply_adds // WORTH_A_THREAD))
+    return max(1, min(available if asked is None else asked, worth))
 
 
-def _side_by_side(arguments: tuple[Any, ...], n_threads: int) -> None:
-    """Call ``kernels.train`` once for each thread, the first of them in this one."""
+def _side_by_side(kernel: Callable[..., None], arguments: tuple[Any, ...], n_threads: int) -> None:
+    """Call a kernel once for each thread, the first of them in this one."""
     if n_threads == 1:
-        k.train(*arguments, 0, 1)
+        kernel(*arguments, 0, 1)
         return
     gate, go = threading.Event(), [False]
 
     def work(thread: int) -> None:
         gate.wait()
         if go[0]:
-            k.train(*arguments, thread, n_threads)
+            kernel(*arguments, thread, n_threads)
 
     threads = [threading.Thread(target=work, args=(i,), daemon=True) for i in range(1, n_threads)]
     try:
@@ -289,6 +361,6 @@ def _side_by_side(arguments: tuple[Any, ...], n_threads: int) -> None:
         go[0] = True  # only when all have started: those that run wait for the others
     finally:
         gate.set()
-    k.train(*arguments, 0, n_threads)
+    kernel(*arguments, 0, n_threads)
     for each in threads:
         each.join()

@@ -13,6 +13,7 @@ What each kernel computes, and which function of the reference it must agree wit
     follow             the optimizer on a stretch of the vector       Optimizer.update
     descend            BP3, BP4 and plain SGD in one                  both of these
     train              a stretch of mini-batches                      ReferenceEngine.run
+    predict            the last layer's activations                   backprop.forward
 
 and why they are shaped so:
 
@@ -60,18 +61,18 @@ SUMS = {"reassoc", "contract", "nsz"}
 # Columns of the table of layers; one row for each.
 (
     N_IN, N_OUT, WEIGHTS, BIASES, BELOW, ABOVE, SLOPE, DELTA, Z, CODE, FIRST_SEGMENT, LAST_SEGMENT,
-    DROP,
-) = range(13)  # fmt: skip
-LAYER_COLUMNS = 13
+    DROP, LOG_SUMS,
+) = range(14)  # fmt: skip
+LAYER_COLUMNS = 14
 # Columns of the table of a layer's factors.
 WEIGHT_RATE, BIAS_RATE, WEIGHT_DECAY, BIAS_DECAY, KEEP_SCALE = range(5)
 FACTOR_COLUMNS = 5
 # Integers of a run.
 (
     BATCH, N_SAMPLES, FIRST_STEP, N_STEPS, STEP, UPDATES, SEED, COST, OPTIMIZER, COUNTS, SUM, CLIPS,
-    WEIGHTED, FUSED, LOG_SUM, GRADIENT, CHUNK, MADE, BAD, YIELD,
-) = range(20)  # fmt: skip
-N_INTEGERS = 20
+    WEIGHTED, FUSED, GRADIENT, CHUNK, MADE, BAD, YIELD,
+) = range(19)  # fmt: skip
+N_INTEGERS = 19
 # Numbers of a run.
 L2, L1, CLIP, FIRST, SECOND, EPSILON, DECAY, COST_PARAMETER, EPOCH_COST = range(9)
 N_NUMBERS = 9
@@ -686,7 +687,7 @@ def costs_and_deltas(
         slope = part(work, layer[SLOPE] + i * n, n)
         delta = part(work, layer[DELTA] + i * n, n)
         cost = sample_cost(
-            integers[COST], numbers[COST_PARAMETER], layer[CODE], work[integers[LOG_SUM] + i], z, a,
+            integers[COST], numbers[COST_PARAMETER], layer[CODE], work[layer[LOG_SUMS] + i], z, a,
             slope, y, delta,
         )  # fmt: skip
         weight = np.float64(sample_weight[rows[i]]) if integers[WEIGHTED] else 1.0
@@ -723,7 +724,7 @@ def train(
     batch, n_features = integers[BATCH], layers[0, N_IN]
     updates, give, fused = integers[UPDATES], integers[YIELD], integers[FUSED]
     epoch_cost = numbers[EPOCH_COST]
-    log_sum = part(work, integers[LOG_SUM], batch)
+    log_sum = part(work, layers[0, LOG_SUMS], batch)
     wanted = n_threads
     made = 0
     bad = False
@@ -795,3 +796,29 @@ def train(
     if thread == 0:
         integers[MADE], integers[BAD], integers[UPDATES] = made, bad, updates
         numbers[EPOCH_COST] = epoch_cost
+
+
+@entry
+def predict(
+    parameters: Array, X: Array, n_rows: int, block: int, layers: Array, segments: Array, work: Array,
+    out: Array, thread: int, n_threads: int,
+) -> None:  # fmt: skip
+    """Put the activations of the last layer into `out`, in blocks of rows: backprop.forward.
+
+    Every thread runs this on rows of its own, with a share of the workspace; arrays are flat.
+    """
+    last = layers.shape[0] - 1
+    base = thread * (work.size // n_threads)
+    first_row, end = share(thread, n_threads, n_rows, block)
+    for first in range(first_row, end, block):
+        m = min(block, end - first)
+        for l in range(last + 1):  # noqa: E741
+            layer = layers[l]
+            n_in, n = layer[N_IN], layer[N_OUT]
+            below = part(work, base + layer[BELOW], m * n_in) if l else part(X, first * n_in, m * n_in)
+            above = part(out, first * n, m * n) if l == last else part(work, base + layer[ABOVE], m * n)
+            slopes = part(work, base + layer[SLOPE], m * n)  # a by-product here
+            log_sum = part(work, base + layer[LOG_SUMS], m)
+            forward_layer(
+                layer, segments, (0, m, 0, n), parameters, below, above, slopes, slopes, log_sum
+            )
