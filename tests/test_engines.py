@@ -1,14 +1,19 @@
 """Every engine agrees with the reference, to the tolerances stated here."""
 
 import itertools
+import multiprocessing
+import pathlib
+import sys
 
+import joblib
+import numba
 import numpy as np
 import pytest
 
 from clearprop import backprop, costs, optimizers, randomness
 from clearprop.activations import ACTIVATIONS, Activation
 from clearprop.architecture import Layer, build
-from clearprop.engines import Data, Plan, State, compiled, select
+from clearprop.engines import Data, Plan, State, compiled, kernels, select
 from clearprop.engines.compiled import CompiledEngine
 from clearprop.engines.reference import ReferenceEngine
 
@@ -319,3 +324,101 @@ def test_predictions_are_the_forward_pass_of_the_reference(n_rows, n_threads, mo
     )
     assert narrow.dtype == np.float32
     np.testing.assert_allclose(narrow, wanted, rtol=1e-5, atol=1e-7)
+
+
+def every_size_of_float32(highest):
+    """Return float32 numbers of every exponent and both signs, up to a size."""
+    bits = np.arange(0, np.float32(highest).view(np.int32), 30011, dtype=np.int32)
+    positive = bits.view(np.float32)
+    return np.concatenate([-positive[::-1], positive, np.float32([-highest, highest])])
+
+
+def through(activation, z):
+    """Return f(z) by the compiled engine: a network of one weight, which is 1."""
+    architecture = build((1, 1), "tanh", activation, "quadratic")
+    return CompiledEngine().predict(architecture, np.array([1, 0], z.dtype), z[:, None])[:, 0]
+
+
+TINY = np.finfo(np.float32).tiny
+ERRORS = [  # the largest error in float32, relative to |f(z)| or to `scale(z)`
+    ("exp", 2.0e-7, None),
+    ("sigmoid", 3.0e-7, None),
+    ("tanh", 4.0e-7, None),
+    ("scaled_tanh", 5.0e-7, None),
+    ("elu", 3.0e-7, None),
+    ("selu", 3.0e-7, None),
+    ("silu", 4.0e-7, None),
+    ("softplus", 4.0e-7, None),
+    ("mish", 6.0e-7, None),
+    ("gelu", 4.0e-7, np.abs),
+]
+
+
+@pytest.mark.parametrize(("activation", "bound", "scale"), ERRORS, ids=str)
+def test_float32_functions_are_as_exact_as_stated_over_the_whole_range(activation, bound, scale):
+    z = every_size_of_float32(88.0)
+    wide = z.astype(np.float64)
+    wanted = ACTIVATIONS[activation](wide)
+    got = through(activation, z).astype(np.float64)
+    size = np.maximum(np.abs(wanted) if scale is None else scale(wide), TINY)
+    assert (np.abs(got - wanted) / size).max() < bound
+
+
+@pytest.mark.parametrize("activation", HIDDEN)
+def test_float32_functions_are_honest_beyond_their_range(activation):
+    z = np.float32([-1e4, -200.0, -104.5, 89.5, 200.0, 1e4])
+    with np.errstate(over="ignore"):
+        wanted = ACTIVATIONS[activation](z.astype(np.float64)).astype(np.float32)
+    np.testing.assert_allclose(through(activation, z), wanted, rtol=1e-6, atol=1e-38)
+
+
+compiled_only = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled here")
+
+
+@compiled_only
+def test_another_architecture_compiles_nothing():
+    def run(sizes, activation, optimizer, **how):
+        architecture = build(sizes, activation, None, "quadratic")
+        data, parameters = problem(architecture, 9, dtype="float32")
+        data.X.flags.writeable = False
+        plan = plan_for(architecture, optimizer, n=9, batch=4, **how)
+        train(CompiledEngine(), plan, data, parameters)
+        CompiledEngine().predict(architecture, parameters, data.X[:3])
+
+    run(SMALL, "tanh", OPTIMIZERS[0])
+    before = len(kernels.train.signatures), len(kernels.predict.signatures)
+    run((3, 9, 9, 2), "gelu", OPTIMIZERS[4], l1=0.1, clip_norm=1.0, dropout=(0.5, 0.0))
+    assert (len(kernels.train.signatures), len(kernels.predict.signatures)) == before
+
+
+@compiled_only
+def test_what_was_compiled_is_found_on_disk_in_a_folder_others_cannot_write_to():
+    architecture = build(SMALL, "tanh", None, "quadratic")
+    data, parameters = problem(architecture, 7)
+    train(CompiledEngine(), plan_for(architecture), data, parameters)
+    stats = kernels.train.stats
+    folder = pathlib.Path(stats.cache_path)
+    assert any(folder.glob("kernels.train*.nbc"))
+    assert not folder.stat().st_mode & 0o002
+
+
+@pytest.mark.usefixtures("threads_for_any_size")
+def test_threads_work_after_a_fork_and_inside_joblib():
+    architecture = build(LARGER, "tanh", "softmax", "cross_entropy")
+    data, parameters = problem(architecture, 101)
+    plan = plan_for(architecture, OPTIMIZERS[4], n=101, batch=32, n_threads=2)
+    wanted, _ = train(CompiledEngine(), plan, data, parameters)
+
+    def agrees():
+        got, _ = train(CompiledEngine(), plan, data, parameters)
+        return np.array_equal(got.parameters, wanted.parameters)
+
+    child = multiprocessing.get_context("fork").Process(target=lambda: sys.exit(not agrees()))
+    child.start()
+    child.join(timeout=60)
+    alive = child.is_alive()
+    child.kill()
+    assert not alive
+    assert child.exitcode == 0
+    with joblib.parallel_backend("threading", n_jobs=3):
+        assert all(joblib.Parallel(timeout=60)(joblib.delayed(agrees)() for _ in range(6)))
