@@ -585,6 +585,23 @@ def test_each_class_gives_its_share():
     np.testing.assert_array_equal(data.holdout(names, 0.2, seed=3)[1], held)
 
 
+def test_the_largest_remainders_are_rounded_up():
+    labels = np.repeat([0, 1, 2], [5, 3, 2])  # the shares of 3 of 10 rows are 1.5, 0.9 and 0.6
+    _, held = data.holdout(labels, 0.3, seed=0)
+    assert np.bincount(labels[held]).tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("labels", "fraction"),
+    [([0, 0, 1, 1, 2, 2], 0.7), ([0] * 9 + [1], 0.3)],
+    ids=["too few rows to keep one of each class", "a class of one row"],
+)
+def test_classes_that_cannot_give_and_keep_a_row_are_not_looked_at(labels, fraction):
+    for seed in range(20):
+        expected = data.holdout(len(labels), fraction, seed)[1]
+        np.testing.assert_array_equal(data.holdout(labels, fraction, seed)[1], expected)
+
+
 def test_the_same_seed_holds_out_the_same_rows_and_another_others():
     golden = [5, 9, 10]
     assert data.holdout(15, 0.2, seed=0)[1].tolist() == golden

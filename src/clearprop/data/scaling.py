@@ -80,18 +80,15 @@ def standardize(X: ArrayLike) -> Scaling:
     if not (np.isfinite(low).all() and np.isfinite(high).all()):
         raise ValueError("X must be finite, got NaN or infinity")
     largest = np.maximum(np.abs(low), np.abs(high))
-    unit = np.where(largest > 0, largest, 1.0)  # so that no square of 1e300 overflows
+    unit = np.where(
+        largest > 0, largest, 1.0
+    )  # no square overflows, and a constant column is exactly 1
     shift = sum(np.sum(block / unit, axis=0) for block in _blocks(X)) / len(X)
     variance = sum(np.sum((block / unit - shift) ** 2, axis=0) for block in _blocks(X)) / len(X)
     deviation = np.sqrt(variance)
-    constant = (
-        (low == high)
-        | (deviation <= 8 * np.finfo(np.float64).eps)
-        | (deviation * unit < np.finfo(np.float32).tiny)
-    )
-    factor = 1.0 / np.where(constant, 1.0, deviation * unit)
-    # the mean of a constant column is off by rounding, and then its zeros would not be zeros
-    return Scaling(np.where(low == high, low, shift * unit), factor)
+    lost = deviation <= 8 * np.finfo(np.float64).eps
+    constant = lost | (deviation * unit < np.finfo(np.float32).tiny)
+    return Scaling(shift * unit, 1.0 / np.where(constant, 1.0, deviation * unit))
 
 
 def _blocks(X: NDArray[Any]) -> Iterator[NDArray[np.float64]]:

@@ -80,7 +80,7 @@ def _stratified(order: Rows, classes: Rows, n_held: int) -> Rows | None:
     if counts.min() < 2 or n_held > len(classes) - len(counts):
         return None
     share = counts * (n_held / len(classes))
-    take = np.minimum(np.floor(share).astype(np.int64), counts - 1)
+    take = np.floor(share).astype(np.int64)
     by_remainder = np.argsort(take - share, kind="stable")
     while missing := n_held - int(take.sum()):
         able = by_remainder[take[by_remainder] < counts[by_remainder] - 1][:missing]
