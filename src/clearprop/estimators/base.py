@@ -171,6 +171,7 @@ class BaseMLP(
             options.learning_rate = schedules.coslog4(
                 float(options.learning_rate_init), float(options.max_iter)
             )
+        options.batch_size_given = "batch_size" in explicit
         options.like_sklearn = self.preset == "sklearn"
         options.lbfgs = options.solver == "lbfgs" or isinstance(options.solver, optimizers.LBFGS)
         options.sizes = _sizes(options.hidden_layer_sizes)
@@ -343,7 +344,8 @@ class BaseMLP(
                 dtype,
             )
             validation_table = validation
-        return self._train(options, data, validation_data, validation_table, weight, incremental, X, y)
+        total = float(len(data.X) if train_weight is None else np.sum(train_weight))
+        return self._train(options, data, validation_data, validation_table, total, incremental, X, y)
 
     def _check_validation_arguments(
         self, options: SimpleNamespace, validation: tuple[Any, Any], groups: Any, incremental: bool
@@ -418,7 +420,7 @@ class BaseMLP(
         except ValueError as problem:
             if "must be in the same order" not in str(problem):
                 raise
-            names, known = [str(c) for c in X.columns], list(self.feature_names_in_)
+            names, known = _column_names(X), list(self.feature_names_in_)
             moved = [name for name, there in zip(names, known, strict=True) if name != there]
             raise ValueError(f"{problem}Not in their place: {', '.join(moved)}\n") from None
 
@@ -526,7 +528,7 @@ class BaseMLP(
         data: Data,
         validation: Data | None,
         validation_table: tuple[Any, Any],
-        weight: Array | None,
+        total: float,
         incremental: bool,
         X: Any,
         y: Any,
@@ -535,7 +537,6 @@ class BaseMLP(
         n = len(data.X)
         if not net.parameters.flags.writeable:  # memory-mapped by joblib
             net = self.network_ = net.copy()
-        total = n if weight is None else float(np.sum(weight))
         scorer = None if options.scoring is None else get_scorer(options.scoring)
         evaluated = scorer is not None and validation is not None
         metrics: list[Any] = []
@@ -577,6 +578,7 @@ class BaseMLP(
             training.run(epochs)
         finally:
             self._take(training, follower, n, incremental)
+        bridge.close()
         self._after(options, training, follower, before, incremental)
         return self
 
@@ -904,26 +906,28 @@ class _Bridge:
     def _begin_epoch(self) -> None:
         self.epoch = self.context.subcontext(task_name="epoch")
         self.epoch.call_on_fit_task_begin(estimator=self.estimator, X=self.X, y=self.y)
+        self.begun = True
 
     def _end(self, training: EstimatorTraining) -> bool:
         self.estimator.n_iter_ = self.follower.iteration
-        stop = self.epoch.call_on_fit_task_end(
-            estimator=self.estimator,
-            X=self.X,
-            y=self.y,
-            reconstruction_attributes={"network_": training.net},
-        )
-        over = bool(stop) or self.follower.stopped or len(self.follower.losses) >= self.epochs
-        if over:
-            self.context.call_on_fit_task_end(
-                estimator=self.estimator,
-                X=self.X,
-                y=self.y,
-                reconstruction_attributes={"network_": training.net},
-            )
-        else:
+        self.begun = False
+        stop = bool(self.epoch.call_on_fit_task_end(**self._what))
+        if not (stop or self.follower.stopped or len(self.follower.losses) >= self.epochs):
             self._begin_epoch()
-        return bool(stop)
+        return stop
+
+    def close(self) -> None:
+        """End the context of the fit, and of an epoch that was begun and not made."""
+        if self.active:
+            if self.begun:
+                self.epoch.call_on_fit_task_end(estimator=self.estimator)
+            self.context.call_on_fit_task_end(**self._what)
+
+    @property
+    def _what(self) -> dict[str, Any]:
+        attributes = {"network_": self.estimator.network_}
+        what = {"estimator": self.estimator, "X": self.X, "y": self.y}
+        return what | {"reconstruction_attributes": attributes}
 
 
 def _sizes(sizes: Any) -> list[int]:
@@ -1010,7 +1014,9 @@ def _dropout(rates: Any) -> float | list[float]:
 def _batch_size(options: SimpleNamespace, n: int) -> int | None:
     if options.lbfgs:
         return None
-    return min(200, n) if options.batch_size == "auto" else int(options.batch_size)
+    if options.batch_size == "auto":
+        return min(200, n)
+    return int(options.batch_size) if options.batch_size_given else min(int(options.batch_size), n)
 
 
 def _l2(options: SimpleNamespace, n: int, total: float) -> float:
@@ -1040,6 +1046,11 @@ def _as_table(X: Any) -> Any:
     if names is not None and len(set(names)) != len(names):
         raise ValueError(f"X must have columns of different names, got {list(names)}")
     return X
+
+
+def _column_names(X: Any) -> list[str]:
+    """Return the names of a pandas, polars (`columns`) or pyarrow (`column_names`) table."""
+    return [str(name) for name in getattr(X, "column_names", None) or X.columns]
 
 
 def _is_plain(X: Any, estimator: BaseMLP) -> bool:
