@@ -102,7 +102,7 @@ def train(recipe: Recipe, data: cp.data.Dataset, seed: int, n_rows: int, **how: 
 
     def validate(training: cp.Training) -> None:
         right = training.net.classify(X[N_TRAINING:]) == Y[N_TRAINING:]
-        validation.append(100 * float(np.mean(right)))
+        validation.append(round(100 * float(np.mean(right)), 2))
 
     start = time.perf_counter()
     history = net.fit(
@@ -118,7 +118,7 @@ def train(recipe: Recipe, data: cp.data.Dataset, seed: int, n_rows: int, **how: 
         progress=False,
         **how,
     )
-    test = [100 * accuracy for accuracy in history["validation_accuracy"]]
+    test = [round(100 * accuracy, 2) for accuracy in history["validation_accuracy"]]
     seconds = time.perf_counter() - start
     return {"seed": seed, "test": test, "validation": validation, "seconds": seconds}
 
@@ -139,7 +139,7 @@ def train_listing(recipe: Recipe, data: cp.data.Dataset, seed: int, n_rows: int)
         a = X.T / 256
         for W, b in zip(net.weights, net.biases, strict=True):
             a = sigmoid(W @ a + b)
-        return 100 * float(np.mean(a.argmax(axis=0) == labels))
+        return round(100 * float(np.mean(a.argmax(axis=0) == labels)), 2)
 
     X, Y = data.train
     samples = [
