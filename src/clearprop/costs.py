@@ -167,7 +167,7 @@ class Cost:
     def __repr__(self) -> str:
         arguments = [f"{key}={value}" for key, value in self.parameters.items()]
         arguments += [f"reduction={self.reduction!r}"] if self.reduction != "mean" else []
-        return f"{self.name}({', '.join(arguments)})"
+        return f"{self.name}({', '.join(arguments)})" if arguments else self.name
 
 
 def _log_sum_exp(z: Array) -> Array:

@@ -54,6 +54,18 @@ def _history_tensors(history: History) -> dict[str, NDArray[Any]]:
     return {f"training.history.{i}": np.array(values) for i, values in enumerate(columns)}
 
 
+def _in_short(architecture: dict[str, Any]) -> str:
+    """Return a network's description as one line, by which two can be told apart."""
+    layers = ", ".join(
+        str(each["activation"]) + ("" if each["bias"] else " without biases")
+        for each in architecture["layers"]
+    )
+    rest = {k: v for k, v in architecture.items() if k not in ("sizes", "layers")}
+    cost = " ".join(map(str, rest.pop("cost").values()))
+    more = "".join(f", {key} {value}" for key, value in rest.items() if value)
+    return f"{'-'.join(map(str, architecture['sizes']))} ({layers}; {cost}{more})"
+
+
 def history_columns(tensors: dict[str, NDArray[Any]], names: list[str]) -> dict[str, list[float]]:
     """Return the columns of a checkpoint's history."""
     return {str(name): tensors[f"training.history.{i}"].tolist() for i, name in enumerate(names)}
@@ -147,8 +159,8 @@ class CheckpointFile:
         training = self.training
         now: dict[str, Any] = dict(training.settings.describe())
         then: dict[str, Any] = dict(saved["settings"])
-        now["network"] = checkpoint.describe_network(training.net)["architecture"]
-        then["network"] = metadata["architecture"]
+        now["network"] = _in_short(checkpoint.describe_network(training.net)["architecture"])
+        then["network"] = _in_short(metadata["architecture"])
         if training.settings.seed is not None:
             now["seed"], then["seed"] = training.settings.seed, saved["seed"]
         now["engine"], then["engine"] = training.engine.name, saved["engine"]
