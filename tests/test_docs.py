@@ -1,0 +1,70 @@
+"""What the documentation shows runs, and prints what it says."""
+
+import doctest
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import clearprop as cp
+
+ROOT = Path(__file__).parents[1]
+MODULES = sorted(
+    info.name
+    for info in pkgutil.walk_packages(cp.__path__, "clearprop.")
+    if not info.name.endswith("__main__")
+)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_examples_in_docstrings_run(name):
+    module = importlib.import_module(name)
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    for test in finder.find(module, globs={**vars(module), "np": np, "cp": cp}):
+        runner.run(test)
+    assert runner.failures == 0
+
+
+@pytest.mark.parametrize("page", ["README.md"])
+def test_the_python_in_the_pages_runs_and_prints_what_they_say(page):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), flags=re.DOTALL)
+    assert blocks
+    parser, runner, names = doctest.DocTestParser(), doctest.DocTestRunner(), {}
+    for number, block in enumerate(block for block in blocks if ">>>" in block):
+        test = parser.get_doctest(block, names, f"{page} block {number}", page, 0)
+        runner.run(test, clear_globs=False)
+        names = test.globs
+    assert runner.failures == 0
+
+
+@pytest.mark.parametrize(
+    "page",
+    sorted(p.relative_to(ROOT).as_posix() for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]),
+)
+def test_links_between_files_lead_somewhere(page):
+    path = ROOT / page
+    for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", path.read_text()):
+        assert (path.parent / target).exists(), f"{page} links to {target}"
+
+
+def test_every_command_and_option_that_the_readme_names_exists():
+    import typer.main
+
+    from clearprop.cli.app import app
+
+    group = typer.main.get_command(app)
+    for line in re.findall(
+        r"^    clearprop ([^\n#]*)", (ROOT / "README.md").read_text(), flags=re.MULTILINE
+    ):
+        name, *words = line.split()
+        if name.startswith("-"):
+            continue
+        assert name in group.commands, name
+        known = {option for parameter in group.commands[name].params for option in parameter.opts}
+        for word in words:
+            if word.startswith("--"):
+                assert word in known, f"clearprop {name} has no {word}"

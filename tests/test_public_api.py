@@ -1,0 +1,74 @@
+import inspect
+import json
+import subprocess
+import sys
+
+import pytest
+
+import clearprop as cp
+
+PUBLIC = """
+Activation Adam AdamW CheckpointError Cost DivergenceError EarlyStopping Gradient GradientCheck History LBFGS Layer
+MLPClassifier MLPRegressor Network RMSProp SGD Scaling Trace Training check_gradient costs data initializers load metrics schedules
+""".split()
+
+
+def test_the_public_names_are_exactly_these():
+    assert sorted(cp.__all__) == sorted(PUBLIC)
+    assert all(hasattr(cp, name) for name in PUBLIC)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_name_says_what_it_is(name):
+    thing = getattr(cp, name)
+    assert thing.__doc__
+    assert thing.__doc__.strip().splitlines()[0].endswith((".", ":"))
+    if inspect.isclass(thing):
+        for method, function in inspect.getmembers(thing, inspect.isfunction):
+            if not method.startswith("_") and function.__module__.startswith("clearprop"):
+                assert function.__doc__, f"{name}.{method} has no docstring"
+
+
+def test_importing_loads_nothing_heavier_than_numpy():
+    code = "import sys, json, clearprop; print(json.dumps(sorted(sys.modules)))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in json.loads(out.stdout)}
+    heavy = {
+        "numba",
+        "sklearn",
+        "scipy",
+        "safetensors",
+        "pyarrow",
+        "pooch",
+        "rich",
+        "typer",
+        "matplotlib",
+        "pandas",
+    }
+    assert not loaded & heavy
+
+
+def test_the_version_is_the_installed_one():
+    from importlib.metadata import version
+
+    assert cp.__version__ == version("clearprop")
+
+
+def test_the_order_of_reading_is_the_order_of_imports_and_fits_in_one_sitting():
+    from pathlib import Path
+
+    folder = Path(cp.__file__).parent
+    lines = {
+        name: (folder / f"{name}.py").read_text()
+        for name in ("activations", "costs", "architecture", "backprop")
+    }
+    seen = set()
+    for name, text in lines.items():
+        for other in lines:
+            if other not in seen | {name}:
+                assert f"clearprop.{other} import" not in text, (
+                    f"{name} needs {other}, which comes later"
+                )
+        seen.add(name)
+    code = [line for text in lines.values() for line in text.splitlines() if line.strip()]
+    assert len(code) < 1000  # with their docstrings
