@@ -402,6 +402,7 @@ def test_what_was_compiled_is_found_on_disk_in_a_folder_others_cannot_write_to()
     assert not folder.stat().st_mode & 0o002
 
 
+@compiled_only
 @pytest.mark.usefixtures("threads_for_any_size")
 def test_threads_work_after_a_fork_and_inside_joblib():
     architecture = build(LARGER, "tanh", "softmax", "cross_entropy")

@@ -61,6 +61,11 @@ class Plan:
             factors[block.slice] = 0.0
         return 1.0 if (factors == 1.0).all() else factors.astype(dtype)
 
+    def gradient_factors(self, dtype: np.dtype[Any]) -> Array | None:
+        """Return what multiplies the gradient before the optimizer sees it; None where nothing does."""
+        factors = self.architecture.factors("gradient_factor")
+        return None if (factors == 1.0).all() else factors.astype(dtype)
+
     def decay_factors(self, dtype: np.dtype[Any]) -> Array:
         """Return what multiplies AdamW's decay of each parameter: 0 for biases."""
         return self.architecture.factors("decay_factor").astype(dtype)
@@ -116,6 +121,15 @@ class Engine(Protocol):
 ENGINES = ("numpy", "numba", "auto")
 
 
+def _for_the_reference(plan: Plan) -> str | None:
+    """Return which part of the plan only the reference engine has so far, or None."""
+    if plan.over_batch_weight:
+        return "steps are divided by the weights of their batch, as in scikit-learn"
+    if plan.architecture.input_scale or plan.architecture.ntk:
+        return "the network has an input scale, or the neural tangent parametrisation"
+    return None
+
+
 def select(name: str, plan: Plan) -> Engine:
     """Return the engine of that name; "auto" is the fastest installed one that supports the plan.
 
@@ -133,6 +147,11 @@ def select(name: str, plan: Plan) -> Engine:
 
     known_name("engine", name, ENGINES)
     reference = ReferenceEngine()
+    reason = _for_the_reference(plan)
+    if reason is not None:
+        if name == "numba":
+            raise ValueError(f"engine 'numba' cannot run this: {reason}; use engine='numpy' or 'auto'")
+        return reference
     if name == "numpy" or isinstance(plan.optimizer, LBFGS):  # which asks for gradients, not for steps
         return reference
     if name == "auto" and importlib.util.find_spec("numba") is None:

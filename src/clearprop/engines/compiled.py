@@ -324,6 +324,8 @@ def _plain(array: Array) -> Array:
     A read-only array (a memory map) would be another type, and compile everything again; no kernel
     writes to what comes through here.
     """
+    if array.flags.carray:  # C-contiguous, aligned and writeable
+        return array.reshape(-1)
     flat = np.require(array, requirements=["C", "A"]).reshape(-1)
     if flat.flags.writeable:
         return flat

@@ -47,8 +47,9 @@ def kernel(**how: Any) -> Callable[[F], F]:
 
 def entry(f: Callable[..., Any]) -> Any:
     """Compile a kernel that Python calls: cached on disk, and threads may run it side by side."""
-    compiled = kernel(no_cpython_wrapper=False, nogil=True, cache=True, pipeline_class=Compiler)
-    return compiled(f)
+    if config.DISABLE_JIT:
+        return np.errstate(all="ignore")(f)  # compiled code never warns
+    return kernel(no_cpython_wrapper=False, nogil=True, cache=True, pipeline_class=Compiler)(f)
 
 
 def lowered(f: Callable[..., Any]) -> Any:
@@ -288,7 +289,9 @@ if config.DISABLE_JIT:
 
 
 def address_of_yield() -> int:
-    """Return the address of the system's sched_yield, 0 where there is none."""
+    """Return the address of the system's sched_yield, 0 where threads cannot or must not meet."""
+    if config.DISABLE_JIT:
+        return 0
     try:
         function = ctypes.CDLL(None).sched_yield
     except (AttributeError, OSError, TypeError):

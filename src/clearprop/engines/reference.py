@@ -115,6 +115,9 @@ def step_gradient(
     backprop.add_penalty_gradient(plan.architecture, gradient, state.parameters, l2, l1)
     for block in plan.frozen:
         gradient[block.slice] = 0.0
+    factors = plan.gradient_factors(gradient.dtype)
+    if factors is not None:
+        gradient *= factors
     if plan.clip_norm is not None:
         norm = float(np.sqrt((gradient.astype(np.float64) ** 2).sum()))
         if norm > plan.clip_norm:
