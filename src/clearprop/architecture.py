@@ -131,9 +131,10 @@ class Block(NamedTuple):
     name: str  # layers.0.weight
     shape: tuple[int, ...]
     offset: int
-    kind: str  # weights or biases
+    kind: str  # weights, biases or scales
     lr_factor: float
     decay_factor: float
+    gradient_factor: float = 1.0  # of what the optimizer sees: the parametrisation's
 
     @property
     def size(self) -> int:
@@ -156,6 +157,13 @@ class Architecture:
     layers : tuple of Layer
         Weight layers 1..L, every activation resolved.
     cost : Cost
+    input_scale : bool
+        Whether each input is multiplied by a learned number before layer 1: the block of kind
+        "scales", from 1 on and with 6 times the learning rate, as in RealMLP.
+    ntk : bool
+        Whether steps are made as if the weights were ``W / sqrt(n_in)`` with W of variance 1 (the
+        neural tangent parametrisation of Jacot et al. 2018), and biases 10 times slower: factors of
+        learning rate and gradient; nothing else of the network differs.
 
     Raises
     ------
@@ -167,6 +175,8 @@ class Architecture:
     n_features: int
     layers: tuple[Layer, ...]
     cost: Cost
+    input_scale: bool = False
+    ntk: bool = False
 
     def __post_init__(self) -> None:
         """Check what only the whole can tell."""
@@ -204,14 +214,20 @@ class Architecture:
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
-        """The table of the flat vector: weights, then biases, layer by layer."""
+        """The table of the flat vector: weights, then biases, layer by layer; an input scale first."""
         blocks: list[Block] = []
         offset = 0
+        if self.input_scale:
+            blocks.append(Block("layers.0.scale", (self.n_features,), 0, "scales", 6.0, 0.0))
+            offset = self.n_features
         for i, (n_in, layer) in enumerate(zip(self.sizes, self.layers, strict=False)):
-            blocks.append(Block(f"layers.{i}.weight", (layer.size, n_in), offset, "weights", 1.0, 1.0))
+            rate = n_in**-0.5 if self.ntk else 1.0
+            name, shape = f"layers.{i}.weight", (layer.size, n_in)
+            blocks.append(Block(name, shape, offset, "weights", rate, 1.0 / rate, rate))
             offset += layer.size * n_in
+            slow = 0.1 if self.ntk else 1.0
             if layer.bias:
-                blocks.append(Block(f"layers.{i}.bias", (layer.size,), offset, "biases", 1.0, 0.0))
+                blocks.append(Block(f"layers.{i}.bias", (layer.size,), offset, "biases", slow, 0.0))
                 offset += layer.size
         return tuple(blocks)
 
@@ -221,7 +237,11 @@ class Architecture:
         return sum(
             layer.size * (n_in + layer.bias)
             for n_in, layer in zip(self.sizes, self.layers, strict=False)
-        )
+        ) + (self.n_features if self.input_scale else 0)
+
+    def scale_view(self, flat: NDArray[Any]) -> Array | None:
+        """Return the input scale as a view into a flat vector, or None where there is none."""
+        return flat[..., : self.n_features] if self.input_scale else None
 
     def views(self, flat: NDArray[Any]) -> tuple[tuple[Array, ...], tuple[Array | None, ...]]:
         """Return the weights and the biases of every layer as views into a flat vector.
@@ -258,6 +278,9 @@ class Architecture:
         """Return the first parameters, a pure function of the arguments; drawn in float64."""
         flat = np.empty(self.n_parameters, dtype)
         for b in self.blocks:
+            if b.kind == "scales":
+                flat[b.slice] = 1.0
+                continue
             layer = int(b.name.split(".")[1])
             n_out, n_in = self.sizes[layer + 1], self.sizes[layer]
             initializer, purpose = (

@@ -36,12 +36,14 @@ class Forward(NamedTuple):
 
     With dropout, ``a[l + 1]`` is what the next layer saw, and ``keep[l]`` what f(z) was multiplied
     by: 0 for a dropped neuron, 1 / (1 - rate) for a kept one (inverted dropout, Srivastava et al.
-    2014); None where nothing is dropped.
+    2014); None where nothing is dropped. With an input scale s, ``z[0] = (X * s) @ W.T + b``, and
+    `scaled` is (s, W).
     """
 
     z: tuple[Array, ...]
     a: tuple[Array, ...]
     keep: tuple[Array | None, ...]
+    scaled: tuple[Array, Array] | None = None
 
 
 class Backward(NamedTuple):
@@ -61,13 +63,15 @@ def forward(
     """Return the weighted inputs z and activations a of every layer: (25) of S2."""
     weights, biases = architecture.views(parameters)
     keep = tuple(keep) if keep is not None else (None,) * len(weights)
+    s = architecture.scale_view(parameters)
+    a = X if s is None else X * s
     zs, activations = [], [X]
     for layer, W, b, kept in zip(architecture.layers, weights, biases, keep, strict=True):
-        z = activations[-1] @ W.T if b is None else activations[-1] @ W.T + b
-        a = layer.function(z)
+        z = a @ W.T if b is None else a @ W.T + b
+        a = layer.function(z) if kept is None else layer.function(z) * kept
         zs.append(z)
-        activations.append(a if kept is None else a * kept)
-    return Forward(tuple(zs), tuple(activations), keep)
+        activations.append(a)
+    return Forward(tuple(zs), tuple(activations), keep, None if s is None else (s, weights[0]))
 
 
 @_quiet
@@ -80,7 +84,7 @@ def backward(
 ) -> Backward:
     """Return dC/da and dC/dz of every layer, for the cost of each sample (times its weight)."""
     weights, _ = architecture.views(parameters)
-    z, a, keep = passed
+    z, a, keep, _ = passed
     cost, output = architecture.cost, architecture.output
     error = cost.error(output, a[-1], Y)
     delta = cost.output_delta(output, z[-1], a[-1], Y)  # BP1
@@ -108,7 +112,18 @@ def gradient(architecture: Architecture, passed: Forward, back: Backward) -> NDA
         if db is not None:
             db[:] = scale * delta.sum(axis=0)  # BP3
         dW[:] = scale * (delta.T @ a_previous)  # BP4
+    _share_with_scale(architecture, passed, flat)
     return flat
+
+
+def _share_with_scale(architecture: Architecture, passed: Forward, flat: NDArray[Any]) -> None:
+    """Turn the gradient of layer 1's effective weights ``W * s`` into those of W and s, in place."""
+    if passed.scaled is not None:
+        s, W = passed.scaled
+        dW, ds = architecture.views(flat)[0][0], architecture.scale_view(flat)
+        assert ds is not None
+        ds[:] = (dW * W).sum(axis=-2)
+        dW *= s
 
 
 @_quiet
@@ -122,6 +137,7 @@ def gradient_per_sample(architecture: Architecture, passed: Forward, back: Backw
         if db is not None:
             db[:] = delta
         dW[:] = delta[:, :, None] * a_previous[:, None, :]
+    _share_with_scale(architecture, passed, flat)
     return flat
 
 

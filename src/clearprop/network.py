@@ -319,6 +319,8 @@ class Network:
         passed = backprop.forward(self.architecture, self._parameters, inputs)
         back = backprop.backward(self.architecture, self._parameters, passed, targets)
         slope = back.delta[0] @ self.weights[0]
+        input_scale = self.architecture.scale_view(self._parameters)
+        slope = slope if input_scale is None else slope * input_scale
         return slope if self.scaling is None else slope * self.scaling.factor.astype(self.dtype)
 
     def trace(self, X: Any, Y: Any) -> Trace:

@@ -18,6 +18,7 @@ from clearprop.checkpoint.tensor_file import read_tensors
 from clearprop.costs import COSTS, Cost
 
 FORMAT = 1
+_FLAGS = ("input_scale", "ntk")
 TRAINING, SCALING = "training.", "scaling."  # how the names of other tensors begin
 
 
@@ -68,6 +69,8 @@ def describe_network(net: NetworkLike) -> dict[str, Any]:
                 for layer in net.architecture.layers
             ],
             "cost": {"name": cost.name, "reduction": cost.reduction, **cost.parameters},
+            # Only where they are used, so that files without them stay as they were.
+            **{name: True for name in _FLAGS if getattr(net.architecture, name)},
         },
         "dtype": str(net.parameters.dtype),
         "scaling": net.scaling is not None,
@@ -168,7 +171,10 @@ def _architecture(data: dict[str, Any], own: Mapping[str, Activation | Cost]) ->
     parameters = dict(data["cost"])
     name, reduction = parameters.pop("name"), parameters.pop("reduction")
     return Architecture(
-        Layer(n_features).size, layers, _cost(str(name), str(reduction), parameters, own)
+        Layer(n_features).size,
+        layers,
+        _cost(str(name), str(reduction), parameters, own),
+        **{flag: data.get(flag) is True for flag in _FLAGS},
     )
 
 

@@ -20,7 +20,13 @@ from sklearn.metrics import get_scorer
 from sklearn.model_selection import GroupShuffleSplit, train_test_split
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    _check_feature_names,
+    _check_n_features,
+    _check_sample_weight,
+    check_is_fitted,
+    validate_data,
+)
 
 from clearprop import architecture as architectures
 from clearprop import optimizers, randomness, schedules
@@ -29,7 +35,7 @@ from clearprop.architecture import Layer
 from clearprop.costs import Cost
 from clearprop.data import arrays
 from clearprop.engines import Data
-from clearprop.estimators import inputs, presets
+from clearprop.estimators import inputs, presets, tables
 from clearprop.estimators.inputs import PREPROCESSING, Preprocessing
 from clearprop.estimators.training import EstimatorTraining, Follower, Progress
 from clearprop.initializers import Initializer
@@ -409,6 +415,10 @@ class BaseMLP(
         X = _as_table(X)
         if not reset and _is_plain(X, self):
             return X
+        if self.preset == "realmlp-s":
+            encoded = self._encode_table(X, reset=reset)
+            if encoded is not None:
+                return encoded
         try:
             return validate_data(
                 self,
@@ -420,9 +430,26 @@ class BaseMLP(
         except ValueError as problem:
             if "must be in the same order" not in str(problem):
                 raise
-            names, known = _column_names(X), list(self.feature_names_in_)
+            names, known = tables.column_names(X) or [], list(self.feature_names_in_)
             moved = [name for name, there in zip(names, known, strict=True) if name != there]
             raise ValueError(f"{problem}Not in their place: {', '.join(moved)}\n") from None
+
+    def _encode_table(self, X: Any, *, reset: bool) -> Array | None:
+        """Return a data frame of text and missing values as numbers, or None where X is another."""
+        names = tables.column_names(X)
+        if reset:
+            self._table_encoder: tables.TableEncoder | None = None
+            if names is not None and tables.needs_encoding(X):
+                self._table_encoder = tables.TableEncoder.learn(X)
+        if self._table_encoder is None:
+            return None
+        if names is None:
+            raise ValueError(
+                "X must be a data frame, as in fit: it has columns of text or missing values"
+            )
+        _check_feature_names(self, X, reset=reset)
+        _check_n_features(self, X, reset=reset)
+        return self._table_encoder(X)
 
     def _dtype_of(self, X: Any, options: SimpleNamespace) -> str:
         if options.dtype != "auto":
@@ -489,6 +516,8 @@ class BaseMLP(
             dtype=dtype,
             seed=seed,
         )
+        if options.preset == "realmlp-s":
+            presets.as_realmlp(self.network_, options)
         self.n_layers_ = len(self.network_.sizes)
         self.n_outputs_ = self.network_.sizes[-1]
         self.out_activation_ = _OUR_NAMES.get(activation, activation)
@@ -567,7 +596,7 @@ class BaseMLP(
             label_smoothing=float(getattr(options, "label_smoothing", 0.0)),
             clip_norm=None if options.clip_norm is None else float(options.clip_norm),
             callbacks=[follower, *bridge.callbacks, *options.callbacks],
-            engine=_engine(options, data, quirk),
+            engine=_engine(options, data),
             n_threads=None if options.n_threads is None else int(options.n_threads),
             progress=options.verbose == "bar",
             time_limit=None if options.time_limit is None else float(options.time_limit),
@@ -697,6 +726,7 @@ class BaseMLP(
         """Return z of the last layer, or the activations of hidden layer `up_to`, counted from 1."""
         net = self.network_
         last = len(net.layers)
+        a = _times_scale(net, a)
         with np.errstate(all="ignore"):
             for number, (W, b, layer) in enumerate(
                 zip(net.weights, net.biases, net.layers, strict=True), start=1
@@ -739,7 +769,9 @@ class BaseMLP(
                 f"got {layer}"
             )
         X = self._read_X(X, reset=False)
-        return self._pass(inputs.as_rows(X, self.network_.dtype, self.preprocessing_), number)
+        rows = inputs.as_rows(X, self.network_.dtype, self.preprocessing_)
+        # In float64: what a row becomes is not to depend on the rows beside it, by float32's rounding.
+        return self._pass(rows[:].astype(np.float64), number).astype(self.network_.dtype)
 
     def input_gradient(self, X: Any) -> Array:
         """Return the derivative of every prediction by every raw feature.
@@ -760,10 +792,11 @@ class BaseMLP(
         raw = inputs.as_rows(self._read_X(X, reset=False), self.network_.dtype, None)
         scaled = raw if self.preprocessing_ is None else self.preprocessing_(raw)
         net = self.network_
-        zs, a = [], scaled
+        zs, a = [], _times_scale(net, scaled)
         for W, b, each in zip(net.weights, net.biases, net.layers, strict=True):
             zs.append(a @ W.T if b is None else a @ W.T + b)
             a = each.function(zs[-1]) if each.function.elementwise else zs[-1]
+        input_scale = net.architecture.scale_view(net.parameters)
         slopes = np.empty((len(raw), net.sizes[-1], raw.shape[1]), net.dtype)
         for output in range(net.sizes[-1]):
             error = np.zeros_like(zs[-1])
@@ -771,6 +804,8 @@ class BaseMLP(
             for z, W, each in reversed(list(zip(zs, net.weights, net.layers, strict=True))):
                 error = each.function.backward(z, error) @ W
             slopes[:, output] = error
+        if input_scale is not None:
+            slopes *= input_scale
         if self.preprocessing_ is not None:
             slopes *= self.preprocessing_.slope(raw)[:, None, :]
         slopes *= self._prediction_slope()[:, None]
@@ -879,8 +914,11 @@ class BaseMLP(
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        explicit = presets.given(self)
+        preprocessing = presets.argument(self, self._kind, "preprocessing", explicit)
+        dtype = presets.argument(self, self._kind, "dtype", explicit)
+        tags.input_tags.sparse = preprocessing != "robust"
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"] if dtype == "auto" else [dtype]
         return tags
 
 
@@ -928,6 +966,11 @@ class _Bridge:
         attributes = {"network_": self.estimator.network_}
         what = {"estimator": self.estimator, "X": self.X, "y": self.y}
         return what | {"reconstruction_attributes": attributes}
+
+
+def _times_scale(net: Network, a: Array) -> Array:
+    scale = net.architecture.scale_view(net.parameters)
+    return a if scale is None else a * scale
 
 
 def _sizes(sizes: Any) -> list[int]:
@@ -1034,9 +1077,9 @@ def _penalty(options: SimpleNamespace, strength: float, n: int, total: float) ->
     return strength / total if options.lbfgs else strength * n / total
 
 
-def _engine(options: SimpleNamespace, data: Data, quirk: bool) -> str:
-    if options.engine == "auto" and (quirk or isinstance(data.X, inputs.SparseRows)):
-        return "numpy"  # it divides by the batch's weights, and takes rows one batch at a time
+def _engine(options: SimpleNamespace, data: Data) -> str:
+    if options.engine == "auto" and isinstance(data.X, inputs.SparseRows):
+        return "numpy"  # which indexes rows, and takes them one batch at a time
     return str(options.engine)
 
 
@@ -1046,11 +1089,6 @@ def _as_table(X: Any) -> Any:
     if names is not None and len(set(names)) != len(names):
         raise ValueError(f"X must have columns of different names, got {list(names)}")
     return X
-
-
-def _column_names(X: Any) -> list[str]:
-    """Return the names of a pandas, polars (`columns`) or pyarrow (`column_names`) table."""
-    return [str(name) for name in getattr(X, "column_names", None) or X.columns]
 
 
 def _is_plain(X: Any, estimator: BaseMLP) -> bool:

@@ -17,6 +17,7 @@ from clearprop.costs import Cost
 from clearprop.estimators import presets
 from clearprop.estimators.grouped import grouped_cross_entropy
 from clearprop.estimators.inputs import Preprocessing
+from clearprop.estimators.tables import TableEncoder
 from clearprop.estimators.training import Progress
 from clearprop.initializers import INITIALIZERS, Initializer
 from clearprop.network import load as load_network
@@ -45,7 +46,8 @@ def save(estimator: BaseMLP, path: str | os.PathLike[str]) -> None:
     """Write `estimator` to `path`, atomically."""
     net = estimator.network_.copy()
     names = getattr(estimator, "feature_names_in_", None)
-    net.feature_names = None if names is None else tuple(map(str, names))
+    if names is not None and len(names) == net.sizes[0]:
+        net.feature_names = tuple(map(str, names))
     net.about = {"estimator": _describe(estimator)}
     tensors = checkpoint.network_tensors(net)
     going_on = estimator._going_on
@@ -87,6 +89,7 @@ def load(cls: type[Any], path: str | os.PathLike[str], custom: Iterable[Activati
 def _describe(estimator: BaseMLP) -> dict[str, Any]:
     then, scale = estimator.preprocessing_, getattr(estimator, "target_scale_", None)
     going_on = estimator._going_on
+    names = getattr(estimator, "feature_names_in_", None)
     arguments = {
         name: _plain(value)
         for name, value in estimator.get_params(deep=False).items()
@@ -96,6 +99,8 @@ def _describe(estimator: BaseMLP) -> dict[str, Any]:
     groups = list(getattr(estimator, "_groups", ()))
     return {
         "class": type(estimator).__name__,
+        "n_features_in": int(estimator.n_features_in_),
+        "feature_names_in": None if names is None else list(map(str, names)),
         "arguments": arguments,
         "given": sorted(presets.remembered(estimator)),
         "classes": [_labels(each) for each in (classes if groups else [classes])]
@@ -105,6 +110,7 @@ def _describe(estimator: BaseMLP) -> dict[str, Any]:
         "preprocessing": None
         if then is None
         else {"shift": then.shift.tolist(), "factor": then.factor.tolist(), "clip": then.clip},
+        "table": _describe_table(estimator),
         "target": None
         if scale is None
         else {"shift": estimator.target_shift_.tolist(), "scale": scale.tolist()},
@@ -117,6 +123,21 @@ def _describe(estimator: BaseMLP) -> dict[str, Any]:
         "history": {name: _finite(values) for name, values in estimator.history_.columns.items()},
         "out_activation": estimator.out_activation_,
     }
+
+
+def _describe_table(estimator: BaseMLP) -> dict[str, Any] | None:
+    encoder = getattr(estimator, "_table_encoder", None)
+    return None if encoder is None else vars(encoder)
+
+
+def _table_encoder(data: dict[str, Any] | None) -> TableEncoder | None:
+    if data is None:
+        return None
+    return TableEncoder(
+        [None if each is None else float(each) for each in data["medians"]],
+        [bool(each) for each in data["flagged"]],
+        [tuple(map(str, each)) for each in data["categories"]],
+    )
 
 
 def _labels(classes: Any) -> dict[str, Any]:
@@ -205,13 +226,14 @@ def _restore(
     made = cls(**{name: _argument(value, own) for name, value in data["arguments"].items()})
     presets.set_given(made, frozenset(data["given"]))
     made.network_ = net
-    made.n_features_in_ = net.sizes[0]
-    if net.feature_names is not None:
-        made.feature_names_in_ = np.array(net.feature_names, dtype=object)
+    made.n_features_in_ = int(data["n_features_in"])
+    if data["feature_names_in"] is not None:
+        made.feature_names_in_ = np.array(data["feature_names_in"], dtype=object)
     if data["classes"] is not None:
         classes = [np.array(each["values"], dtype=each["dtype"]) for each in data["classes"]]
         made._groups = tuple(data["groups"])
         made.classes_ = classes if made._groups else classes[0]
+    made._table_encoder = _table_encoder(data.get("table"))
     then, target = data["preprocessing"], data["target"]
     made.preprocessing_ = then and Preprocessing(
         np.array(then["shift"], np.float64), np.array(then["factor"], np.float64), bool(then["clip"])

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from clearprop.network import Network
 
 # Remembered beside the estimators: scikit-learn allows __init__ to set its parameters only.
 _GIVEN: WeakKeyDictionary[Any, frozenset[str]] = WeakKeyDictionary()
@@ -33,6 +39,21 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         | {"activation": "mish", "learning_rate_init": 0.07, "target": "standardize"},
     },
 }
+
+
+def as_realmlp(net: Network, options: SimpleNamespace) -> None:
+    """Give a network RealMLP's input scale and parametrisation, and zeros in its last layer.
+
+    Before, its weights have variance 1 / n_in, which is RealMLP's variance 1 over the root of n_in that
+    it multiplies them with. Initializers that were chosen are kept.
+    """
+    made = replace(net.architecture, input_scale=True, ntk=True)
+    parameters = np.concatenate([np.ones(made.n_features, net.parameters.dtype), net.parameters])
+    net._hold(made, parameters, net.scaling)
+    for chosen, arrays in (("initializer", net.weights), ("bias_initializer", net.biases)):
+        last = arrays[-1]
+        if getattr(options, chosen) == _REALMLP_S[chosen] and last is not None:
+            last[:] = 0.0
 
 
 def remember_given(estimator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -73,5 +94,5 @@ def _same(value: Any, default: Any) -> bool:
 
 def argument(estimator: Any, kind: str, name: str, explicit: frozenset[str]) -> Any:
     """Return an argument's value: the estimator's own if it was given, else the preset's, if any."""
-    preset = PRESETS[estimator.preset][kind]
+    preset = PRESETS.get(estimator.preset, PRESETS["sklearn"])[kind]
     return preset[name] if name in preset and name not in explicit else getattr(estimator, name)

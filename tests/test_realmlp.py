@@ -1,0 +1,193 @@
+"""The preset "realmlp-s": the input scale, the neural tangent parametrisation, data frames."""
+
+import dataclasses
+import pickle
+
+import numpy as np
+import pytest
+from sklearn import datasets
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import clearprop as cp
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+X, Y = datasets.load_iris(return_X_y=True)
+WEIGHTS = "rows are set aside for validation, and which ones depends on how often a row is there"
+
+
+def scaled_network(ntk=False, seed=0, sizes=(4, 5, 3)):
+    net = cp.Network(list(sizes), activation="tanh", cost="squared_error", dtype="float64", seed=seed)
+    made = dataclasses.replace(net.architecture, input_scale=True, ntk=ntk)
+    net._hold(made, np.concatenate([np.linspace(0.5, 2.0, sizes[0]), net.parameters]), None)
+    return net
+
+
+def test_the_gradient_of_the_input_scale_is_that_of_the_cost(rng):
+    net = scaled_network()
+    data = rng.normal(size=(6, 4)), rng.normal(size=(6, 3))
+    check = cp.check_gradient(net, *data)
+    assert check.verdict == "pass"
+    assert "layers.0.scale" in {row.block for row in check.rows}
+    each = net.gradient(*data, per_sample=True).flat
+    np.testing.assert_allclose(each.mean(axis=0), net.gradient(*data).flat, rtol=1e-12, atol=1e-15)
+
+
+def test_an_input_scale_is_a_diagonal_matrix_before_the_first_layer(rng):
+    net, data = scaled_network(), rng.normal(size=(6, 4))
+    plain = cp.Network([4, 5, 3], activation="tanh", cost="squared_error", dtype="float64", seed=0)
+    plain.weights[0][:] *= net.architecture.scale_view(net.parameters)
+    np.testing.assert_allclose(net.predict(data), plain.predict(data), rtol=1e-13)
+    y = rng.normal(size=(6, 3))
+    np.testing.assert_allclose(net.input_gradient(data, y), plain.input_gradient(data, y), rtol=1e-12)
+
+
+def test_steps_are_those_of_the_neural_tangent_parametrisation(rng):
+    """The oracle holds W with z = (s x) W' / sqrt(n_in) + b, and steps on W itself, as RealMLP does."""
+    net = scaled_network(ntk=True)
+    data, y = rng.normal(size=(7, 4)), rng.normal(size=(7, 3))
+    s = net.parameters[:4].copy()
+    W = [w * np.sqrt(w.shape[1]) for w in net.weights]
+    b = [each.copy() for each in net.biases]
+    parts = [s, *W, *b]
+    rates = [6.0, 1.0, 1.0, 0.1, 0.1]
+    m, v = [np.zeros_like(p) for p in parts], [np.zeros_like(p) for p in parts]
+    for t in range(1, 6):
+        x = data * s
+        h = np.tanh(x @ W[0].T / 2.0 + b[0])
+        d2 = 2.0 * (h @ W[1].T / np.sqrt(5) + b[1] - y) / 7
+        d1 = (d2 @ W[1] / np.sqrt(5)) * (1 - h**2)
+        gradients = [
+            (data * (d1 @ W[0] / 2.0)).sum(axis=0),
+            d1.T @ x / 2.0,
+            d2.T @ h / np.sqrt(5),
+            d1.sum(axis=0),
+            d2.sum(axis=0),
+        ]
+        for i, g in enumerate(gradients):
+            m[i] = 0.9 * m[i] + 0.1 * g
+            v[i] = 0.95 * v[i] + 0.05 * g * g
+            m_hat, v_hat = m[i] / (1 - 0.9**t), v[i] / (1 - 0.95**t)
+            parts[i] -= 0.01 * rates[i] * m_hat / (np.sqrt(v_hat) + 1e-3)
+    adam = cp.Adam(0.01, 0.9, 0.95, 1e-3)
+    net.fit(data, y, epochs=5, batch_size=None, optimizer=adam, progress=False)
+    np.testing.assert_allclose(net.parameters[:4], s, rtol=1e-9)
+    for mine, their in zip(net.weights, W, strict=True):
+        np.testing.assert_allclose(mine, their / np.sqrt(their.shape[1]), rtol=1e-9)
+    for mine, their in zip(net.biases, b, strict=True):
+        np.testing.assert_allclose(mine, their, rtol=1e-9)
+
+
+def test_weight_decay_on_a_block_with_a_rate_factor_is_not_applied_twice():
+    net = scaled_network(ntk=True)
+    before = net.parameters.copy()
+    x = np.zeros((3, 4))
+    net.biases[0][:] = net.biases[1][:] = 0.0
+    before = [w.copy() for w in net.weights]
+    net.fit(
+        x, np.zeros((3, 3)), epochs=1, batch_size=None, optimizer=cp.AdamW(0.1, weight_decay=0.5),
+        progress=False,
+    )  # fmt: skip
+    for now, then in zip(net.weights, before, strict=True):
+        np.testing.assert_allclose(now, then * (1 - 0.1 * 0.5), rtol=1e-12)
+
+
+def test_the_preset_is_realmlps():
+    model = cp.MLPClassifier(preset="realmlp-s", max_iter=2, random_state=0).fit(X, Y)
+    net = model.network_
+    assert net.sizes == (4, 256, 256, 256, 3)
+    assert net.dtype == "float32"
+    assert [str(layer.function) for layer in net.layers] == ["selu"] * 3 + ["softmax"]
+    assert net.blocks[0].kind == "scales"
+    options = cp.MLPClassifier(preset="realmlp-s")._options()
+    assert options.optimizer == cp.Adam(cp.schedules.coslog4(0.04, 256.0), 0.9, 0.95, 1e-8)
+    assert (options.label_smoothing, options.batch_size, options.preprocessing) == (0.1, 256, "robust")
+    options = cp.MLPRegressor(preset="realmlp-s")._options()
+    assert options.optimizer.learning_rate == cp.schedules.coslog4(0.07, 256.0)
+    assert (options.activation, options.target) == ("mish", "standardize")
+
+
+def test_two_classes_have_two_outputs():
+    model = cp.MLPClassifier(preset="realmlp-s", max_iter=8, hidden_layer_sizes=16, random_state=0)
+    model.fit(X, Y == 1)
+    assert model.network_.sizes[-1] == 2
+    assert model.decision_function(X).shape == (150,)
+    np.testing.assert_array_equal(model.predict(X), model.decision_function(X) > 0)
+    np.testing.assert_allclose(model.predict_proba(X).sum(axis=1), 1.0, rtol=1e-6)
+
+
+def test_of_epochs_that_score_alike_the_last_one_is_kept():
+    seen = []
+    model = cp.MLPClassifier(
+        preset="realmlp-s", max_iter=20, random_state=0, hidden_layer_sizes=32,
+        callbacks=[lambda training: seen.append(training.net.parameters.copy())],
+    ).fit(X, Y)  # fmt: skip
+    scores = np.array(model.validation_scores_)
+    best = np.flatnonzero(scores == scores.max())
+    assert len(best) > 1
+    np.testing.assert_array_equal(model.network_.parameters, seen[best[-1]])
+
+
+def mixed(library, rows=slice(None)):
+    made = pytest.importorskip(library)
+    rng = np.random.default_rng(0)
+    n = 120
+    colour = rng.choice(["red", "green", "blue"], n).astype(object)
+    size = rng.choice(["s", "l"], n).astype(object)
+    age = rng.normal(40, 10, n)
+    y = np.where((colour == "red") & (age > 38), "yes", "no")
+    age[::7] = np.nan
+    colour[::11] = None
+    columns = {"colour": colour[rows].tolist(), "age": age[rows], "size": size[rows].tolist()}
+    return (made.table(columns) if library == "pyarrow" else made.DataFrame(columns)), y[rows]
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_text_and_missing_values_in_a_table_are_taken(library):
+    table, y = mixed(library)
+    model = cp.MLPClassifier(
+        preset="realmlp-s", hidden_layer_sizes=32, max_iter=40, random_state=0, early_stopping=False
+    ).fit(table, y)
+    assert model.score(table, y) > 0.85
+    assert model.n_features_in_ == 3
+    assert (
+        model.network_.sizes[0] == 3 + 2 + 1
+    )  # colours, age and where it is missing, one for two sizes
+    part, _ = mixed(library, slice(0, 5))
+    np.testing.assert_allclose(model.predict_proba(part), model.predict_proba(table)[:5], rtol=1e-4)
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.predict(table), model.predict(table))
+    with pytest.raises(ValueError, match="X must be a data frame"):
+        model.predict(np.zeros((2, 3)))
+
+
+def test_a_table_model_is_saved_with_its_categories(tmp_path):
+    table, y = mixed("pandas")
+    model = cp.MLPClassifier(preset="realmlp-s", hidden_layer_sizes=8, max_iter=3, random_state=0)
+    model.fit(table, y).save(tmp_path / "model.safetensors")
+    again = cp.MLPClassifier.load(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(again.predict_proba(table), model.predict_proba(table))
+    assert again.network_.architecture.input_scale
+    assert again.network_.architecture.ntk
+
+
+def test_missing_values_in_an_array_are_refused():
+    data = X.copy()
+    data[3, 1] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        cp.MLPClassifier(preset="realmlp-s", max_iter=2).fit(data, Y)
+
+
+@pytest.mark.slow
+@parametrize_with_checks(
+    [
+        cp.MLPClassifier(preset="realmlp-s", max_iter=30, hidden_layer_sizes=(32, 32)),
+        cp.MLPRegressor(preset="realmlp-s", max_iter=30, hidden_layer_sizes=(32, 32)),
+    ],
+    expected_failed_checks=lambda estimator: {
+        "check_sample_weight_equivalence_on_dense_data": WEIGHTS,
+        "check_sample_weight_equivalence_on_sparse_data": WEIGHTS,
+    },
+)
+@pytest.mark.filterwarnings("ignore")
+def test_scikit_learn_finds_nothing_wrong_with_the_preset(estimator, check):
+    check(estimator)
