@@ -80,9 +80,8 @@ def standardize(X: ArrayLike) -> Scaling:
     if not (np.isfinite(low).all() and np.isfinite(high).all()):
         raise ValueError("X must be finite, got NaN or infinity")
     largest = np.maximum(np.abs(low), np.abs(high))
-    unit = np.where(
-        largest > 0, largest, 1.0
-    )  # no square overflows, and a constant column is exactly 1
+    # in these units no square overflows, and a constant column is exactly 1
+    unit = np.where(largest > 0, largest, 1.0)
     shift = sum(np.sum(block / unit, axis=0) for block in _blocks(X)) / len(X)
     variance = sum(np.sum((block / unit - shift) ** 2, axis=0) for block in _blocks(X)) / len(X)
     deviation = np.sqrt(variance)
