@@ -195,7 +195,9 @@ def test_a_resume_with_other_settings_names_the_difference(change, message, tmp_
 
 def test_a_resume_with_another_network_or_other_data_names_the_difference(tmp_path):
     fit(start(), checkpoint=tmp_path / "c")
-    with pytest.raises(ValueError, match=r"network is '4-6-3 .*', was '4-5-3 \(sigmoid, softmax; cross_entropy mean\)'"):
+    with pytest.raises(
+        ValueError, match=r"network is '4-6-3 .*', was '4-5-3 \(sigmoid, softmax; cross_entropy mean\)'"
+    ):
         fit(cp.Network([4, 6, 3], seed=0, dtype="float64"), checkpoint=tmp_path / "c", resume=True)
     with pytest.raises(ValueError, match="the data are not the same"):
         start().fit(X[::-1], Y, epochs=3, batch_size=5, running_window=8, progress=False, checkpoint=tmp_path / "c",
