@@ -99,7 +99,7 @@ MIXED = -1
 ) = range(9)  # fmt: skip
 SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, ADAMW = range(6)
 
-BOTH, GATHER, FOLLOW = range(3)  # what update_layer does
+BOTH, GATHER, FOLLOW, DONE = range(4)  # what update_layer does
 
 
 # --- activations: each returns (f(z), f'(z)), with the formulas of activations.py
@@ -574,8 +574,8 @@ def follow(
     else:
         b2 = like(p[0], numbers[SECOND])
         c2 = like(p[0], 1.0 - numbers[SECOND])
-        step = like(p[0], rate / (1.0 - numbers[FIRST] ** t))
-        root = like(p[0], 1.0 / math.sqrt(1.0 - numbers[SECOND] ** t))
+        step = like(p[0], rate / (1.0 - math.pow(numbers[FIRST], t)))
+        root = like(p[0], 1.0 / math.sqrt(1.0 - math.pow(numbers[SECOND], t)))
         keep = one - like(p[0], rate * numbers[DECAY] * decay) if kind == ADAMW else one
         for i in range(n):
             u[i] = b1 * u[i] + c1 * g[i]
@@ -765,31 +765,26 @@ def train(
                 mine = rectangle(thread, n_threads, m, layers[l, N_IN], False)
                 backward_layer(layers[l], layers[l - 1], mine, parameters, work)
                 wanted = meet(counter, n_threads, wanted, give)
-            shrink = 1.0
-            if integers[CLIPS]:
+            keep = 1.0 - rate * numbers[L2]
+            for l in range(last + 1 if fused else 0):  # noqa: E741
+                descend(layers[l], factors[l], thread, n_threads, m, keep, parameters, work)
+            shrink, phase = 1.0, GATHER if integers[CLIPS] else BOTH
+            while not fused and phase != DONE:
                 squares = 0.0
                 for l in range(last + 1):  # noqa: E741
                     squares += update_layer(
-                        layers[l], factors[l], integers, numbers, thread, n_threads, m, GATHER, 1.0,
-                        rate, updates, parameters, moments, work,
-                    )  # fmt: skip
-                costs[batch + thread] = squares
-                wanted = meet(counter, n_threads, wanted, give)
-                squares = 0.0
-                for i in range(n_threads):
-                    squares += costs[batch + i]
-                norm = math.sqrt(squares)
-                shrink = numbers[CLIP] / norm if norm > numbers[CLIP] else 1.0
-            phase = FOLLOW if integers[CLIPS] else BOTH
-            for l in range(last + 1):  # noqa: E741
-                if fused:
-                    keep = 1.0 - rate * numbers[L2]
-                    descend(layers[l], factors[l], thread, n_threads, m, keep, parameters, work)
-                else:
-                    update_layer(
                         layers[l], factors[l], integers, numbers, thread, n_threads, m, phase, shrink,
                         rate, updates, parameters, moments, work,
                     )  # fmt: skip
+                if phase == GATHER:
+                    costs[batch + thread] = squares
+                    wanted = meet(counter, n_threads, wanted, give)
+                    squares = 0.0
+                    for i in range(n_threads):
+                        squares += costs[batch + i]
+                    norm = math.sqrt(squares)
+                    shrink = numbers[CLIP] / norm if norm > numbers[CLIP] else 1.0
+                phase = FOLLOW if phase == GATHER else DONE
         epoch_cost += batch_cost
         made += 1
         wanted = meet(counter, n_threads, wanted, give)

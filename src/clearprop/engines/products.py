@@ -26,7 +26,7 @@ from llvmlite import ir
 from numba import config, types
 from numba.core import cgutils
 
-from clearprop.engines.intrinsics import data_pointer, lowered
+from clearprop.engines.intrinsics import data_pointer, kernel, lowered
 
 INT = ir.IntType(32)
 LONG = ir.IntType(64)
@@ -72,6 +72,10 @@ class _Writer:
     def times(self, a: Any, b: Any) -> Any:
         """Return a b, of integers."""
         return self.builder.mul(a, b if isinstance(b, ir.Value) else LONG(b))
+
+    def smaller(self, a: Any, b: Any) -> Any:
+        """Return the smaller of two integers."""
+        return self.builder.select(self.builder.icmp_signed("<", a, b), a, b)
 
     def load(self, pointer: Any, mask: Any) -> Any:
         """Return the vector at the pointer, with zeros where the mask is false."""
@@ -183,29 +187,33 @@ def _write_dots(w: _Writer, out: Any, ldo: Any, a: Any, lda: Any, x: Any, ldx: A
                 m: Any, n: Any, length: Any) -> None:  # fmt: skip
     b = w.builder
 
-    def block(i: Any, height: int, j: Any, width: int) -> None:
+    width = min(DOTS_BLOCK[1], w.lanes)  # their sums are to fit one vector
+
+    def block(i: Any, height: int, j: Any) -> None:
         totals = w.totals(height, width)
+        # Where fewer rows of x are left than a block has, the last is taken again, and not stored.
+        left = w.smaller(LONG(width), b.sub(n, j))
+        sources = [
+            w.at(x, w.times(b.add(j, w.smaller(LONG(c), b.sub(left, LONG(1)))), ldx))
+            for c in range(width)
+        ]
 
         def along(k: Any, _: int, mask: Any) -> None:
-            right = [w.load(w.at(x, w.times(b.add(j, LONG(c)), ldx), k), mask) for c in range(width)]
+            columns = [w.load(w.at(source, k), mask) for source in sources]
             for r in range(height):
-                left = w.load(w.at(a, w.times(b.add(i, LONG(r)), lda), k), mask)
+                row = w.load(w.at(a, w.times(b.add(i, LONG(r)), lda), k), mask)
                 for c in range(width):
-                    w.add_product(totals[r][c], left, right[c])
+                    w.add_product(totals[r][c], row, columns[c])
 
         w.stretches(length, 1, along)
         for r in range(height):
             sums_of_row = w.sums_of_lanes([b.load(variable) for variable in totals[r]])
             place = w.at(out, w.times(b.add(i, LONG(r)), ldo), j)
-            w.store(sums_of_row, place, w.first(LONG(width)))
+            w.store(sums_of_row, place, w.first(left))
 
     def strip(i: Any, height: int) -> None:
-        width = DOTS_BLOCK[1]
-        whole = b.mul(b.sdiv(n, LONG(width)), LONG(width))
-        with cgutils.for_range_slice(b, LONG(0), whole, LONG(width), intp=LONG) as (j, _):
-            block(i, height, j, width)
-        with cgutils.for_range_slice(b, whole, n, LONG(1), intp=LONG) as (j, _):
-            block(i, height, j, 1)
+        with cgutils.for_range_slice(b, LONG(0), n, LONG(width), intp=LONG) as (j, _):
+            block(i, height, j)
 
     w.strips(m, DOTS_BLOCK[0], strip)
 
@@ -280,9 +288,9 @@ def _flat(context: Any, builder: Any, signature: Any, args: Any) -> list[Any]:
 
 
 @lowered
-def dots(typingctx: Any, out: Any, ldo: Any, a: Any, lda: Any, x: Any, ldx: Any, m: Any, n: Any,
+def _dots(typingctx: Any, out: Any, ldo: Any, a: Any, lda: Any, x: Any, ldx: Any, m: Any, n: Any,
          length: Any) -> Any:  # fmt: skip
-    """Put a x^T into `out`: a (m, length) in rows of lda, x (n, length) of ldx, out (m, n) of ldo."""
+    """Write ``dots``."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         flat = _flat(context, builder, signature, args)
@@ -292,12 +300,9 @@ def dots(typingctx: Any, out: Any, ldo: Any, a: Any, lda: Any, x: Any, ldx: Any,
 
 
 @lowered
-def sums(typingctx: Any, out: Any, ldo: Any, c: Any, along_s: Any, along_r: Any, x: Any, ldx: Any,
+def _sums(typingctx: Any, out: Any, ldo: Any, c: Any, along_s: Any, along_r: Any, x: Any, ldx: Any,
          rows: Any, n: Any, length: Any, beta: Any) -> Any:  # fmt: skip
-    """Put beta out + c^T x into `out`: x (length, n) in rows of ldx, out (rows, n) of ldo.
-
-    c[s, r] is at ``s * along_s + r * along_r``. With beta 0, what was in `out` does not matter.
-    """
+    """Write ``sums``."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         flat = _flat(context, builder, signature, args)
@@ -313,14 +318,35 @@ if config.DISABLE_JIT:
         strides = (along_rows * x.itemsize, along_columns * x.itemsize)
         return np.lib.stride_tricks.as_strided(x, (rows, columns), strides)
 
-    def dots(out: Any, ldo: int, a: Any, lda: int, x: Any, ldx: int, m: int, n: int,
+    def _dots(out: Any, ldo: int, a: Any, lda: int, x: Any, ldx: int, m: int, n: int,
              length: int) -> None:  # fmt: skip
         """As above, in NumPy."""
         _grid(out, m, n, ldo)[:] = _grid(a, m, length, lda) @ _grid(x, n, length, ldx).T
 
-    def sums(out: Any, ldo: int, c: Any, along_s: int, along_r: int, x: Any, ldx: int, rows: int,
+    def _sums(out: Any, ldo: int, c: Any, along_s: int, along_r: int, x: Any, ldx: int, rows: int,
              n: int, length: int, beta: float) -> None:  # fmt: skip
         """As above, in NumPy."""
         target = _grid(out, rows, n, ldo)
         total = _grid(c, rows, length, along_r, along_s) @ _grid(x, length, n, ldx)
         target[:] = total + beta * target if beta else total
+
+
+# The two as kernels of their own, so that each is generated once.
+
+
+@kernel()
+def dots(out: Any, ldo: int, a: Any, lda: int, x: Any, ldx: int, m: int, n: int, length: int) -> None:
+    """Put a x^T into `out`: a (m, length) in rows of lda, x (n, length) of ldx, out (m, n) of ldo."""
+    _dots(out, ldo, a, lda, x, ldx, m, n, length)
+
+
+@kernel()
+def sums(
+    out: Any, ldo: int, c: Any, along_s: int, along_r: int, x: Any, ldx: int, rows: int, n: int,
+    length: int, beta: float,
+) -> None:  # fmt: skip
+    """Put beta out + c^T x into `out`: x (length, n) in rows of ldx, out (rows, n) of ldo.
+
+    c[s, r] is at ``s * along_s + r * along_r``. With beta 0, what was in `out` does not matter.
+    """
+    _sums(out, ldo, c, along_s, along_r, x, ldx, rows, n, length, beta)
