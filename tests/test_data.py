@@ -42,12 +42,23 @@ def test_a_built_in_set_has_its_fixed_parts(name):
     assert found.X_test.shape == (n_test, n_features)
     assert (None if found.classes is None else len(found.classes)) == n_classes
     assert len(found.feature_names) == n_features
-    X, Y = getattr(datasets, f"load_{name}")(return_X_y=True)
+    bunch = getattr(datasets, f"load_{name}")()
+    X, Y = bunch.data, bunch.target
     stratify = None if name == "diabetes" else Y
-    parts = train_test_split(X, Y, test_size=0.2, random_state=0, stratify=stratify)
+    train, test = map(
+        sorted, train_test_split(range(len(X)), test_size=0.2, random_state=0, stratify=stratify)
+    )
     ours = (found.X_train, found.X_test, found.Y_train, found.Y_test)
-    for expected, actual in zip(parts, ours, strict=True):
+    for expected, actual in zip((X[train], X[test], Y[train], Y[test]), ours, strict=True):
         np.testing.assert_array_equal(actual, expected)
+    assert list(found.feature_names) == list(bunch.feature_names)
+
+
+def test_digits_are_read_without_loading_scikit_learn():
+    code = "import sys, clearprop as cp; cp.data.load('digits'); print('sklearn' in sys.modules)"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
+    )
 
 
 @pytest.mark.parametrize("name", ["iris", "wine", "breast_cancer", "diabetes"])

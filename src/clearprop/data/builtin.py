@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clearprop.data.dataset import Dataset
 
 SETS = ("digits", "iris", "wine", "breast_cancer", "diabetes")
+# The test part of digits, a bit for each row: what `_test_rows` finds, without loading scikit-learn.
+_DIGITS_TEST_ROWS = (
+    "000004883524104000064100934205001a00080100240028062c12001000940a009019120420f8a0028110a000"
+    "080a8820441524494240a00a0000004004d80000818020004805c400104008a0100005404800301000020ec409"
+    "000224840083a8013c20a6980a0000000b08400804a0184802024041c1008004404684376a8102160044800040"
+    "42a0a4180a5000840b8561c608108008004c80c02004068e00010882008100380803c008190000100e01008410"
+    "a0210033282904c044c080680e0102830082008822a6402c24042108a860809081a00c02820242120138a41500"
+)
 
 
 def read_built_in(name: str) -> Dataset:
     """Return one of scikit-learn's small data sets.
 
     The test part is the 20 % that ``train_test_split(X, y, test_size=0.2, random_state=0,
-    stratify=y)`` of scikit-learn gives (not stratified for diabetes, a regression).
+    stratify=y)`` of scikit-learn gives (not stratified for diabetes, a regression); both parts keep
+    the order of the rows.
 
     Parameters
     ----------
@@ -27,26 +40,58 @@ def read_built_in(name: str) -> Dataset:
     Dataset
         X is float64.
     """
-    from sklearn import datasets
-    from sklearn.model_selection import train_test_split
+    bunch = _digits_file() if name == "digits" else None
+    if bunch is None:
+        from sklearn import datasets
 
-    bunch: Any = getattr(datasets, f"load_{name}")()
+        bunch = getattr(datasets, f"load_{name}")()
     regression = name == "diabetes"
     Y = bunch.target.astype(np.float64 if regression else np.int64)
-    X_train, X_test, Y_train, Y_test = train_test_split(
-        bunch.data, Y, test_size=0.2, random_state=0, stratify=None if regression else Y
-    )
+    test = _test_rows(Y, name)
     return Dataset(
         name=name,
         source=name,
         task="regression" if regression else "classification",
-        X_train=X_train,
-        Y_train=Y_train,
-        X_test=X_test,
-        Y_test=Y_test,
+        X_train=bunch.data[~test],
+        Y_train=Y[~test],
+        X_test=bunch.data[test],
+        Y_test=Y[test],
         classes=None if regression else tuple(bunch.target_names.tolist()),
         feature_names=tuple(str(feature) for feature in bunch.feature_names),
         target=None,
         image_shape=(8, 8) if name == "digits" else None,
         divisor=16.0 if name == "digits" else None,
     )
+
+
+def _digits_file() -> Any:
+    """Return what ``sklearn.datasets.load_digits`` does, or None where its file lies elsewhere.
+
+    To import scikit-learn takes longer than to train on its digits.
+    """
+    found = importlib.util.find_spec("sklearn")
+    if found is None or not found.submodule_search_locations:
+        return None
+    path = Path(found.submodule_search_locations[0], "datasets", "data", "digits.csv.gz")
+    if not path.is_file():
+        return None
+    table = np.loadtxt(path, delimiter=",")
+    return SimpleNamespace(
+        data=np.ascontiguousarray(table[:, :-1]),
+        target=table[:, -1].astype(np.int64),
+        target_names=np.arange(10),
+        feature_names=[f"pixel_{row}_{column}" for row in range(8) for column in range(8)],
+    )
+
+
+def _test_rows(Y: NDArray[Any], name: str) -> NDArray[np.bool_]:
+    if name == "digits":
+        bits = np.unpackbits(np.frombuffer(bytes.fromhex(_DIGITS_TEST_ROWS), np.uint8))
+        return bits[: len(Y)].astype(bool)
+    from sklearn.model_selection import train_test_split
+
+    stratify = None if name == "diabetes" else Y
+    _, rows = train_test_split(np.arange(len(Y)), test_size=0.2, random_state=0, stratify=stratify)
+    test = np.zeros(len(Y), dtype=bool)
+    test[rows] = True
+    return test
