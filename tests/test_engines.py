@@ -423,3 +423,11 @@ def test_threads_work_after_a_fork_and_inside_joblib():
     assert child.exitcode == 0
     with joblib.parallel_backend("threading", n_jobs=3):
         assert all(joblib.Parallel(timeout=60)(joblib.delayed(agrees)() for _ in range(6)))
+
+
+@pytest.mark.parametrize(("sizes", "batch"), [((1100, 130, 3), 20), ((7, 530, 9), 530)], ids=str)
+def test_products_that_are_cut_to_fit_the_cache_agree(sizes, batch):
+    architecture = build(sizes, "tanh", "softmax", "cross_entropy")
+    data, parameters = problem(architecture, batch + 3)
+    plan = plan_for(architecture, n=batch + 3, batch=batch)
+    assert_agrees(plan, data, parameters)

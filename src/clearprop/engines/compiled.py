@@ -38,7 +38,7 @@ _CANONICAL_COSTS = {
     ("poisson", "softplus"): k.POISSON_SOFTPLUS,
 }
 # Multiply-adds of a step from which a second thread gains more than the meetings cost.
-WORTH_A_THREAD = 2_000_000
+WORTH_A_THREAD = 8_000_000
 _PREDICTION_WORTH_A_THREAD = 16_000_000  # more: these threads are started for one call
 _BLOCK = 128  # rows of a prediction at a time
 _CHUNK = 64 * 1024  # elements of the gradient held at a time: they stay in the second-level cache

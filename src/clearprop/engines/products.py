@@ -26,7 +26,7 @@ from llvmlite import ir
 from numba import config, types
 from numba.core import cgutils
 
-from clearprop.engines.intrinsics import data_pointer, kernel, lowered
+from clearprop.engines.intrinsics import data_pointer, kernel, lowered, part
 
 INT = ir.IntType(32)
 LONG = ir.IntType(64)
@@ -331,13 +331,20 @@ if config.DISABLE_JIT:
         target[:] = total + beta * target if beta else total
 
 
-# The two as kernels of their own, so that each is generated once.
+# The two as kernels of their own, so that each is generated once; cut so that what is read again and
+# again, once for every strip of rows, stays in the second-level cache.
+CACHED = 64 * 1024  # elements
+LONGEST = 512  # rows of the panel that ``sums`` goes along
 
 
 @kernel()
 def dots(out: Any, ldo: int, a: Any, lda: int, x: Any, ldx: int, m: int, n: int, length: int) -> None:
     """Put a x^T into `out`: a (m, length) in rows of lda, x (n, length) of ldx, out (m, n) of ldo."""
-    _dots(out, ldo, a, lda, x, ldx, m, n, length)
+    rows = max(1, CACHED // (length * 20)) * 20  # 20: a multiple of every block's columns
+    for j in range(0, n, rows):
+        some = rows if rows < n - j else n - j
+        target, source = part(out, j, out.size - j), part(x, j * ldx, x.size - j * ldx)
+        _dots(target, ldo, a, lda, source, ldx, m, some, length)
 
 
 @kernel()
@@ -349,4 +356,8 @@ def sums(
 
     c[s, r] is at ``s * along_s + r * along_r``. With beta 0, what was in `out` does not matter.
     """
-    _sums(out, ldo, c, along_s, along_r, x, ldx, rows, n, length, beta)
+    for s in range(0, length, LONGEST):
+        some = LONGEST if length - s > LONGEST else length - s
+        factors = part(c, s * along_s, c.size - s * along_s)
+        source = part(x, s * ldx, x.size - s * ldx)
+        _sums(out, ldo, factors, along_s, along_r, source, ldx, rows, n, some, beta if s == 0 else 1.0)
