@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import numpy as np
 from llvmlite import ir
 from numba import config, njit, types
+from numba.core import cgutils
 from numba.core.compiler import Compiler
 from numba.extending import intrinsic, overload
 from numba.np.arrayobj import populate_array
@@ -114,6 +115,23 @@ def part(typingctx: Any, array: Any, start: Any, size: Any) -> tuple[Any, Codege
         return stretch._getvalue()
 
     return array(array, start, size), codegen
+
+
+@lowered
+def prefetch(typingctx: Any, array: Any, start: Any) -> tuple[Any, Codegen]:
+    """Ask for the cache line of ``array[start]``, without waiting for it."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        first = context.cast(builder, args[1], start, types.intp)
+        pointer = builder.gep(data_pointer(context, builder, array, args[0]), [first])
+        place = builder.bitcast(pointer, ir.IntType(8).as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [place.type, INT, INT, INT])
+        name = "llvm.prefetch.p0"
+        function = cgutils.get_or_insert_function(builder.module, kind, name)
+        builder.call(function, [place, INT(0), INT(2), INT(1)])  # to read, into the second level, data
+        return context.get_dummy_value()
+
+    return types.void(array, start), codegen
 
 
 @lowered
@@ -274,6 +292,9 @@ if config.DISABLE_JIT:
     def part(array: Any, start: int, size: int) -> Any:
         """As above, in Python."""
         return array[start : start + size]
+
+    def prefetch(array: Any, start: int) -> None:
+        """As above, in Python."""
 
     def arrive(counter: Any) -> int:
         """As above, in Python: there is one thread."""

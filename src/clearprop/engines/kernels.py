@@ -50,6 +50,7 @@ from clearprop.engines.intrinsics import (
     log1p,
     normal_cdf,
     part,
+    prefetch,
 )
 from clearprop.engines.products import dots, sums
 
@@ -99,6 +100,7 @@ MIXED = -1
 ) = range(9)  # fmt: skip
 SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, ADAMW = range(6)
 
+FETCHED = 32 * 1024  # elements of a batch up to which the next one is asked for: both fit the cache
 BOTH, GATHER, FOLLOW, DONE = range(4)  # what update_layer does
 
 
@@ -673,6 +675,15 @@ def gather(rows: Array, X: Array, work: Array, thread: int, n_threads: int, n: i
 
 
 @kernel()
+def fetch_ahead(rows: Array, X: Array, n: int) -> None:
+    """Ask for the inputs of the next batch: rows in random order are what no processor foresees."""
+    lines = 128 // X.itemsize  # every second line: the processor fetches its neighbour too
+    for i in range(rows.size):
+        for k in range(0, n, lines):
+            prefetch(X, rows[i] * n + k)
+
+
+@kernel()
 def costs_and_deltas(
     layer: Array, integers: Array, numbers: Array, rows: Array, Y: Array, sample_weight: Array,
     scale: float, correct: Array, thread: int, n_threads: int, work: Array, costs: Array,
@@ -733,6 +744,9 @@ def train(
         m = min(batch, integers[N_SAMPLES] - first)
         rows = part(order, first, m)
         gather(rows, X, work, thread, n_threads, n_features)
+        if thread == 0 and batch * n_features <= FETCHED:
+            ahead = min(batch, integers[N_SAMPLES] - first - m)
+            fetch_ahead(part(order, first + m, ahead), X, n_features)
         wanted = meet(counter, n_threads, wanted, give)
         for l in range(last + 1):  # noqa: E741 - the layer, as in the equations
             layer = layers[l]
