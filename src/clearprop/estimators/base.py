@@ -710,7 +710,8 @@ class BaseMLP(
 
     def _logits(self, X: Any) -> Array:
         """Return z of the last layer, shape (n_samples, n_outputs), for raw X."""
-        check_is_fitted(self)
+        if "network_" not in vars(self):
+            check_is_fitted(self)  # which takes longer than a row's prediction
         X = self._read_X(X, reset=False)
         net, then = self.network_, self.preprocessing_
         n = X.shape[0]
@@ -727,9 +728,10 @@ class BaseMLP(
         net = self.network_
         last = len(net.layers)
         a = _times_scale(net, a)
+        weights, biases = net.architecture.views(net.parameters)
         with np.errstate(all="ignore"):
             for number, (W, b, layer) in enumerate(
-                zip(net.weights, net.biases, net.layers, strict=True), start=1
+                zip(weights, biases, net.layers, strict=True), start=1
             ):
                 z = a @ W.T
                 if b is not None:
