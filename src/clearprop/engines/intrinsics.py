@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import ctypes
 import math
+import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -46,8 +48,20 @@ def kernel(**how: Any) -> Callable[[F], F]:
     return njit(error_model="numpy", **how)
 
 
+def _version_of_sources() -> int:
+    folder = Path(__file__).parent
+    names = ("intrinsics.py", "linking.py", "products.py")
+    sources = [(folder / name).read_bytes() for name in names if (folder / name).exists()]
+    return zlib.crc32(b"".join(sources))
+
+
 def entry(f: Callable[..., Any]) -> Any:
-    """Compile a kernel that Python calls: cached on disk, and threads may run it side by side."""
+    """Compile a kernel that Python calls: cached on disk, and threads may run it side by side.
+
+    Numba compiles again when the function's own file has changed; the name says which version of the
+    other files it was made from.
+    """
+    f.__qualname__ += f"_{_version_of_sources():08x}"
     if config.DISABLE_JIT:
         return np.errstate(all="ignore")(f)  # compiled code never warns
     return kernel(no_cpython_wrapper=False, nogil=True, cache=True, pipeline_class=Compiler)(f)
