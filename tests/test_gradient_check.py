@@ -115,6 +115,17 @@ def test_a_mistake_in_any_single_block_is_found_in_a_sample_of_a_large_network(b
     assert {row.block for row in check.rows if row.verdict == "fail"} == {net.blocks[block].name}
 
 
+@pytest.mark.parametrize("scale", [1e3, 1.0])
+def test_a_right_gradient_too_small_to_move_the_outputs_passes(scale):
+    # Each output is the same to the last bit at w - h and w + h, which does not make the slope 0.
+    sizes = (3, 5, 2) if scale > 1 else (3, *[5] * 30, 2)
+    net = cp.Network(list(sizes), dtype="float64", seed=0)
+    net.parameters[:] *= scale
+    X, Y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
+    assert check_gradient(net, X, Y).verdict == "pass"
+    assert check_gradient(net, X, Y, net.gradient(X, Y).flat * 1.001).verdict == "fail"
+
+
 def test_a_tiny_gradient_that_is_wrong_does_not_pass():
     # Saturated: every derivative is around 1e-12, far below what differences can see.
     net = network((2, 3, 1), output="sigmoid")

@@ -546,7 +546,9 @@ def _data(difference: Differences, i: int, a: float, tolerance: float) -> Estima
     best = _best(clean)
     if best is None:
         return tried[_LADDER[-1]]
-    if abs(a - best.value) <= best.bound and (exact := difference.complex_step(i)) is not None:
+    # Outputs that stay the same may depend on w by less than their last bit: a saturated neuron's do.
+    unseen = abs(a - best.value) <= best.bound or best.value == 0.0 != a
+    if unseen and (exact := difference.complex_step(i)) is not None:
         return exact
     return best
 
