@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import clearprop as cp
@@ -25,8 +25,8 @@ def inputs(X, n_features=2, dtype="float64"):
     return as_inputs(X, n_features, dtype)
 
 
-def labels(Y, n_outputs=3, classes=None, dtype="float64"):
-    return as_targets(Y, n_outputs, dtype, classes, labelled=True)
+def labels(Y, n_outputs=3, classes=None, dtype="float64", learn=True):
+    return as_targets(Y, n_outputs, dtype, classes, labelled=True, learn=learn)
 
 
 def numbers(Y, n_outputs=1, dtype="float64"):
@@ -213,7 +213,7 @@ def test_the_callers_array_is_never_changed():
 def test_labels_become_one_hot_rows():
     made, classes = labels([0, 2, 1])
     np.testing.assert_array_equal(made, [[1, 0, 0], [0, 0, 1], [0, 1, 0]])
-    assert classes is None
+    assert classes == (0, 1, 2)
     assert made.dtype == "float64"
 
 
@@ -238,7 +238,9 @@ def test_labels_become_one_hot_rows():
     ids=str,
 )
 def test_other_labels_become_classes_exactly(Y, classes):
-    made, found = labels(Y)
+    made, found = labels(Y, len(classes))
+    with pytest.raises(ValueError, match="as long as the network knows no others"):
+        labels(Y, len(classes), learn=False)
     assert found == classes
     assert [type(c) for c in found] == [type(c) for c in classes]
     names = [classes[code] for code in made.argmax(axis=1)]
@@ -286,7 +288,7 @@ def test_other_labels_become_classes_exactly(Y, classes):
         (
             [1, 2, 3, 4],
             ValueError,
-            r"at most as many classes as the network's outputs, 3, got 4 \(1, 2, 3",
+            r"as many classes as the network has outputs, 3, got 4 \(1, 2, 3, 4\)",
         ),
         (list("abcdef"), ValueError, r"outputs, 3, got 6 \('a', 'b', 'c', 'd', 'e', ...\)"),
         # 18, 20, 21, 24
@@ -327,11 +329,14 @@ def test_known_labels_are_looked_up_in_their_order():
     assert classes == ("b", "a")
 
 
-def test_a_single_class_and_fewer_classes_than_outputs_are_taken():
-    np.testing.assert_array_equal(labels([1, 1])[0], [[0, 1, 0]] * 2)  # 8
-    made, classes = labels(["only", "only"])
-    assert classes == ("only",)
-    np.testing.assert_array_equal(made, [[1, 0, 0]] * 2)
+def test_fewer_classes_than_outputs_are_taken_where_all_are_known():
+    made, classes = labels([1, 1])  # 8
+    np.testing.assert_array_equal(made, [[0, 1, 0]] * 2)
+    assert classes == (0, 1, 2)
+    assert labels([1, 1], learn=False)[1] is None
+    np.testing.assert_array_equal(labels(["b", "b"], classes=("a", "b", "c"))[0], [[0, 1, 0]] * 2)
+    with pytest.raises(ValueError, match=r"has outputs, 3, got 1 \('only'\); if some are missing here"):
+        labels(["only", "only"])
 
 
 def test_a_column_of_labels_is_warned_of_and_taken():
@@ -350,7 +355,9 @@ def test_one_output_takes_two_classes():
 
 @given(st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(0, 5), min_size=1, max_size=8))
 def test_any_integers_come_back_as_they_went_in(values):
-    made, classes = labels(np.array(values), 8)
+    n_outputs = 8 if max(values) < 8 and min(values) >= 0 else max(len(set(values)), 2)
+    assume(n_outputs == 8 or len(set(values)) == n_outputs)
+    made, classes = labels(np.array(values), n_outputs)
     codes = made.argmax(axis=1).tolist()
     assert [classes[c] if classes else c for c in codes] == values
     np.testing.assert_array_equal(made.sum(axis=1), 1)

@@ -205,7 +205,7 @@ def test_binary_cross_entropy_of_two_outputs_is_refused():
 
 @pytest.mark.parametrize("value", [0, -1.0, np.nan, np.inf])
 def test_huber_delta_is_checked(value):
-    with pytest.raises(ValueError, match="delta must be above 0"):
+    with pytest.raises(ValueError, match="delta must be a finite number above 0"):
         costs.huber(delta=value)
 
 

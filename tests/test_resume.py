@@ -179,6 +179,7 @@ def test_a_network_without_a_seed_of_its_own_takes_the_one_of_the_checkpoint(tmp
         ({"batch_size": 6}, "batch_size is 6, was 5"),
         ({"optimizer": cp.Adam(0.2)}, "optimizer is .*'rate': 0.2.*, was .*'rate': 0.1"),
         ({"l2": 0.5}, "l2 is 0.5, was 0.0"),
+        ({"label_smoothing": 0.1}, "label_smoothing is 0.1, was 0.0$"),
         ({"dropout": 0.5}, "dropout is 0.5, was 0.0"),
         ({"seed": 4}, "seed is 4, was 0"),
         ({"sample_weight": np.arange(23) + 1}, "the data are not the same"),
@@ -202,7 +203,7 @@ def test_a_resume_with_another_network_or_other_data_names_the_difference(tmp_pa
     with pytest.raises(ValueError, match="the data are not the same"):
         start().fit(X[::-1], Y, epochs=3, batch_size=5, running_window=8, progress=False, checkpoint=tmp_path / "c",
                     resume=True)  # fmt: skip
-    with pytest.raises(ValueError, match=r"the data are not the same"):
+    with pytest.raises(ValueError, match="dtype is 'float32', was 'float64'$"):
         fit(start("float32"), checkpoint=tmp_path / "c", resume=True)
 
 
@@ -257,3 +258,27 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(tmp_path, monkey
     monkeypatch.undo()
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir() if "lock" not in p.name] == ["c"]
+
+
+def test_a_resume_with_other_labels_or_another_start_names_the_difference(tmp_path):
+    fit(start(), checkpoint=tmp_path / "c")
+    with pytest.raises(ValueError, match=r"classes is \['a', 'b', 'c'\], was \[0, 1, 2\]"):
+        start().fit(X, np.array(list("abc"))[Y], epochs=3, batch_size=5, running_window=8, progress=False,
+                    checkpoint=tmp_path / "c", resume=True)  # fmt: skip
+    with pytest.raises(ValueError, match="network seed is 1, was 0"):
+        fit(cp.Network([4, 5, 3], seed=1, dtype="float64"), checkpoint=tmp_path / "c", resume=True)
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("", "checkpoint must be the path of a file, got ''"),
+        (5, "checkpoint must be the path of a file, got 5"),
+        ("{folder}", "checkpoint must be a file, got the folder"),
+        ("{folder}/missing/c", "checkpoint must lie in a folder that exists"),
+    ],
+)
+def test_a_checkpoint_that_is_no_file_is_refused_before_anything_is_trained(path, message, tmp_path):
+    path = path.format(folder=tmp_path) if isinstance(path, str) else path
+    with pytest.raises((OSError, TypeError), match=message):
+        fit(start(), checkpoint=path)

@@ -1,3 +1,5 @@
+import copy
+import pickle
 import signal
 import subprocess
 import sys
@@ -439,6 +441,22 @@ def test_bad_arguments_of_fit_are_named_with_their_rule_and_value(how, message):
             "min_delta must be a finite number of at least 0, got -1",
         ),
         (lambda: cp.EarlyStopping(monitor=3), "monitor must be the name of a column"),
+        (
+            lambda: cp.EarlyStopping("validation_f1"),
+            "mode must be 'min' or 'max' for a metric of your own, 'f1', got None",
+        ),
+        (lambda: cp.EarlyStopping("cost", mode="up"), "mode must be one of min, max, got 'up'"),
+        (lambda: cp.SGD(10**400), "learning_rate must be a finite number above 0"),
+        (lambda: cp.costs.huber("a"), "delta must be a finite number above 0, got 'a'"),
+        (lambda: cp.costs.quantile(None), r"q must be in \(0, 1\), got None"),
+        (
+            lambda: cp.initializers.uniform(epsilon="x"),
+            "epsilon must be a finite number above 0, got 'x'",
+        ),
+        (
+            lambda: cp.Network([4, 3], initializer="constant"),
+            r"value must be a finite number, as in constant\(0.5\)",
+        ),
         (lambda: cp.schedules.cosine(0.1, epochs=0), "epochs must be a finite number above 0, got 0"),
         (lambda: cp.schedules.step(0.1, factor=2.0), r"factor must be in \(0, 1\], got 2.0"),
         (lambda: cp.schedules.warmup(3, 0.1), "schedule must be a schedule, got 0.1"),
@@ -469,6 +487,173 @@ def test_what_the_caller_gave_is_not_changed():
 def test_data_of_the_right_dtype_are_not_copied():
     ready = np.ascontiguousarray(X)
     assert arrays.as_inputs(ready, 4, "float64") is ready
+
+
+# What a refusal, a callback or a second training must not do
+
+
+def test_validation_labels_do_not_become_the_classes():
+    with pytest.raises(
+        ValueError,
+        match=r"validation Y must hold labels that the network knows, \[0, 1, 2\], got \[5, 7\]",
+    ):
+        fit(make(), validation_data=(X[:2], [5, 7]))
+
+
+def test_labels_that_were_never_trained_on_are_refused_afterwards():
+    net = make()
+    fit(net)
+    with pytest.raises(ValueError, match=r"labels that the network knows, \[0, 1, 2\], got \[7\]"):
+        net.cost(X[:2], [0, 7])
+    with pytest.raises(
+        ValueError, match="must hold labels from 0 to 2 as long as the network knows no others"
+    ):
+        make().cost(X[:2], ["a", "b"])
+
+
+def test_there_is_a_class_for_each_output():
+    with pytest.raises(
+        ValueError, match=r"as many classes as the network has outputs, 3, got 2 \('a', 'b'\)"
+    ):
+        make().fit(X[:2], ["a", "b"], progress=False)
+    net = make()
+    net.classes = ("a", "b", "c")
+    net.fit(X[:2], ["a", "b"], batch_size=2, progress=False)
+    assert set(net.classify(X)) <= {"a", "b", "c"}
+
+
+def test_labels_of_two_types_in_a_list_are_refused_with_both_named():
+    with pytest.raises(TypeError, match="labels of one type, got int and str"):
+        make().fit(X[:3], [1, "a", "b"], progress=False)
+
+
+def test_an_accuracy_needs_classes():
+    net = make(output="identity", cost="quadratic")
+    with pytest.raises(
+        ValueError, match="metrics must not hold 'accuracy' where the targets are not classes"
+    ):
+        fit(net, Y=TARGETS, metrics=["accuracy"])
+
+
+def test_a_single_class_is_said():
+    with pytest.warns(UserWarning, match="Y has a single class"):
+        fit(make(), Y=np.ones(23, int))
+
+
+@pytest.mark.parametrize(
+    "bad", [{"early_stopping": cp.EarlyStopping("validation_cost")}, {"seed": 9, "dropout": [0.1, 0.2]}]
+)
+def test_a_fit_that_is_refused_changes_nothing(bad):
+    net = make()
+    fit(net, epochs=1)
+    before = (net.classes, net.training_seed, net.epochs_trained, net.steps_trained)
+    with pytest.raises(ValueError, match="must"):
+        fit(net, **bad)
+    assert (net.classes, net.training_seed, net.epochs_trained, net.steps_trained) == before
+    fresh = make()
+    with pytest.raises(ValueError, match="must"):
+        fit(fresh, Y=np.array(list("abc"))[LABELS], early_stopping=cp.EarlyStopping())
+    assert fresh.classes is None
+
+
+def test_parameters_that_are_not_finite_are_refused_by_name():
+    net = make()
+    net.weights[1][0, 0] = np.nan
+    with pytest.raises(
+        ValueError, match="parameters must be finite, got NaN or infinity in layers.1.weight"
+    ):
+        fit(net)
+
+
+def test_a_network_cannot_be_trained_a_second_time_by_its_own_callback():
+    net = make()
+    with pytest.raises(
+        ValueError, match="a network that is being trained cannot be trained a second time"
+    ):
+        fit(net, callbacks=[lambda training: fit(training.net)])
+    fit(net)  # and can be afterwards
+
+
+def test_a_copy_that_a_callback_takes_can_be_trained():
+    copies = []
+    fit(make(), epochs=1, callbacks=[lambda training: copies.append(training.net.copy())])
+    fit(copies[0])
+
+
+def test_what_a_callback_returns_besides_true_does_not_stop():
+    assert (
+        len(fit(make(), epochs=3, callbacks=[lambda training: np.ones(3), lambda training: "yes"])) == 3
+    )
+
+
+@pytest.mark.parametrize("epochs", [-1, 0, 1.5, "2"])
+def test_run_takes_a_number_of_epochs(epochs):
+    with pytest.raises((ValueError, TypeError), match="epochs must be"):
+        cp.Training(make(), X, LABELS, batch_size=5, progress=False).run(epochs)
+
+
+def test_early_stopping_on_a_metric_of_your_own_goes_the_way_you_say():
+    def f1(a, y):
+        return float((a.argmax(axis=1) == y.argmax(axis=1)).mean())
+
+    stop = cp.EarlyStopping("validation_f1", patience=3, mode="max")
+    net = make()
+    history = fit(
+        net,
+        epochs=60,
+        optimizer=cp.SGD(2.0),
+        validation_data=(X, LABELS),
+        metrics=["cost", f1],
+        early_stopping=stop,
+    )
+    assert (net.classify(X) == LABELS).mean() == max(history["validation_f1"])
+
+
+def test_what_you_change_between_two_runs_is_kept():
+    net = make()
+    training = cp.Training(net, X, LABELS, batch_size=5, progress=False, validation_data=(-X, LABELS),
+                           optimizer=cp.SGD(1e-9), early_stopping=cp.EarlyStopping("cost", patience=50))  # fmt: skip
+    training.run(3)
+    net.parameters[:] = 0.25
+    training.run(1)
+    assert np.abs(net.parameters - 0.25).max() < 1e-6
+
+
+def test_a_deep_copy_of_a_training_trains_its_own_network():
+    training = cp.Training(make(), X, LABELS, batch_size=5, progress=False)
+    twin = copy.deepcopy(training)
+    twin.run(2)
+    assert (twin.net.parameters != training.net.parameters).any()
+    training.run(2)
+    np.testing.assert_array_equal(twin.net.parameters, training.net.parameters)
+
+
+def test_a_divergence_passes_from_process_to_process():
+    error = cp.DivergenceError("it diverged", 3, 7, 2, "z", 0.1)
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), vars(again)) == (str(error), vars(error))
+
+
+@pytest.mark.parametrize(
+    ("make_it", "message"),
+    [
+        (
+            lambda: cp.Activation("tanh", np.cos, lambda z: -np.sin(z)),
+            "must not be that of a built-in one, got 'tanh'",
+        ),
+        (
+            lambda: cp.Activation("", np.cos, lambda z: -np.sin(z)),
+            "the name of your own activation must be a text",
+        ),
+        (
+            lambda: cp.Cost("quadratic", lambda a, y: a[:, 0], lambda a, y: a),
+            "must not be that of a built-in one",
+        ),
+    ],
+)
+def test_your_own_functions_need_names_of_their_own(make_it, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        make_it()
 
 
 # Interrupts and display, with real processes

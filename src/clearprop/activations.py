@@ -67,8 +67,9 @@ class Activation:
     built_in: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Check a derivative that is not our own."""
+        """Check a derivative that is not our own, and a name that a file would take for ours."""
         if not self.built_in:
+            user_functions.check_name("activation", self.name, ACTIVATIONS)
             user_functions.check_activation(self)
 
     @_quiet

@@ -16,7 +16,7 @@ import numpy as np
 
 from clearprop import user_functions
 from clearprop.activations import ACTIVATIONS, Activation, Array
-from clearprop.names import known_name
+from clearprop.names import is_number, known_name
 
 _sigmoid, _softplus = ACTIVATIONS["sigmoid"], ACTIVATIONS["softplus"]
 _quiet = np.errstate(all="ignore")  # dC/da is honestly infinite where a = 0
@@ -86,6 +86,7 @@ class Cost:
         """Check the reduction, and a derivative that is not our own."""
         known_name("reduction", self.reduction, ("mean", "sum"))
         if not self.built_in:
+            user_functions.check_name("cost", self.name, COSTS)
             user_functions.check_cost(self)
 
     @_quiet
@@ -283,8 +284,8 @@ def huber(delta: float = 1.0, reduction: str = "mean") -> Cost:
     ValueError
         If `delta` is not above 0.
     """
-    if not delta > 0 or not np.isfinite(delta):
-        raise ValueError(f"delta must be above 0 and finite, got {delta}")
+    if not is_number(delta) or delta <= 0:
+        raise ValueError(f"delta must be a finite number above 0, got {delta!r}")
 
     def value(a: Array, y: Array) -> Array:
         r = np.abs(a - y)
@@ -311,8 +312,8 @@ def quantile(q: float = 0.5, reduction: str = "mean") -> Cost:
     ValueError
         If `q` is not in (0, 1).
     """
-    if not 0 < q < 1:
-        raise ValueError(f"q must be in (0, 1), got {q}")
+    if not is_number(q) or not 0 < q < 1:
+        raise ValueError(f"q must be in (0, 1), got {q!r}")
     return _built_in(
         "quantile",
         lambda a, y: np.maximum(q * (y - a), (q - 1.0) * (y - a)).sum(axis=1),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop import randomness
-from clearprop.names import known_name
+from clearprop.names import is_number, known_name
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ def uniform(epsilon: float = 0.5) -> Initializer:
     ValueError
         If epsilon is not above 0.
     """
-    if not 0 < epsilon < math.inf:
-        raise ValueError(f"epsilon must be above 0 and finite, got {epsilon}")
+    if not is_number(epsilon) or epsilon <= 0:
+        raise ValueError(f"epsilon must be a finite number above 0, got {epsilon!r}")
     return Initializer("uniform", "uniform", lambda n_in, n_out: epsilon, {"epsilon": epsilon})
 
 
@@ -60,12 +60,12 @@ def normal(std: float = 1.0) -> Initializer:
     ValueError
         If std is not above 0.
     """
-    if not 0 < std < math.inf:
-        raise ValueError(f"std must be above 0 and finite, got {std}")
+    if not is_number(std) or std <= 0:
+        raise ValueError(f"std must be a finite number above 0, got {std!r}")
     return Initializer("normal", "normal", lambda n_in, n_out: std, {"std": std})
 
 
-def constant(value: float = 0.0) -> Initializer:
+def constant(value: float | None = None) -> Initializer:
     """Return the initializer that sets every parameter to `value`.
 
     Raises
@@ -73,8 +73,8 @@ def constant(value: float = 0.0) -> Initializer:
     ValueError
         If value is not finite.
     """
-    if not math.isfinite(value):
-        raise ValueError(f"value must be finite, got {value}")
+    if not is_number(value):
+        raise ValueError(f"value must be a finite number, as in constant(0.5), got {value!r}")
     return Initializer("constant", "constant", lambda n_in, n_out: value, {"value": value})
 
 

@@ -54,7 +54,8 @@ def r2(a: Array, y: Array) -> float:
 
 
 METRICS: dict[str, Metric] = {"accuracy": accuracy, "mae": mae, "rmse": rmse, "r2": r2}
-HIGHER_IS_BETTER = ("accuracy", "r2", "running_accuracy")
+# Whether a larger value is better, for what is known of a history's columns.
+_HIGHER_IS_BETTER = {"cost": False, "accuracy": True, "mae": False, "rmse": False, "r2": True}
 
 
 def resolve(metric: str | Metric) -> tuple[str, Metric]:
@@ -70,6 +71,17 @@ def resolve(metric: str | Metric) -> tuple[str, Metric]:
     return metric, METRICS[known_name("metric", metric, METRICS)]
 
 
-def higher_is_better(column: str) -> bool:
-    """Return whether a column of a history is one to be made large."""
-    return column.endswith(HIGHER_IS_BETTER)
+def higher_is_better(column: str, mode: str | None = None) -> bool:
+    """Return whether a column of a history is one to be made large; `mode` decides where it is given.
+
+    Raises
+    ------
+    ValueError
+        If it is a metric of the user's own, and `mode` is neither "min" nor "max".
+    """
+    if mode is not None:
+        return known_name("mode", mode, ("min", "max")) == "max"
+    name = column.removeprefix("validation_").removeprefix("training_").removeprefix("running_")
+    if name not in _HIGHER_IS_BETTER:
+        raise ValueError(f"mode must be 'min' or 'max' for a metric of your own, {name!r}, got None")
+    return _HIGHER_IS_BETTER[name]

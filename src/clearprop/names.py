@@ -1,9 +1,11 @@
-"""Names that users type, looked up in closed tables."""
+"""What users type: names, looked up in closed tables, and numbers."""
 
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable
+from typing import Any, TypeGuard
 
 
 def known_name(argument: str, name: object, known: Iterable[object]) -> str:
@@ -20,3 +22,11 @@ def known_name(argument: str, name: object, known: Iterable[object]) -> str:
     near = difflib.get_close_matches(str(name), names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise ValueError(f"{argument} must be one of {', '.join(names)}, got {name!r}{hint}")
+
+
+def is_number(value: Any) -> TypeGuard[float]:
+    """Return whether `value` is a finite real number, and not a bool."""
+    try:
+        return not isinstance(value, bool) and math.isfinite(value)
+    except (TypeError, ValueError, OverflowError):
+        return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop import architecture as architectures
-from clearprop import backprop, checkpoint, initializers, randomness
+from clearprop import backprop, checkpoint, initializers, optimizers, randomness
 from clearprop import trace as traces
 from clearprop.activations import Activation, Array
 from clearprop.architecture import Architecture, Block, Layer, Scaling
@@ -83,7 +84,7 @@ class Network:
     ) -> None:
         made = architectures.build(layers, activation, output, cost)
         name = _check_dtype(dtype)
-        self.seed = randomness.check_seed(seed)
+        self.seed, self.seed_given = randomness.check_seed(seed), seed is not None
         weights = initializers.resolve(initializer)
         biases = initializers.resolve(bias_initializer, "bias_initializer")
         parameters = made.initial_parameters(weights, biases, self.seed, name)
@@ -99,6 +100,7 @@ class Network:
         self.feature_names: tuple[str, ...] | None = None
         self.about: dict[str, Any] = {}
         self.training_seed, self.epochs_trained, self.steps_trained = self.seed, 0, 0
+        self.in_training = False
 
     # What it is
 
@@ -147,13 +149,19 @@ class Network:
         new = object.__new__(Network)
         new.__dict__.update(self.__dict__)
         new._parameters = self._parameters.astype(_check_dtype(dtype or self.dtype))
-        new.about = dict(self.about)
+        new.about, new.in_training = dict(self.about), False
         return new
 
     __copy__ = copy
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "in_training": False}
+
     def __deepcopy__(self, memo: Any) -> Network:
-        return self.copy()
+        # Of a Training and its network, the copies share one vector of parameters as well.
+        new = memo[id(self)] = self.copy()
+        new._parameters = deepcopy(self._parameters, memo)
+        return new
 
     def __repr__(self) -> str:
         activations = ", ".join(layer.function.name for layer in self.layers)
@@ -200,7 +208,7 @@ class Network:
 
     def learn_targets(self, Y: Any, argument: str = "Y") -> tuple[Array, bool]:
         """Return the `targets`, and whether they are classes; labels that are new become `classes`."""
-        targets, self.classes = self._as_targets(Y, argument)
+        targets, self.classes = self._as_targets(Y, argument, learn=True)
         if self._labelled:
             return targets, True
         one_hot = targets.shape[1] > 1 and bool(
@@ -208,9 +216,17 @@ class Network:
         )
         return targets, one_hot
 
-    def _as_targets(self, Y: Any, argument: str) -> tuple[Array, tuple[Any, ...] | None]:
+    def _as_targets(
+        self, Y: Any, argument: str, *, learn: bool = False
+    ) -> tuple[Array, tuple[Any, ...] | None]:
         return arrays.as_targets(
-            Y, self.sizes[-1], self.dtype, self.classes, labelled=self._labelled, argument=argument
+            Y,
+            self.sizes[-1],
+            self.dtype,
+            self.classes,
+            labelled=self._labelled,
+            learn=learn,
+            argument=argument,
         )
 
     @property
@@ -323,9 +339,10 @@ class Network:
         slope = slope if input_scale is None else slope * input_scale
         return slope if self.scaling is None else slope * self.scaling.factor.astype(self.dtype)
 
-    def trace(self, X: Any, Y: Any) -> Trace:
-        """Return every z, a, slope, error, delta and gradient of one pass."""
-        return traces.trace(self.architecture, self._parameters, *self._pair(X, Y))
+    def trace(self, X: Any, Y: Any, optimizer: str | Optimizer | None = None) -> Trace:
+        """Return every z, a, slope, error, delta and gradient of one pass, and an optimizer's update."""
+        chosen = None if optimizer is None else optimizers.resolve(optimizer)
+        return traces.trace(self.architecture, self._parameters, *self._pair(X, Y), chosen)
 
     # What it learns
 
@@ -465,7 +482,7 @@ def load(path: str | os.PathLike[str], custom: Iterable[Activation | Cost] = ())
     """
     parts = checkpoint.read_network(Path(os.path.expanduser(os.fspath(path))), custom)
     net = object.__new__(Network)
-    net.seed = parts.seed
+    net.seed, net.seed_given = parts.seed, True
     net._hold(parts.architecture, parts.parameters, parts.scaling)
     net.classes, net.feature_names, net.about = parts.classes, parts.feature_names, parts.about
     net.training_seed = parts.training_seed

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop import schedules
-from clearprop.names import known_name
+from clearprop.names import is_number, known_name
 from clearprop.schedules import Schedule
 
 Flat = NDArray[np.floating[Any]]
@@ -29,7 +29,7 @@ Flat = NDArray[np.floating[Any]]
 
 def _checked(owner: object, name: str, holds: Callable[[float], bool], rule: str) -> None:
     value = getattr(owner, name)
-    if not schedules.is_number(value) or not holds(value):
+    if not is_number(value) or not holds(value):
         kind = ValueError if isinstance(value, int | float) else TypeError
         raise kind(f"{name} must be {rule}, got {value!r}")
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from clearprop.names import known_name
+from clearprop.names import is_number, known_name
 
 
 class Schedule:
@@ -32,14 +32,6 @@ class Schedule:
             rule, holds = _RULES.get(each.name, ("", lambda _: True))
             if not holds(value):
                 raise ValueError(f"{each.name} must be {rule}, got {value!r}")
-
-
-def is_number(value: object) -> bool:
-    """Return whether `value` is a finite real number, and not a bool."""
-    try:
-        return not isinstance(value, bool) and math.isfinite(value)  # type: ignore[arg-type]
-    except TypeError:
-        return False
 
 
 def _number(low: float, *, above: bool = False, high: float = math.inf) -> Callable[[Any], bool]:
@@ -194,7 +186,8 @@ class flat_cos(Schedule):
 class plateau(Schedule):
     """`rate`, times `factor` whenever `monitor` has not improved for `patience` epochs.
 
-    An improvement is more than `min_delta`. The training keeps the count, and multiplies.
+    An improvement is more than `min_delta`, downwards or upwards as `mode` says ("min" or "max"; known
+    for costs, errors, accuracies and r2). The training keeps the count, and multiplies.
     """
 
     rate: float
@@ -202,6 +195,7 @@ class plateau(Schedule):
     patience: int = 5
     min_delta: float = 0.0
     monitor: str = "validation_cost"
+    mode: str | None = None
 
     def __call__(self, epochs: float) -> float:
         """Return `rate`; what the plateaus so far make of it is up to the training."""

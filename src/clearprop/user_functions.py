@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+
+
+def check_name(kind: str, name: object, built_in: Mapping[str, object]) -> None:
+    """Refuse a name that is none, or that of a built-in one: a file would be read back as that."""
+    if not isinstance(name, str) or not name.strip():
+        raise TypeError(f"the name of your own {kind} must be a text, got {name!r}")
+    if name in built_in:
+        raise ValueError(
+            f"the name of your own {kind} must not be that of a built-in one, got {name!r}"
+        )
 
 
 class ActivationLike(Protocol):

@@ -145,7 +145,8 @@ def load_data(
         As in `data.load`.
     """
     schema = schema_of(net)
-    if net.classes is not None or schema.classes is None:
+    numbered = net.classes is None or net.classes == tuple(range(len(net.classes)))
+    if not numbered or schema.classes is None:
         return cp.data.load(source, schema=schema, target=target, need_target=need_target)
     dataset = cp.data.load(
         source, target=target or schema.target, task=schema.task, need_target=need_target

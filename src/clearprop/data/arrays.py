@@ -127,25 +127,35 @@ def _refuse_non_finite(array: NDArray[Any], converted: Array, argument: str) -> 
 
 
 def as_targets(
-    Y: Any, n_outputs: int, dtype: str, classes: Classes | None, *, labelled: bool, argument: str = "Y"
+    Y: Any,
+    n_outputs: int,
+    dtype: str,
+    classes: Classes | None,
+    *,
+    labelled: bool,
+    learn: bool = False,
+    argument: str = "Y",
 ) -> tuple[Array, Classes | None]:
     """Return targets as an array of `dtype`, shape (n_samples, n_outputs), and the classes.
 
     A table with one column for each output is taken as it is. One value for each sample is taken as
     class labels where there are several outputs or `labelled` says so (one output: two classes, 0 and
-    1), else as the only column. Labels 0 to n_outputs - 1 need no classes; any others are looked up in
-    `classes`, or become them, sorted, where there are none yet.
+    1), else as the only column. Labels are looked up in `classes`. Where there are none yet, they are
+    0 to n_outputs - 1; with `learn`, others become the classes, sorted, if there is one for each output.
 
     Raises
     ------
     TypeError, ValueError
         If the shape does not fit, a value is missing or not finite, labels are of mixed types or
-        unknown to `classes`, or there are more of them than outputs.
+        unknown to `classes`, or there are not as many of them as outputs.
     """
     if hasattr(Y, "tocsr"):
         _real(Y, argument)
     try:
         array = np.asarray(Y)
+        mixed = array.dtype.kind in "US" and array.ndim == 1 and not all(isinstance(y, str | bytes) for y in Y)
+        if mixed:  # NumPy has made text of the others
+            array = np.asarray(Y, dtype=object)
     except ValueError:
         raise ValueError(
             f"{argument} must be a rectangular table, got rows of unequal lengths"
@@ -161,7 +171,7 @@ def as_targets(
         raise ValueError(f"{argument} must have at least 1 row, got shape {array.shape}")
     n_classes = max(n_outputs, 2)
     if array.ndim == 1 and (n_outputs > 1 or (labelled and _is_labels(array, classes))):
-        codes, classes = _codes(array, n_classes, classes, argument)
+        codes, classes = _codes(array, n_classes, classes, learn, argument)
         if n_outputs == 1:
             return codes[:, None].astype(dtype), classes
         table: Array = np.zeros((len(codes), n_outputs), dtype)
@@ -185,18 +195,25 @@ def _is_labels(array: NDArray[Any], classes: Classes | None) -> bool:
 
 
 def _codes(
-    array: NDArray[Any], n_classes: int, classes: Classes | None, argument: str
+    array: NDArray[Any], n_classes: int, classes: Classes | None, learn: bool, argument: str
 ) -> tuple[NDArray[np.int64], Classes | None]:
     labels = _plain_labels(array, argument)
     if classes is None and labels.dtype.kind in "ui" and 0 <= labels.min() <= labels.max() < n_classes:
-        return labels.astype(np.int64), None
+        return labels.astype(np.int64), tuple(range(n_classes)) if learn else None
     found = np.unique(labels)
     if classes is None:
-        if len(found) > n_classes:
-            shown = ", ".join(repr(label) for label in found[:5].tolist())
+        shown = ", ".join(repr(label) for label in found[:5].tolist()) + (
+            ", ..." if len(found) > 5 else ""
+        )
+        if not learn:
             raise ValueError(
-                f"{argument} must have at most as many classes as the network's outputs, {n_classes}, "
-                f"got {len(found)} ({shown}, ...)"
+                f"{argument} must hold labels from 0 to {n_classes - 1} as long as the network knows no "
+                f"others, got {shown}; fit it, or set its classes"
+            )
+        if len(found) != n_classes:
+            raise ValueError(
+                f"{argument} must have as many classes as the network has outputs, {n_classes}, got "
+                f"{len(found)} ({shown}); if some are missing here, set the network's classes to all"
             )
         classes = tuple(found.tolist())
     known = {label: code for code, label in enumerate(classes)}

@@ -37,6 +37,11 @@ class DivergenceError(ValueError):
         self.epoch, self.step, self.layer, self.quantity = epoch, step, layer, quantity
         self.learning_rate = rate
 
+    def __reduce__(self) -> Any:
+        """Let it pass from one process to another."""
+        where = (self.epoch, self.step, self.layer, self.quantity, self.learning_rate)
+        return DivergenceError, (str(self), *where)
+
 
 def diagnose(
     plan: Plan, start: State, data: Data, order: NDArray[np.int64], rates: NDArray[np.float64]

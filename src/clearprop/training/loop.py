@@ -20,7 +20,7 @@ from clearprop.schedules import constant, find_plateau
 from clearprop.training import display, divergence, resume
 from clearprop.training.history import History
 from clearprop.training.interrupt import Interrupts
-from clearprop.training.settings import Settings
+from clearprop.training.settings import Settings, integer
 from clearprop.training.stopping import Watch
 
 if TYPE_CHECKING:
@@ -68,7 +68,17 @@ class Training:
         **settings: Any,
     ) -> None:
         self.net = net
-        self.settings = options = Settings(**settings)
+        self.settings = Settings(**settings)
+        before = vars(net).copy()
+        try:
+            self._begin(X, Y, validation_data, sample_weight)
+        except BaseException:
+            vars(net).update(before)  # what is refused changes nothing
+            raise
+
+    def _begin(self, X: Any, Y: Any, validation_data: Any, sample_weight: Any) -> None:
+        net, options = self.net, self.settings
+        self._check_parameters()
         self.data = self._prepare(X, Y, sample_weight)
         self.validation = None if validation_data is None else self._prepare_validation(validation_data)
         if options.seed is not None:
@@ -97,6 +107,13 @@ class Training:
 
     # What flows in
 
+    def _check_parameters(self) -> None:
+        for block in self.net.blocks:
+            if not np.isfinite(self.net.parameters[block.slice]).all():
+                raise ValueError(
+                    f"the network's parameters must be finite, got NaN or infinity in {block.name}"
+                )
+
     def _prepare(self, X: Any, Y: Any, sample_weight: Any) -> Data:
         net, options = self.net, self.settings
         inputs = net.inputs(X)
@@ -104,11 +121,20 @@ class Training:
         if len(inputs) != len(targets):
             raise ValueError(f"X and Y must have as many rows, got {len(inputs)} and {len(targets)}")
         self._labelled = labelled
+        self.given_targets = targets  # as the caller gave them: what a checkpoint knows its data by
+        self._check_classes(targets)
         if options.label_smoothing:
             targets = self._smoothed(targets)
         net.architecture.cost.check_targets(net.architecture.output, targets)
         weight = arrays.as_sample_weight(sample_weight, len(inputs), net.dtype)
         return Data(inputs, targets, weight)
+
+    def _check_classes(self, targets: NDArray[Any]) -> None:
+        if not self._labelled:
+            if "accuracy" in self.settings.metrics:
+                raise ValueError("metrics must not hold 'accuracy' where the targets are not classes")
+        elif len(targets) > 1 and (targets == targets[0]).all():
+            warnings.warn("Y has a single class; the network will predict it always", stacklevel=6)
 
     def _smoothed(self, targets: NDArray[Any]) -> NDArray[Any]:
         output, amount = self.net.architecture.output.name, self.settings.label_smoothing
@@ -123,7 +149,7 @@ class Training:
                 f"validation_data must be a pair (X, Y), got {type(validation_data).__name__}"
             )
         X = self.net.inputs(validation_data[0], "validation X")
-        Y, _ = self.net.learn_targets(validation_data[1], "validation Y")
+        Y = self.net.targets(validation_data[1], "validation Y")
         if len(X) != len(Y):
             raise ValueError(f"validation X and Y must have as many rows, got {len(X)} and {len(Y)}")
         return Data(X, Y, None)
@@ -157,8 +183,12 @@ class Training:
 
     def _watch_schedule(self) -> None:
         stop, plateau = self.settings.early_stopping, find_plateau(self.settings.optimizer.schedule)
-        self.stopper = Watch(stop.monitor, stop.patience, stop.min_delta) if stop else None
-        self.plateau = Watch(plateau.monitor, plateau.patience, plateau.min_delta) if plateau else None
+        self.stopper = Watch(stop.monitor, stop.patience, stop.min_delta, stop.mode) if stop else None
+        self.plateau = (
+            Watch(plateau.monitor, plateau.patience, plateau.min_delta, plateau.mode)
+            if plateau
+            else None
+        )
         self.plateau_factor = 1.0
 
     def _check_monitored(self) -> None:
@@ -199,9 +229,14 @@ class Training:
             If a cost or parameter stops being finite; the network keeps the last finite parameters.
         """
         options = self.settings
-        target = options.epochs if epochs is None else self.epochs_done + epochs
-        if self._latest is not None:
-            self.net.parameters[:], self._latest = self._latest, None
+        target = options.epochs if epochs is None else self.epochs_done + integer("epochs", epochs, 1)
+        if self.net.in_training:
+            raise ValueError(
+                "a network that is being trained cannot be trained a second time meanwhile"
+            )
+        if self._latest is not None and np.array_equal(self.net.parameters, self.best_parameters):  # type: ignore[arg-type]
+            self.net.parameters[:] = self._latest
+        self._latest = None
         if self.history.stopped in ("early stopping", "converged") and epochs is None:
             target = 0
         else:
@@ -209,6 +244,7 @@ class Training:
         deadline = time.monotonic() + options.time_limit if options.time_limit else math.inf
         shown = display.make(options.progress)
         shown.start(self.epochs_done, target, self.plan.steps_per_epoch)
+        self.net.in_training = True
         try:
             with Interrupts() as interrupts, self._lock():
                 if isinstance(options.optimizer, LBFGS):
@@ -221,6 +257,7 @@ class Training:
                     self._checkpoint.write()
         finally:
             shown.finish()
+            self.net.in_training = False
             self._hand_over()
         return self.history
 
@@ -298,7 +335,7 @@ class Training:
         self.history.append(row)
         self._follow(row)
         verdicts = [callback(self) for callback in self.settings.callbacks]  # each is asked
-        if any(verdicts) and not self.history.stopped:
+        if any(isinstance(v, bool | np.bool_) and v for v in verdicts) and not self.history.stopped:
             self.history.stopped = "callback"
 
     def _follow(self, row: dict[str, float]) -> None:
@@ -317,10 +354,8 @@ class Training:
     def _evaluate(self, part: str, data: Data) -> dict[str, float]:
         a, cost = self.net.evaluate_prepared(data.X, data.Y, data.sample_weight)
         row = {f"{part}_cost": cost}
-        for each in self.settings.metrics:
-            if each != "cost":
-                name, metric = metrics.resolve(each)
-                row[f"{part}_{name}"] = metric(a, data.Y)
+        for name, metric in self.settings.resolved_metrics():
+            row[f"{part}_{name}"] = metric(a, data.Y)
         return row
 
     def _hand_over(self) -> None:

@@ -71,6 +71,17 @@ def history_columns(tensors: dict[str, NDArray[Any]], names: list[str]) -> dict[
     return {str(name): tensors[f"training.history.{i}"].tolist() for i, name in enumerate(names)}
 
 
+def _checked_path(checkpoint: Any) -> Path:
+    if not isinstance(checkpoint, str | os.PathLike) or not os.fspath(checkpoint):
+        raise TypeError(f"checkpoint must be the path of a file, got {checkpoint!r}")
+    path = Path(os.path.expanduser(os.fspath(checkpoint)))
+    if path.is_dir():
+        raise IsADirectoryError(f"checkpoint must be a file, got the folder {path}")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"checkpoint must lie in a folder that exists, got {path}")
+    return path
+
+
 class CheckpointFile:
     """Where a training is written to, when, and how it is taken back.
 
@@ -85,9 +96,12 @@ class CheckpointFile:
     def __init__(self, training: Training) -> None:
         self.training = training
         options = training.settings
-        self.path = Path(os.path.expanduser(os.fspath(options.checkpoint)))
+        self.path = _checked_path(options.checkpoint)
         self.unit, self.every = options.interval
-        self.data_fingerprint = fingerprint(*training.data, *(training.validation or ()))
+        X, _, weight = training.data
+        self.data_fingerprint = fingerprint(
+            X, training.given_targets, weight, *(training.validation or ())
+        )
         self.resumed = False
         if self.path.exists():
             if not options.resume:
@@ -163,13 +177,17 @@ class CheckpointFile:
         then["network"] = _in_short(metadata["architecture"])
         if training.settings.seed is not None:
             now["seed"], then["seed"] = training.settings.seed, saved["seed"]
+        if training.net.seed_given:
+            now["network seed"], then["network seed"] = training.net.seed, metadata["seed"]
+        now["dtype"], then["dtype"] = training.net.dtype, metadata["dtype"]
+        now["classes"], then["classes"] = list(training.net.classes or ()), metadata["classes"] or []
         now["engine"], then["engine"] = training.engine.name, saved["engine"]
         different = [
             f"{name} is {now.get(name)!r}, was {then.get(name)!r}"
             for name in sorted({*now, *then})
             if now.get(name) != then.get(name)
         ]
-        if saved["data"] != self.data_fingerprint:
+        if saved["data"] != self.data_fingerprint and now["dtype"] == then["dtype"]:
             different.append("the data are not the same")
         if different:
             raise ValueError(

@@ -13,9 +13,9 @@ from typing import Any
 from clearprop import metrics as known_metrics
 from clearprop import optimizers, randomness
 from clearprop.engines import ENGINES
-from clearprop.names import known_name
+from clearprop.names import is_number, known_name
 from clearprop.optimizers import LBFGS, Optimizer
-from clearprop.schedules import find_plateau, is_number
+from clearprop.schedules import find_plateau
 from clearprop.training.stopping import EarlyStopping
 
 Callback = Callable[[Any], bool | None]
@@ -56,11 +56,11 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Check every argument against its rule."""
-        self._set(epochs=_integer("epochs", self.epochs, 1))
-        self._set(running_window=_integer("running_window", self.running_window, 1))
+        self._set(epochs=integer("epochs", self.epochs, 1))
+        self._set(running_window=integer("running_window", self.running_window, 1))
         for name in ("batch_size", "n_threads"):
             if getattr(self, name) is not None:
-                self._set(**{name: _integer(name, getattr(self, name), 1)})
+                self._set(**{name: integer(name, getattr(self, name), 1)})
         self._set(optimizer=optimizers.resolve(self.optimizer))
         for name in ("l2", "l1"):
             _number(name, getattr(self, name), lambda v: v >= 0, "a finite number of at least 0")
@@ -72,7 +72,8 @@ class Settings:
                 _number(name, getattr(self, name), lambda v: v > 0, "a finite number above 0")
         self._set(metrics=tuple(_sequence("metrics", self.metrics)))
         for metric in self.metrics:
-            known_metrics.resolve(metric)
+            if metric != "cost":  # which is there without being asked for
+                known_metrics.resolve(metric)
         self._set(frozen=tuple(_sequence("frozen", self.frozen)))
         self._set(callbacks=tuple(_sequence("callbacks", self.callbacks)))
         for callback in self.callbacks:
@@ -129,13 +130,17 @@ class Settings:
             If another number of rates was given.
         """
         if is_number(self.dropout):
-            return (float(self.dropout),) * n_hidden  # type: ignore[arg-type]
+            return (float(self.dropout),) * n_hidden
         rates = tuple(float(rate) for rate in self.dropout)  # type: ignore[union-attr]
         if len(rates) != n_hidden:
             raise ValueError(
                 f"dropout must have a rate for each of {n_hidden} hidden layers, got {rates}"
             )
         return rates
+
+    def resolved_metrics(self) -> list[tuple[str, known_metrics.Metric]]:
+        """Return the name and function of each metric but the cost."""
+        return [known_metrics.resolve(metric) for metric in self.metrics if metric != "cost"]
 
     def monitored(self) -> set[str]:
         """Return the columns of the history that something depends on."""
@@ -156,14 +161,21 @@ class Settings:
         )
         return {name: getattr(self, name) for name in names} | {
             "optimizer": optimizers.describe(self.optimizer),
-            "metrics": [known_metrics.resolve(metric)[0] for metric in self.metrics],
+            "metrics": [name for name, _ in self.resolved_metrics()],
             "dropout": self.dropout if is_number(self.dropout) else list(self.dropout),  # type: ignore[arg-type]
             "frozen": list(self.frozen),
             "early_stopping": dataclasses.asdict(self.early_stopping) if self.early_stopping else None,
         }
 
 
-def _integer(name: str, value: object, low: int) -> int:
+def integer(name: str, value: object, low: int) -> int:
+    """Return an argument as an int.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not an integer, or below `low`.
+    """
     try:
         if isinstance(value, bool):
             raise TypeError

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clearprop.metrics import higher_is_better
-from clearprop.schedules import is_number
+from clearprop.names import is_number
 
 
 @dataclass(frozen=True)
@@ -17,13 +17,15 @@ class EarlyStopping:
     Parameters
     ----------
     monitor : str
-        A column of the history. Costs and errors are to fall; accuracies and r2 are to rise.
+        A column of the history.
     patience : int
         Epochs without an improvement, at least 1.
     min_delta : float
         What counts as an improvement is more than this, at least 0.
     restore_best : bool
         Whether the network ends with the parameters of its best epoch.
+    mode : {"min", "max"}, optional
+        Whether the column is to fall or to rise; known for costs, errors, accuracies and r2.
 
     Raises
     ------
@@ -35,6 +37,7 @@ class EarlyStopping:
     patience: int = 10
     min_delta: float = 0.0
     restore_best: bool = True
+    mode: str | None = None
 
     def __post_init__(self) -> None:
         """Check every argument against its rule."""
@@ -42,6 +45,7 @@ class EarlyStopping:
             raise TypeError(
                 f"monitor must be the name of a column of the history, got {self.monitor!r}"
             )
+        higher_is_better(self.monitor, self.mode)
         if isinstance(self.patience, bool) or not isinstance(self.patience, int) or self.patience < 1:
             raise ValueError(f"patience must be an integer of at least 1, got {self.patience!r}")
         if not is_number(self.min_delta) or self.min_delta < 0:
@@ -55,13 +59,14 @@ class Watch:
     monitor: str
     patience: int
     min_delta: float
+    mode: str | None = None
     best: float = math.nan
     best_epoch: int = 0
     waited: int = 0
 
     def see(self, value: float, epoch: int) -> bool:
         """Take the value of an epoch; return whether it is an improvement."""
-        sign = -1.0 if higher_is_better(self.monitor) else 1.0
+        sign = -1.0 if higher_is_better(self.monitor, self.mode) else 1.0
         improved = not math.isnan(value) and (
             math.isnan(self.best) or sign * (self.best - value) > self.min_delta
         )
