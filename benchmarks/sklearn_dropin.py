@@ -175,7 +175,8 @@ def main() -> int:
                     f"{name:18} {sizes!s:10} {dtype} {options.threads} thread(s): "
                     f"{found['seconds']['sklearn']:7.2f} s -> {found['seconds']['clearprop']:7.2f} s, "
                     f"{found['ratio']:.2f} times as fast; one row "
-                    f"{found['one_row_us']['sklearn']:.0f} -> {found['one_row_us']['clearprop']:.0f} us; "
+                    f"{found['one_row_us']['sklearn']:.0f} -> "
+                    f"{found['one_row_us']['clearprop']:.0f} us; "
                     f"losses {found['losses']['sklearn']:.4f} {found['losses']['clearprop']:.4f}"
                     f"{'' if found['losses_agree'] else ' DIFFER'}",
                     flush=True,
@@ -183,9 +184,8 @@ def main() -> int:
         if options.seeds:
             found = scores(name, data, options.seeds)
             results["scores"].append(found)
-            print(
-                f"{name}: score {found['points']:+.2f} points [{found['low']:+.2f}, {found['high']:+.2f}]"
-            )
+            interval = f"[{found['low']:+.2f}, {found['high']:+.2f}]"
+            print(f"{name}: test score {found['points']:+.2f} points, 95 % {interval}")
     if options.output:
         Path(options.output).write_text(json.dumps(results, indent=1) + "\n")
     return int(not all(fit["losses_agree"] for fit in results["fits"]))

@@ -240,7 +240,10 @@ def test_d1_d2_divergence_stops_at_once_and_says_where(early_stopping):
 
 def test_d2_a_model_that_never_improved_is_not_returned_silently(rng):
     X = rng.normal(size=(100, 2))
-    model = cp.MLPRegressor(hidden_layer_sizes=(), initializer="zeros", early_stopping=True, max_iter=5)
+    model = cp.MLPRegressor(
+        hidden_layer_sizes=(), initializer="zeros", bias_initializer="zeros", early_stopping=True,
+        learning_rate_init=0.05, max_iter=5, random_state=0,
+    )  # fmt: skip
     with pytest.warns(ConvergenceWarning, match="below that of the untrained network"):
         model.fit(X, X[:, 0], X_val=X, y_val=-X[:, 0])
 

@@ -123,8 +123,6 @@ ENGINES = ("numpy", "numba", "auto")
 
 def _for_the_reference(plan: Plan) -> str | None:
     """Return which part of the plan only the reference engine has so far, or None."""
-    if plan.over_batch_weight:
-        return "steps are divided by the weights of their batch, as in scikit-learn"
     if plan.architecture.input_scale or plan.architecture.ntk:
         return "the network has an input scale, or the neural tangent parametrisation"
     return None

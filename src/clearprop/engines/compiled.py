@@ -124,6 +124,7 @@ def _optimizer_code(optimizer: optimizers.Optimizer) -> int | None:
         optimizers.RMSProp: k.RMSPROP,
         optimizers.Adam: k.ADAM,
         optimizers.AdamW: k.ADAMW,
+        optimizers.FoldedAdam: k.FOLDED_ADAM,
     }
     return codes.get(type(optimizer))
 
@@ -246,6 +247,7 @@ class _Prepared:
             k.FUSED: self._fuses(plan),
             k.GRADIENT: layout.take(whole),
             k.CHUNK: chunk,
+            k.OVER_WEIGHT: plan.over_batch_weight,
             k.YIELD: low.address_of_yield() if self.n_threads > 1 else 0,
         }.items():
             self.integers[what] = integer or 0

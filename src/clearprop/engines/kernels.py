@@ -71,9 +71,9 @@ FACTOR_COLUMNS = 5
 # Integers of a run.
 (
     BATCH, N_SAMPLES, FIRST_STEP, N_STEPS, STEP, UPDATES, SEED, COST, OPTIMIZER, COUNTS, SUM, CLIPS,
-    WEIGHTED, FUSED, GRADIENT, CHUNK, MADE, BAD, YIELD,
-) = range(19)  # fmt: skip
-N_INTEGERS = 19
+    WEIGHTED, FUSED, GRADIENT, CHUNK, MADE, BAD, YIELD, OVER_WEIGHT,
+) = range(20)  # fmt: skip
+N_INTEGERS = 20
 # Numbers of a run.
 L2, L1, CLIP, FIRST, SECOND, EPSILON, DECAY, COST_PARAMETER, EPOCH_COST = range(9)
 N_NUMBERS = 9
@@ -98,7 +98,7 @@ MIXED = -1
     QUADRATIC, SQUARED_ERROR, MEAN_ABSOLUTE_ERROR, HUBER, QUANTILE, SOFTMAX_ENTROPY, SIGMOID_ENTROPY,
     POISSON_EXP, POISSON_SOFTPLUS,
 ) = range(9)  # fmt: skip
-SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, ADAMW = range(6)
+SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, ADAMW, FOLDED_ADAM = range(7)
 
 FETCHED = 32 * 1024  # elements of a batch up to which the next one is asked for: both fit the cache
 BOTH, GATHER, FOLLOW, DONE = range(4)  # what update_layer does
@@ -579,6 +579,7 @@ def follow(
         step = like(p[0], rate / (1.0 - math.pow(numbers[FIRST], t)))
         root = like(p[0], 1.0 / math.sqrt(1.0 - math.pow(numbers[SECOND], t)))
         keep = one - like(p[0], rate * numbers[DECAY] * decay) if kind == ADAMW else one
+        eps = root * eps if kind == FOLDED_ADAM else eps
         for i in range(n):
             u[i] = b1 * u[i] + c1 * g[i]
             v[i] = b2 * v[i] + c2 * g[i] * g[i]
@@ -604,8 +605,8 @@ def sum_of_squares(g: Array) -> float:
 
 @kernel()
 def gradient(
-    layer: Array, what: int, first: int, count: int, m: int, frozen: bool, numbers: Array, p: Array,
-    work: Array, g: Array,
+    layer: Array, what: int, first: int, count: int, m: int, frozen: bool, l2: float, l1: float,
+    p: Array, work: Array, g: Array,
 ) -> None:  # fmt: skip
     """Put rows of a layer's gradient with its penalties into `g`: BP4, or for biases BP3."""
     for i in range(g.size if frozen or what == 1 else 0):
@@ -618,19 +619,21 @@ def gradient(
         add_columns(g, delta, n_out, m)
         return
     sums(g, n_in, delta, n_out, 1, part(work, layer[BELOW], m * n_in), n_in, count, n_in, m, 0.0)
-    if numbers[L2] != 0.0 or numbers[L1] != 0.0:
-        add_penalties(g, p, numbers[L2], numbers[L1])
+    if l2 != 0.0 or l1 != 0.0:
+        add_penalties(g, p, l2, l1)
 
 
 @kernel()
 def update_layer(
     layer: Array, factors: Array, integers: Array, numbers: Array, thread: int, n_threads: int, m: int,
-    phase: int, shrink: float, rate: float, t: int, parameters: Array, moments: Array, work: Array,
+    phase: int, shrink: float, penalties: float, rate: float, t: int, parameters: Array,
+    moments: Array, work: Array,
 ) -> float:  # fmt: skip
     """Compute a thread's rows of the gradient, a few at a time, and follow each while it is in cache.
 
     Clipping needs the norm of the whole gradient in between: with phase GATHER the rows are left in the
     whole gradient and their sum of squares is returned, with phase FOLLOW they are taken from there.
+    l2 and l1 are times `penalties`.
     """
     j0, j1 = share(thread, n_threads, layer[N_OUT], 6)
     chunk = integers[CHUNK]
@@ -649,7 +652,8 @@ def update_layer(
             place = integers[GRADIENT] + (thread * chunk if phase == BOTH else offset)
             g, p = part(work, place, n), part(parameters, offset, n)
             if phase != FOLLOW:
-                gradient(layer, what, first, count, m, factor == 0.0, numbers, p, work, g)
+                l2, l1 = penalties * numbers[L2], penalties * numbers[L1]
+                gradient(layer, what, first, count, m, factor == 0.0, l2, l1, p, work, g)
             if phase == GATHER:
                 squares += sum_of_squares(g)
                 continue
@@ -719,6 +723,30 @@ def any_weight(rows: Array, sample_weight: Array) -> bool:
     return False
 
 
+@kernel()
+def total_weight(rows: Array, sample_weight: Array, weighted: bool) -> float:
+    """Return the sum of the weights of a batch."""
+    total = 0.0
+    for i in range(rows.size):
+        total += np.float64(sample_weight[rows[i]]) if weighted else 1.0
+    return total
+
+
+@kernel(fastmath=SUMS)
+def penalty(layers: Array, parameters: Array, l2: float, l1: float) -> float:
+    """Return l2 / 2 times the squared weights and l1 times their sizes: backprop.penalty."""
+    total = 0.0
+    for l in range(layers.shape[0]):  # noqa: E741
+        W = part(parameters, layers[l, WEIGHTS], layers[l, N_IN] * layers[l, N_OUT])
+        total += 0.5 * l2 * sum_of_squares(W)
+        if l1 != 0.0:
+            sizes = 0.0
+            for i in range(W.size):
+                sizes += np.float64(abs(W[i]))
+            total += l1 * sizes
+    return total
+
+
 @entry
 def train(
     parameters: Array, moments: Array, X: Array, Y: Array, sample_weight: Array, order: Array,
@@ -761,6 +789,13 @@ def train(
 
         rate = rates[made]
         scale = (1.0 if integers[SUM] else 1.0 / m) * (-rate if fused else 1.0)
+        per, penalties = 1.0, 0.0
+        if integers[OVER_WEIGHT]:
+            total = total_weight(rows, sample_weight, integers[WEIGHTED] != 0)
+            per = 1.0 / total if total > 0.0 else 0.0
+            scale *= m * per
+            if thread == 0 and (numbers[L2] != 0.0 or numbers[L1] != 0.0):
+                penalties = penalty(layers, parameters, numbers[L2], numbers[L1])
         seen = part(correct, made * batch, m)
         costs_and_deltas(
             layers[last], integers, numbers, rows, Y, sample_weight, scale, seen, thread, n_threads,
@@ -779,7 +814,7 @@ def train(
                 mine = rectangle(thread, n_threads, m, layers[l, N_IN], False)
                 backward_layer(layers[l], layers[l - 1], mine, parameters, work)
                 wanted = meet(counter, n_threads, wanted, give)
-            keep = 1.0 - rate * numbers[L2]
+            keep = 1.0 - rate * per * numbers[L2]
             for l in range(last + 1 if fused else 0):  # noqa: E741
                 descend(layers[l], factors[l], thread, n_threads, m, keep, parameters, work)
             shrink, phase = 1.0, GATHER if integers[CLIPS] else BOTH
@@ -788,7 +823,7 @@ def train(
                 for l in range(last + 1):  # noqa: E741
                     squares += update_layer(
                         layers[l], factors[l], integers, numbers, thread, n_threads, m, phase, shrink,
-                        rate, updates, parameters, moments, work,
+                        per, rate, updates, parameters, moments, work,
                     )  # fmt: skip
                 if phase == GATHER:
                     costs[batch + thread] = squares
@@ -799,7 +834,7 @@ def train(
                     norm = math.sqrt(squares)
                     shrink = numbers[CLIP] / norm if norm > numbers[CLIP] else 1.0
                 phase = FOLLOW if phase == GATHER else DONE
-        epoch_cost += batch_cost
+        epoch_cost += m * per * (batch_cost + penalties) if integers[OVER_WEIGHT] else batch_cost
         made += 1
         wanted = meet(counter, n_threads, wanted, give)
     if thread == 0:
