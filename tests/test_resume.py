@@ -282,3 +282,99 @@ def test_a_checkpoint_that_is_no_file_is_refused_before_anything_is_trained(path
     path = path.format(folder=tmp_path) if isinstance(path, str) else path
     with pytest.raises((OSError, TypeError), match=message):
         fit(start(), checkpoint=path)
+
+
+def forge(path, change):
+    """Write a checkpoint again with something changed, and a checksum that is right."""
+    from clearprop import checkpoint
+
+    tensors, metadata = checkpoint.read_tensors(path)
+    change(tensors, metadata)
+    checkpoint.write_tensors(path, tensors, metadata)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t, m: m["training"]["state"].update(step=10**30), "step must be an integer from 0"),
+        (lambda t, m: m["training"]["state"].update(epoch=-1), "epoch must be an integer from 0"),
+        (lambda t, m: m["training"]["state"].update(epoch_step=5), "stands at step 5 of 5"),
+        (
+            lambda t, m: m["training"]["state"].update(epoch_cost="x"),
+            "epoch_cost must be a finite number",
+        ),
+        (lambda t, m: m["training"].update(first_epoch=10**9), "stands at step"),
+        (lambda t, m: m["training"].update(plateau_factor=[]), r"has the plateau factor \[\]"),
+        (lambda t, m: m["training"].pop("state"), "is not a complete checkpoint: 'state'"),
+        (
+            lambda t, m: t.update({"training.history.1": np.zeros(1)}),
+            "columns of the history must be of one length",
+        ),
+        (lambda t, m: t.pop("training.moments"), "is not a complete checkpoint: 'training.moments'"),
+        (
+            lambda t, m: t.update({"training.moments": np.zeros((1, 3))}),
+            r"has moments of shape \(1, 3\)",
+        ),
+        (lambda t, m: m.update(training=3), "holds a model, not a training"),
+    ],
+)
+def test_a_checkpoint_that_somebody_made_is_refused_in_words(change, message, tmp_path):
+    fit(start(), checkpoint=tmp_path / "c")
+    forge(tmp_path / "c", change)
+    with pytest.raises(cp.CheckpointError, match=message):
+        fit(start(), checkpoint=tmp_path / "c", resume=True, epochs=9)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t, m: m.update(classes=[]), r"classes must be a list of 3, got \[\]"),
+        (lambda t, m: m.update(classes=[[1], 2, 3]), "classes must be different texts or integers"),
+        (lambda t, m: m.update(classes=[1, 1, 2]), "classes must be different texts or integers"),
+        (lambda t, m: m.update(scaling="yes"), "scaling must be true or false"),
+        (lambda t, m: m["architecture"]["layers"][0].update(bias="zzz"), "bias must be true or false"),
+        (lambda t, m: m.update(seed=-1), "seeds and counts must be integers of at least 0"),
+        (lambda t, m: m.update(format=2), "the file has format 2, this version reads 1"),
+        (
+            lambda t, m: m["architecture"]["cost"].update(name="os.system"),
+            "cost 'os.system' is not known here",
+        ),
+        (
+            lambda t, m: t.update({"layers.0.weight": np.zeros((4, 5))}),
+            r"layers.0.weight must be float64 of shape \(5, 4\)",
+        ),
+        (
+            lambda t, m: t.update({"layers.0.weight": np.full((5, 4), np.nan)}),
+            "layers.0.weight must be finite",
+        ),
+        (lambda t, m: t.update({"extra": np.zeros(3)}), r"unknown \['extra'\]"),
+    ],
+)
+def test_a_model_that_somebody_made_is_refused_in_words(change, message, tmp_path):
+    fit(net := start())
+    net.save(tmp_path / "c")
+    forge(tmp_path / "c", change)
+    with pytest.raises(cp.CheckpointError, match=message):
+        cp.load(tmp_path / "c")
+
+
+def test_parameters_that_are_not_finite_are_not_saved_over_good_ones(tmp_path):
+    def spoil(training):
+        if training.epochs_done == 2:
+            training.state.parameters[3] = np.nan
+
+    with pytest.raises(ValueError, match="must be finite, got NaN or infinity in layers.0.weight"):
+        fit(start(), checkpoint=tmp_path / "c", callbacks=[spoil])
+    assert cp.load(tmp_path / "c").epochs_trained == 1
+    net = start()
+    net.biases[1][0] = np.inf
+    with pytest.raises(ValueError, match="layers.1.bias"):
+        net.save(tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+def test_custom_takes_activations_and_costs(tmp_path):
+    start().save(tmp_path / "model")
+    for custom in (["a"], 5, [np.tanh]):
+        with pytest.raises(TypeError, match="custom must be a list of Activation and Cost"):
+            cp.load(tmp_path / "model", custom=custom)

@@ -697,3 +697,45 @@ def test_progress_off_a_terminal_is_plain_lines_on_standard_error(capsys):
 def test_nothing_is_shown_with_progress_false(capsys):
     fit(make(), progress=False)
     assert capsys.readouterr() == ("", "")
+
+
+def test_validation_targets_obey_the_cost_too():
+    with pytest.raises(ValueError, match="validation Y must be in .* and sum to 1 in each row"):
+        fit(make(), validation_data=(X[:2], [[0.9, 0.9, 0.0], [1, 0, 0]]))
+
+
+def test_the_columns_of_a_data_frame_are_kept_and_compared(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    net = make()
+    fit(net, X=pandas.DataFrame(X, columns=list("abcd")))
+    assert net.feature_names == tuple("abcd")
+    net.save(tmp_path / "net")
+    with pytest.raises(ValueError, match="all in another order"):
+        cp.load(tmp_path / "net").predict(pandas.DataFrame(X, columns=list("bacd")))
+
+
+NESTED = SCRIPT.replace(
+    "started = lambda training:",
+    "other = cp.Network([4, 5, 3], seed=1)\n"
+    "inner = lambda training: other.fit(rng.normal(size=(50, 4)), rng.integers(0, 3, 50), epochs=30, batch_size=5,"
+    " progress=False, engine='numpy') and None\n"
+    "started = lambda training:",
+).replace("callbacks=[started]", "callbacks=[started, inner]")
+
+
+def test_an_interrupt_inside_a_training_of_a_callback_ends_the_outer_one_too():
+    with subprocess.Popen([sys.executable, "-c", NESTED], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "started\n"
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=60)
+    assert (process.returncode, rest) == (0, "interrupted True\n")
+
+
+def test_initializers_can_be_pickled():
+    for initializer in (
+        cp.initializers.uniform(epsilon=0.2),
+        cp.initializers.constant(0.5),
+        cp.initializers.he_normal(),
+    ):
+        assert pickle.loads(pickle.dumps(initializer)) == initializer

@@ -137,7 +137,7 @@ class Cost:
         if self.name == "binary_cross_entropy" and n_outputs != 1:
             raise ValueError(f"cost binary_cross_entropy needs one output, got {n_outputs}")
 
-    def check_targets(self, output: Activation, y: Array) -> None:
+    def check_targets(self, output: Activation, y: Array, argument: str = "Y") -> None:
         """Refuse targets for which this cost is not defined.
 
         Raises
@@ -156,7 +156,7 @@ class Cost:
         if rows.any():
             row = int(np.argmax(rows))
             raise ValueError(
-                f"Y must be {rule} for cost {self.name} with {output.name} outputs, "
+                f"{argument} must be {rule} for cost {self.name} with {output.name} outputs, "
                 f"got {y[row].tolist()} in row {row}"
             )
 

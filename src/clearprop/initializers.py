@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,10 @@ class Initializer:
     distribution: str  # "uniform", "normal" or "constant"
     scale: Callable[[int, int], float] = field(repr=False, compare=False)
     parameters: Mapping[str, float] = field(default_factory=dict)
+
+    def __reduce__(self) -> Any:
+        """Be found again by its name, not pickled."""
+        return _again, (self.name, dict(self.parameters))
 
     def draw(
         self, shape: tuple[int, ...], n_in: int, n_out: int, *, seed: int, purpose: int, layer: int
@@ -122,6 +127,10 @@ INITIALIZERS: dict[str, Callable[..., Initializer]] = {
         constant,
     )
 }
+
+
+def _again(name: str, parameters: dict[str, float]) -> Initializer:
+    return INITIALIZERS[name](**parameters)
 
 
 def resolve(initializer: str | Initializer, argument: str = "initializer") -> Initializer:

@@ -89,7 +89,18 @@ def _activation_names(activation: Activation) -> str | list[str]:
 
 
 def network_tensors(net: NetworkLike) -> dict[str, NDArray[Any]]:
-    """Return the arrays of a network under the names they have in a file."""
+    """Return the arrays of a network under the names they have in a file.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is not finite: the file could not be read again.
+    """
+    for block in net.architecture.blocks:
+        if not np.isfinite(net.parameters[block.slice]).all():
+            raise ValueError(
+                f"parameters to be saved must be finite, got NaN or infinity in {block.name}"
+            )
     tensors = {b.name: net.parameters[b.slice].reshape(b.shape) for b in net.architecture.blocks}
     if net.scaling is not None:
         tensors |= {"scaling.shift": net.scaling.shift, "scaling.factor": net.scaling.factor}
@@ -107,13 +118,24 @@ def read_network(path: Path, custom: Iterable[Activation | Cost] = ()) -> Networ
         If it cannot be read.
     """
     tensors, metadata = read_tensors(path)
-    own = {each.name: each for each in custom}
+    own = _by_name(custom)
     try:
         return _parts(tensors, metadata, own)
     except CheckpointError as problem:
         raise CheckpointError(f"{path}: {problem}") from None
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as problem:
         raise CheckpointError(f"{path} does not describe a network: {_text(problem)}") from None
+
+
+def _by_name(custom: Iterable[Activation | Cost]) -> dict[str, Activation | Cost]:
+    try:
+        own = list(custom)
+    except TypeError:
+        own = [custom]  # type: ignore[list-item]
+    for each in own:
+        if not isinstance(each, Activation | Cost):
+            raise TypeError(f"custom must be a list of Activation and Cost, got {each!r}")
+    return {each.name: each for each in own}
 
 
 def _text(problem: BaseException) -> str:
@@ -133,13 +155,15 @@ def _parts(
     dtype = metadata["dtype"]
     if dtype not in ("float32", "float64"):
         raise CheckpointError(f"dtype must be float32 or float64, got {dtype!r}")
-    scaling = _scaling(tensors, architecture.n_features) if metadata["scaling"] is True else None
+    scaling = (
+        _scaling(tensors, architecture.n_features) if _flag(metadata["scaling"], "scaling") else None
+    )
     parameters = flat_parameters(architecture, tensors, dtype)
     classes, names = metadata["classes"], metadata["feature_names"]
     if names is not None and len(names) != architecture.n_features:
         raise CheckpointError(f"{len(names)} feature names for {architecture.n_features} features")
-    if classes is not None and len(classes) > max(architecture.sizes[-1], 2):
-        raise CheckpointError(f"{len(classes)} classes for {architecture.sizes[-1]} outputs")
+    if classes is not None:
+        _check_classes(classes, max(architecture.sizes[-1], 2))
     return NetworkParts(
         architecture,
         parameters,
@@ -154,6 +178,20 @@ def _parts(
     )
 
 
+def _check_classes(classes: Any, n_classes: int) -> None:
+    if not isinstance(classes, list) or len(classes) != n_classes:
+        raise CheckpointError(f"classes must be a list of {n_classes}, got {classes!r}"[:200])
+    kinds = {type(label) for label in classes}
+    if len(kinds) != 1 or not kinds <= {str, int, bool} or len(set(classes)) != len(classes):
+        raise CheckpointError(f"classes must be different texts or integers, got {classes!r}"[:200])
+
+
+def _flag(value: object, name: str) -> bool:
+    if not isinstance(value, bool):
+        raise CheckpointError(f"{name} must be true or false, got {value!r}"[:200])
+    return value
+
+
 def _count(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**64:
         raise CheckpointError(f"seeds and counts must be integers of at least 0, got {value!r}")
@@ -165,7 +203,7 @@ def _architecture(data: dict[str, Any], own: Mapping[str, Activation | Cost]) ->
     if len(sizes) != len(data["layers"]) or not sizes:
         raise CheckpointError(f"{len(data['layers'])} layers for sizes {data['sizes']}")
     layers = tuple(
-        Layer(size, _activation(layer["activation"], own), bool(layer["bias"]))
+        Layer(size, _activation(layer["activation"], own), _flag(layer["bias"], "bias"))
         for size, layer in zip(sizes, data["layers"], strict=True)
     )
     parameters = dict(data["cost"])

@@ -46,5 +46,10 @@ class Interrupts:
         trace: TracebackType | None,
     ) -> None:
         self._restore()
-        if self.received == signal.SIGTERM:
-            os.kill(os.getpid(), signal.SIGTERM)
+        if self.received is None:
+            return
+        outer = getattr(
+            signal.getsignal(self.received), "__self__", None
+        )  # of a training around this one
+        if self.received == signal.SIGTERM or isinstance(outer, Interrupts):
+            os.kill(os.getpid(), self.received)

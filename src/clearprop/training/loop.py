@@ -117,6 +117,7 @@ class Training:
     def _prepare(self, X: Any, Y: Any, sample_weight: Any) -> Data:
         net, options = self.net, self.settings
         inputs = net.inputs(X)
+        net.learn_feature_names(X)
         targets, labelled = net.learn_targets(Y)
         if len(inputs) != len(targets):
             raise ValueError(f"X and Y must have as many rows, got {len(inputs)} and {len(targets)}")
@@ -152,6 +153,7 @@ class Training:
         Y = self.net.targets(validation_data[1], "validation Y")
         if len(X) != len(Y):
             raise ValueError(f"validation X and Y must have as many rows, got {len(X)} and {len(Y)}")
+        self.net.architecture.cost.check_targets(self.net.architecture.output, Y, "validation Y")
         return Data(X, Y, None)
 
     def _make_plan(self) -> Plan:

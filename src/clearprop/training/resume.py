@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from clearprop import checkpoint
 from clearprop.checkpoint import CheckpointError
+from clearprop.names import is_number
 
 if TYPE_CHECKING:
     from clearprop.training.history import History
@@ -67,8 +68,21 @@ def _in_short(architecture: dict[str, Any]) -> str:
 
 
 def history_columns(tensors: dict[str, NDArray[Any]], names: list[str]) -> dict[str, list[float]]:
-    """Return the columns of a checkpoint's history."""
-    return {str(name): tensors[f"training.history.{i}"].tolist() for i, name in enumerate(names)}
+    """Return the columns of a checkpoint's history.
+
+    Raises
+    ------
+    CheckpointError
+        If they are not of one length.
+    """
+    found = {str(name): tensors[f"training.history.{i}"].tolist() for i, name in enumerate(names)}
+    if len({len(column) if isinstance(column, list) else -1 for column in found.values()}) > 1:
+        raise CheckpointError("the columns of the history must be of one length")
+    return found
+
+
+class _Different(ValueError):
+    """The training in a checkpoint is another one than that which is to go on."""
 
 
 def _checked_path(checkpoint: Any) -> Path:
@@ -80,6 +94,17 @@ def _checked_path(checkpoint: Any) -> Path:
     if not path.parent.is_dir():
         raise FileNotFoundError(f"checkpoint must lie in a folder that exists, got {path}")
     return path
+
+
+def _checked(name: str, value: object) -> Any:
+    """Return a counter of a checkpoint's, which may have been made by anybody."""
+    if name == "epoch_cost":
+        if not is_number(value):
+            raise CheckpointError(f"{name} must be a finite number, got {value!r}"[:200])
+        return float(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**48:
+        raise CheckpointError(f"{name} must be an integer from 0 to 2**48 - 1, got {value!r}"[:200])
+    return value
 
 
 class CheckpointFile:
@@ -166,7 +191,9 @@ class CheckpointFile:
         try:
             self._compare(saved, metadata)
             self._take(saved, tensors)
-        except (KeyError, TypeError, AttributeError) as problem:
+        except (KeyError, TypeError, AttributeError, OverflowError, IndexError, ValueError) as problem:
+            if isinstance(problem, CheckpointError | _Different):
+                raise
             raise CheckpointError(f"{self.path} is not a complete checkpoint: {problem}") from None
 
     def _compare(self, saved: dict[str, Any], metadata: dict[str, Any]) -> None:
@@ -190,7 +217,7 @@ class CheckpointFile:
         if saved["data"] != self.data_fingerprint and now["dtype"] == then["dtype"]:
             different.append("the data are not the same")
         if different:
-            raise ValueError(
+            raise _Different(
                 f"{self.path} cannot be resumed with other settings: {'; '.join(different)}"
             )
         here = versions(training.engine.name)
@@ -210,7 +237,8 @@ class CheckpointFile:
 
     def _take(self, saved: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> None:
         training, state = self.training, self.training.state
-        counters = {name: type(getattr(state, name))(saved["state"][name]) for name in _COUNTERS}
+        counters = {name: _checked(name, saved["state"][name]) for name in _COUNTERS}
+        first_epoch, factor = _checked("first_epoch", saved["first_epoch"]), saved["plateau_factor"]
         moments, parameters = (
             tensors["training.moments"],
             checkpoint.flat_parameters(training.net.architecture, tensors, training.net.dtype),
@@ -221,20 +249,24 @@ class CheckpointFile:
                 f"{state.moments.shape} and {state.moments.dtype}"
             )
         steps = training.plan.steps_per_epoch
-        if not 0 <= counters["epoch_step"] < steps or min(counters["epoch"], counters["step"]) < 0:
+        if not counters["epoch_step"] < steps or not first_epoch <= counters["epoch"]:
             raise CheckpointError(f"{self.path} stands at step {counters['epoch_step']} of {steps}")
         state.parameters[:], state.moments[:] = parameters, moments
         for name, value in counters.items():
             setattr(state, name, value)
         training.window = tensors["training.window"].astype(bool)
-        training.best_parameters = tensors.get("training.best_parameters")
-        training.first_epoch, training.epoch_seconds = saved["first_epoch"], saved["epoch_seconds"]
+        training.best_parameters = best = tensors.get("training.best_parameters")
+        if best is not None and (best.shape != parameters.shape or best.dtype != parameters.dtype):
+            raise CheckpointError(f"{self.path} has best parameters of shape {best.shape}")
+        training.first_epoch, training.epoch_seconds = first_epoch, float(saved["epoch_seconds"])
         training.history.columns = history_columns(tensors, saved["history"])
         # A run that was interrupted, or came to its limit, is to go on; one that was done is not.
         training.history.stopped = saved["stopped"] if saved["stopped"] == "early stopping" else ""
         for watch, name in ((training.stopper, "early_stopping"), (training.plateau, "plateau")):
             if watch:
                 watch.restore(saved[name])
-        training.plateau_factor = saved["plateau_factor"]
+        if not is_number(factor) or not 0 < factor <= 1:
+            raise CheckpointError(f"{self.path} has the plateau factor {factor!r}")
+        training.plateau_factor = factor
         training.net.training_seed = saved["seed"]
         training.plan = training._make_plan()
