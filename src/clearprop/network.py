@@ -243,6 +243,16 @@ class Network:
         self.architecture.cost.check_targets(self.architecture.output, targets)
         return inputs, targets
 
+    def learn_feature_names(self, X: Any) -> None:
+        """Keep the columns of a data frame, where none are known yet: `predict` compares them."""
+        columns = getattr(X, "columns", None)
+        if (
+            self.feature_names is None
+            and columns is not None
+            and all(isinstance(c, str) for c in columns)
+        ):
+            self.feature_names = tuple(columns)
+
     # What it computes
 
     def predict(self, X: Any) -> Array:
@@ -381,7 +391,8 @@ class Network:
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Raw; converted and scaled once.
+            Raw; converted and scaled once. An array that needs neither is not copied: it must not be
+            changed while the training may still go on.
         Y : array-like
             Of shape (n_samples, n_outputs), or labels of shape (n_samples,).
         epochs : int

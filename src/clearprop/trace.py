@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from clearprop import backprop
 from clearprop.activations import Array
 from clearprop.architecture import Architecture
+
+if TYPE_CHECKING:
+    from clearprop.optimizers import Optimizer
 
 
 def _read_only(array: Array) -> Array:
@@ -53,6 +56,8 @@ class TraceLayer:
         f'(z); for softmax the Jacobians, shape (n_samples, n_out, n_out).
     weight_gradient, bias_gradient : ndarray
         Of the cost over all samples; shapes (n_out, n_in) and (n_out,), None without biases.
+    weights, biases : ndarray
+        What the pass was made with, copied; biases are None without biases.
     """
 
     z: Array
@@ -62,6 +67,26 @@ class TraceLayer:
     delta: Array
     weight_gradient: Array
     bias_gradient: Array | None
+    weights: Array
+    biases: Array | None
+
+
+@dataclass(frozen=True, eq=False)
+class Update:
+    """The step that an optimizer makes from this gradient, its first one; every array is read-only.
+
+    Attributes
+    ----------
+    optimizer : Optimizer
+    learning_rate : ndarray of shape ()
+    weights, biases : tuple of ndarray
+        After the step, all layers' gradients having been taken before it (X36).
+    """
+
+    optimizer: Optimizer
+    learning_rate: Array
+    weights: tuple[Array, ...]
+    biases: tuple[Array | None, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,25 +99,51 @@ class Trace:
     X, Y : ndarray
         What went in, converted and scaled as the network saw it.
     layers : tuple of TraceLayer
+    architecture : Architecture
+    sample_costs : ndarray of shape (n_samples,)
+        The cost of each sample.
+    multiply_adds : tuple of int
+        Of this pass forwards, and backwards (X21).
+    update : Update or None
+        None where no optimizer was given: it was not computed.
     """
 
     cost: float
     X: Array
     Y: Array
     layers: tuple[TraceLayer, ...]
+    architecture: Architecture
+    sample_costs: Array
+    multiply_adds: tuple[int, int]
+    update: Update | None = None
 
 
-def trace(architecture: Architecture, parameters: NDArray[Any], X: Array, Y: Array) -> Trace:
-    """Return every z, a, slope, error, delta and gradient of one pass."""
+def trace(
+    architecture: Architecture,
+    parameters: NDArray[Any],
+    X: Array,
+    Y: Array,
+    optimizer: Optimizer | None = None,
+) -> Trace:
+    """Return every z, a, slope, error, delta and gradient of one pass, and an optimizer's update.
+
+    Raises
+    ------
+    ValueError
+        If the optimizer does not step from one gradient (L-BFGS searches along a line).
+    """
+    parameters, X, Y = parameters.copy(), X.copy(), Y.copy()  # what is shown must not change later
     passed = backprop.forward(architecture, parameters, X)
     back = backprop.backward(architecture, parameters, passed, Y)
-    dW, db = architecture.views(backprop.gradient(architecture, passed, back))
+    gradient = backprop.gradient(architecture, passed, back)
+    dW, db = architecture.views(gradient)
+    W, b = architecture.views(parameters)
     costs = architecture.cost.of_samples(architecture.output, passed.z[-1], passed.a[-1], Y)
     layers = []
     for i, layer in enumerate(architecture.layers):
         with np.errstate(all="ignore"):
             slope = layer.function.slope(passed.z[i])
-        bias_gradient = db[i]
+        bias_gradient, bias = db[i], b[i]
         layers.append(
             TraceLayer(
                 z=_read_only(passed.z[i]),
@@ -102,7 +153,42 @@ def trace(architecture: Architecture, parameters: NDArray[Any], X: Array, Y: Arr
                 delta=_read_only(back.delta[i]),
                 weight_gradient=_read_only(dW[i]),
                 bias_gradient=None if bias_gradient is None else _read_only(bias_gradient),
+                weights=_read_only(W[i]),
+                biases=None if bias is None else _read_only(bias),
             )
         )
-    cost = architecture.cost.reduce(costs)
-    return Trace(cost, _read_only(X), _read_only(Y), tuple(layers))
+    forward, backward = (len(X) * each for each in architecture.multiply_adds())
+    return Trace(
+        architecture.cost.reduce(costs),
+        _read_only(X),
+        _read_only(Y),
+        tuple(layers),
+        architecture,
+        _read_only(costs),
+        (forward, backward),
+        None if optimizer is None else _update(architecture, parameters, gradient, optimizer),
+    )
+
+
+def _update(
+    architecture: Architecture, parameters: NDArray[Any], gradient: Array, optimizer: Optimizer
+) -> Update:
+    rate = np.array(float(optimizer.schedule(0.0)), parameters.dtype)
+    factors = architecture.factors("lr_factor").astype(parameters.dtype)
+    decay = architecture.factors("decay_factor").astype(parameters.dtype)
+    try:
+        with np.errstate(all="ignore"):
+            after, _ = optimizer.update(
+                parameters, gradient, optimizer.init(parameters), rate * factors, 1, decay
+            )
+    except NotImplementedError:
+        raise ValueError(
+            f"optimizer must step from one gradient, got {optimizer!r}, which searches along a line"
+        ) from None
+    W, b = architecture.views(after)
+    return Update(
+        optimizer,
+        _read_only(rate),
+        tuple(_read_only(each) for each in W),
+        tuple(None if each is None else _read_only(each) for each in b),
+    )
