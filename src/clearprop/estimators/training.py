@@ -175,7 +175,7 @@ class Follower:
 
     def __call__(self, training: EstimatorTraining) -> bool:
         """Take note of the epoch that has just ended; return whether the training is to end."""
-        row = training.history.rows()[-1]
+        row = {name: values[-1] for name, values in training.history.columns.items()}
         loss = training.loss(row) + self.loss_offset
         self.losses.append(loss)
         self.iteration += 1
