@@ -65,7 +65,9 @@ class CompiledEngine:
         return None
 
     def supports_forward(self, architecture: Architecture) -> str | None:
-        """Return None, or which activation has no compiled form."""
+        """Return None, or which activation has no compiled form, or that there is an input scale."""
+        if architecture.input_scale:
+            return "the network has an input scale"
         for number, layer in enumerate(architecture.layers, start=1):
             for each in layer.function.parts or (layer.function,):
                 if ACTIVATIONS.get(each.name) is not each:
