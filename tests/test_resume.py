@@ -203,7 +203,7 @@ def test_a_resume_with_another_network_or_other_data_names_the_difference(tmp_pa
     with pytest.raises(ValueError, match="the data are not the same"):
         start().fit(X[::-1], Y, epochs=3, batch_size=5, running_window=8, progress=False, checkpoint=tmp_path / "c",
                     resume=True)  # fmt: skip
-    with pytest.raises(ValueError, match="dtype is 'float32', was 'float64'$"):
+    with pytest.raises(ValueError, match=r"dtype is 'float32', was 'float64'$"):
         fit(start("float32"), checkpoint=tmp_path / "c", resume=True)
 
 

@@ -129,7 +129,7 @@ def test_rates_of_another_kind_are_refused(rate):
         (lambda: one_cycle(0.1, 5, rising=0), r"rising must be in \(0, 1\], got 0"),
         (lambda: one_cycle(0.1, 5, divisor=0.5), r"divisor must be at least 1, got 0.5"),
         (lambda: inverse_time(0.1, decay=-1), "decay must be a finite number of at least 0, got -1"),
-        (lambda: plateau(0.1, patience=0), "patience must be at least 1, got 0"),
+        (lambda: plateau(0.1, patience=0), "patience must be an integer of at least 1, got 0"),
         (lambda: plateau(0.1, min_delta=-1), "min_delta must be a finite number of at least 0, got -1"),
         (lambda: warmup(3, 0.1), r"schedule must be a schedule, got 0.1"),
         (lambda: warmup(3, constant(0.1), start=2), r"start must be in \[0, 1\], got 2"),

@@ -1,5 +1,6 @@
 import copy
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -692,6 +693,55 @@ def test_progress_off_a_terminal_is_plain_lines_on_standard_error(capsys):
     assert "epoch 3/3  cost " in err
     assert "validation accuracy " in err
     assert "samples/s" in err
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 200])
+def test_the_live_line_has_epoch_cost_validation_speed_and_time_left_and_fits(width):
+    import io
+
+    from rich.console import Console
+
+    from clearprop.training.display import Bar
+
+    out = io.StringIO()
+    bar = Bar(Console(file=out, width=width, force_terminal=True, color_system=None))
+    row = {"epoch": 7, "cost": 0.012345, "running_accuracy": 0.99912, "validation_cost": 0.123456,
+           "validation_accuracy": 0.97534, "learning_rate": 0.1, "seconds": 0.01, "samples_per_second": 1234567.8}  # fmt: skip
+    bar.start(0, 100, 45)
+    bar.epoch(row)
+    bar.finish()
+    lines = [line for line in out.getvalue().replace("\r", "\n").splitlines() if "epoch 7/100" in line]
+    assert lines
+    for fact in ("cost 0.01234", "0.9753", "/s", ":"):
+        assert fact in lines[-1], lines[-1]
+    assert len(re.sub("\x1b\\[[0-9;?]*[a-zA-Z]", "", lines[-1])) <= width
+
+
+def test_epochs_without_a_change_are_said_once():
+    net = make(activation="relu", output="identity", cost="quadratic", bias_initializer="zeros")
+    net.biases[0][:] = -1e6  # dead
+    targets = np.tile(net.biases[1], (23, 1))
+    with pytest.warns(
+        UserWarning, match="epoch 1 has changed no parameter: every gradient is zero"
+    ) as caught:
+        fit(net, Y=targets, epochs=3)
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize("value", [None, "x", np.ones(2)])
+def test_a_metric_returns_a_number(value):
+    with pytest.raises(TypeError, match="metric 'mine' must return a number"):
+        fit(make(), validation_data=(X, LABELS), metrics=[named(lambda a, y: value, "mine")])
+
+
+def named(function, name):
+    function.__name__ = name
+    return function
+
+
+def test_metrics_have_names_of_their_own():
+    with pytest.raises(ValueError, match="metrics must have names of their own, got .*<lambda>"):
+        fit(make(), metrics=[lambda a, y: 1.0])
 
 
 def test_nothing_is_shown_with_progress_false(capsys):

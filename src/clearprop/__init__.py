@@ -12,6 +12,7 @@ from clearprop.activations import Activation
 from clearprop.architecture import Layer, Scaling
 from clearprop.checkpoint import CheckpointError
 from clearprop.costs import Cost
+from clearprop.explain import Notation, explain, notation, nudge, path_sum
 from clearprop.gradient_check import GradientCheck, check_gradient
 from clearprop.network import Network, load
 from clearprop.optimizers import LBFGS, SGD, Adam, AdamW, RMSProp
@@ -39,6 +40,7 @@ __all__ = [
     "MLPClassifier",
     "MLPRegressor",
     "Network",
+    "Notation",
     "RMSProp",
     "Scaling",
     "Trace",
@@ -46,9 +48,13 @@ __all__ = [
     "check_gradient",
     "costs",
     "data",
+    "explain",
     "initializers",
     "load",
     "metrics",
+    "notation",
+    "nudge",
+    "path_sum",
     "schedules",
 ]
 

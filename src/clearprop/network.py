@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop import architecture as architectures
-from clearprop import backprop, checkpoint, initializers, optimizers, randomness
+from clearprop import backprop, checkpoint, engines, initializers, optimizers, randomness
 from clearprop import trace as traces
 from clearprop.activations import Activation, Array
 from clearprop.architecture import Architecture, Block, Layer, Scaling
 from clearprop.costs import Cost
 from clearprop.data import arrays
 from clearprop.initializers import Initializer
+from clearprop.names import is_number
 from clearprop.optimizers import Optimizer
 from clearprop.trace import Gradient, Trace
 from clearprop.training import EarlyStopping, History, Training
@@ -142,7 +143,7 @@ class Network:
     @property
     def dtype(self) -> str:
         """Of the parameters, and of everything that is computed."""
-        return str(self._parameters.dtype)
+        return "float32" if self._parameters.dtype == np.float32 else "float64"
 
     def copy(self, dtype: str | None = None) -> Network:
         """Return an independent copy, in another dtype if one is given."""
@@ -257,11 +258,7 @@ class Network:
 
     def predict(self, X: Any) -> Array:
         """Return the activations of the last layer, shape (n_samples, n_outputs)."""
-        inputs = self.inputs(X)
-        out = np.empty((len(inputs), self.sizes[-1]), self.dtype)
-        for rows in _blocks(len(inputs)):
-            out[rows] = backprop.forward(self.architecture, self._parameters, inputs[rows]).a[-1]
-        return out
+        return engines.predict(self.architecture, self._parameters, self.inputs(X))
 
     def classify(self, X: Any) -> NDArray[Any]:
         """Return a label for each row, shape (n_samples,): that of the largest output.
@@ -286,6 +283,7 @@ class Network:
         self, X: Any, Y: Any, *, sample_weight: Any = None, l2: float = 0.0, l1: float = 0.0
     ) -> float:
         """Return the cost over all samples, plus the penalties asked for."""
+        _check_penalties(l2, l1)
         inputs, targets = self._pair(X, Y)
         weight = arrays.as_sample_weight(sample_weight, len(inputs), self.dtype)
         cost = self.evaluate_prepared(inputs, targets, weight)[1]
@@ -326,6 +324,7 @@ class Network:
         l2, l1 : float
             Penalties whose gradients are added.
         """
+        _check_penalties(l2, l1)
         inputs, targets = self._pair(X, Y)
         weight = arrays.as_sample_weight(sample_weight, len(inputs), self.dtype)
         passed = backprop.forward(self.architecture, self._parameters, inputs)
@@ -469,7 +468,7 @@ class Network:
             If the file cannot be written; what was there before is intact.
         """
         checkpoint.write_tensors(
-            Path(os.path.expanduser(os.fspath(path))),
+            _as_path(path),
             checkpoint.network_tensors(self),
             checkpoint.describe_network(self),
         )
@@ -477,6 +476,8 @@ class Network:
 
 def load(path: str | os.PathLike[str], custom: Iterable[Activation | Cost] = ()) -> Network:
     """Return the network in a model file or checkpoint; nothing in the file is ever executed.
+
+    A checkpoint gives the network as it was at its step, also where the training has seen a better one.
 
     Parameters
     ----------
@@ -491,7 +492,7 @@ def load(path: str | os.PathLike[str], custom: Iterable[Activation | Cost] = ())
     OSError
         If it cannot be read.
     """
-    parts = checkpoint.read_network(Path(os.path.expanduser(os.fspath(path))), custom)
+    parts = checkpoint.read_network(_as_path(path), custom)
     net = object.__new__(Network)
     net.seed, net.seed_given = parts.seed, True
     net._hold(parts.architecture, parts.parameters, parts.scaling)
@@ -503,6 +504,18 @@ def load(path: str | os.PathLike[str], custom: Iterable[Activation | Cost] = ())
 
 def _blocks(n: int) -> Iterable[slice]:
     return (slice(first, first + _ROWS) for first in range(0, n, _ROWS))
+
+
+def _as_path(path: Any) -> Path:
+    if not isinstance(path, str | os.PathLike) or not os.fspath(path):
+        raise TypeError(f"path must be the path of a file, got {path!r}")
+    return Path(os.path.expanduser(os.fspath(path)))
+
+
+def _check_penalties(l2: float, l1: float) -> None:
+    for name, value in (("l2", l2), ("l1", l1)):
+        if not is_number(value) or value < 0:
+            raise ValueError(f"{name} must be a finite number of at least 0, got {value!r}")
 
 
 def _check_dtype(dtype: Any) -> str:

@@ -1,8 +1,9 @@
 """Learning rates as functions of time.
 
 A schedule is called with the epochs trained so far, a float that grows within the epoch, and returns
-the learning rate of the next step. It carries its own horizon, so that how often ``fit`` is called,
-and with how many epochs, does not change it; beyond the horizon it keeps its last value.
+the learning rate of the next step. It carries its own horizon: ``training.run(3)`` twice is
+``training.run(6)``, and beyond the horizon it keeps its last value. A new ``fit`` starts it anew, like
+everything of the optimizer.
 
 The names are in lower case because they are read as functions of time: ``cosine(0.1, epochs=30)``.
 """
@@ -50,7 +51,9 @@ _RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "rising": ("in (0, 1]", _number(0, above=True, high=1)),
     "start": ("in [0, 1]", _number(0, high=1)),
     "divisor": ("at least 1", _number(1)),
-    "patience": ("at least 1", _number(1)),
+    "patience": ("an integer of at least 1", lambda v: type(v) is int and v >= 1),
+    "monitor": ("the name of a column", lambda v: isinstance(v, str)),
+    "mode": ("'min', 'max' or None", lambda v: v in ("min", "max", None)),
     "min_delta": ("a finite number of at least 0", _number(0)),
     "schedule": ("a schedule", lambda v: isinstance(v, Schedule)),
 }
@@ -110,7 +113,10 @@ class inverse_time(Schedule):
 
     def __call__(self, epochs: float) -> float:
         """Return the learning rate after `epochs` epochs."""
-        return self.rate / (1.0 + self.decay * epochs) ** self.power
+        try:
+            return self.rate / (1.0 + self.decay * epochs) ** self.power
+        except OverflowError:
+            return 0.0
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,13 @@ def check_name(kind: str, name: object, built_in: Mapping[str, object]) -> None:
         )
 
 
+def _called(what: str, function: Callable[..., Any], *arguments: Array) -> Array:
+    try:
+        return np.asarray(function(*arguments))
+    except Exception as problem:
+        raise ValueError(f"{what} must take and return arrays, it raised {problem!r}") from problem
+
+
 class ActivationLike(Protocol):
     """What is checked of an activation."""
 
@@ -69,7 +76,7 @@ def check_activation(activation: ActivationLike) -> None:
     z = np.concatenate([np.arange(-6.0, 6.0, 0.0917), [-30.03, -15.17, 15.17, 30.03]])
     name = activation.name
     for what, f in (("function", activation.function), ("derivative", activation.derivative)):
-        values = np.asarray(f(z))
+        values = _called(f"the {what} of activation {name!r}", f, z)
         if values.shape != z.shape:
             raise ValueError(
                 f"the {what} of activation {name!r} must return an array of the shape of z, "
@@ -99,7 +106,7 @@ def check_cost(cost: CostLike) -> None:
     """Refuse a cost that is not one number for each sample alone, or whose derivative disagrees."""
     rng = np.random.default_rng(0)  # test points only; nothing is drawn from it for a model
     a, y = rng.uniform(0.1, 0.9, (2, 7, 3))
-    values = np.asarray(cost.value(a, y))
+    values = _called(f"the value of cost {cost.name!r}", cost.value, a, y)
     if values.shape != (len(a),):
         raise ValueError(
             f"the value of cost {cost.name!r} must be one number for each sample, shape ({len(a)},), "
@@ -110,7 +117,7 @@ def check_cost(cost: CostLike) -> None:
         raise ValueError(
             f"the value of cost {cost.name!r} must depend, for each sample, on that sample alone"
         )
-    claimed = np.asarray(cost.derivative(a, y))
+    claimed = _called(f"the derivative of cost {cost.name!r}", cost.derivative, a, y)
     if claimed.shape != a.shape:
         raise ValueError(
             f"the derivative of cost {cost.name!r} must have the shape of the outputs, {a.shape}, "

@@ -7,7 +7,9 @@ out flow the changed state and a report. However an epoch is cut into stretches,
 
 from __future__ import annotations
 
+import functools
 import importlib.util
+import sys
 import warnings
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -15,6 +17,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from clearprop import backprop
 from clearprop.activations import Array
 from clearprop.architecture import Architecture, Block
 from clearprop.names import known_name
@@ -163,3 +166,35 @@ def select(name: str, plan: Plan) -> Engine:
         raise ValueError(f"engine 'numba' cannot run this: {reason}; use engine='numpy' or 'auto'")
     warnings.warn(f"training with engine 'numpy', which is slower: {reason}", stacklevel=2)
     return reference
+
+
+# Multiply-adds of one prediction from which loading the compiled engine (about a second) gains more.
+WORTH_LOADING = 10_000_000_000
+_ROWS = 4096  # rows passed through the reference together: bounds the memory of hidden activations
+
+
+def predict(
+    architecture: Architecture, parameters: Array, X: Array, n_threads: int | None = None
+) -> Array:
+    """Return the activations of the last layer for inputs that are checked, converted and scaled.
+
+    The compiled engine is used where it is loaded already, as after a ``fit``, or where the work is
+    worth loading it. The engines agree to rounding.
+    """
+    compiled = sys.modules.get("clearprop.engines.compiled")
+    if compiled is None and len(X) * architecture.multiply_adds()[0] >= WORTH_LOADING:
+        if importlib.util.find_spec("numba") is not None:
+            compiled = importlib.import_module("clearprop.engines.compiled")
+    if compiled is not None and _predicts_compiled(compiled, architecture):
+        out: Array = compiled.CompiledEngine().predict(architecture, parameters, X, n_threads)
+        return out
+    out = np.empty((len(X), architecture.sizes[-1]), parameters.dtype)
+    for rows in (slice(first, first + _ROWS) for first in range(0, len(X), _ROWS)):
+        out[rows] = backprop.forward(architecture, parameters, X[rows]).a[-1]
+    return out
+
+
+@functools.cache
+def _predicts_compiled(compiled: Any, architecture: Architecture) -> bool:
+    plain = not (architecture.input_scale or architecture.ntk)
+    return plain and compiled.CompiledEngine().supports_forward(architecture) is None

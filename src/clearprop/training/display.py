@@ -42,6 +42,13 @@ def _parts(row: dict[str, float]) -> list[str]:
     return [*parts, f"{row['samples_per_second']:,.0f} samples/s"]
 
 
+def _short_speed(speed: float) -> str:
+    for size, letter in ((1e6, "M"), (1e3, "k")):
+        if speed >= size:
+            return f"{speed / size:.3g}{letter}/s"
+    return f"{speed:.3g}/s"
+
+
 class Lines(Display):
     """One line for an epoch, at most two lines a second, for what is not a terminal."""
 
@@ -118,8 +125,10 @@ class Bar(Display):
         """As in `Display.epoch`."""
         self._cost = f"cost {row['cost']:.4g}"
         _, *parts, speed = _parts(row)
-        shown = parts[-1:] if self._narrow else [*parts, speed]
-        self._text = "  ".join(shown)
+        if self._narrow:  # the last metric, and the speed, in short
+            parts = [each.replace("validation", "val").replace("running ", "") for each in parts[-1:]]
+            speed = _short_speed(row["samples_per_second"])
+        self._text = "  ".join([*parts, speed])
         self._show(row["epoch"])
 
     def finish(self) -> None:

@@ -19,7 +19,7 @@ class History:
     ----------
     stopped : str
         Why the training ended: "" (all epochs done), "early stopping", "callback", "time limit",
-        "interrupted", "converged" or "evaluations" (of L-BFGS, all done).
+        "interrupted"; of L-BFGS also "converged", "evaluations" (all done) and "no further descent".
 
     Examples
     --------

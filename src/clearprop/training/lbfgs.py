@@ -101,4 +101,5 @@ def run_lbfgs(
     )
     if training.epochs_done < target and not training.history.stopped:
         limited = optimizer.evaluations is not None and found.nfev >= optimizer.evaluations
-        training.history.stopped = "evaluations" if limited else "converged"
+        ending = "converged" if found.success else "no further descent"
+        training.history.stopped = "evaluations" if limited else ending

@@ -97,6 +97,7 @@ class Training:
         )
         self.first_epoch = self.state.epoch
         self.epoch_seconds = 0.0
+        self._moved = self._warned = False  # whether this epoch has changed a parameter so far
         self.best_parameters: NDArray[Any] | None = None
         self._latest: NDArray[Any] | None = (
             None  # the parameters to go on from, where best ones are shown
@@ -134,7 +135,11 @@ class Training:
         if not self._labelled:
             if "accuracy" in self.settings.metrics:
                 raise ValueError("metrics must not hold 'accuracy' where the targets are not classes")
-        elif len(targets) > 1 and (targets == targets[0]).all():
+        elif (
+            len(targets) > 1
+            and (targets == targets[0]).all()
+            and set(targets[0].tolist()) <= {0.0, 1.0}
+        ):
             warnings.warn("Y has a single class; the network will predict it always", stacklevel=6)
 
     def _smoothed(self, targets: NDArray[Any]) -> NDArray[Any]:
@@ -239,7 +244,10 @@ class Training:
         if self._latest is not None and np.array_equal(self.net.parameters, self.best_parameters):  # type: ignore[arg-type]
             self.net.parameters[:] = self._latest
         self._latest = None
-        if self.history.stopped in ("early stopping", "converged") and epochs is None:
+        if (
+            self.history.stopped in ("early stopping", "converged", "no further descent")
+            and epochs is None
+        ):
             target = 0
         else:
             self.history.stopped = ""
@@ -275,6 +283,7 @@ class Training:
         start = state.copy()
         began = time.monotonic()
         report = self.engine.run(plan, state, self.data, self.order, rates)
+        self._moved |= not np.array_equal(start.parameters, state.parameters)
         seconds = time.monotonic() - began
         if report.bad:
             self._diverged(start, rates)
@@ -316,6 +325,14 @@ class Training:
         state, plan = self.state, self.plan
         mean = plan.architecture.cost.reduction == "mean"
         cost = state.epoch_cost / plan.n_samples if mean else state.epoch_cost
+        if not self._moved and rate > 0 and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"epoch {state.epoch + 1} has changed no parameter: every gradient is zero; relu units may be "
+                "dead, or sigmoid ones saturated",
+                stacklevel=2,
+            )
+        self._moved = False
         state.epoch, state.epoch_step, state.epoch_cost = state.epoch + 1, 0, 0.0
         self.net.epochs_trained, self.net.steps_trained = state.epoch, state.step
         self.record_epoch(cost, rate)
@@ -357,7 +374,10 @@ class Training:
         a, cost = self.net.evaluate_prepared(data.X, data.Y, data.sample_weight)
         row = {f"{part}_cost": cost}
         for name, metric in self.settings.resolved_metrics():
-            row[f"{part}_{name}"] = metric(a, data.Y)
+            value = metric(a, data.Y)
+            if not isinstance(value, int | float | np.number):
+                raise TypeError(f"metric {name!r} must return a number, got {value!r}")
+            row[f"{part}_{name}"] = float(value)
         return row
 
     def _hand_over(self) -> None:

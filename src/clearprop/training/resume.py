@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop import checkpoint
+from clearprop import checkpoint, randomness
 from clearprop.checkpoint import CheckpointError
 from clearprop.names import is_number
 
@@ -268,5 +268,5 @@ class CheckpointFile:
         if not is_number(factor) or not 0 < factor <= 1:
             raise CheckpointError(f"{self.path} has the plateau factor {factor!r}")
         training.plateau_factor = factor
-        training.net.training_seed = saved["seed"]
+        training.net.training_seed = randomness.check_seed(saved["seed"])
         training.plan = training._make_plan()

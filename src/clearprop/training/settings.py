@@ -74,6 +74,11 @@ class Settings:
         for metric in self.metrics:
             if metric != "cost":  # which is there without being asked for
                 known_metrics.resolve(metric)
+        names = [name for name, _ in self.resolved_metrics()]
+        if len(set(names)) < len(names) or "<lambda>" in names:
+            raise ValueError(
+                f"metrics must have names of their own, got {names}; define a function for each"
+            )
         self._set(frozen=tuple(_sequence("frozen", self.frozen)))
         self._set(callbacks=tuple(_sequence("callbacks", self.callbacks)))
         for callback in self.callbacks:
