@@ -712,7 +712,7 @@ def test_the_live_line_has_epoch_cost_validation_speed_and_time_left_and_fits(wi
     bar.finish()
     lines = [line for line in out.getvalue().replace("\r", "\n").splitlines() if "epoch 7/100" in line]
     assert lines
-    for fact in ("cost 0.01234", "0.9753", "/s", ":"):
+    for fact in ("cost 0.0123", "0.9753", "/s", ":"):
         assert fact in lines[-1], lines[-1]
     assert len(re.sub("\x1b\\[[0-9;?]*[a-zA-Z]", "", lines[-1])) <= width
 
