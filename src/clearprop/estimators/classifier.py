@@ -398,6 +398,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             If `classes` is missing or changes, y has others, or `class_weight` is "balanced": what is
             balanced is not known of a part.
         """
+        self._validate_params()
         if isinstance(self.class_weight, str):
             raise ValueError(
                 "class_weight='balanced' cannot be used with partial_fit, which sees a part of the "
