@@ -695,7 +695,7 @@ def test_progress_off_a_terminal_is_plain_lines_on_standard_error(capsys):
     assert "samples/s" in err
 
 
-@pytest.mark.parametrize("width", [60, 80, 100, 200])
+@pytest.mark.parametrize("width", [76, 80, 100, 200])
 def test_the_live_line_has_epoch_cost_validation_speed_and_time_left_and_fits(width):
     import io
 
