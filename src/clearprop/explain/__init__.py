@@ -1,0 +1,33 @@
+"""The working of one pass, shown: formulas in the reader's notation with the engine's numbers in them.
+
+A `Trace` becomes a document of steps (`document`), each with formulas (`forms`) made of symbols
+(`glyphs`) that a `Notation` names; the formulas are trees (`expression`) that printers turn into text,
+LaTeX, MathML or JSON. `paths` and `nudge` answer two questions of S2 about a single weight or neuron.
+"""
+
+from __future__ import annotations
+
+from clearprop.explain import notation
+from clearprop.explain.document import Document
+from clearprop.explain.notation import NOTATIONS, Notation, equivalent_learning_rate, true_derivatives
+from clearprop.explain.nudge import Nudge, nudge
+from clearprop.explain.paths import Path, PathSum, path_sum
+from clearprop.explain.rendering import FORMATS, explain, explained, rendered
+
+__all__ = [
+    "FORMATS",
+    "NOTATIONS",
+    "Document",
+    "Notation",
+    "Nudge",
+    "Path",
+    "PathSum",
+    "equivalent_learning_rate",
+    "explain",
+    "explained",
+    "notation",
+    "nudge",
+    "path_sum",
+    "rendered",
+    "true_derivatives",
+]

@@ -1,0 +1,383 @@
+"""A pass told from input to update: steps, each with its formulas, and what must be said with them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from clearprop.explain import forms
+from clearprop.explain.expression import (
+    Blank,
+    Expr,
+    Mat,
+    Num,
+    Relation,
+    children,
+    shown_of,
+)
+from clearprop.explain.forms import Line
+from clearprop.explain.glyphs import Glyphs
+from clearprop.trace import Trace
+
+EXAMPLES = 2  # of a batch that are shown
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the pass.
+
+    `kind` is input, forward, cost, error, delta, gradient, update or note; `layer` a weight layer
+    1..L, or 0; `row` the sample, or None for the batch. `left_out` says what is not shown.
+    """
+
+    kind: str
+    title: str
+    layer: int = 0
+    row: int | None = None
+    lines: tuple[Line, ...] = ()
+    left_out: str = ""
+    said: str = ""
+
+
+@dataclass(frozen=True)
+class Document:
+    """Everything a printer needs.
+
+    Attributes
+    ----------
+    glyphs : Glyphs
+    title : str
+    facts : tuple of str
+        Of the network and the batch.
+    steps : tuple of Step
+    footnotes : tuple of str
+    answers : tuple of Blank
+        The key, where numbers are left out.
+    """
+
+    glyphs: Glyphs
+    title: str
+    facts: tuple[str, ...]
+    steps: tuple[Step, ...]
+    footnotes: tuple[str, ...]
+    answers: tuple[Blank, ...] = ()
+
+
+def count_factors(sizes: Sequence[int]) -> int:
+    """Return the factors of all chains of a network's weights: 8 for 1-1-1, 52 for 2-2-2 (C13)."""
+    last = len(sizes) - 1
+    return sum(
+        sizes[l] * sizes[l - 1] * math.prod(sizes[l + 1 :]) * (3 + 2 * (last - l))
+        for l in range(1, last + 1)  # noqa: E741 - the layer
+    )
+
+
+# Steps
+
+
+def _more(n: int, shown: int, what: str) -> str:
+    return f"[..., {n - shown:,} more {what}]" if n > shown else ""
+
+
+def _example(glyphs: Glyphs, row: int) -> str:
+    return f", example {row + 1} of {glyphs.n_samples:,}" if glyphs.n_samples > 1 else ""
+
+
+def input_step(glyphs: Glyphs, row: int) -> Step:
+    """Return what goes in and what should come out."""
+    lines = []
+    for symbol in (glyphs.a(0, None, row), glyphs.y(None, row)):
+        value = symbol.value
+        if isinstance(value, Mat):
+            lines.append(Line(Relation((symbol, value)), "matrix"))
+    n_in, n_out = glyphs.sizes[0], glyphs.sizes[-1]
+    with np.errstate(all="ignore"):
+        inputs = forms.chosen(glyphs.trace.X[row], forms.TERMS)
+        targets = forms.chosen(glyphs.trace.Y[row], forms.TERMS)
+    for symbol in (
+        *(glyphs.a(0, k, row) for k in inputs),
+        *(glyphs.y(j, row) for j in targets),
+    ):
+        if symbol.value is not None:
+            lines += [Line(Relation((symbol, symbol.value)), form) for form in ("component", "numbers")]
+    left_out = " ".join(
+        each
+        for each in (_more(n_in, len(inputs), "inputs"), _more(n_out, len(targets), "targets"))
+        if each
+    )
+    return Step("input", f"Input and target{_example(glyphs, row)}", 0, row, tuple(lines), left_out)
+
+
+def _of_neurons(
+    glyphs: Glyphs,
+    layer: int,
+    row: int,
+    make: Sequence[Callable[[Glyphs, int, int, int], list[Line]]],
+) -> tuple[list[Line], str]:
+    shown = forms.neurons(glyphs, layer, row)
+    lines = [line for j in shown for each in make for line in each(glyphs, layer, j, row)]
+    return lines, _more(glyphs.sizes[layer], len(shown), "neurons")
+
+
+def forward_step(glyphs: Glyphs, layer: int, row: int) -> Step:
+    """Return z and a of one layer."""
+    name = glyphs.trace.architecture.layers[layer - 1].function.name
+    lines, left_out = _of_neurons(glyphs, layer, row, (forms.weighted_input, forms.activation))
+    title = f"Forward, layer {glyphs.number(layer)}: {_short(name)}{_example(glyphs, row)}"
+    return Step(
+        "forward", title, layer, row, (*forms.forward_matrix(glyphs, layer, row), *lines), left_out
+    )
+
+
+def cost_step(glyphs: Glyphs, row: int) -> Step:
+    """Return the cost of one sample."""
+    name = glyphs.trace.architecture.cost.name
+    return Step("cost", f"Cost: {name}{_example(glyphs, row)}", 0, row, tuple(forms.cost(glyphs, row)))
+
+
+def batch_cost_step(glyphs: Glyphs) -> Step:
+    """Return the cost of the batch."""
+    lines = tuple(forms.batch_cost(glyphs))
+    return Step("cost", f"Cost of the batch of {glyphs.n_samples:,}", lines=lines)
+
+
+def error_step(glyphs: Glyphs, layer: int, row: int) -> Step:
+    """Return dC/da of one layer."""
+    if layer == glyphs.last:
+        lines, left_out = _of_neurons(glyphs, layer, row, (forms.output_error,))
+        matrix: list[Line] = []
+    else:
+        lines, left_out = _of_neurons(glyphs, layer, row, (forms.error,))
+        matrix = forms.error_matrix(glyphs, layer, row)
+    title = f"Backward, layer {glyphs.number(layer)}: the error arriving at a{_example(glyphs, row)}"
+    return Step("error", title, layer, row, (*matrix, *lines), left_out)
+
+
+def delta_step(glyphs: Glyphs, layer: int, row: int) -> Step:
+    """Return delta of one layer."""
+    lines, left_out = _of_neurons(glyphs, layer, row, (forms.delta,))
+    what = (
+        "delta" if glyphs.notation.delta_symbol else "the derivative by z, shared by weights and bias"
+    )
+    title = f"Backward, layer {glyphs.number(layer)}: {what}{_example(glyphs, row)}"
+    return Step("delta", title, layer, row, (*forms.delta_matrix(glyphs, layer, row), *lines), left_out)
+
+
+def shown_weights(glyphs: Glyphs, layer: int) -> list[tuple[int, int]]:
+    """Return the weights of a layer that are shown: all of a small one, else the largest gradients."""
+    gradient = glyphs.at(layer).weight_gradient
+    pairs = []
+    for j in forms.neurons(glyphs, layer):
+        limit = forms.INPUTS if gradient.shape[1] > forms.TERMS else forms.TERMS
+        pairs += [(j, k) for k in forms.chosen(gradient[j], limit)]
+    return pairs
+
+
+def gradient_step(glyphs: Glyphs, layer: int) -> Step:
+    """Return the gradient of one layer's weights and biases."""
+    pairs = shown_weights(glyphs, layer)
+    lines = [
+        *forms.gradient_matrix(glyphs, layer),
+        *(line for j, k in pairs for line in forms.weight_gradient(glyphs, layer, j, k)),
+    ]
+    left_out = _more(glyphs.at(layer).weights.size, len(pairs), "weights")
+    if glyphs.has_bias(layer):
+        for j in forms.neurons(glyphs, layer):
+            lines += forms.bias_gradient(glyphs, layer, j)
+    if glyphs.n_samples == 1:
+        every = glyphs.at(layer).weights.size <= 4
+        for j, k in pairs if every else pairs[:1]:
+            lines += forms.chain(glyphs, layer, j, k)
+            if layer < glyphs.last or glyphs.softmax:
+                lines += forms.path(glyphs, layer, j, k)
+    over = f" over the batch of {glyphs.n_samples:,}" if glyphs.n_samples > 1 else ""
+    title = f"Gradient, layer {glyphs.number(layer)}{over}"
+    return Step("gradient", title, layer, None, tuple(lines), left_out)
+
+
+def update_step(glyphs: Glyphs, layer: int) -> Step:
+    """Return the update of one layer's parameters."""
+    pairs = shown_weights(glyphs, layer)
+    lines = [
+        *forms.update_matrix(glyphs, layer),
+        *(line for j, k in pairs for line in forms.update_weight(glyphs, layer, j, k)),
+    ]
+    if glyphs.has_bias(layer):
+        for j in forms.neurons(glyphs, layer):
+            lines += forms.update_bias(glyphs, layer, j)
+    update = glyphs.trace.update
+    by = "not computed: no optimizer was given" if update is None else type(update.optimizer).__name__
+    return Step(
+        "update",
+        f"Update, layer {glyphs.number(layer)} ({by})",
+        layer,
+        None,
+        tuple(lines),
+        _more(glyphs.at(layer).weights.size, len(pairs), "weights"),
+    )
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 40 else name[:37] + "..."
+
+
+def pass_steps(glyphs: Glyphs) -> list[Step]:
+    """Return all steps, forwards, backwards, and the update after the last gradient (X36)."""
+    steps: list[Step] = []
+    last, m = glyphs.last, glyphs.n_samples
+    rows = range(shown_of(m, EXAMPLES))
+    for row in rows:
+        steps.append(input_step(glyphs, row))
+        steps += [forward_step(glyphs, layer, row) for layer in range(1, last + 1)]
+        steps.append(cost_step(glyphs, row))
+        for layer in range(last, 0, -1):
+            steps += backward_steps(glyphs, layer, row)
+    if m > len(rows):
+        steps.append(Step("note", f"[..., {m - len(rows):,} more examples]"))
+    if m > 1:
+        steps.append(batch_cost_step(glyphs))
+    steps += [gradient_step(glyphs, layer) for layer in range(last, 0, -1)]
+    steps += [update_step(glyphs, layer) for layer in range(1, last + 1)]
+    return steps
+
+
+def backward_steps(glyphs: Glyphs, layer: int, row: int) -> list[Step]:
+    """Return dC/da and delta of one layer, as far as the notation has both."""
+    if layer == glyphs.last and glyphs.a_minus_y:
+        return [delta_step(glyphs, layer, row)]  # computed from z, without dC/da
+    if layer == glyphs.last or glyphs.notation.carried == "dC_da":
+        return [error_step(glyphs, layer, row), delta_step(glyphs, layer, row)]
+    return [delta_step(glyphs, layer, row)]
+
+
+# What must be said
+
+
+def facts(glyphs: Glyphs) -> tuple[str, ...]:
+    """Return what the network and the pass are."""
+    trace, n = glyphs.trace, glyphs.notation
+    names = ", ".join(_short(layer.function.name) for layer in trace.architecture.layers)
+    depth = glyphs.last + n.layer_counts_input
+    forward, backward = trace.multiply_adds
+    return (
+        f"Network {'-'.join(map(str, glyphs.sizes))} ({names}), cost {trace.architecture.cost.name}, "
+        f"{trace.layers[0].z.dtype}",
+        f"Layers are numbered from {n.layer_base}, the input; L = {depth}"
+        + ("" if n.layer_counts_input else ", the input not counted"),
+        f"Multiply-adds: forward {forward:,}, backward {backward:,}; written out as chains, "
+        f"{count_factors(glyphs.sizes):,} factors an example",
+    )
+
+
+def _scale_notes(glyphs: Glyphs) -> list[str]:
+    n, f, m = glyphs.notation, glyphs.factors, glyphs.n_samples
+    name = glyphs.trace.architecture.cost.name
+    reasons = []
+    if n.delta_sign == -1:
+        reasons.append("delta, and what is printed with it, is minus the derivative: factor -1")
+    if f.sample_cost != 1:
+        half = "without the half" if n.cost_scale == 1 else "with the half"
+        reasons.append(f"the cost is written {half}: factor {f.sample_cost:g}")
+    elif n.cost_scale == 1 and name not in ("quadratic", "squared_error"):
+        reasons.append(f"the factor 2 of the squared error does not concern {name}")
+    where = {
+        "cost": "1/m stands in the cost",
+        "delta": "1/m stands in the delta of the output layer" + (f": factor 1/{m}" if m > 1 else ""),
+        "update": "1/m stands in the update, as the learning rate over m",
+        "none": "1/m is dropped" + (f": factor m = {m}" if m > 1 else ""),
+    }
+    reasons.append(where[n.reduction_in])
+    if f.delta == f.gradient == f.cost == 1:
+        return [f"Scale of {n.name}: " + "; ".join(reasons) + "; every number is the engine's own"]
+    return [
+        f"Scale of {n.name}: " + "; ".join(reasons),
+        f"So delta is {f.delta:g} times, a gradient {f.gradient:g} times, the cost {f.cost:g} times "
+        "the engine's number",
+    ]
+
+
+def _not_finite(trace: Trace) -> list[str]:
+    order: list[tuple[str, int, np.ndarray]] = []
+    for number, layer in enumerate(trace.layers, start=1):
+        order += [("weights", number, layer.weights), ("z", number, layer.z), ("a", number, layer.a)]
+    order.append(("cost", len(trace.layers), trace.sample_costs))
+    for number in range(len(trace.layers), 0, -1):
+        layer = trace.layers[number - 1]
+        order += [("dC/da", number, layer.error), ("delta", number, layer.delta)]
+        order += [("weight gradients", number, layer.weight_gradient)]
+    for what, number, array in order:
+        if not np.isfinite(array).all():
+            n = int((~np.isfinite(array)).sum())
+            return [
+                f"Not finite: the first such number is in {what} of weight layer {number} ({n:,} of "
+                f"{array.size:,}); NaN is an undefined result such as inf - inf, and all that is "
+                "computed from it is NaN too. Smaller weights, inputs or learning rate avoid it"
+            ]
+    return []
+
+
+def footnotes(glyphs: Glyphs, steps: Sequence[Step], digits: int) -> tuple[str, ...]:
+    """Return scale, errata and rounding."""
+    kinds = {""} | {step.kind for step in steps}
+    kinds |= {f"{step.kind}_matrix" for step in steps if any(x.form == "matrix" for x in step.lines)}
+    kinds |= {"softmax"} if glyphs.softmax and not glyphs.a_minus_y else set()
+    kinds |= {"canonical"} if glyphs.a_minus_y else set()
+    notes = _scale_notes(glyphs)
+    for kind, erratum, sentence in glyphs.given.errata:
+        if kind in kinds:
+            notes.append(f"{erratum}: {sentence}")
+    if glyphs.faithful:
+        notes.append("Printed as the book has it; the values are right")
+    notes += _not_finite(glyphs.trace)
+    notes.append(f"Numbers are rounded to {digits} significant digits; shorter ones are exact")
+    return tuple(notes)
+
+
+def names_note(what: str, names: Sequence[object] | None, shown: Sequence[int]) -> list[str]:
+    """Return what the numbered inputs or outputs that are shown are called."""
+    if names is None or not shown:
+        return []
+    named = ", ".join(f"{k + 1} = {names[k]}" for k in shown if k < len(names))
+    return [f"{what}: {named}"]
+
+
+# Blanks
+
+
+def with_blanks(document: Document) -> Document:
+    """Return the document with the results of backward pass and gradients left out, and a key (E7)."""
+    answers: list[Blank] = []
+    steps = []
+    for step in document.steps:
+        lines = []
+        for line in step.lines:
+            sides = line.formula.sides
+            end = sides[-1]
+            if (
+                step.kind in ("error", "delta", "gradient")
+                and line.form == "numbers"
+                and isinstance(end, Num)
+            ):
+                blank = Blank(len(answers) + 1, end)
+                answers.append(blank)
+                line = replace(line, formula=Relation((*sides[:-1], blank), line.formula.sign))
+            lines.append(line)
+        steps.append(replace(step, lines=tuple(lines)))
+    return replace(document, steps=tuple(steps), answers=tuple(answers))
+
+
+def contains_matrix(node: Expr) -> bool:
+    """Return whether a formula has a matrix of numbers."""
+    return isinstance(node, Mat) or any(contains_matrix(each) for each in children(node))
+
+
+def wanted(line: Line, form: str | None) -> bool:
+    """Return whether a line belongs to a form; None is the usual mixture."""
+    if form is not None:
+        return line.form == form
+    if line.form == "matrix":
+        return not contains_matrix(line.formula)
+    return line.form in ("numbers", "chain", "path")

@@ -1,0 +1,422 @@
+"""The formulas are right: every side of every formula, computed from its references, is the same number."""
+
+import dataclasses
+import json
+import re
+
+import numpy as np
+import pytest
+
+import clearprop as cp
+import explained
+from clearprop.explain import NOTATIONS, equivalent_learning_rate, true_derivatives
+from clearprop.explain.document import count_factors
+from clearprop.explain.notation import factors
+from explained import PRESETS, PROBLEMS, Elided, evaluate, mazur, problem
+
+
+def told(net, X, Y, notation="nielsen", **how):
+    return json.loads(cp.explain(net, X, Y, notation, "json", **how))
+
+
+def formulas(trace, *kinds):
+    return [
+        (step, line["formula"])
+        for step in trace["steps"]
+        for line in step["lines"]
+        if not kinds or step["kind"] in kinds
+    ]
+
+
+def assert_sides_agree(net, trace, tolerance):
+    compared = 0
+    for step, formula in formulas(trace):
+        layer = net.layers[max(step["layer"], 1) - 1].function
+        values = []
+        for side in formula["sides"]:
+            # The left side counts with the number that it stands for.
+            side = (
+                side.get("value", side)
+                if side is formula["sides"][0] and formula["sign"] == "="
+                else side
+            )
+            try:
+                values.append(evaluate(side, trace, layer))
+            except Elided:
+                continue
+        for other in values[1:]:
+            compared += 1
+            assert np.shape(other) == np.shape(values[0]), step["title"]
+            np.testing.assert_allclose(
+                other, values[0], rtol=tolerance, atol=tolerance, err_msg=f"{step['title']}: {formula}"
+            )
+    return compared
+
+
+@pytest.mark.parametrize("notation", PRESETS)
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_every_side_of_every_formula_is_the_same_number(name, notation):
+    net, X, Y = problem(**PROBLEMS[name])
+    trace = told(net, X, Y, notation, optimizer=cp.SGD(0.5))
+    assert assert_sides_agree(net, trace, 2e-5 if net.dtype == "float32" else 1e-11) > 20
+
+
+def test_a_wrong_formula_is_found_by_that_comparison():
+    net, X, Y = mazur()
+    text = cp.explain(net, X, Y, format="json")
+    wrong = text.replace('"quantity": "slope"', '"quantity": "a"')  # X6: f'(a) for f'(z), near enough
+    with pytest.raises(AssertionError):
+        assert_sides_agree(net, json.loads(wrong), 1e-11)
+
+
+GOLDEN = {  # the gradient of w5 (hidden 1 to output 1) and its update, to 4 digits; symbols of each book
+    "nielsen": ["∂C/∂w³₁₁ = a²₁ δ³₁ = 0.5933 × 0.1385 = 0.08217", "δ³₁ = ∂C/∂a³₁ σ′(z³₁) = 0.7414 × 0.1868 = 0.1385",
+                "w³₁₁ → w³₁₁ − η ∂C/∂w³₁₁ = 0.4 − 0.5 × 0.08217 = 0.3589", " = 0.2984"],
+    "jordan": ["−∂J/∂θ⁽²⁾₁₁ = δ⁽³⁾₁ a⁽²⁾₁ = (−0.1385) × 0.5933 = −0.08217", "δ⁽²⁾ = (δ⁽³⁾ Θ⁽²⁾) ⊙ f′(z⁽²⁾)",
+               "θ⁽²⁾₁₁ := θ⁽²⁾₁₁ + η (−∂J/∂θ⁽²⁾₁₁) = 0.4 + 0.5 × (−0.08217) = 0.3589", " = 0.2984"],
+    "dp": ["∂C/∂w⁽²⁾₁₁ = a⁽¹⁾₁ ∂C/∂b⁽²⁾₁ = 0.5933 × 0.2770 = 0.1643", "∂C/∂b⁽²⁾₁ = σ̇⁽²⁾(z⁽²⁾₁) ∂C/∂a⁽²⁾₁ = 0.1868 × 1.483 = 0.2770",
+           "w⁽²⁾₁₁ → w⁽²⁾₁₁ − η ∂C/∂w⁽²⁾₁₁ = 0.4 − 0.25 × 0.1643 = 0.3589", " = 0.5967"],
+    "softmax-ce": ["∂C/∂w²₁₁ = a¹₁ ∂C/∂b²₁ = 0.5933 × 0.1385 = 0.08217", "∂C/∂a¹ = (w²)ᵀ · (∂C/∂a² ⊙ σ′(z²))",
+                   "w²₁₁ → w²₁₁ − η ∂C/∂w²₁₁ = 0.4 − 0.5 × 0.08217 = 0.3589", " = 0.2984"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("notation", PRESETS)
+def test_the_golden_example_stands_in_each_books_symbols(notation):
+    net, x, y = mazur()
+    text = cp.explain(net, x, y, notation, optimizer=cp.SGD(0.5))
+    for line in GOLDEN[notation]:
+        assert line in text, f"{line}\n{text}"
+
+
+@pytest.mark.parametrize("notation", PRESETS)
+def test_the_golden_numbers_are_there_to_every_digit(notation):
+    net, x, y = mazur()
+    text = cp.explain(net, x, y, notation, optimizer=cp.SGD(0.5), digits=8)
+    golden = "0.59326999 0.59688438 0.75136507 0.77292847 0.35891648 0.40866619 0.51130127 0.56137012"
+    golden += " 0.14978072 0.19956143 0.24975114 0.29950229"
+    for number in golden.split():
+        assert f"= {number}" in text
+    cost = told(net, x, y, notation)["cost_value"]
+    assert cost == pytest.approx(0.2983711087600027, abs=1e-16)
+
+
+def test_the_golden_cost_after_the_update_with_biases_fixed():
+    net, x, y = mazur()
+    update = net.trace(x, y, cp.SGD(0.5)).update
+    for W, after in zip(net.weights, update.weights, strict=True):
+        W[:] = after
+    assert net.cost(x, y) == pytest.approx(0.29102777369359933, abs=1e-16)
+
+
+def test_terms_are_counted_as_s1_counts_them():
+    assert count_factors((1, 1, 1)) == 8
+    assert count_factors((2, 2, 2)) == 52
+    assert count_factors((784, 30, 10)) == 1_176_900
+    assert count_factors((784, 30, 30, 30, 10)) == 1_907_055_900
+
+
+def test_the_shown_chains_of_the_2_2_2_network_have_52_factors():
+    """E8: the rest of the calculations, left to the reader."""
+    net, x, y = problem((2, 2, 2), bias=False)
+    counted, chains = 0, 0
+    for step, formula in formulas(told(net, x, y), "gradient"):
+        side = formula["sides"][1]
+        products = side["terms"] if side["t"] == "sum" else [side]
+        if all(p["t"] == "prod" and all(f["t"] == "partial" for f in p["factors"]) for p in products):
+            if step["layer"] == 1 and len(products[0]["factors"]) == 3:
+                continue  # the local chain, through dC/da
+            counted += sum(len(p["factors"]) for p in products)
+            chains += 1
+    assert (chains, counted) == (8, 52)
+
+
+def test_declared_factors_are_those_of_the_scale_table():
+    net, _, _ = problem(n=4)
+    made = {name: factors(NOTATIONS[name], net.architecture, 4) for name in PRESETS}
+    assert made["nielsen"].gradient == made["softmax-ce"].gradient == 1
+    assert made["dp"].gradient == 2 * 4
+    assert made["jordan"].gradient == -1
+    assert made["jordan"].delta == -1 / 4
+    assert made["dp"].delta == 2
+
+
+def test_entropy_has_no_factor_2():
+    net, X, Y = problem(cost="cross_entropy")
+    assert factors(NOTATIONS["dp"], net.architecture, 1).gradient == 1
+    assert "does not concern cross_entropy" in " ".join(cp.explain(net, X, Y, "dp").split())
+
+
+@pytest.mark.parametrize("notation", PRESETS)
+def test_each_preset_declares_its_scale_in_a_note(notation):
+    net, X, Y = problem(n=3)
+    notes = " ".join(cp.explain(net, X, Y, notation).partition("Notes")[2].split())
+    declared = {"nielsen": "1/m stands in the update", "jordan": "factor -1; 1/m stands in the delta of the output layer: factor 1/3",
+                "dp": "factor 2; 1/m is dropped: factor m = 3", "softmax-ce": "1/m stands in the cost"}  # fmt: skip
+    assert declared[notation] in notes
+
+
+def test_learning_rates_are_converted_to_make_the_same_step():
+    net, X, Y = problem(n=5)
+    other = {
+        "nielsen": cp.Network([4, 5, 3], cost="quadratic", dtype="float64"),
+        "dp": cp.Network([4, 5, 3], cost=cp.costs.squared_error(reduction="sum"), dtype="float64"),
+    }
+    steps = []
+    for name, each in other.items():
+        each.parameters[:] = net.parameters
+        eta = equivalent_learning_rate(0.3, "nielsen", name, n_samples=5)
+        steps.append(eta * each.gradient(X, Y).flat)
+    np.testing.assert_allclose(steps[0], steps[1], rtol=1e-12)
+    assert equivalent_learning_rate(1.0, "jordan", "softmax-ce", 5) == 1.0
+    assert cp.notation.equivalent_learning_rate is equivalent_learning_rate
+    with pytest.raises(ValueError, match="n_samples must be at least 1, got 0"):
+        equivalent_learning_rate(1.0, "jordan", "dp", 0)
+
+
+def test_a_notation_of_ones_own_takes_a_few_lines():
+    mine = dataclasses.replace(
+        NOTATIONS["nielsen"],
+        name="mine",
+        layer_base=0,
+        matrix_symbol="W",
+        delta_symbol="ε",
+        cost_symbol="L",
+    )
+    net, x, y = mazur()
+    text = cp.explain(net, x, y, mine)
+    assert "ε¹ = ((W²)ᵀ ε²) ⊙ σ′(z¹)" in text
+    assert "∂L/∂w²₁₁ = a¹₁ ε²₁ = 0.5933 × 0.1385 = 0.08217" in text
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("orientation", "rows", "orientation must be one of column, row, got 'rows'"),
+        ("delta_sign", 2, "delta_sign must be 1 or -1, got 2"),
+        ("weight_symbol", "\\input{x}", "weight_symbol must be one letter"),
+        ("cost_scale", 2.0, "cost_scale must be 0.5 or 1.0, got 2.0"),
+    ],
+)
+def test_a_notation_that_makes_no_sense_is_refused(field, value, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        dataclasses.replace(NOTATIONS["dp"], **{field: value})
+
+
+def test_jordan_can_be_read_with_true_derivatives():
+    net, x, y = mazur()
+    text = cp.explain(net, x, y, true_derivatives("jordan"))
+    assert "∂J/∂θ⁽²⁾₁₁ = δ⁽³⁾₁ a⁽²⁾₁ = 0.1385 × 0.5933 = 0.08217" in text
+    assert "−∂J/∂θ" not in text.replace("− η ∂J", "").replace("(−∂J", "")
+
+
+def test_errata_are_corrected_with_a_note_and_printed_when_faithful():
+    net, x, y = mazur()
+    right, printed = cp.explain(net, x, y, "jordan"), cp.explain(net, x, y, "jordan", faithful=True)
+    assert "f′(z⁽²⁾)" in right
+    assert "f′(a⁽²⁾)" in printed
+    assert "f′(a⁽²⁾)" not in right
+    for erratum in ("X6", "X8", "X10", "X13"):
+        assert f"* {erratum}: " in right
+    assert "(δ⁽³⁾ Θ⁽²⁾) f′(a⁽²⁾)" in printed  # X10: the kind of product left out
+    assert "X19" in cp.explain(*problem(output="softmax"), "nielsen")
+    assert "X34" in cp.explain(*problem(output="softmax"), "dp")
+    assert "X20" in cp.explain(*problem(cost="cross_entropy"), "nielsen")
+
+
+def gradients_of(trace):
+    """Return what a rendering shows as gradients, over the declared factor, by (layer, index)."""
+    found = {}
+    for _, formula in formulas(trace, "gradient"):
+        end = formula["sides"][-1]
+        if end["t"] == "num" and end["quantity"] == "weight_gradient":
+            value = evaluate(end, trace, None)
+            found[end["layer"], *end["index"]] = value / trace["notation"]["factors"]["gradient"]
+    return found
+
+
+@pytest.mark.parametrize("algorithm", ["A1", "A2", "A4", "A6", "A8"])
+def test_each_algorithm_is_shown_in_its_order_and_gives_the_same_gradient(algorithm):
+    net, X, Y = problem((2, 3, 2), n=1 if algorithm == "A1" else 3)
+    trace = told(net, X, Y, None, algorithm=algorithm, optimizer=cp.SGD(0.1))
+    assert assert_sides_agree(net, trace, 1e-11) > 20
+    shown = gradients_of(trace)
+    assert len(shown) == 2 * 3 + 3 * 2
+    estimate = differences(net, X, Y)
+    for (layer, j, k), value in shown.items():
+        assert value == pytest.approx(estimate[layer - 1][j, k], rel=1e-6, abs=1e-9)
+
+
+def differences(net, X, Y, h=1e-5):
+    """Return central differences of the cost by every weight."""
+    found = [np.zeros_like(W) for W in net.weights]
+    for l, W in enumerate(net.weights):  # noqa: E741
+        for index in np.ndindex(W.shape):
+            costs = []
+            for step in (h, -h):
+                there = net.copy()
+                there.weights[l][index] += step
+                costs.append(there.cost(X, Y))
+            found[l][index] = (costs[0] - costs[1]) / (2 * h)
+    return found
+
+
+def test_the_orders_of_the_algorithms_are_those_of_the_documents():
+    net, X, Y = problem((2, 3, 3, 2))
+    order = {
+        name: [(s["kind"], s["layer"]) for s in told(net, X, Y, None, algorithm=name)["steps"]]
+        for name in ("A1", "A4", "A6", "A8")
+    }
+    first_gradient = {name: steps.index(("gradient", 3)) for name, steps in order.items()}
+    assert first_gradient["A1"] > order["A1"].index(("delta", 1))  # all errors, then all gradients
+    assert first_gradient["A4"] < order["A4"].index(("delta", 2))  # each layer's as soon as it can be
+    assert first_gradient["A6"] < order["A6"].index(("error", 2))
+    assert order["A8"][-3:] == [("update", 3), ("update", 2), ("update", 1)]  # X36
+    titles = [s["title"] for s in told(net, X, Y, None, algorithm="A4")["steps"]]
+    assert any(t.startswith("6. l = 2, gradient of the weights that lead to it") for t in titles)  # X13
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"algorithm": "A3"}, "algorithm must be one of A1, A2, A4, A6, A8, got 'A3'"),
+        ({"algorithm": "A8", "notation": "nielsen"}, "algorithm A8 carries dC/da back"),
+        ({"notation": "nielson"}, "did you mean 'nielsen'"),
+        ({"format": "html"}, "format must be one of text, latex, mathml, json, got 'html'"),
+        ({"form": "numeric"}, "form must be one of matrix, component, numbers, chain, path"),
+        ({"digits": 0}, "digits must be an integer in 1..17, got 0"),
+        ({"optimizer": "lbfgs"}, "optimizer must step from one gradient"),
+    ],
+)
+def test_what_does_not_exist_is_refused_by_name(how, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        cp.explain(*mazur(), **how)
+
+
+def test_a_batch_is_refused_by_the_algorithm_for_one_example():
+    with pytest.raises(ValueError, match="algorithm A1 is for one example, got 2; A2 is for a batch"):
+        cp.explain(*problem(n=2), algorithm="A1")
+
+
+def test_data_that_do_not_fit_the_model_are_refused_with_both_shapes():
+    net, _, y = mazur()
+    with pytest.raises(ValueError, match=r"2.*3|3.*2"):
+        cp.explain(net, [[1.0, 2.0, 3.0]], y)
+    with pytest.raises(ValueError, match=r"2.*3|3.*2"):
+        cp.explain(net, [[1.0, 2.0]], [[1.0, 2.0, 3.0]])
+
+
+def test_a_class_unknown_to_the_model_is_refused():
+    net, X, _ = problem(cost="cross_entropy")
+    net.classes = ("cat", "dog", "bird")
+    assert "Outputs" in cp.explain(net, X, ["dog"])
+    with pytest.raises(ValueError, match="fish"):
+        cp.explain(net, X, ["fish"])
+
+
+def test_what_was_not_computed_is_a_dash_and_absent_from_json():
+    net, x, y = mazur()
+    text = cp.explain(net, x, y)
+    assert "w² → w² − η ∂C/∂w² = —" in text
+    assert "update" not in told(net, x, y)
+    assert net.trace(x, y).update is None
+    assert "--" in cp.explain(net, x, y, ascii=True)
+
+
+@pytest.mark.parametrize(
+    "optimizer", ["adam", cp.SGD(0.1, momentum=0.9), cp.SGD(0.1, 0.9, nesterov=True), cp.AdamW(0.1)]
+)
+def test_the_update_is_the_one_that_training_makes(optimizer):
+    net, X, Y = problem(n=3)
+    trace = told(net, X, Y, optimizer=optimizer)
+    assert_sides_agree(net, trace, 1e-11)
+    net.fit(X, Y, epochs=1, batch_size=3, optimizer=optimizer, progress=False, engine="numpy")
+    for layer, W, b in zip(trace["update"]["layers"], net.weights, net.biases, strict=True):
+        np.testing.assert_allclose(layer["weight_after"], W, rtol=1e-12)
+        np.testing.assert_allclose(layer["bias_after"], b, rtol=1e-12)
+
+
+def test_numbers_that_are_not_finite_are_shown_and_explained():
+    net, X, Y = problem((2, 3, 2), activation="exp")
+    net.weights[0][:] = 1e4
+    X = np.abs(X)
+    text = cp.explain(net, X, Y, optimizer=cp.SGD(0.1))
+    assert "∞" in text
+    assert "NaN" in text
+    assert "Not finite: the first such number is in a of weight layer 1" in text
+    trace = told(net, X, Y)
+    assert trace["layers"][0]["a"][0][0] == "Infinity"
+    assert "NaN" in json.dumps(trace["layers"])
+
+
+def test_a_trace_cannot_be_changed_and_does_not_change_with_its_network():
+    net, x, y = mazur()
+    X = np.array(x)
+    trace = net.trace(X, y, cp.SGD(0.5))
+    before = float(trace.layers[0].weights[0, 0])
+    net.weights[0][:] = 7.0
+    X[:] = 7.0
+    assert trace.layers[0].weights[0, 0] == before
+    assert trace.X[0, 0] == 0.05
+    for array in (trace.X, trace.layers[0].weights, trace.update.weights[0], trace.sample_costs):
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 0.0
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        trace.cost = 0.0
+
+
+def test_multiply_adds_are_counted_for_the_batch():
+    net = cp.Network([784, 30, 10], seed=0)
+    trace = net.trace(np.zeros((2, 784)), [0, 1])
+    assert trace.multiply_adds == (2 * 23_820, 2 * 24_120)
+
+
+def test_blanks_leave_out_the_results_and_the_key_has_them():
+    """E7: derive it yourself, then compare."""
+    net, x, y = mazur()
+    text = cp.explain(net, x, y, blanks=True)
+    page, _, key = text.partition("\nKey\n")
+    asked = re.findall(r"____\((\d+)\)", page)
+    answers = dict(re.findall(r"\((\d+)\) ([−.\d]+)", key.partition("Notes")[0]))
+    assert asked == list(answers)
+    assert len(asked) >= 14
+    number = re.search(r"∂C/∂w³₁₁ = a²₁ δ³₁ = 0.5933 × 0.1385 = ____\((\d+)\)", page)[1]
+    assert answers[number] == "0.08217"
+    assert len(told(net, x, y, blanks=True)["answers"]) >= len(asked)
+
+
+@pytest.mark.parametrize("layer_sizes", [(4, 5, 3), (40, 20, 12)])
+def test_what_is_left_out_is_counted_exactly(layer_sizes):
+    trace = told(*problem(layer_sizes, cost="cross_entropy"))
+    for step in trace["steps"]:
+        n_in = layer_sizes[max(step["layer"], 1) - 1]
+        for line in step["lines"]:
+            side = line["formula"]["sides"][1]
+            if step["kind"] == "forward" and line["form"] == "numbers" and side["t"] == "sum":
+                inner = side["terms"][0]
+                shown = inner["terms"] if inner["t"] == "sum" else side["terms"][:-1]
+                assert len(shown) + inner.get("elided", 0) == n_in
+        if step["kind"] == "forward":
+            lines = [x for x in step["lines"] if x["form"] == "component"]
+            more = re.search(r"([\d,]+) more neurons", step.get("left_out", ""))
+            left_out = int(more[1]) if more else 0
+            assert len(lines) // 2 + left_out == layer_sizes[step["layer"]]
+
+
+@pytest.mark.parametrize("notation", PRESETS)
+def test_an_elided_sum_still_equals_its_total(notation):
+    """The total is the engine's, of all terms; the shown terms alone would not make it."""
+    net, X, Y = problem(**explained.PROBLEMS["wide"])
+    trace, engine = told(net, X, Y, notation), net.trace(X, Y)
+    elided = 0
+    for _, formula in formulas(trace, "forward"):
+        left, *_, end = formula["sides"]
+        if end["t"] == "num" and end["quantity"] == "z" and '"elided": 36' in json.dumps(formula):
+            j = end["index"][1]
+            assert left["value"] == end
+            layer = engine.layers[0]
+            assert evaluate(end, trace, None) == pytest.approx(
+                layer.weights[j] @ engine.X[0] + layer.biases[j], rel=1e-12
+            )
+            elided += 1
+    assert elided
