@@ -5,13 +5,19 @@ import pickle
 import numpy as np
 import pytest
 import scipy.sparse as sp
+import sklearn
 from sklearn import datasets, neural_network
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, PoissonRegressor, Ridge
+from sklearn.utils.fixes import parse_version
 
 import clearprop as cp
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+SINCE_17 = pytest.mark.skipif(
+    parse_version(sklearn.__version__) < parse_version("1.7"),
+    reason="sample_weight and loss came to scikit-learn's perceptrons with 1.7",
+)
 BOTH = [cp.MLPClassifier, cp.MLPRegressor]
 X_IRIS, Y_IRIS = datasets.load_iris(return_X_y=True)
 X_IRIS = (X_IRIS - X_IRIS.mean(axis=0)) / X_IRIS.std(axis=0)
@@ -39,6 +45,7 @@ SOLVERS = {
 }
 
 
+@SINCE_17
 @pytest.mark.parametrize("how", SOLVERS)
 @pytest.mark.parametrize("problem", ["multiclass", "binary", "multilabel", "regression", "poisson"])
 def test_the_same_start_and_order_give_scikit_learns_trajectory(how, problem, monkeypatch):
@@ -85,6 +92,7 @@ def test_the_learning_rate_policies_are_scikit_learns(policy, monkeypatch):
     assert rates[-1] < rates[0]
 
 
+@SINCE_17
 def test_lbfgs_from_the_same_random_state_ends_where_scikit_learns_does():
     arguments = {"solver": "lbfgs", "random_state": 1, "hidden_layer_sizes": (5,), "alpha": 1.0}
     theirs = neural_network.MLPClassifier(**arguments, max_iter=1000, tol=1e-8).fit(X_IRIS, Y_IRIS)

@@ -55,7 +55,7 @@ def test_the_gradient_is_that_of_finite_differences(activation, n_labels):
 
 
 def test_the_validation_part_has_every_class_or_says_which_is_too_rare():
-    with pytest.raises(ValueError, match="least populated classes in y have only 1 member"):
+    with pytest.raises(ValueError, match=r"least populated class.* only 1 member"):
         cp.MLPClassifier(early_stopping=True).fit([[1, 2], [2, 3], [3, 4], [4, 5]], [0, 0, 0, 1])
 
 

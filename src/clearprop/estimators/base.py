@@ -24,6 +24,7 @@ from sklearn.utils.validation import (
     _check_feature_names,
     _check_n_features,
     _check_sample_weight,
+    _get_feature_names,
     check_is_fitted,
     validate_data,
 )
@@ -1090,6 +1091,8 @@ def _as_table(X: Any) -> Any:
     names = getattr(X, "column_names", None)
     if names is not None and len(set(names)) != len(names):
         raise ValueError(f"X must have columns of different names, got {list(names)}")
+    if names is not None and hasattr(X, "to_pandas") and _get_feature_names(X) is None:
+        return X.to_pandas()  # for a scikit-learn that knows no such table
     return X
 
 
@@ -1102,5 +1105,6 @@ def _is_plain(X: Any, estimator: BaseMLP) -> bool:
         and X.shape[0] > 0
         and X.dtype in (np.float32, np.float64)
         and not hasattr(estimator, "feature_names_in_")
+        and getattr(estimator, "_table_encoder", None) is None
         and bool(np.isfinite(X).all())
     )
