@@ -371,6 +371,12 @@ def test_tables_are_taken_and_their_columns_checked(library):
     np.testing.assert_array_equal(model.predict_proba(table(names)), plain.predict_proba(X_IRIS))
     with pytest.raises(ValueError, match=r"same order[\s\S]*Not in their place: b, a"):
         model.predict(table(["b", "a", "c", "d"]))
+    if library == "pandas":
+        import pandas as pd
+
+        twice = pd.DataFrame(X_IRIS, columns=["a", "b", "b", "d"])
+        with pytest.raises(ValueError, match="columns of different names"):
+            model.predict(twice)
     with pytest.raises(ValueError, match=r"unseen at fit time[\s\S]*- e[\s\S]*now missing[\s\S]*- d"):
         model.predict(table(["a", "b", "c", "e"]))
 

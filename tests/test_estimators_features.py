@@ -349,6 +349,10 @@ def test_importance_and_transformed_targets():
     assert importance.importances_mean.argmax() == 2
 
 
+@pytest.mark.skipif(
+    parse_version(sklearn.__version__) < parse_version("1.7"),
+    reason="its cross_val_score routes otherwise",
+)
 def test_metadata_is_routed_to_fit():
     with sklearn.config_context(enable_metadata_routing=True):
         model = cp.MLPClassifier(max_iter=3, random_state=0).set_fit_request(sample_weight=True)

@@ -1087,12 +1087,12 @@ def _engine(options: SimpleNamespace, data: Data) -> str:
 
 
 def _as_table(X: Any) -> Any:
-    """Return a pyarrow table as something scikit-learn reads; anything else as it is."""
-    names = getattr(X, "column_names", None)
+    """Return a table that the installed scikit-learn knows the column names of; others as they are."""
+    names = tables.column_names(X)
     if names is not None and len(set(names)) != len(names):
-        raise ValueError(f"X must have columns of different names, got {list(names)}")
-    if names is not None and hasattr(X, "to_pandas") and _get_feature_names(X) is None:
-        return X.to_pandas()  # for a scikit-learn that knows no such table
+        raise ValueError(f"X must have columns of different names, got {names}")
+    if names is not None and not hasattr(X, "iloc") and hasattr(X, "to_pandas"):
+        return X if _get_feature_names(X) is not None else X.to_pandas()
     return X
 
 
