@@ -74,8 +74,8 @@ BACKPROP = {
     "l2 ignored": ("            dW += l2 * W", "            pass"),
     "l2 with a 2": ("            dW += l2 * W", "            dW += 2 * l2 * W"),
     "l1 ignored": ("dW += l1 * np.sign(W)", "pass"),
-    "forward without biases": ("activations[-1] @ W.T + b", "activations[-1] @ W.T"),
-    "forward transposed": ("activations[-1] @ W.T + b", "activations[-1] @ W + b"),
+    "forward without biases": ("a @ W.T + b", "a @ W.T"),
+    "forward transposed": ("a @ W.T + b", "a @ W + b"),
 }
 
 

@@ -68,7 +68,8 @@ def forward(
     zs, activations = [], [X]
     for layer, W, b, kept in zip(architecture.layers, weights, biases, keep, strict=True):
         z = a @ W.T if b is None else a @ W.T + b
-        a = layer.function(z) if kept is None else layer.function(z) * kept
+        a = layer.function(z)
+        a = a if kept is None else a * kept
         zs.append(z)
         activations.append(a)
     return Forward(tuple(zs), tuple(activations), keep, None if s is None else (s, weights[0]))
