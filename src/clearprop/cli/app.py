@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from clearprop.cli import apply, errors, inspect, terminal, train
+from clearprop.cli import apply, errors, explain, inspect, terminal, train
 
 app = typer.Typer(
     name="clearprop",
@@ -24,6 +24,7 @@ app.command("evaluate")(apply.evaluate)
 app.command("predict")(apply.predict)
 app.command("info")(inspect.info)
 app.command("check")(inspect.check)
+app.command("explain")(explain.explain)
 
 
 def _print_version(wanted: bool) -> None:

@@ -22,7 +22,7 @@ _OPTIONS = {
 }
 _SAME = (
     "activation batch_size checkpoint checkpoint_every cost dropout engine epochs l2 learning_rate "
-    "momentum optimizer running_window seed target task"
+    "momentum notation optimizer running_window seed target task"
 )
 _OPTIONS |= {name: "--" + name.replace("_", "-") for name in _SAME.split()}
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
@@ -86,7 +86,7 @@ def in_options(sentence: str) -> str:
     name = re.match(r"(\w+)(?= (?:must|cannot|needs|\d|'))", sentence)
     if name and name[1] in _OPTIONS:
         return _OPTIONS[name[1]] + sentence[name.end() :]
-    return sentence
+    return sentence.replace(": the target must be one of ", ": --target must be one of ")
 
 
 def _sentence(problem: BaseException) -> str:

@@ -1,0 +1,66 @@
+"""``clearprop explain``: one exact pass of a model on one row, with every number."""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import clearprop as cp
+from clearprop.cli import model, terminal
+from clearprop.cli.apply import DataArgument, ModelArgument, Part, PartOption, TargetOption
+
+
+class Format(enum.StrEnum):
+    """What the explanation is written in."""
+
+    text = "text"
+    html = "html"
+    latex = "latex"
+    mathml = "mathml"
+    json = "json"
+
+
+def explain(
+    model_file: ModelArgument,
+    data: DataArgument,
+    row: Annotated[int, typer.Option(help="Row of the part, counted from 0.")] = 0,
+    notation: Annotated[
+        str, typer.Option(metavar="nielsen|jordan|dp|softmax-ce", help="Whose symbols.")
+    ] = "nielsen",
+    format: Annotated[Format, typer.Option(help="What it is written in.")] = Format.text,
+    output: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Where to write it (standard output).")
+    ] = None,
+    part: PartOption = Part.test,
+    target: TargetOption = None,
+) -> None:
+    """Show every number of one pass of MODEL on a row of DATA: forwards, backwards, gradients.
+
+    Example: clearprop explain digits.safetensors digits --row 3 --notation jordan
+    """
+    if format is Format.html:
+        raise ValueError("--format html comes with the page, which is not part of this version yet")
+    net = model.load_model(model_file)
+    dataset = model.load_data(net, data, target)
+    X, Y = dataset.part(part)
+    if not 0 <= row < len(X):
+        raise ValueError(
+            f"--row must be in 0..{len(X) - 1}, got {row}: {dataset.source} has {len(X):,} rows in "
+            f"its part {model.part_name(dataset, part)}"
+        )
+    one = slice(row, row + 1)
+    text = cp.explain(
+        net,
+        X[one],
+        model.outputs_of(net).encode(Y[one]),
+        notation,
+        format.value,
+        ascii=format is Format.text and output is None and not terminal.is_wide(terminal.console()),
+    )
+    if output is None:
+        print(text, end="")
+    else:
+        Path(model.expanded(output)).write_text(text, "utf-8")

@@ -1,0 +1,106 @@
+"""``clearprop explain``, called in this process."""
+
+import json
+import re
+import warnings
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+
+import clearprop as cp
+from clearprop.cli import app
+
+
+@pytest.fixture
+def clearprop(tmp_path, monkeypatch, capsys):
+    """Call ``main`` in an empty folder; return exit code, standard output and standard error."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(app, "_listen", lambda: None)
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    monkeypatch.setenv("LANG", "C.UTF-8")
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            app.main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return ended.value.code, out, err
+
+    return call
+
+
+@pytest.fixture
+def model(tmp_path):
+    """Save a network for the digits."""
+    digits = cp.data.load("digits")
+    net = cp.Network([64, 30, 10], seed=0, scaling=digits.scaling)
+    net.classes = digits.classes
+    net.save(tmp_path / "digits.safetensors")
+    return tmp_path / "digits.safetensors"
+
+
+@pytest.mark.parametrize("notation", ["nielsen", "jordan", "dp", "softmax-ce"])
+@pytest.mark.parametrize("format", ["text", "latex", "mathml", "json"])
+def test_a_row_is_explained_in_every_notation_and_format(clearprop, model, notation, format):
+    code, out, err = clearprop(
+        "explain", model, "digits", "--row", 3, "--notation", notation, "--format", format
+    )
+    assert (code, err) == (0, "")
+    digits = cp.data.load("digits")
+    trace = cp.load(model).trace(digits.X_test[3:4], digits.Y_test[3:4])
+    if format == "json":
+        value = json.loads(out)
+        assert value["notation"]["name"] == notation
+        np.testing.assert_allclose(value["layers"][0]["z"], trace.layers[0].z, rtol=1e-5)
+    elif format == "mathml":
+        assert ET.fromstring(out).tag.endswith("article")
+    else:
+        factor = 1.0
+        assert f"{trace.cost * factor:.4g}" in out
+    assert format != "text" or max(map(len, out.splitlines())) < 115  # combining marks
+
+
+def test_the_explanation_goes_into_a_file(clearprop, model, tmp_path):
+    code, out, _ = clearprop("explain", model, "digits", "--row", 0, "--output", "shown.txt")
+    assert (code, out) == (0, "")
+    assert "BP2" in (tmp_path / "shown.txt").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--row", "360"], r"--row must be in 0\.\.359, got 360: digits has 360 rows in its part test"),
+        (["--row", "-1"], r"--row must be in 0\.\.359, got -1"),
+        (["--notation", "jordans"], "--notation must be one of .* did you mean 'jordan'"),
+        (["--format", "html"], "--format html comes with the page"),
+        (["--format", "pdf"], "pdf"),
+    ],
+)
+def test_a_mistake_is_told_in_one_sentence(clearprop, model, options, sentence):
+    code, out, err = clearprop("explain", model, "digits", *options)
+    assert (code, out) == (2, "")
+    assert re.search(sentence, err)
+    assert err.count("\n") == 1
+
+
+def test_data_that_do_not_fit_the_model_are_refused(clearprop, model):
+    code, _, err = clearprop("explain", model, "iris", "--row", 0)
+    assert code == 2
+    assert "64" in err
+    assert "4" in err
+
+
+def test_a_class_that_the_model_does_not_know_is_refused(clearprop, model, tmp_path):
+    rows = [",".join(["0"] * 64 + ["twelve"])] * 3
+    (tmp_path / "odd.csv").write_text(
+        "\n".join([",".join([*(f"p{i}" for i in range(64)), "label"]), *rows])
+    )
+    code, _, err = clearprop("explain", model, "odd.csv", "--row", 0)
+    assert code == 2
+    assert "twelve" in err
+
+
+def test_the_help_has_an_example(clearprop):
+    code, out, _ = clearprop("explain", "--help")
+    assert code == 0
+    assert "Example: clearprop explain " in out
