@@ -98,7 +98,9 @@ def test_cost_gradient_and_trace_tell_the_same_story():
     for l, layer in enumerate(trace.layers):  # noqa: E741
         np.testing.assert_array_equal(layer.weight_gradient, gradient.weights[l])
         np.testing.assert_array_equal(layer.bias_gradient, gradient.biases[l])
-    np.testing.assert_allclose(trace.layers[-1].a, net.predict(X), rtol=1e-14)  # whichever engine predicts
+    np.testing.assert_allclose(
+        trace.layers[-1].a, net.predict(X), rtol=1e-14
+    )  # whichever engine predicts
 
 
 def test_a_trace_cannot_be_written_to():
