@@ -349,7 +349,7 @@ class Network:
         return slope if self.scaling is None else slope * self.scaling.factor.astype(self.dtype)
 
     def trace(self, X: Any, Y: Any, optimizer: str | Optimizer | None = None) -> Trace:
-        """Return every z, a, slope, error, delta and gradient of one pass, and an optimizer's update."""
+        """Return every z, a, slope, error, delta and gradient of a pass, and an optimizer's update."""
         chosen = None if optimizer is None else optimizers.resolve(optimizer)
         return traces.trace(self.architecture, self._parameters, *self._pair(X, Y), chosen)
 

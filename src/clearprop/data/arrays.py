@@ -27,16 +27,9 @@ def as_inputs(X: Any, n_features: int, dtype: str, argument: str = "X") -> Array
         If its shape is another, or a value is NaN, infinite, or too large for `dtype`; with the row
         and column.
     """
-    if (
-        type(X) is np.ndarray
-        and X.dtype == dtype
-        and X.shape[1:] == (n_features,)
-        and 0 < len(X) <= _ROWS
-    ):
-        if (
-            X.flags.c_contiguous and np.isfinite(X).all()
-        ):  # the way of one row at a time: microseconds count
-            return X
+    if _is_ready(X, n_features, dtype):
+        ready: Array = X
+        return ready
     array = _real(X, argument)
     if array.ndim != 2:
         hint = (
@@ -54,6 +47,13 @@ def as_inputs(X: Any, n_features: int, dtype: str, argument: str = "X") -> Array
     converted = _cast(array, dtype)
     _refuse_non_finite(array, converted, argument)
     return converted
+
+
+def _is_ready(X: Any, n_features: int, dtype: str) -> bool:
+    """Return whether nothing is to be done: the way of one row at a time, where microseconds count."""
+    if type(X) is not np.ndarray or X.dtype != dtype or X.shape[1:] != (n_features,):
+        return False
+    return 0 < len(X) <= _ROWS and X.flags.c_contiguous and bool(np.isfinite(X).all())
 
 
 def _real(values: Any, argument: str) -> NDArray[Any]:
@@ -151,7 +151,8 @@ def as_targets(
     A table with one column for each output is taken as it is. One value for each sample is taken as
     class labels where there are several outputs or `labelled` says so (one output: two classes, 0 and
     1), else as the only column. Labels are looked up in `classes`. Where there are none yet, they are
-    0 to n_outputs - 1; with `learn`, others become the classes, sorted, if there is one for each output.
+    0 to n_outputs - 1; with `learn`, others become the classes, sorted, if there is one for each
+    output.
 
     Raises
     ------
@@ -221,8 +222,8 @@ def _codes(
         )
         if not learn:
             raise ValueError(
-                f"{argument} must hold labels from 0 to {n_classes - 1} as long as the network knows no "
-                f"others, got {shown}; fit it, or set its classes"
+                f"{argument} must hold labels from 0 to {n_classes - 1} as long as the network knows "
+                f"no others, got {shown}; fit it, or set its classes"
             )
         if len(found) != n_classes:
             raise ValueError(

@@ -182,9 +182,9 @@ def predict(
     worth loading it. The engines agree to rounding.
     """
     compiled = sys.modules.get("clearprop.engines.compiled")
-    if compiled is None and len(X) * architecture.multiply_adds()[0] >= WORTH_LOADING:
-        if importlib.util.find_spec("numba") is not None:
-            compiled = importlib.import_module("clearprop.engines.compiled")
+    worth = compiled is None and len(X) * architecture.multiply_adds()[0] >= WORTH_LOADING
+    if worth and importlib.util.find_spec("numba") is not None:
+        compiled = importlib.import_module("clearprop.engines.compiled")
     if compiled is not None and _predicts_compiled(compiled, architecture):
         out: Array = compiled.CompiledEngine().predict(architecture, parameters, X, n_threads)
         return out

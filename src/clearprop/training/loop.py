@@ -241,8 +241,9 @@ class Training:
             raise ValueError(
                 "a network that is being trained cannot be trained a second time meanwhile"
             )
-        if self._latest is not None and np.array_equal(self.net.parameters, self.best_parameters):  # type: ignore[arg-type]
-            self.net.parameters[:] = self._latest
+        latest, best = self._latest, self.best_parameters
+        if latest is not None and best is not None and np.array_equal(self.net.parameters, best):
+            self.net.parameters[:] = latest
         self._latest = None
         if (
             self.history.stopped in ("early stopping", "converged", "no further descent")
@@ -328,8 +329,8 @@ class Training:
         if not self._moved and rate > 0 and not self._warned:
             self._warned = True
             warnings.warn(
-                f"epoch {state.epoch + 1} has changed no parameter: every gradient is zero; relu units may be "
-                "dead, or sigmoid ones saturated",
+                f"epoch {state.epoch + 1} has changed no parameter: every gradient is zero; relu units "
+                "may be dead, or sigmoid ones saturated",
                 stacklevel=2,
             )
         self._moved = False
