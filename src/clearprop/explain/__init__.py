@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from clearprop.explain import notation
 from clearprop.explain.document import Document
+from clearprop.explain.exercises import chains, delta_product_form, derivations
 from clearprop.explain.notation import NOTATIONS, Notation, equivalent_learning_rate, true_derivatives
 from clearprop.explain.nudge import Nudge, nudge
 from clearprop.explain.paths import Path, PathSum, path_sum
@@ -22,6 +23,9 @@ __all__ = [
     "Nudge",
     "Path",
     "PathSum",
+    "chains",
+    "delta_product_form",
+    "derivations",
     "equivalent_learning_rate",
     "explain",
     "explained",

@@ -74,7 +74,8 @@ def neurons(glyphs: Glyphs, layer: int, row: int = 0) -> list[int]:
     return chosen(glyphs.at(layer).delta[row], NEURONS)
 
 
-def _result(lhs: Expr) -> Expr:
+def stands_for(lhs: Expr) -> Expr:
+    """Return the number or matrix that a symbol stands for, or that it was not computed."""
     value = getattr(lhs, "value", None)
     return value if isinstance(value, Num | Mat) else Missing()
 
@@ -88,7 +89,7 @@ def _lines(
     result: Expr | None = None,
 ) -> list[Line]:
     """Return a formula's lines: symbols alone, and symbols, numbers, result."""
-    end = _result(lhs) if result is None else result
+    end = stands_for(lhs) if result is None else result
     in_numbers = substituted(sides[-1])
     alone = isinstance(in_numbers, Num | Mat)  # δ = 0.1 = 0.1 says it twice
     middle = () if has_symbols(in_numbers) or alone else (in_numbers,)
@@ -197,7 +198,7 @@ def cost(glyphs: Glyphs, row: int) -> list[Line]:
             for j in shown
         ]
         return _lines(lhs, Neg(_summed(terms, n)))
-    sides = (lhs, Fn(Sym(name), glyphs.a(last, None, row)), _result(lhs))
+    sides = (lhs, Fn(Sym(name), glyphs.a(last, None, row)), stands_for(lhs))
     return [Line(Relation(sides), form) for form in ("component", "numbers")]
 
 
@@ -229,7 +230,7 @@ def output_error(glyphs: Glyphs, last: int, j: int, row: int) -> list[Line]:
         if glyphs.notation.delta_sign == -1:
             parts = (Frac(y, a), Neg(parts[0]))
         return _lines(lhs, _product(_batch_scale(glyphs), Sum(parts)))
-    return [Line(Relation((lhs, _result(lhs))), form) for form in ("component", "numbers")]
+    return [Line(Relation((lhs, stands_for(lhs))), form) for form in ("component", "numbers")]
 
 
 def error(glyphs: Glyphs, layer: int, j: int, row: int) -> list[Line]:
@@ -397,14 +398,14 @@ def gradient_matrix(glyphs: Glyphs, layer: int) -> list[Line]:
         symbols = BigSum(glyphs.notation.batch_axis, product)
     lines = [
         Line(Relation((lhs, _product(scale, symbols))), "matrix"),
-        Line(Relation((lhs, in_numbers, _result(lhs))), "matrix"),
+        Line(Relation((lhs, in_numbers, stands_for(lhs))), "matrix"),
     ]
     if glyphs.has_bias(layer) and (glyphs.notation.delta_symbol or m > 1):
         lhs = glyphs.bias_gradient(layer)
         summed: Expr = d if m == 1 else BigSum(glyphs.notation.batch_axis, d)
         lines += [
             Line(Relation((lhs, _product(scale, summed))), "matrix"),
-            Line(Relation((lhs, _result(lhs))), "matrix"),
+            Line(Relation((lhs, stands_for(lhs))), "matrix"),
         ]
     return lines
 

@@ -116,7 +116,7 @@ class TextPrinter:
         for fact in document.facts:
             lines += self._wrapped(fact)
         for step in document.steps:
-            lines += self._step(step, form)
+            lines += self.step(step, form)
         if document.answers:
             lines += ["", "Key", "---"]
             key = [f"({each.number})\u00a0{self.inline(each.answer)}" for each in document.answers]
@@ -140,7 +140,8 @@ class TextPrinter:
         )
         return lines or [""]
 
-    def _step(self, step: Step, form: str | None) -> list[str]:
+    def step(self, step: Step, form: str | None = None) -> list[str]:
+        """Return the lines of one step, an empty one first; none if it has nothing in that form."""
         chosen = [line for line in step.lines if wanted(line, form)]
         if not chosen and step.lines:
             return []
