@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,7 +22,7 @@ from clearprop.explain.forms import Line
 from clearprop.explain.glyphs import Glyphs
 from clearprop.explain.notation import Notation
 from clearprop.explain.paths import check_index, one_sample
-from clearprop.explain.printers.text import TextPrinter
+from clearprop.explain.printers.text import WIDTH, TextPrinter
 
 if TYPE_CHECKING:
     from clearprop.network import Network
@@ -179,10 +180,9 @@ def derivations(net: Network, x: Any, y: Any, notation: str | Notation = "nielse
         out += ["", title]
         for line in lines:
             out += printer.formula(line.formula, line.label)
-    out += [
-        "",
-        *(f"* {note}." for note in document.footnotes(glyphs, (), 4) if note.startswith("Scale")),
-    ]
+    for note in document.footnotes(glyphs, (), 4):
+        if note.startswith("Scale"):
+            out += ["", *textwrap.wrap(f"{note}.", WIDTH)]
     return "\n".join(line.rstrip() for line in out[1:]) + "\n"
 
 
