@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pytest
 import clearprop as cp
 from clearprop.cli import app, inspect, model, pictures
 from clearprop.gradient_check import GradientCheck
+from data_files import idx_set, write_idx_folder
 
 COMMAND = [sys.executable, "-m", "clearprop"]
 NUMPY = ("--engine", "numpy")  # nothing to compile
@@ -282,7 +284,8 @@ def test_predictions_are_the_same_on_standard_output_in_csv_and_in_parquet(digit
 def test_a_prediction_that_fails_leaves_the_old_file(digits, clearprop, monkeypatch):
     from clearprop.cli import apply
 
-    Path("p.csv").write_text("old")
+    old = "row,prediction\n0,1\n"
+    Path("p.csv").write_text(old)
 
     def fail(net, X, file):
         file.write("half")
@@ -291,10 +294,190 @@ def test_a_prediction_that_fails_leaves_the_old_file(digits, clearprop, monkeypa
     monkeypatch.setattr(apply, "_write_csv", fail)
     code, _, err = clearprop("predict", digits[0], "digits", "--output", "p.csv")
     assert (code, err) == (1, "clearprop: No space left on device\n")
-    assert (os.listdir(), Path("p.csv").read_text()) == (["p.csv"], "old")
+    assert (os.listdir(), Path("p.csv").read_text()) == (["p.csv"], old)
+
+
+# Nothing is overwritten that would be missed
+
+
+@pytest.fixture
+def flowers(here):
+    """Write tables, other names of them, a folder of images, a configuration and a model."""
+    iris = cp.data.load("iris")
+    X, Y = iris.train
+    rows = [",".join([*map(str, x), iris.classes[y]]) for x, y in zip(X, Y, strict=True)]
+    (here / "t.csv").write_text("\n".join(["a,b,c,d,label", *rows]))
+    (here / "v.csv").write_text("\n".join(["a,b,c,d,label", *rows[::2]]))
+    os.link("t.csv", "hard")
+    os.symlink("t.csv", "soft")
+    os.symlink("none.yet", "dangling")
+    write_idx_folder(here / "images", idx_set())
+    (here / "run.toml").write_text("epochs = 2\n")
+    net = cp.Network([4, 3], seed=0)
+    net.classes, net.feature_names = iris.classes, ("a", "b", "c", "d")
+    net.about = {"task": "classification", "target": "label"}
+    net.save("m.csv")
+    return here
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links")
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("train t.csv --log t.csv", "DATA and --log must be two files, got t.csv for both"),
+        ("train t.csv --log ./t.csv", "DATA and --log must be two files, got t.csv and ./t.csv, one"),
+        ("train t.csv --log hard", "DATA and --log must be two files"),
+        ("train soft.csv --log v.csv", "DATA and --log must be two files"),
+        ("train t.csv --output soft", "DATA and --output must be two files"),
+        ("train t.csv --checkpoint t.csv --resume", "DATA and --checkpoint must be two files"),
+        ("train t.csv --validation v.csv --log v.csv", "--validation and --log must be two files"),
+        ("train t.csv --config run.toml --log run.toml", "--config and --log must be two files"),
+        ("train t.csv --checkpoint n --log n", "--log and --checkpoint must be two files"),
+        ("train t.csv --checkpoint dangling --log none.yet", "--log and --checkpoint must be two"),
+        ("train t.csv --output n --log ./n", "--output and --log must be two files"),
+        ("train t.csv --log t.safetensors", "--output and --log must be two files"),
+        (
+            "train images --log images/train-labels-idx1-ubyte",
+            "--log must be no file of the folder DATA, got images/train-labels-idx1-ubyte",
+        ),
+        ("predict m.csv t.csv --output t.csv", "DATA and --output must be two files"),
+        ("predict m.csv t.csv --output m.csv", "MODEL and --output must be two files"),
+    ],
+)
+def test_a_file_that_is_read_or_written_already_is_not_written(arguments, told, clearprop, flowers):
+    os.symlink("v.csv", "soft.csv")
+    before = contents(flowers)
+    quick = QUICK if arguments.startswith("train") else ()
+    code, out, err = clearprop(*arguments.split(), *quick)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"clearprop: {told}")
+    assert err.count("\n") == 1
+    assert contents(flowers) == before
+
+
+@pytest.mark.parametrize(
+    "text", ["epoch\n1\n", "notes", "epoch,cost,price\n1,2,3\n", '"', "\n", "a,b\n1,2\n"]
+)
+def test_a_log_overwrites_nothing_but_a_history(text, clearprop, here):
+    Path("log.csv").write_text(text)
+    code, _, err = clearprop("train", "iris", "--log", "log.csv", *QUICK)
+    assert (code, Path("log.csv").read_text()) == (2, text)
+    assert err == (
+        "clearprop: --log log.csv exists and holds no history; another name keeps what it holds\n"
+    )
+    assert os.listdir() == ["log.csv"]
+
+
+def test_a_log_overwrites_an_earlier_history_and_an_empty_file(clearprop, here):
+    Path("log.csv").touch()
+    for epochs in (1, 3):
+        run = ("train", "iris", "--log", "log.csv", "--epochs", epochs, *NUMPY)
+        assert clearprop(*run)[0] == 0
+        assert len(Path("log.csv").read_text().splitlines()) == 1 + epochs
+    assert clearprop("train", "diabetes", "--log", "log.csv", *QUICK)[0] == 0
+    assert clearprop("train", "iris", "--log", os.devnull, *QUICK)[0] == 0
+
+
+@pytest.mark.parametrize("name", ["p.csv", "p.parquet", "P.PARQUET"])
+def test_predictions_overwrite_nothing_but_predictions(name, clearprop, flowers):
+    import pyarrow
+    from pyarrow import parquet
+
+    run = ("predict", "m.csv", "t.csv", "--output", name)
+    if name.endswith("csv"):
+        foreign = [b"notes", b"row,price\n1,2\n", b"row,prediction,price\n0,1,2\n", b"\xff\xfe"]
+    else:
+        parquet.write_table(pyarrow.table({"row": [0], "price": [1.5]}), name)
+        foreign = [Path(name).read_bytes(), b"notes"]
+    for content in foreign:
+        Path(name).write_bytes(content)
+        code, _, err = clearprop(*run)
+        assert (code, Path(name).read_bytes()) == (2, content)
+        assert err.startswith(f"clearprop: --output {name} exists and holds no predictions")
+    Path(name).write_bytes(b"")
+    assert clearprop(*run)[0] == 0
+    first = Path(name).read_bytes()
+    assert first
+    assert clearprop(*run)[0] == 0
+    assert Path(name).read_bytes() == first
+
+
+def test_predictions_of_several_quantities_overwrite_their_own(clearprop, here):
+    cp.Network([2, 2], output="identity", cost="quadratic", seed=0).save("m.safetensors")
+    np.savez("x.npz", X=np.ones((3, 2)))
+    for _ in range(2):
+        assert clearprop("predict", "m.safetensors", "x.npz", "--output", "p.csv")[0] == 0
+    assert Path("p.csv").read_text().startswith("row,prediction_1,prediction_2\n")
+
+
+# Labels that a model does not know
+
+
+def test_rows_of_unknown_labels_count_as_wrong_and_are_told(clearprop, flowers):
+    assert clearprop("train", "t.csv", "--seed", 0, "--validation", 0, *NUMPY)[0] == 0
+    whole = json.loads(clearprop("evaluate", "t.safetensors", "t.csv", "--json")[1])
+    assert "n_unknown" not in whole
+    rows = Path("t.csv").read_text().splitlines()
+    strange = [*rows, "1,2,3,4,tulip", "1,2,3,4,rose", "1,2,3,4,rose"]
+    Path("u.csv").write_text("\n".join(strange))
+    code, out, err = clearprop("evaluate", "t.safetensors", "u.csv", "--json")
+    told = json.loads(out)
+    assert code == 0
+    assert (told["n_samples"], told["n_unknown"]) == (123, 3)
+    assert told["cost"] == pytest.approx(whole["cost"])
+    assert told["accuracy"] == pytest.approx(whole["accuracy"] * 120 / 123)
+    assert err == (
+        "clearprop: 3 rows have labels the model does not know ('rose', 'tulip'): counted as wrong; "
+        "the cost is over the other 120\n"
+    )
+    _, out, _ = clearprop("evaluate", "t.safetensors", "u.csv")
+    assert "n_unknown   3" in out
+    Path("one.csv").write_text("a,b,c,d,label\n1,2,3,4,tulip\n")
+    code, out, err = clearprop("evaluate", "t.safetensors", "one.csv", "--json")
+    told = json.loads(out)
+    assert (code, told["accuracy"], told["cost"]) == (0, 0.0, None)
+    assert "1 row has a label the model does not know ('tulip')" in err
+    assert "cost        none" in clearprop("evaluate", "t.safetensors", "one.csv")[1]
+    assert clearprop("check", "t.safetensors", "u.csv")[0] == 2  # a gradient needs every target
+
+
+def test_a_model_of_numbers_is_evaluated_on_rows_of_a_single_label(clearprop, here):
+    net = cp.Network([2, 3], seed=0)
+    net.classes = (0, 1, 2)
+    net.save("m.safetensors")
+    X = np.random.default_rng(0).normal(size=(20, 2))
+    label = int(np.bincount(net.classify(X)).argmax())
+    rows = [f"{a},{b},{label}" for a, b in X]
+    Path("t.csv").write_text("\n".join(["a,b,label", *rows]))
+    code, out, _ = clearprop("evaluate", "m.safetensors", "t.csv", "--json")
+    assert code == 0
+    assert json.loads(out)["accuracy"] == pytest.approx((net.classify(X) == label).mean())
+    Path("t.csv").write_text("\n".join(["a,b,label", *rows, "1,1,7"]))
+    told = json.loads(clearprop("evaluate", "m.safetensors", "t.csv", "--json")[1])
+    assert told["n_unknown"] == 1
 
 
 # info and check
+
+
+def test_info_says_that_a_checkpoint_speaks_standardized_targets(clearprop):
+    clearprop("train", "diabetes", "--checkpoint", "run.ckpt", *QUICK)
+    _, out, _ = clearprop("info", "run.ckpt")
+    assert "outputs         standardized, as in training" in out
+    assert "cp.load does not" in out
+    assert json.loads(clearprop("info", "run.ckpt", "--json")[1])["standardized_outputs"] is True
+    assert "standardized" not in clearprop("info", "diabetes.safetensors")[1]
+    told = json.loads(clearprop("info", "diabetes.safetensors", "--json")[1])
+    assert (told["standardized_outputs"], "options" in told["about"]) == (False, False)
+
+
+def test_a_curve_in_other_units_than_the_result_says_so(clearprop):
+    assert "training cost, standardized" in clearprop("train", "diabetes", "--seed", 0, *QUICK)[1]
+    assert "standardized" not in clearprop("train", "iris", "--seed", 0, *QUICK)[1]
 
 
 def test_info_tells_a_model_and_a_checkpoint_apart(clearprop):
@@ -576,7 +759,89 @@ def test_resume_refuses_what_would_make_another_run(clearprop):
         assert "run.ckpt cannot be resumed with other settings" in err
 
 
+def test_resume_names_the_options_that_differ_and_allows_four(clearprop, flowers):
+    run = ("train", "t.csv", "--checkpoint", "run.ckpt", "--resume", "--seed", 0, *NUMPY)
+    assert clearprop(*run, "--epochs", 2, "--checkpoint-every", "2epochs")[0] == 0
+    before = Path("run.ckpt").read_bytes()
+    for options, told in (
+        ("", "--checkpoint-every is 1epoch, was 2epochs"),
+        ("--checkpoint-every 5s", "--checkpoint-every is 5s, was 2epochs"),
+        (
+            "--checkpoint-every 2epochs --validation 0.5",
+            "--validation is 0.5, was 0.2",
+        ),
+        (
+            "--checkpoint-every 2epochs --validation v.csv",
+            "--validation is other data, was 0.2",
+        ),
+    ):
+        code, out, err = clearprop(*run, *options.split(), "--epochs", 3)
+        assert (code, out) == (2, "")
+        assert err == f"clearprop: run.ckpt cannot be resumed with other settings: {told}\n"
+    assert Path("run.ckpt").read_bytes() == before
+    free = ("--epochs", 3, "--output", "o.safetensors", "--log", "log.csv", "--threads", 1)
+    same = ("--checkpoint-every", "2 epochs", "--validation", "0.20")  # as it was, in other words
+    code, _, err = clearprop(*run, *free, *same)
+    assert code == 0
+    assert "resumed at epoch 2" in err
+    assert cp.load("o.safetensors").epochs_trained == 3
+
+
+def test_resume_names_another_target_and_task(clearprop, here):
+    rows = [f"{i % 5},{i % 3},{i % 2}" for i in range(30)]
+    (here / "t.csv").write_text("\n".join(["a,b,label", *rows]))
+    run = ("train", "t.csv", "--checkpoint", "run.ckpt", "--resume", *QUICK)
+    assert clearprop(*run)[0] == 0
+    _, _, err = clearprop(*run, "--target", "a", "--task", "regression")
+    assert err == (
+        "clearprop: run.ckpt cannot be resumed with other settings: --task is regression, was "
+        "classification; --target is a, was label\n"
+    )
+
+
+def test_a_checkpoint_begun_in_python_is_resumed_by_its_settings_alone(clearprop):
+    run = ("train", "iris", "--checkpoint", "run.ckpt", "--resume", *QUICK)
+    clearprop(*run)
+    _, metadata = cp.checkpoint.read_tensors("run.ckpt")
+    del metadata["about"]["options"]
+    hostile("run.ckpt", about=metadata["about"])
+    assert clearprop(*run, "--epochs", 3, "--checkpoint-every", "2s")[0] == 0
+
+
 # Terminals, or none
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device that is always full")
+def test_standard_error_that_cannot_be_written_stops_nothing(tmp_path):
+    (tmp_path / "t.csv").write_text("a,y\n1,x\n2,z\n3,x\n4,z\n")
+    train = shlex.join([*COMMAND, "train", "t.csv", "--batch-size", "99", "--seed", "1", *QUICK])
+    evaluate = shlex.join([*COMMAND, "evaluate", "t.safetensors", "t.csv", "--json"])
+    for command, told in ((train, "saved  "), (evaluate, '"accuracy"')):
+        for full in ("/dev/full", "&-"):
+            done = subprocess.run(
+                f"{command} 2>{full}", shell=True, cwd=tmp_path, capture_output=True, timeout=120
+            )
+            assert (done.returncode, done.stderr) == (0, b"")
+            assert told in done.stdout.decode()
+            assert "clearprop: " not in done.stdout.decode()  # what has no reader is no result
+            assert "epoch 2/2" not in done.stdout.decode()
+    assert cp.load(tmp_path / "t.safetensors").epochs_trained == 2
+    failing = shlex.join([*COMMAND, "info", "nothing"])
+    assert subprocess.run(f"{failing} 2>/dev/full", shell=True, cwd=tmp_path).returncode == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes")
+def test_a_terminal_that_goes_away_costs_no_work(tmp_path):
+    (tmp_path / "t.csv").write_text("a,y\n1,x\n2,z\n3,x\n4,z\n")
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [*COMMAND, "train", "t.csv", *QUICK]
+    done = subprocess.run(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=writing, env=environment(), timeout=120
+    )
+    os.close(writing)
+    assert done.returncode == 0
+    assert cp.load(tmp_path / "t.safetensors").epochs_trained == 2
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes")

@@ -16,7 +16,9 @@ import typer
 from numpy.typing import NDArray
 
 import clearprop as cp
-from clearprop.cli import errors, model, terminal
+from clearprop.cli import errors, files, model, terminal
+from clearprop.data import Dataset
+from clearprop.data.dataset import some
 
 _ROWS = 1024  # predicted and printed together
 
@@ -54,17 +56,29 @@ def evaluate(
     Example: clearprop evaluate digits.safetensors digits --json
     """
     net = model.load_model(model_file)
-    dataset = model.load_data(net, data, target)
+    dataset, known = model.load_with_strangers(net, data, target)
     X, Y = dataset.part(part)
     name = model.part_name(dataset, part)
     if name == "all" and dataset.X_test is None and net.about.get("data") == dataset.source:
         errors.say(f"note: {model_file} was trained on rows of {dataset.source}")
     result = {"part": name, "n_samples": len(X), **model.measure(net, X, Y)}
+    if known is not None and (n := int(np.count_nonzero(known <= Y))):
+        result["n_unknown"] = n
+        _say_unknown(n, dataset, known, Y)
     if as_json:
         terminal.print_json(result)
         return
     for key, value in result.items():
-        print(f"{key:<12}{value if isinstance(value, str | int) else format(value, '.6g')}")
+        shown = value if isinstance(value, str | int) else format(value, ".6g")
+        print(f"{key:<12}{'none' if shown == 'nan' else shown}")
+
+
+def _say_unknown(n: int, dataset: Dataset, known: int, Y: NDArray[Any]) -> None:
+    """Say which labels were counted as wrong, and what the cost is over."""
+    rows = "1 row has a label" if n == 1 else f"{n:,} rows have labels"
+    names = some([(dataset.classes or ())[number] for number in np.unique(Y[known <= Y])])
+    cost = "no row is left for a cost" if n == len(Y) else f"the cost is over the other {len(Y) - n:,}"
+    errors.say(f"{rows} the model does not know ({names}): counted as wrong; {cost}")
 
 
 def predict(
@@ -81,6 +95,7 @@ def predict(
 
     Example: clearprop predict digits.safetensors digits --output predictions.csv
     """
+    files.refuse_same({"MODEL": model_file, "DATA": data}, {"--output": output})
     net = model.load_model(model_file)
     dataset = model.load_data(net, data, need_target=False)
     X = dataset.inputs(part)
@@ -136,6 +151,7 @@ def _write(net: cp.Network, X: NDArray[Any], path: str) -> None:
         raise ValueError(f"--output must be a file, {path} is a folder")
     if not os.path.isdir(os.path.dirname(target)):
         raise ValueError(f"--output {path}: there is no folder {os.path.dirname(target)}")
+    files.check_predictions(path)
     descriptor, temporary = tempfile.mkstemp(ending, ".clearprop-", os.path.dirname(target))
     os.close(descriptor)
     try:

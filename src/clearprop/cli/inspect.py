@@ -70,6 +70,14 @@ def _facts(net: cp.Network) -> list[tuple[str, str]]:
     if about.get("image_shape"):
         facts.append(("images", " x ".join(map(str, about["image_shape"]))))
     facts.append(("scaling", "none" if net.scaling is None else "kept in the model: give it raw data"))
+    if model.is_standardized(net):
+        facts.append(
+            (
+                "outputs",
+                "standardized, as in training: predict and evaluate give the target's own units, "
+                "cp.load does not",
+            )
+        )
     rows = f", on {about['n_samples']:,} rows" if isinstance(about.get("n_samples"), int) else ""
     facts.append(("trained", f"{net.epochs_trained:,} epochs, {net.steps_trained:,} steps{rows}"))
     if isinstance(about.get("result"), dict):
@@ -129,6 +137,7 @@ def _described(
         "n_parameters": net.n_parameters,
         "dtype": net.dtype,
         "scaling": net.scaling is not None,
+        "standardized_outputs": model.is_standardized(net),
         "classes": None if net.classes is None else list(net.classes),
         "feature_names": None if net.feature_names is None else list(net.feature_names),
         "about": net.about,

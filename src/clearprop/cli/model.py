@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 
 import clearprop as cp
 from clearprop import checkpoint
-from clearprop.data import Dataset, Schema
+from clearprop.data import BUILT_IN, Dataset, Schema
 from clearprop.data.dataset import Label
+from clearprop.data.files import local_path
+from clearprop.data.loading import TABLES
 
 _UNITS = "target_units"  # in `about`, while a network still predicts standardized targets
+OPTIONS = "options"  # in `about`, while a training may be resumed
 _NARROW = 1e4  # a mean so many deviations from 0 is more than float32 can hold beside them
 
 
@@ -145,26 +148,73 @@ def load_data(
         As in `data.load`.
     """
     schema = schema_of(net)
+    dataset = _read(source, schema, target, need_target)
+    return dataset.conform(_named(net, schema, dataset))
+
+
+def load_with_strangers(
+    net: cp.Network, source: str, target: str | None = None
+) -> tuple[Dataset, int | None]:
+    """Return a data set as in `load_data`, and how many classes the network knows (or None).
+
+    Labels that it does not know get the numbers from there on.
+    """
+    schema = schema_of(net)
+    dataset = _read(source, schema, target, True)
+    schema = _named(net, schema, dataset)
+    if schema.classes is None or dataset.classes is None:
+        return dataset.conform(schema), None
+    known = {str(label) for label in schema.classes}  # as `conform` looks labels up
+    strangers = tuple(label for label in dataset.classes if str(label) not in known)
+    whole = dataclasses.replace(schema, classes=(*schema.classes, *strangers))
+    return dataset.conform(whole), len(schema.classes)
+
+
+def _read(source: str, schema: Schema, target: str | None, need_target: bool) -> Dataset:
+    """Return a data set with the labels that it has itself."""
+    path = local_path(source)
+    if source not in BUILT_IN and path.is_file():
+        # Not `load`, for which a target of one label is nothing to learn: it can be evaluated.
+        name = path.name.lower()
+        if name.endswith(".npz") and target is None:
+            return cp.data.read_npz(path, task=schema.task, need_target=need_target)
+        for ending, read in TABLES.items():
+            if name.endswith(ending):
+                needed = need_target or target is not None
+                column = target or schema.target
+                return read(path, target=column, task=schema.task, need_target=needed)
+    return cp.data.load(source, target=target, need_target=need_target)
+
+
+def _named(net: cp.Network, schema: Schema, dataset: Dataset) -> Schema:
+    """Return what a network expects, with the data's names of classes if it has only numbers."""
     numbered = net.classes is None or net.classes == tuple(range(len(net.classes)))
-    if not numbered or schema.classes is None:
-        return cp.data.load(source, schema=schema, target=target, need_target=need_target)
-    dataset = cp.data.load(
-        source, target=target or schema.target, task=schema.task, need_target=need_target
-    )
     names = dataset.classes or ()
-    if len(names) == len(schema.classes) and not any(str(name).isdecimal() for name in names):
-        # The network knows numbers only: those of the names, in their order, are meant.
-        schema = dataclasses.replace(schema, classes=names)
-    return dataset.conform(schema)
+    if not numbered or schema.classes is None or len(names) != len(schema.classes):
+        return schema
+    if any(str(name).isdecimal() for name in names):
+        return schema
+    return dataclasses.replace(schema, classes=names)  # the numbers of the names, in their order
 
 
 def measure(net: cp.Network, X: NDArray[Any], Y: NDArray[Any]) -> dict[str, float]:
-    """Return cost and accuracy, or cost, mae, rmse and r2, of a network in raw units."""
+    """Return cost and accuracy, or cost, mae, rmse and r2, of a network in raw units.
+
+    Class numbers beyond the network's count as wrong; the cost is over the other rows, NaN without any.
+    """
     outputs = outputs_of(net)
+    n = len(Y)
+    if outputs.classes is not None:
+        known = len(outputs.classes) > Y
+        if not known.all():
+            X, Y = X[known], Y[known]
+        if not len(Y):
+            return {"cost": float("nan"), "accuracy": 0.0}
     inputs, targets = net.inputs(X), net.targets(outputs.encode(Y))
     a, cost = net.evaluate_prepared(inputs, targets, None)
     if outputs.classes is not None:
-        return {"cost": cost, "accuracy": cp.metrics.accuracy(a, targets)}
+        accuracy = cp.metrics.accuracy(a, targets)
+        return {"cost": cost, "accuracy": accuracy if len(Y) == n else accuracy * len(Y) / n}
     return {"cost": cost} | {
         name: cp.metrics.METRICS[name](a, targets) for name in ("mae", "rmse", "r2")
     }

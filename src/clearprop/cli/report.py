@@ -31,6 +31,7 @@ def show(
     result: dict[str, Any],
     saved: str,
     summary: str,
+    standardized: bool = False,
 ) -> None:
     """Show how a training went, on standard output.
 
@@ -46,13 +47,15 @@ def show(
         The model's file.
     summary : str
         A line about the training.
+    standardized : bool
+        Whether the history is that of standardized targets.
     """
     part, X, Y = _part_to_measure(dataset, held)
     console = terminal.console()
     wide = terminal.is_wide(console)
     _say_result(console, part, result, len(X), net)
     _line(console, "trained", summary)
-    _show_curve(console, history, wide)
+    _show_curve(console, history, wide, standardized)
     if dataset.image_shape is not None:
         _show_wrong(console, net, X, Y, dataset.image_shape, part, wide)
     console.print()
@@ -97,7 +100,7 @@ def _say_result(console: Console, part: str, result: dict[str, Any], n: int, net
     _line(console, f"{part} cost", f"{result['cost']:.4g}  ({net.architecture.cost.name})")
 
 
-def _show_curve(console: Console, history: cp.History, wide: bool) -> None:
+def _show_curve(console: Console, history: cp.History, wide: bool, standardized: bool) -> None:
     if len(history) < 2:
         return
     panels = []
@@ -118,7 +121,10 @@ def _show_curve(console: Console, history: cp.History, wide: bool) -> None:
         ]
         if lines:
             only = f"validation {title}" if lines[0].dashed else f"training {title}"
-            panels.append((only if len(lines) == 1 else title, lines))
+            shown = only if len(lines) == 1 else title
+            if standardized and title == "cost":  # the cost above it is in the target's units
+                shown += ", standardized"
+            panels.append((shown, lines))
     width = min(console.width, _WIDEST)
     beside = width >= _SIDE_BY_SIDE and len(panels) > 1
     each = min((width - 3) // 2 if beside else width - 1, 57)

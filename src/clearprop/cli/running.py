@@ -9,7 +9,7 @@ from pathlib import Path
 
 import clearprop as cp
 from clearprop import Training
-from clearprop.cli import errors, model, report, setup
+from clearprop.cli import errors, files, model, report, setup
 from clearprop.cli.setup import Options, Pair
 from clearprop.data import Dataset
 
@@ -18,9 +18,13 @@ _LOG_SECONDS = 1.0  # between two writings of the log
 
 def run(options: Options) -> int:
     """Train as the options say; return the exit code."""
+    refuse_same(options, options.output)
+    files.check_log(options.log)
     resumes = check_checkpoint(options)
     dataset = cp.data.load(options.data, target=options.target, task=options.task)
     output = check_output(options, dataset.name)
+    if resumes:
+        setup.check_resumed(options, dataset)
     seed = setup.choose_seed(options)
     (X, Y), held, note = setup.split(options, dataset, seed)
     net, outputs = setup.make_network(options, dataset, X, Y, seed)
@@ -43,6 +47,7 @@ def run(options: Options) -> int:
     if ended:
         say_interrupted(options, training)
         return ended
+    del net.about[model.OPTIONS]  # nothing more is to be resumed
     return finish(model.in_raw_units(net), training, dataset, held, output)
 
 
@@ -67,7 +72,8 @@ def finish(
     if history.stopped:
         summary += f" ({history.stopped})"
     summary += f", seed {net.seed}"
-    report.show(net, history, dataset, held, result, output, summary)
+    standardized = model.is_standardized(training.net)
+    report.show(net, history, dataset, held, result, output, summary, standardized)
     return 0
 
 
@@ -78,6 +84,21 @@ def say_interrupted(options: Options, training: Training) -> None:
         errors.say(f"{where}; the same command with --resume goes on from {options.checkpoint}")
     else:
         errors.say(f"{where}; nothing was saved (with --checkpoint FILE a run can be gone on with)")
+
+
+def refuse_same(options: Options, output: str | None) -> None:
+    """Make sure that no file is written which is another of the run's files too.
+
+    Raises
+    ------
+    ValueError
+        Naming both options.
+    """
+    validation = None if setup.is_fraction(options.validation) else options.validation
+    files.refuse_same(
+        {"DATA": options.data, "--validation": validation, "--config": options.config},
+        {"--output": output, "--log": options.log, "--checkpoint": options.checkpoint},
+    )
 
 
 def check_checkpoint(options: Options) -> bool:
@@ -119,9 +140,7 @@ def check_output(options: Options, name: str) -> str:
         raise ValueError(f"--output {path}: there is no folder {folder}")
     if not os.access(folder, os.W_OK):
         raise ValueError(f"--output {path}: the folder {folder} cannot be written to")
-    checkpoint = options.checkpoint and model.expanded(options.checkpoint)
-    if checkpoint and os.path.realpath(checkpoint) == os.path.realpath(path):
-        raise ValueError(f"--output and --checkpoint must be two files, got {path} for both")
+    refuse_same(options, path)
     if os.path.lexists(path) and not model.is_own_model(path):
         raise ValueError(f"{path} exists and is no clearprop model; --output names another file")
     return path

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 import clearprop as cp
 from clearprop import optimizers, randomness
-from clearprop.cli import model
+from clearprop.cli import model, terminal
 from clearprop.data import Dataset
 
 Pair = tuple[NDArray[Any], NDArray[Any]]
@@ -50,6 +50,7 @@ class Options:
     checkpoint: str | None
     checkpoint_every: str
     resume: bool
+    config: str | None
 
 
 def choose_seed(options: Options) -> int:
@@ -66,10 +67,9 @@ def choose_seed(options: Options) -> int:
 def split(options: Options, dataset: Dataset, seed: int) -> tuple[Pair, Pair | None, str]:
     """Return the rows to train on, those to validate on or None, and a note on them."""
     X, Y = dataset.train
-    fraction = _fraction(options.validation)
-    if options.validation is None and dataset.X_test is None and len(X) >= _FEWEST:
-        fraction = _HELD_OUT
-    if options.validation is not None and fraction is None:
+    fraction = _held_out(options, dataset)
+    if fraction is None:
+        assert options.validation is not None
         other = cp.data.load(options.validation, schema=dataset.schema)
         return (X, Y), other.test, f"validated on {len(other.test[0]):,} rows of {other.source}"
     if not fraction:
@@ -79,6 +79,59 @@ def split(options: Options, dataset: Dataset, seed: int) -> tuple[Pair, Pair | N
     if options.validation is None:
         note += " (--validation 0 trains on all)"
     return (X[rows], Y[rows]), (X[held], Y[held]), note
+
+
+def _held_out(options: Options, dataset: Dataset) -> float | None:
+    """Return the fraction of the rows that is held out; None where other data are validated on."""
+    if options.validation is not None:
+        return _fraction(options.validation)
+    return _HELD_OUT if dataset.X_test is None and len(dataset.X_train) >= _FEWEST else 0.0
+
+
+def compared(options: Options, dataset: Dataset) -> dict[str, Any]:
+    """Return the options that a training's settings do not hold, but that a resumed run must share."""
+    fraction = _held_out(options, dataset)
+    return {
+        "checkpoint-every": "".join(options.checkpoint_every.split()),
+        "validation": "other data" if fraction is None else fraction,  # which data, their rows tell
+    }
+
+
+def check_resumed(options: Options, dataset: Dataset) -> None:
+    """Hold the options against those with which the checkpoint was begun.
+
+    The library holds its own settings against the checkpoint's; here is what it does not see.
+
+    Raises
+    ------
+    ValueError
+        Naming each that differs.
+    """
+    assert options.checkpoint is not None
+    about = cp.load(model.expanded(options.checkpoint)).about
+    then = about.get(model.OPTIONS)
+    if not isinstance(then, dict):  # begun from Python
+        return
+    now = compared(options, dataset) | {"task": dataset.task, "target": dataset.target}
+    then = then | {name: about.get(name) for name in ("task", "target")}
+    different = [
+        f"--{name} is {_told(value)}, was {_told(then[name])}"
+        for name, value in now.items()
+        if name in then and then[name] != value
+    ]
+    if different:
+        raise ValueError(
+            f"{options.checkpoint} cannot be resumed with other settings: {'; '.join(different)}"
+        )
+
+
+def _told(value: Any) -> str:
+    return "not given" if value is None else terminal.plain(value)[:80]
+
+
+def is_fraction(validation: str | None) -> bool:
+    """Return whether ``--validation`` was a fraction, not data."""
+    return _fraction(validation) is not None
 
 
 def _fraction(text: str | None) -> float | None:
@@ -115,6 +168,7 @@ def make_network(
         "target": dataset.target,
         "image_shape": dataset.image_shape and list(dataset.image_shape),
         "n_samples": len(X),
+        model.OPTIONS: compared(options, dataset),
     } | model.describe_units(outputs)
     return net, outputs
 

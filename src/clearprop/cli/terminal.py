@@ -5,14 +5,51 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
+class Unfailing:
+    """A stream whose failures stop nothing: its disk may be full, its reader gone.
+
+    Parameters
+    ----------
+    stream : text file or None
+        What is written to, if anything. Without it, ``print(file=sys.stderr)`` would go to standard
+        output, among the results.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self.given = stream
+        self._stream = open(os.devnull, "w") if stream is None else stream  # noqa: SIM115 - see close
+
+    def write(self, text: str) -> int:
+        """Write a text, or do without it."""
+        with contextlib.suppress(OSError, ValueError):
+            return self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, as far as that goes."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def close(self) -> None:
+        """Close what was opened here."""
+        if self.given is None:
+            self._stream.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 def prepare() -> None:
-    """Make both streams able to print anything, in ASCII where the locale asks for no more."""
+    """Make both streams able to print anything, in ASCII where the locale asks for no more.
+
+    Standard error, where nothing is told that the work depends on, cannot fail from here on.
+    """
     plain = _plain_locale()
     for stream in (sys.stdout, sys.stderr):
         if not hasattr(stream, "reconfigure"):
@@ -21,6 +58,8 @@ def prepare() -> None:
             stream.reconfigure(encoding="ascii", errors="backslashreplace")
         else:
             stream.reconfigure(errors="backslashreplace")
+    if not isinstance(sys.stderr, Unfailing):
+        sys.stderr = cast(TextIO, Unfailing(sys.stderr))
 
 
 def _plain_locale() -> bool:
@@ -66,10 +105,12 @@ def _strict(value: Any) -> Any:
 
 def let_go() -> None:
     """Keep the interpreter from complaining about a reader that has gone, when it ends."""
-    for stream in (sys.stdout, sys.stderr):
+    if isinstance(sys.stderr, Unfailing):
+        unfailing, sys.stderr = sys.stderr, sys.stderr.given
+        unfailing.close()
+    for stream in filter(None, (sys.stdout, sys.stderr)):
         try:
-            if stream is not None:
-                stream.flush()
+            stream.flush()
         except (OSError, ValueError):
             with contextlib.suppress(OSError, ValueError):
                 nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -132,6 +132,7 @@ def train(
 ) -> None:
     """Train a network on DATA, save it, and show what it learned."""
     given = {name: value for name, value in locals().items() if name not in ("context", "config_file")}
+    given["config"] = None if config_file is None else str(config_file)
     code = running.run(Options(**given))
     raise typer.Exit(code)
 
