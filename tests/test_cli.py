@@ -346,6 +346,7 @@ def contents(folder):
         ),
         ("predict m.csv t.csv --output t.csv", "DATA and --output must be two files"),
         ("predict m.csv t.csv --output m.csv", "MODEL and --output must be two files"),
+        ("explain m.csv t.csv --output hard", "DATA and --output must be two files"),
     ],
 )
 def test_a_file_that_is_read_or_written_already_is_not_written(arguments, told, clearprop, flowers):

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import clearprop as cp
-from clearprop.cli import model, terminal
+from clearprop.cli import files, model, terminal
 from clearprop.cli.apply import DataArgument, ModelArgument, Part, PartOption, TargetOption
 
 
@@ -43,6 +43,7 @@ def explain(
     """
     if format is Format.html:
         raise ValueError("--format html comes with the page, which is not part of this version yet")
+    files.refuse_same({"MODEL": model_file, "DATA": data}, {"--output": output})
     net = model.load_model(model_file)
     dataset = model.load_data(net, data, target)
     X, Y = dataset.part(part)
