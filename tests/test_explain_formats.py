@@ -309,6 +309,24 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("format", ["text", "latex", "mathml", "json"])
+def test_hostile_names_of_functions_are_inert(format):
+    cost = cp.Cost(
+        "evil\x1b[31m\\input{x}</math>",
+        lambda a, y: ((a - y) ** 4).sum(axis=1),
+        lambda a, y: 4 * (a - y) ** 3,
+    )
+    activation = cp.Activation("<b>{", np.tanh, lambda z: 1 - np.tanh(z) ** 2)
+    net = cp.Network([2, 3, 2], activation=activation, cost=cost, seed=0)
+    text = cp.explain(net, [[1.0, 2.0]], [[0.0, 1.0]], format=format)
+    assert "\x1b" not in text
+    if format == "mathml":
+        ET.fromstring(text)
+    if format == "latex":
+        assert_balanced(text)
+        assert r"\input{" not in text
+
+
+@pytest.mark.parametrize("format", ["text", "latex", "mathml", "json"])
 def test_hostile_names_are_inert(format):
     net, X, Y = problem((len(HOSTILE), 3, 2), cost="cross_entropy")
     net.feature_names, net.classes = tuple(HOSTILE), (HOSTILE[0], HOSTILE[1])

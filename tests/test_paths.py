@@ -114,6 +114,18 @@ def test_many_paths_take_few_steps(sizes, n_paths, monkeypatch):
     assert sizes_found == sorted(sizes_found, reverse=True)
 
 
+def test_factors_that_do_not_fit_on_a_line_are_counted():
+    net, x, y = problem((4, 5, 5, 5, 5, 3), cost="cross_entropy")
+    found = cp.path_sum(net, x, y, 0, 1, 2)
+    lines = [line for line in str(found).splitlines() if " > " in line]
+    assert len(lines) == 20
+    for line, path in zip(lines, found.paths, strict=True):
+        assert len(line) <= 100
+        left_out = re.search(r"\[(\d+) more\]$", line)
+        shown = line.count(" x ") + (0 if left_out else 1)
+        assert shown + (int(left_out[1]) if left_out else 0) == len(path.factors)
+
+
 def test_paths_through_dead_neurons_are_left_out():
     net, x, y = problem((3, 4, 2), activation="relu")
     net.biases[0][1] = -1e3

@@ -86,13 +86,13 @@ class PathSum:
             f"{self.n_paths:,} paths of {self.n_factors} factors",
             f"of absolute values {self.absolute_total:.4g}; |sum| is {self.cancellation:.2%} of that",
             "",
-            f"{'product':>12} {'share':>7}  neurons      factors",
         ]
-        for path in self.paths:
-            way = " > ".join(str(neuron + 1) for neuron in path.neurons)
-            factors = " x ".join(f"{factor:.4g}" for factor in path.factors)
-            line = f"{path.product:12.4g} {path.share:7.1%}  {way:11}  {factors}"
-            lines.append(line if len(line) <= 100 else line[:96] + " ...")
+        ways = [" > ".join(str(neuron + 1) for neuron in path.neurons) for path in self.paths]
+        wide = max([len("neurons"), *(len(way) for way in ways)])
+        lines.append(f"{'product':>12} {'share':>7}  {'neurons':{wide}}  factors")
+        for path, way in zip(self.paths, ways, strict=True):
+            line = f"{path.product:12.4g} {path.share:7.1%}  {way:{wide}}  "
+            lines.append(line + _fitting(path.factors, 100 - len(line)))
         more = self.n_paths - len(self.paths)
         if more:
             lines.append(f"[..., {more:,} more, together {1 - self.share:.1%} of the absolute sum]")
@@ -102,6 +102,17 @@ class PathSum:
         if not math.isfinite(self.total):
             lines.append("The pass has numbers that are not finite: this sum has no value.")
         return "\n".join(lines)
+
+
+def _fitting(factors: tuple[float, ...], room: int) -> str:
+    """Return as many factors as there is room for, and how many more there are."""
+    texts = [f"{factor:.4g}" for factor in factors]
+    for shown in range(len(texts), -1, -1):
+        more = [] if shown == len(texts) else [f"[{len(texts) - shown} more]"]
+        line = " x ".join([*texts[:shown], *more])
+        if len(line) <= room:
+            return line
+    return ""
 
 
 class _Ways(NamedTuple):

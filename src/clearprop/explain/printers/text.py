@@ -337,7 +337,7 @@ class TextPrinter:
 
     def symbol(self, symbol: Sym) -> str:
         """Return a symbol with its superscript and subscripts."""
-        base = symbol.base + ("\u20d7" if symbol.vector and not self.ascii else "")
+        base = printable(symbol.base) + ("\u20d7" if symbol.vector and not self.ascii else "")
         if self.ascii:
             base = self._plain(base)
         if symbol.sup:
@@ -372,4 +372,7 @@ def _ascii_name(character: str) -> str:
 
 def printable(text: str) -> str:
     """Return a name without the characters that a terminal would obey."""
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+    # A combining mark, the dot over a letter, is not printable on its own.
+    return "".join(
+        each if each.isprintable() or unicodedata.combining(each) else repr(each)[1:-1] for each in text
+    )
