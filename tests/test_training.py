@@ -1,4 +1,5 @@
 import copy
+import os
 import pickle
 import re
 import signal
@@ -789,3 +790,20 @@ def test_initializers_can_be_pickled():
         cp.initializers.he_normal(),
     ):
         assert pickle.loads(pickle.dumps(initializer)) == initializer
+
+
+def test_compiling_is_said_once_and_only_where_nothing_is_cached(tmp_path):
+    code = (
+        "import numpy as np, clearprop as cp\n"
+        "net = cp.Network([4, 5, 3], seed=0)\n"
+        "for _ in range(2): net.fit(np.eye(4), [0, 1, 2, 0], batch_size=2, epochs=2)\n"
+    )
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    said = []
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stderr
+        said.append(done.stderr.count("compiling the engine for this CPU"))
+    assert said == [1, 0]

@@ -11,6 +11,8 @@ import functools
 import importlib.util
 import sys
 import warnings
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -118,6 +120,10 @@ class Engine(Protocol):
 
     def supports(self, plan: Plan) -> str | None:
         """Return None, or a sentence with the reason why this engine cannot run the plan."""
+        ...
+
+    def compiling(self, say: Callable[[], None]) -> AbstractContextManager[None]:
+        """Return a context inside which `say` is called when something has to be compiled first."""
         ...
 
 

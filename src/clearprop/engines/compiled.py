@@ -6,10 +6,11 @@ everything lies in the workspace, how many threads are worth their while.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -63,6 +64,25 @@ class CompiledEngine:
         if _optimizer_code(plan.optimizer) is None:
             return f"optimizer {type(plan.optimizer).__name__} is not built in, or not made of steps"
         return None
+
+    @contextlib.contextmanager
+    def compiling(self, say: Callable[[], None]) -> Iterator[None]:
+        """Call `say` when, inside the ``with`` block, something has to be compiled, not only loaded."""
+        from numba.core import event
+
+        class FirstCompilation(event.Listener):  # type: ignore[misc]
+            said = False
+
+            def on_start(self, event: Any) -> None:
+                if not self.said:
+                    self.said = True
+                    say()
+
+            def on_end(self, event: Any) -> None:
+                """Do nothing: a listener must have both."""
+
+        with event.install_listener("numba:compile", FirstCompilation()):
+            yield
 
     def supports_forward(self, architecture: Architecture) -> str | None:
         """Return None, or which activation has no compiled form, or that there is an input scale."""

@@ -6,6 +6,9 @@ Every other engine is tested against it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +25,10 @@ class ReferenceEngine:
     def supports(self, plan: Plan) -> str | None:
         """Return None: the reference runs every plan."""
         return None
+
+    def compiling(self, say: Callable[[], None]) -> AbstractContextManager[None]:
+        """Return a context that does nothing: nothing is compiled."""
+        return nullcontext()
 
     def run(
         self, plan: Plan, state: State, data: Data, order: NDArray[np.int64], rates: NDArray[np.float64]

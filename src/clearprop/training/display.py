@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 _ROOM = 150  # columns that all of the live line needs
+_COMPILING = "compiling the engine for this CPU (once; it is kept for the next time) ..."
 _SHOWN = ("cost", "running_accuracy", "validation_cost", "validation_accuracy", "validation_r2")
 
 
@@ -23,6 +24,9 @@ class Display:
 
     def epoch(self, row: dict[str, float]) -> None:
         """Show the row that the history got."""
+
+    def compiling(self) -> None:
+        """Say that the engine is compiled for this CPU, which is done once."""
 
     def finish(self) -> None:
         """Leave the terminal as it was."""
@@ -67,6 +71,10 @@ class Lines(Display):
         if now - self._last >= 0.5:
             self._print(line)
             self._last = now
+
+    def compiling(self) -> None:
+        """As in `Display.compiling`."""
+        self._print(_COMPILING)
 
     def finish(self) -> None:
         """Print the last epoch if it was held back."""
@@ -130,6 +138,10 @@ class Bar(Display):
             speed = _short_speed(row["samples_per_second"])
         self._text = "  ".join([*parts, speed])
         self._show(row["epoch"])
+
+    def compiling(self) -> None:
+        """As in `Display.compiling`."""
+        self._progress.console.print(_COMPILING)
 
     def finish(self) -> None:
         """As in `Display.finish`."""

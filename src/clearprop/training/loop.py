@@ -257,7 +257,7 @@ class Training:
         shown.start(self.epochs_done, target, self.plan.steps_per_epoch)
         self.net.in_training = True
         try:
-            with Interrupts() as interrupts, self._lock():
+            with Interrupts() as interrupts, self._lock(), self.engine.compiling(shown.compiling):
                 if isinstance(options.optimizer, LBFGS):
                     from clearprop.training.lbfgs import run_lbfgs
 
