@@ -63,6 +63,14 @@ PROBLEMS = {
     "float32": {"dtype": "float32", "n": 3},
 }
 
+# Each network in one notation, and each notation with one of each kind of output.
+PAIRS = [
+    (name, notation)
+    for i, name in enumerate(PROBLEMS)
+    for j, notation in enumerate(PRESETS)
+    if i % 4 == j or name in ("batch of 7", "softmax, quadratic")
+]
+
 
 def look_up(trace, quantity, layer, index=()):
     """Return an element, or an array, of a rendering's references from its `trace/1` JSON."""

@@ -22,7 +22,7 @@ from clearprop.explain.expression import numbers
 from clearprop.explain.forms import FORMS
 from clearprop.explain.printers.json import schema
 from clearprop.explain.printers.latex import escaped
-from explained import NUMBER, PRESETS, PROBLEMS, interval, look_up, mazur, problem, within
+from explained import NUMBER, PAIRS, PRESETS, PROBLEMS, interval, look_up, mazur, problem, within
 
 
 def told(name, notation, **how):
@@ -99,8 +99,7 @@ def from_latex(text):
 
 
 @pytest.mark.parametrize("form", [None, "matrix"])
-@pytest.mark.parametrize("notation", PRESETS)
-@pytest.mark.parametrize("name", PROBLEMS)
+@pytest.mark.parametrize(("name", "notation"), PAIRS)
 def test_latex_is_balanced_and_read_back(name, notation, form):
     document = told(name, notation)
     text = rendered(document, "latex", form)
@@ -167,8 +166,7 @@ CORE = {
 }
 
 
-@pytest.mark.parametrize("notation", PRESETS)
-@pytest.mark.parametrize("name", PROBLEMS)
+@pytest.mark.parametrize(("name", "notation"), PAIRS)
 def test_mathml_is_well_formed_core_and_every_number_is_its_reference(name, notation):
     document = told(name, notation)
     trace = json.loads(rendered(document, "json"))
