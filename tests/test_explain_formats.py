@@ -367,3 +367,24 @@ def test_a_large_network_is_told_quickly_enough_to_ask_for_it():
     text = cp.explain(net, rng.uniform(size=(1, 784)), [3])
     assert "[..., 780 more]" in text
     assert len(text) < 30_000
+
+
+def test_what_a_matrix_leaves_out_is_counted_exactly():
+    net, X, Y = problem((40, 20, 12))
+    document = document_of(net.trace(X, Y), "nielsen")
+    text, latex, mathml = (rendered(document, each, "matrix") for each in ("text", "latex", "mathml"))
+    step = text.partition("Forward, layer 2")[2].partition("a² = ")[0]
+    assert re.findall(r"([\d,]+) more", step.partition("z² = w² a¹ + b²")[2]) == [
+        "37",
+        "16",
+        "36",
+        "16",
+        "16",
+    ]
+    for each in (latex, mathml):
+        for count in ("37 more", "16 more", "36 more"):
+            assert count in each
+    # 4 of 20 rows and 3 of 40 columns; 4 rows of 40; one row more than 4 would be shown rather than counted.
+    assert "[..., 1 more]" not in rendered(
+        document_of(problem((5, 5, 5))[0].trace([[1.0] * 5], [[1.0] * 5])), "text", "matrix"
+    )
