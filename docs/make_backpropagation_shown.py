@@ -114,8 +114,8 @@ def page() -> str:
         "A tenth of the change, a hundredth of the error: δ is the derivative.",
         "## Try it",
         '```python\nimport clearprop as cp\n\nprint(cp.explain(net, X[:1], Y[:1], notation="jordan"))\n'
-        "print(cp.explain(net, X[:1], Y[:1], blanks=True))         # results left out, with a key\n"
-        'print(cp.explain(net, X[:1], Y[:1], algorithm="A6"))      # in the order of S3\'s dynamic programme\n```',
+        "print(cp.explain(net, X[:1], Y[:1], blanks=True))  # results left out, with a key\n"
+        'print(cp.explain(net, X[:1], Y[:1], algorithm="A6"))  # in the order of S3\'s dynamic programme\n```',
         "On the command line: `clearprop explain digits.safetensors digits --row 3 --notation dp --format latex`.",
     ]
     return "\n\n".join(part.rstrip("\n") for part in out) + "\n"
