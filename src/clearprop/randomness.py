@@ -13,7 +13,6 @@ number of threads sees the same bits. Nothing here has a state.
 from __future__ import annotations
 
 import operator
-import secrets
 from typing import Any
 
 import numpy as np
@@ -41,6 +40,8 @@ def check_seed(seed: object, argument: str = "seed") -> int:
         If it is not from 0 to 2**64 - 1.
     """
     if seed is None:
+        import secrets  # which takes longer to import than all of the mathematics
+
         return secrets.randbits(63)  # 63: a file's readers may know no unsigned integers
     try:
         if isinstance(seed, bool | np.bool_):

@@ -7,7 +7,6 @@ import os
 import platform
 import sys
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +38,8 @@ def fingerprint(*arrays: NDArray[Any] | None) -> str:
 
 def versions(engine: str) -> dict[str, str]:
     """Return the versions on which bit-identity depends."""
+    from importlib.metadata import version  # slow to import, and only a checkpoint needs it
+
     found = {
         "clearprop": version("clearprop"),
         "numpy": np.__version__,
