@@ -92,7 +92,10 @@ def test_layers_seeds_weights_and_biases_draw_different_numbers():
         (lambda: initializers.uniform(math.inf), "epsilon must be a finite number above 0, got inf"),
         (lambda: initializers.normal(-1), "std must be a finite number above 0, got -1"),
         (lambda: initializers.normal(math.nan), "std must be a finite number above 0, got nan"),
-        (lambda: initializers.constant(math.nan), "value must be a finite number, as in constant\\(0.5\\), got nan"),
+        (
+            lambda: initializers.constant(math.nan),
+            "value must be a finite number, as in constant\\(0.5\\), got nan",
+        ),
         (lambda: resolve("he_norml"), r"initializer must be one of .*did you mean 'he_normal'\?"),
         (lambda: resolve("zero", "bias_initializer"), r"bias_initializer must be .*'zeros'\?"),
     ],
