@@ -25,7 +25,7 @@ def sigmoid_prime(z):
 
 
 class Listing:
-    """S2:L380-467 in Python 3, after network.py, (c) Michael Nielsen, MIT licence.
+    """The listing of S2 (L380-467) in Python 3, after Michael Nielsen's network.py.
 
     Two corrections: nabla_b where the chapter prints nabra_b (X17), range for xrange (X18).
     """
