@@ -24,8 +24,6 @@ from clearprop.optimizers import Optimizer
 from clearprop.trace import Gradient, Trace
 from clearprop.training import EarlyStopping, History, Training
 
-_ROWS = 4096  # rows passed through together: bounds the memory of the hidden activations
-
 
 class Network:
     """A feed-forward network, its parameters, and what turns raw data into its inputs.
@@ -295,7 +293,7 @@ class Network:
         """Return outputs and cost for arrays that are checked, converted and scaled already."""
         cost, output = self.architecture.cost, self.architecture.output
         a, costs = np.empty_like(targets), np.empty(len(inputs))
-        for rows in _blocks(len(inputs)):
+        for rows in engines.row_blocks(len(inputs)):
             passed = backprop.forward(self.architecture, self._parameters, inputs[rows])
             a[rows] = passed.a[-1]
             costs[rows] = cost.of_samples(output, passed.z[-1], passed.a[-1], targets[rows])
@@ -500,10 +498,6 @@ def load(path: str | os.PathLike[str], custom: Iterable[Activation | Cost] = ())
     net.training_seed = parts.training_seed
     net.epochs_trained, net.steps_trained = parts.epochs_trained, parts.steps_trained
     return net
-
-
-def _blocks(n: int) -> Iterable[slice]:
-    return (slice(first, first + _ROWS) for first in range(0, n, _ROWS))
 
 
 def _as_path(path: Any) -> Path:

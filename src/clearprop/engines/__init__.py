@@ -11,7 +11,7 @@ import functools
 import importlib.util
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -176,7 +176,12 @@ def select(name: str, plan: Plan) -> Engine:
 
 # Multiply-adds of one prediction from which loading the compiled engine (about a second) gains more.
 WORTH_LOADING = 10_000_000_000
-_ROWS = 4096  # rows passed through the reference together: bounds the memory of hidden activations
+_ROWS = 4096
+
+
+def row_blocks(n_rows: int) -> Iterator[slice]:
+    """Return the rows that pass through the reference together: it bounds the memory of a pass."""
+    return (slice(first, first + _ROWS) for first in range(0, n_rows, _ROWS))
 
 
 def predict(
@@ -195,7 +200,7 @@ def predict(
         out: Array = compiled.CompiledEngine().predict(architecture, parameters, X, n_threads)
         return out
     out = np.empty((len(X), architecture.sizes[-1]), parameters.dtype)
-    for rows in (slice(first, first + _ROWS) for first in range(0, len(X), _ROWS)):
+    for rows in row_blocks(len(X)):
         out[rows] = backprop.forward(architecture, parameters, X[rows]).a[-1]
     return out
 

@@ -284,8 +284,9 @@ class Training:
         start = state.copy()
         began = time.monotonic()
         report = self.engine.run(plan, state, self.data, self.order, rates)
-        self._moved |= not np.array_equal(start.parameters, state.parameters)
         seconds = time.monotonic() - began
+        if not self._moved:  # once an epoch is enough
+            self._moved = not np.array_equal(start.parameters, state.parameters)
         if report.bad:
             self._diverged(start, rates)
         if report.correct is not None:
