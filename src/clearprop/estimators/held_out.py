@@ -1,0 +1,73 @@
+"""Which rows of X are set aside to validate on."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import GroupShuffleSplit, train_test_split
+
+from clearprop.estimators import presets
+from clearprop.estimators.arguments import Arguments
+
+Array = NDArray[Any]
+
+
+def check(
+    estimator: Arguments,
+    options: SimpleNamespace,
+    validation: tuple[Any, Any],
+    groups: Any,
+    incremental: bool,
+) -> None:
+    """Refuse arguments that contradict each other; in partial_fit, drop the preset's early stopping."""
+    if incremental and "early_stopping" in presets.PRESETS[estimator.preset][estimator._kind]:
+        given = "early_stopping" in presets.given(estimator)
+        options.early_stopping = estimator.early_stopping and given
+    if incremental and options.early_stopping:
+        raise ValueError("partial_fit does not support early_stopping=True")
+    if (validation[0] is None) != (validation[1] is None):
+        raise ValueError("X_val and y_val must be given together")
+    if groups is not None and (not options.early_stopping or validation[0] is not None):
+        raise ValueError(
+            "groups are for the part of X that early_stopping=True sets aside, and there is none"
+        )
+    if (
+        options.scoring is not None
+        and not options.early_stopping
+        and validation[0] is None
+        and not incremental
+    ):
+        raise ValueError(
+            "scoring needs early_stopping=True, or X_val and y_val, to be computed on, got "
+            f"scoring={options.scoring!r}"
+        )
+
+
+def split(
+    options: SimpleNamespace,
+    groups: Any,
+    n: int,
+    strata: Array | None,
+    state: np.random.RandomState,
+) -> tuple[Array, Array]:
+    """Return the rows to train on and those set aside, each in their order."""
+    if groups is not None:
+        splitter = GroupShuffleSplit(1, test_size=options.validation_fraction, random_state=state)
+        rows, held = next(splitter.split(np.zeros((n, 1)), groups=groups))
+    else:
+        rows, held = train_test_split(
+            np.arange(n),
+            test_size=options.validation_fraction,
+            random_state=state,
+            stratify=strata if options.like_sklearn else None,
+        )
+    if len(held) < 2:
+        raise ValueError(
+            "The validation set is too small: validation_fraction="
+            f"{options.validation_fraction} of {n} samples leaves {len(held)}, at least 2 are "
+            "needed"
+        )
+    return np.sort(rows), np.sort(held)

@@ -1,0 +1,101 @@
+"""What a network and a training are made of: an estimator's options as theirs."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearprop.engines import Data
+from clearprop.estimators import inputs
+
+Array = NDArray[Any]
+
+_SCIKIT_NAMES = {"logistic": "sigmoid"}
+
+
+def hidden_activations(options: SimpleNamespace) -> list[Any]:
+    """Return the activation of every hidden layer, by clearprop's names.
+
+    Raises
+    ------
+    ValueError
+        If there is not one for each.
+    """
+    given, n = options.activation, len(options.sizes)
+    each = list(given) if isinstance(given, list | tuple) else [given] * n
+    if len(each) != n:
+        raise ValueError(
+            f"activation must be one, or one for each of {n} hidden layers, got {len(each)}: {given!r}"
+        )
+    return [_renamed(one) for one in each]
+
+
+def _renamed(activation: Any) -> Any:
+    if isinstance(activation, list | tuple):
+        return [_renamed(one) for one in activation]
+    return _SCIKIT_NAMES.get(activation, activation) if isinstance(activation, str) else activation
+
+
+def initializer(options: SimpleNamespace, name: str) -> Any:
+    """Return argument `name`; "auto" is drawn elsewhere, by `scikit_parameters`."""
+    chosen = getattr(options, name)
+    return "zeros" if _is_auto(chosen) else chosen
+
+
+def scikit_parameters(
+    options: SimpleNamespace, sizes: list[int], state: np.random.RandomState
+) -> list[tuple[Array | None, Array | None]]:
+    """Return scikit-learn's first weights (n_in, n_out) and biases of every layer, where "auto".
+
+    Glorot and Bengio's bound for both, a third of the variance for the logistic function; the same
+    numbers in the same order, so that a random_state means the same network.
+    """
+    gain = 2.0 if isinstance(options.activation, str) and options.activation == "logistic" else 6.0
+    drawn = []
+    for n_in, n_out in pairwise(sizes):
+        bound = np.sqrt(gain / (n_in + n_out))
+        weights = state.uniform(-bound, bound, (n_in, n_out))
+        biases = state.uniform(-bound, bound, n_out)
+        auto = (_is_auto(options.initializer), _is_auto(options.bias_initializer))
+        drawn.append((weights if auto[0] else None, biases if auto[1] else None))
+    return drawn
+
+
+def _is_auto(chosen: Any) -> bool:
+    return isinstance(chosen, str) and chosen == "auto"
+
+
+def dropout(rates: Any) -> float | list[float]:
+    """Return the rate, or that of every layer."""
+    return [float(rate) for rate in rates] if isinstance(rates, list | tuple) else float(rates)
+
+
+def batch_size(options: SimpleNamespace, n: int) -> int | None:
+    """Return the size of a batch of `n` samples, or None for all of them."""
+    if options.lbfgs:
+        return None
+    if options.batch_size == "auto":
+        return min(200, n)
+    return int(options.batch_size) if options.batch_size_given else min(int(options.batch_size), n)
+
+
+def penalty(options: SimpleNamespace, strength: float, n: int, total: float) -> float:
+    """Return a penalty's strength as `Training` takes it.
+
+    scikit-learn divides it by the sum of weights: of the batch, which the engine does (it sees weights
+    of mean 1), or with L-BFGS of all samples.
+    """
+    if not options.like_sklearn:
+        return strength
+    return strength / total if options.lbfgs else strength * n / total
+
+
+def engine(options: SimpleNamespace, data: Data) -> str:
+    """Return the engine's name; rows that are made dense batch by batch need the reference."""
+    if options.engine == "auto" and isinstance(data.X, inputs.SparseRows):
+        return "numpy"  # which indexes rows, and takes them one batch at a time
+    return str(options.engine)
