@@ -1,5 +1,6 @@
 """Every engine agrees with the reference, to the tolerances stated here."""
 
+import dataclasses
 import itertools
 import multiprocessing
 import pathlib
@@ -59,7 +60,9 @@ def problem(architecture, n, seed=0, dtype="float64", weighted=False):
         weight[:2] = 0.0
     parameters = np.concatenate(
         [
-            rng.normal(0.0, 0.7 / np.sqrt(b.shape[-1]) if b.kind == "weights" else 0.3, b.size)
+            rng.uniform(0.5, 1.5, b.size)
+            if b.kind == "scales"
+            else rng.normal(0.0, 0.7 / np.sqrt(b.shape[-1]) if b.kind == "weights" else 0.3, b.size)
             for b in architecture.blocks
         ]
     )
@@ -169,6 +172,33 @@ def test_every_batch_size_and_odd_shapes_agree(sizes, batch):
     architecture = build(sizes, "sigmoid", "identity", "squared_error")
     data, parameters = problem(architecture, 101)
     assert_agrees(plan_for(architecture, n=101, batch=batch), data, parameters)
+
+
+SCALED = [
+    {},
+    {"l2": 0.1, "l1": 0.01, "dropout": (0.4, 0.0), "weighted": True},
+    {"clip_norm": 0.05},
+    {"frozen": ("scales",)},
+    {"frozen": ("weights", "biases")},
+    {"over_batch_weight": True, "l2": 0.1, "weighted": True},
+]
+
+
+@pytest.mark.parametrize(("input_scale", "ntk"), [(True, False), (False, True), (True, True)])
+@pytest.mark.parametrize("how", SCALED, ids=str)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
+def test_an_input_scale_and_the_neural_tangent_parametrisation_agree(optimizer, how, input_scale, ntk):
+    made = build(LARGER, "selu", "softmax", "cross_entropy")
+    architecture = dataclasses.replace(made, input_scale=input_scale, ntk=ntk)
+    how = dict(how)
+    frozen = [name for name in how.pop("frozen", ()) if name != "scales" or input_scale]
+    if frozen == ["weights", "biases"] and not input_scale:
+        frozen = ["biases"]
+    how["frozen"] = architecture.select(frozen)
+    data, parameters = problem(architecture, 101, weighted=how.pop("weighted", False))
+    plan = plan_for(architecture, optimizer, n=101, batch=32, counts_correct=True, **how)
+    assert select("auto", plan).name == "numba"
+    assert_agrees(plan, data, parameters)
 
 
 def test_several_activations_in_a_layer_and_missing_biases_agree():
@@ -295,11 +325,13 @@ def threads_for_any_size(monkeypatch):
 @pytest.mark.parametrize(
     "how", [{}, {"clip_norm": 0.05, "l1": 0.01}, {"dropout": (0.4, 0.2, 0.0)}], ids=str
 )
+@pytest.mark.parametrize("scaled", [False, True])
 @pytest.mark.usefixtures("threads_for_any_size")
-def test_any_number_of_threads_agrees_and_repeats_its_bits(n_threads, optimizer, how):
+def test_any_number_of_threads_agrees_and_repeats_its_bits(n_threads, optimizer, how, scaled):
     mixed = ["tanh"] * 70 + ["sigmoid"] * 130
     layers = (37, Layer(200, mixed), 65, 130, 10)
     architecture = build(layers, "tanh", "softmax", "cross_entropy")
+    architecture = dataclasses.replace(architecture, input_scale=scaled, ntk=scaled)
     data, parameters = problem(architecture, 101, weighted=True)
     plan = plan_for(
         architecture, optimizer, n=101, batch=32, counts_correct=True, n_threads=n_threads, **how
@@ -311,10 +343,12 @@ def test_any_number_of_threads_agrees_and_repeats_its_bits(n_threads, optimizer,
 
 @pytest.mark.parametrize("n_rows", [0, 1, 5, 300])
 @pytest.mark.parametrize("n_threads", [1, 3])
-def test_predictions_are_the_forward_pass_of_the_reference(n_rows, n_threads, monkeypatch):
+@pytest.mark.parametrize("scaled", [False, True])
+def test_predictions_are_the_forward_pass_of_the_reference(n_rows, n_threads, scaled, monkeypatch):
     monkeypatch.setattr(compiled, "_PREDICTION_WORTH_A_THREAD", 1)
     layers = (37, Layer(19, ["tanh"] * 9 + ["gelu"] * 10, bias=False), 65, 10)
     architecture = build(layers, "selu", "softmax", "cross_entropy")
+    architecture = dataclasses.replace(architecture, input_scale=scaled, ntk=scaled)
     data, parameters = problem(architecture, n_rows)
     wanted = backprop.forward(architecture, parameters, data.X).a[-1]
     got = CompiledEngine().predict(architecture, parameters, data.X, n_threads)

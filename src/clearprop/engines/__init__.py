@@ -130,13 +130,6 @@ class Engine(Protocol):
 ENGINES = ("numpy", "numba", "auto")
 
 
-def _for_the_reference(plan: Plan) -> str | None:
-    """Return which part of the plan only the reference engine has so far, or None."""
-    if plan.architecture.input_scale or plan.architecture.ntk:
-        return "the network has an input scale, or the neural tangent parametrisation"
-    return None
-
-
 def select(name: str, plan: Plan) -> Engine:
     """Return the engine of that name; "auto" is the fastest installed one that supports the plan.
 
@@ -154,11 +147,6 @@ def select(name: str, plan: Plan) -> Engine:
 
     known_name("engine", name, ENGINES)
     reference = ReferenceEngine()
-    reason = _for_the_reference(plan)
-    if reason is not None:
-        if name == "numba":
-            raise ValueError(f"engine 'numba' cannot run this: {reason}; use engine='numpy' or 'auto'")
-        return reference
     if name == "numpy" or isinstance(plan.optimizer, LBFGS):  # which asks for gradients, not for steps
         return reference
     if name == "auto" and importlib.util.find_spec("numba") is None:
@@ -207,5 +195,4 @@ def predict(
 
 @functools.cache
 def _predicts_compiled(compiled: Any, architecture: Architecture) -> bool:
-    plain = not (architecture.input_scale or architecture.ntk)
-    return plain and compiled.CompiledEngine().supports_forward(architecture) is None
+    return compiled.CompiledEngine().supports_forward(architecture) is None

@@ -85,9 +85,7 @@ class CompiledEngine:
             yield
 
     def supports_forward(self, architecture: Architecture) -> str | None:
-        """Return None, or which activation has no compiled form, or that there is an input scale."""
-        if architecture.input_scale:
-            return "the network has an input scale"
+        """Return None, or which activation has no compiled form."""
         for number, layer in enumerate(architecture.layers, start=1):
             for each in layer.function.parts or (layer.function,):
                 if ACTIVATIONS.get(each.name) is not each:
@@ -173,14 +171,18 @@ class _Layout:
         segments: list[tuple[int, int, int]] = []
         offsets = {block.name: block.offset for block in architecture.blocks}
         below = self.take(batch * sizes[0])
+        slope = delta = -1
+        if architecture.input_scale:
+            slope, delta = self.take(batch * sizes[0]), self.take(batch * sizes[0])
         for i, (row, layer) in enumerate(zip(self.layers, architecture.layers, strict=True)):
             row[k.N_IN], row[k.N_OUT] = sizes[i], layer.size
             row[k.WEIGHTS] = offsets[f"layers.{i}.weight"]
             row[k.BIASES] = offsets.get(f"layers.{i}.bias", -1)
-            row[k.BELOW] = below
+            row[k.SCALES] = offsets.get(f"layers.{i}.scale", -1)
+            row[k.BELOW], row[k.BELOW_SLOPE], row[k.BELOW_DELTA] = below, slope, delta
             row[k.ABOVE] = below = self.take(batch * layer.size)
-            row[k.SLOPE] = self.take(batch * layer.size)
-            row[k.DELTA] = self.take(batch * layer.size)
+            row[k.SLOPE] = slope = self.take(batch * layer.size)
+            row[k.DELTA] = delta = self.take(batch * layer.size)
             row[k.DROP] = 0
             if layer.function.parts:
                 row[k.CODE] = k.MIXED
@@ -290,9 +292,9 @@ class _Prepared:
 
     def _fuses(self, plan: Plan) -> bool:
         """Return whether a step is ``W -= rate (dC/dW + l2 W)`` and nothing else."""
-        rates = self.factors[:, [k.WEIGHT_RATE, k.BIAS_RATE]]
+        architecture = plan.architecture
         plain = _optimizer_code(plan.optimizer) == k.SGD and plan.clip_norm is None and not plan.l1
-        return plain and bool(((rates == 0.0) | (rates == 1.0)).all())
+        return plain and not (architecture.input_scale or architecture.ntk)
 
     def run(
         self, state: State, data: Data, order: NDArray[np.int64], rates: NDArray[np.float64]
@@ -333,12 +335,11 @@ def _first(optimizer: optimizers.Optimizer) -> float:
 def _factors(plan: Plan) -> NDArray[np.float64]:
     factors = np.zeros((len(plan.architecture.layers), k.FACTOR_COLUMNS))
     for block in plan.architecture.blocks:
-        i = int(block.name.split(".")[1])
-        rate, decay = (
-            (k.WEIGHT_RATE, k.WEIGHT_DECAY) if block.kind == "weights" else (k.BIAS_RATE, k.BIAS_DECAY)
-        )
-        factors[i, rate] = 0.0 if block in plan.frozen else block.lr_factor
-        factors[i, decay] = block.decay_factor
+        row = factors[int(block.name.split(".")[1])]
+        kind = ("weights", "biases", "scales").index(block.kind)
+        row[k.RATE + kind] = 0.0 if block in plan.frozen else block.lr_factor
+        row[k.DECAY_FACTOR + kind] = block.decay_factor
+        row[k.GRADIENT_FACTOR + kind] = block.gradient_factor
     return factors
 
 

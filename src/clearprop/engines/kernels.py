@@ -24,6 +24,8 @@ and why they are shaped so:
   become vector instructions.
 - f' is kept from the forward pass, where exp(z) is at hand. The optimizer runs over a few rows of the
   gradient at a time, while they are in the cache; only clip_norm needs a whole gradient first.
+- An input scale s is a layer of its own below the first: X is its f'(z) and s X its activation, so BP2
+  gives the delta whose sum over the samples is dC/ds, as BP3 does for biases.
 - Threads run the same function side by side on shares of each layer, and meet at a barrier after each.
   What a share computes is in a fixed order, so the bits do not depend on the scheduler.
 - Fast-math is decided function by function. Sums may be reordered (SUMS) where the length of a sum
@@ -61,13 +63,14 @@ SUMS = {"reassoc", "contract", "nsz"}
 
 # Columns of the table of layers; one row for each.
 (
-    N_IN, N_OUT, WEIGHTS, BIASES, BELOW, ABOVE, SLOPE, DELTA, Z, CODE, FIRST_SEGMENT, LAST_SEGMENT,
-    DROP, LOG_SUMS,
-) = range(14)  # fmt: skip
-LAYER_COLUMNS = 14
-# Columns of the table of a layer's factors.
-WEIGHT_RATE, BIAS_RATE, WEIGHT_DECAY, BIAS_DECAY, KEEP_SCALE = range(5)
-FACTOR_COLUMNS = 5
+    N_IN, N_OUT, WEIGHTS, BIASES, SCALES, BELOW, BELOW_SLOPE, BELOW_DELTA, ABOVE, SLOPE, DELTA, Z, CODE,
+    FIRST_SEGMENT, LAST_SEGMENT, DROP, LOG_SUMS,
+) = range(17)  # fmt: skip
+LAYER_COLUMNS = 17
+# Columns of the table of a layer's factors: three for its weights, its biases and its input scale each.
+RATE, WEIGHT_RATE, BIAS_RATE, SCALE_RATE = 0, 0, 1, 2
+DECAY_FACTOR, GRADIENT_FACTOR, KEEP_SCALE = 3, 6, 9
+FACTOR_COLUMNS = 10
 # Integers of a run.
 (
     BATCH, N_SAMPLES, FIRST_STEP, N_STEPS, STEP, UPDATES, SEED, COST, OPTIMIZER, COUNTS, SUM, CLIPS,
@@ -492,23 +495,21 @@ def forward_layer(
 
 
 @kernel()
-def backward_layer(
-    layer: Array, below: Array, rows_and_columns: Any, parameters: Array, work: Array
-) -> None:
-    """Compute a rectangle of the deltas of the layer `below` from those of `layer`: BP2."""
+def backward_layer(layer: Array, rows_and_columns: Any, parameters: Array, work: Array) -> None:
+    """Compute a rectangle of the deltas of the layer below from those of `layer`: BP2."""
     i0, i1, j0, j1 = rows_and_columns
-    n, n_out = below[N_OUT], layer[N_OUT]
+    n, n_out = layer[N_IN], layer[N_OUT]
     if i1 <= i0 or j1 <= j0:
         return
     W = part(parameters, layer[WEIGHTS] + j0, n_out * n - j0)
     delta = part(work, layer[DELTA] + i0 * n_out, (i1 - i0) * n_out)
-    error = part(work, below[DELTA] + i0 * n + j0, (i1 - i0) * n - j0)
+    error = part(work, layer[BELOW_DELTA] + i0 * n + j0, (i1 - i0) * n - j0)
     sums(error, n, delta, 1, n_out, W, n, i1 - i0, j1 - j0, n_out, 0.0)
     together = j1 - j0 == n
     for i in range(i0, i0 + 1 if together else i1):
         size = (i1 - i0) * n if together else j1 - j0
-        d = part(work, below[DELTA] + i * n + j0, size)
-        slope = part(work, below[SLOPE] + i * n + j0, size)
+        d = part(work, layer[BELOW_DELTA] + i * n + j0, size)
+        slope = part(work, layer[BELOW_SLOPE] + i * n + j0, size)
         for j in range(size):
             d[j] *= slope[j]
 
@@ -608,15 +609,16 @@ def gradient(
     layer: Array, what: int, first: int, count: int, m: int, frozen: bool, l2: float, l1: float,
     p: Array, work: Array, g: Array,
 ) -> None:  # fmt: skip
-    """Put rows of a layer's gradient with its penalties into `g`: BP4, or for biases BP3."""
-    for i in range(g.size if frozen or what == 1 else 0):
+    """Put rows of a layer's gradient with its penalties into `g`: BP4; for biases and scales BP3."""
+    for i in range(g.size if frozen or what > 0 else 0):
         g[i] = like(g[i], 0.0)
     if frozen:
         return
     n_in, n_out = layer[N_IN], layer[N_OUT]
-    delta = part(work, layer[DELTA] + first, m * n_out - first)
-    if what == 1:
-        add_columns(g, delta, n_out, m)
+    deltas, n = (layer[BELOW_DELTA], n_in) if what == 2 else (layer[DELTA], n_out)
+    delta = part(work, deltas + first, m * n - first)
+    if what > 0:
+        add_columns(g, delta, n, m)
         return
     sums(g, n_in, delta, n_out, 1, part(work, layer[BELOW], m * n_in), n_in, count, n_in, m, 0.0)
     if l2 != 0.0 or l1 != 0.0:
@@ -635,16 +637,15 @@ def update_layer(
     whole gradient and their sum of squares is returned, with phase FOLLOW they are taken from there.
     l2 and l1 are times `penalties`.
     """
-    j0, j1 = share(thread, n_threads, layer[N_OUT], 6)
     chunk = integers[CHUNK]
     squares = 0.0
-    for what in range(2):
-        start = layer[WEIGHTS] if what == 0 else layer[BIASES]
+    for what in range(3):  # weights, biases, scales
+        start = layer[WEIGHTS + what]
         if start < 0:
             continue
+        j0, j1 = share(thread, n_threads, layer[N_IN] if what == 2 else layer[N_OUT], 6)
         size = layer[N_IN] if what == 0 else 1
-        factor = factors[WEIGHT_RATE] if what == 0 else factors[BIAS_RATE]
-        decay = factors[WEIGHT_DECAY] if what == 0 else factors[BIAS_DECAY]
+        factor = factors[RATE + what]
         rows = max(1, chunk // size)
         for first in range(j0, j1, rows):
             count = min(rows, j1 - first)
@@ -654,12 +655,14 @@ def update_layer(
             if phase != FOLLOW:
                 l2, l1 = penalties * numbers[L2], penalties * numbers[L1]
                 gradient(layer, what, first, count, m, factor == 0.0, l2, l1, p, work, g)
+            by = shrink if phase == FOLLOW else factors[GRADIENT_FACTOR + what]
+            if by != 1.0:
+                for i in range(n):
+                    g[i] *= like(g[i], by)
             if phase == GATHER:
                 squares += sum_of_squares(g)
                 continue
-            if shrink != 1.0:
-                for i in range(n):
-                    g[i] *= like(g[i], shrink)
+            decay = factors[DECAY_FACTOR + what]
             u, v = part(moments, offset, n), part(moments, parameters.size + offset, n)
             follow(integers[OPTIMIZER], numbers, rate * factor, decay, t, p, g, u, v)
     return squares
@@ -669,13 +672,27 @@ def update_layer(
 
 
 @kernel()
-def gather(rows: Array, X: Array, work: Array, thread: int, n_threads: int, n: int) -> None:
-    """Copy a thread's share of a batch's inputs to the start of the workspace."""
+def gather(
+    layer: Array, rows: Array, X: Array, parameters: Array, work: Array, thread: int, n_threads: int
+) -> None:
+    """Copy a thread's share of a batch's inputs to where the first layer finds them, scaled."""
     i0, i1 = share(thread, n_threads, rows.size, 1)
+    n, scaled = layer[N_IN], layer[SCALES] >= 0
+    raw = layer[BELOW_SLOPE] if scaled else layer[BELOW]
     for i in range(i0, i1):
-        source, target = part(X, rows[i] * n, n), part(work, i * n, n)
+        source, target = part(X, rows[i] * n, n), part(work, raw + i * n, n)
         for k in range(n):
             target[k] = source[k]
+        if scaled:
+            scale_row(layer, parameters, target, part(work, layer[BELOW] + i * n, n))
+
+
+@kernel()
+def scale_row(layer: Array, parameters: Array, row: Array, scaled: Array) -> None:
+    """Put an input times the input scale into `scaled`."""
+    s = part(parameters, layer[SCALES], row.size)
+    for k in range(row.size):
+        scaled[k] = row[k] * s[k]
 
 
 @kernel()
@@ -761,6 +778,7 @@ def train(
     """
     last = layers.shape[0] - 1
     batch, n_features = integers[BATCH], layers[0, N_IN]
+    lowest = 0 if layers[0, SCALES] >= 0 else 1  # the last layer whose delta goes further down
     updates, give, fused = integers[UPDATES], integers[YIELD], integers[FUSED]
     epoch_cost = numbers[EPOCH_COST]
     log_sum = part(work, layers[0, LOG_SUMS], batch)
@@ -771,7 +789,7 @@ def train(
         first = (integers[FIRST_STEP] + made) * batch
         m = min(batch, integers[N_SAMPLES] - first)
         rows = part(order, first, m)
-        gather(rows, X, work, thread, n_threads, n_features)
+        gather(layers[0], rows, X, parameters, work, thread, n_threads)
         if thread == 0 and batch * n_features <= FETCHED:
             ahead = min(batch, integers[N_SAMPLES] - first - m)
             fetch_ahead(part(order, first + m, ahead), X, n_features)
@@ -810,9 +828,9 @@ def train(
             continue
         if not integers[WEIGHTED] or any_weight(rows, sample_weight):
             updates += 1
-            for l in range(last, 0, -1):  # noqa: E741
+            for l in range(last, lowest - 1, -1):  # noqa: E741
                 mine = rectangle(thread, n_threads, m, layers[l, N_IN], False)
-                backward_layer(layers[l], layers[l - 1], mine, parameters, work)
+                backward_layer(layers[l], mine, parameters, work)
                 wanted = meet(counter, n_threads, wanted, give)
             keep = 1.0 - rate * per * numbers[L2]
             for l in range(last + 1 if fused else 0):  # noqa: E741
@@ -859,7 +877,12 @@ def predict(
         for l in range(last + 1):  # noqa: E741
             layer = layers[l]
             n_in, n = layer[N_IN], layer[N_OUT]
-            below = part(work, base + layer[BELOW], m * n_in) if l else part(X, first * n_in, m * n_in)
+            below = part(work, base + layer[BELOW], m * n_in)
+            if l == 0 and layer[SCALES] < 0:
+                below = part(X, first * n_in, m * n_in)
+            for i in range(m if l == 0 and layer[SCALES] >= 0 else 0):
+                source = part(X, (first + i) * n_in, n_in)
+                scale_row(layer, parameters, source, part(below, i * n_in, n_in))
             above = part(out, first * n, m * n) if l == last else part(work, base + layer[ABOVE], m * n)
             slopes = part(work, base + layer[SLOPE], m * n)  # a by-product here
             log_sum = part(work, base + layer[LOG_SUMS], m)
