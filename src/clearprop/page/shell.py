@@ -1,0 +1,107 @@
+"""The document around a page: style, data and script inline, and a policy that allows nothing else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.resources
+import json
+import re
+from collections.abc import Sequence
+
+from clearprop.page.markup import Markup, joined, tag
+
+# What would end a script element, or a line of JavaScript in old readers.
+_IN_SCRIPT = str.maketrans(
+    {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+)
+_IMPORT = re.compile(r"^import\b[^;]*;\n", re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|let|class)\b)", re.MULTILINE)
+
+
+def _hash(text: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
+    return f"'sha256-{digest}'"
+
+
+def json_text(value: object) -> str:
+    """Return JSON that can stand in a script element: nothing in it can end that."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.translate(_IN_SCRIPT)
+
+
+def module(package: str, names: Sequence[str]) -> str:
+    """Return ES modules of a package as one classic script, in the order given.
+
+    Imports from ``file://`` are refused by browsers, so the modules' ``import`` and ``export`` are
+    taken off and all of them stand in one function; their top-level names must differ.
+    """
+    folder = importlib.resources.files(package)
+    parts = []
+    for name in names:
+        text = folder.joinpath(name).read_text("utf-8")
+        parts.append(f"// {name}\n" + _EXPORT.sub("", _IMPORT.sub("", text)).strip("\n"))
+    return '(() => {\n"use strict";\n' + "\n\n".join(parts) + "\n})();\n"
+
+
+def document(
+    title: str,
+    body: Markup,
+    *,
+    style: str = "",
+    script: str = "",
+    data: object = None,
+    description: str = "",
+) -> str:
+    """Return a whole HTML document that needs nothing but itself.
+
+    Parameters
+    ----------
+    title, description : str
+        Any text; escaped.
+    body : Markup
+        What reads without the script.
+    style : str
+        CSS, after the style that all pages share.
+    script : str
+        JavaScript, run when the body is there; it finds the class ``js`` on the root element.
+    data : object, optional
+        What JSON can write, put into ``script#data``.
+
+    Returns
+    -------
+    str
+        The same bytes for the same arguments.
+    """
+    shared = importlib.resources.files("clearprop.page").joinpath("page.css").read_text("utf-8")
+    css = "\n" + shared + style
+    if "</" in css or "</script" in script.lower() or "<!--" in script:
+        raise ValueError("style and script must not hold what ends their elements")
+    policy = (
+        f"default-src 'none'; style-src {_hash(css)}; "
+        f"script-src {_hash(script) if script else chr(39) + 'none' + chr(39)}; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+    head = [
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=Markup(policy)),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("meta", name="generator", content="clearprop"),
+        tag("title", title),
+        *([tag("meta", name="description", content=description)] if description else []),
+        Markup(f"<style>{css}</style>"),
+    ]
+    end = []
+    if data is not None:
+        end.append(Markup(f'<script type="application/json" id="data">{json_text(data)}</script>'))
+    if script:
+        end.append(Markup(f"<script>{script}</script>"))
+    lines = [
+        Markup("<!DOCTYPE html>"),
+        Markup('<html lang="en">'),
+        tag("head", joined(["", *head, ""], "\n")),
+        tag("body", joined(["", body, *end, ""], "\n")),
+        Markup("</html>"),
+    ]
+    return "\n".join(lines) + "\n"
