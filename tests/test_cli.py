@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 import clearprop as cp
-from clearprop.cli import app, inspect, model, pictures
+from clearprop.cli import app, check, model, pictures
 from clearprop.gradient_check import GradientCheck
 from data_files import idx_set, write_idx_folder
 
@@ -502,11 +503,70 @@ def test_check_passes_a_right_gradient_and_fails_a_wrong_one(digits, clearprop, 
     assert code == 0
     assert out.startswith("gradient check: pass")
     wrong = GradientCheck("fail", float("inf"), (), 10)
-    monkeypatch.setattr(inspect, "check_gradient", lambda net, X, Y: wrong)
+    monkeypatch.setattr(check, "check_gradient", lambda *_, **__: wrong)
     code, out, _ = clearprop("check", path, "digits", "--json")
     told = json.loads(out)
     assert (code, told["verdict"], told["max_relative_error"]) == (1, "fail", None)
     assert told["n_samples"] == 32
+
+
+def foreign(path, rows=None, change=lambda name, array: array):
+    """Write the gradient of a model on the test digits as another program would."""
+    net = cp.load(path)
+    data = cp.data.load("digits")
+    g = net.copy("float64").gradient(data.X_test[:rows], data.Y_test[:rows])
+    arrays = {f"layers.{i}.weight": W for i, W in enumerate(g.weights)}
+    arrays |= {f"layers.{i}.bias": b for i, b in enumerate(g.biases)}
+    save_file(
+        {name: np.ascontiguousarray(change(name, a)) for name, a in arrays.items()}, "g.safetensors"
+    )
+
+
+def test_check_holds_a_gradient_from_elsewhere_and_names_its_mistake(digits, clearprop):
+    path, _ = digits
+    foreign(path)
+    code, out, _ = clearprop("check", path, "digits", "--gradient", "g.safetensors")
+    assert (code, out.partition(" (")[0]) == (0, "gradient check: pass")
+    foreign(path, rows=20, change=lambda name, a: 20 * a)
+    on = ("check", path, "digits", "--gradient", "g.safetensors", "--rows", 20)
+    code, out, _ = clearprop(*on)
+    assert code == 1
+    assert "First wrong layer, on the way back from the cost: layer 2" in out
+    assert "20 times too large: the sum over the 20 samples" in out
+    told = json.loads(clearprop(*on, "--json")[1])
+    assert told["mistakes"][0]["name"] == "sum_for_mean"
+    assert told["first_wrong"].startswith("layers.1.")
+    assert {block["block"] for block in told["blocks"]} == {
+        f"layers.{i}.{kind}" for i in (0, 1) for kind in ("weight", "bias")
+    }
+
+
+def test_check_refuses_a_gradient_that_does_not_fit(digits, clearprop, tmp_path):
+    path, _ = digits
+    foreign(path, change=lambda name, a: a.T)
+    code, out, err = clearprop("check", path, "digits", "--gradient", "g.safetensors")
+    assert (code, out) == (2, "")
+    assert "row = destination neuron" in err
+    (tmp_path / "text.safetensors").write_text("hello")
+    for wrong, words in (
+        ("text.safetensors", "must be a safetensors file"),
+        ("no.safetensors", "No such"),
+    ):
+        code, out, err = clearprop("check", path, "digits", "--gradient", wrong)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert words in err
+
+
+def test_check_tells_penalties_by_themselves(digits, clearprop):
+    path, _ = digits
+    code, out, _ = clearprop("check", path, "digits", "--rows", 4, "--l2", 0.01, "--json")
+    assert code == 0
+    assert {block["term"] for block in json.loads(out)["blocks"]} == {"data", "penalty"}
+    assert (
+        "layers.0.weight (penalty)" in clearprop("check", path, "digits", "--rows", 4, "--l2", 0.01)[1]
+    )
+    code, _, err = clearprop("check", path, "digits", "--l1", -1)
+    assert (code, "--l1 must be" in err) == (2, True)
 
 
 def hostile(path, **changes):

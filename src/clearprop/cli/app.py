@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from clearprop.cli import apply, errors, explain, inspect, terminal, train
+from clearprop.cli import apply, check, errors, explain, inspect, terminal, train
 
 app = typer.Typer(
     name="clearprop",
@@ -23,7 +23,7 @@ app.command("train")(train.train)
 app.command("evaluate")(apply.evaluate)
 app.command("predict")(apply.predict)
 app.command("info")(inspect.info)
-app.command("check")(inspect.check)
+app.command("check")(check.check)
 app.command("explain")(explain.explain)
 
 

@@ -1,25 +1,13 @@
-"""``clearprop info`` and ``clearprop check``: what a model holds, and whether its gradient is right."""
+"""``clearprop info``: what a model holds."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-import numpy as np
-import typer
-from numpy.typing import NDArray
+from typing import Any
 
 import clearprop as cp
 from clearprop import checkpoint
-from clearprop.cli import errors, model, terminal
-from clearprop.cli.apply import (
-    DataArgument,
-    JsonOption,
-    ModelArgument,
-    Part,
-    PartOption,
-    TargetOption,
-)
-from clearprop.gradient_check import check_gradient
+from clearprop.cli import model, terminal
+from clearprop.cli.apply import JsonOption, ModelArgument
 from clearprop.training.history import TIMES
 from clearprop.training.resume import history_columns
 
@@ -157,48 +145,3 @@ def _described(
             "history": history,
         }
     return described
-
-
-def check(
-    model_file: ModelArgument,
-    data: DataArgument,
-    part: PartOption = Part.test,
-    target: TargetOption = None,
-    rows: Annotated[int, typer.Option(help="Rows of DATA to check on.")] = 32,
-    as_json: JsonOption = False,
-) -> None:
-    """Hold the gradient of MODEL against central differences of its cost on DATA.
-
-    Exit code 1 if the verdict is fail.
-
-    Example: clearprop check digits.safetensors digits
-    """
-    if rows < 1:
-        raise ValueError(f"--rows must be at least 1, got {rows}")
-    net = model.load_model(model_file)
-    dataset = model.load_data(net, data, target)
-    X, Y = _spread(*dataset.part(part), rows)
-    result = check_gradient(net, X, model.outputs_of(net).encode(Y))
-    if as_json:
-        terminal.print_json(
-            {
-                "verdict": result.verdict,
-                "max_relative_error": result.max_relative_error,
-                "part": model.part_name(dataset, part),
-                "n_samples": len(X),
-                "n_parameters": result.n_parameters,
-                "n_checked": len(result.rows),
-                "blind_blocks": list(result.blind_blocks),
-                "failed": [row._asdict() for row in result.rows if row.verdict == "fail"],
-            }
-        )
-    else:
-        print(result)
-    if result.verdict == "fail":
-        raise typer.Exit(errors.FAILED)
-
-
-def _spread(X: NDArray[Any], Y: NDArray[Any], n: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return n rows spread evenly over the data."""
-    chosen = np.unique(np.linspace(0, len(X) - 1, min(n, len(X))).astype(int))
-    return X[chosen], Y[chosen]

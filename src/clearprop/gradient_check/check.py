@@ -1,0 +1,249 @@
+"""Is a gradient right? Central differences in float64, with a verdict that can be "I cannot tell".
+
+For each sampled parameter w, ``(C(w + h) - C(w - h)) / 2h`` is held against the claimed dC/dw. Three
+rules keep the answer honest:
+
+* only a small *relative* error passes. A difference that drowns in rounding may excuse a parameter
+  ("undecided"); it never certifies one, or a tiny gradient that is 100 % wrong would pass;
+* where a relu or |a - y| changes side between w - h and w + h, the difference means nothing: smaller
+  steps are tried, and if none is clean the verdict is "kink";
+* a corrupted gradient is judged first, by the same numbers. A check that lets it through in some block
+  of parameters cannot certify that block.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearprop import randomness
+from clearprop.activations import Array
+from clearprop.architecture import Architecture, Block
+from clearprop.gradient_check import foreign, mistakes
+from clearprop.gradient_check.differences import Differences, estimate
+from clearprop.gradient_check.verdict import (
+    HAPPY,
+    GradientCheck,
+    Row,
+    judge,
+    largest,
+    overall,
+    relative_error,
+)
+
+_CORRUPTION = 1e-3  # of the negative control: the mildest mistake that must not pass
+
+
+class _HasFlat(Protocol):
+    @property
+    def flat(self) -> Any: ...
+
+
+class _HasPair(Protocol):
+    @property
+    def X(self) -> Any: ...
+
+    @property
+    def Y(self) -> Any: ...
+
+
+class Checkable(Protocol):
+    """What `check_gradient` needs of a network."""
+
+    @property
+    def architecture(self) -> Architecture:
+        """Layers and cost."""
+        ...
+
+    @property
+    def parameters(self) -> NDArray[Any]:
+        """The flat vector."""
+        ...
+
+    def copy(self, dtype: str | None = None) -> Checkable:
+        """Return an independent copy in another dtype."""
+        ...
+
+    def trace(self, X: Any, Y: Any) -> _HasPair:
+        """Return the pass, with X and Y as the network sees them."""
+        ...
+
+    def cost(
+        self, X: Any, Y: Any, *, sample_weight: Any = None, l2: float = 0.0, l1: float = 0.0
+    ) -> float:
+        """Return the cost."""
+        ...
+
+    def gradient(
+        self, X: Any, Y: Any, *, sample_weight: Any = None, l2: float = 0.0, l1: float = 0.0
+    ) -> _HasFlat:
+        """Return the gradient that is to be checked."""
+        ...
+
+
+def check_gradient(
+    net: Checkable,
+    X: Any,
+    Y: Any,
+    gradient: Any = None,
+    *,
+    n_parameters: int = 200,
+    seed: int = 0,
+    l2: float = 0.0,
+    l1: float = 0.0,
+    sample_weight: Any = None,
+) -> GradientCheck:
+    """Hold a gradient against central differences of the cost, in float64.
+
+    Parameters
+    ----------
+    net : Network
+        A float64 copy of it is used; it is not changed.
+    X, Y : array-like
+        As for ``net.cost``.
+    gradient : array-like, optional
+        A gradient from elsewhere: flat like ``net.parameters``, a `Gradient`, a pair (weights,
+        biases) of sequences of arrays, or a mapping from the names in ``net.blocks`` to arrays. None
+        checks the network's own. One in float32 is held to 1e-4, one in float64 to 1e-7. Of one that
+        fails, `mistakes` says what it is a sign of.
+    n_parameters : int
+        At most so many are looked at (but one of every block), drawn with `seed`.
+    l2, l1 : float
+        Penalties. Of the network's own gradient, their part is checked by itself, so that neither
+        hides the other; a foreign gradient must contain them.
+    sample_weight : array-like of shape (n_samples,), optional
+
+    Returns
+    -------
+    GradientCheck
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the gradient's shape is not the network's, the cost is not finite, or an argument is out of
+        range.
+
+    Notes
+    -----
+    Two passes forwards for each parameter, and up to ten more where the first two disagree with the
+    claim.
+
+    Examples
+    --------
+    >>> net = cp.Network([2, 3, 2], seed=0)
+    >>> check = check_gradient(net, [[0.5, -1.0], [2.0, 0.1]], [0, 1])
+    >>> check.verdict, check.max_relative_error < 1e-7
+    ('pass', True)
+    """
+    n_parameters = _check_count(n_parameters)
+    seed = randomness.check_seed(seed, "seed")
+    for name, value in (("l2", l2), ("l1", l1)):
+        if not 0 <= value < math.inf:
+            raise ValueError(f"{name} must be a finite number of at least 0, got {value!r}")
+    wide = net.copy("float64")
+    architecture = wide.architecture
+    difference = _differences(wide, X, Y, sample_weight)
+    claimed: dict[str, Array] = {}
+    tolerance = HAPPY
+    if gradient is None:
+        claimed["data"] = wide.gradient(X, Y, sample_weight=sample_weight).flat
+        if l2 or l1:
+            total = wide.gradient(X, Y, sample_weight=sample_weight, l2=l2, l1=l1).flat
+            claimed["penalty"] = total - claimed["data"]
+    else:
+        claimed["total"], tolerance = foreign.as_flat(architecture, gradient)
+    rows, blind = [], []
+    for block in architecture.blocks:
+        sample = _sample(architecture, block, n_parameters, seed)
+        mine, found_out = _rows(difference, block, sample, claimed, tolerance, (l2, l1))
+        rows += mine
+        if not found_out:
+            blind.append(block.name)
+    verdict = overall(rows, blind)
+    return GradientCheck(
+        verdict,
+        largest(rows),
+        tuple(rows),
+        architecture.n_parameters,
+        tuple(blind),
+        mistakes.likely(difference, claimed["total"], tolerance, l2, l1)
+        if verdict == "fail" and gradient is not None
+        else (),
+    )
+
+
+def _differences(wide: Checkable, X: Any, Y: Any, sample_weight: Any) -> Differences:
+    """Return the cost of the network's layers, which must be the cost that it says it has."""
+    weight = None
+    expected = wide.cost(X, Y, sample_weight=sample_weight)  # which also checks the weights
+    if sample_weight is not None:
+        weight = np.asarray(sample_weight, dtype=np.float64)
+        weight = weight / weight.mean()
+    pair = wide.trace(X, Y)
+    difference = Differences(wide.architecture, wide.parameters, pair.X, pair.Y, weight)
+    if not math.isfinite(expected):
+        raise ValueError(f"the cost must be finite for its gradient to be checked, got {expected}")
+    base = difference.cost()
+    if not math.isclose(base, expected, rel_tol=1e-9, abs_tol=1e-12):
+        raise ValueError(
+            f"net.cost and the cost that its layers give must be equal, got {expected} and {base}"
+        )
+    return difference
+
+
+def _rows(
+    difference: Differences,
+    block: Block,
+    sample: list[int],
+    claimed: dict[str, Array],
+    tolerance: float,
+    penalties: tuple[float, float],
+) -> tuple[list[Row], bool]:
+    """Return the rows of a block, and whether a corrupted gradient was found out in it."""
+    rows, found_out = [], False
+    for i in sample:
+        index = tuple(int(k) for k in np.unravel_index(i - block.offset, block.shape))
+        for term, values in claimed.items():
+            a = float(values[i])
+            made = estimate(difference, block, i, term, a, tolerance, *penalties)
+            if term == "penalty" and a != made.value:
+                # It was found by a subtraction, which leaves its rounding.
+                noise = 4 * np.finfo(np.float64).eps * abs(float(claimed["data"][i]))
+                made = made._replace(bound=made.bound + noise)
+            n = made.value
+            wrong = n * (1 + _control(tolerance)) if n or made.bound else _control(tolerance)
+            if term != "penalty":
+                found_out |= judge(wrong, made, tolerance) == "fail"
+            verdict = judge(a, made, tolerance)
+            rows.append(Row(block.name, index, term, a, n, relative_error(a, n), made.step, verdict))
+    return rows, found_out
+
+
+def _check_count(n_parameters: int) -> int:
+    if isinstance(n_parameters, bool) or not isinstance(n_parameters, int | np.integer):
+        raise TypeError(f"n_parameters must be an integer of at least 1, got {n_parameters!r}")
+    if n_parameters < 1:
+        raise ValueError(f"n_parameters must be at least 1, got {n_parameters}")
+    return int(n_parameters)
+
+
+def _control(tolerance: float) -> float:
+    return max(_CORRUPTION, 10 * tolerance)
+
+
+def _sample(architecture: Architecture, block: Block, n: int, seed: int) -> list[int]:
+    """Return which parameters of a block are looked at: its fair share, small blocks wholly."""
+    left, sizes = n, sorted(each.size for each in architecture.blocks)
+    share = 1
+    for i, size in enumerate(sizes):  # what small blocks leave over goes to the larger ones
+        share = max(left // (len(sizes) - i), 1)
+        if size >= share:
+            break
+        left -= size
+    else:
+        share = sizes[-1]
+    order = randomness.permutation(seed, block.size, step=block.offset, purpose=randomness.CHECK)
+    return sorted(int(i) + block.offset for i in order[:share])

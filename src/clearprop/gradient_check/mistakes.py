@@ -1,0 +1,310 @@
+"""What a wrong gradient is a sign of: each classic mistake is made on purpose, and compared.
+
+A mistake of the pass backwards is a `Rule` (`wrong_passes`), tried everywhere, in the output layer, in
+the hidden layers, and in each layer alone; where the gradient that comes out is the claimed one, to
+rounding, in every block, the mistake is named. So a name is never a guess by size or sign alone, and
+two mistakes that give the same numbers are both named.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from clearprop import backprop
+from clearprop.activations import Array
+from clearprop.architecture import Block
+from clearprop.gradient_check.wrong_passes import RULES, Pass, Problem, Rule
+
+_SAME = 1e-6  # relative, of a block's norm: far above rounding, far below any mistake
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A mistake that gives the gradient that was claimed.
+
+    Attributes
+    ----------
+    name : str
+        missing_slope, slope_at_activation, transposed_weights, sum_for_mean, sign, factor,
+        early_update, no_bias, wrong_input, kept_slope, diagonal_jacobian, penalty, sample_weight, zero.
+    layer : int
+        The weight layer, 1..L, in which it is made first on the way back.
+    sentence : str
+    """
+
+    name: str
+    layer: int
+    sentence: str
+
+
+def likely(
+    problem: Problem, claimed: Array, tolerance: float, l2: float, l1: float
+) -> tuple[Mistake, ...]:
+    """Return the mistakes that give a gradient, the simplest kind that there is; none if none does."""
+    architecture = problem.architecture
+    if architecture.input_scale or not np.isfinite(claimed).all():
+        return ()
+    same = max(_SAME, 20 * tolerance)
+    penalty = np.zeros_like(claimed)
+    backprop.add_penalty_gradient(architecture, penalty, problem.parameters, l2, l1)
+    with np.errstate(all="ignore"):
+        search = _Search(problem, claimed - penalty, penalty, same)
+        for kind in (
+            search.penalties,
+            search.scales,
+            search.without_biases,
+            search.unweighted,
+            search.layout,
+            search.rules,
+            search.early_update,
+            search.partly,
+        ):
+            if found := list(kind()):
+                return tuple(dict.fromkeys(found))
+    return ()
+
+
+class _Search:
+    """The kinds of mistakes, from simple ones to those that need several words."""
+
+    def __init__(self, problem: Problem, claimed: Array, penalty: Array, same: float) -> None:
+        self.problem, self.claimed, self.penalty, self.same = problem, claimed, penalty, same
+        self.architecture = problem.architecture
+        self.right = Pass(problem)
+        self.truth = self.right.gradient()
+        self.n_layers = len(self.architecture.layers)
+
+    def agree(self, one: Array, other: Array) -> bool:
+        """Return whether two gradients are the same in every block, to rounding."""
+        return all(self.block_agrees(one[b.slice], other[b.slice]) for b in self.architecture.blocks)
+
+    def block_agrees(self, one: Array, other: Array) -> bool:
+        size = max(np.linalg.norm(one), np.linalg.norm(other))
+        return bool(np.linalg.norm(one - other) <= self.same * size)
+
+    def factor(self, made: Array) -> float | None:
+        """Return the c for which c times a gradient is the claimed one, if there is one."""
+        c = float(made @ self.claimed) / (float(made @ made) or 1.0)
+        return c if c and self.agree(c * made, self.claimed) else None
+
+    # Kinds
+
+    def penalties(self) -> Iterator[Mistake]:
+        """Yield what is wrong with the penalty, where only that is."""
+        if not self.penalty.any():
+            return
+        excess = self.claimed - self.truth  # over the right one
+        c = float(excess @ self.penalty) / float(self.penalty @ self.penalty)
+        if not self.agree(self.truth + c * self.penalty, self.claimed):
+            return
+        if abs(c + 1) < self.same:
+            yield Mistake(
+                "penalty", self.n_layers, "the penalty's part, l2 w + l1 sign(w), is left out"
+            )
+        else:
+            yield Mistake(
+                "penalty",
+                self.n_layers,
+                f"the penalty's part is {1 + c:.4g} times l2 w + l1 sign(w)"
+                + (", of which S2 has the n-th part" if _near(1 + c, 1 / len(self.problem.X)) else "")
+                + (": the half of l2/2 is missing" if _near(1 + c, 2.0) else ""),
+            )
+
+    def scales(self) -> Iterator[Mistake]:
+        """Yield what factors are a sign of, where every block is the right one times a number."""
+        c = self.factor(self.truth)
+        if c is not None:
+            yield from self.named(c, self.n_layers, "the whole gradient")
+            return
+        factors: dict[str, float] = {}
+        for block in self.architecture.blocks:
+            here, truth = self.claimed[block.slice], self.truth[block.slice]
+            c = float(here @ truth) / (float(truth @ truth) or 1.0)
+            if not self.block_agrees(c * truth, here):
+                return
+            factors[block.name] = c
+        for c, names in _grouped(factors, self.same):
+            layer = max(int(name.split(".")[1]) for name in names) + 1
+            if c == 0 and all(name.endswith("bias") for name in names):
+                sentence = f"the biases have no gradient ({_listed(names)}): dC/db is delta (BP3)"
+                yield Mistake("no_bias", layer, sentence)
+            else:
+                yield from self.named(c, layer, _listed(names))
+
+    def named(self, c: float, layer: int, what: str) -> Iterator[Mistake]:
+        """Yield what a factor is a sign of."""
+        if c == 0:
+            yield Mistake("zero", layer, f"{what} is 0: it was never computed, or cleared again")
+        elif _near(c, -1):
+            said = "has the other sign: a - y is meant, not y - a; the update subtracts it (X8)"
+            yield Mistake("sign", layer, f"{what} {said}")
+        elif not _near(c, 1):
+            also = ", and has the other sign" if c < 0 else ""
+            found = self.known_factors(abs(c))
+            for name, said in found or [("factor", f"is {abs(c):.6g} times what it should be")]:
+                yield Mistake(name, layer, f"{what} {said}{also}")
+
+    def known_factors(self, size: float) -> list[tuple[str, str]]:
+        """Return the mistakes whose sign is a positive factor."""
+        m, n = len(self.problem.X), self.architecture.sizes[-1]
+        mean = self.architecture.cost.reduction == "mean"
+        once_more = "once more than is meant" if mean else "where their sum is meant"
+        the_sum = f"is {m} times too large: the sum over the {m} samples, where their mean is meant"
+        no_half = "is 2 times too large: as if the cost were ||a - y||^2, without the half"
+        a_half = "is half of what it should be: as if the cost had a half that it has not"
+        outputs = f"is divided by the {n} outputs: their mean, where the sum over outputs is meant"
+        squares = f"is 2/{n} of what it should be: the mean over the outputs of (a - y)^2"
+        table = [
+            (m > 1 and mean, m, "sum_for_mean", the_sum),
+            (m > 1, 1 / m, "sum_for_mean", f"is divided by the {m} samples {once_more}"),
+            (True, 2, "factor", no_half),
+            (True, 0.5, "factor", a_half),
+            (n > 1, 1 / n, "factor", outputs),
+            (n > 2, 2 / n, "factor", squares),
+        ]
+        return [(name, said) for possible, at, name, said in table if possible and _near(size, at)]
+
+    def without_biases(self) -> Iterator[Mistake]:
+        """Yield that the pass forwards has no biases."""
+        made = Pass(self.problem, biases=False).gradient()
+        cleared = made.copy()
+        for block in self.architecture.blocks:
+            if block.kind == "biases":
+                cleared[block.slice] = 0.0
+        if self.agree(made, self.claimed) or self.agree(cleared, self.claimed):
+            said = "the biases are left out of the pass forwards: z = W a + b is meant"
+            yield Mistake("no_bias", self.n_layers, said)
+
+    def rules(self) -> Iterator[Mistake]:
+        """Yield the rules that give these numbers, or else those that give them times a factor."""
+        for scaled in (False, True):
+            found = list(self._rules(scaled))
+            yield from found
+            if found:
+                return
+
+    def _rules(self, scaled: bool) -> Iterator[Mistake]:
+        for rule, at, made in self.made():
+            c = self.factor(made)
+            if c is None or scaled == _near(c, 1):
+                continue
+            said = rule.sentence.format(**_words(at, self.right.last))
+            if scaled:
+                other = next(self.named(c, self.n_layers, "the whole gradient"))
+                said = f"{said}; and {other.sentence}"
+            yield Mistake(rule.name, max(at) + 1, said)
+
+    def made(self) -> Iterator[tuple[Rule, frozenset[int], Array]]:
+        """Yield every rule in every scope in which it makes a difference."""
+        for rule in RULES:
+            layers = [
+                layer
+                for layer in range(self.n_layers)
+                if (rule.carry is None or layer < self.right.last) and rule.applies(self.right, layer)
+            ]
+            hidden = [layer for layer in layers if layer < self.right.last]
+            scopes = [layers, hidden, *([layer] for layer in reversed(layers))]
+            for at in dict.fromkeys(frozenset(scope) for scope in scopes if scope):
+                made = self.right.gradient(rule, at)
+                if np.isfinite(made).all() and not self.agree(made, self.truth):
+                    yield rule, at, made
+
+    def early_update(self) -> Iterator[Mistake]:
+        """Yield that weights are updated before delta goes back through them (X36)."""
+        last = self.right.last
+        if last == 0:
+            return
+        dW = self.architecture.views(self.claimed + self.penalty)[0]
+        through = [
+            b.slice for b in self.architecture.blocks if b.name.startswith(f"layers.{last - 1}.")
+        ]
+
+        def made(eta: float) -> Array:
+            rule = Rule("early_update", "", carry=lambda made, layer, error, delta: (
+                delta @ (made.weights[layer + 1] - eta * dW[layer + 1])
+            ))  # fmt: skip
+            return self.right.gradient(rule, frozenset(range(last)))
+
+        # What reaches the layer before the last is linear in the learning rate.
+        change, claimed = made(1.0) - self.truth, self.claimed - self.truth
+        top = np.concatenate([change[part] for part in through])
+        eta = float(top @ np.concatenate([claimed[part] for part in through])) / (top @ top or 1.0)
+        if eta and self.agree(made(eta), self.claimed):
+            said = (
+                "the weights are updated before delta goes back through them, as with a learning rate "
+                f"of {eta:.4g}: all gradients belong to one point (X36)"
+            )
+            yield Mistake("early_update", last, said)
+
+    def layout(self) -> Iterator[Mistake]:
+        """Yield that the gradients of the weights have sources as rows."""
+        turned = np.concatenate(
+            [
+                self.truth[b.slice].reshape(b.shape).T.ravel()
+                if b.kind == "weights"
+                else self.truth[b.slice]
+                for b in self.architecture.blocks
+            ]
+        )
+        if not self.agree(turned, self.truth) and self.agree(turned, self.claimed):
+            said = "every weight gradient is transposed: row = destination, column = source is meant"
+            yield Mistake("transposed_weights", self.n_layers, said)
+
+    def unweighted(self) -> Iterator[Mistake]:
+        """Yield that every sample counts the same."""
+        if self.problem.sample_weight is not None:
+            made = Pass(self.problem, weighted=False).gradient()
+            if not self.agree(made, self.truth) and self.agree(made, self.claimed):
+                yield Mistake("sample_weight", self.n_layers, "the sample weights are left out")
+
+    def partly(self) -> Iterator[Mistake]:
+        """Yield what explains the first wrong layer on the way back alone."""
+        for layer in range(self.right.last, -1, -1):
+            above = [b for b in self.architecture.blocks if int(b.name.split(".")[1]) >= layer]
+
+            def agrees(made: Array, above: list[Block] = above) -> bool:
+                return all(self.block_agrees(made[b.slice], self.claimed[b.slice]) for b in above)
+
+            if agrees(self.truth):
+                continue
+            for rule, at, made in self.made():
+                if layer in at and agrees(made):
+                    said = rule.sentence.format(**_words(frozenset([layer]), self.right.last))
+                    yield Mistake(
+                        rule.name, layer + 1, f"{said}; this does not explain all that follows"
+                    )
+            return
+
+
+def _near(c: float, known: float) -> bool:
+    return math.isclose(c, known, rel_tol=1e-4)
+
+
+def _words(at: frozenset[int], last: int) -> dict[str, str]:
+    if len(at) == 1:
+        layer = min(at) + 1
+        name = f"layer {layer}" + (", the output" if layer == last + 1 else "")
+        return {"where": f"in {name}", "which": name, "after": f"layer {layer + 1}"}
+    name = "the hidden layers" if last not in at else "every layer" if min(at) == 0 else "these layers"
+    return {"where": f"in {name}", "which": name, "after": "the next layer"}
+
+
+def _grouped(factors: dict[str, float], same: float) -> list[tuple[float, list[str]]]:
+    """Return the blocks of each factor that is not 1, the last layer's first."""
+    groups: list[tuple[float, list[str]]] = []
+    for name, c in reversed(factors.items()):
+        for known, names in groups:
+            if math.isclose(c, known, rel_tol=10 * same, abs_tol=10 * same):
+                names.append(name)
+                break
+        else:
+            groups.append((0.0 if abs(c) < same else c, [name]))
+    return [(c, names) for c, names in groups if abs(c - 1) >= same]
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names) if len(names) < 4 else f"{names[0]} and {len(names) - 1} more blocks"
