@@ -1,0 +1,27 @@
+"""Tables: a CSV file, Parquet or an Arrow object, told column by column and turned into numbers.
+
+`open_table` reads, `decide` says what becomes of each column, `TableEncoder` makes numbers of them and
+`TargetEncoder` of the target. All of it works on batches, in memory that does not grow with the rows.
+"""
+
+from clearprop.data.table.csv_text import ReadOptions
+from clearprop.data.table.encoder import TableEncoder
+from clearprop.data.table.kinds import ColumnDecision, Roles, decide
+from clearprop.data.table.profiles import ColumnProfile
+from clearprop.data.table.quantiles import ExactQuantiles, Quantiles
+from clearprop.data.table.source import TableSource, open_table
+from clearprop.data.table.target import TargetEncoder
+
+__all__ = [
+    "ColumnDecision",
+    "ColumnProfile",
+    "ExactQuantiles",
+    "Quantiles",
+    "ReadOptions",
+    "Roles",
+    "TableEncoder",
+    "TableSource",
+    "TargetEncoder",
+    "decide",
+    "open_table",
+]

@@ -1,0 +1,257 @@
+"""Parquet and Arrow: what they hold, as batches in their order and columns of a few types."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from clearprop.data import files
+from clearprop.data.dataset import some
+from clearprop.data.table.values import BOOLEAN, EXACT, NUMBER, TEXT, TIME, BadCell
+from clearprop.data.tables import check_names
+
+_PANDAS_INDEX = "__index_level_"
+
+
+@contextlib.contextmanager
+def readable(where: str, what: str = "a table") -> Iterator[None]:
+    """Turn whatever pyarrow raises into a sentence on the file that it disliked."""
+    try:
+        yield
+    except (GeneratorExit, BadCell):
+        raise
+    except Exception as error:
+        if isinstance(error, ValueError) and str(error).startswith(where):
+            raise
+        reason = str(error).partition("\n")[0][:200]
+        raise ValueError(f"{where} could not be read as {what}: {reason}") from None
+
+
+class ParquetFiles:
+    """One Parquet file, or all of a folder in the order of their names.
+
+    ``key=value`` in the name of a folder inside is a column of text.
+
+    Raises
+    ------
+    OSError, ValueError
+        If one is no Parquet file, or has other columns than the first.
+    """
+
+    def __init__(self, path: Path) -> None:
+        import pyarrow as pa
+
+        self.path = path
+        self.paths = _parquet_paths(path) if path.is_dir() else [path]
+        self.n_rows, self.schema = 0, pa.schema([])
+        for number, each in enumerate(self.paths):
+            with self._file(each) as file:
+                schema = self._schema(each, file)
+                self.n_rows += file.metadata.num_rows
+            if number == 0:
+                self.schema = schema
+                check_names(schema.names, path)
+            elif missing := [name for name in self.schema.names if name not in schema.names]:
+                raise ValueError(
+                    f"{each} must have the columns of {self.paths[0]}, lacks {some(missing)}"
+                )
+        if self.n_rows < 1:
+            raise ValueError(
+                f"{path} must have rows, got {self.n_rows} rows of {len(self.schema.names)} columns"
+            )
+
+    @contextlib.contextmanager
+    def _file(self, path: Path) -> Iterator[Any]:
+        import pyarrow.parquet as pq
+
+        with (
+            files.open_regular(path),
+            readable(str(path), "Parquet"),
+            pq.ParquetFile(path, pre_buffer=False) as file,
+        ):
+            yield file
+
+    def _keys(self, path: Path) -> dict[str, str]:
+        inside = path.relative_to(self.path).parts[:-1] if path != self.path else ()
+        return dict(part.split("=", 1) for part in inside if "=" in part)
+
+    def _schema(self, path: Path, file: Any) -> Any:
+        import pyarrow as pa
+
+        schema = file.schema_arrow
+        kept = [field for field in schema if not field.name.startswith(_PANDAS_INDEX)]
+        return pa.schema([*kept, *(pa.field(key, pa.string()) for key in self._keys(path))])
+
+    def batches(self, columns: Sequence[str], batch_rows: int) -> Iterator[Any]:
+        """Give the columns of every row, in order."""
+        import pyarrow as pa
+
+        for path in self.paths:
+            keys = self._keys(path)
+            stored = [name for name in columns if name not in keys]
+            n_rows = 0
+            with self._file(path) as file:
+                for batch in file.iter_batches(batch_rows, columns=stored, use_threads=False):
+                    n_rows += batch.num_rows
+                    arrays = [
+                        pa.array([keys[name]] * batch.num_rows) if name in keys else batch.column(name)
+                        for name in columns
+                    ]
+                    yield pa.record_batch(arrays, names=list(columns))
+                declared = file.metadata.num_rows
+            if n_rows != declared:
+                raise ValueError(f"{path} declares {declared} rows, got {n_rows}")
+
+
+def _parquet_paths(folder: Path) -> list[Path]:
+    found = sorted(
+        path
+        for path in folder.rglob("*.parquet")
+        if not any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
+    )
+    if not found:
+        raise ValueError(f"{folder} must hold .parquet files, got none")
+    return found
+
+
+def as_table(what: Any) -> Any:
+    """Return a pyarrow Table of anything that speaks Arrow: pandas, polars, duckdb, pyarrow.
+
+    Raises
+    ------
+    TypeError
+        If it does not.
+    """
+    import pyarrow as pa
+
+    if isinstance(what, pa.Table):
+        return what
+    if isinstance(what, pa.RecordBatch):
+        return pa.Table.from_batches([what])
+    if hasattr(what, "iloc") and hasattr(what, "columns"):
+        return _from_pandas(what)
+    if hasattr(what, "__arrow_c_stream__"):
+        with readable("X", "an Arrow table"):
+            return pa.table(what)
+    raise TypeError(
+        "a table must be a file, a pandas or polars data frame, or another object that speaks Arrow, "
+        f"got {type(what).__name__}"
+    )
+
+
+def _from_pandas(frame: Any) -> Any:
+    import pyarrow as pa
+
+    names = [str(name) for name in frame.columns]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ValueError(f"X must have columns of different names, got {some(twice)} more than once")
+    arrays = []
+    for position, name in enumerate(names):
+        column = frame.iloc[:, position]
+        try:
+            array = pa.array(column, from_pandas=True)
+        except (pa.ArrowException, TypeError, ValueError, NotImplementedError):
+            array = _mixed(column, name)
+        arrays.append(array)
+    return pa.Table.from_arrays(arrays, names=names) if arrays else pa.table({})
+
+
+def _mixed(column: Any, name: str) -> Any:
+    import pyarrow as pa
+
+    kinds = sorted({type(value).__name__ for value in column if value is not None and value == value})
+    try:
+        return pa.array([None if v is None or v != v else float(v) for v in column], pa.float64())
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"column {name!r} of X must hold values of one type, got {' and '.join(kinds)[:200]}"
+        ) from None
+
+
+def kind_of(arrow_type: Any) -> str | None:
+    """Return what a column of an Arrow type holds, or None where we have no use for it."""
+    import pyarrow.types as types
+
+    value = arrow_type.value_type if types.is_dictionary(arrow_type) else arrow_type
+    if types.is_boolean(value):
+        return BOOLEAN
+    if types.is_integer(value) or types.is_floating(value) or types.is_decimal(value):
+        return NUMBER
+    if types.is_null(value) or types.is_duration(value):
+        return NUMBER
+    if types.is_string(value) or types.is_large_string(value) or types.is_string_view(value):
+        return TEXT
+    if types.is_timestamp(value) or types.is_date(value) or types.is_time(value):
+        return TIME
+    return None
+
+
+def is_category(arrow_type: Any) -> bool:
+    """Return whether a column says itself that it holds categories."""
+    import pyarrow.types as types
+
+    return bool(types.is_dictionary(arrow_type))
+
+
+def plain(array: Any) -> Any:
+    """Return an Arrow array as float64, bool, string or timestamp[us]; a NaN is a null.
+
+    Raises
+    ------
+    ValueError
+        If a number is infinite.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.types as types
+
+    if types.is_dictionary(array.type):
+        array = array.cast(array.type.value_type)
+    kind = array.type
+    if kind_of(kind) == TEXT:
+        return array if types.is_string(kind) else array.cast(pa.string())
+    if types.is_null(kind):
+        return pa.nulls(len(array), pa.float64())
+    if types.is_time(kind):
+        return (
+            array.cast(pa.time64("us") if types.is_time64(kind) else kind)
+            .cast(pa.time64("us"))
+            .cast(pa.int64())
+            .cast(pa.timestamp("us"))
+        )
+    if types.is_timestamp(kind) or types.is_date(kind):
+        return _local(array).cast(pa.timestamp("us"), safe=False)
+    if types.is_duration(kind):
+        seconds = array.cast(pa.duration("us"), safe=False).cast(pa.int64())
+        return pc.divide(seconds.cast(pa.float64()), 1e6)
+    if types.is_boolean(kind):
+        return array
+    numbers = array.cast(pa.float64(), safe=False)
+    nan = pc.is_nan(numbers)
+    if pc.any(nan).as_py():
+        numbers = pc.if_else(nan, pa.scalar(None, pa.float64()), numbers)
+    return numbers
+
+
+def _local(array: Any) -> Any:
+    import pyarrow.compute as pc
+    import pyarrow.types as types
+
+    zoned = types.is_timestamp(array.type) and array.type.tz is not None
+    return pc.local_timestamp(array) if zoned else array
+
+
+def loses_digits(array: Any) -> bool:
+    """Return whether whole numbers are too long for float64."""
+    import pyarrow.compute as pc
+    import pyarrow.types as types
+
+    if not types.is_integer(array.type) or array.type.bit_width < 64:
+        return False
+    ends = pc.min_max(array)
+    low, high = ends["min"].as_py(), ends["max"].as_py()
+    return low is not None and (low <= -EXACT or high >= EXACT)

@@ -1,0 +1,230 @@
+"""What a column of a table becomes: a number and its median, its categories, the parts of a date."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearprop.data.dataset import some
+from clearprop.data.table import values
+
+Array = NDArray[Any]
+
+PARTS = ("year", "month", "day of week", "hour")
+
+
+@dataclass(frozen=True)
+class NumericColumn:
+    """A number, its median where it is missing, and beside it whether it is.
+
+    Parameters
+    ----------
+    name : str
+    median : float
+    flagged : bool
+        Whether there is a column that says where it is missing.
+    """
+
+    name: str
+    median: float
+    flagged: bool
+    kind: ClassVar[str] = "numeric"
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Of the columns that are made of it."""
+        return (self.name, f"{self.name} is missing") if self.flagged else (self.name,)
+
+    @property
+    def summary(self) -> str:
+        """What is made of it, in a few words."""
+        return f"median {self.median:.6g}, and where it is missing" if self.flagged else "as it is"
+
+    def encode(self, column: Any, out: Array) -> None:
+        """Write the numbers of a column into `out`, shape (n_rows, n_columns)."""
+        _write_number(numbers_of(column), self.median, self.flagged, out)
+
+    def fields(self) -> dict[str, Any]:
+        """Return what JSON keeps of it."""
+        return {"median": self.median, "flagged": self.flagged}
+
+    @classmethod
+    def from_fields(cls, name: str, data: Mapping[str, Any]) -> NumericColumn:
+        """Return what `fields` gave."""
+        return cls(name, float(data["median"]), bool(data["flagged"]))
+
+
+@dataclass(frozen=True)
+class CategoryColumn:
+    """A column of 0 and 1 for each category; of two categories alone, one of -1 and 1.
+
+    What is not among them is "other": a column of its own where the training part had rare ones, else
+    0 in all columns; so is a missing value, where the training part had none.
+
+    Parameters
+    ----------
+    name : str
+    categories : tuple of str
+    pooled : int
+        How many rare ones were left to "other".
+    has_missing : bool
+    """
+
+    name: str
+    categories: tuple[str, ...]
+    pooled: int = 0
+    has_missing: bool = False
+    kind: ClassVar[str] = "categorical"
+    _codes: dict[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Give every category its number."""
+        object.__setattr__(self, "_codes", {word: i for i, word in enumerate(self.categories)})
+
+    @property
+    def _is_pair(self) -> bool:
+        return len(self.categories) == 2 and not self.pooled and not self.has_missing
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Of the columns that are made of it."""
+        if self._is_pair:
+            return (f"{self.name} = {self.categories[1]}",)
+        names = [f"{self.name} = {word}" for word in self.categories]
+        names += [f"{self.name} is other"] * bool(self.pooled)
+        return (*names, *([f"{self.name} is missing"] * self.has_missing))
+
+    @property
+    def summary(self) -> str:
+        """What is made of it, in a few words."""
+        if self._is_pair:
+            return f"{self.categories[0]} -1, {self.categories[1]} 1"
+        made = f"{len(self.categories)} of its own"
+        made += f", {self.pooled:,} rare ones together" if self.pooled else ""
+        return made + (", one for missing" if self.has_missing else "")
+
+    def encode(self, column: Any, out: Array) -> None:
+        """Write the numbers of a column into `out`, shape (n_rows, n_columns)."""
+        encoded = words_of(column).dictionary_encode()
+        n = len(self.categories)
+        other, missing = n if self.pooled else -1, n + bool(self.pooled) if self.has_missing else -1
+        known = [self._codes.get(word, other) for word in encoded.dictionary.to_pylist()]
+        table = np.array([*known, missing], np.int64)
+        indices = encoded.indices.fill_null(len(known)).to_numpy(zero_copy_only=False)
+        codes = table[indices]
+        out[:] = 0.0
+        if self._is_pair:
+            out[:, 0] = np.array([-1.0, 1.0, 0.0])[codes]
+        else:
+            rows = np.flatnonzero(codes >= 0)
+            out[rows, codes[rows]] = 1.0
+
+    def fields(self) -> dict[str, Any]:
+        """Return what JSON keeps of it."""
+        return {"categories": list(self.categories), "pooled": self.pooled, "missing": self.has_missing}
+
+    @classmethod
+    def from_fields(cls, name: str, data: Mapping[str, Any]) -> CategoryColumn:
+        """Return what `fields` gave."""
+        words = tuple(map(str, data["categories"]))
+        return cls(name, words, int(data["pooled"]), bool(data["missing"]))
+
+
+@dataclass(frozen=True)
+class TimeColumn:
+    """Points in time as the numbers of their parts that vary.
+
+    Parameters
+    ----------
+    name : str
+    parts : dict of float
+        Year, month, day of week (Monday is 0) and hour, each with its median.
+    flagged : bool
+    """
+
+    name: str
+    parts: Mapping[str, float]
+    flagged: bool
+    kind: ClassVar[str] = "datetime"
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Of the columns that are made of it."""
+        names = [f"{self.name}: {part}" for part in self.parts]
+        return (*names, *([f"{self.name} is missing"] * self.flagged))
+
+    @property
+    def summary(self) -> str:
+        """What is made of it, in a few words."""
+        return ", ".join(self.parts) + (", and where it is missing" if self.flagged else "")
+
+    def encode(self, column: Any, out: Array) -> None:
+        """Write the numbers of a column into `out`, shape (n_rows, n_columns)."""
+        for i, (part, median) in enumerate(self.parts.items()):
+            numbers = numbers_of(part_of(column, part))
+            out[:, i] = np.where(np.isnan(numbers), median, numbers)
+        if self.flagged:
+            out[:, -1] = column.is_null().to_numpy(zero_copy_only=False)
+
+    def fields(self) -> dict[str, Any]:
+        """Return what JSON keeps of it."""
+        return {"parts": dict(self.parts), "flagged": self.flagged}
+
+    @classmethod
+    def from_fields(cls, name: str, data: Mapping[str, Any]) -> TimeColumn:
+        """Return what `fields` gave."""
+        parts = {str(part): float(median) for part, median in data["parts"].items()}
+        if unknown := [part for part in parts if part not in PARTS]:
+            raise ValueError(f"parts must be among {', '.join(PARTS)}, got {some(unknown)}")
+        return cls(name, parts, bool(data["flagged"]))
+
+
+Column = NumericColumn | CategoryColumn | TimeColumn
+COLUMNS: dict[str, type[Column]] = {
+    "numeric": NumericColumn,
+    "boolean": CategoryColumn,
+    "categorical": CategoryColumn,
+    "datetime": TimeColumn,
+}
+
+
+def numbers_of(column: Any) -> Array:
+    """Return float64, NaN where it is missing."""
+    import pyarrow as pa
+
+    found: Array = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return found
+
+
+def _write_number(numbers: Array, median: float, flagged: bool, out: Array) -> None:
+    missing = np.isnan(numbers)
+    with np.errstate(over="ignore"):  # found where the rows become a network's inputs
+        out[:, 0] = np.where(missing, median, numbers)
+    if flagged:
+        out[:, 1] = missing
+
+
+def words_of(column: Any) -> Any:
+    """Return the text of categories."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_string(column.type):
+        return column
+    if pa.types.is_floating(column.type):
+        encoded = column.dictionary_encode()
+        words = [values.text_of(value) for value in encoded.dictionary.to_pylist()]
+        return pa.array(words, pa.string()).take(encoded.indices)
+    return pc.cast(column, pa.string())
+
+
+def part_of(column: Any, part: str) -> Any:
+    """Return a part of points in time: Monday is 0, midnight is 0."""
+    import pyarrow.compute as pc
+
+    function = {"year": pc.year, "month": pc.month, "day of week": pc.day_of_week, "hour": pc.hour}
+    return function[part](column)

@@ -1,0 +1,266 @@
+"""TableEncoder: the columns of a table as numbers, learned in one pass over its batches."""
+
+from __future__ import annotations
+
+import abc
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearprop.data.dataset import some
+from clearprop.data.table.columns import (
+    COLUMNS,
+    PARTS,
+    CategoryColumn,
+    Column,
+    NumericColumn,
+    TimeColumn,
+    numbers_of,
+    part_of,
+    words_of,
+)
+from clearprop.data.table.kinds import ColumnDecision
+from clearprop.data.table.quantiles import ExactQuantiles, Quantiles
+
+Array = NDArray[Any]
+
+RARE = 3  # rows that a category needs to have a column of its own
+MOST_CATEGORIES = 256  # columns that one column may become
+MOST_FEATURES = 4096  # columns that all may become together
+_COUNTED = 200_000  # different categories that are counted, before the rarest are forgotten
+
+
+class TableEncoder:
+    """Numbers for every column of a table, learned from the batches of one.
+
+    Parameters
+    ----------
+    decisions : sequence of ColumnDecision
+        What becomes of every column of the table.
+    encoded : sequence of NumericColumn, CategoryColumn and TimeColumn
+        One for each column that is learned from, in their order.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from clearprop.data.table import TableEncoder, decide, open_table
+    >>> table = pa.table({"age": [30, None, 50, 41], "colour": ["red", "blue", "red", "blue"]})
+    >>> source = open_table(table)
+    >>> encoder = TableEncoder.learn(source.batches(), decide(source))
+    >>> encoder.feature_names
+    ('age', 'age is missing', 'colour = red')
+    >>> encoder.encode(source.table()).tolist()[:2]
+    [[30.0, 0.0, 1.0], [41.0, 1.0, -1.0]]
+    """
+
+    def __init__(self, decisions: Sequence[ColumnDecision], encoded: Sequence[Column]) -> None:
+        self.decisions, self.encoded = tuple(decisions), tuple(encoded)
+
+    @classmethod
+    def learn(
+        cls,
+        batches: Iterable[Any],
+        decisions: Sequence[ColumnDecision],
+        quantiles: Callable[[], Quantiles] = ExactQuantiles,
+    ) -> TableEncoder:
+        """Return the encoder of the rows that are shown: those of the training part.
+
+        Parameters
+        ----------
+        batches : iterable of pyarrow.RecordBatch or Table
+            Of `TableSource.batches`.
+        decisions : sequence of ColumnDecision
+        quantiles : callable
+            Makes what medians are asked of. The default keeps every number.
+        """
+        learners = [_LEARNERS[d.kind](d.name, quantiles) for d in decisions if d.used]
+        for batch in batches:
+            for learner in learners:
+                learner.see(_column(batch, learner.name))
+        most = _most_categories([each.n_wanted for each in learners])
+        return cls(decisions, [learner.column(most) for learner in learners])
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of a table that are needed."""
+        return tuple(each.name for each in self.encoded)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Of the columns of `encode`."""
+        return tuple(name for each in self.encoded for name in each.feature_names)
+
+    @property
+    def n_features(self) -> int:
+        """Columns of `encode`."""
+        return len(self.feature_names)
+
+    def encode(self, batch: Any, dtype: str = "float64") -> Array:
+        """Return the numbers of a batch, shape (n_rows, n_features), C-contiguous.
+
+        Parameters
+        ----------
+        batch : pyarrow.RecordBatch or Table
+            Its columns are found by their names; others are ignored.
+        dtype : str
+
+        Raises
+        ------
+        ValueError
+            If a column is absent.
+        """
+        if absent := [name for name in self.columns if name not in batch.schema.names]:
+            raise ValueError(f"the table lacks {some(absent)}")
+        out = np.empty((batch.num_rows, self.n_features), dtype)
+        at = 0
+        for each in self.encoded:
+            width = len(each.feature_names)
+            each.encode(_column(batch, each.name), out[:, at : at + width])
+            at += width
+        return out
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as JSON has it."""
+        return {
+            "decisions": [each.to_json() for each in self.decisions],
+            "columns": [each.fields() for each in self.encoded],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> TableEncoder:
+        """Return what `to_json` gave.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If it is something else.
+        """
+        decisions = [ColumnDecision.from_json(each) for each in data["decisions"]]
+        used = [each for each in decisions if each.used]
+        columns = [
+            COLUMNS[d.kind].from_fields(d.name, fields)
+            for d, fields in zip(used, data["columns"], strict=True)
+        ]
+        return cls(decisions, columns)
+
+
+def _column(batch: Any, name: str) -> Any:
+    import pyarrow as pa
+
+    column = batch.column(name)
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+class _Learner(abc.ABC):
+    """What learns one column from batches of it."""
+
+    n_wanted = 0  # columns it would like for categories
+
+    def __init__(self, name: str, quantiles: Callable[[], Quantiles]) -> None:
+        self.name, self._quantiles = name, quantiles
+        self.missing = False
+        self.begin()
+
+    @abc.abstractmethod
+    def begin(self) -> None: ...
+
+    @abc.abstractmethod
+    def see(self, column: Any) -> None: ...
+
+    @abc.abstractmethod
+    def column(self, most: int) -> Column: ...
+
+
+class _NumericLearner(_Learner):
+    def begin(self) -> None:
+        self._numbers = self._quantiles()
+
+    def see(self, column: Any) -> None:
+        self.missing = self.missing or column.null_count > 0
+        numbers = numbers_of(column)
+        self._numbers.add(numbers[~np.isnan(numbers)] if column.null_count else numbers)
+
+    def column(self, most: int) -> Column:
+        return NumericColumn(self.name, _or_zero(self._numbers.quantile(0.5)), self.missing)
+
+
+class _CategoryLearner(_Learner):
+    def begin(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._forgotten = 0
+
+    def see(self, column: Any) -> None:
+        import pyarrow.compute as pc
+
+        self.missing = self.missing or column.null_count > 0
+        counted = pc.value_counts(pc.drop_null(words_of(column)))
+        found = zip(counted.field(0).to_pylist(), counted.field(1).to_pylist(), strict=True)
+        for word, count in found:
+            self._counts[word] += count
+        if len(self._counts) > _COUNTED:
+            kept = Counter({word: n for word, n in self._counts.items() if n > 1})
+            kept = Counter(dict(kept.most_common(_COUNTED // 2)))
+            self._forgotten += len(self._counts) - len(kept)
+            self._counts = kept
+
+    @property
+    def n_wanted(self) -> int:  # type: ignore[override]
+        return sum(count >= RARE for count in self._counts.values())
+
+    def column(self, most: int) -> Column:
+        counts = self._counts
+        pair = len(counts) <= 2 and not self._forgotten
+        own = sorted(counts, key=lambda word: (-counts[word], word))
+        if not pair:
+            own = [word for word in own if counts[word] >= RARE][:most]
+        pooled = len(counts) - len(own) + self._forgotten
+        if pooled == 1 and len(own) < most:  # one alone needs no pool
+            own, pooled = list(counts), 0
+        return CategoryColumn(self.name, tuple(sorted(own)), pooled, self.missing)
+
+
+class _TimeLearner(_Learner):
+    def begin(self) -> None:
+        self._parts = {part: self._quantiles() for part in PARTS}
+        self._ends = dict.fromkeys(PARTS, (math.inf, -math.inf))
+
+    def see(self, column: Any) -> None:
+        self.missing = self.missing or column.null_count > 0
+        present = column.drop_null()
+        if not len(present):
+            return
+        for part in PARTS:
+            numbers = numbers_of(part_of(present, part))
+            low, high = self._ends[part]
+            self._ends[part] = min(low, float(numbers.min())), max(high, float(numbers.max()))
+            self._parts[part].add(numbers)
+
+    def column(self, most: int) -> Column:
+        varying = [part for part in PARTS if self._ends[part][0] < self._ends[part][1]]
+        varying = varying or ["year"]
+        medians = {part: _or_zero(self._parts[part].quantile(0.5)) for part in varying}
+        return TimeColumn(self.name, medians, self.missing)
+
+
+def _or_zero(median: float) -> float:
+    return 0.0 if math.isnan(median) else median
+
+
+_LEARNERS: dict[str, type[_Learner]] = {
+    "numeric": _NumericLearner,
+    "boolean": _CategoryLearner,
+    "categorical": _CategoryLearner,
+    "datetime": _TimeLearner,
+}
+
+
+def _most_categories(wanted: Sequence[int]) -> int:
+    """Return how many categories of one column get their own, so that all fit together."""
+    most = MOST_CATEGORIES
+    while most > 2 and sum(min(each, most) for each in wanted) > MOST_FEATURES:
+        most = most * 3 // 4
+    return most

@@ -1,0 +1,284 @@
+"""What becomes of every column, and why, in a sentence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from clearprop.data.dataset import some
+from clearprop.data.table.profiles import ColumnProfile
+from clearprop.data.table.source import TableSource
+from clearprop.data.table.values import BOOLEAN, NUMBER, TEXT, TIME
+
+FEATURES = ("numeric", "boolean", "categorical", "datetime")
+LEFT_OUT = ("identifier", "constant", "text", "dropped")
+ROLES = ("target", "weight", "group", "time")
+KINDS = FEATURES + LEFT_OUT + ROLES
+
+_ID = re.compile(
+    r"(?i:^(id|ids|idx|index|key|guid|uuid|row|rownum|row_?number|unnamed: ?0|)$"
+    r"|[_ .-](id|ids|idx|key|guid|uuid)$|^(id|guid|uuid)[_ .-])|[a-z](Id|ID|Key|Uuid|UUID)$"
+)
+_FEW_ROWS = 10  # below which different values say nothing
+_MOSTLY = 0.5  # of the rows with a value of their own: nothing that could be learned of each
+_SENTENCE_BLANKS, _SENTENCE_LENGTH = 3.0, 50.0
+_CODE_REPEATS = 5.0  # rows for each value of a column called an id, for its values to be categories
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Columns that are there for something else than to be learned from.
+
+    Parameters
+    ----------
+    target, weight, group, time : str, optional
+        What is learned; how much a row counts; which rows stay together; in which order they came.
+    """
+
+    target: str | None = None
+    weight: str | None = None
+    group: str | None = None
+    time: str | None = None
+
+    def of(self, name: str) -> str | None:
+        """Return what a column is there for, or None."""
+        return next((role for role in ROLES if getattr(self, role) == name), None)
+
+    def check(self, names: Collection[str], where: str) -> None:
+        """Refuse a column that is not there, or is to be two things.
+
+        Raises
+        ------
+        ValueError
+        """
+        given = {role: getattr(self, role) for role in ROLES if getattr(self, role) is not None}
+        for role, name in given.items():
+            if name not in names:
+                raise ValueError(
+                    f"{where} has no column {name!r}: the {role} must be one of {some(list(names))}"
+                )
+        for role, name in given.items():
+            other = next(r for r, n in given.items() if n == name)
+            if other != role:
+                raise ValueError(
+                    f"the {other} and the {role} must be two columns, got {name!r} for both"
+                )
+
+
+@dataclass(frozen=True)
+class ColumnDecision:
+    """What becomes of a column.
+
+    Parameters
+    ----------
+    name : str
+    kind : str
+        One of `KINDS`.
+    reason : str
+        A sentence.
+    type : str
+        As its source reads it: number, boolean, text, or time and its format.
+    """
+
+    name: str
+    kind: str
+    reason: str
+    type: str = TEXT
+
+    @property
+    def used(self) -> bool:
+        """Whether the model learns from it."""
+        return self.kind in FEATURES
+
+    def to_json(self) -> dict[str, str]:
+        """Return it as JSON has it."""
+        return dict(vars(self))
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ColumnDecision:
+        """Return what `to_json` gave."""
+        made = cls(*(str(data[name]) for name in ("name", "kind", "reason", "type")))
+        if made.kind not in KINDS:
+            raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {made.kind!r}")
+        return made
+
+
+def decide(
+    source: TableSource,
+    roles: Roles | None = None,
+    *,
+    columns: Sequence[str] | None = None,
+    drop: Sequence[str] = (),
+    categorical: Sequence[str] = (),
+    kinds: Mapping[str, str] | None = None,
+) -> tuple[ColumnDecision, ...]:
+    """Return what becomes of every column of a table, in its order.
+
+    Parameters
+    ----------
+    source : TableSource
+    roles : Roles, optional
+    columns : sequence of str, optional
+        The only ones to learn from.
+    drop, categorical : sequence of str
+        Columns to leave out, and columns whose values are categories whatever they look like.
+    kinds : dict of str, optional
+        The kind of any other column, where it is not to be told by its values.
+
+    Raises
+    ------
+    ValueError
+        If a name is no column, a column cannot be learned from and was not dropped, or none is left.
+    """
+    roles = roles or Roles()
+    roles.check(source.names, source.where)
+    forced = dict(kinds or {})
+    forced |= dict.fromkeys(categorical, "categorical")
+    _check_given(source, roles, columns, drop, forced)
+    found = []
+    for name in source.names:
+        role = roles.of(name)
+        if role is not None:
+            kind, reason = role, _ROLE_REASONS[role]
+        elif name in drop or forced.get(name) == "dropped":
+            kind, reason = "dropped", "left out, as asked"
+        elif columns is not None and name not in columns:
+            kind, reason = "dropped", "not among the columns asked for"
+        else:
+            kind, reason = _decide(source, source.profile[name], forced.get(name))
+        found.append(ColumnDecision(name, kind, reason, source.types[name]))
+    if not any(each.used for each in found):
+        told = "; ".join(f"{d.name}: {d.reason}" for d in found[:5] if d.kind not in ROLES)
+        raise ValueError(f"{source.where} must have a feature beside the target, got none ({told})")
+    return tuple(found)
+
+
+_ROLE_REASONS = {
+    "target": "what is learned",
+    "weight": "how much each row counts",
+    "group": "rows that stay together when some are held out; not learned from",
+    "time": "the order of the rows: the latest are held out; not learned from",
+}
+
+
+def _check_given(
+    source: TableSource,
+    roles: Roles,
+    columns: Sequence[str] | None,
+    drop: Sequence[str],
+    forced: Mapping[str, str],
+) -> None:
+    for option, names in (("columns", columns or ()), ("drop", drop), ("categorical", tuple(forced))):
+        absent = [name for name in names if name not in source.names]
+        if absent:
+            raise ValueError(
+                f"{source.where} has no column {some(absent)}: {option} must be among "
+                f"{some(list(source.names))}"
+            )
+        taken = [name for name in names if roles.of(name)]
+        if taken and option != "columns":
+            raise ValueError(f"{option} must not hold the {roles.of(taken[0])} {taken[0]!r}")
+    both = [name for name in forced if name in drop]
+    if both:
+        raise ValueError(f"drop and categorical must be different columns, got {some(both)} in both")
+    for name, kind in forced.items():
+        if kind not in (*FEATURES, "dropped"):
+            raise ValueError(
+                f"the kind of column {name!r} must be one of {', '.join(FEATURES)} or dropped, "
+                f"got {kind!r}"
+            )
+
+
+def _decide(source: TableSource, found: ColumnProfile, forced: str | None) -> tuple[str, str]:
+    name = found.name
+    if name in source.refused:
+        raise ValueError(
+            f"{source.where} holds {source.refused[name]} in column {name!r}, which cannot be learned "
+            "from: drop it"
+        )
+    if found.problem is not None and forced != "categorical":
+        place = source.place(found.problem_row or 0)
+        raise ValueError(
+            f"{source.where} {found.problem}: {place}, column {name!r} (say that it is missing, or "
+            "that the column is categorical or dropped)"
+        )
+    if forced is not None:
+        _check_forced(source, found, forced)
+        return forced, "as asked" + _missing(found)
+    if found.n_present == 0:
+        return "constant", "left out: it has no values"
+    if found.counts is not None and len(found.counts) == 1 and not found.n_missing:
+        return "constant", f"left out: it is always {_shown(next(iter(found.counts)))}"
+    kind = found.type.split(" ")[0]
+    if found.is_category:
+        return "categorical", f"{_count(found.n_distinct, 'category', 'categories')}{_missing(found)}"
+    if kind == TIME:
+        return _decide_time(found)
+    if kind == BOOLEAN:
+        return "boolean", f"true or false{_missing(found)}"
+    return _decide_number(found) if kind == NUMBER else _decide_text(found)
+
+
+def _check_forced(source: TableSource, found: ColumnProfile, forced: str) -> None:
+    kind = found.type.split(" ")[0]
+    fits = {"numeric": (NUMBER, BOOLEAN), "datetime": (TIME,), "boolean": (BOOLEAN, NUMBER, TEXT)}
+    if forced in fits and kind not in fits[forced] and found.n_present:
+        raise ValueError(f"column {found.name!r} of {source.where} cannot be {forced}: it holds {kind}")
+
+
+def _decide_time(found: ColumnProfile) -> tuple[str, str]:
+    if found.ambiguous:
+        return "dropped", (
+            f"left out: dates such as {_shown(found.example)} can be read in "
+            f"{len(found.ambiguous)} ways ({', '.join(found.ambiguous)})"
+        )
+    parts = "year, month, day of the week, hour, as far as they vary"
+    return "datetime", f"points in time: {parts}{_missing(found)}"
+
+
+def _decide_number(found: ColumnProfile) -> tuple[str, str]:
+    n, distinct = found.n_present, found.n_distinct
+    if found.whole and _ID.search(found.name):
+        if distinct == n or distinct * _CODE_REPEATS > n:
+            return (
+                "identifier",
+                f"left out: an identifier by its name, with {distinct:,} different values",
+            )
+        if found.counts is not None:
+            return "categorical", f"codes by its name: {distinct:,} different numbers{_missing(found)}"
+    if found.counts is not None and distinct == 2:
+        low, high = sorted(found.counts)
+        return "boolean", f"two values, {_shown(low)} and {_shown(high)}{_missing(found)}"
+    what = "whole numbers" if found.whole else "numbers"
+    return "numeric", f"{what} from {found.low:.6g} to {found.high:.6g}{_missing(found)}"
+
+
+def _decide_text(found: ColumnProfile) -> tuple[str, str]:
+    n, distinct = found.n_present, found.n_distinct
+    if n >= _FEW_ROWS or (distinct == n > 1 and _ID.search(found.name)):
+        share = distinct / n
+        sentences = found.mean_blanks >= _SENTENCE_BLANKS or found.mean_length >= _SENTENCE_LENGTH
+        if sentences and share > _MOSTLY:
+            return "text", f"left out: free text, {found.mean_length:.0f} characters on average"
+        if share > 0.98:
+            return "identifier", "left out: every row has its own value"
+        if share > _MOSTLY:
+            return "identifier", f"left out: {distinct:,} different values in {n:,} rows"
+    return "categorical", f"{_count(distinct, 'category', 'categories')}{_missing(found)}"
+
+
+def _count(n: int, one: str, many: str) -> str:
+    return f"{n:,} {one if n == 1 else many}"
+
+
+def _missing(found: ColumnProfile) -> str:
+    return f"; {found.n_missing:,} missing" if found.n_missing else ""
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."

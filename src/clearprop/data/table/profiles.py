@@ -1,0 +1,348 @@
+"""What one pass over a column finds out: its type, what is missing, how many different values."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearprop.data.table import arrow_source, values
+from clearprop.data.table.distinct import Distinct, hash_numbers, hash_text
+from clearprop.data.table.values import BOOLEAN, ISO, NUMBER, TEXT, TIME, TIME_FORMATS, BadCell
+
+MOST_VALUES = 10_000  # different values of a column that are counted each
+_MOSTLY = 0.5  # of the values, from which words beside numbers are strays
+_FEW_CODES = 20  # different values, of which each word is there often: codes such as 0, 1, 2, 3+
+_OFTEN = 0.01
+_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_COMMA = r"^[+-]?([0-9]+,[0-9]*|,[0-9]+)([eE][+-]?[0-9]+)?$"
+_THOUSANDS = r"^[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+$"
+# What a person would call a number, and a parser would not: 1,234 $5 5% 1_000 0x1F, other digits.
+_DECORATED = (
+    r"^[^\pL\pN]{0,3}(0x[0-9a-fA-F]+|\p{Nd}{1,3}([,_' ]\p{Nd}{3})+([.,]\p{Nd}+)?|"
+    r"\p{Nd}+([.,]\p{Nd}+)?)[ ]?[^\pL\pN]?$"
+)
+_INFINITIES = r"(?i)^[+-]?inf(inity)?$"
+
+
+class ColumnProfile:
+    """One column, seen batch by batch.
+
+    Parameters
+    ----------
+    name : str
+    stored : str or None
+        What it holds by its Arrow type; text may turn out to be something else.
+    is_category : bool
+        Whether it says so itself.
+
+    Attributes
+    ----------
+    type : str
+        After `finish`: number, boolean, text, or time and its format.
+    problem : str or None
+        Why the column cannot be learned from as it is.
+    problem_row : int or None
+        Where.
+    counts : Counter or None
+        How often each value is there; None where there are over `MOST_VALUES` different ones.
+    """
+
+    def __init__(self, name: str, stored: str | None, is_category: bool = False) -> None:
+        self.name, self.stored, self.is_category = name, stored, is_category
+        self.n = self.n_missing = 0
+        self.counts: Counter[Any] | None = Counter()
+        self.distinct = Distinct()
+        self.whole, self.low, self.high = True, np.inf, -np.inf
+        self.type = stored or TEXT
+        self.problem: str | None = None
+        self.problem_row: int | None = None
+        self.example: str | None = None  # the first value that is no plain number
+        self.ambiguous: tuple[str, ...] = ()  # the ways in which its dates could be read
+        self._all_numbers = True
+        self._n_numbers = self._n_points = self._n_commas = self._n_thousands = 0
+        self._n_decorated = self._n_words = 0
+        self._stray: tuple[int, str] | None = None
+        self._infinite: tuple[int, str] | None = None
+        self._codes = self._loses_digits = False
+        self._booleans = True
+        self._forms = [ISO, *TIME_FORMATS]
+        self._length = self._blanks = 0
+
+    # Seeing
+
+    def see(self, column: Any, first_row: int, missing: Any, comma: bool) -> None:
+        """Take note of a batch whose first row is `first_row` of the table."""
+        self.n += len(column)
+        if self.stored is None:
+            return
+        if arrow_source.loses_digits(column):
+            self._loses_digits = True
+            column = column.cast("string")
+        column = arrow_source.plain(column)
+        if self.stored == TEXT or self._loses_digits:
+            self._see_text(column, first_row, missing, comma)
+        elif self.stored == NUMBER:
+            self._see_infinity(column, first_row)
+            self._see_numbers(column)
+        elif self.stored == TIME:
+            self._see_words(column.cast("int64"))
+        else:
+            self._see_words(column)
+
+    def _see_infinity(self, column: Any, first_row: int) -> None:
+        try:
+            values.refuse_infinite(column)
+        except BadCell as bad:
+            self._infinite = self._infinite or (first_row + bad.row, bad.value)
+
+    def _see_text(self, column: Any, first_row: int, missing: Any, comma: bool) -> None:
+        import pyarrow.compute as pc
+
+        if self._all_numbers and not self.is_category:
+            try:
+                numbers = values.as_numbers(column, missing)
+                self._all_numbers = not self._are_names(column, numbers)
+            except BadCell:
+                self._all_numbers = False
+            if self._all_numbers:
+                self._see_written_numbers(column, numbers, comma)
+                return
+        cells = values.trimmed(column, missing)
+        counted = pc.value_counts(pc.drop_null(cells))
+        words, counts = counted.field(0), counted.field(1).to_numpy(zero_copy_only=False)
+        self.n_missing += cells.null_count
+        if not len(words):
+            return
+        self._see_kinds_of_words(cells, words, counts, first_row)
+        self._count(words.to_pylist() if self.counts is not None else [], counts, len(words))
+        self.distinct.add(hash_text(words))
+        lengths = pc.utf8_length(words).to_numpy(zero_copy_only=False)
+        self._length += int(lengths @ counts)
+        self._blanks += int(pc.count_substring(words, " ").to_numpy(zero_copy_only=False) @ counts)
+        self._n_words += int(counts.sum())
+
+    def _see_written_numbers(self, column: Any, numbers: Any, comma: bool) -> None:
+        import pyarrow.compute as pc
+
+        if comma:
+            self._n_points += int(pc.sum(pc.match_substring(column, ".")).as_py() or 0)
+        self._booleans = False
+        self._forms = []
+        self._n_numbers += len(numbers) - numbers.null_count
+        self._see_numbers(numbers)
+
+    def _are_names(self, column: Any, numbers: Any) -> bool:
+        """Return whether numbers are written as 007, or are too long for float64."""
+        import pyarrow.compute as pc
+
+        self._codes = bool(pc.any(pc.match_substring_regex(column, r"^[ \t]*[+-]?0[0-9]")).as_py())
+        ends = pc.min_max(numbers)
+        low, high = ends["min"].as_py(), ends["max"].as_py()
+        if low is not None and (low <= -values.EXACT or high >= values.EXACT):
+            self._loses_digits = _lost_digits(column)
+        return self._codes or self._loses_digits
+
+    def _see_kinds_of_words(self, cells: Any, words: Any, counts: NDArray[Any], first_row: int) -> None:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        def matching(pattern: str) -> NDArray[np.bool_]:
+            found: NDArray[np.bool_] = pc.match_substring_regex(words, pattern).to_numpy(
+                zero_copy_only=False
+            )
+            return found
+
+        number = matching(_NUMBER)
+        self._n_numbers += int(counts[number].sum())
+        for word in words.filter(pa.array(number)).to_pylist():
+            if self._infinite is None and abs(float(word)) == np.inf:
+                self._infinite = (first_row + pc.index(cells, pa.scalar(word)).as_py(), word)
+            self._codes = self._codes or re.match(values.LEADING_ZERO, word) is not None
+            self._n_points += int("." in word)
+        others = words.filter(pa.array(~number))
+        if not len(others):
+            self._booleans, self._forms = False, []
+            return
+        self.whole = False
+        if self._stray is None:
+            rows = pc.index_in(cells, others)
+            at = pc.index(pc.is_valid(rows), pa.scalar(True)).as_py()
+            self._stray = (first_row + at, cells[at].as_py())
+            self.example = cells[at].as_py()
+        comma = matching(_COMMA)
+        self._n_commas += int(counts[comma].sum())
+        self._n_thousands += int(counts[matching(_THOUSANDS)].sum())
+        self._n_decorated += int(counts[matching(_DECORATED) | number | matching(_INFINITIES)].sum())
+        self._booleans = self._booleans and bool(
+            pc.all(pc.is_in(pc.ascii_lower(words), pa.array(["true", "false"]))).as_py()
+        )
+        if number.any():
+            self._forms = []
+        self._forms = [form for form in self._forms if _fits(words, form)]
+
+    def _see_numbers(self, numbers: Any) -> None:
+        self.n_missing += numbers.null_count
+        found = numbers.drop_null().to_numpy(zero_copy_only=False)
+        if not len(found):
+            return
+        self.low, self.high = min(self.low, float(found.min())), max(self.high, float(found.max()))
+        with np.errstate(invalid="ignore"):
+            self.whole = self.whole and bool((found == np.floor(found)).all())
+        if self.counts is not None:
+            distinct, counts = np.unique(found, return_counts=True)
+            self._count(distinct.tolist(), counts, len(distinct))
+        if self.whole:
+            self.distinct.add(hash_numbers(found))
+        elif self.counts is None:
+            self.distinct = Distinct()
+
+    def _see_words(self, column: Any) -> None:
+        """Take note of booleans, and of points in time."""
+        import pyarrow.compute as pc
+
+        self.n_missing += column.null_count
+        counted = pc.value_counts(pc.drop_null(column))
+        counts = counted.field(1).to_numpy(zero_copy_only=False)
+        self._count(
+            counted.field(0).to_pylist() if self.counts is not None else [], counts, len(counts)
+        )
+
+    def _count(self, found: list[Any], counts: NDArray[Any], n_distinct: int) -> None:
+        if self.counts is None:
+            return
+        if n_distinct > MOST_VALUES:
+            self.counts = None
+            return
+        for value, count in zip(found, counts.tolist(), strict=True):
+            self.counts[value] += count
+        if len(self.counts) > MOST_VALUES:
+            self.counts = None
+
+    # Concluding
+
+    @property
+    def n_present(self) -> int:
+        """Values that are not missing."""
+        return self.n - self.n_missing
+
+    @property
+    def n_distinct(self) -> int:
+        """Different values; an estimate where there are very many."""
+        return (
+            len(self.counts) if self.counts is not None else max(self.distinct.count, MOST_VALUES + 1)
+        )
+
+    @property
+    def mean_length(self) -> float:
+        """Characters of a word on average."""
+        return self._length / max(self._n_words, 1)
+
+    @property
+    def mean_blanks(self) -> float:
+        """Blanks in a word on average."""
+        return self._blanks / max(self._n_words, 1)
+
+    @property
+    def only_commas(self) -> bool:
+        """Whether all are numbers if the decimal sign is a comma, and only then."""
+        return self._n_commas > 0 and self._comma_numbers == self.n_present
+
+    @property
+    def only_points(self) -> bool:
+        """Whether all are numbers if the decimal sign is a point, and only then."""
+        return self._n_points > 0 and self._n_numbers == self.n_present
+
+    @property
+    def all_thousands(self) -> bool:
+        """Whether every comma could stand between thousands."""
+        return self._n_commas > 0 and self._n_thousands == self._n_commas
+
+    @property
+    def _comma_numbers(self) -> int:
+        return self._n_numbers - self._n_points + self._n_commas
+
+    def finish(self, decimal: str) -> None:
+        """Conclude what the column holds."""
+        if self.stored is None:
+            return
+        if self.stored == NUMBER and self._loses_digits:
+            self.type = TEXT
+        if self.stored == TEXT:
+            self.type = TEXT if self.is_category else self._type_of_text(decimal)
+        if self.type == TEXT and self.counts is not None:  # those of numbers, before words were seen
+            counts, self.counts = self.counts, Counter()
+            for value, count in counts.items():
+                self.counts[values.text_of(value)] += count
+        if self.type == NUMBER and self._infinite:
+            row, value = self._infinite
+            self.problem_row, self.problem = row, f"must hold finite numbers, got {_short(value)}"
+
+    def _type_of_text(self, decimal: str) -> str:
+        n_numbers = self._n_numbers if decimal == "." else self._comma_numbers
+        present = self.n_present
+        if n_numbers == present:
+            if self._codes or self._loses_digits:
+                return TEXT  # 007, and numbers too long for float64: names, not quantities
+            return NUMBER
+        if self._booleans:
+            return BOOLEAN
+        if self._forms:
+            if len(self._forms) > 1:
+                self.ambiguous = tuple(self._forms)
+            return f"{TIME} {self._forms[0]}".rstrip()
+        self._find_problem(n_numbers, present, decimal)
+        return TEXT
+
+    def _find_problem(self, n_numbers: int, present: int, decimal: str) -> None:
+        if self._stray is None:
+            return
+        row, word = self._stray
+        if n_numbers > _MOSTLY * present:
+            if self._are_codes(decimal):
+                return
+            more = present - n_numbers - 1
+            others = f" and {more:,} more like it" if more else ""
+            self.problem = f"must hold numbers, as it does elsewhere, got {_short(word)}{others}"
+        elif self._n_decorated > _MOSTLY * present:
+            self.problem = f"must hold numbers written like 1234.5, got {_short(word)}"
+        else:
+            return
+        self.problem_row = row
+
+    def _are_codes(self, decimal: str) -> bool:
+        """Return whether numbers and words are few, and every word is there often."""
+        if self.counts is None or len(self.counts) > _FEW_CODES or decimal != ".":
+            return False
+        words = [v for v in self.counts if isinstance(v, str) and not values.PLAIN_NUMBER.fullmatch(v)]
+        return all(self.counts[word] >= max(5, _OFTEN * self.n_present) for word in words)
+
+
+def _short(value: str) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _fits(words: Any, form: str) -> bool:
+    import pyarrow as pa
+
+    if form == ISO and not values.is_iso_date(words[0].as_py()):
+        return False
+    try:
+        values.as_times(words, pa.array([], pa.string()), form)
+    except BadCell:
+        return False
+    return True
+
+
+def _lost_digits(column: Any) -> bool:
+    """Return whether a whole number in a batch of text is none that float64 holds."""
+    for word in column.to_pylist():
+        if word is not None and re.fullmatch(r"\s*[+-]?[0-9]{16,400}\s*", word):
+            whole = int(word)
+            if abs(whole) >= values.EXACT and int(float(whole)) != whole:
+                return True
+    return False

@@ -1,0 +1,325 @@
+"""open_table: a CSV file, Parquet, or anything that speaks Arrow, as one thing to read in batches."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from clearprop.data import files
+from clearprop.data.dataset import some
+from clearprop.data.files import local_path
+from clearprop.data.table import arrow_source, values
+from clearprop.data.table.csv_text import CsvText, ReadOptions
+from clearprop.data.table.profiles import ColumnProfile
+from clearprop.data.table.values import BOOLEAN, NUMBER, TEXT, TIME, BadCell
+from clearprop.data.tables import check_names
+
+BATCH_ROWS = 1 << 16
+ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".data", ".parquet")
+MAX_COLUMNS = 20_000
+
+
+class TableSource:
+    """A table that is read in batches, in its order, as often as wanted.
+
+    Every column has one type, told by all of its rows and never by the first of them: numbers are
+    float64, points in time timestamp[us], the rest bool and string; null is a missing value. A column
+    of lists, structures or bytes is null throughout, and named in `refused`.
+
+    Parameters
+    ----------
+    where : str
+        What messages call it.
+    raw : CsvText, ParquetFiles or pyarrow.Table
+    options : ReadOptions
+    types : dict of str, optional
+        What each column holds, where that is known: the `types` of another source. Columns that are
+        not in it are read as text.
+    """
+
+    def __init__(
+        self, where: str, raw: Any, options: ReadOptions, types: Mapping[str, str] | None
+    ) -> None:
+        import pyarrow as pa
+
+        self.where, self.options, self._raw = where, options, raw
+        self.name = Path(where).name.split(".")[0] or where
+        text = isinstance(raw, CsvText)
+        schema = pa.schema([(n, pa.string()) for n in raw.names]) if text else raw.schema
+        self._stored = schema
+        self.names: tuple[str, ...] = tuple(schema.names)
+        if len(self.names) > MAX_COLUMNS:
+            raise ValueError(f"{where} must have at most {MAX_COLUMNS} columns, got {len(self.names)}")
+        self.refused = {
+            field.name: str(field.type) for field in schema if arrow_source.kind_of(field.type) is None
+        }
+        self._given = None if types is None else dict(types)
+        self._n_rows: int | None = None if text else int(getattr(raw, "num_rows", 0) or raw.n_rows)
+        self._missing = values.missing_words(options.missing)
+        self._decimal = options.decimal or "."
+
+    # What is in it
+
+    @cached_property
+    def profile(self) -> dict[str, ColumnProfile]:
+        """What each column holds: one pass over everything."""
+        found = {
+            field.name: ColumnProfile(
+                field.name, arrow_source.kind_of(field.type), arrow_source.is_category(field.type)
+            )
+            for field in self._stored
+        }
+        comma = self._may_have_commas
+        row = 0
+        for batch in self._raw_batches(self.names, BATCH_ROWS):
+            for name, column in zip(self.names, batch.columns, strict=True):
+                found[name].see(column, row, self._missing, comma)
+            row += batch.num_rows
+        self._n_rows = row
+        if comma:
+            self._tell_decimal(found)
+        for each in found.values():
+            each.finish(self._decimal)
+        return found
+
+    @property
+    def _may_have_commas(self) -> bool:
+        if not isinstance(self._raw, CsvText):
+            return False
+        return self.options.decimal != "." and self._raw.delimiter != ","
+
+    def _tell_decimal(self, found: Mapping[str, ColumnProfile]) -> None:
+        """Learn whether a file's decimal sign is the comma, from all of its columns."""
+        if self.options.decimal == ",":
+            self._decimal = ","
+            return
+        commas = [name for name, each in found.items() if each.only_commas]
+        points = [name for name, each in found.items() if each.only_points]
+        if commas and points:
+            raise ValueError(
+                f"{self.where} has decimal commas in {some(commas)} and decimal points in "
+                f"{some(points)}: --decimal says which it is"
+            )
+        thousands = [name for name in commas if found[name].all_thousands]
+        if thousands:
+            raise ValueError(
+                f"{self.where} has numbers such as {found[thousands[0]].example!r} in column "
+                f"{thousands[0]!r}, thousands or decimals: --decimal says which"
+            )
+        self._decimal = "," if commas else "."
+
+    @property
+    def decimal(self) -> str:
+        """The decimal sign of a CSV file."""
+        return self._decimal
+
+    @property
+    def read_options(self) -> ReadOptions:
+        """The options with what the file has told: another one like it is read alike."""
+        _ = self.types
+        return dataclasses.replace(self.options, decimal=self._decimal)
+
+    @cached_property
+    def types(self) -> dict[str, str]:
+        """What each column holds: number, boolean, text, or time and its format."""
+        if self._given is not None:
+            return {name: self._given.get(name, TEXT) for name in self.names}
+        return {name: each.type for name, each in self.profile.items()}
+
+    @cached_property
+    def schema(self) -> Any:
+        """Names and types of the columns that `batches` gives."""
+        import pyarrow as pa
+
+        arrow = {NUMBER: pa.float64(), BOOLEAN: pa.bool_(), TEXT: pa.string(), TIME: pa.timestamp("us")}
+        return pa.schema([(name, arrow[self.types[name].split(" ")[0]]) for name in self.names])
+
+    @property
+    def n_rows(self) -> int | None:
+        """Rows, once they are known: of a CSV file after `schema` was asked for."""
+        return self._n_rows
+
+    # What flows out
+
+    def batches(
+        self, columns: Sequence[str] | None = None, batch_rows: int = BATCH_ROWS
+    ) -> Iterator[Any]:
+        """Give every row of some columns (default: all), as record batches of `schema`'s types.
+
+        Raises
+        ------
+        ValueError
+            If a value is not what its column holds; the sentence has row, column and value.
+        """
+        import pyarrow as pa
+
+        wanted = list(self.names if columns is None else columns)
+        if absent := [name for name in wanted if name not in self.names]:
+            raise ValueError(f"{self.where} lacks {some(absent)}")
+        schema = pa.schema([self.schema.field(name) for name in wanted])
+        first = 0
+        for batch in self._raw_batches(wanted, batch_rows):
+            typed = [
+                self._typed(batch.column(i), name, schema.field(i).type, first)
+                for i, name in enumerate(wanted)
+            ]
+            first += batch.num_rows
+            yield pa.record_batch(typed, schema=schema)
+        if self._n_rows is None:
+            self._n_rows = first
+        if first == 0:
+            raise ValueError(f"{self.where} must have rows, got none")
+
+    def table(self, columns: Sequence[str] | None = None) -> Any:
+        """Return some columns (default: all) as one Arrow table.
+
+        Raises
+        ------
+        ValueError
+            If it would need more memory than `clearprop.data.files.MAX_BYTES`.
+        """
+        import pyarrow as pa
+
+        wanted = list(self.names if columns is None else columns)
+        schema = pa.schema([self.schema.field(name) for name in wanted])
+        files.check_size(Path(self.where), 8 * (self.n_rows or 0) * len(wanted))
+        return pa.Table.from_batches(self.batches(wanted), schema)
+
+    def place(self, row: int) -> str:
+        """Return where a row (counted from 0) is, for messages: a CSV file has lines."""
+        line = self._raw.line_of(row) if isinstance(self._raw, CsvText) else None
+        return f"row {row}" if line is None else f"line {line}"
+
+    def _raw_batches(self, columns: Sequence[str], batch_rows: int) -> Iterator[Any]:
+        raw = self._raw
+        if isinstance(raw, arrow_source.ParquetFiles):
+            yield from raw.batches(columns, batch_rows)
+            return
+        whole = raw.batches() if isinstance(raw, CsvText) else raw.to_batches(max_chunksize=batch_rows)
+        for batch in whole:
+            chosen = batch.select(list(columns))
+            for start in range(0, chosen.num_rows, batch_rows):
+                yield chosen.slice(start, batch_rows)
+
+    def _typed(self, column: Any, name: str, arrow_type: Any, first: int) -> Any:
+        import pyarrow as pa
+
+        kind, _, form = self.types[name].partition(" ")
+        if name in self.refused:
+            return pa.nulls(len(column), arrow_type)
+        try:
+            with arrow_source.readable(self.where):
+                return self._converted(column, kind, form).cast(arrow_type)
+        except BadCell as bad:
+            raise ValueError(
+                f"{self.where} {bad}: {self.place(first + bad.row)}, column {name!r}"
+            ) from None
+
+    def _converted(self, column: Any, kind: str, form: str) -> Any:
+        import pyarrow as pa
+
+        if kind == TEXT and arrow_source.loses_digits(column):
+            return column.cast(pa.string())
+        column = arrow_source.plain(column)
+        is_text = pa.types.is_string(column.type)
+        if kind == NUMBER and is_text:
+            return values.as_numbers(column, self._missing, self._decimal)
+        if kind == BOOLEAN and is_text:
+            return values.as_booleans(column, self._missing)
+        if kind == TIME and is_text:
+            return values.as_times(column, self._missing, form)
+        if kind == TEXT:
+            return values.trimmed(_as_text(column), self._missing)
+        if pa.types.is_floating(column.type):
+            values.refuse_infinite(column)
+        return _as_kind(column, kind)
+
+
+def _as_text(column: Any) -> Any:
+    """Return any column as the text of its categories."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_string(column.type):
+        return column
+    if pa.types.is_floating(column.type):
+        encoded = column.dictionary_encode()
+        words = pa.array(
+            [values.text_of(value) for value in encoded.dictionary.to_pylist()], pa.string()
+        )
+        return words.take(encoded.indices)
+    return pc.cast(column, pa.string())
+
+
+def _as_kind(column: Any, kind: str) -> Any:
+    import pyarrow as pa
+
+    if kind == NUMBER and pa.types.is_boolean(column.type):
+        return column.cast(pa.uint8())
+    fits = {NUMBER: pa.types.is_floating, BOOLEAN: pa.types.is_boolean, TIME: pa.types.is_timestamp}
+    if not fits[kind](column.type):
+        if kind == BOOLEAN and pa.types.is_floating(column.type):
+            for row, value in enumerate(column.to_pylist()):
+                if value not in (None, 0.0, 1.0):
+                    raise BadCell(row, values.text_of(value), "must hold true or false")
+            return column.cast(pa.uint8()).cast(pa.bool_())
+        raise BadCell(0, str(column[0]), f"must hold a {kind}")
+    return column
+
+
+def open_table(
+    what: Any, options: ReadOptions | None = None, types: Mapping[str, str] | None = None
+) -> TableSource:
+    """Return a table to read in batches.
+
+    Parameters
+    ----------
+    what : path, or pandas, polars, pyarrow, duckdb or another object that speaks Arrow
+        A ``.parquet`` file, a folder of them, or a text file whose fields a delimiter separates
+        (``.csv``, plain or gzip, whatever its name says).
+    options : ReadOptions, optional
+        How a CSV file is written.
+    types : dict of str, optional
+        What each column holds; without it one pass over everything tells. Give a model's, to read
+        other data as those it was trained on.
+
+    Returns
+    -------
+    TableSource
+
+    Raises
+    ------
+    OSError
+        If it does not exist, is no regular file, or cannot be read.
+    TypeError
+        If it is no table.
+    ValueError
+        If the content is not what it should be; the message names the file and the place.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> source = open_table(pa.table({"size": ["1.5", " ", "3"], "colour": ["red", "blue", None]}))
+    >>> source.types
+    {'size': 'number', 'colour': 'text'}
+    >>> next(source.batches())["size"].to_pylist()
+    [1.5, None, 3.0]
+    """
+    options = options or ReadOptions()
+    if isinstance(what, str | os.PathLike):
+        path = local_path(what)
+        path.stat()
+        if path.is_dir() or path.name.lower().endswith(".parquet"):
+            raw: Any = arrow_source.ParquetFiles(path)
+        else:
+            raw = CsvText(path, options)
+        return TableSource(str(path), raw, options, types)
+    table = arrow_source.as_table(what)
+    check_names(table.schema.names, Path("X"))
+    if table.num_rows < 1:
+        raise ValueError(f"X must have rows, got 0 rows of {table.num_columns} columns")
+    return TableSource("X", table, options, types)

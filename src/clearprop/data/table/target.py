@@ -1,0 +1,189 @@
+"""TargetEncoder: what a table's target column stands for, told by all of its values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearprop.data.dataset import Label, some
+from clearprop.data.table.profiles import MOST_VALUES
+from clearprop.data.table.source import TableSource
+from clearprop.data.table.values import NUMBER, TEXT, TIME
+from clearprop.data.targets import TASKS
+
+MAX_CLASSES = 20  # different whole numbers that are classes rather than quantities
+GIVEN_TASKS = (*TASKS, "binary", "multiclass")
+
+
+@dataclass(frozen=True)
+class TargetEncoder:
+    """What the values of a target are: class numbers or quantities.
+
+    Parameters
+    ----------
+    name : str
+        The column.
+    classes : tuple of str, int or bool, optional
+        In the order of their numbers; None for a regression.
+    reason : str
+        Why it is what it is, in a sentence.
+    """
+
+    name: str
+    classes: tuple[Label, ...] | None
+    reason: str = ""
+
+    @property
+    def task(self) -> str:
+        """Classification or regression."""
+        return "regression" if self.classes is None else "classification"
+
+    @property
+    def kind(self) -> str:
+        """Binary, multiclass or regression."""
+        if self.classes is None:
+            return "regression"
+        return "binary" if len(self.classes) == 2 else "multiclass"
+
+    @classmethod
+    def learn(cls, source: TableSource, name: str, task: str | None = None) -> TargetEncoder:
+        """Return what a column of a table is as a target.
+
+        Text and booleans are classes, as are at most 20 different whole numbers; all else is a
+        quantity.
+
+        Raises
+        ------
+        ValueError
+            If it has missing values, does not vary, or is not what `task` says.
+        """
+        if task is not None and task not in GIVEN_TASKS:
+            raise ValueError(f"task must be one of {', '.join(GIVEN_TASKS)} or None, got {task!r}")
+        if name in source.refused:
+            raise ValueError(
+                f"{source.where} must hold numbers, booleans or text in the target {name!r}, got "
+                f"{source.refused[name]}"
+            )
+        found = source.profile[name]
+        what = f"the target {name!r} of {source.where}"
+        if found.problem is not None and (
+            task == "regression" or found.type == NUMBER or _looks(found)
+        ):
+            place = source.place(found.problem_row or 0)
+            raise ValueError(f"{source.where} {found.problem}: {place}, target {name!r}")
+        if found.n_missing:
+            raise ValueError(
+                f"{source.where} must have no missing values in the target {name!r}, got "
+                f"{found.n_missing:,}: the first in {source.place(_first_missing(source, name))}"
+            )
+        kind = found.type.split(" ")[0]
+        if kind == TIME:
+            raise ValueError(f"{what} must be numbers, booleans or text, got dates")
+        if task is None:
+            task, reason = _infer(found, kind)
+        else:
+            reason = "as asked"
+        if found.n_distinct < 2:
+            only = next(iter(found.counts or ["?"]))
+            raise ValueError(f"{what} must vary, is always {_label(only)!r}")
+        if task == "regression":
+            if kind != NUMBER:
+                raise ValueError(
+                    f"{what} must hold numbers for a regression, got {found.example or kind!r}"
+                )
+            return cls(name, None, reason)
+        return cls(name, _classes(found, what, task), reason)
+
+    def codes(self, column: Any) -> NDArray[Any]:
+        """Return class numbers, int64, -1 for an unknown label; or float64 quantities.
+
+        Parameters
+        ----------
+        column : pyarrow.Array or ChunkedArray
+            Without missing values: `learn` has refused those.
+        """
+        import pyarrow as pa
+
+        if isinstance(column, pa.ChunkedArray):
+            column = column.combine_chunks()
+        if self.classes is None:
+            quantities: NDArray[Any] = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+            return quantities
+        known = {str(label): number for number, label in enumerate(self.classes)}
+        encoded = column.dictionary_encode()
+        words = [str(_label(value)) for value in encoded.dictionary.to_pylist()]
+        table = np.array([known.get(word, -1) for word in words] + [-1], np.int64)
+        codes: NDArray[Any] = table[
+            encoded.indices.fill_null(len(words)).to_numpy(zero_copy_only=False)
+        ]
+        return codes
+
+    def labels(self, codes: NDArray[Any]) -> NDArray[Any]:
+        """Return the labels of class numbers, or quantities as they are."""
+        if self.classes is None:
+            return codes
+        return np.array(self.classes)[codes]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as JSON has it."""
+        classes = None if self.classes is None else list(self.classes)
+        return {"name": self.name, "classes": classes, "reason": self.reason}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> TargetEncoder:
+        """Return what `to_json` gave."""
+        classes = data["classes"]
+        if classes is not None and not all(isinstance(each, str | int) for each in classes):
+            raise ValueError(f"classes must be text, whole numbers or booleans, got {some(classes)}")
+        return cls(str(data["name"]), None if classes is None else tuple(classes), str(data["reason"]))
+
+
+def _looks(found: Any) -> bool:
+    """Return whether strays among numbers are no classes: there are too many different numbers."""
+    return bool(found.type == TEXT and found.n_distinct > 100)
+
+
+def _infer(found: Any, kind: str) -> tuple[str, str]:
+    n = found.n_distinct
+    if kind != NUMBER:
+        return "classification", f"{n:,} different words" if kind == TEXT else "true or false"
+    if not found.whole:
+        return "regression", "numbers with fractions"
+    if found.counts is not None and n <= MAX_CLASSES:
+        return "classification", f"{n} different whole numbers"
+    return "regression", f"{n:,} different whole numbers, more than {MAX_CLASSES}"
+
+
+def _classes(found: Any, what: str, task: str) -> tuple[Label, ...]:
+    if found.counts is None:
+        raise ValueError(
+            f"{what} must have at most {MOST_VALUES:,} classes, has {found.n_distinct:,}: is it a name "
+            "or a number?"
+        )
+    if found.type == NUMBER and not found.whole:
+        odd = next(value for value in found.counts if not float(value).is_integer())
+        raise ValueError(f"{what} must hold classes, whole numbers or text, got {odd}")
+    classes = tuple(sorted((_label(value) for value in found.counts), key=lambda c: (str(type(c)), c)))
+    if task == "binary" and len(classes) != 2:
+        raise ValueError(f"{what} must have 2 classes, has {len(classes)}: {some(classes)}")
+    return classes
+
+
+def _label(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _first_missing(source: TableSource, name: str) -> int:
+    row = 0
+    for batch in source.batches([name]):
+        column = batch.column(0)
+        if column.null_count:
+            import pyarrow as pa
+
+            return row + int(column.is_null().index(pa.scalar(True)).as_py())
+        row += batch.num_rows
+    return row

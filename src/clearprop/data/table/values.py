@@ -1,0 +1,190 @@
+"""From the text of a cell to a value: numbers, true and false, dates; which words are missing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from clearprop.data.targets import MISSING
+
+NUMBER, BOOLEAN, TEXT, TIME = "number", "boolean", "text", "time"
+
+EXACT = 2.0**53  # every whole number below is a float64, and no other is rounded to one
+LEADING_ZERO = r"^[+-]?0[0-9]"
+PLAIN_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
+TIME_FORMATS = tuple(
+    date + clock
+    for date in ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d")
+    for clock in ("", " %H:%M", " %H:%M:%S")
+)
+ISO = ""
+_BOOLEANS = ("true", "false")
+
+
+class BadCell(ValueError):
+    """A value that is not what its column holds.
+
+    Parameters
+    ----------
+    row : int
+        In the batch, from 0.
+    value : str
+    rule : str
+        What the column must hold.
+    """
+
+    def __init__(self, row: int, value: str, rule: str) -> None:
+        super().__init__(f"{rule}, got {value!r}")
+        self.row, self.value, self.rule = row, value, rule
+
+
+def missing_words(more: Iterable[str] = ()) -> Any:
+    """Return an Arrow array of all the words that stand for a missing value."""
+    import pyarrow as pa
+
+    return pa.array(sorted(MISSING | {word.strip() for word in more}), pa.string())
+
+
+def trimmed(text: Any, missing: Any) -> Any:
+    """Return text without the blanks around it, null where it stands for a missing value."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    text = pc.ascii_trim_whitespace(text)
+    return pc.if_else(pc.is_in(text, missing), pa.scalar(None, pa.string()), text)
+
+
+def as_numbers(text: Any, missing: Any, decimal: str = ".") -> Any:
+    """Return text as float64, null where it is missing.
+
+    Raises
+    ------
+    BadCell
+        Of the first that is no finite number.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if decimal == ".":
+        try:
+            numbers = pc.cast(text, pa.float64())
+            if _all_finite(numbers):
+                return numbers
+        except pa.ArrowInvalid:
+            pass
+    cells = trimmed(text, missing)
+    plain = cells if decimal == "." else _with_points(cells)
+    try:
+        numbers = pc.cast(plain, pa.float64())
+    except pa.ArrowInvalid:
+        raise _first_bad(cells, plain) from None
+    if not _all_finite(numbers):
+        raise _first_bad(cells, plain)
+    return numbers
+
+
+def _with_points(cells: Any) -> Any:
+    """Return cells with decimal commas as points; what has a point already is no number."""
+    import pyarrow.compute as pc
+
+    return pc.replace_substring(pc.replace_substring(cells, ".", "\0"), ",", ".")
+
+
+def _all_finite(numbers: Any) -> bool:
+    import pyarrow.compute as pc
+
+    found = pc.all(pc.is_finite(numbers)).as_py()
+    return found is None or bool(found)
+
+
+def _first_bad(cells: Any, plain: Any) -> BadCell:
+    for row, (cell, text) in enumerate(zip(cells.to_pylist(), plain.to_pylist(), strict=True)):
+        if text is None:
+            continue
+        if not PLAIN_NUMBER.fullmatch(text):
+            return BadCell(row, cell, "must hold numbers")
+        if abs(float(text)) == float("inf"):
+            return BadCell(row, cell, "must hold finite numbers")
+    return BadCell(0, "", "must hold numbers")
+
+
+def as_booleans(text: Any, missing: Any) -> Any:
+    """Return true and false, in any case, as booleans."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    cells = trimmed(text, missing)
+    low = pc.ascii_lower(cells)
+    known = pc.is_in(low, pa.array(_BOOLEANS))
+    row = pc.index(pc.and_kleene(pc.invert(known), pc.is_valid(cells)), pa.scalar(True)).as_py()
+    if row >= 0:
+        raise BadCell(row, cells[row].as_py(), "must hold true or false")
+    return pc.if_else(pc.is_valid(cells), pc.equal(low, "true"), pa.scalar(None, pa.bool_()))
+
+
+def as_times(text: Any, missing: Any, form: str = ISO) -> Any:
+    """Return text as points in time, in ISO 8601 or a format of `TIME_FORMATS`."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    cells = trimmed(text, missing)
+    if form == ISO:
+        plain = (
+            pc.replace_substring_regex(cells, r"(Z|[+-]\d\d:?\d\d)$", "") if _has_zone(cells) else cells
+        )
+        try:
+            return pc.cast(plain, pa.timestamp("us"))
+        except pa.ArrowInvalid:
+            for row, cell in enumerate(plain.to_pylist()):
+                try:
+                    pc.cast(pa.array([cell], pa.string()), pa.timestamp("us"))
+                except pa.ArrowInvalid:
+                    raise BadCell(
+                        row, cells[row].as_py(), "must hold dates such as 2024-01-31"
+                    ) from None
+            raise
+    times = pc.strptime(cells, form, "us", error_is_null=True)
+    row = pc.index(pc.and_(pc.is_null(times), pc.is_valid(cells)), pa.scalar(True)).as_py()
+    if row >= 0:
+        raise BadCell(row, cells[row].as_py(), f"must hold dates written {form}")
+    return times
+
+
+def _has_zone(cells: Any) -> bool:
+    import pyarrow.compute as pc
+
+    return bool(pc.any(pc.match_substring_regex(cells, r":\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)$")).as_py())
+
+
+def is_iso_date(word: str) -> bool:
+    """Return whether a word is a date of ISO 8601, with a time of day or without."""
+    return (
+        re.fullmatch(r"\d{4}-\d\d-\d\d([T ]\d\d(:\d\d(:\d\d(\.\d{1,9})?)?)?(Z|[+-]\d\d:?\d\d)?)?", word)
+        is not None
+    )
+
+
+def text_of(value: Any) -> str:
+    """Return the text that a category has: 1, 1.0 and "1" are one, so are true and True."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
+        return str(int(value))
+    return str(value)
+
+
+def refuse_infinite(numbers: Any) -> None:
+    """Refuse float64 that are not finite; nulls are.
+
+    Raises
+    ------
+    BadCell
+        Of the first.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not _all_finite(numbers):
+        row = pc.index(pc.is_finite(numbers), pa.scalar(False)).as_py()
+        raise BadCell(row, str(numbers[row].as_py()), "must hold finite numbers")
