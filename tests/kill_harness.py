@@ -1,12 +1,12 @@
 """Kill a training with SIGKILL again and again; it must end with the bits of the unbroken run.
 
-    python tests/kill_harness.py ENGINE CHECKPOINT_EVERY KILLS [FOLDER] [--forget]
+    python tests/kill_harness.py ENGINE CHECKPOINT_EVERY KILLS [FOLDER] [--forget] [--stream]
 
 A warmed-up process forks a child that trains, and kills it: every other time at a random moment, otherwise
 while it is writing its checkpoint (it says so in the log). The next child resumes. Every step and every
 save is in a log that survives the kills; from it the harness asserts that no more than one checkpoint
 interval is ever done twice. Prints one line of JSON. With --forget, a resumed
-run loses Adam's moments: the harness has to notice.
+run loses Adam's moments: the harness has to notice. With --stream, the rows pass through a buffer of 40.
 """
 
 import hashlib
@@ -40,8 +40,11 @@ def train(engine: str, every: str, path: Path | None, log: int | None) -> str:
     if log is not None:
         watch(log)
     settings = {} if path is None else {"checkpoint": path, "checkpoint_every": every, "resume": True}
+    rows = (
+        (cp.data.RowStream.of_arrays(X, Y, buffer_rows=40), None) if "--stream" in sys.argv else (X, Y)
+    )
     training = cp.Training(
-        net, X, Y, epochs=EPOCHS, batch_size=BATCH, optimizer=cp.Adam(0.01), dropout=0.2, engine=engine,
+        net, *rows, epochs=EPOCHS, batch_size=BATCH, optimizer=cp.Adam(0.01), dropout=0.2, engine=engine,
         progress=False, validation_data=(X[:50], Y[:50]), n_threads=1, **settings,
     )  # fmt: skip
     if log is not None:

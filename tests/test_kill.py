@@ -35,6 +35,11 @@ def test_killed_and_resumed_it_is_the_unbroken_run(engine, every, kills, tmp_pat
     assert counts["in_the_middle_of_a_save"] > 0
 
 
+def test_a_stream_killed_in_the_middle_of_an_epoch_is_the_unbroken_run(tmp_path):
+    done = run("auto", "0.01s", max(KILLS // 4, 2), tmp_path, "--stream")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_the_harness_notices_a_part_of_the_state_that_is_lost(tmp_path):
     done = run("numpy", "0.01s", 3, tmp_path, "--forget")
     assert done.returncode != 0

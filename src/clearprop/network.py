@@ -356,7 +356,7 @@ class Network:
     def fit(
         self,
         X: Any,
-        Y: Any,
+        Y: Any = None,
         *,
         epochs: int = 10,
         batch_size: int | None = 32,
@@ -389,7 +389,8 @@ class Network:
         ----------
         X : array-like of shape (n_samples, n_features)
             Raw; converted and scaled once. An array that needs neither is not copied: it must not be
-            changed while the training may still go on.
+            changed while the training may still go on. Or a `clearprop.data.RowStream`, for rows that
+            do not fit in memory; it has targets and weights of its own.
         Y : array-like
             Of shape (n_samples, n_outputs), or labels of shape (n_samples,).
         epochs : int

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 Words = NDArray[np.uint64]  # each holds 32 bits
 
-INITIAL_WEIGHTS, INITIAL_BIASES, SAMPLE_ORDER, DROPOUT, HOLDOUT, CHECK = range(1, 7)
+INITIAL_WEIGHTS, INITIAL_BIASES, SAMPLE_ORDER, DROPOUT, HOLDOUT, CHECK, BLOCK_ORDER = range(1, 8)
 
 _LOW = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)
@@ -95,15 +95,19 @@ def philox(
     return x0, x1, x2, x3
 
 
-def _words64(seed: int, n: int, *, purpose: int, layer: int = 0, step: int = 0) -> Words:
-    blocks = np.arange((n + 1) // 2, dtype=np.uint64)
+def _words64(
+    seed: int, n: int, *, purpose: int, layer: int = 0, step: int = 0, first: int = 0
+) -> Words:
+    blocks = np.arange(first // 2, (first + n + 1) // 2, dtype=np.uint64)
     w0, w1, w2, w3 = philox(seed, blocks & _LOW, blocks >> _SHIFT, step, purpose=purpose, layer=layer)
-    return np.stack([w0 << _SHIFT | w1, w2 << _SHIFT | w3], axis=1).reshape(-1)[:n]
+    return np.stack([w0 << _SHIFT | w1, w2 << _SHIFT | w3], axis=1).reshape(-1)[first % 2 :][:n]
 
 
-def uniform(seed: int, n: int, *, purpose: int, layer: int = 0, step: int = 0) -> NDArray[np.float64]:
-    """Return n numbers uniform in [0, 1), each of 53 random bits."""
-    words = _words64(seed, n, purpose=purpose, layer=layer, step=step)
+def uniform(
+    seed: int, n: int, *, purpose: int, layer: int = 0, step: int = 0, first: int = 0
+) -> NDArray[np.float64]:
+    """Return numbers `first` to ``first + n - 1`` of a stream uniform in [0, 1), of 53 random bits."""
+    words = _words64(seed, n, purpose=purpose, layer=layer, step=step, first=first)
     return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
@@ -115,12 +119,15 @@ def normal(seed: int, n: int, *, purpose: int, layer: int = 0, step: int = 0) ->
     return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1).reshape(-1)[:n]
 
 
-def permutation(seed: int, n: int, *, step: int, purpose: int = SAMPLE_ORDER) -> NDArray[np.int64]:
+def permutation(
+    seed: int, n: int, *, step: int, purpose: int = SAMPLE_ORDER, first: int = 0
+) -> NDArray[np.int64]:
     """Return the numbers 0 to n - 1 in the random order that belongs to (seed, step).
 
-    The order of samples in epoch e is ``permutation(seed, n_samples, step=e)``.
+    The order of samples in epoch e is ``permutation(seed, n_samples, step=e)``. Every number has a
+    random key, by which they are sorted; with `first` they have the keys of first to first + n - 1.
     """
-    return np.argsort(_words64(seed, n, purpose=purpose, step=step), kind="stable")
+    return np.argsort(_words64(seed, n, purpose=purpose, step=step, first=first), kind="stable")
 
 
 def dropout_threshold(rate: float) -> int:

@@ -158,7 +158,7 @@ def say_resumed(options: Options, training: Training) -> None:
 
 def announce(dataset: Dataset, net: cp.Network, training: Training, note: str) -> None:
     """Say on standard error what is about to be trained."""
-    n = f"{len(training.data.X):,} rows"
+    n = f"{training.plan.n_samples:,} rows"
     if dataset.X_test is not None:
         n += f" to train on, {len(dataset.X_test):,} to test on"
     what = "1 target" if net.sizes[-1] == 1 else f"{net.sizes[-1]} targets"

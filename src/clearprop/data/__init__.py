@@ -14,10 +14,12 @@ from clearprop.data.npz import read_npz
 from clearprop.data.parquet import read_parquet
 from clearprop.data.scaling import divide_by, standardize
 from clearprop.data.split import holdout
+from clearprop.data.stream import RowStream
 
 __all__ = [
     "BUILT_IN",
     "Dataset",
+    "RowStream",
     "Schema",
     "divide_by",
     "holdout",

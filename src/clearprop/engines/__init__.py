@@ -109,11 +109,18 @@ class Engine(Protocol):
     name: str
 
     def run(
-        self, plan: Plan, state: State, data: Data, order: NDArray[np.int64], rates: NDArray[np.float64]
+        self,
+        plan: Plan,
+        state: State,
+        data: Data,
+        order: NDArray[np.int64],
+        rates: NDArray[np.float64],
+        first_step: int = 0,
     ) -> Report:
         """Make ``len(rates)`` steps from ``state.epoch_step`` on, all within this epoch.
 
-        `order` is the epoch's permutation of rows. At a step whose cost is not finite the engine stops
+        `order` has the rows of `data` that make the steps from `first_step` of the epoch on: all of its
+        permutation, or what a buffer holds of it. At a step whose cost is not finite the engine stops
         before the update.
         """
         ...

@@ -119,13 +119,19 @@ class CompiledEngine:
         return forward(parameters, X, n_threads)
 
     def run(
-        self, plan: Plan, state: State, data: Data, order: NDArray[np.int64], rates: NDArray[np.float64]
+        self,
+        plan: Plan,
+        state: State,
+        data: Data,
+        order: NDArray[np.int64],
+        rates: NDArray[np.float64],
+        first_step: int = 0,
     ) -> Report:
         """As in `Engine.run`."""
         prepared = self._prepared.get(plan)
         if prepared is None or prepared.dtype != state.parameters.dtype:
             prepared = self._prepared[plan] = _Prepared(plan, state.parameters.dtype)
-        return prepared.run(state, data, order, rates)
+        return prepared.run(state, data, order, rates, first_step)
 
 
 def _cost_code(architecture: Architecture) -> int | None:
@@ -261,7 +267,6 @@ class _Prepared:
         optimizer, cost = plan.optimizer, architecture.cost
         for what, integer in {
             k.BATCH: batch,
-            k.N_SAMPLES: plan.n_samples,
             k.SEED: int(np.uint64(plan.seed).astype(np.int64)),
             k.COST: _cost_code(architecture),
             k.OPTIMIZER: _optimizer_code(optimizer),
@@ -297,14 +302,21 @@ class _Prepared:
         return plain and not (architecture.input_scale or architecture.ntk)
 
     def run(
-        self, state: State, data: Data, order: NDArray[np.int64], rates: NDArray[np.float64]
+        self,
+        state: State,
+        data: Data,
+        order: NDArray[np.int64],
+        rates: NDArray[np.float64],
+        first_step: int,
     ) -> Report:
         """As in `Engine.run`."""
         integers, numbers = self.integers.copy(), self.numbers.copy()
-        integers[k.FIRST_STEP], integers[k.STEP] = state.epoch_step, state.step
+        step = state.epoch_step - first_step  # of those that `order` has the rows of
+        integers[k.FIRST_STEP], integers[k.STEP] = step, state.step
+        integers[k.N_SAMPLES] = len(order)
         integers[k.UPDATES], integers[k.WEIGHTED] = state.updates, data.sample_weight is not None
         numbers[k.EPOCH_COST] = state.epoch_cost
-        batch, n_samples = int(integers[k.BATCH]), int(integers[k.N_SAMPLES])
+        batch, n_samples = int(integers[k.BATCH]), len(order)
         counts = bool(integers[k.COUNTS])
         correct = np.zeros(len(rates) * batch if counts else 1, np.bool_)
         weight = np.ones(1, self.dtype) if data.sample_weight is None else data.sample_weight
@@ -316,7 +328,7 @@ class _Prepared:
         )  # fmt: skip
         _side_by_side(k.train, arguments, self.n_threads)
         made = int(integers[k.MADE])
-        first = state.epoch_step * batch
+        first = step * batch
         seen = min(n_samples, first + made * batch) - min(n_samples, first)
         state.step += made
         state.epoch_step += made

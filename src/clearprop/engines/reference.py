@@ -31,14 +31,20 @@ class ReferenceEngine:
         return nullcontext()
 
     def run(
-        self, plan: Plan, state: State, data: Data, order: NDArray[np.int64], rates: NDArray[np.float64]
+        self,
+        plan: Plan,
+        state: State,
+        data: Data,
+        order: NDArray[np.int64],
+        rates: NDArray[np.float64],
+        first_step: int = 0,
     ) -> Report:
         """As in `Engine.run`."""
         factors = plan.lr_factors(state.parameters.dtype)
         decay = plan.decay_factors(state.parameters.dtype)
         correct: list[NDArray[np.bool_]] = []
         for made, rate in enumerate(rates):
-            first = state.epoch_step * plan.batch_size
+            first = (state.epoch_step - first_step) * plan.batch_size
             rows = order[first : first + plan.batch_size]
             X, Y = data.X[rows], data.Y[rows]
             weight = None if data.sample_weight is None else data.sample_weight[rows]

@@ -14,6 +14,7 @@ from clearprop import backprop
 from clearprop.engines import Data, Plan
 from clearprop.optimizers import LBFGS
 from clearprop.training import Training
+from clearprop.training.supply import InMemory, Supply
 
 if TYPE_CHECKING:
     from clearprop.network import Network
@@ -78,13 +79,16 @@ class EstimatorTraining(Training):
         moments, updates = self.state.moments, self.state.updates
         return Progress(name, moments, updates, self.first_epoch, self.rate_factor)
 
-    def _prepare(self, X: Any, Y: Any, sample_weight: Any) -> Data:
+    def _prepare(self, X: Any, Y: Any, sample_weight: Any) -> Supply:
         data = self._prepared
         if self.settings.label_smoothing:
             data = data._replace(Y=self._smoothed(data.Y))
         architecture = self.net.architecture
         architecture.cost.check_targets(architecture.output, data.Y)
-        return data
+        size, n = self.settings.batch_size, len(data.X)
+        # One batch of everything has no order; without one, rows are gathered in place.
+        whole = size is None or size >= n or isinstance(self.settings.optimizer, LBFGS)
+        return InMemory(data, self._prepared.Y, shuffle=self._shuffle and not whole)
 
     def _prepare_validation(self, validation_data: Any) -> Data:
         data: Data = validation_data
@@ -93,14 +97,6 @@ class EstimatorTraining(Training):
     def _make_plan(self) -> Plan:
         plan = super()._make_plan()
         return dataclasses.replace(plan, over_batch_weight=self._over_batch_weight)
-
-    @property
-    def order(self) -> NDArray[np.int64]:
-        """The order of samples in the epoch that is going on."""
-        # One batch of everything has no order; without one, rows are gathered in place.
-        if self._shuffle and self.plan.steps_per_epoch > 1:
-            return super().order
-        return np.arange(self.plan.n_samples)
 
     def _rates(self, n_steps: int) -> NDArray[np.float64]:
         return super()._rates(n_steps) * self.rate_factor

@@ -44,17 +44,26 @@ class DivergenceError(ValueError):
 
 
 def diagnose(
-    plan: Plan, start: State, data: Data, order: NDArray[np.int64], rates: NDArray[np.float64]
+    plan: Plan,
+    start: State,
+    data: Data,
+    order: NDArray[np.int64],
+    rates: NDArray[np.float64],
+    first_step: int = 0,
 ) -> tuple[State, DivergenceError]:
-    """Return the last finite state and the error to raise, by replaying a stretch from `start`."""
+    """Return the last finite state and the error to raise, by replaying a stretch from `start`.
+
+    The arguments are those of `Engine.run`.
+    """
     state = start.copy()
     engine = ReferenceEngine()
     for rate in rates:
         before = state.copy()
-        culprit = next(_non_finite(plan, state, data, order, float(rate)), None)
+        rows = order[(state.epoch_step - first_step) * plan.batch_size :][: plan.batch_size]
+        culprit = next(_non_finite(plan, state, data, rows, float(rate)), None)
         if culprit:
             return before, _error(before, *culprit, float(rate))
-        engine.run(plan, state, data, order, np.array([rate]))
+        engine.run(plan, state, data, rows, np.array([rate]), state.epoch_step)
     # Another engine rounds otherwise; its step was on the edge.
     return start, _error(start, None, "cost", float(rates[0]))
 
@@ -70,10 +79,9 @@ def _error(state: State, layer: int | None, quantity: str, rate: float) -> Diver
 
 
 def _non_finite(
-    plan: Plan, state: State, data: Data, order: NDArray[np.int64], rate: float
+    plan: Plan, state: State, data: Data, rows: NDArray[np.int64], rate: float
 ) -> Iterator[tuple[int | None, str]]:
     """Yield the layer (1..L) and quantity of every non-finite array of one step, in its order."""
-    rows = order[state.epoch_step * plan.batch_size :][: plan.batch_size]
     X, Y = data.X[rows], data.Y[rows]
     weight = None if data.sample_weight is None else data.sample_weight[rows]
     passed = backprop.forward(plan.architecture, state.parameters, X, keep(plan, state, len(X)))
@@ -88,7 +96,7 @@ def _non_finite(
     gradient = step_gradient(plan, state, passed, Y, weight)
     yield from _if_bad_block(plan, gradient, "gradient")
     after = state.copy()
-    ReferenceEngine().run(plan, after, data, order, np.array([rate]))
+    ReferenceEngine().run(plan, after, data, rows, np.array([rate]), state.epoch_step)
     yield from _if_bad_block(plan, after.parameters, "parameters")
 
 

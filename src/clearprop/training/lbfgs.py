@@ -22,16 +22,15 @@ _ROWS = 8192  # rows passed through the network together: bounds the memory of t
 
 def objective(training: Training, parameters: NDArray[Any]) -> tuple[float, NDArray[np.float64]]:
     """Return cost plus penalties and their gradient at `parameters`, over all training data."""
-    plan, (X, Y, weight) = training.plan, training.data
+    plan = training.plan
     architecture, n = plan.architecture, plan.n_samples
     total, flat = 0.0, np.zeros(architecture.n_parameters)
-    for rows in (slice(first, first + _ROWS) for first in range(0, n, _ROWS)):
-        part = None if weight is None else weight[rows]
-        passed = backprop.forward(architecture, parameters, X[rows])
-        costs = architecture.cost.of_samples(architecture.output, passed.z[-1], passed.a[-1], Y[rows])
+    for X, Y, weight in training.supply.blocks(_ROWS):
+        passed = backprop.forward(architecture, parameters, X)
+        costs = architecture.cost.of_samples(architecture.output, passed.z[-1], passed.a[-1], Y)
         wide = costs.astype(np.float64)
-        total += float(wide.sum() if part is None else wide @ part)
-        back = backprop.backward(architecture, parameters, passed, Y[rows], part)
+        total += float(wide.sum() if weight is None else wide @ weight)
+        back = backprop.backward(architecture, parameters, passed, Y, weight)
         block = backprop.gradient(architecture, passed, back).astype(np.float64)
         flat += block / architecture.cost.scale(len(costs)) * architecture.cost.scale(n)
     total *= architecture.cost.scale(n)

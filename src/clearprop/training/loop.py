@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop import engines, metrics, randomness
+from clearprop import engines, metrics
 from clearprop.checkpoint import WriterLock
 from clearprop.data import arrays
+from clearprop.data.stream import RowStream
 from clearprop.engines import Data, Plan, State
 from clearprop.optimizers import LBFGS
 from clearprop.schedules import constant, find_plateau
-from clearprop.training import display, divergence, resume
+from clearprop.training import display, divergence, resume, streaming
 from clearprop.training.history import History
 from clearprop.training.interrupt import Interrupts
 from clearprop.training.settings import Settings, integer
 from clearprop.training.stopping import Watch
+from clearprop.training.supply import InMemory, Part, Supply
 
 if TYPE_CHECKING:
     from clearprop.network import Network
@@ -79,7 +81,7 @@ class Training:
     def _begin(self, X: Any, Y: Any, validation_data: Any, sample_weight: Any) -> None:
         net, options = self.net, self.settings
         self._check_parameters()
-        self.data = self._prepare(X, Y, sample_weight)
+        self.supply = self._prepare(X, Y, sample_weight)
         self.validation = None if validation_data is None else self._prepare_validation(validation_data)
         if options.seed is not None:
             net.training_seed, net.epochs_trained, net.steps_trained = options.seed, 0, 0
@@ -102,7 +104,6 @@ class Training:
         self._latest: NDArray[Any] | None = (
             None  # the parameters to go on from, where best ones are shown
         )
-        self._order: tuple[int, NDArray[np.int64]] | None = None
         self._step_seconds = 1.0  # unknown yet: the first stretch is one step long
         self._checkpoint = resume.CheckpointFile(self) if options.checkpoint is not None else None
 
@@ -115,21 +116,24 @@ class Training:
                     f"the network's parameters must be finite, got NaN or infinity in {block.name}"
                 )
 
-    def _prepare(self, X: Any, Y: Any, sample_weight: Any) -> Data:
+    def _prepare(self, X: Any, Y: Any, sample_weight: Any) -> Supply:
         net, options = self.net, self.settings
+        if isinstance(X, RowStream):
+            streaming.check(X, Y, sample_weight, options)
+            smooth = self._smoothed if options.label_smoothing else np.asarray
+            supply, self._labelled = streaming.raw_supply(net, X, smooth)
+            self._check_classes(np.empty((0, 0)))
+            return supply
         inputs = net.inputs(X)
         net.learn_feature_names(X)
-        targets, labelled = net.learn_targets(Y)
-        if len(inputs) != len(targets):
-            raise ValueError(f"X and Y must have as many rows, got {len(inputs)} and {len(targets)}")
-        self._labelled = labelled
-        self.given_targets = targets  # as the caller gave them: what a checkpoint knows its data by
-        self._check_classes(targets)
-        if options.label_smoothing:
-            targets = self._smoothed(targets)
+        given, self._labelled = net.learn_targets(Y)
+        if len(inputs) != len(given):
+            raise ValueError(f"X and Y must have as many rows, got {len(inputs)} and {len(given)}")
+        self._check_classes(given)
+        targets = self._smoothed(given) if options.label_smoothing else given
         net.architecture.cost.check_targets(net.architecture.output, targets)
         weight = arrays.as_sample_weight(sample_weight, len(inputs), net.dtype)
-        return Data(inputs, targets, weight)
+        return InMemory(Data(inputs, targets, weight), given)
 
     def _check_classes(self, targets: NDArray[Any]) -> None:
         if not self._labelled:
@@ -162,7 +166,7 @@ class Training:
         return Data(X, Y, None)
 
     def _make_plan(self) -> Plan:
-        net, options, n = self.net, self.settings, len(self.data.X)
+        net, options, n = self.net, self.settings, self.supply.n_samples
         size = options.batch_size
         if size is None or isinstance(options.optimizer, LBFGS):
             size = n
@@ -220,12 +224,19 @@ class Training:
         return self.state.epoch - self.first_epoch
 
     @property
+    def part(self) -> Part:
+        """The rows in memory: those of the step that is to be made, and of the steps around it."""
+        return self.supply.part(self.plan, self.state.epoch, self.state.epoch_step)
+
+    @property
+    def data(self) -> Data:
+        """The rows in memory: all of them, or what a stream's buffer holds."""
+        return self.part.data
+
+    @property
     def order(self) -> NDArray[np.int64]:
-        """The order of samples in the epoch that is going on."""
-        if self._order is None or self._order[0] != self.state.epoch:
-            drawn = randomness.permutation(self.plan.seed, self.plan.n_samples, step=self.state.epoch)
-            self._order = (self.state.epoch, drawn)
-        return self._order[1]
+        """The order of these rows in the epoch that is going on."""
+        return self.part.order
 
     def run(self, epochs: int | None = None) -> History:
         """Train `epochs` more (default: up to the epochs of the settings); return the history.
@@ -257,7 +268,8 @@ class Training:
         shown.start(self.epochs_done, target, self.plan.steps_per_epoch)
         self.net.in_training = True
         try:
-            with Interrupts() as interrupts, self._lock(), self.engine.compiling(shown.compiling):
+            compiling = self.engine.compiling(shown.compiling)
+            with Interrupts() as interrupts, self._lock(), self.supply, compiling:
                 if isinstance(options.optimizer, LBFGS):
                     from clearprop.training.lbfgs import run_lbfgs
 
@@ -279,20 +291,23 @@ class Training:
         state, plan = self.state, self.plan
         budget = min(STRETCH_SECONDS, max(deadline - time.monotonic(), 0.0))
         wanted = max(1, round(budget / self._step_seconds))
-        n_steps = min(wanted, plan.steps_per_epoch - state.epoch_step)
+        asked = time.monotonic()
+        first_step, data, order = self.part
+        last_step = first_step - (-len(order) // plan.batch_size)
+        n_steps = min(wanted, last_step - state.epoch_step)
         rates = self._rates(n_steps)
         start = state.copy()
         began = time.monotonic()
-        report = self.engine.run(plan, state, self.data, self.order, rates)
-        seconds = time.monotonic() - began
+        report = self.engine.run(plan, state, data, order, rates, first_step)
+        ended = time.monotonic()
         if not self._moved:  # once an epoch is enough
             self._moved = not np.array_equal(start.parameters, state.parameters)
         if report.bad:
             self._diverged(start, rates)
         if report.correct is not None:
             self.window = np.concatenate([self.window, report.correct])[-self.settings.running_window :]
-        self._step_seconds = max(seconds / n_steps, 1e-7)
-        self.epoch_seconds += seconds
+        self._step_seconds = max((ended - began) / n_steps, 1e-7)
+        self.epoch_seconds += ended - asked
         if state.epoch_step == plan.steps_per_epoch:
             self._end_epoch(float(rates[-1]), shown)
         else:
@@ -317,7 +332,8 @@ class Training:
         return np.array(rates) * self.plateau_factor
 
     def _diverged(self, start: State, rates: NDArray[np.float64]) -> None:
-        finite, error = divergence.diagnose(self.plan, start, self.data, self.order, rates)
+        first_step, data, order = self.supply.part(self.plan, start.epoch, start.epoch_step)
+        finite, error = divergence.diagnose(self.plan, start, data, order, rates, first_step)
         self.state.parameters[:] = finite.parameters
         finite.parameters = self.state.parameters
         self.state = finite

@@ -124,10 +124,7 @@ class CheckpointFile:
         options = training.settings
         self.path = _checked_path(options.checkpoint)
         self.unit, self.every = options.interval
-        X, _, weight = training.data
-        self.data_fingerprint = fingerprint(
-            X, training.given_targets, weight, *(training.validation or ())
-        )
+        self.data_fingerprint = fingerprint(*training.supply.identity(), *(training.validation or ()))
         self.resumed = False
         if self.path.exists():
             if not options.resume:
@@ -168,7 +165,7 @@ class CheckpointFile:
     def _describe(self) -> dict[str, Any]:
         training, state = self.training, self.training.state
         return {
-            "settings": training.settings.describe(),
+            "settings": training.settings.describe() | training.supply.describe(),
             "seed": training.plan.seed,
             "engine": training.engine.name,
             "n_threads": training.settings.n_threads,
@@ -199,7 +196,7 @@ class CheckpointFile:
 
     def _compare(self, saved: dict[str, Any], metadata: dict[str, Any]) -> None:
         training = self.training
-        now: dict[str, Any] = dict(training.settings.describe())
+        now = training.settings.describe() | training.supply.describe()
         then: dict[str, Any] = dict(saved["settings"])
         now["network"] = _in_short(checkpoint.describe_network(training.net)["architecture"])
         then["network"] = _in_short(metadata["architecture"])

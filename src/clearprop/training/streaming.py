@@ -1,0 +1,162 @@
+"""From a stream of raw rows to the supply of a training, as `Training` makes it of X and Y itself."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearprop.activations import Array
+from clearprop.data import arrays
+from clearprop.data.stream import CHUNK_ROWS, Rows, RowStream, chunks
+from clearprop.engines import Data
+from clearprop.optimizers import LBFGS
+from clearprop.training.settings import Settings
+from clearprop.training.supply import Streamed
+
+if TYPE_CHECKING:
+    from clearprop.network import Network
+
+
+def check(stream: RowStream, Y: Any, sample_weight: Any, settings: Settings) -> None:
+    """Refuse what cannot be done with rows that are not in memory together.
+
+    Raises
+    ------
+    ValueError
+        Naming the argument, its rule and the value.
+    """
+    for name, value in (("Y", Y), ("sample_weight", sample_weight)):
+        if value is not None:
+            raise ValueError(f"{name} must not be given beside a stream, which has its own")
+    if settings.train_metrics:
+        raise ValueError(
+            "train_metrics cannot be used with a stream, whose rows are not in memory together; "
+            "history['cost'] is the mean over the epoch"
+        )
+    size, most = settings.batch_size, stream.buffer_rows
+    if not isinstance(settings.optimizer, LBFGS) and (size is None or size > (most or size)):
+        raise ValueError(f"batch_size must be at most the stream's buffer_rows, {most}, got {size}")
+
+
+def raw_supply(
+    net: Network, stream: RowStream, smooth: Callable[[Array], Array]
+) -> tuple[Streamed, bool]:
+    """Return the supply of a network's training, and whether the targets are classes.
+
+    One pass over targets and weights learns the classes and the mean weight; features are checked,
+    converted and scaled when they come into a buffer.
+
+    Parameters
+    ----------
+    net : Network
+        It learns the classes.
+    stream : RowStream
+    smooth : callable
+        Applied to the converted targets.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for arrays in memory; features are refused in the first epoch.
+    """
+    rows = stream.rows
+    if rows.n_features != net.sizes[0]:
+        raise ValueError(
+            f"X has {rows.n_features} features, but the network is expecting {net.sizes[0]}"
+        )
+    labelled = _learn_classes(net, rows)
+    scale = weight_scale(rows, stream.buffer_rows or CHUNK_ROWS)
+    cost, output = net.architecture.cost, net.architecture.output
+    known = None if rows.classes is not None else net.classes
+
+    def read(first: int, last: int) -> Data:
+        where = f" from row {first:,} on" if first else ""
+        Y = arrays.as_targets(
+            rows.Y(first, last),
+            net.sizes[-1],
+            net.dtype,
+            known,
+            labelled=labelled,
+            argument=f"Y{where}",
+        )[0]
+        Y = smooth(Y)
+        cost.check_targets(output, Y)
+        weight = None if scale is None else scale(rows.weight(first, last)).astype(net.dtype)
+        return Data(net.inputs(rows.X(first, last), f"X{where}"), Y, weight)
+
+    supply = Streamed(
+        read,
+        n_samples=rows.n_rows,
+        n_features=rows.n_features,
+        n_outputs=net.sizes[-1],
+        dtype=net.dtype,
+        weighted=scale is not None,
+        fingerprint=rows.fingerprint,
+        buffer_rows=stream.buffer_rows,
+    )
+    return supply, labelled
+
+
+def _learn_classes(net: Network, rows: Rows) -> bool:
+    if rows.classes is not None:
+        if net.classes not in (None, rows.classes):
+            raise ValueError(
+                f"the stream must have the network's classes, {net.classes}, got {rows.classes}"
+            )
+        if len(rows.classes) != max(net.sizes[-1], 2):
+            raise ValueError(
+                f"Y must have as many classes as the network has outputs, {max(net.sizes[-1], 2)}, got "
+                f"{len(rows.classes)}"
+            )
+        net.classes = rows.classes
+        return True
+    first_row = rows.Y(0, 1)
+    if first_row.ndim > 1:  # a column for each output
+        one_hot = [net.learn_targets(rows.Y(*each))[1] for each in chunks(rows.n_rows)]
+        return all(one_hot)  # of all blocks: each is checked
+    distinct = first_row
+    for first, last in chunks(rows.n_rows):
+        Y = rows.Y(first, last)
+        if Y.dtype.kind == "f" and np.isnan(Y).any():
+            raise ValueError(f"Y must be finite, got NaN in row {first + int(np.argmax(np.isnan(Y)))}")
+        if len(distinct) <= max(net.sizes[-1], 2):  # more are as good as one more: refused, or numbers
+            distinct = np.unique(np.concatenate([distinct, Y]))
+    labelled = net.learn_targets(distinct)[1]
+    if labelled and len(distinct) == 1:
+        warnings.warn("Y has a single class; the network will predict it always", stacklevel=7)
+    return labelled
+
+
+def weight_scale(rows: Rows, chunk: int) -> Callable[[Any], NDArray[np.float64]] | None:
+    """Return what brings sample weights to mean 1 over all rows, or None where there are none.
+
+    Raises
+    ------
+    ValueError
+        If a weight is not finite, or below 0, or if all are 0.
+    """
+    if rows.weight(0, 1) is None:
+        return None
+    top = 0.0
+    for first, last in chunks(rows.n_rows, rows=chunk):
+        part = _weights(rows, first, last)
+        wrong = ~np.isfinite(part) | (part < 0)
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise ValueError(
+                f"sample_weight must be finite and at least 0, got {part[row]} in row {first + row}"
+            )
+        top = max(top, float(part.max()))
+    if top == 0.0:
+        raise ValueError("sample_weight must not be all zero")
+    parts = chunks(rows.n_rows, rows=chunk)
+    mean = sum(float((_weights(rows, *each) / top).sum()) for each in parts) / rows.n_rows
+    return lambda weight: np.asarray(weight, np.float64) / top / mean
+
+
+def _weights(rows: Rows, first: int, last: int) -> NDArray[np.float64]:
+    return np.asarray(rows.weight(first, last), np.float64)

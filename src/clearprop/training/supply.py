@@ -1,0 +1,248 @@
+"""Where a training's rows come from: memory, or a stream that passes through a buffer."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearprop import randomness
+from clearprop.activations import Array
+from clearprop.data.stream import BLOCK_BYTES, BUFFER_BYTES, Passage, Stretch, chunks
+from clearprop.engines import Data, Plan
+
+
+class Part(NamedTuple):
+    """Rows in memory, and the steps of an epoch that are made of them."""
+
+    first_step: int
+    data: Data
+    order: NDArray[np.int64]  # of the rows of `data`
+
+
+class Supply(ABC):
+    """The training set. It is entered while a training runs."""
+
+    n_samples: int
+
+    @abstractmethod
+    def part(self, plan: Plan, epoch: int, step: int) -> Part:
+        """Return the rows in memory for a step of an epoch, and for the steps around it."""
+
+    @abstractmethod
+    def blocks(self, n_rows: int) -> Iterator[Data]:
+        """Return all rows in their own order, `n_rows` at a time."""
+
+    @abstractmethod
+    def identity(self) -> tuple[Array | None, ...]:
+        """Return arrays by which a checkpoint knows these rows."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return what must be the same when a training is resumed, besides the rows."""
+        return {}
+
+    def __enter__(self) -> Supply:
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self.close()
+
+    def close(self) -> None:  # noqa: B027 - most have nothing running
+        """Let go of what a training has running."""
+
+
+class InMemory(Supply):
+    """All rows in one part.
+
+    Parameters
+    ----------
+    data : Data
+    given_targets : ndarray, optional
+        The targets as the caller gave them, if they were smoothed: a checkpoint knows the rows by them.
+    shuffle : bool
+        Whether each epoch has an order of its own.
+    """
+
+    def __init__(self, data: Data, given_targets: Array | None = None, *, shuffle: bool = True) -> None:
+        self.data, self.n_samples, self.shuffle = data, len(data.X), shuffle
+        self._given = data.Y if given_targets is None else given_targets
+        self._epoch: tuple[int, int] | None = None
+        self._order: NDArray[np.int64] = np.arange(0 if shuffle else self.n_samples)
+
+    def part(self, plan: Plan, epoch: int, step: int) -> Part:
+        """As in `Supply`."""
+        if self.shuffle and self._epoch != (plan.seed, epoch):
+            self._order = randomness.permutation(plan.seed, self.n_samples, step=epoch)
+            self._epoch = plan.seed, epoch
+        return Part(0, self.data, self._order)
+
+    def blocks(self, n_rows: int) -> Iterator[Data]:
+        """As in `Supply`."""
+        X, Y, weight = self.data
+        for first, last in chunks(self.n_samples, rows=n_rows):
+            part = None if weight is None else weight[first:last]
+            yield Data(X[first:last], Y[first:last], part)
+
+    def identity(self) -> tuple[Array | None, ...]:
+        """As in `Supply`."""
+        return self.data.X, self._given, self.data.sample_weight
+
+
+class _Key(NamedTuple):
+    """What the content of a buffer is a function of."""
+
+    seed: int
+    batch_size: int
+    epoch: int
+    number: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Filled:
+    key: _Key
+    stretches: tuple[Stretch, ...]
+    data: Data
+    order: NDArray[np.int64]
+
+
+class _Stopped(Exception):
+    """The training has ended; the buffer is not needed any more."""
+
+
+class Streamed(Supply):
+    """Rows that pass through two buffers: one is trained on while a thread fills the other.
+
+    Parameters
+    ----------
+    read : callable
+        Of the first row and the one after the last; returns them as Data.
+    n_samples, n_features, n_outputs : int
+    dtype : str
+    weighted : bool
+        Whether the Data have weights.
+    fingerprint : callable
+        Returns what tells these rows from others.
+    buffer_rows : int, optional
+        None takes as many as `BUFFER_BYTES` hold.
+    shuffle : bool
+        Whether each epoch has an order of its own.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[int, int], Data],
+        *,
+        n_samples: int,
+        n_features: int,
+        n_outputs: int,
+        dtype: str,
+        weighted: bool,
+        fingerprint: Callable[[], str],
+        buffer_rows: int | None,
+        shuffle: bool = True,
+    ) -> None:
+        self._read, self.n_samples, self._fingerprint = read, n_samples, fingerprint
+        self._shape, self._dtype, self._weighted = (n_features, n_outputs), dtype, weighted
+        self._row_bytes = np.dtype(dtype).itemsize * (n_features + n_outputs + weighted)
+        self._wanted = buffer_rows or max(1, BUFFER_BYTES // self._row_bytes)
+        self._shuffle = shuffle
+        self._buffers: list[Data] = []
+        self._now: _Filled | None = None
+        self._next: tuple[_Key, Future[_Filled]] | None = None
+        self._thread: ThreadPoolExecutor | None = None
+        self._stopping = False
+
+    def passage(self, batch_size: int) -> Passage:
+        """Return how the rows of an epoch pass: no batch lies in two buffers."""
+        rows = max(1, self._wanted // batch_size) * batch_size
+        block = max(1, BLOCK_BYTES // self._row_bytes)
+        return Passage(self.n_samples, rows, block, self._shuffle)
+
+    def part(self, plan: Plan, epoch: int, step: int) -> Part:
+        """As in `Supply`; it waits until the buffer is filled, and has the next one begun.
+
+        Raises
+        ------
+        Exception
+            Whatever reading the rows has raised in the thread.
+        """
+        steps = self.passage(plan.batch_size).buffer_rows // plan.batch_size
+        key = _Key(plan.seed, plan.batch_size, epoch, step // steps)
+        if self._now is None or self._now.key != key:
+            self._advance(key)
+        assert self._now is not None
+        return Part(key.number * steps, self._now.data, self._now.order)
+
+    def _advance(self, key: _Key) -> None:
+        if self._next is not None and self._next[0] != key:
+            self.close()
+        if self._next is None:
+            self._begin(key)
+        assert self._next is not None
+        future = self._next[1]
+        try:
+            self._now = future.result()
+        finally:
+            self._next = None
+        last = key.number + 1 == self.passage(key.batch_size).n_buffers
+        following = (key.epoch + 1, 0) if last else (key.epoch, key.number + 1)
+        self._begin(_Key(key.seed, key.batch_size, *following))
+
+    def _begin(self, key: _Key) -> None:
+        if self._thread is None:
+            self._stopping = False
+            self._thread = ThreadPoolExecutor(1, "clearprop-rows")
+        self._next = key, self._thread.submit(self._fill, key, self._now)
+
+    def _fill(self, key: _Key, now: _Filled | None) -> _Filled:
+        """Return what belongs to the key, in the buffer that `now` does not use."""
+        passage = self.passage(key.batch_size)
+        stretches = passage.stretches(key.seed, key.epoch, key.number)
+        order = passage.order(key.seed, key.epoch, key.number)
+        if now is not None and now.stretches == stretches:  # a buffer that holds everything is kept
+            return _Filled(key, stretches, now.data, order)
+        buffer = self._spare(now, min(passage.buffer_rows, self.n_samples))
+        end = 0
+        for first, last in (piece for each in stretches for piece in chunks(each[1], each[0])):
+            if self._stopping:
+                raise _Stopped
+            begin, end = end, end + last - first
+            read = self._read(first, last)
+            for there, here in zip(buffer, read, strict=True):
+                if there is not None:
+                    there[begin:end] = here
+        return _Filled(key, stretches, buffer, order)
+
+    def _spare(self, now: _Filled | None, rows: int) -> Data:
+        for buffer in self._buffers:
+            if (now is None or buffer is not now.data) and len(buffer.X) == rows:
+                return buffer
+        self._buffers = [] if now is None else [now.data]
+        X, Y = (np.empty((rows, width), self._dtype) for width in self._shape)
+        made = Data(X, Y, np.empty(rows, self._dtype) if self._weighted else None)
+        self._buffers.append(made)
+        return made
+
+    def close(self) -> None:
+        """End the thread; whatever it was reading is not needed."""
+        if self._thread is not None:
+            self._stopping = True
+            self._thread.shutdown(wait=True, cancel_futures=True)
+        self._thread = self._next = None
+
+    def blocks(self, n_rows: int) -> Iterator[Data]:
+        """As in `Supply`."""
+        return (self._read(first, last) for first, last in chunks(self.n_samples, rows=n_rows))
+
+    def identity(self) -> tuple[Array | None, ...]:
+        """As in `Supply`."""
+        return (np.frombuffer(self._fingerprint().encode(), np.uint8),)
+
+    def describe(self) -> dict[str, Any]:
+        """As in `Supply`."""
+        return {"buffer_rows": self._wanted}
