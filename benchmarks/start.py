@@ -85,7 +85,7 @@ class Starts:
     def fits(self) -> None:
         cache = self.empty_cache()
         for state in ("empty", "warm"):
-            seconds, printed = timed([sys.executable, "-c", FIT], NUMBA_CACHE_DIR=cache)
+            seconds, printed = timed([sys.executable, "-c", FIT], CLEARPROP_CACHE=cache)
             self._keep(f"process that fits digits, {state} cache", seconds)
             for name, value in json.loads(printed.splitlines()[-1]).items():
                 self._keep(f"{name} of digits, {state} cache", value)
@@ -104,7 +104,7 @@ class Starts:
         cache = self.empty_cache()
         for state in ("empty", "warm"):
             model = str(self.scratch / f"digits-{self.caches}-{state}.safetensors")
-            seconds, _ = timed([*command, "train", "digits", "--output", model], NUMBA_CACHE_DIR=cache)
+            seconds, _ = timed([*command, "train", "digits", "--output", model], CLEARPROP_CACHE=cache)
             self._keep(f"clearprop train digits, {state} cache", seconds)
 
 

@@ -990,7 +990,7 @@ def test_help_and_version_load_nothing_heavy(tmp_path):
         "import sys, contextlib, io\nfrom clearprop.cli import main\n"
         "for option in ('--version', '--help'):\n"
         "    with contextlib.suppress(SystemExit): main([option])\n"
-        "heavy = {'numba', 'sklearn', 'scipy', 'pyarrow', 'pooch', 'matplotlib', 'safetensors'}\n"
+        "heavy = {'numba', 'llvmlite', 'sklearn', 'scipy', 'pyarrow', 'pooch', 'matplotlib', 'safetensors'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run(

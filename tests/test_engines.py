@@ -3,18 +3,16 @@
 import dataclasses
 import itertools
 import multiprocessing
-import pathlib
 import sys
 
 import joblib
-import numba
 import numpy as np
 import pytest
 
 from clearprop import backprop, costs, optimizers, randomness
 from clearprop.activations import ACTIVATIONS, Activation
 from clearprop.architecture import Layer, build
-from clearprop.engines import Data, Plan, State, compiled, kernels, select
+from clearprop.engines import Data, Plan, State, compiled, machine_code, select
 from clearprop.engines.compiled import CompiledEngine
 from clearprop.engines.reference import ReferenceEngine
 
@@ -406,10 +404,6 @@ def test_float32_functions_are_honest_beyond_their_range(activation):
     np.testing.assert_allclose(through(activation, z), wanted, rtol=1e-6, atol=1e-38)
 
 
-compiled_only = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled here")
-
-
-@compiled_only
 def test_another_architecture_compiles_nothing():
     def run(sizes, activation, optimizer, **how):
         architecture = build(sizes, activation, None, "quadratic")
@@ -420,23 +414,11 @@ def test_another_architecture_compiles_nothing():
         CompiledEngine().predict(architecture, parameters, data.X[:3])
 
     run(SMALL, "tanh", OPTIMIZERS[0])
-    before = len(kernels.train.signatures), len(kernels.predict.signatures)
+    before = machine_code.compiled
     run((3, 9, 9, 2), "gelu", OPTIMIZERS[4], l1=0.1, clip_norm=1.0, dropout=(0.5, 0.0))
-    assert (len(kernels.train.signatures), len(kernels.predict.signatures)) == before
+    assert machine_code.compiled == before
 
 
-@compiled_only
-def test_what_was_compiled_is_found_on_disk_in_a_folder_others_cannot_write_to():
-    architecture = build(SMALL, "tanh", None, "quadratic")
-    data, parameters = problem(architecture, 7)
-    train(CompiledEngine(), plan_for(architecture), data, parameters)
-    stats = kernels.train.stats
-    folder = pathlib.Path(stats.cache_path)
-    assert any(folder.glob("kernels.train*.nbc"))
-    assert not folder.stat().st_mode & 0o002
-
-
-@compiled_only
 @pytest.mark.usefixtures("threads_for_any_size")
 def test_threads_work_after_a_fork_and_inside_joblib():
     architecture = build(LARGER, "tanh", "softmax", "cross_entropy")

@@ -798,7 +798,7 @@ def test_compiling_is_said_once_and_only_where_nothing_is_cached(tmp_path):
         "net = cp.Network([4, 5, 3], seed=0)\n"
         "for _ in range(2): net.fit(np.eye(4), [0, 1, 2, 0], batch_size=2, epochs=2)\n"
     )
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    environment = {**os.environ, "CLEARPROP_CACHE": str(tmp_path)}
     said = []
     for _ in range(2):
         done = subprocess.run(

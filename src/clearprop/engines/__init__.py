@@ -7,7 +7,6 @@ out flow the changed state and a report. However an epoch is cut into stretches,
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import sys
 import warnings
@@ -156,7 +155,7 @@ def select(name: str, plan: Plan) -> Engine:
     reference = ReferenceEngine()
     if name == "numpy" or isinstance(plan.optimizer, LBFGS):  # which asks for gradients, not for steps
         return reference
-    if name == "auto" and importlib.util.find_spec("numba") is None:
+    if name == "auto" and importlib.util.find_spec("llvmlite") is None:
         return reference
     # By name: what reads this file's imports should find that the equations need NumPy alone.
     engine: Engine = importlib.import_module("clearprop.engines.compiled").CompiledEngine()
@@ -189,17 +188,13 @@ def predict(
     """
     compiled = sys.modules.get("clearprop.engines.compiled")
     worth = compiled is None and len(X) * architecture.multiply_adds()[0] >= WORTH_LOADING
-    if worth and importlib.util.find_spec("numba") is not None:
+    if worth and importlib.util.find_spec("llvmlite") is not None:
         compiled = importlib.import_module("clearprop.engines.compiled")
-    if compiled is not None and _predicts_compiled(compiled, architecture):
-        out: Array = compiled.CompiledEngine().predict(architecture, parameters, X, n_threads)
+    forward = compiled.forward_of(architecture, parameters.dtype) if compiled is not None else None
+    if forward is not None:
+        out: Array = forward(parameters, X, n_threads)
         return out
     out = np.empty((len(X), architecture.sizes[-1]), parameters.dtype)
     for rows in row_blocks(len(X)):
         out[rows] = backprop.forward(architecture, parameters, X[rows]).a[-1]
     return out
-
-
-@functools.cache
-def _predicts_compiled(compiled: Any, architecture: Architecture) -> bool:
-    return compiled.CompiledEngine().supports_forward(architecture) is None

@@ -6,11 +6,11 @@ everything lies in the workspace, how many threads are worth their while.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from clearprop import costs, optimizers
 from clearprop.activations import ACTIVATIONS, Activation, Array
 from clearprop.architecture import Architecture
-from clearprop.engines import Data, Plan, Report, State
+from clearprop.engines import Data, Plan, Report, State, machine_code
 from clearprop.engines import intrinsics as low
 from clearprop.engines import kernels as k
 
@@ -47,7 +47,7 @@ _ALIGNMENT = 32  # elements; stretches of the workspace start on a cache line of
 
 
 class CompiledEngine:
-    """Trains with ``kernels.train``, compiled for this CPU by Numba and cached on disk."""
+    """Trains with ``kernels.train``, compiled for this CPU by Numba's LLVM and kept on disk."""
 
     name = "numba"
 
@@ -65,26 +65,12 @@ class CompiledEngine:
             return f"optimizer {type(plan.optimizer).__name__} is not built in, or not made of steps"
         return None
 
-    @contextlib.contextmanager
-    def compiling(self, say: Callable[[], None]) -> Iterator[None]:
+    def compiling(self, say: Callable[[], None]) -> AbstractContextManager[None]:
         """Call `say` when, inside the ``with`` block, something has to be compiled, not only loaded."""
-        from numba.core import event
+        return machine_code.announced(say)
 
-        class FirstCompilation(event.Listener):  # type: ignore[misc]
-            said = False
-
-            def on_start(self, event: Any) -> None:
-                if not self.said:
-                    self.said = True
-                    say()
-
-            def on_end(self, event: Any) -> None:
-                """Do nothing: a listener must have both."""
-
-        with event.install_listener("numba:compile", FirstCompilation()):
-            yield
-
-    def supports_forward(self, architecture: Architecture) -> str | None:
+    @staticmethod
+    def supports_forward(architecture: Architecture) -> str | None:
         """Return None, or which activation has no compiled form."""
         for number, layer in enumerate(architecture.layers, start=1):
             for each in layer.function.parts or (layer.function,):
@@ -111,11 +97,9 @@ class CompiledEngine:
         n_threads : int, optional
             At most so many; None takes what the size is worth.
         """
-        key = id(architecture), parameters.dtype.char
-        forward = _FORWARDS.get(key)
+        forward = forward_of(architecture, parameters.dtype)
         if forward is None:
-            forward = _FORWARDS[key] = _Forward(architecture, parameters.dtype)
-            weakref.finalize(architecture, _FORWARDS.pop, key, None)
+            raise ValueError(self.supports_forward(architecture))
         return forward(parameters, X, n_threads)
 
     def run(
@@ -217,31 +201,50 @@ class _Forward:
         self.n_outputs = architecture.sizes[-1]
         self.multiply_adds = architecture.multiply_adds()[0]
         self.dtype = dtype
-        self.spare: list[Array] = []  # workspaces that no thread of the caller's is using
+        self.kernel = machine_code.code(dtype).predict
+        # What a call needs and no thread of the caller's is using: one row takes microseconds, of which
+        # making these anew would be half.
+        self.spare: list[tuple[Array, NDArray[np.int64]]] = []
 
     def __call__(self, parameters: Array, X: Array, n_threads: int | None) -> Array:
         """Return the activations of the last layer."""
         n_rows = X.shape[0]
-        out = np.empty((n_rows, self.n_outputs), self.dtype)
+        X, out = _plain(X), np.empty((n_rows, self.n_outputs), self.dtype)
         worth = n_rows * self.multiply_adds // _PREDICTION_WORTH_A_THREAD
         threads = 1 if worth < 2 else _threads(n_threads, worth)
-        layout = self.layout
-        work = (
-            self.spare.pop()
-            if self.spare and threads == 1
-            else np.empty(layout.end * threads, self.dtype)
+        work, slots = self.spare.pop() if self.spare and threads == 1 else self._call(threads)
+        address = machine_code.address
+        slots[0], slots[1], slots[2], slots[3] = (
+            address(parameters),
+            parameters.size,
+            address(X),
+            X.size,
         )
-        arguments = (
-            _plain(parameters), _plain(X), n_rows, _BLOCK, layout.layers, layout.segments, work,
-            out.reshape(-1),
-        )  # fmt: skip
-        _side_by_side(k.predict, arguments, threads)
+        slots[4], slots[-2], slots[-1] = n_rows, address(out), out.size
+        _side_by_side(self.kernel, slots, threads)
         if threads == 1:
-            self.spare.append(work)
+            self.spare.append((work, slots))
         return out
 
+    def _call(self, threads: int) -> tuple[Array, NDArray[np.int64]]:
+        """Return a workspace, and the slots of a call whose arrays are still to be put in."""
+        work, layout, none = np.empty(self.layout.end * threads, self.dtype), self.layout, np.empty(0)
+        return work, machine_code.slots(
+            none, none, 0, _BLOCK, layout.layers, layout.segments, work, none
+        )
 
-_FORWARDS: dict[tuple[int, str], _Forward] = {}
+
+_FORWARDS: dict[tuple[int, str], _Forward | None] = {}
+
+
+def forward_of(architecture: Architecture, dtype: np.dtype[Any]) -> _Forward | None:
+    """Return what predicts with an architecture, packed once; None where it has no compiled form."""
+    key = id(architecture), dtype.char
+    if key not in _FORWARDS:
+        supported = CompiledEngine.supports_forward(architecture) is None
+        _FORWARDS[key] = _Forward(architecture, dtype) if supported else None
+        weakref.finalize(architecture, _FORWARDS.pop, key, None)
+    return _FORWARDS[key]
 
 
 class _Prepared:
@@ -320,13 +323,13 @@ class _Prepared:
         counts = bool(integers[k.COUNTS])
         correct = np.zeros(len(rates) * batch if counts else 1, np.bool_)
         weight = np.ones(1, self.dtype) if data.sample_weight is None else data.sample_weight
-        arguments = (
-            state.parameters, state.moments.reshape(-1), _plain(data.X), _plain(data.Y), _plain(weight),
-            _plain(np.ascontiguousarray(order, np.int64)),
-            _plain(np.ascontiguousarray(rates, np.float64)), self.layers, self.segments, self.factors,
-            integers, numbers, self.work, self.costs, correct, np.zeros(8, np.int64),
+        order, rates = np.ascontiguousarray(order, np.int64), np.ascontiguousarray(rates, np.float64)
+        X, Y, weight, counter = _plain(data.X), _plain(data.Y), _plain(weight), np.zeros(8, np.int64)
+        arguments = machine_code.slots(
+            state.parameters, state.moments.reshape(-1), X, Y, weight, order, rates, self.layers,
+            self.segments, self.factors, integers, numbers, self.work, self.costs, correct, counter,
         )  # fmt: skip
-        _side_by_side(k.train, arguments, self.n_threads)
+        _side_by_side(machine_code.code(self.dtype).train, arguments, self.n_threads)
         made = int(integers[k.MADE])
         first = step * batch
         seen = min(n_samples, first + made * batch) - min(n_samples, first)
@@ -356,18 +359,10 @@ def _factors(plan: Plan) -> NDArray[np.float64]:
 
 
 def _plain(array: Array) -> Array:
-    """Return a C-contiguous array flat, and so that Numba gives it the type of every other one.
-
-    A read-only array (a memory map) would be another type, and compile everything again; no kernel
-    writes to what comes through here.
-    """
-    if array.flags.carray:  # C-contiguous, aligned and writeable
+    """Return an array flat, and as the kernels read it: its elements one after the other."""
+    if array.flags.carray:  # at once: one row takes microseconds
         return array.reshape(-1)
-    flat = np.require(array, requirements=["C", "A"]).reshape(-1)
-    if flat.flags.writeable:
-        return flat
-    kind = np.ctypeslib.as_ctypes_type(flat.dtype)
-    return np.ctypeslib.as_array((kind * flat.size).from_address(flat.ctypes.data))
+    return np.require(array, requirements=["C", "A"]).reshape(-1)
 
 
 def _threads(asked: int | None, worth: int) -> int:
@@ -381,17 +376,20 @@ def _threads(asked: int | None, worth: int) -> int:
     return max(1, min(available if asked is None else asked, worth))
 
 
-def _side_by_side(kernel: Callable[..., None], arguments: tuple[Any, ...], n_threads: int) -> None:
+def _side_by_side(
+    kernel: Callable[[int, int, int], None], arguments: NDArray[np.int64], n_threads: int
+) -> None:
     """Call a kernel once for each thread, the first of them in this one."""
+    address = machine_code.address(arguments)
     if n_threads == 1:
-        kernel(*arguments, 0, 1)
+        kernel(address, 0, 1)
         return
     gate, go = threading.Event(), [False]
 
     def work(thread: int) -> None:
         gate.wait()
         if go[0]:
-            kernel(*arguments, thread, n_threads)
+            kernel(address, thread, n_threads)
 
     threads = [threading.Thread(target=work, args=(i,), daemon=True) for i in range(1, n_threads)]
     try:
@@ -400,6 +398,6 @@ def _side_by_side(kernel: Callable[..., None], arguments: tuple[Any, ...], n_thr
         go[0] = True  # only when all have started: those that run wait for the others
     finally:
         gate.set()
-    kernel(*arguments, 0, n_threads)
+    kernel(address, 0, n_threads)
     for each in threads:
         each.join()

@@ -1,5 +1,8 @@
 """The reference engine's equations, compiled: one function that trains every architecture.
 
+This is Python, and runs as such when it is stepped through; ``translation`` makes LLVM code of it,
+``machine_code`` keeps what LLVM makes of that.
+
 What each kernel computes, and which function of the reference it must agree with:
 
     activate           a = f(z) and f'(z), a whole row or batch       Activation.__call__, .slope
@@ -36,6 +39,7 @@ and why they are shaped so:
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -43,7 +47,6 @@ import numpy as np
 from clearprop.engines.intrinsics import (
     arrive,
     arrived,
-    entry,
     exp,
     exp_both,
     give_way,
@@ -54,6 +57,7 @@ from clearprop.engines.intrinsics import (
     part,
     prefetch,
 )
+from clearprop.engines.language import BOOL, FLOAT64, INT, Flat, Kernel, Scalar, Table, Type
 from clearprop.engines.products import dots, sums
 
 Array = Any
@@ -229,7 +233,7 @@ def activate(code: int, a: Array, slope: Array) -> None:
             slope[i] = a[i]
 
 
-@kernel(fastmath=SUMS)
+@kernel(SUMS)
 def softmax(a: Array, log_sum: Array, n_rows: int, n: int) -> None:
     """Put softmax(z) where z is in `a`, row by row, and log(sum(exp(z))) into `log_sum`."""
     for i in range(n_rows):
@@ -256,7 +260,7 @@ def softmax(a: Array, log_sum: Array, n_rows: int, n: int) -> None:
 # --- costs
 
 
-@kernel(fastmath=SUMS)
+@kernel(SUMS)
 def _residual_cost(code: int, parameter: float, a: Array, y: Array, error: Array) -> Any:
     """Return a cost of the residuals, and put dC/da into `error`."""
     zero = like(a[0], 0.0)
@@ -284,7 +288,7 @@ def _residual_cost(code: int, parameter: float, a: Array, y: Array, error: Array
     return total
 
 
-@kernel(fastmath=SUMS)
+@kernel(SUMS)
 def _entropy_cost(code: int, log_sum: Any, z: Array, a: Array, y: Array, delta: Array) -> Any:
     """Return a cost that is computed from z, and put dC/dz into `delta`."""
     one = like(a[0], 1.0)
@@ -305,7 +309,7 @@ def _entropy_cost(code: int, log_sum: Any, z: Array, a: Array, y: Array, delta: 
     return total
 
 
-@kernel(fastmath=SUMS)
+@kernel(SUMS)
 def sample_cost(
     code: int, parameter: float, output: int, log_sum: Any, z: Array, a: Array, slope: Array, y: Array,
     delta: Array,
@@ -595,7 +599,7 @@ def add_penalties(g: Array, W: Array, l2: float, l1: float) -> None:
         g[i] += c2 * W[i] + (c1 if W[i] > zero else (-c1 if W[i] < zero else zero))
 
 
-@kernel(fastmath=SUMS)
+@kernel(SUMS)
 def sum_of_squares(g: Array) -> float:
     """Return the sum of squares, in float64."""
     total = 0.0
@@ -749,7 +753,7 @@ def total_weight(rows: Array, sample_weight: Array, weighted: bool) -> float:
     return total
 
 
-@kernel(fastmath=SUMS)
+@kernel(SUMS)
 def penalty(layers: Array, parameters: Array, l2: float, l1: float) -> float:
     """Return l2 / 2 times the squared weights and l1 times their sizes: backprop.penalty."""
     total = 0.0
@@ -764,7 +768,7 @@ def penalty(layers: Array, parameters: Array, l2: float, l1: float) -> float:
     return total
 
 
-@entry
+@kernel()
 def train(
     parameters: Array, moments: Array, X: Array, Y: Array, sample_weight: Array, order: Array,
     rates: Array, layers: Array, segments: Array, factors: Array, integers: Array, numbers: Array,
@@ -860,7 +864,7 @@ def train(
         numbers[EPOCH_COST] = epoch_cost
 
 
-@entry
+@kernel()
 def predict(
     parameters: Array, X: Array, n_rows: int, block: int, layers: Array, segments: Array, work: Array,
     out: Array, thread: int, n_threads: int,
@@ -889,3 +893,23 @@ def predict(
             forward_layer(
                 layer, segments, (0, m, 0, n), parameters, below, above, slopes, slopes, log_sum
             )
+
+
+def _types_of_train(real: Scalar) -> list[Type]:
+    reals, integers, numbers = Flat(real), Flat(INT), Flat(FLOAT64)
+    return [
+        reals, reals, reals, reals, reals, integers, numbers, Table(INT), Table(INT), Table(FLOAT64),
+        integers, numbers, reals, numbers, Flat(BOOL), integers, INT, INT,
+    ]  # fmt: skip
+
+
+def _types_of_predict(real: Scalar) -> list[Type]:
+    reals = Flat(real)
+    return [reals, reals, INT, INT, Table(INT), Table(INT), reals, reals, INT, INT]
+
+
+# What Python calls, and the types of its arguments for a dtype.
+ENTRIES: dict[Kernel, Callable[[Scalar], list[Type]]] = {
+    train: _types_of_train,
+    predict: _types_of_predict,
+}

@@ -17,20 +17,21 @@ through a mask, so that nothing beyond an array is touched.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import llvmlite.binding
 import numpy as np
 from llvmlite import ir
-from numba import config, types
-from numba.core import cgutils
 
-from clearprop.engines.intrinsics import data_pointer, kernel, lowered, part
+from clearprop.engines.intrinsics import kernel, part, written_by
+from clearprop.engines.language import INT as WHOLE
+from clearprop.engines.language import NOTHING, Flat, Scalar, Value
+from clearprop.engines.translation import Writer
 
 INT = ir.IntType(32)
 LONG = ir.IntType(64)
-BOOL = ir.IntType(1)
 # Sums in any order, products fused with them; NaN and infinity keep their meaning.
 FREE = ("reassoc", "contract", "nsz")
 
@@ -59,7 +60,7 @@ class _Writer:
     def call(self, name: str, result: ir.Type, arguments: list[Any], flags: Sequence[str] = ()) -> Any:
         """Call one of LLVM's own functions."""
         kind = ir.FunctionType(result, [each.type for each in arguments])
-        function = cgutils.get_or_insert_function(self.builder.module, kind, name)
+        function = self.builder.module.globals.get(name) or ir.Function(self.builder.module, kind, name)
         return self.builder.call(function, arguments, fastmath=flags)
 
     def at(self, pointer: Any, *offsets: Any) -> Any:
@@ -94,6 +95,28 @@ class _Writer:
         arguments = [value, where, INT(self.align), mask]
         self.call(f"llvm.masked.store.{self.name}.p0", ir.VoidType(), arguments)
 
+    def variable(self) -> Any:
+        """Return a place for a vector, made once however often the code around it runs."""
+        with self.builder.goto_entry_block():
+            return self.builder.alloca(self.vector)
+
+    @contextlib.contextmanager
+    def loop(self, start: Any, stop: Any, step: Any) -> Iterator[Any]:
+        """Write what is inside the ``with`` block for start, start + step and on, below stop."""
+        b = self.builder
+        test, inside, after = (b.append_basic_block(name) for name in ("loop", "inside", "after"))
+        before = b.block
+        b.branch(test)
+        b.position_at_end(test)
+        index = b.phi(LONG)
+        index.add_incoming(start, before)
+        b.cbranch(b.icmp_signed("<", index, stop), inside, after)
+        b.position_at_end(inside)
+        yield index
+        index.add_incoming(b.add(index, step, flags=("nsw",)), b.block)
+        b.branch(test)
+        b.position_at_end(after)
+
     def zero(self) -> Any:
         """Return a vector of zeros."""
         return ir.Constant(self.vector, [0.0] * self.lanes)
@@ -121,10 +144,7 @@ class _Writer:
 
     def totals(self, rows: int, columns: int) -> list[list[Any]]:
         """Return a block of vector variables that are zero; LLVM puts them in registers."""
-        block = [
-            [cgutils.alloca_once(self.builder, self.vector) for _ in range(columns)]
-            for _ in range(rows)
-        ]
+        block = [[self.variable() for _ in range(columns)] for _ in range(rows)]
         for row in block:
             for variable in row:
                 self.builder.store(self.zero(), variable)
@@ -159,9 +179,9 @@ class _Writer:
         """Cut n rows into even strips of at most `most`, and write ``body(first, height)`` for each."""
         b = self.builder
         count = b.sdiv(b.add(n, LONG(most - 1)), LONG(most))
-        with cgutils.for_range(b, count) as loop:
-            first = b.sdiv(b.mul(loop.index, n), count)
-            last = b.sdiv(b.mul(b.add(loop.index, LONG(1)), n), count)
+        with self.loop(LONG(0), count, LONG(1)) as index:
+            first = b.sdiv(b.mul(index, n), count)
+            last = b.sdiv(b.mul(b.add(index, LONG(1)), n), count)
             done = b.append_basic_block("strip_done")
             switch = b.switch(b.sub(last, first), done)
             for height in range(1, most + 1):
@@ -177,9 +197,9 @@ class _Writer:
         b = self.builder
         wide = LONG(width * self.lanes)
         whole = b.mul(b.sdiv(n, wide), wide)
-        with cgutils.for_range_slice(b, LONG(0), whole, wide, intp=LONG) as (first, _):
+        with self.loop(LONG(0), whole, wide) as first:
             body(first, width, None)
-        with cgutils.for_range_slice(b, whole, n, LONG(self.lanes), intp=LONG) as (first, _):
+        with self.loop(whole, n, LONG(self.lanes)) as first:
             body(first, 1, self.first(b.sub(n, first)))
 
 
@@ -212,7 +232,7 @@ def _write_dots(w: _Writer, out: Any, ldo: Any, a: Any, lda: Any, x: Any, ldx: A
             w.store(sums_of_row, place, w.first(left))
 
     def strip(i: Any, height: int) -> None:
-        with cgutils.for_range_slice(b, LONG(0), n, LONG(width), intp=LONG) as (j, _):
+        with w.loop(LONG(0), n, LONG(width)) as j:
             block(i, height, j)
 
     w.strips(m, DOTS_BLOCK[0], strip)
@@ -236,10 +256,10 @@ def _write_sums(w: _Writer, out: Any, ldo: Any, c: Any, along_s: Any, along_r: A
                     for v in range(vectors):
                         old = w.load(places[r][v], mask)
                         b.store(b.fmul(w.spread(beta), old), totals[r][v])
-            with cgutils.for_range(b, length) as loop:
-                source = w.at(x, w.times(loop.index, ldx), k)
+            with w.loop(LONG(0), length, LONG(1)) as index:
+                source = w.at(x, w.times(index, ldx), k)
                 right = [w.load(w.at(source, LONG(v * w.lanes)), mask) for v in range(vectors)]
-                factors = w.at(c, w.times(loop.index, along_s), w.times(r0, along_r))
+                factors = w.at(c, w.times(index, along_s), w.times(r0, along_r))
                 for r in range(height):
                     factor = w.spread(b.load(w.at(factors, w.times(along_r, r))))
                     for v in range(vectors):
@@ -253,82 +273,48 @@ def _write_sums(w: _Writer, out: Any, ldo: Any, c: Any, along_s: Any, along_r: A
     w.stretches(n, SUMS_BLOCK[1], stretch)
 
 
-def _call_once(
-    context: Any, builder: Any, name: str, dtype: Any, write: Callable[..., None], args: Sequence[Any]
-) -> Any:
-    """Call a generated function, written into the module the first time it is asked for."""
-    real = context.get_value_type(dtype)
-    full_name = f"clearprop_{name}_{dtype}"
-    module = builder.module
-    if full_name not in module.globals:
-        kind = ir.FunctionType(ir.VoidType(), [each.type for each in args])
-        function = ir.Function(module, kind, full_name)
-        function.linkage = "linkonce_odr"
-        function.attributes.add("noinline")
-        inside = ir.IRBuilder(function.append_basic_block("entry"))
-        lanes = REGISTER_BYTES // (dtype.bitwidth // 8)
-        write(_Writer(inside, real, lanes), *function.args)
-        inside.ret_void()
-    builder.call(module.globals[full_name], args)
-    return context.get_dummy_value()
+def _call(name: str, write: Callable[..., None]) -> Callable[..., Value]:
+    """Return what calls a generated function, written into the module when it is first asked for."""
+
+    def emit(w: Writer, *values: Value) -> Value:
+        dtype: Scalar = values[0].type.of  # type: ignore[union-attr,assignment]
+        kinds = [WHOLE if each.type == WHOLE else dtype for each in values]
+        arguments = [
+            v.parts[0] if isinstance(v.type, Flat) else w.cast(v, kind).one
+            for v, kind in zip(values, kinds, strict=True)
+        ]
+        if name not in w.module.globals:
+            kind = ir.FunctionType(ir.VoidType(), [each.type for each in arguments])
+            function = ir.Function(w.module, kind, name)
+            function.linkage = "internal"
+            function.attributes.add("noinline")
+            inside = ir.IRBuilder(function.append_basic_block("entry"))
+            lanes = REGISTER_BYTES // dtype.itemsize
+            write(_Writer(inside, dtype.ir, lanes), *function.args)
+            inside.ret_void()
+        w.builder.call(w.module.globals[name], arguments)
+        return Value(NOTHING, ())
+
+    return emit
 
 
-def _flat(context: Any, builder: Any, signature: Any, args: Any) -> list[Any]:
-    """Return the arguments as pointers, 64-bit integers and numbers of the arrays' dtype."""
-    dtype = signature.args[0].dtype
-    flat = []
-    for kind, value in zip(signature.args, args, strict=True):
-        if isinstance(kind, types.Array):
-            flat.append(data_pointer(context, builder, kind, value))
-        elif isinstance(kind, types.Float):
-            flat.append(context.cast(builder, value, kind, dtype))
-        else:
-            flat.append(context.cast(builder, value, kind, types.int64))
-    return flat
+def _grid(x: Any, rows: int, columns: int, along_rows: int, along_columns: int = 1) -> Any:
+    strides = (along_rows * x.itemsize, along_columns * x.itemsize)
+    return np.lib.stride_tricks.as_strided(x, (rows, columns), strides)
 
 
-@lowered
-def _dots(typingctx: Any, out: Any, ldo: Any, a: Any, lda: Any, x: Any, ldx: Any, m: Any, n: Any,
-         length: Any) -> Any:  # fmt: skip
-    """Write ``dots``."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        flat = _flat(context, builder, signature, args)
-        return _call_once(context, builder, "dots", out.dtype, _write_dots, flat)
-
-    return types.void(out, ldo, a, lda, x, ldx, m, n, length), codegen
+@written_by(_call("clearprop_dots", _write_dots))
+def _dots(out: Any, ldo: int, a: Any, lda: int, x: Any, ldx: int, m: int, n: int,
+          length: int) -> None:  # fmt: skip
+    _grid(out, m, n, ldo)[:] = _grid(a, m, length, lda) @ _grid(x, n, length, ldx).T
 
 
-@lowered
-def _sums(typingctx: Any, out: Any, ldo: Any, c: Any, along_s: Any, along_r: Any, x: Any, ldx: Any,
-         rows: Any, n: Any, length: Any, beta: Any) -> Any:  # fmt: skip
-    """Write ``sums``."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        flat = _flat(context, builder, signature, args)
-        return _call_once(context, builder, "sums", out.dtype, _write_sums, flat)
-
-    arguments = (out, ldo, c, along_s, along_r, x, ldx, rows, n, length, beta)
-    return types.void(*arguments), codegen
-
-
-if config.DISABLE_JIT:
-
-    def _grid(x: Any, rows: int, columns: int, along_rows: int, along_columns: int = 1) -> Any:
-        strides = (along_rows * x.itemsize, along_columns * x.itemsize)
-        return np.lib.stride_tricks.as_strided(x, (rows, columns), strides)
-
-    def _dots(out: Any, ldo: int, a: Any, lda: int, x: Any, ldx: int, m: int, n: int,
-             length: int) -> None:  # fmt: skip
-        """As above, in NumPy."""
-        _grid(out, m, n, ldo)[:] = _grid(a, m, length, lda) @ _grid(x, n, length, ldx).T
-
-    def _sums(out: Any, ldo: int, c: Any, along_s: int, along_r: int, x: Any, ldx: int, rows: int,
-             n: int, length: int, beta: float) -> None:  # fmt: skip
-        """As above, in NumPy."""
-        target = _grid(out, rows, n, ldo)
-        total = _grid(c, rows, length, along_r, along_s) @ _grid(x, length, n, ldx)
-        target[:] = total + beta * target if beta else total
+@written_by(_call("clearprop_sums", _write_sums))
+def _sums(out: Any, ldo: int, c: Any, along_s: int, along_r: int, x: Any, ldx: int, rows: int,
+          n: int, length: int, beta: float) -> None:  # fmt: skip
+    target = _grid(out, rows, n, ldo)
+    total = _grid(c, rows, length, along_r, along_s) @ _grid(x, length, n, ldx)
+    target[:] = total + beta * target if beta else total
 
 
 # The two as kernels of their own, so that each is generated once; cut so that what is read again and

@@ -46,7 +46,7 @@ def versions(engine: str) -> dict[str, str]:
         "python": platform.python_version(),
     }
     if engine == "numba":
-        found["numba"] = version("numba")
+        found["llvmlite"] = version("llvmlite")
     return found
 
 

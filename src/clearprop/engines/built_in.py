@@ -1,0 +1,67 @@
+"""What kernels may call that is Python's or NumPy's, and the LLVM code that it becomes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from llvmlite import ir
+
+from clearprop.engines.language import BOOL, FLOAT32, FLOAT64, INT, WORD, Scalar, Value
+
+if TYPE_CHECKING:
+    from clearprop.engines.translation import Writer
+
+
+def _of_llvm(name: str, arguments: int = 1) -> Callable[..., Value]:
+    def emit(w: Writer, *values: Value) -> Value:
+        kind = values[0].type if values[0].type == FLOAT32 and arguments == 1 else FLOAT64
+        suffix = "f32" if kind == FLOAT32 else "f64"
+        return w.call(f"llvm.{name}.{suffix}", *(w.cast(each, kind) for each in values))
+
+    return emit
+
+
+def _of_c(name: str) -> Callable[..., Value]:
+    """Of the C library, in float64."""
+
+    def emit(w: Writer, x: Value) -> Value:
+        return w.call(name, w.cast(x, FLOAT64))
+
+    return emit
+
+
+def _smaller_or_larger(sign: str) -> Callable[..., Value]:
+    def emit(w: Writer, a: Value, b: Value) -> Value:
+        x, y = w.cast(a, INT).one, w.cast(b, INT).one
+        return Value(INT, (w.builder.select(w.builder.icmp_signed(sign, x, y), x, y),))
+
+    return emit
+
+
+def _to(kind: Scalar) -> Callable[..., Value]:
+    return lambda w, x: w.cast(x, kind)
+
+
+def _is_finite(w: Writer, x: Value) -> Value:
+    infinity = ir.Constant(x.type.ir, math.inf)  # type: ignore[union-attr]
+    size = _of_llvm("fabs")(w, x)
+    return Value(BOOL, (w.builder.fcmp_ordered("<", size.one, infinity),))
+
+
+def _sign(w: Writer, x: Value) -> Value:
+    b, kind = w.builder, x.type.ir  # type: ignore[union-attr]
+    zero, one, minus = (ir.Constant(kind, number) for number in (0.0, 1.0, -1.0))
+    below = b.select(b.fcmp_ordered("<", x.one, zero), minus, x.one)
+    return Value(x.type, (b.select(b.fcmp_ordered(">", x.one, zero), one, below),))
+
+
+BUILT_IN: dict[Any, Callable[..., Value]] = {
+    abs: _of_llvm("fabs"), math.sqrt: _of_llvm("sqrt"), math.log: _of_llvm("log"),
+    math.exp: _of_llvm("exp"), math.pow: _of_llvm("pow", 2), math.expm1: _of_c("expm1"),
+    math.log1p: _of_c("log1p"), math.erfc: _of_c("erfc"), math.isfinite: _is_finite, np.sign: _sign,
+    min: _smaller_or_larger("<"), max: _smaller_or_larger(">"), np.uint64: _to(WORD),
+    np.float64: _to(FLOAT64),
+}  # fmt: skip

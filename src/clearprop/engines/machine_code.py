@@ -1,0 +1,186 @@
+"""Kernels as machine code for this CPU: optimised by LLVM, kept on disk, found again.
+
+A file holds the code of all kernels for one dtype. Its name is a digest of everything the code depends
+on (the sources, LLVM, the CPU), its content begins with a digest of the rest; it lies in a folder that
+nobody else can write to, since what is in it is executed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import ctypes.util
+import hashlib
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import llvmlite
+import numpy as np
+from llvmlite import binding
+
+from clearprop.engines import built_in, intrinsics, kernels, language, products, translation
+
+Array = Any
+
+_from_buffer = ctypes.c_char.from_buffer
+compiled = 0  # how many times something was compiled, not loaded
+_LOCK = threading.Lock()
+_LOADED: dict[str, Code] = {}
+_LISTENERS: list[Callable[[], None]] = []
+_SOURCES = (language, built_in, translation, intrinsics, products, kernels)
+_FROM_C = ("exp", "log", "pow", "expm1", "log1p", "erfc", "logf", "memset", "memcpy")
+os.register_at_fork(after_in_child=lambda: globals().update(_LOCK=threading.Lock()))
+
+
+class Code(NamedTuple):
+    """The functions for one dtype; each takes (address of the slots, thread, number of threads)."""
+
+    train: Callable[[int, int, int], None]
+    predict: Callable[[int, int, int], None]
+    keep: Any  # what the code's memory belongs to
+
+
+def code(dtype: np.dtype[Any]) -> Code:
+    """Return the machine code for float32 or float64, compiled if it is not on disk."""
+    found = _LOADED.get(dtype.name)
+    if found is None:
+        with _LOCK:
+            found = _LOADED.get(dtype.name) or _prepare(dtype.name)
+            _LOADED[dtype.name] = found
+    return found
+
+
+@contextlib.contextmanager
+def announced(say: Callable[[], None]) -> Iterator[None]:
+    """Call `say` when, inside the ``with`` block, something has to be compiled, not only loaded."""
+    _LISTENERS.append(say)
+    try:
+        yield
+    finally:
+        _LISTENERS.remove(say)
+
+
+def slots(*arguments: Array | int) -> Array:
+    """Return what a kernel is called with: addresses and sizes of C-contiguous arrays, integers."""
+    found: list[int] = []
+    for each in arguments:
+        if isinstance(each, int):
+            found.append(each)
+        else:
+            found += (address(each), *each.shape)
+    return np.array(found, np.int64)
+
+
+def address(array: Array) -> int:
+    """Return where an array's elements begin; the buffer's way takes a tenth of NumPy's own."""
+    try:
+        return ctypes.addressof(_from_buffer(array))
+    except (TypeError, ValueError):  # read-only, or empty
+        found: int = array.__array_interface__["data"][0]
+        return found
+
+
+def _target() -> binding.TargetMachine:
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    target = binding.Target.from_triple(binding.get_process_triple())
+    return target.create_target_machine(
+        cpu=binding.get_host_cpu_name(),
+        features=binding.get_host_cpu_features().flatten(),
+        opt=3,
+        reloc="static" if target.name.startswith("x86") else "default",
+        codemodel="jitdefault",
+        jit=True,
+    )
+
+
+def _prepare(dtype: str) -> Code:
+    target = _target()
+    path = _path(dtype)
+    binary = _read(path)
+    if binary is None:
+        for say in _LISTENERS:
+            say()
+        binary = _compile(dtype, target)
+        _write(path, binary)
+    for name in _FROM_C:
+        if binding.address_of_symbol(name) is None:
+            binding.load_library_permanently(ctypes.util.find_library("m") or "libm.so.6")
+    engine = binding.create_mcjit_compiler(binding.parse_assembly(""), target)
+    engine.add_object_file(binding.ObjectFileRef.from_data(binary))
+    engine.finalize_object()
+    signature = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
+    train, predict = (
+        signature(engine.get_function_address(f"clearprop_{kernel.name}")) for kernel in kernels.ENTRIES
+    )
+    return Code(train, predict, engine)
+
+
+def _compile(dtype: str, target: binding.TargetMachine) -> bytes:
+    global compiled
+    compiled += 1
+    made = translation.Translation(target.triple, str(target.target_data))
+    for kernel, types in kernels.ENTRIES.items():
+        real = language.FLOAT32 if dtype == "float32" else language.FLOAT64
+        made.export(kernel, tuple(types(real)))
+    module = binding.parse_assembly(str(made.module))
+    module.verify()
+    options = binding.create_pipeline_tuning_options(speed_level=3)
+    options.loop_vectorization = True
+    builder = binding.create_pass_builder(target, options)
+    builder.getModulePassManager().run(module, builder)
+    binary: bytes = target.emit_object(module)
+    return binary
+
+
+def _path(dtype: str) -> Path | None:
+    """Return where the code for this machine is kept, or None where nothing may be."""
+    parts = [llvmlite.__version__, binding.get_process_triple(), binding.get_host_cpu_name()]
+    parts.append(binding.get_host_cpu_features().flatten())
+    parts += [
+        Path(module.__file__ or "").read_text("utf-8") for module in (*_SOURCES, sys.modules[__name__])
+    ]
+    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+    folder = _folder()
+    return folder / f"kernels-{dtype}-{digest}.o" if folder else None
+
+
+def _folder() -> Path | None:
+    """Return the first folder that only this user can write to."""
+    chosen = os.environ.get("CLEARPROP_CACHE")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "clearprop"
+    for folder in [Path(chosen)] if chosen else [Path(__file__).parent / "__pycache__", cache]:
+        with contextlib.suppress(OSError):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            found = folder.stat()
+            mine = not hasattr(os, "getuid") or found.st_uid == os.getuid()
+            if mine and not found.st_mode & 0o022 and os.access(folder, os.W_OK):
+                return folder
+    return None
+
+
+def _read(path: Path | None) -> bytes | None:
+    """Return the code in a file, or None if there is none or it is damaged."""
+    try:
+        content = path.read_bytes() if path else b""
+    except OSError:
+        return None
+    digest, binary = content[:32], content[32:]
+    return binary if binary and hashlib.sha256(binary).digest() == digest else None
+
+
+def _write(path: Path | None, binary: bytes) -> None:
+    """Keep the code, at once or not at all; not being able to is no error."""
+    if path is None:
+        return
+    part = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
+    try:
+        part.write_bytes(hashlib.sha256(binary).digest() + binary)
+        part.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            part.unlink()

@@ -1,0 +1,241 @@
+"""Kernels are translated with Python's meaning, and machine code is kept where only its user can write."""
+
+import ctypes
+import functools
+import hashlib
+import math
+import os
+import pathlib
+
+import numpy as np
+import pytest
+from llvmlite import binding
+
+from clearprop.architecture import build
+from clearprop.engines import compiled, kernels, machine_code
+from clearprop.engines.intrinsics import exp, kernel, like, part
+from clearprop.engines.language import FLOAT32, FLOAT64, INT, Flat, Table
+from clearprop.engines.translation import Translation
+from test_engines import OPTIMIZERS, SMALL, plan_for, problem
+
+NUMBERS, INTEGERS, TABLE = Flat(FLOAT64), Flat(INT), Table(INT)
+LIMIT = 7
+
+
+@functools.cache
+def compile_kernel(function, *types):
+    """Return what calls a kernel's machine code with arrays."""
+    target = machine_code._target()
+    made = Translation(target.triple, str(target.target_data))
+    made.export(function, (*types, INT, INT))
+    module = binding.parse_assembly(str(made.module))
+    module.verify()
+    engine = binding.create_mcjit_compiler(module, target)
+    engine.finalize_object()
+    address = engine.get_function_address(f"clearprop_{function.name}")
+    signature = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
+
+    def call(*arrays):
+        slots = machine_code.slots(*arrays)
+        signature(address)(machine_code.address(slots), 0, 1)
+        return engine
+
+    return call
+
+
+@kernel()
+def _helper(a, b):
+    return a + b, a * b
+
+
+@kernel()
+def _first_above(x, bar):
+    for i in range(x.size):
+        if x[i] > bar:
+            return i
+    return -1
+
+
+@kernel()
+def whole_numbers(x, out, thread, n_threads):
+    a, b = x[0], x[1]
+    out[0], out[1] = a // b, a % b
+    out[2], out[3] = _helper(a, b)
+    out[4] = min(a, b) - max(a, 3)
+    out[5] = -a
+    words = np.uint64(a * a) * np.uint64(0xD2511F53)
+    out[6] = (words >> np.uint64(3)) & np.uint64(0xFFFF) ^ np.uint64(5)
+    out[7] = (words << np.uint64(2) | np.uint64(1)) & np.uint64(0xFFFFFFFF)
+    total = 0
+    for i in range(9, 0, -2):
+        if i == 5:
+            continue
+        total += i * i
+    out[8] = total
+    steps = 0
+    while True:
+        steps += 1
+        if steps * steps > LIMIT * LIMIT:
+            break
+    out[9] = steps
+    out[10] = 1 if a > b and b != 0 else 0
+    out[11] = 1 if not a or b > 1 else 2
+    out[12] = (a > 0) == (b > 0)
+    out[13], out[14] = (a, b) if a < b else (0, 1)
+    out[15] = _first_above(x, 2)
+
+
+@kernel()
+def real_numbers(x, out, thread, n_threads):
+    a, b = x[0], x[1]
+    out[0] = a / b + 1
+    out[1] = math.sqrt(abs(a)) - math.log(abs(b)) + math.pow(abs(a), 3)
+    out[2] = math.exp(-abs(b)) + math.expm1(b / 10) + math.log1p(abs(a)) + math.erfc(b)
+    out[3] = np.sign(a) + 2 * np.sign(b)
+    out[4] = math.isfinite(a)
+    out[5] = 7 // 2 / 2
+    half = like(a, 0.5)
+    tail = part(x, 1, x.size - 1)
+    for i in range(tail.size):
+        half += tail[i]
+    out[6] = half
+    out[7] = exp(like(a, 0.25))
+    out[8] = np.float64(a) * tail.size
+    out[9] = a if a != a or a > b else b
+
+
+@kernel()
+def tables(table, out, thread, n_threads):
+    for i in range(table.shape[0]):
+        row = table[i]
+        for j in range(table.shape[1]):
+            out[i] += table[i, j] * row[j] + row.size
+
+
+@pytest.mark.parametrize(("a", "b"), [(7, 3), (-7, 3), (7, -3), (-7, -3), (0, 4), (6, 3), (2, 2)])
+def test_whole_numbers_mean_what_they_mean_in_python(a, b):
+    x, wanted, got = np.array([a, b]), np.zeros(16, np.int64), np.zeros(16, np.int64)
+    with np.errstate(over="ignore"):
+        whole_numbers(np.array([a, b], object), wanted, 0, 1)
+    compile_kernel(whole_numbers, INTEGERS, INTEGERS)(x, got)
+    np.testing.assert_array_equal(got, wanted)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"), [(1.5, -2.25), (-0.75, 3.0), (0.0, 1.0), (np.nan, 1.0), (np.inf, 2.0)]
+)
+def test_real_numbers_mean_what_they_mean_in_python(a, b):
+    x = np.array([a, b, 0.125])
+    wanted, got = np.zeros(10), np.zeros(10)
+    with np.errstate(all="ignore"):
+        real_numbers(x, wanted, 0, 1)
+    compile_kernel(real_numbers, NUMBERS, NUMBERS)(x, got)
+    np.testing.assert_allclose(got, wanted, rtol=1e-14)
+
+
+def test_in_float32_nothing_is_widened_unless_it_is_asked_for():
+    x, got = np.float32([0.1, 3.0, 0.125]), np.zeros(10, np.float32)
+    compile_kernel(real_numbers, Flat(FLOAT32), Flat(FLOAT32))(x, got)
+    assert got[6] == np.float32(np.float32(0.5) + np.float32(3.0)) + np.float32(0.125)
+    assert got[0] == np.float32(np.float32(0.1) / np.float32(3.0)) + np.float32(1)
+
+
+def test_a_row_of_a_table_is_an_array():
+    x, got = np.arange(12).reshape(4, 3), np.zeros(4, np.int64)
+    compile_kernel(tables, TABLE, INTEGERS)(x, got)
+    np.testing.assert_array_equal(got, (x * x).sum(axis=1) + 9)
+
+
+@kernel()
+def grows(x, thread, n_threads):
+    total = 0
+    total += x[0]
+
+
+@kernel()
+def unknown_call(x, thread, n_threads):
+    x[0] = np.cumsum(x)
+
+
+@kernel()
+def comprehends(x, thread, n_threads):
+    x[0] = [1.0, 2.0]
+
+
+@kernel()
+def nameless(x, thread, n_threads):
+    x[0] = missing  # noqa: F821
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (grows, "grows: total is int64, not float64"),
+        (unknown_call, r"unknown_call, line \d+: kernels cannot call np.cumsum"),
+        (comprehends, r"comprehends, line \d+: kernels have no List"),
+        (nameless, r"nameless, line \d+: missing has no value yet"),
+    ],
+)
+def test_what_the_language_has_not_is_refused_with_its_place(function, message):
+    with pytest.raises(TypeError, match=message):
+        compile_kernel(function, NUMBERS)
+
+
+def test_the_kernels_run_as_python_too_and_find_the_same(monkeypatch):
+    architecture = build(SMALL, "tanh", "softmax", "cross_entropy")
+    data, parameters = problem(architecture, 7)
+    plan = plan_for(architecture, OPTIMIZERS[4], dropout=(0.4,), l2=0.1, clip_norm=0.5)
+
+    def trained():
+        state = compiled.State(parameters.copy(), plan.optimizer.init(parameters))
+        compiled.CompiledEngine().run(plan, state, data, np.arange(7), np.full(3, 0.1))
+        return state
+
+    wanted = trained()
+    monkeypatch.setattr(machine_code, "slots", lambda *arrays: arrays)
+    step_through = lambda _, arrays, __: kernels.train(*arrays, 0, 1)  # noqa: E731
+    monkeypatch.setattr(compiled, "_side_by_side", step_through)
+    got = trained()
+    np.testing.assert_allclose(got.parameters, wanted.parameters, rtol=1e-12)
+    assert got.epoch_cost == pytest.approx(wanted.epoch_cost, rel=1e-12)
+
+
+def test_code_is_kept_in_the_first_folder_that_only_its_user_can_write_to(tmp_path, monkeypatch):
+    package, cache = tmp_path / "package", tmp_path / "cache"
+    (package / "__pycache__").mkdir(parents=True)
+    monkeypatch.delenv("CLEARPROP_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    monkeypatch.setattr(machine_code, "__file__", str(package / "machine_code.py"))
+    assert machine_code._folder() == package / "__pycache__"
+    (package / "__pycache__").chmod(0o777)
+    assert machine_code._folder() == cache / "clearprop"
+    assert (cache / "clearprop").stat().st_mode & 0o777 == 0o700
+    (cache / "clearprop").chmod(0o770)
+    assert machine_code._folder() is None
+    monkeypatch.setenv("CLEARPROP_CACHE", str(tmp_path / "own"))
+    assert machine_code._folder() == tmp_path / "own"
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert machine_code._folder() is None
+
+
+@pytest.mark.parametrize("module", ["language", "translation", "products", "kernels", "machine_code"])
+def test_a_changed_source_is_compiled_again(module, monkeypatch):
+    before, read = machine_code._path("float32"), pathlib.Path.read_text
+
+    def changed(path, *how):
+        return read(path, *how) + ("# changed" if path.stem == module else "")
+
+    monkeypatch.setattr(pathlib.Path, "read_text", changed)
+    assert machine_code._path("float32") != before
+
+
+def test_damaged_code_is_never_executed(tmp_path):
+    path = tmp_path / "code.o"
+    machine_code._write(path, b"some machine code")
+    assert machine_code._read(path) == b"some machine code"
+    content = path.read_bytes()
+    for damaged in (b"", content[:20], content[:-1], content[:-1] + b"!", hashlib.sha256(b"").digest()):
+        path.write_bytes(damaged)
+        assert machine_code._read(path) is None
+    assert [each.name for each in tmp_path.iterdir()] == ["code.o"]
+    machine_code._write(tmp_path / "nowhere" / "code.o", b"a folder that is not there is no error")
