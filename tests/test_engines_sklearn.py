@@ -63,17 +63,3 @@ def test_folded_corrections_are_adams_but_for_epsilon():
 def test_the_estimators_convention_runs_compiled():
     plan = plan_for(build(SMALL, "tanh", None, "quadratic"), FoldedAdam(0.01), over_batch_weight=True)
     assert isinstance(select("auto", plan), CompiledEngine)
-
-
-def test_an_input_scale_and_its_parametrisation_are_left_to_the_reference():
-    import dataclasses
-
-    from clearprop.engines.reference import ReferenceEngine
-
-    plain = build(SMALL, "tanh", None, "quadratic")
-    scaled = dataclasses.replace(plain, input_scale=True)
-    assert CompiledEngine().supports_forward(scaled) == "the network has an input scale"
-    for architecture in (scaled, dataclasses.replace(plain, ntk=True)):
-        assert isinstance(select("auto", plan_for(architecture, HOW[4])), ReferenceEngine)
-        with pytest.raises(ValueError, match="engine 'numba' cannot run this"):
-            select("numba", plan_for(architecture, HOW[4]))
