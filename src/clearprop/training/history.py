@@ -56,9 +56,13 @@ class History:
         """Return a dict of lists, one value for each epoch, ready for a data frame."""
         return {name: list(values) for name, values in self.columns.items()}
 
+    def row(self, i: int) -> dict[str, float]:
+        """Return an epoch as a dict."""
+        return {name: values[i] for name, values in self.columns.items()}
+
     def rows(self) -> list[dict[str, float]]:
         """Return a dict for each epoch."""
-        return [{name: values[i] for name, values in self.columns.items()} for i in range(len(self))]
+        return [self.row(i) for i in range(len(self))]
 
     def to_csv(self) -> str:
         """Return the table as CSV text with a header line."""

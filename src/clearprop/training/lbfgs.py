@@ -65,7 +65,7 @@ def run_lbfgs(
         state.epoch, state.step = state.epoch + 1, state.step + 1
         training.net.epochs_trained, training.net.steps_trained = state.epoch, state.step
         training.record_epoch(float(intermediate_result.fun) - penalty, 1.0)
-        shown.epoch({**training.history.rows()[-1], "epoch": training.epochs_done})
+        shown.epoch({**training.history.row(-1), "epoch": training.epochs_done})
         began = time.monotonic()
         if interrupts.received:
             training.history.stopped = "interrupted"

@@ -354,7 +354,7 @@ class Training:
         state.epoch, state.epoch_step, state.epoch_cost = state.epoch + 1, 0, 0.0
         self.net.epochs_trained, self.net.steps_trained = state.epoch, state.step
         self.record_epoch(cost, rate)
-        shown.epoch({**self.history.rows()[-1], "epoch": self.epochs_done})
+        shown.epoch({**self.history.row(-1), "epoch": self.epochs_done})
 
     def record_epoch(self, cost: float, rate: float) -> None:
         """Add the epoch that has just ended to the history, and see what follows from it."""
