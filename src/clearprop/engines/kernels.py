@@ -182,9 +182,15 @@ def _softplus(z: Any) -> Any:
 
 @kernel()
 def _mish(z: Any) -> Any:
-    s, s_slope = _softplus(z)
-    t, t_slope = _tanh(s)
-    return z * t, t + z * t_slope * s_slope
+    # tanh(ln(1 + w)) is n / (n + 2), n = w (w + 2), w = e^z: one exponential and one division. Above 0
+    # n and n + 2 are times e^-2z, which cannot overflow.
+    e = exp(-abs(z))
+    one, two = like(z, 1.0), like(z, 2.0)
+    n = one + two * e if z > 0 else e * (e + two)
+    rest = two * e * e if z > 0 else two
+    r = one / (n + rest)
+    t = n * r
+    return z * t, t + z * two * rest * (e * (one + e) if z <= 0 else one + e) * r * r
 
 
 @kernel()
