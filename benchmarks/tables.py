@@ -231,8 +231,8 @@ def report(lines: list[dict[str, Any]]) -> str:
         text.append(f"| {name} | {n} | " + " | ".join(cells) + " |")
     text += [
         "",
-        "Ours less RealMLP-TD-S, paired by split, with the 95 % interval of the mean: points of error, or",
-        "% of RMSE. Times: CPU seconds of `fit` per 1,000 training rows, one thread, in one run.",
+        "Ours less RealMLP-TD-S, paired by split, with the 95 % interval of the mean: points of error,",
+        "or % of RMSE. Times: CPU seconds of `fit` per 1,000 training rows, one thread, in one run.",
         "",
     ]
     text.append("| table | pairs | difference | 95 % interval | ours | theirs | times faster |")
