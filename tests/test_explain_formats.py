@@ -154,6 +154,7 @@ CORE = {
     "mn",
     "mo",
     "mtext",
+    "mspace",
     "msup",
     "msub",
     "msubsup",

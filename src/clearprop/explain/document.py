@@ -135,7 +135,11 @@ def forward_step(glyphs: Glyphs, layer: int, row: int) -> Step:
 def cost_step(glyphs: Glyphs, row: int) -> Step:
     """Return the cost of one sample."""
     name = glyphs.trace.architecture.cost.name
-    return Step("cost", f"Cost: {name}{_example(glyphs, row)}", 0, row, tuple(forms.cost(glyphs, row)))
+    lines, left_out = tuple(forms.cost(glyphs, row)), ""
+    if glyphs.softmax and name == "cross_entropy":
+        zeros = int((glyphs.trace.Y[row] == 0).sum())
+        left_out = f"[the {zeros:,} other targets are 0, and so are their terms]" if zeros else ""
+    return Step("cost", f"Cost: {name}{_example(glyphs, row)}", 0, row, lines, left_out)
 
 
 def batch_cost_step(glyphs: Glyphs) -> Step:
@@ -191,7 +195,7 @@ def gradient_step(glyphs: Glyphs, layer: int) -> Step:
         every = glyphs.at(layer).weights.size <= 4
         for j, k in pairs if every else pairs[:1]:
             lines += forms.chain(glyphs, layer, j, k)
-            if layer < glyphs.last or glyphs.softmax:
+            if layer < glyphs.last:  # there, the chain is the one path
                 lines += forms.path(glyphs, layer, j, k)
     over = f" over the batch of {glyphs.n_samples:,}" if glyphs.n_samples > 1 else ""
     title = f"Gradient, layer {glyphs.number(layer)}{over}"
@@ -199,25 +203,18 @@ def gradient_step(glyphs: Glyphs, layer: int) -> Step:
 
 
 def update_step(glyphs: Glyphs, layer: int) -> Step:
-    """Return the update of one layer's parameters."""
-    pairs = shown_weights(glyphs, layer)
-    lines = [
-        *forms.update_matrix(glyphs, layer),
-        *(line for j, k in pairs for line in forms.update_weight(glyphs, layer, j, k)),
-    ]
-    if glyphs.has_bias(layer):
-        for j in forms.neurons(glyphs, layer):
-            lines += forms.update_bias(glyphs, layer, j)
-    update = glyphs.trace.update
+    """Return the update of one layer's parameters; the rule alone where it was not computed."""
+    update, lines, left_out = glyphs.trace.update, forms.update_matrix(glyphs, layer), ""
     by = "not computed: no optimizer was given" if update is None else type(update.optimizer).__name__
-    return Step(
-        "update",
-        f"Update, layer {glyphs.number(layer)} ({by})",
-        layer,
-        None,
-        tuple(lines),
-        _more(glyphs.at(layer).weights.size, len(pairs), "weights"),
-    )
+    if update is not None:
+        pairs = shown_weights(glyphs, layer)
+        lines += [line for j, k in pairs for line in forms.update_weight(glyphs, layer, j, k)]
+        left_out = _more(glyphs.at(layer).weights.size, len(pairs), "weights")
+        if glyphs.has_bias(layer):
+            for j in forms.neurons(glyphs, layer):
+                lines += forms.update_bias(glyphs, layer, j)
+    title = f"Update, layer {glyphs.number(layer)} ({by})"
+    return Step("update", title, layer, None, tuple(lines), left_out)
 
 
 def _short(name: str) -> str:
@@ -323,6 +320,8 @@ def footnotes(glyphs: Glyphs, steps: Sequence[Step], digits: int) -> tuple[str, 
     """Return scale, errata and rounding."""
     kinds = {""} | {step.kind for step in steps}
     kinds |= {f"{step.kind}_matrix" for step in steps if any(x.form == "matrix" for x in step.lines)}
+    kinds |= {line.form for step in steps for line in step.lines if line.form in ("chain", "path")}
+    kinds |= {"batch"} if glyphs.n_samples > 1 else set()
     kinds |= {"softmax"} if glyphs.softmax and not glyphs.a_minus_y else set()
     kinds |= {"canonical"} if glyphs.a_minus_y else set()
     notes = _scale_notes(glyphs)

@@ -177,18 +177,18 @@ def cost(glyphs: Glyphs, row: int) -> list[Line]:
     if name in ("quadratic", "squared_error"):
         with np.errstate(all="ignore"):
             shown = chosen(glyphs.at(last).a[row] - glyphs.trace.Y[row], TERMS)
-        terms: list[Expr] = [Pow(Sum((a(j), Neg(y(j)))), 2) for j in shown]
+        squares: list[Expr] = [Pow(Sum((a(j), Neg(y(j)))), 2) for j in shown]
         half = Frac(Int(1), Int(2)) if glyphs.notation.cost_scale == 0.5 else Int(1)
-        return _lines(lhs, _product(half, _summed(terms, n)))
+        return _lines(lhs, _product(half, _summed(squares, n)))
     if name == "cross_entropy" and glyphs.softmax:
-        shown = chosen(glyphs.trace.Y[row], TERMS)
-        if glyphs.trace.Y[row].any():  # the others are 0 ln a = 0
-            shown = [j for j in shown if glyphs.trace.Y[row, j] != 0]
+        targets = glyphs.trace.Y[row]
+        terms = int((targets != 0).sum()) or n  # the others are 0 ln a = 0
+        shown = [j for j in chosen(targets, TERMS) if targets[j] != 0 or terms == n]
         logs: list[Expr] = [Prod((y(j), Fn(Sym("ln"), a(j)))) for j in shown]
-        return _lines(lhs, Neg(Sum(tuple(logs), n - len(logs)) if n > len(logs) or n > 1 else logs[0]))
+        return _lines(lhs, Neg(_summed(logs, terms)))
     if name in ("cross_entropy", "binary_cross_entropy"):
         shown = chosen(np.abs(glyphs.at(last).delta[row]), TERMS)
-        terms = [
+        pairs: list[Expr] = [
             Sum(
                 (
                     Prod((y(j), Fn(Sym("ln"), a(j)))),
@@ -197,7 +197,7 @@ def cost(glyphs: Glyphs, row: int) -> list[Line]:
             )
             for j in shown
         ]
-        return _lines(lhs, Neg(_summed(terms, n)))
+        return _lines(lhs, Neg(_summed(pairs, n)))
     sides = (lhs, Fn(Sym(name), glyphs.a(last, None, row)), stands_for(lhs))
     return [Line(Relation(sides), form) for form in ("component", "numbers")]
 
@@ -503,6 +503,10 @@ def update_bias(glyphs: Glyphs, layer: int, j: int) -> list[Line]:
 
 
 def update_matrix(glyphs: Glyphs, layer: int) -> list[Line]:
-    """Return the update of all weights of a layer."""
+    """Return the update of all weights of a layer, and of its biases."""
     p, gradient = glyphs.w(layer), glyphs.weight_gradient(layer)
-    return _update(glyphs, p, gradient, glyphs.weight_after(layer), matrix=True)
+    lines = _update(glyphs, p, gradient, glyphs.weight_after(layer), matrix=True)
+    if glyphs.has_bias(layer):
+        p, gradient = glyphs.b(layer), glyphs.bias_gradient(layer)
+        lines += _update(glyphs, p, gradient, glyphs.bias_after(layer), matrix=True)
+    return lines

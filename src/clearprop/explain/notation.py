@@ -87,7 +87,8 @@ class Notation:
     activation_superscript : bool
         Whether the activation has its layer's number.
     errata : tuple of (str, str, str)
-        Where a rendering of it notes an erratum: a step's kind ("" for all), its id, the sentence.
+        Where a rendering of it notes an erratum: a step's kind ("" for all), or "delta_matrix" and the
+        like, "chain", "path", "batch", "softmax", "canonical" (delta is a - y); its id; the sentence.
 
     Raises
     ------
@@ -147,13 +148,14 @@ NIELSEN = Notation(
         (
             "softmax",
             "X19",
-            "BP1 is for one activation a neuron; with softmax outputs (37) takes its place",
+            "BP1 is for one activation a neuron; with softmax (37) takes its place",
         ),
         (
             "canonical",
             "X20",
-            "with this cost σ' cancels in BP1: a saturated output does not learn slowly",
+            "with this cost σ' cancels in BP1: saturated outputs learn as fast",
         ),
+        ("gradient", "X21", "S2 counts a pass back as one forward; the products δ aᵀ come on top"),
     ),
 )
 JORDAN = Notation(
@@ -174,19 +176,36 @@ JORDAN = Notation(
     superscript_style="parenthesised",
     update_style="assign_plus",
     errata=(
+        ("chain", "X1", "the chain rule is ∂p/∂q ∂q/∂z; S1 prints ∂p/∂z ∂q/∂z"),
+        ("chain", "X2", "z has the number of its layer, which S1 leaves out here"),
+        (
+            "cost",
+            "X3",
+            "the cost compares y with a of the outputs; S1 prints the hidden one's",
+        ),
+        (
+            "path",
+            "X4",
+            "weights into neuron 2 act through it; S1's list repeats neuron 1's",
+        ),
+        ("delta", "X5", "f' is the same function in every neuron, not the same number"),
         ("delta", "X6", "S1 prints f'(a); the derivative is taken at z, or written with a, as a(1-a)"),
-        ("delta", "X7", "1/m belongs into δ if the cost has it"),
+        ("batch", "X7", "1/m belongs into δ if the cost has it"),
+        ("gradient", "X8", "S1 calls this ∂J/∂θ; it is minus that, which is why its update adds"),
+        ("gradient_matrix", "X9", "row j has the δ of neuron j; S1 prints δ_j in row 2"),
         (
             "delta_matrix",
             "X10",
-            "S1 leaves out which product is meant: f'(z) is multiplied elementwise",
+            "S1 does not say which product: f'(z) is multiplied elementwise",
         ),
-        ("gradient", "X8", "S1 calls this ∂J/∂θ; it is minus that, which is why its update adds"),
+        ("delta", "X11", "f' is taken at z of this neuron; S1 prints the whole layer's a"),
+        ("delta_matrix", "X12", "δ comes from that of the layer after; S1 once defines it by itself"),
         (
             "gradient",
             "X13",
-            "S1's step 6 is off by one: Θ^(l-1) gets the δ of layer l and the a of l-1",
+            "S1's step 6 is off by one: Θ^(l-1) gets δ of layer l and a of l-1",
         ),
+        ("batch", "X14", "the sum over the examples is scaled by 1/m, not by m"),
         ("softmax", "X34", "with softmax outputs δ is a sum over all outputs"),
     ),
 )
@@ -208,9 +227,19 @@ DP = Notation(
     activation_superscript=True,
     errata=(
         ("forward", "X23", "S3 prints w_ij; each layer has its own, w_ij^(ℓ)"),
+        ("cost", "X24", "the cost compares y with a^(L), of n_L outputs; S3 prints ℓ for L"),
+        ("batch", "X25", "the gradient is a sum over examples 1 to N; S3 prints N+1 terms"),
+        (
+            "gradient",
+            "X26",
+            "every layer's parameters are in it; S3's vector ends with layer 1",
+        ),
+        ("error", "X27", "z_j is derived by a_k of the layer before; S3 prints a_i"),
+        ("gradient", "X28", "w_ij of the last layer has a_j^(L-1) as its factor; S3 prints a_i and ℓ"),
         ("error", "X29", "S3 prints w_ij^(ℓ); the weights of layer ℓ+1 are meant, w_ji^(ℓ+1)"),
         ("error_matrix", "X30", "S3 prints W^(ℓ) without transpose; it is that of W^(ℓ+1), at z^(ℓ+1)"),
-        ("update", "X32", "without 1/N the direction is the same, but the step is N times as long"),
+        ("batch", "X31", "C_k,b is example k of batch b; S3 says it the other way round"),
+        ("batch", "X32", "without 1/N the direction is the same, but the step is N times as long"),
         ("softmax", "X34", "with softmax outputs ∂C/∂b is a sum over all outputs"),
     ),
 )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 from clearprop.explain.document import Document, wanted
 from clearprop.explain.expression import (
     BigSum,
@@ -28,7 +26,8 @@ from clearprop.explain.expression import (
     Word,
 )
 from clearprop.explain.printers.digits import shown, split
-from clearprop.explain.printers.text import binding, is_numeric, is_signed
+from clearprop.explain.printers.lines import Breaker, Signs
+from clearprop.explain.printers.text import binding
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%",
@@ -43,7 +42,16 @@ _GREEK = {
 }  # fmt: skip
 _IN_TEXT = {"⊙": r"$\odot$", "∂": r"$\partial$", "ℓ": r"$\ell$", "−": "-", "—": "---", "′": "'"}
 _SIGNS = {"=": "=", "→": r"\to", ":=": ":="}
-_LONG = 90  # characters of LaTeX after which a side begins a new line; about half of them are seen
+_ROOM = 74.0  # digits that fit on a line beside the left side and the label
+_STYLE = Signs(
+    plus=" + ",
+    minus=" - ",
+    times=r" \times ",
+    beside=r"\, ",
+    opened=r"\bigl(",
+    closed=r"\bigr)",
+    more=lambda n: rf"[\ldots, \text{{{n:,} more}}]",
+)
 
 
 def escaped(text: str) -> str:
@@ -74,6 +82,7 @@ class LatexPrinter:
 
     def __init__(self, digits: int = 4) -> None:
         self.digits = digits
+        self._breaker = Breaker(_STYLE, self.inline, digits)
 
     def document(self, document: Document, form: str | None = None) -> str:
         """Return the whole document."""
@@ -81,6 +90,9 @@ class LatexPrinter:
             r"\documentclass{article}",
             r"\usepackage[utf8]{inputenc}",
             r"\usepackage{amsmath}",
+            r"\allowdisplaybreaks",
+            r"\setlength{\textwidth}{17cm} \setlength{\oddsidemargin}{-5mm}",
+            r"\setlength{\textheight}{24cm} \setlength{\topmargin}{-15mm}",
             r"\begin{document}",
             rf"\section*{{{escaped(document.title)}}}",
             r"\noindent " + " \\\\\n".join(escaped(fact) for fact in document.facts),
@@ -94,7 +106,7 @@ class LatexPrinter:
                 out.append(escaped(step.said))
             if lines:
                 rows = [row for line in lines for row in self.rows(line.formula, line.label)]
-                out += [r"\begin{align*}", " \\\\\n".join(rows), r"\end{align*}"]
+                out += [r"\begin{align*}", " \\\\[2pt]\n".join(rows), r"\end{align*}"]
             if step.left_out:
                 out.append(escaped(step.left_out))
         if document.answers:
@@ -107,19 +119,18 @@ class LatexPrinter:
 
     def rows(self, relation: Relation, label: str = "") -> list[str]:
         """Return a formula as rows of an align environment."""
-        sides = [self.inline(side) for side in relation.sides]
         sign = _SIGNS[relation.sign]
         tag = rf" \tag*{{{escaped(label)}}}" if label else ""
-        if len(sides) == 1:
-            return [sides[0] + tag]
-        rows = [f"{sides[0]} &{sign} {sides[1]}"]
-        for side in sides[2:]:
-            if len(rows[-1]) + len(side) > _LONG:
-                rows.append(f"&= {side}")
+        left = self.inline(relation.sides[0])
+        if len(relation.sides) == 1:
+            return [left + tag]
+        rows = []
+        for i, (signed, text) in enumerate(self._breaker.lines(relation, _ROOM, " = ")):
+            if not signed:
+                rows.append(rf"&\qquad {{}}{text.lstrip()}")
             else:
-                rows[-1] += f" = {side}"
-        rows[0] += tag
-        return rows
+                rows.append(f"&= {text}" if i else f"{left} &{sign} {text}")
+        return [rows[0] + tag, *rows[1:]]
 
     def inline(self, node: Expr, at_least: int = 0) -> str:
         """Return a formula, in parentheses if it binds less than is asked for."""
@@ -149,9 +160,9 @@ class LatexPrinter:
             case Neg(arg):
                 return "-" + self.inline(arg, 4)
             case Sum():
-                return self._sum(node)
+                return self._breaker.sum(node)
             case Prod(factors):
-                return self._prod(factors)
+                return self._breaker.product(factors)
             case Hadamard(left, right, is_shown):
                 sign = r" \odot " if is_shown else r"\, "
                 return self.inline(left, 6) + sign + self.inline(right, 6)
@@ -169,24 +180,6 @@ class LatexPrinter:
             case Relation(sides, sign):
                 first = self.inline(sides[0]) + f" {_SIGNS[sign]} "
                 return first + " = ".join(self.inline(side) for side in sides[1:])
-
-    def _sum(self, node: Sum) -> str:
-        text = self.inline(node.terms[0])
-        for term in node.terms[1:]:
-            if isinstance(term, Neg) and term.value is None:
-                text += " - " + self.inline(term.arg, 4)
-            else:
-                text += " + " + self.inline(term, 3 if is_signed(term) else 2)
-        if node.elided:
-            text += rf" + [\ldots, \text{{{node.elided:,} more}}]"
-        return text
-
-    def _prod(self, factors: tuple[Expr, ...]) -> str:
-        text = self.inline(factors[0], 5)
-        for before, factor in itertools.pairwise(factors):
-            times = r" \times " if is_numeric(before) and is_numeric(factor) else r"\, "
-            text += times + self.inline(factor, 5)
-        return text
 
     def _matrix(self, matrix: Mat) -> str:
         rows, below, right = matrix.shown()

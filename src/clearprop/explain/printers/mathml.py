@@ -5,7 +5,6 @@ A number is an ``mn`` with ``data-ref="delta/2/0,1"``: quantity, weight layer, i
 
 from __future__ import annotations
 
-import itertools
 from html import escape
 
 from clearprop.explain.document import Document, wanted
@@ -32,9 +31,20 @@ from clearprop.explain.expression import (
     Word,
 )
 from clearprop.explain.printers.digits import shown, split
-from clearprop.explain.printers.text import binding, is_numeric, is_signed
+from clearprop.explain.printers.lines import Breaker, Signs
+from clearprop.explain.printers.text import binding
 
 _INVISIBLE = "<mo>&#8290;</mo>"  # times
+_ROOM = 74.0  # digits on a line, beside the left side and the label
+_STYLE = Signs(
+    plus="<mo>+</mo>",
+    minus="<mo>−</mo>",
+    times="<mo>×</mo>",
+    beside=_INVISIBLE,
+    opened='<mo stretchy="false">(</mo>',
+    closed='<mo stretchy="false">)</mo>',
+    more=lambda n: f"<mtext>[..., {n:,} more]</mtext>",
+)
 _SUP = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -54,6 +64,7 @@ class MathmlPrinter:
 
     def __init__(self, digits: int = 4) -> None:
         self.digits = digits
+        self._breaker = Breaker(_STYLE, self.inline, digits)
 
     def document(self, document: Document, form: str | None = None) -> str:
         """Return the whole document."""
@@ -67,8 +78,7 @@ class MathmlPrinter:
             if step.said:
                 out.append(f"<p>{_inert(step.said)}</p>")
             for line in lines:
-                label = f" <span>{_inert(line.label)}</span>" if line.label else ""
-                out.append(f"<p>{self.formula(line.formula)}{label}</p>")
+                out.append(f"<p>{self.display(line.formula, line.label)}</p>")
             if step.left_out:
                 out.append(f"<p>{_inert(step.left_out)}</p>")
             out.append("</section>")
@@ -78,6 +88,21 @@ class MathmlPrinter:
         notes = "".join(f"<li>{_inert(note)}.</li>" for note in document.footnotes)
         out += [f"<section><h2>Notes</h2><ul>{notes}</ul></section>", "</article>"]
         return "\n".join(out) + "\n"
+
+    def display(self, relation: Relation, label: str = "") -> str:
+        """Return a formula as a ``math`` element of several lines, its label at the right."""
+        lines = self._breaker.lines(relation, _ROOM, "<mo>=</mo>")
+        rows = []
+        for i, (signed, text) in enumerate(lines):
+            sign = f"<mo>{'=' if i else relation.sign}</mo>" if signed else ""
+            cells = ["" if i else self.inline(relation.sides[0]), sign, text]
+            if i == 0 and label:
+                cells.append(f'<mspace width="2em"/><mtext>{_inert(label)}</mtext>')
+            aligned = zip(cells, ("right", "center", "left", "left"), strict=False)
+            row = "".join(f'<mtd style="text-align:{at}">{cell}</mtd>' for cell, at in aligned)
+            rows.append(f"<mtr>{row}</mtr>")
+        xmlns = "http://www.w3.org/1998/Math/MathML"
+        return f'<math xmlns="{xmlns}"><mtable displaystyle="true">{"".join(rows)}</mtable></math>'
 
     def formula(self, node: Expr) -> str:
         """Return a formula as a ``math`` element."""
@@ -116,9 +141,9 @@ class MathmlPrinter:
             case Neg(arg):
                 return f"<mrow><mo>−</mo>{self.inline(arg, 4)}</mrow>"
             case Sum():
-                return self._sum(node)
+                return f"<mrow>{self._breaker.sum(node)}</mrow>"
             case Prod(factors):
-                return self._prod(factors)
+                return f"<mrow>{self._breaker.product(factors)}</mrow>"
             case Hadamard(left, right, is_shown):
                 sign = "<mo>⊙</mo>" if is_shown else _INVISIBLE
                 return f"<mrow>{self.inline(left, 6)}{sign}{self.inline(right, 6)}</mrow>"
@@ -145,24 +170,6 @@ class MathmlPrinter:
                     for each, side in zip(signs, sides[1:], strict=False)
                 )
                 return f"<mrow>{self.inline(sides[0])}{rest}</mrow>"
-
-    def _sum(self, node: Sum) -> str:
-        text = self.inline(node.terms[0])
-        for term in node.terms[1:]:
-            if isinstance(term, Neg) and term.value is None:
-                text += "<mo>−</mo>" + self.inline(term.arg, 4)
-            else:
-                text += "<mo>+</mo>" + self.inline(term, 3 if is_signed(term) else 2)
-        if node.elided:
-            text += f"<mo>+</mo><mtext>[..., {node.elided:,} more]</mtext>"
-        return f"<mrow>{text}</mrow>"
-
-    def _prod(self, factors: tuple[Expr, ...]) -> str:
-        text = self.inline(factors[0], 5)
-        for before, factor in itertools.pairwise(factors):
-            times = "<mo>×</mo>" if is_numeric(before) and is_numeric(factor) else _INVISIBLE
-            text += times + self.inline(factor, 5)
-        return f"<mrow>{text}</mrow>"
 
     def _matrix(self, matrix: Mat) -> str:
         rows, below, right = matrix.shown()
