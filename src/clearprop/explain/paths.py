@@ -253,7 +253,11 @@ def path_sum(
         )
     if isinstance(top, bool) or not isinstance(top, int) or top < 1:
         raise ValueError(f"top must be an integer of at least 1, got {top!r}")
-    trace = net.trace(*one_sample(x, y))
+    return path_sum_of(net.trace(*one_sample(x, y)), layer, to, source, top)
+
+
+def path_sum_of(trace: Trace, layer: int, to: int, source: int | None, top: int = 20) -> PathSum:
+    """Return the sum over all paths of a trace's first sample; the indices are not checked."""
     with np.errstate(all="ignore"):
         ways = _ways(trace, layer, 0)
         totals, absolutes, _ = _recursion(ways)

@@ -34,14 +34,16 @@ def module(package: str, names: Sequence[str]) -> str:
     """Return ES modules of a package as one classic script, in the order given.
 
     Imports from ``file://`` are refused by browsers, so the modules' ``import`` and ``export`` are
-    taken off and all of them stand in one function; their top-level names must differ.
+    taken off and all of them stand in one function; their top-level names must differ. Lines that are
+    comments, and indentation, are left out: a template that spans lines would lose it as well.
     """
     folder = importlib.resources.files(package)
     parts = []
     for name in names:
-        text = folder.joinpath(name).read_text("utf-8")
-        parts.append(f"// {name}\n" + _EXPORT.sub("", _IMPORT.sub("", text)).strip("\n"))
-    return '(() => {\n"use strict";\n' + "\n\n".join(parts) + "\n})();\n"
+        text = _EXPORT.sub("", _IMPORT.sub("", folder.joinpath(name).read_text("utf-8")))
+        lines = [line.strip() for line in text.splitlines()]
+        parts += [f"// {name}", *(each for each in lines if each and not each.startswith("//"))]
+    return '(() => {\n"use strict";\n' + "\n".join(parts) + "\n})();\n"
 
 
 def document(

@@ -1,0 +1,277 @@
+// Prints formulas, given as trees (see trees.py), as MathML and as LaTeX: the same text that the Python
+// printers make, which a test compares.
+
+import { data } from "./state.js";
+import { written } from "./numbers.js";
+
+const BINDS = { "=": 0, "+": 1, "-": 2, S: 2, h: 3, "*": 4, v: 5, "/": 6, p: 7 };
+
+function binding(node) {
+  if (node[0] === "n") return node[2].startsWith("-") ? 2 : 9;
+  return BINDS[node[0]] ?? 9;
+}
+
+const nodeAt = (i) => data.nodes[i];
+
+function isNumeric(node) {
+  switch (node[0]) {
+    case "+":
+    case "*":
+      return node[1].every((each) => isNumeric(nodeAt(each)));
+    case "/":
+      return isNumeric(nodeAt(node[1])) && isNumeric(nodeAt(node[2]));
+    case "-":
+    case "^":
+      return isNumeric(nodeAt(node[1]));
+    default:
+      return "nib".includes(node[0]);
+  }
+}
+
+function isSigned(node) {
+  return binding(node) <= 2 && node[0] !== "-" && node[0] !== "S";
+}
+
+function isBareMinus(node) {
+  return node[0] === "-" && node[2] === undefined;
+}
+
+const ENTITIES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;" };
+
+export function inert(given) {
+  return given.replace(/[&<>"']/g, (each) => ENTITIES[each]);
+}
+
+// 12 for a weight's 1 and 2, but 1,12 for its 1 and 12.
+const separated = (sub) => (sub.split(",").every((each) => each.length === 1) ? sub.replaceAll(",", "") : sub);
+const grouped = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, ",");
+
+// MathML
+
+const TIMES = "<mo>&#8290;</mo>";
+const inParentheses = (inner) => `<mrow><mo>(</mo>${inner}<mo>)</mo></mrow>`;
+
+function scripts(base, [, , sup = "", sub = ""]) {
+  const joined = separated(sub);
+  const below = /^\d+$/.test(joined.replaceAll(",", "")) ? `<mn>${joined}</mn>` : `<mi>${joined}</mi>`;
+  if (sup && sub) return `<msubsup>${base}${below}<mn>${sup}</mn></msubsup>`;
+  if (sup) return `<msup>${base}<mn>${sup}</mn></msup>`;
+  return sub ? `<msub>${base}${below}</msub>` : base;
+}
+
+function symbol(node) {
+  const letter = `<mi>${inert(node[1])}</mi>`;
+  return scripts(node[4] ? `<mover>${letter}<mo>→</mo></mover>` : letter, node);
+}
+
+function functionName(node, prime) {
+  if (prime === "dot") return scripts(`<mover><mi>${node[1]}</mi><mo>˙</mo></mover>`, node);
+  return prime ? `<msup>${symbol(node)}<mo>′</mo></msup>` : symbol(node);
+}
+
+function number([, ref, text, factor]) {
+  const scaled = factor === undefined ? "" : ` data-factor="${factor}"`;
+  return `<mn data-ref="${ref}"${scaled}>${written(text)}</mn>`;
+}
+
+function sum([, terms, elided = 0]) {
+  let made = mathml(terms[0]);
+  for (const term of terms.slice(1)) {
+    const node = nodeAt(term);
+    if (isBareMinus(node)) made += `<mo>−</mo>${mathml(node[1], 4)}`;
+    else made += `<mo>+</mo>${mathml(term, isSigned(node) ? 3 : 2)}`;
+  }
+  if (elided) made += `<mo>+</mo><mtext>[..., ${grouped(elided)} more]</mtext>`;
+  return `<mrow>${made}</mrow>`;
+}
+
+function product([, factors]) {
+  let made = mathml(factors[0], 5);
+  for (let i = 1; i < factors.length; i += 1) {
+    const both = isNumeric(nodeAt(factors[i - 1])) && isNumeric(nodeAt(factors[i]));
+    made += (both ? "<mo>×</mo>" : TIMES) + mathml(factors[i], 5);
+  }
+  return `<mrow>${made}</mrow>`;
+}
+
+function matrix([, rows, below, right]) {
+  const lines = rows.map((row, i) => {
+    const cells = row.map((each) => number(nodeAt(each)));
+    if (right) cells.push(`<mtext>...${i ? "" : `, ${grouped(right)} more`}</mtext>`);
+    return cells.map((cell) => `<mtd>${cell}</mtd>`).join("");
+  });
+  if (below) lines.push(`<mtd><mtext>[..., ${grouped(below)} more]</mtext></mtd>`);
+  const table = lines.map((line) => `<mtr>${line}</mtr>`).join("");
+  return `<mrow><mo>[</mo><mtable>${table}</mtable><mo>]</mo></mrow>`;
+}
+
+const MATHML = {
+  n: number,
+  m: matrix,
+  s: symbol,
+  "+": sum,
+  "*": product,
+  i: ([, whole]) => `<mn>${whole}</mn>`,
+  w: ([, words]) => `<mtext>${inert(words)}</mtext>`,
+  "?": () => "<mtext>—</mtext>",
+  b: ([, n]) => `<msub><mtext>____</mtext><mtext>(${n})</mtext></msub>`,
+  f: ([, name, argument, prime = ""]) =>
+    `<mrow>${functionName(nodeAt(name), prime)}${inParentheses(mathml(argument))}</mrow>`,
+  p: ([, top, bottom]) =>
+    `<mfrac><mrow><mo>∂</mo>${symbol(nodeAt(top))}</mrow><mrow><mo>∂</mo>${symbol(nodeAt(bottom))}</mrow></mfrac>`,
+  "-": ([, argument]) => `<mrow><mo>−</mo>${mathml(argument, 4)}</mrow>`,
+  h: ([, left, right, isShown]) =>
+    `<mrow>${mathml(left, 6)}${isShown ? "<mo>⊙</mo>" : TIMES}${mathml(right, 6)}</mrow>`,
+  v: ([, left, right, dot]) => `<mrow>${mathml(left, 5)}${dot ? "<mo>·</mo>" : TIMES}${mathml(right, 5)}</mrow>`,
+  t: ([, argument]) => {
+    const inner = mathml(argument);
+    return `<msup>${nodeAt(argument)[0] === "m" ? inner : inParentheses(inner)}<mi>T</mi></msup>`;
+  },
+  "/": ([, top, bottom]) => `<mfrac><mrow>${mathml(top)}</mrow><mrow>${mathml(bottom)}</mrow></mfrac>`,
+  "^": ([, argument, exponent]) => `<msup>${mathml(argument, 9)}<mn>${exponent}</mn></msup>`,
+  S: ([, index, argument]) =>
+    `<mrow><munder><mo>∑</mo><mi>${index}</mi></munder>${mathml(argument, 4)}</mrow>`,
+};
+
+export function mathml(i, atLeast = 0) {
+  const node = nodeAt(i);
+  const made = MATHML[node[0]](node);
+  return binding(node) < atLeast ? inParentheses(made) : made;
+}
+
+// A relation as a math element: its first side, then a row for each other side. `leaveOut` sides at
+// the end are not printed.
+export function display(i, leaveOut = 0) {
+  const [, sides, sign = "="] = nodeAt(i);
+  const [first, ...rest] = sides;
+  const others = rest.slice(0, rest.length - leaveOut);
+  const rows = (others.length ? others : [first]).map((side, n) => {
+    const left = n === 0 && others.length ? mathml(first) : "";
+    const equal = others.length ? (n === 0 ? sign : "=") : "";
+    return `<mtr><mtd>${left}</mtd><mtd><mo>${equal}</mo></mtd><mtd>${mathml(side)}</mtd></mtr>`;
+  });
+  return `<math display="block"><mtable>${rows.join("")}</mtable></math>`;
+}
+
+// The number at the end of a relation, or null where it is none.
+export function result(i) {
+  const sides = nodeAt(i)[1];
+  const last = nodeAt(sides[sides.length - 1]);
+  return last[0] === "n" ? { ref: last[1], text: last[2], factor: Number(last[3] ?? 1) } : null;
+}
+
+// LaTeX
+
+const SPECIAL = {
+  "\\": "\\textbackslash{}", "{": "\\{", "}": "\\}", $: "\\$", "&": "\\&", "#": "\\#", "%": "\\%", _: "\\_",
+  "^": "\\textasciicircum{}", "~": "\\textasciitilde{}", "<": "\\textless{}", ">": "\\textgreater{}",
+  "|": "\\textbar{}", "`": "\\textasciigrave{}", '"': "''",
+  "⊙": "$\\odot$", "∂": "$\\partial$", "ℓ": "$\\ell$", "−": "-", "—": "---", "′": "'",
+};
+const GREEK = {
+  α: "alpha", β: "beta", γ: "gamma", δ: "delta", ε: "epsilon", ζ: "zeta", η: "eta", θ: "theta", κ: "kappa",
+  λ: "lambda", μ: "mu", ν: "nu", ξ: "xi", π: "pi", ρ: "rho", σ: "sigma", τ: "tau", φ: "phi", χ: "chi",
+  ψ: "psi", ω: "omega", Γ: "Gamma", Δ: "Delta", Θ: "Theta", Λ: "Lambda", Σ: "Sigma", Φ: "Phi", Ψ: "Psi",
+  Ω: "Omega",
+};
+const SIGNS = { "=": "=", "→": "\\to", ":=": ":=" };
+
+function escaped(words) {
+  return [...words]
+    .map((each) => {
+      if (SPECIAL[each]) return SPECIAL[each];
+      if (GREEK[each]) return `$\\${GREEK[each]}$`;
+      const code = each.codePointAt(0);
+      const isPlain = (code >= 32 && code < 127) || (code >= 0xc0 && code <= 0xff && !"×÷".includes(each));
+      return isPlain ? each : `[U+${code.toString(16).toUpperCase().padStart(4, "0")}]`;
+    })
+    .join("");
+}
+
+function letter(base) {
+  if (GREEK[base]) return `\\${GREEK[base]}`;
+  if (base === "exp" || base === "ln") return `\\${base}`;
+  return /^[\x00-\x7f]$/.test(base) ? base : `\\operatorname{${escaped(base)}}`;
+}
+
+function latexScripts([, , sup = "", sub = ""]) {
+  return (sup ? `^{${sup}}` : "") + (sub ? `_{${separated(sub)}}` : "");
+}
+
+function latexSymbol(node) {
+  const base = letter(node[1]);
+  return (node[4] ? `\\vec{${base}}` : base) + latexScripts(node);
+}
+
+function latexName(node, prime) {
+  if (prime === "dot") return `\\dot{${letter(node[1])}}${latexScripts(node)}`;
+  return latexSymbol(node) + (prime ? "'" : "");
+}
+
+function latexNumber([, , text]) {
+  if (text === "NaN") return "\\text{NaN}";
+  const [mantissa, e] = text.includes("inf") ? [text.replace("inf", "\\infty")] : text.split("e");
+  return e === undefined ? mantissa : `${mantissa}\\times 10^{${Number(e)}}`;
+}
+
+function latexSum([, terms, elided = 0]) {
+  let made = latex(terms[0]);
+  for (const term of terms.slice(1)) {
+    const node = nodeAt(term);
+    if (isBareMinus(node)) made += ` - ${latex(node[1], 4)}`;
+    else made += ` + ${latex(term, isSigned(node) ? 3 : 2)}`;
+  }
+  return elided ? `${made} + [\\ldots, \\text{${grouped(elided)} more}]` : made;
+}
+
+function latexProduct([, factors]) {
+  let made = latex(factors[0], 5);
+  for (let i = 1; i < factors.length; i += 1) {
+    const both = isNumeric(nodeAt(factors[i - 1])) && isNumeric(nodeAt(factors[i]));
+    made += (both ? " \\times " : "\\, ") + latex(factors[i], 5);
+  }
+  return made;
+}
+
+function latexMatrix([, rows, below, right]) {
+  const lines = rows.map((row, i) => {
+    const cells = row.map((each) => latexNumber(nodeAt(each)));
+    if (right) cells.push(i ? "\\ldots" : `\\ldots\\text{, ${grouped(right)} more}`);
+    return cells.join(" & ");
+  });
+  if (below) lines.push(`\\text{[..., ${grouped(below)} more]}`);
+  return `\\begin{pmatrix} ${lines.join(" \\\\ ")} \\end{pmatrix}`;
+}
+
+const LATEX = {
+  n: latexNumber,
+  m: latexMatrix,
+  s: latexSymbol,
+  "+": latexSum,
+  "*": latexProduct,
+  i: ([, whole]) => String(whole),
+  w: ([, words]) => `\\text{${escaped(words)}}`,
+  "?": () => "\\text{---}",
+  b: ([, n]) => `\\underline{\\hspace{3em}}_{(${n})}`,
+  f: ([, name, argument, prime = ""]) => `${latexName(nodeAt(name), prime)}\\left(${latex(argument)}\\right)`,
+  p: ([, top, bottom]) =>
+    `\\frac{\\partial ${latexSymbol(nodeAt(top))}}{\\partial ${latexSymbol(nodeAt(bottom))}}`,
+  "-": ([, argument]) => `-${latex(argument, 4)}`,
+  h: ([, left, right, isShown]) => latex(left, 6) + (isShown ? " \\odot " : "\\, ") + latex(right, 6),
+  v: ([, left, right, dot]) => latex(left, 5) + (dot ? " \\cdot " : "\\, ") + latex(right, 5),
+  t: ([, argument]) => {
+    const inner = latex(argument);
+    return nodeAt(argument)[0] === "m" ? `${inner}^T` : `\\left(${inner}\\right)^T`;
+  },
+  "/": ([, top, bottom]) => `\\frac{${latex(top)}}{${latex(bottom)}}`,
+  "^": ([, argument, exponent]) => `${latex(argument, 9)}^{${exponent}}`,
+  S: ([, index, argument]) => `\\sum_{${index}} ${latex(argument, 4)}`,
+  "=": ([, [first, ...rest], sign = "="]) =>
+    `${latex(first)} ${SIGNS[sign]} ${rest.map((each) => latex(each)).join(" = ")}`,
+};
+
+export function latex(i, atLeast = 0) {
+  const node = nodeAt(i);
+  const made = LATEX[node[0]](node);
+  return binding(node) < atLeast ? `\\left(${made}\\right)` : made;
+}

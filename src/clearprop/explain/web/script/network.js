@@ -1,0 +1,231 @@
+// The drawing: what is known at the current step, what is selected, and the way through it by keyboard.
+// It is one widget with one stop of the Tab key: left and right go from neuron to edge to neuron, up and
+// down within a layer or among the edges of one neuron, Enter selects, Escape leaves.
+
+import { drawn, say } from "./elements.js";
+import { factor, text, value } from "./numbers.js";
+import { change, currentStep, data, state, told } from "./state.js";
+
+const svg = document.querySelector("svg.net");
+const units = new Map();
+const edges = new Map();
+let focused = "";
+
+const OF_SAMPLE = new Set(["x", "z", "a", "slope", "error", "delta", "y", "sample_cost"]);
+
+export function beginNetwork() {
+  if (!svg) return;
+  svg.setAttribute("role", "group");
+  svg.setAttribute("aria-roledescription", "network diagram");
+  svg.setAttribute("aria-label", "The network: neurons and weights. Arrow keys move, Enter selects.");
+  for (const unit of svg.querySelectorAll("[data-unit]")) units.set(unit.dataset.unit, unit);
+  for (const edge of svg.querySelectorAll("[data-edge]")) edges.set(edge.dataset.edge, edge);
+  for (const [key, each] of [...units, ...edges]) {
+    each.setAttribute("role", "button");
+    each.setAttribute("tabindex", "-1");
+    each.addEventListener("click", () => select(key));
+    each.addEventListener("focus", () => stopAt(key));
+  }
+  focused = units.keys().next().value;
+  stopAt(focused);
+  svg.addEventListener("keydown", onKey);
+}
+
+function select(key) {
+  if (key.startsWith("0,") && key.split(",").length === 2) {
+    say(`${data.names[key]}: ${currentText(`x/0/0,${key.slice(2)}`)}. Select an edge to see its weight.`);
+    return;
+  }
+  change({ selected: key });
+}
+
+function at(key) {
+  return units.get(key) ?? edges.get(key);
+}
+
+function stopAt(key) {
+  at(focused)?.setAttribute("tabindex", "-1");
+  focused = key;
+  at(focused).setAttribute("tabindex", "0");
+}
+
+function onKey(event) {
+  const next = nextOf(focused, event.key);
+  if (next) {
+    at(next).focus();
+  } else if (event.key === "Enter" || event.key === " ") {
+    select(focused);
+  } else if (event.key === "Escape") {
+    document.getElementById("next").focus();
+  } else {
+    return;
+  }
+  event.preventDefault();
+}
+
+function nextOf(key, pressed) {
+  const [layer, to, from] = key.split(",").map(Number);
+  if (pressed === "Home") return units.keys().next().value;
+  if (pressed === "End") return [...units.keys()].pop();
+  return from === undefined ? fromUnit(layer, to, pressed) : fromEdge(layer, to, from, pressed);
+}
+
+function fromUnit(layer, to, pressed) {
+  const among = data.units[layer];
+  const i = among.indexOf(to);
+  if (pressed === "ArrowDown") return `${layer},${among[(i + 1) % among.length]}`;
+  if (pressed === "ArrowUp") return `${layer},${among[(i + among.length - 1) % among.length]}`;
+  if (pressed === "ArrowLeft" && layer > 0) return `${layer},${to},${data.units[layer - 1][0]}`;
+  if (pressed === "ArrowRight" && layer + 1 < data.units.length) return `${layer + 1},${data.units[layer + 1][0]},${to}`;
+  return null;
+}
+
+function fromEdge(layer, to, from, pressed) {
+  if (pressed === "ArrowLeft") return `${layer - 1},${from}`;
+  if (pressed === "ArrowRight") return `${layer},${to}`;
+  if (pressed !== "ArrowDown" && pressed !== "ArrowUp") return null;
+  // Down and up go through all edges between the two layers, those into one neuron first.
+  const all = [...edges.keys()].filter((each) => each.startsWith(`${layer},`));
+  const i = all.indexOf(`${layer},${to},${from}`) + (pressed === "ArrowDown" ? 1 : all.length - 1);
+  return all[i % all.length];
+}
+
+// Which numbers are there at a step
+
+function reached(kind, layer, row) {
+  const steps = told().steps;
+  const found = steps.findIndex(
+    (step) => step.kind === kind && step.layer === layer && (row === null || step.row === row),
+  );
+  return found < 0 ? true : found <= state.step;
+}
+
+function shownRow() {
+  const row = currentStep().row;
+  return row === null ? 0 : row;
+}
+
+export function showNetwork() {
+  renumber();
+  if (!svg) return;
+  const step = currentStep();
+  const row = shownRow();
+  for (const [key, unit] of units) {
+    const layer = Number(key.split(",")[0]);
+    if (layer > 0) {
+      unit.classList.toggle("no-z", !reached("forwardz", layer, row));
+      unit.classList.toggle("no-a", !reached("forwarda", layer, row));
+      unit.classList.toggle("no-delta", !reached("delta", layer, row));
+    }
+    unit.classList.toggle("forward-now", isForward(step, layer));
+    unit.classList.toggle("backward-now", (step.kind === "delta" || step.kind === "error") && step.layer === layer);
+    unit.classList.toggle("selected", key === state.selected);
+    unit.setAttribute("aria-pressed", String(key === state.selected));
+    unit.setAttribute("aria-label", unitLabel(key, layer, row));
+  }
+  const showsGradient = step.kind === "gradient";
+  for (const [key, edge] of edges) {
+    const layer = Number(key.split(",")[0]);
+    const now = edgeNow(step, layer);
+    edge.classList.toggle("now", now);
+    edge.classList.toggle("selected", key === state.selected);
+    edge.setAttribute("aria-pressed", String(key === state.selected));
+    edge.setAttribute("aria-label", edgeLabel(key));
+    const [sign, width] = (showsGradient && layer === step.layer ? edge.dataset.g : edge.dataset.w).split(" ");
+    const line = edge.querySelector(".line");
+    line.setAttribute("class", `line ${sign}`);
+    line.setAttribute("stroke-width", width);
+  }
+  for (const between of svg.querySelectorAll(".between")) {
+    const layer = Number(between.dataset.layer);
+    const mode = showsGradient && layer === step.layer ? "gradient" : updated(layer) ? "after" : "weight";
+    between.setAttribute("class", `between shows-${mode}`);
+  }
+  svg.querySelector(".cost").classList.toggle("unknown", !reached("cost", 0, row));
+  svg.querySelector(".cost").classList.toggle("forward-now", step.kind === "cost");
+  const atOutput = (step.kind === "delta" || step.kind === "error") && step.layer === data.sizes.length - 1;
+  svg.querySelector(".to-cost").classList.toggle("now", step.kind === "cost" || atOutput);
+  svg.classList.toggle("going-back", ["error", "delta", "gradient"].includes(step.kind));
+  svg.querySelector(".cost-symbol").textContent = told().cost_symbol;
+  for (const symbol of svg.querySelectorAll(".delta .symbol")) symbol.textContent = told().delta_symbol;
+  for (const span of svg.querySelectorAll("tspan[data-layer]")) {
+    span.textContent = told().layer_numbers[Number(span.dataset.layer)];
+  }
+}
+
+function updated(layer) {
+  return data.updated && reached("update", layer, null);
+}
+
+function isForward(step, layer) {
+  if (step.kind === "input") return layer === 0;
+  return step.kind.startsWith("forward") && step.layer === layer;
+}
+
+function edgeNow(step, layer) {
+  if (step.kind === "forwardz" || step.kind === "gradient" || step.kind === "update") return step.layer === layer;
+  if (step.kind === "error" || (step.kind === "delta" && !told().steps.some((each) => each.kind === "error" && each.layer === step.layer))) {
+    return step.layer + 1 === layer;
+  }
+  return false;
+}
+
+// Numbers in the current notation and of the current example
+
+function currentText(ref) {
+  const number = value(ref);
+  return number === undefined ? "—" : text(factor(ref) * number);
+}
+
+function renumber() {
+  const row = shownRow();
+  for (const each of document.querySelectorAll("header [data-ref], #network [data-ref]")) {
+    each.dataset.base ??= each.dataset.ref;
+    let ref = each.dataset.base;
+    if (row && svg?.contains(each) && OF_SAMPLE.has(ref.split("/")[0])) {
+      ref = ref.replace(/\/0(?=,|$)/, `/${row}`);
+    }
+    if (value(ref) === undefined) continue;
+    each.dataset.ref = ref;
+    const times = factor(ref);
+    if (times === 1) delete each.dataset.factor;
+    else each.dataset.factor = times;
+    each.textContent = currentText(ref);
+  }
+}
+
+function unitLabel(key, layer, row) {
+  const j = key.split(",")[1];
+  if (layer === 0) return `${data.names[key]}, ${currentText(`x/0/${row},${j}`)}`;
+  const part = (name, quantity) => `${name} ${currentText(`${quantity}/${layer}/${row},${j}`)}`;
+  return [data.names[key], part("z", "z"), part("a", "a"), part(told().delta_symbol, "delta")].join(", ");
+}
+
+export function edgeName(key) {
+  const [layer, to, from] = key.split(",");
+  return `from ${data.names[`${layer - 1},${from}`]} to ${data.names[`${layer},${to}`]}`;
+}
+
+function edgeLabel(key) {
+  const [layer, to, from] = key.split(",");
+  const ref = `${layer}/${to},${from}`;
+  return `weight ${edgeName(key)}, ${currentText(`weight/${ref}`)}, derivative ${currentText(`weight_gradient/${ref}`)}`;
+}
+
+// One path, drawn over the edges, with the rate factors da/da on them (V11, V12)
+
+export function showPath(edgesOfPath) {
+  if (!svg) return;
+  svg.querySelector(".path-over")?.remove();
+  svg.classList.toggle("has-path", edgesOfPath.length > 0);
+  const over = drawn("g", { class: "path-over", "aria-hidden": "true" });
+  for (const { key, rate } of edgesOfPath) {
+    const edge = edges.get(key);
+    if (!edge) continue;
+    const line = edge.querySelector(".line");
+    over.append(drawn("path", { d: line.getAttribute("d") }));
+    const middle = line.getPointAtLength(line.getTotalLength() * 0.56);
+    over.append(drawn("text", { x: middle.x, y: middle.y - 6 }, `×${rate}`));
+  }
+  svg.querySelector(".edges").append(over);
+}
