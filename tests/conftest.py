@@ -23,3 +23,27 @@ def _names_of_the_examples(doctest_namespace):
 
     doctest_namespace["np"] = np
     doctest_namespace["cp"] = clearprop
+
+
+@pytest.fixture(scope="session")
+def _browser():
+    """Start Chromium once for all tests of pages that this process runs."""
+    from playwright.sync_api import sync_playwright
+
+    import browser
+
+    path = browser.chromium()
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=browser.FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def pages(_browser, tmp_path):
+    """Open pages in Chromium; at the end none may have logged anything or asked for anything."""
+    import browser
+
+    opened = browser.Pages(_browser, tmp_path)
+    yield opened
+    opened.close()

@@ -72,7 +72,10 @@ def test_the_explanation_goes_into_a_file(clearprop, model, tmp_path):
         (["--row", "360"], r"--row must be in 0\.\.359, got 360: digits has 360 rows in its part test"),
         (["--row", "-1"], r"--row must be in 0\.\.359, got -1"),
         (["--notation", "jordans"], "--notation must be one of .* did you mean 'jordan'"),
-        (["--format", "html"], "--format html comes with the page"),
+        (
+            ["--format", "html", "--learning-rate", "-1"],
+            "--learning-rate must be a finite number above 0",
+        ),
         (["--format", "pdf"], "pdf"),
     ],
 )

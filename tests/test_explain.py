@@ -281,7 +281,7 @@ def test_the_orders_of_the_algorithms_are_those_of_the_documents():
         ({"algorithm": "A3"}, "algorithm must be one of A1, A2, A4, A6, A8, got 'A3'"),
         ({"algorithm": "A8", "notation": "nielsen"}, "algorithm A8 carries dC/da back"),
         ({"notation": "nielson"}, "did you mean 'nielsen'"),
-        ({"format": "html"}, "format must be one of text, latex, mathml, json, got 'html'"),
+        ({"format": "pdf"}, "format must be one of text, html, latex, mathml, json, got 'pdf'"),
         ({"form": "numeric"}, "form must be one of matrix, component, numbers, chain, path"),
         ({"digits": 0}, "digits must be an integer in 1..17, got 0"),
         ({"optimizer": "lbfgs"}, "optimizer must step from one gradient"),

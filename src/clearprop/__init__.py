@@ -12,11 +12,11 @@ from clearprop.activations import Activation
 from clearprop.architecture import Layer, Scaling
 from clearprop.checkpoint import CheckpointError
 from clearprop.costs import Cost
-from clearprop.explain import Notation, explain, notation, nudge, path_sum
+from clearprop.explain import Notation, Trace, explain, notation, nudge, path_sum
 from clearprop.gradient_check import GradientCheck, check_gradient
 from clearprop.network import Network, load
 from clearprop.optimizers import LBFGS, SGD, Adam, AdamW, RMSProp
-from clearprop.trace import Gradient, Trace
+from clearprop.trace import Gradient
 from clearprop.training import DivergenceError, EarlyStopping, History, Training
 
 if TYPE_CHECKING:

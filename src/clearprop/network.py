@@ -18,10 +18,11 @@ from clearprop.activations import Activation, Array
 from clearprop.architecture import Architecture, Block, Layer, Scaling
 from clearprop.costs import Cost
 from clearprop.data import arrays
+from clearprop.explain.traced import Trace
 from clearprop.initializers import Initializer
 from clearprop.names import is_number
 from clearprop.optimizers import Optimizer
-from clearprop.trace import Gradient, Trace
+from clearprop.trace import Gradient
 from clearprop.training import EarlyStopping, History, Training
 
 
@@ -349,7 +350,8 @@ class Network:
     def trace(self, X: Any, Y: Any, optimizer: str | Optimizer | None = None) -> Trace:
         """Return every z, a, slope, error, delta and gradient of a pass, and an optimizer's update."""
         chosen = None if optimizer is None else optimizers.resolve(optimizer)
-        return traces.trace(self.architecture, self._parameters, *self._pair(X, Y), chosen)
+        made = traces.trace(self.architecture, self._parameters, *self._pair(X, Y), chosen)
+        return Trace.of(made, self.feature_names, self.classes)
 
     # What it learns
 

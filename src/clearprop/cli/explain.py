@@ -34,15 +34,21 @@ def explain(
     output: Annotated[
         str | None, typer.Option(metavar="FILE", help="Where to write it (standard output).")
     ] = None,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(help="Show the update of gradient descent (SGD) with it; else it is left open."),
+    ] = None,
+    blanks: Annotated[
+        bool,
+        typer.Option("--blanks", help="Leave the results out, to be filled in; a key is at the end."),
+    ] = False,
     part: PartOption = Part.test,
     target: TargetOption = None,
 ) -> None:
     """Show every number of one pass of MODEL on a row of DATA: forwards, backwards, gradients.
 
-    Example: clearprop explain digits.safetensors digits --row 3 --notation jordan
+    Example: clearprop explain digits.safetensors digits --row 3 --format html --output page.html
     """
-    if format is Format.html:
-        raise ValueError("--format html comes with the page, which is not part of this version yet")
     files.refuse_same({"MODEL": model_file, "DATA": data}, {"--output": output})
     net = model.load_model(model_file)
     dataset = model.load_data(net, data, target)
@@ -59,6 +65,8 @@ def explain(
         model.outputs_of(net).encode(Y[one]),
         notation,
         format.value,
+        optimizer=None if learning_rate is None else cp.SGD(learning_rate),
+        blanks=blanks,
         ascii=format is Format.text and output is None and not terminal.is_wide(terminal.console()),
     )
     if output is None:

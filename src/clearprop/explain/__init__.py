@@ -2,7 +2,8 @@
 
 A `Trace` becomes a document of steps (`document`), each with formulas (`forms`) made of symbols
 (`glyphs`) that a `Notation` names; the formulas are trees (`expression`) that printers turn into text,
-LaTeX, MathML or JSON. `paths` and `nudge` answer two questions of S2 about a single weight or neuron.
+LaTeX, MathML, JSON or a page (`web`). `paths` and `nudge` answer two questions of S2 about a single
+weight or neuron.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from clearprop.explain.notation import NOTATIONS, Notation, equivalent_learning_
 from clearprop.explain.nudge import Nudge, nudge
 from clearprop.explain.paths import Path, PathSum, path_sum
 from clearprop.explain.rendering import FORMATS, explain, explained, rendered
+from clearprop.explain.traced import Trace
 
 __all__ = [
     "FORMATS",
@@ -23,6 +25,7 @@ __all__ = [
     "Nudge",
     "Path",
     "PathSum",
+    "Trace",
     "chains",
     "delta_product_form",
     "derivations",

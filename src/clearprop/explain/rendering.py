@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from clearprop.network import Network
     from clearprop.optimizers import Optimizer
 
-FORMATS = ("text", "latex", "mathml", "json")
+FORMATS = ("text", "html", "latex", "mathml", "json")
 
 
 def explain(
@@ -50,7 +50,8 @@ def explain(
         One row, or a batch; of a batch the first two examples are shown, and its gradient.
     notation : str or Notation, optional
         "nielsen" (the default), "jordan", "dp", "softmax-ce", or your own.
-    format : {"text", "latex", "mathml", "json"}
+    format : {"text", "html", "latex", "mathml", "json"}
+        "html" is a whole page that needs nothing but itself.
     form : {"matrix", "component", "numbers", "chain", "path"}, optional
         One way to look at the formulas; None takes what reads best together (JSON: all).
     algorithm : {"A1", "A2", "A4", "A6", "A8"}, optional
@@ -82,8 +83,25 @@ def explain(
       z²₁ = w²₁₁ a¹₁ + w²₁₂ a¹₂ + b²₁                                                               (23)
     """
     known_name("format", format, FORMATS)
+    if form is not None:
+        known_name("form", form, forms.FORMS)
+    trace = net.trace(X, Y, optimizer)
+    if format == "html":
+        from clearprop.explain import web  # which needs this module
+
+        return web.page(
+            trace,
+            notation,
+            form=form,
+            algorithm=algorithm,
+            digits=digits,
+            blanks=blanks,
+            faithful=faithful,
+            feature_names=net.feature_names,
+            classes=net.classes,
+        )
     told = explained(
-        net.trace(X, Y, optimizer),
+        trace,
         notation,
         algorithm=algorithm,
         digits=digits,
@@ -92,8 +110,6 @@ def explain(
         feature_names=net.feature_names,
         classes=net.classes,
     )
-    if form is not None:
-        known_name("form", form, forms.FORMS)
     return rendered(told, format, form, digits, ascii)
 
 
@@ -139,7 +155,7 @@ def explained(
 def rendered(
     told: Document, format: str, form: str | None = None, digits: int = 4, ascii: bool = False
 ) -> str:
-    """Return a document in one of `FORMATS`."""
+    """Return a document in one of `FORMATS`, except html, which is a page around it."""
     printers = {
         "text": TextPrinter(digits, ascii),
         "latex": LatexPrinter(digits),

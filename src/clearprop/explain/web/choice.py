@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import NamedTuple
 
@@ -40,7 +41,7 @@ def choose(trace: Trace) -> Choice:
     sizes = trace.architecture.sizes
     limit = WIDE
     drawn = [min(n, WIDE) for n in sizes]
-    if sum(a * b for a, b in zip(drawn, drawn[1:], strict=False)) > WEIGHTS:
+    if sum(a * b for a, b in itertools.pairwise(drawn)) > WEIGHTS:
         limit = OF_WIDE
     units = []
     for layer, n in enumerate(sizes):

@@ -1,4 +1,4 @@
-"""The network, drawn: neurons split into z and a, edges as wide as their weights, the cost at the right.
+"""The network, drawn: neurons split into z and a, edges as wide as their weights, the cost.
 
 Positive weights are solid and blue, negative ones dashed and red. The script finds a neuron by
 ``data-unit="layer,j"`` and an edge by ``data-edge="layer,to,from"``, layers counted from 0, the input.
@@ -62,12 +62,12 @@ def too_deep(choice: Choice) -> Markup:
     )
 
 
-def _edge_style(value: float, largest: float) -> tuple[str, str]:
+def _edge_style(value: float, largest: float, widest: float) -> tuple[str, str]:
     """Return class and width of an edge."""
     if not math.isfinite(value):
         return "nan", "3"
     share = abs(value) / largest if largest else 0.0
-    return ("negative" if value < 0 else "positive"), f"{0.7 + 5.3 * math.sqrt(share):.2f}"
+    return ("negative" if value < 0 else "positive"), f"{0.6 + widest * share**0.7:.2f}"
 
 
 class Drawing:
@@ -93,13 +93,16 @@ class Drawing:
         self.glyphs, self.numbers, self.choice = glyphs, numbers, choice
         self.features, self.classes = features, classes
         self.plan = plan(choice)
+        self.digits = min(numbers.digits, 3 if self._dense() else 4)
 
     def svg(self) -> Markup:
         """Return the picture."""
         p = self.plan
         layers = range(1, self.glyphs.last + 1)
         edges = [self._edges(layer) for layer in layers]
-        units = [self._unit(layer, j) for layer in range(len(p.columns)) for j in self.choice.units[layer]]
+        units = [
+            self._unit(layer, j) for layer in range(len(p.columns)) for j in self.choice.units[layer]
+        ]
         return tag(
             "svg",
             tag("g", *(self._caption(layer) for layer in range(len(p.columns))), class_="captions"),
@@ -126,8 +129,15 @@ class Drawing:
     def name(self, layer: int, j: int) -> str:
         """Return a neuron's name with that of its feature or class."""
         name = unit_name(self.glyphs, layer, j)
+        called = self.short_name(layer, j)
+        return name if called == name else f"{name} ({called})"
+
+    def short_name(self, layer: int, j: int) -> str:
+        """Return the name of a neuron's feature or class, or else its own."""
         called = self._called(layer, j)
-        return f"{name} ({called})" if called else name
+        if called and layer:
+            return f"class {called}"
+        return called or unit_name(self.glyphs, layer, j)
 
     def _called(self, layer: int, j: int) -> str:
         names = None
@@ -141,7 +151,11 @@ class Drawing:
         x, glyphs = self.plan.columns[layer], self.glyphs
         number = tag("tspan", str(glyphs.number(layer)), data_layer=layer)
         n = glyphs.sizes[layer]
-        what = f"{n:,}" if layer == 0 else f"{n:,} {glyphs.trace.architecture.layers[layer - 1].function.name}"
+        what = (
+            f"{n:,}"
+            if layer == 0
+            else f"{n:,} {glyphs.trace.architecture.layers[layer - 1].function.name}"
+        )
         if len(what) > 24:
             what = what[:22] + "…"
         name = layer_name(glyphs, layer)
@@ -156,14 +170,17 @@ class Drawing:
         glyphs, choice = self.glyphs, self.choice
         pairs = choice.weights(layer)
         labelled = len(pairs) <= LABELS
+        widest = 5.2 if labelled else 3.2
         W, G = glyphs.at(layer).weights, glyphs.at(layer).weight_gradient
-        largest = [max((abs(float(M[p])) for p in pairs if math.isfinite(M[p])), default=0.0) for M in (W, G)]
+        largest = [
+            max((abs(float(M[p])) for p in pairs if math.isfinite(M[p])), default=0.0) for M in (W, G)
+        ]
         lines, labels = [], []
         for j, k in pairs:
             (x1, y1), (x2, y2) = self.plan.at[layer - 1, k], self.plan.at[layer, j]
             x1, x2 = x1 + (INPUT if layer == 1 else HALF), x2 - HALF
-            sign, width = _edge_style(float(W[j, k]), largest[0])
-            g_sign, g_width = _edge_style(float(G[j, k]), largest[1])
+            sign, width = _edge_style(float(W[j, k]), largest[0], widest)
+            g_sign, g_width = _edge_style(float(G[j, k]), largest[1], widest)
             middle = (x1 + x2) / 2
             path = (
                 f"M{x1:.1f} {y1:.1f}L{x2:.1f} {y2:.1f}"
@@ -196,11 +213,11 @@ class Drawing:
         w, g = self.glyphs.w(layer, j, k), self.glyphs.weight_gradient(layer, j, k)
         after = self.glyphs.weight_after(layer, j, k)
         made = [
-            self.numbers.of(w, "text", class_="weight", **where),
-            self.numbers.of(g, "text", class_="gradient", **where),
+            self.numbers.of(w, "text", self.digits, class_="weight", **where),
+            self.numbers.of(g, "text", self.digits, class_="gradient", **where),
         ]
         if after is not None:
-            made.append(self.numbers.of(after, "text", class_="after", **where))
+            made.append(self.numbers.of(after, "text", self.digits, class_="after", **where))
         return tag("g", *made, class_="edge-label", data_of=f"{layer},{j},{k}")
 
     def _unit(self, layer: int, j: int) -> Markup:
@@ -213,8 +230,16 @@ class Drawing:
         called = self._called(0, j) or f"input {j + 1}"
         return [
             tag("title", self.name(0, j)),
-            tag("rect", x=x - wide, y=y - PILL / 2, width=2 * wide, height=PILL, rx=PILL / 2, class_="body"),
-            self.numbers.of(self.glyphs.a(0, j), "text", x=x, y=y + 5, class_="value a"),
+            tag(
+                "rect",
+                x=x - wide,
+                y=y - PILL / 2,
+                width=2 * wide,
+                height=PILL,
+                rx=PILL / 2,
+                class_="body",
+            ),
+            self.numbers.of(self.glyphs.a(0, j), "text", self.digits, x=x, y=y + 5, class_="value a"),
             tag("text", _cut(called, 13), x=x, y=y - PILL / 2 - 5, class_="called"),
         ]
 
@@ -231,11 +256,13 @@ class Drawing:
             tag("path", d=left, class_="half z"),
             tag("path", d=right, class_="half a"),
             tag("text", "z", x=x - HALF + 12, y=y + 4, class_="letter"),
-            self.numbers.of(glyphs.z(layer, j), "text", x=x - 7, y=y + 5, class_="value z"),
+            self.numbers.of(glyphs.z(layer, j), "text", self.digits, x=x - 7, y=y + 5,
+                            class_="value z"),
             tag("text", "a", x=x + 9, y=y + 4, class_="letter"),
-            self.numbers.of(glyphs.a(layer, j), "text", x=x + HALF - 12, y=y + 5, class_="value a"),
+            self.numbers.of(glyphs.a(layer, j), "text", self.digits, x=x + HALF - 12, y=y + 5,
+                            class_="value a"),
             tag("text", _cut(name, 18), x=x, y=top - 5, class_="called"),
-            tag("text", delta, " ", self.numbers.of(glyphs.delta(layer, j), "tspan"),
+            tag("text", delta, " ", self.numbers.of(glyphs.delta(layer, j), "tspan", self.digits),
                 x=x, y=y + PILL / 2 + 15, class_="delta"),
         ]  # fmt: skip
 
@@ -251,7 +278,11 @@ class Drawing:
             x1, y1 = self.plan.at[self.glyphs.last, j]
             x1 += HALF
             made.append(
-                tag("path", d=f"M{x1:.1f} {y1:.1f}C{x1 + 40:.1f} {y1:.1f} {x - 60:.1f} {y:.1f} {x - 46:.1f} {y:.1f}")
+                tag(
+                    "path",
+                    d=f"M{x1:.1f} {y1:.1f}"
+                    f"C{x1 + 40:.1f} {y1:.1f} {x - 60:.1f} {y:.1f} {x - 46:.1f} {y:.1f}",
+                )
             )
             target = tag("tspan", "target ", class_="symbol")
             made.append(

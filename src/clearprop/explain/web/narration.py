@@ -48,15 +48,19 @@ def said(glyphs: Glyphs, step: Step, half: str = "") -> str:
             return "One example goes in. Beside it, the target: what the network should answer."
         case "forward" if half == "z":
             return (
-                f"Every neuron of {where} takes what comes in, each input times the weight of its edge, "
-                "and adds it all up, with its bias. That sum is its weighted input z."
+                f"Every neuron of {where} takes what comes in, each input times the weight of its "
+                "edge, and adds it all up, with its bias. That sum is its weighted input z."
             )
         case "forward":
-            return f"Then the neuron's activation function turns z into its activation a: {_how(glyphs, layer)}."
+            return (
+                "Then the neuron's activation function turns z into its activation a: "
+                f"{_how(glyphs, layer)}."
+            )
         case "cost":
             return (
-                f"The cost {cost} says in one number how far the answer is from the target. All that "
-                "follows asks one thing of every weight: if it grew a little, how would the cost change?"
+                f"The cost {cost} says in one number how far the answer is from the target. All "
+                "that follows asks one thing of every weight: if it grew a little, how would the cost "
+                "change?"
             )
         case "error":
             return _error(glyphs, layer, where, cost)
@@ -79,7 +83,9 @@ def _how(glyphs: Glyphs, layer: int) -> str:
 
 def _error(glyphs: Glyphs, layer: int, where: str, cost: str) -> str:
     if layer == glyphs.last:
-        return f"How does the cost change if an output's activation a grows a little? That is ∂{cost}/∂a."
+        return (
+            f"How does the cost change if an output's activation a grows a little? That is ∂{cost}/∂a."
+        )
     return (
         f"A neuron of {where} has no target. What its activation does to the cost goes through every "
         "neuron that it feeds: the derivatives there, each times the weight that leads there, added up."
@@ -90,13 +96,13 @@ def _delta(glyphs: Glyphs, layer: int, where: str, cost: str) -> str:
     name = shared(glyphs)
     if layer == glyphs.last and glyphs.a_minus_y:
         return (
-            f"How does the cost change if an output's z grows a little? With this cost the slope of the "
-            f"activation cancels: {name} is answer minus target."
+            "How does the cost change if an output's z grows a little? With this cost the slope of "
+            f"the activation cancels: {name} is answer minus target."
         )
     if layer == glyphs.last:
         return (
-            f"How does the cost change if an output's z grows a little? That is its {name}: the error of "
-            "its activation, times the slope of the activation function at z."
+            f"How does the cost change if an output's z grows a little? That is its {name}: the error "
+            "of its activation, times the slope of the activation function at z."
         )
     if glyphs.notation.carried == "dC_da":
         return f"Through the slope of the activation function, ∂{cost}/∂a becomes {name}."
@@ -130,9 +136,9 @@ def lead(glyphs: Glyphs) -> tuple[str, str]:
     )
     n = sum(each.weights.size for each in glyphs.trace.layers)
     why = (
-        "Going forwards, every neuron computes from left to right, and the cost says how wrong the answer "
-        f"is. Going backwards, one pass finds for each of the {n:,} weights how the cost would change "
-        "if that weight grew a little: its derivative. That is backpropagation, and all that "
+        "Going forwards, every neuron computes from left to right, and the cost says how wrong the "
+        f"answer is. Going backwards, one pass finds for each of the {n:,} weights how the cost would "
+        "change if that weight grew a little: its derivative. That is backpropagation, and all that "
         "learning needs."
     )
     return what, why

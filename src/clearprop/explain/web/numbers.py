@@ -35,9 +35,9 @@ class Numbers:
         self.glyphs, self.digits = glyphs, digits
         self.values: dict[str, float | str] = {}
 
-    def text(self, number: Num) -> str:
+    def text(self, number: Num, digits: int | None = None) -> str:
         """Return a number as it is shown."""
-        return written(shown(number, self.digits))
+        return written(shown(number, self.digits if digits is None else digits))
 
     def keep(self, number: Num) -> str:
         """Keep the engine's value of a number, and return its reference."""
@@ -46,15 +46,23 @@ class Numbers:
         self.values[number.reference] = finite
         return number.reference
 
-    def of(self, symbol: Expr, name: str = "span", **attributes: object) -> Markup:
-        """Return an element with the number that a symbol stands for, or a dash."""
+    def of(
+        self, symbol: Expr, name: str = "span", digits: int | None = None, **attributes: object
+    ) -> Markup:
+        """Return an element with the number that a symbol stands for, or a dash.
+
+        `digits` are those of this number, where there is no room for the page's.
+        """
         number = symbol if isinstance(symbol, Num) else getattr(symbol, "value", None)
         if not isinstance(number, Num):
             return tag(name, "—", **attributes)
-        factor = None if number.factor == 1 else repr(number.factor)
-        reference = self.keep(number)
         return tag(
-            name, self.text(number), data_ref=reference, data_factor=factor, **attributes
+            name,
+            self.text(number, digits),
+            data_ref=self.keep(number),
+            data_factor=None if number.factor == 1 else repr(number.factor),
+            data_digits=digits,
+            **attributes,
         )
 
 

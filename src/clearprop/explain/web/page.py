@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.resources
 from collections.abc import Sequence
 from typing import Any
 
-import importlib.resources
-
-from clearprop.explain import document, paths, rendering
+from clearprop.explain import document, paths, rendering, steps
 from clearprop.explain import notation as notations
 from clearprop.explain.document import Document
 from clearprop.explain.expression import Num, shown_of
@@ -19,30 +18,30 @@ from clearprop.explain.web.drawing import Drawing
 from clearprop.explain.web.formulas import Formulas
 from clearprop.explain.web.numbers import Numbers
 from clearprop.explain.web.trees import Trees
-from clearprop.page import Markup, joined
+from clearprop.page import Markup, joined, module, tag
 from clearprop.page import document as whole_document
-from clearprop.page import module, tag
 from clearprop.trace import Trace
 
 SCRIPTS = (
-    "state.js",
-    "numbers.js",
-    "formula.js",
-    "elements.js",
-    "network.js",
-    "steps.js",
-    "closer.js",
-    "paths.js",
-    "nudge.js",
-    "main.js",
+    "script/state.js",
+    "script/numbers.js",
+    "script/formula.js",
+    "script/elements.js",
+    "script/network.js",
+    "script/steps.js",
+    "script/closer.js",
+    "script/paths.js",
+    "script/nudge.js",
+    "script/main.js",
 )
 PATHS = 8  # of a neuron that the page lists
 
 
 def page(
     trace: Trace,
-    notation: str | Notation = "nielsen",
+    notation: str | Notation | None = None,
     *,
+    form: str | None = None,
     algorithm: str | None = None,
     digits: int = 4,
     blanks: bool = False,
@@ -57,7 +56,7 @@ def page(
     trace : Trace
     notation : str or Notation
         In which it opens; the reader can choose another.
-    algorithm, digits, blanks, faithful
+    form, algorithm, digits, blanks, faithful
         As `clearprop.explain.explain`.
     feature_names, classes : sequence, optional
         What inputs and outputs are called; any text.
@@ -67,6 +66,8 @@ def page(
     str
         The same bytes for the same trace.
     """
+    if notation is None:
+        notation = steps.NOTATION_OF.get(algorithm or "", "nielsen")
     given = notations.resolve(notation)
     how: dict[str, Any] = {"algorithm": algorithm, "digits": digits, "faithful": faithful}
     how |= {"feature_names": feature_names, "classes": classes}
@@ -88,12 +89,16 @@ def page(
         ),
     ]
     data = _data(whole, choice, drawing, numbers, digits, how)
-    data |= {"blanks": blanks, "selected": ",".join(map(str, panels.default_weight(glyphs, choice)))}
+    data |= {
+        "blanks": blanks,
+        "form": form or "numbers",
+        "selected": ",".join(map(str, panels.default_weight(glyphs, choice))),
+    }
     return whole_document(
         _title(told),
         joined(parts, "\n"),
         style=_text("web.css"),
-        script=module("clearprop.explain.web.script", SCRIPTS),
+        script=module("clearprop.explain.web", SCRIPTS),
         data=data,
         description=f"One pass of a network {'-'.join(map(str, glyphs.sizes))}, with every number",
     )
@@ -117,10 +122,15 @@ def fragment(
     glyphs, choice = Glyphs(trace, notations.NIELSEN), choose(trace)
     numbers = Numbers(glyphs, 4)
     drawing = Drawing(glyphs, numbers, choice, feature_names, classes)
-    return tag("div", _STYLE, panels.network(glyphs, numbers, choice, drawing), class_="clearprop-trace")
+    shown = panels.network(glyphs, numbers, choice, drawing)
+    return tag("div", Markup(f"<style>{_scoped_style()}</style>"), shown, class_="clearprop-trace")
 
 
-_STYLE = Markup("")
+def _scoped_style() -> str:
+    """Return the pages' style for one element alone, by CSS nesting: a notebook has its own."""
+    shared = importlib.resources.files("clearprop.page").joinpath("page.css").read_text("utf-8")
+    own = "& { background: var(--card); color: var(--ink); font-family: var(--serif); }\n"
+    return ".clearprop-trace {\n" + shared.replace(":root", "&") + _text("web.css") + own + "}\n"
 
 
 # What the script gets

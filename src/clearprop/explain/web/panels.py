@@ -26,12 +26,22 @@ OUTPUTS = 3  # that the heading names
 def heading(glyphs: Glyphs, numbers: Numbers, drawing: Drawing, title: str) -> Markup:
     """Return the title, what happened, and what backpropagation asks."""
     what, why = narration.lead(glyphs)
-    return tag(
-        "header",
+    words = tag(
+        "div",
         tag("h1", title),
         tag("p", what, " ", *_answer(glyphs, numbers, drawing), class_="lead"),
         tag("p", why, class_="lead"),
     )
+    return tag("header", tag("div", words, *_picture(glyphs, drawing), class_="opening"))
+
+
+def _picture(glyphs: Glyphs, drawing: Drawing) -> list[Markup]:
+    """Return all inputs of the first example as a picture, where not all of them are drawn."""
+    if not drawing.choice.left_out(0):
+        return []
+    image = curves.heat_map(glyphs.trace.X[0], "All inputs as a picture; the table has numbers")
+    words = f"all {glyphs.sizes[0]:,} inputs"
+    return [tag("figure", image, tag("figcaption", words), class_="inputs")]
 
 
 def _answer(glyphs: Glyphs, numbers: Numbers, drawing: Drawing) -> list[object]:
@@ -47,13 +57,13 @@ def _answer(glyphs: Glyphs, numbers: Numbers, drawing: Drawing) -> list[object]:
         return ["Its answer is not finite; the notes say where that begins. ", *cost]
     best, right = int(a.argmax()), int(y.argmax())
     said: list[object] = [
-        "Its largest output is ", tag("b", drawing.name(last, best)), ", ",
+        "Its largest output is ", tag("b", drawing.short_name(last, best)), ", ",
         numbers.of(glyphs.a(last, best)), "; ",
     ]  # fmt: skip
     if best == right:
         said.append("that is right. ")
     else:
-        said += ["right would have been ", tag("b", drawing.name(last, right)), ", which has ",
+        said += ["right would have been ", tag("b", drawing.short_name(last, right)), ", which has ",
                  numbers.of(glyphs.a(last, right)), ". "]  # fmt: skip
     return [*said, *cost]
 
@@ -67,15 +77,7 @@ def network(glyphs: Glyphs, numbers: Numbers, choice: Choice, drawing: Drawing) 
         tag("span", "", class_="key line negative"), " below 0; the wider, the larger",
         class_="legend quiet",
     )  # fmt: skip
-    picture = (
-        tag("div", drawing.svg(), class_="scroll picture")
-        if choice.drawn
-        else too_deep(choice)
-    )
-    extra = []
-    if choice.left_out(0):
-        image = curves.heat_map(glyphs.trace.X[0], "All inputs as a picture; the table has numbers")
-        extra.append(tag("figure", image, tag("figcaption", f"all {glyphs.sizes[0]:,} inputs"), class_="inputs"))
+    picture = tag("div", drawing.svg(), class_="scroll picture") if choice.drawn else too_deep(choice)
     tables = tag(
         "details",
         tag("summary", "The same numbers as tables"),
@@ -85,7 +87,7 @@ def network(glyphs: Glyphs, numbers: Numbers, choice: Choice, drawing: Drawing) 
     return tag(
         "section",
         tag("h2", "The network and this example", id="network-title"),
-        tag("div", picture, *extra, class_="stage"),
+        picture,
         legend,
         tables,
         class_="card figure",
@@ -94,9 +96,7 @@ def network(glyphs: Glyphs, numbers: Numbers, choice: Choice, drawing: Drawing) 
     )
 
 
-def layer_tables(
-    glyphs: Glyphs, numbers: Numbers, choice: Choice, drawing: Drawing
-) -> list[Markup]:
+def layer_tables(glyphs: Glyphs, numbers: Numbers, choice: Choice, drawing: Drawing) -> list[Markup]:
     """Return a table of the neurons of every layer, and of the weights that are drawn."""
     made = []
     for layer in range(glyphs.last + 1):
@@ -127,7 +127,13 @@ def _neurons(
     rows = []
     for j in units:
         slope = glyphs.jacobian(j, j) if softmax else glyphs.da_dz(layer, j)
-        symbols = (glyphs.z(layer, j), glyphs.a(layer, j), slope, glyphs.error(layer, j), glyphs.delta(layer, j))
+        symbols = (
+            glyphs.z(layer, j),
+            glyphs.a(layer, j),
+            slope,
+            glyphs.error(layer, j),
+            glyphs.delta(layer, j),
+        )
         rows.append([drawing.name(layer, j), *map(numbers.of, symbols)])
     if softmax:
         heads[3] = "∂a/∂z of its own"
@@ -202,7 +208,10 @@ def one_weight(
     """Return one weight looked at closely: its derivative in every form, factors, paths, its neuron."""
     layer, j, k = default_weight(glyphs, choice)
     name = f"from {drawing.name(layer - 1, k)} to {drawing.name(layer, j)}"
-    parts = [tag("h2", "One weight, looked at closely", id="closer-title"), tag("p", f"The weight {name}.")]
+    parts = [
+        tag("h2", "One weight, looked at closely", id="closer-title"),
+        tag("p", f"The weight {name}."),
+    ]
     parts += [formulas.line(line) for line in weight_lines(glyphs, layer, j, k)]
     if glyphs.n_samples == 1 and not (layer == glyphs.last and (glyphs.softmax or glyphs.a_minus_y)):
         factors = [
@@ -217,22 +226,19 @@ def one_weight(
     parts += [formulas.line(line) for line in neuron_lines(glyphs, layer, j)]
     if glyphs.n_samples == 1:
         parts.append(_paths(glyphs, numbers, drawing, layer, j, k))
-    return tag(
-        "section", *parts, class_="card", id="closer", aria_labelledby="closer-title"
-    )
+    return tag("section", *parts, class_="card", id="closer", aria_labelledby="closer-title")
 
 
-def _paths(
-    glyphs: Glyphs, numbers: Numbers, drawing: Drawing, layer: int, j: int, k: int
-) -> Markup:
+def _paths(glyphs: Glyphs, numbers: Numbers, drawing: Drawing, layer: int, j: int, k: int) -> Markup:
     found = paths.path_sum_of(glyphs.trace, layer - 1, j, k, 8)
     rows: list[list[Any]] = []
     for path in found.paths:
         way = " → ".join(str(neuron + 1) for neuron in path.neurons)
         rows.append([way, f"{path.product:.4g}".replace("-", "−"), f"{path.share:.1%}"])
     said = (
-        f"{found.n_paths:,} path{'s' if found.n_paths != 1 else ''} of {found.n_factors} factors; their sum "
-        f"is {found.cancellation:.1%} of the sum of their absolute values. The engine's own scale."
+        f"{found.n_paths:,} path{'s' if found.n_paths != 1 else ''} of {found.n_factors} factors; "
+        f"their sum is {found.cancellation:.1%} of the sum of their absolute values. "
+        "The engine's own scale."
     )
     more = found.n_paths - len(found.paths)
     note = f"{said} [..., {more:,} more]" if more else said

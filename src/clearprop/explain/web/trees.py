@@ -2,7 +2,7 @@
 
 A node is a list that begins with its kind (``script/formula.js`` prints them):
 
-    n  number        reference, text, factor        m  matrix    rows of nodes, rows and columns left out
+    n  number        reference, text, factor        m  matrix    rows, rows and columns left out
     s  symbol        base, sup, sub, 1 if arrow     f  function  name, argument, prime
     p  derivative    top, bottom                    -  minus     argument, 1 if it has a value
     +  sum           terms, terms left out          *  product   factors
@@ -61,6 +61,7 @@ class Trees:
     def __init__(self, digits: int) -> None:
         self.digits = digits
         self._index: dict[Key, int] = {}
+        self._numbers: dict[Num, int] = {}  # rounding them once is half of the work
 
     @property
     def nodes(self) -> list[Key]:
@@ -73,7 +74,14 @@ class Trees:
 
     def add(self, node: Expr) -> int:
         """Return the number of a node among all nodes."""
-        return self._index.setdefault(self._key(node), len(self._index))
+        if not isinstance(node, Num):
+            return self._of(self._key(node))
+        if node not in self._numbers:
+            self._numbers[node] = self._of(self._key(node))
+        return self._numbers[node]
+
+    def _of(self, key: Key) -> int:
+        return self._index.setdefault(key, len(self._index))
 
     def _all(self, nodes: tuple[Expr, ...]) -> tuple[int, ...]:
         return tuple(map(self.add, nodes))
@@ -87,11 +95,11 @@ class Trees:
                 rows, below, right = node.shown()
                 return ("m", tuple(self._all(tuple(row)) for row in rows), below, right)
             case Sym(base, sup, sub, vector):
-                key = ("s", base, sup, ",".join(sub), 1)
-                return key if vector else key[:4] if sub else key[:3] if sup else key[:2]
+                whole: Key = ("s", base, sup, ",".join(sub), 1)
+                return whole if vector else whole[:4] if sub else whole[:3] if sup else whole[:2]
             case Fn(name, arg, prime):
-                key = ("f", self.add(name), self.add(arg))
-                return (*key, prime) if prime else key
+                pair = (self.add(name), self.add(arg))
+                return ("f", *pair, prime) if prime else ("f", *pair)
             case Partial(top, bottom):
                 return ("p", self.add(top), self.add(bottom))
             case Neg(arg, value):

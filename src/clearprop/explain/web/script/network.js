@@ -172,9 +172,9 @@ function edgeNow(step, layer) {
 
 // Numbers in the current notation and of the current example
 
-function currentText(ref) {
+function currentText(ref, digits = data.digits) {
   const number = value(ref);
-  return number === undefined ? "—" : text(factor(ref) * number);
+  return number === undefined ? "—" : text(factor(ref) * number, digits);
 }
 
 function renumber() {
@@ -190,7 +190,8 @@ function renumber() {
     const times = factor(ref);
     if (times === 1) delete each.dataset.factor;
     else each.dataset.factor = times;
-    each.textContent = currentText(ref);
+    each.textContent = currentText(ref, Number(each.dataset.digits) || data.digits);
+    if (each.classList.contains("value")) each.classList.toggle("long", each.textContent.length > 7);
   }
 }
 

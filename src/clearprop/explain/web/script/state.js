@@ -2,7 +2,7 @@
 
 export const data = JSON.parse(document.getElementById("data").textContent);
 
-export const state = { notation: 0, step: 0, form: "numbers", selected: "", path: -1, practice: data.blanks };
+export const state = { notation: 0, step: 0, form: data.form, selected: "", path: -1, practice: data.blanks };
 
 const listeners = [];
 
