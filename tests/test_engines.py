@@ -441,9 +441,35 @@ def test_threads_work_after_a_fork_and_inside_joblib():
         assert all(joblib.Parallel(timeout=60)(joblib.delayed(agrees)() for _ in range(6)))
 
 
-@pytest.mark.parametrize(("sizes", "batch"), [((1100, 130, 3), 20), ((7, 530, 9), 530)], ids=str)
-def test_products_that_are_cut_to_fit_the_cache_agree(sizes, batch):
+CUT = [((1100, 130, 3), 20), ((7, 530, 9), 530), ((400, 150, 70, 3), 101)]
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS[::4], ids=str)
+@pytest.mark.parametrize(("sizes", "batch"), CUT, ids=str)
+@pytest.mark.usefixtures("threads_for_any_size")
+def test_products_that_are_cut_to_fit_the_cache_agree(sizes, batch, optimizer, n_threads):
     architecture = build(sizes, "tanh", "softmax", "cross_entropy")
     data, parameters = problem(architecture, batch + 3)
-    plan = plan_for(architecture, n=batch + 3, batch=batch)
+    plan = plan_for(architecture, optimizer, n=batch + 3, batch=batch, n_threads=n_threads)
     assert_agrees(plan, data, parameters)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("n_in", [1, 17, 383, 390])
+@pytest.mark.parametrize("n_out", [1, 17, 140])
+@pytest.mark.parametrize("n_rows", [1, 47, 48, 113])
+def test_products_of_any_shape_are_those_of_numpy(n_rows, n_out, n_in, dtype):
+    """One step of SGD on a layer of identities: z = a W^T, and dC/dW = delta^T a."""
+    architecture = build((n_in, n_out), "identity", "identity", "quadratic")
+    data, parameters = problem(architecture, n_rows, dtype=dtype)
+    W, b = parameters[:-n_out].reshape(n_out, n_in).astype(float), parameters[-n_out:].astype(float)
+    X, Y = (np.asarray(part, float) for part in data[:2])
+    z = X @ W.T + b
+    bound = 1e-12 if dtype == "float64" else 3e-5
+    got = CompiledEngine().predict(architecture, parameters, data.X)
+    np.testing.assert_allclose(got, z, rtol=bound, atol=bound)
+    plan = plan_for(architecture, optimizers.SGD(1.0), n=n_rows, batch=n_rows)
+    moved = train(CompiledEngine(), plan, data, parameters, epochs=1)[0].parameters[:-n_out]
+    wanted = (W - (z - Y).T @ X / n_rows).ravel()
+    np.testing.assert_allclose(moved, wanted, rtol=bound, atol=bound)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from clearprop import costs, optimizers
 from clearprop.activations import ACTIVATIONS, Activation, Array
 from clearprop.architecture import Architecture
-from clearprop.engines import Data, Plan, Report, State, machine_code
+from clearprop.engines import Data, Plan, Report, State, machine_code, products
 from clearprop.engines import intrinsics as low
 from clearprop.engines import kernels as k
 
@@ -41,8 +41,8 @@ _CANONICAL_COSTS = {
 # Multiply-adds of a step from which a second thread gains more than the meetings cost.
 WORTH_A_THREAD = 8_000_000
 _PREDICTION_WORTH_A_THREAD = 16_000_000  # more: these threads are started for one call
-_BLOCK = 128  # rows of a prediction at a time
-_CHUNK = 64 * 1024  # elements of the gradient held at a time: they stay in the second-level cache
+_BLOCK = 256  # rows of a prediction at a time
+_CHUNK = 32 * 1024  # elements of the gradient held at a time: they stay in the second-level cache
 _ALIGNMENT = 32  # elements; stretches of the workspace start on a cache line of their own
 
 
@@ -154,7 +154,7 @@ def _segments(function: Activation) -> list[tuple[int, int, int]]:
 class _Layout:
     """Where the activations, slopes and deltas of a batch lie in the workspace."""
 
-    def __init__(self, architecture: Architecture, batch: int) -> None:
+    def __init__(self, architecture: Architecture, batch: int, n_threads: int = 1) -> None:
         self.end = 0
         sizes = architecture.sizes
         self.layers = np.full((len(sizes) - 1, k.LAYER_COLUMNS), -1, np.int64)
@@ -184,6 +184,8 @@ class _Layout:
         self.layers[-1, k.Z] = self.take(batch * sizes[-1])
         self.segments = np.array(segments or [(0, 0, 0)], np.int64)
         self.layers[:, k.LOG_SUMS] = self.take(batch)
+        self.layers[:, k.COPIED] = copied = products.spare(batch, max(sizes))
+        self.layers[:, k.COPIES] = self.take(copied * n_threads)
 
     def take(self, n: int) -> int:
         """Return the start of a new stretch of n elements."""
@@ -256,7 +258,7 @@ class _Prepared:
         batch = min(plan.batch_size, plan.n_samples)
         work = sum(architecture.multiply_adds()) * batch
         self.n_threads = _threads(plan.n_threads, work // WORTH_A_THREAD)
-        layout = _Layout(architecture, batch)
+        layout = _Layout(architecture, batch, self.n_threads)
         self.layers, self.segments = layout.layers, layout.segments
         self.factors = _factors(plan)
         for i, rate in enumerate(plan.dropout):

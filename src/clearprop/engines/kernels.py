@@ -58,7 +58,7 @@ from clearprop.engines.intrinsics import (
     prefetch,
 )
 from clearprop.engines.language import BOOL, FLOAT64, INT, Flat, Kernel, Scalar, Table, Type
-from clearprop.engines.products import dots, sums
+from clearprop.engines.products import LARGE, MOST, STRIPS, dots, lay_out, multiply, sums
 
 Array = Any
 
@@ -68,9 +68,9 @@ SUMS = {"reassoc", "contract", "nsz"}
 # Columns of the table of layers; one row for each.
 (
     N_IN, N_OUT, WEIGHTS, BIASES, SCALES, BELOW, BELOW_SLOPE, BELOW_DELTA, ABOVE, SLOPE, DELTA, Z, CODE,
-    FIRST_SEGMENT, LAST_SEGMENT, DROP, LOG_SUMS,
-) = range(17)  # fmt: skip
-LAYER_COLUMNS = 17
+    FIRST_SEGMENT, LAST_SEGMENT, DROP, LOG_SUMS, COPIES, COPIED,
+) = range(19)  # fmt: skip
+LAYER_COLUMNS = 19
 # Columns of the table of a layer's factors: three for its weights, its biases and its input scale each.
 RATE, WEIGHT_RATE, BIAS_RATE, SCALE_RATE = 0, 0, 1, 2
 DECAY_FACTOR, GRADIENT_FACTOR, KEEP_SCALE = 3, 6, 9
@@ -480,7 +480,7 @@ def activate_rows(
 @kernel()
 def forward_layer(
     layer: Array, segments: Array, rows_and_columns: Any, parameters: Array, below: Array, above: Array,
-    slopes: Array, z: Array, log_sum: Array,
+    slopes: Array, z: Array, log_sum: Array, copies: Array,
 ) -> None:  # fmt: skip
     """Compute a rectangle of a layer's activations and slopes, and keep z if it is the last."""
     i0, i1, j0, j1 = rows_and_columns
@@ -490,7 +490,7 @@ def forward_layer(
     W = part(parameters, layer[WEIGHTS] + j0 * n_in, (j1 - j0) * n_in)
     a = part(below, i0 * n_in, (i1 - i0) * n_in)
     out = part(above, i0 * n + j0, (i1 - i0) * n - j0)
-    dots(out, n, a, n_in, W, n_in, i1 - i0, j1 - j0, n_in)
+    dots(out, n, a, n_in, W, n_in, i1 - i0, j1 - j0, n_in, copies)
     if layer[BIASES] >= 0:
         b = part(parameters, layer[BIASES] + j0, j1 - j0)
         for i in range(i0, i1):
@@ -505,7 +505,9 @@ def forward_layer(
 
 
 @kernel()
-def backward_layer(layer: Array, rows_and_columns: Any, parameters: Array, work: Array) -> None:
+def backward_layer(
+    layer: Array, rows_and_columns: Any, parameters: Array, work: Array, copies: Array
+) -> None:
     """Compute a rectangle of the deltas of the layer below from those of `layer`: BP2."""
     i0, i1, j0, j1 = rows_and_columns
     n, n_out = layer[N_IN], layer[N_OUT]
@@ -514,7 +516,7 @@ def backward_layer(layer: Array, rows_and_columns: Any, parameters: Array, work:
     W = part(parameters, layer[WEIGHTS] + j0, n_out * n - j0)
     delta = part(work, layer[DELTA] + i0 * n_out, (i1 - i0) * n_out)
     error = part(work, layer[BELOW_DELTA] + i0 * n + j0, (i1 - i0) * n - j0)
-    sums(error, n, delta, 1, n_out, W, n, i1 - i0, j1 - j0, n_out, 0.0)
+    sums(error, n, delta, 1, n_out, W, n, i1 - i0, j1 - j0, n_out, 0.0, copies)
     together = j1 - j0 == n
     for i in range(i0, i0 + 1 if together else i1):
         size = (i1 - i0) * n if together else j1 - j0
@@ -539,7 +541,7 @@ def add_columns(total: Array, delta: Array, n_out: int, m: int) -> None:
 @kernel()
 def descend(
     layer: Array, factors: Array, thread: int, n_threads: int, m: int, keep: float, parameters: Array,
-    work: Array,
+    work: Array, copies: Array,
 ) -> None:  # fmt: skip
     """Plain SGD without a gradient array: the deltas are already times -rate, BP4 adds to W itself.
 
@@ -553,7 +555,7 @@ def descend(
     a = part(work, layer[BELOW], m * n_in)
     if factors[WEIGHT_RATE] != 0.0:  # not frozen
         W = part(parameters, layer[WEIGHTS] + j0 * n_in, (j1 - j0) * n_in)
-        sums(W, n_in, delta, n_out, 1, a, n_in, j1 - j0, n_in, m, keep)
+        sums(W, n_in, delta, n_out, 1, a, n_in, j1 - j0, n_in, m, keep, copies)
     if layer[BIASES] >= 0 and factors[BIAS_RATE] != 0.0:
         add_columns(part(parameters, layer[BIASES] + j0, j1 - j0), delta, n_out, m)
 
@@ -617,9 +619,12 @@ def sum_of_squares(g: Array) -> float:
 @kernel()
 def gradient(
     layer: Array, what: int, first: int, count: int, m: int, frozen: bool, l2: float, l1: float,
-    p: Array, work: Array, g: Array,
+    p: Array, work: Array, g: Array, copies: Array, laid_out: bool,
 ) -> None:  # fmt: skip
-    """Put rows of a layer's gradient with its penalties into `g`: BP4; for biases and scales BP3."""
+    """Put rows of a layer's gradient with its penalties into `g`: BP4; for biases and scales BP3.
+
+    With `laid_out` the copies hold the activations below in panels.
+    """
     for i in range(g.size if frozen or what > 0 else 0):
         g[i] = like(g[i], 0.0)
     if frozen:
@@ -630,7 +635,12 @@ def gradient(
     if what > 0:
         add_columns(g, delta, n, m)
         return
-    sums(g, n_in, delta, n_out, 1, part(work, layer[BELOW], m * n_in), n_in, count, n_in, m, 0.0)
+    if laid_out:
+        strips, panels = part(copies, 0, STRIPS), part(copies, STRIPS, copies.size - STRIPS)
+        multiply(g, n_in, delta, n_out, 1, panels, count, n_in, m, 0.0, strips)
+    else:
+        a = part(work, layer[BELOW], m * n_in)
+        sums(g, n_in, delta, n_out, 1, a, n_in, count, n_in, m, 0.0, copies)
     if l2 != 0.0 or l1 != 0.0:
         add_penalties(g, p, l2, l1)
 
@@ -639,7 +649,7 @@ def gradient(
 def update_layer(
     layer: Array, factors: Array, integers: Array, numbers: Array, thread: int, n_threads: int, m: int,
     phase: int, shrink: float, penalties: float, rate: float, t: int, parameters: Array,
-    moments: Array, work: Array,
+    moments: Array, work: Array, copies: Array,
 ) -> float:  # fmt: skip
     """Compute a thread's rows of the gradient, a few at a time, and follow each while it is in cache.
 
@@ -657,6 +667,10 @@ def update_layer(
         size = layer[N_IN] if what == 0 else 1
         factor = factors[RATE + what]
         rows = max(1, chunk // size)
+        laid_out = what == 0 and phase != FOLLOW and min(j1 - j0, m) >= LARGE and m <= MOST
+        if laid_out:  # once for all chunks
+            panels, a = part(copies, STRIPS, copies.size - STRIPS), part(work, layer[BELOW], m * size)
+            lay_out(panels, a, size, 1, m, size)
         for first in range(j0, j1, rows):
             count = min(rows, j1 - first)
             offset, n = start + first * size, count * size
@@ -664,7 +678,9 @@ def update_layer(
             g, p = part(work, place, n), part(parameters, offset, n)
             if phase != FOLLOW:
                 l2, l1 = penalties * numbers[L2], penalties * numbers[L1]
-                gradient(layer, what, first, count, m, factor == 0.0, l2, l1, p, work, g)
+                gradient(
+                    layer, what, first, count, m, factor == 0.0, l2, l1, p, work, g, copies, laid_out
+                )
             by = shrink if phase == FOLLOW else factors[GRADIENT_FACTOR + what]
             if by != 1.0:
                 for i in range(n):
@@ -792,6 +808,8 @@ def train(
     updates, give, fused = integers[UPDATES], integers[YIELD], integers[FUSED]
     epoch_cost = numbers[EPOCH_COST]
     log_sum = part(work, layers[0, LOG_SUMS], batch)
+    size = layers[0, COPIED]
+    copies = part(work, layers[0, COPIES] + thread * size, size)
     wanted = n_threads
     made = 0
     bad = False
@@ -810,7 +828,7 @@ def train(
             mine = rectangle(thread, n_threads, m, n, layer[CODE] == SOFTMAX)
             above, slopes = part(work, layer[ABOVE], m * n), part(work, layer[SLOPE], m * n)
             below, z = part(work, layer[BELOW], m * layer[N_IN]), part(work, layer[Z], m * n)
-            forward_layer(layer, segments, mine, parameters, below, above, slopes, z, log_sum)
+            forward_layer(layer, segments, mine, parameters, below, above, slopes, z, log_sum, copies)
             if layer[DROP] > 0:
                 drop_rectangle(layer, factors[l], l, integers, made, mine, above, slopes)
             wanted = meet(counter, n_threads, wanted, give)
@@ -840,18 +858,18 @@ def train(
             updates += 1
             for l in range(last, lowest - 1, -1):  # noqa: E741
                 mine = rectangle(thread, n_threads, m, layers[l, N_IN], False)
-                backward_layer(layers[l], mine, parameters, work)
+                backward_layer(layers[l], mine, parameters, work, copies)
                 wanted = meet(counter, n_threads, wanted, give)
             keep = 1.0 - rate * per * numbers[L2]
             for l in range(last + 1 if fused else 0):  # noqa: E741
-                descend(layers[l], factors[l], thread, n_threads, m, keep, parameters, work)
+                descend(layers[l], factors[l], thread, n_threads, m, keep, parameters, work, copies)
             shrink, phase = 1.0, GATHER if integers[CLIPS] else BOTH
             while not fused and phase != DONE:
                 squares = 0.0
                 for l in range(last + 1):  # noqa: E741
                     squares += update_layer(
                         layers[l], factors[l], integers, numbers, thread, n_threads, m, phase, shrink,
-                        per, rate, updates, parameters, moments, work,
+                        per, rate, updates, parameters, moments, work, copies,
                     )  # fmt: skip
                 if phase == GATHER:
                     costs[batch + thread] = squares
@@ -881,6 +899,7 @@ def predict(
     """
     last = layers.shape[0] - 1
     base = thread * (work.size // n_threads)
+    copies = part(work, base + layers[0, COPIES], layers[0, COPIED])
     first_row, end = share(thread, n_threads, n_rows, block)
     for first in range(first_row, end, block):
         m = min(block, end - first)
@@ -897,7 +916,7 @@ def predict(
             slopes = part(work, base + layer[SLOPE], m * n)  # a by-product here
             log_sum = part(work, base + layer[LOG_SUMS], m)
             forward_layer(
-                layer, segments, (0, m, 0, n), parameters, below, above, slopes, slopes, log_sum
+                layer, segments, (0, m, 0, n), parameters, below, above, slopes, slopes, log_sum, copies
             )
 
 

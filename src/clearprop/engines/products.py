@@ -1,15 +1,16 @@
-"""Small matrix products, held in registers.
+"""Matrix products, held in registers.
 
 BLAS spends most of a small product (10 x 784 x 30) on packing its arguments. These two functions take
 them where they lie, and keep a block of the result in vector registers while they run along the shared
-dimension: every number loaded is used for several multiply-adds.
+dimension: every number loaded is used for several multiply-adds. Large products are ``sums`` of copies
+that lie in the order in which they are read.
 
     dots    out[i, j] = sum_k a[i, k] b[j, k]                 z = a W^T
     sums    out[r, k] = beta out[r, k] + sum_s c[s, r] x[s, k]
                         with c in any layout                  error = delta W;  dC/dW = delta^T a
 
 In ``dots`` the vectors lie along the shared dimension and are summed at the end, in ``sums`` along the
-result's rows; so no argument is ever transposed. Each is one LLVM function, generated from one
+result's rows; so no argument of a small product is ever transposed. Each is one LLVM function, generated from one
 description for every height of a block. The vectors are LLVM's own: a CPU without registers of
 that width still runs the same code, in halves. A last vector that is not full is loaded and stored
 through a mask, so that nothing beyond an array is touched.
@@ -100,6 +101,11 @@ class _Writer:
         with self.builder.goto_entry_block():
             return self.builder.alloca(self.vector)
 
+    def ask_for(self, pointer: Any) -> None:
+        """Ask for what is at the pointer, to write there soon."""
+        place = self.builder.bitcast(pointer, ir.IntType(8).as_pointer())
+        self.call("llvm.prefetch.p0", ir.VoidType(), [place, INT(1), INT(3), INT(1)])
+
     @contextlib.contextmanager
     def loop(self, start: Any, stop: Any, step: Any) -> Iterator[Any]:
         """Write what is inside the ``with`` block for start, start + step and on, below stop."""
@@ -175,8 +181,25 @@ class _Writer:
         shuffle = self.builder.shuffle_vector
         return self.builder.fadd(shuffle(a, b, low), shuffle(a, b, high), flags=FREE)
 
-    def strips(self, n: Any, most: int, body: Callable[[Any, int], None]) -> None:
-        """Cut n rows into even strips of at most `most`, and write ``body(first, height)`` for each."""
+    def transposed(self, rows: list[Any]) -> list[Any]:
+        """Return the columns of a square of vectors: its quarters swapped, then theirs, and so on."""
+        rows = list(rows)
+        kind = ir.VectorType(INT, self.lanes)
+        lanes = range(self.lanes)
+        half = self.lanes // 2
+        while half:
+            upper = ir.Constant(kind, [self.lanes + j - half if j & half else j for j in lanes])
+            lower = ir.Constant(kind, [self.lanes + j if j & half else j + half for j in lanes])
+            for i in lanes:
+                if not i & half:
+                    a, b = rows[i], rows[i + half]
+                    rows[i] = self.builder.shuffle_vector(a, b, upper)
+                    rows[i + half] = self.builder.shuffle_vector(a, b, lower)
+            half //= 2
+        return rows
+
+    def strips(self, n: Any, most: int, body: Callable[[Any, Any, int], None]) -> None:
+        """Cut n rows into even strips of at most `most`; write ``body(number, first, height)``."""
         b = self.builder
         count = b.sdiv(b.add(n, LONG(most - 1)), LONG(most))
         with self.loop(LONG(0), count, LONG(1)) as index:
@@ -188,7 +211,7 @@ class _Writer:
                 block = b.append_basic_block(f"height_{height}")
                 switch.add_case(LONG(height), block)
                 b.position_at_end(block)
-                body(first, height)
+                body(index, first, height)
                 b.branch(done)
             b.position_at_end(done)
 
@@ -219,11 +242,11 @@ def _write_dots(w: _Writer, out: Any, ldo: Any, a: Any, lda: Any, x: Any, ldx: A
         ]
 
         def along(k: Any, _: int, mask: Any) -> None:
-            columns = [w.load(w.at(source, k), mask) for source in sources]
-            for r in range(height):
-                row = w.load(w.at(a, w.times(b.add(i, LONG(r)), lda), k), mask)
-                for c in range(width):
-                    w.add_product(totals[r][c], row, columns[c])
+            rows = [w.load(w.at(a, w.times(b.add(i, LONG(r)), lda), k), mask) for r in range(height)]
+            for c in range(width):  # one register for all columns: with four, AVX2's 16 do not suffice
+                column = w.load(w.at(sources[c], k), mask)
+                for r in range(height):
+                    w.add_product(totals[r][c], rows[r], column)
 
         w.stretches(length, 1, along)
         for r in range(height):
@@ -231,39 +254,44 @@ def _write_dots(w: _Writer, out: Any, ldo: Any, a: Any, lda: Any, x: Any, ldx: A
             place = w.at(out, w.times(b.add(i, LONG(r)), ldo), j)
             w.store(sums_of_row, place, w.first(left))
 
-    def strip(i: Any, height: int) -> None:
+    def strip(_: Any, i: Any, height: int) -> None:
         with w.loop(LONG(0), n, LONG(width)) as j:
             block(i, height, j)
 
     w.strips(m, DOTS_BLOCK[0], strip)
 
 
-def _write_sums(w: _Writer, out: Any, ldo: Any, c: Any, along_s: Any, along_r: Any, x: Any, ldx: Any,
-                rows: Any, n: Any, length: Any, beta: Any) -> None:  # fmt: skip
+def _write_sums(w: _Writer, out: Any, ldo: Any, c: Any, along_s: Any, along_r: Any, along_first: Any,
+                along_strip: Any, x: Any, ldx: Any, rows: Any, n: Any, length: Any,
+                beta: Any) -> None:  # fmt: skip
     b = w.builder
     keeps = b.fcmp_unordered("!=", beta, ir.Constant(w.real, 0.0))
+    long = b.icmp_signed(">=", length, LONG(32))
 
     def stretch(k: Any, vectors: int, mask: Any) -> None:
-        def strip(r0: Any, height: int) -> None:
+        def strip(number: Any, r0: Any, height: int) -> None:
             target = w.at(out, w.times(r0, ldo), k)
             places = [
                 [w.at(target, w.times(ldo, r), LONG(v * w.lanes)) for v in range(vectors)]
                 for r in range(height)
             ]
+            with b.if_then(long):  # long enough for it to arrive
+                for row in places:
+                    w.ask_for(row[0])
+            start = w.at(c, w.times(number, along_strip), w.times(r0, along_first))
             totals = w.totals(height, vectors)
-            with b.if_then(keeps):
-                for r in range(height):
-                    for v in range(vectors):
-                        old = w.load(places[r][v], mask)
-                        b.store(b.fmul(w.spread(beta), old), totals[r][v])
             with w.loop(LONG(0), length, LONG(1)) as index:
                 source = w.at(x, w.times(index, ldx), k)
                 right = [w.load(w.at(source, LONG(v * w.lanes)), mask) for v in range(vectors)]
-                factors = w.at(c, w.times(index, along_s), w.times(r0, along_r))
+                factors = w.at(start, w.times(index, along_s))
                 for r in range(height):
                     factor = w.spread(b.load(w.at(factors, w.times(along_r, r))))
                     for v in range(vectors):
                         w.add_product(totals[r][v], factor, right[v])
+            with b.if_then(keeps):
+                for r in range(height):
+                    for v in range(vectors):
+                        w.add_product(totals[r][v], w.spread(beta), w.load(places[r][v], mask))
             for r in range(height):
                 for v in range(vectors):
                     w.store(b.load(totals[r][v]), places[r][v], mask)
@@ -271,6 +299,34 @@ def _write_sums(w: _Writer, out: Any, ldo: Any, c: Any, along_s: Any, along_r: A
         w.strips(rows, SUMS_BLOCK[0], strip)
 
     w.stretches(n, SUMS_BLOCK[1], stretch)
+
+
+def _write_panel(w: _Writer, out: Any, step: Any, x: Any, along_s: Any, along_k: Any, length: Any,
+                 width: Any) -> None:  # fmt: skip
+    b = w.builder
+    zero, one, lanes = LONG(0), LONG(1), LONG(w.lanes)
+
+    def turned(k: Any) -> None:
+        last = b.sub(width, one)
+        sources = [
+            w.at(x, w.times(w.smaller(b.add(k, LONG(i)), last), along_k)) for i in range(w.lanes)
+        ]
+
+        def square(s: Any, _: int, mask: Any) -> None:
+            rows = w.transposed([w.load(w.at(source, s), mask) for source in sources])
+            for i, row in enumerate(rows):
+                w.store(row, w.at(out, w.times(b.add(s, LONG(i)), step), k), None)
+
+        w.stretches(length, 1, square)
+
+    with b.if_else(b.icmp_signed("==", along_k, one)) as (as_it_lies, across):
+        with as_it_lies, w.loop(zero, length, one) as s:
+            source, target = w.at(x, w.times(s, along_s)), w.at(out, w.times(s, step))
+            with w.loop(zero, width, lanes) as k:
+                row = w.load(w.at(source, k), w.first(b.sub(width, k)))
+                w.store(row, w.at(target, k), None)  # what is too much of it, the next row replaces
+        with across, w.loop(zero, width, lanes) as k:
+            turned(k)
 
 
 def _call(name: str, write: Callable[..., None]) -> Callable[..., Value]:
@@ -310,22 +366,130 @@ def _dots(out: Any, ldo: int, a: Any, lda: int, x: Any, ldx: int, m: int, n: int
 
 
 @written_by(_call("clearprop_sums", _write_sums))
-def _sums(out: Any, ldo: int, c: Any, along_s: int, along_r: int, x: Any, ldx: int, rows: int,
-          n: int, length: int, beta: float) -> None:  # fmt: skip
-    target = _grid(out, rows, n, ldo)
-    total = _grid(c, rows, length, along_r, along_s) @ _grid(x, length, n, ldx)
-    target[:] = total + beta * target if beta else total
+def _sums(out: Any, ldo: int, c: Any, along_s: int, along_r: int, along_first: int, along_strip: int,
+          x: Any, ldx: int, rows: int, n: int, length: int, beta: float) -> None:  # fmt: skip
+    count = -(-rows // SUMS_BLOCK[0])
+    for number in range(count):
+        first, last = number * rows // count, (number + 1) * rows // count
+        target = _grid(out[first * ldo :], last - first, n, ldo)
+        factors = c[number * along_strip + first * along_first :]
+        total = _grid(factors, last - first, length, along_r, along_s) @ _grid(x, length, n, ldx)
+        target[:] = total + beta * target if beta else total
 
 
-# The two as kernels of their own, so that each is generated once; cut so that what is read again and
-# again, once for every strip of rows, stays in the second-level cache.
+@written_by(_call("clearprop_panel", _write_panel))
+def _panel(out: Any, step: int, x: Any, along_s: int, along_k: int, length: int,
+           width: int) -> None:  # fmt: skip
+    _grid(out, length, width, step)[:] = _grid(x, length, width, along_s, along_k)
+
+
+# The products as kernels of their own, so that each is generated once. Small ones take their arguments
+# where they lie. Large ones lay out copies in the order in which they are read, blocked for the caches
+# as Goto and van de Geijn describe (ACM TOMS 34, 2008): a panel of x, DEEP x WIDE, stays in the first
+# level while strips of c, TALL x DEEP together, pass by from the second.
+MOST = 512  # samples copied at a time for a gradient
+LARGE = 48  # rows from which the copies cost less than they save
+DEEP, WIDE, TALL = 384, 128, 96
+STRIP, PANEL = SUMS_BLOCK[0], SUMS_BLOCK[1] * REGISTER_BYTES // 4  # of float32; half fits float64 too
+STRIPS = (TALL + STRIP) * DEEP + 64  # elements of the copies of c; what follows are those of x
 CACHED = 64 * 1024  # elements
-LONGEST = 512  # rows of the panel that ``sums`` goes along
+
+
+def spare(batch: int, widest: int) -> int:
+    """Return how many elements a thread's copies take: of W, or of a batch's widest activations."""
+    if batch < LARGE:
+        return 0
+    return STRIPS + max(DEEP * WIDE, min(batch, MOST) * (widest + PANEL)) + 16 * PANEL
 
 
 @kernel()
-def dots(out: Any, ldo: int, a: Any, lda: int, x: Any, ldx: int, m: int, n: int, length: int) -> None:
+def lay_out(panels: Any, x: Any, along_s: int, along_k: int, length: int, n: int) -> None:
+    """Copy x[s, k] into panels of PANEL columns, each with its rows one after the other."""
+    block = 32 if along_k == 1 else length  # short ones where rows are far apart: 32 pages at a time
+    for s in range(0, length, block):
+        for k in range(0, n, PANEL):
+            start = s * along_s + k * along_k
+            target = part(panels, k * length + s * PANEL, block * PANEL)
+            source = part(x, start, x.size - start)
+            _panel(target, PANEL, source, along_s, along_k, min(block, length - s), min(PANEL, n - k))
+
+
+@kernel()
+def multiply(
+    out: Any, ldo: int, c: Any, along_s: int, along_r: int, panels: Any, rows: int, n: int,
+    length: int, beta: float, strips: Any,
+) -> None:  # fmt: skip
+    """Put beta out + c^T x into `out`, with x laid out in panels."""
+    for s in range(0, length, DEEP):
+        deep = min(DEEP, length - s)
+        for r in range(0, rows, TALL):
+            tall = min(TALL, rows - r)
+            start = s * along_s + r * along_r
+            factors = part(c, start, c.size - start)
+            step, along, first, strip = along_s, along_r, along_r, 0
+            if along_r == 1:  # neighbours in c are a row apart in s: read once, not for every panel
+                count = (tall + STRIP - 1) // STRIP
+                for i in range(count):
+                    begin, end = i * tall // count, (i + 1) * tall // count
+                    target = part(strips, i * STRIP * deep, STRIP * deep)
+                    _panel(
+                        target,
+                        STRIP,
+                        part(factors, begin, factors.size - begin),
+                        along_s,
+                        1,
+                        deep,
+                        end - begin,
+                    )
+                factors, step, along, first, strip = strips, STRIP, 1, 0, STRIP * deep
+            for k in range(0, n, PANEL):
+                target = part(out, r * ldo + k, out.size - r * ldo - k)
+                panel = part(panels, k * length + s * PANEL, deep * PANEL)
+                _sums(
+                    target, ldo, factors, step, along, first, strip, panel, PANEL, tall,
+                    min(PANEL, n - k), deep, beta if s == 0 else 1.0,
+                )  # fmt: skip
+
+
+@kernel()
+def product(
+    out: Any, ldo: int, c: Any, along_s: int, along_r: int, x: Any, x_along_s: int, x_along_k: int,
+    rows: int, n: int, length: int, copies: Any,
+) -> None:  # fmt: skip
+    """Put c^T x into `out`, a block of x at a time."""
+    strips, panels = part(copies, 0, STRIPS), part(copies, STRIPS, copies.size - STRIPS)
+    for s in range(0, length, DEEP):
+        deep = min(DEEP, length - s)
+        for k in range(0, n, WIDE):
+            wide = min(WIDE, n - k)
+            start = s * x_along_s + k * x_along_k
+            lay_out(panels, part(x, start, x.size - start), x_along_s, x_along_k, deep, wide)
+            factors = part(c, s * along_s, c.size - s * along_s)
+            target = part(out, k, out.size - k)
+            multiply(
+                target,
+                ldo,
+                factors,
+                along_s,
+                along_r,
+                panels,
+                rows,
+                wide,
+                deep,
+                0.0 if s == 0 else 1.0,
+                strips,
+            )
+
+
+@kernel()
+def dots(
+    out: Any, ldo: int, a: Any, lda: int, x: Any, ldx: int, m: int, n: int, length: int, copies: Any
+) -> None:  # fmt: skip
     """Put a x^T into `out`: a (m, length) in rows of lda, x (n, length) of ldx, out (m, n) of ldo."""
+    if m >= LARGE and copies.size > 0:
+        product(out, ldo, a, 1, lda, x, 1, ldx, m, n, length, copies)
+        return
+    # Cut so that what is read again for every strip of rows stays in the second-level cache.
     rows = max(1, CACHED // (length * 20)) * 20  # 20: a multiple of every block's columns
     for j in range(0, n, rows):
         some = rows if rows < n - j else n - j
@@ -336,14 +500,29 @@ def dots(out: Any, ldo: int, a: Any, lda: int, x: Any, ldx: int, m: int, n: int,
 @kernel()
 def sums(
     out: Any, ldo: int, c: Any, along_s: int, along_r: int, x: Any, ldx: int, rows: int, n: int,
-    length: int, beta: float,
+    length: int, beta: float, copies: Any,
 ) -> None:  # fmt: skip
     """Put beta out + c^T x into `out`: x (length, n) in rows of ldx, out (rows, n) of ldo.
 
     c[s, r] is at ``s * along_s + r * along_r``. With beta 0, what was in `out` does not matter.
     """
-    for s in range(0, length, LONGEST):
-        some = LONGEST if length - s > LONGEST else length - s
+    if rows >= LARGE and copies.size > 0:
+        if along_r == 1:
+            strips, panels = part(copies, 0, STRIPS), part(copies, STRIPS, copies.size - STRIPS)
+            for s in range(0, length, MOST):
+                some = min(MOST, length - s)
+                lay_out(panels, part(x, s * ldx, x.size - s * ldx), ldx, 1, some, n)
+                factors = part(c, s * along_s, c.size - s * along_s)
+                by = beta if s == 0 else 1.0
+                multiply(out, ldo, factors, along_s, 1, panels, rows, n, some, by, strips)
+        else:
+            product(out, ldo, c, along_s, along_r, x, ldx, 1, rows, n, length, copies)
+        return
+    for s in range(0, length, DEEP):
+        some = DEEP if length - s > DEEP else length - s
         factors = part(c, s * along_s, c.size - s * along_s)
         source = part(x, s * ldx, x.size - s * ldx)
-        _sums(out, ldo, factors, along_s, along_r, source, ldx, rows, n, some, beta if s == 0 else 1.0)
+        _sums(
+            out, ldo, factors, along_s, along_r, along_r, 0, source, ldx, rows, n, some,
+            beta if s == 0 else 1.0,
+        )  # fmt: skip
