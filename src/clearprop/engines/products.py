@@ -10,10 +10,10 @@ that lie in the order in which they are read.
                         with c in any layout                  error = delta W;  dC/dW = delta^T a
 
 In ``dots`` the vectors lie along the shared dimension and are summed at the end, in ``sums`` along the
-result's rows; so no argument of a small product is ever transposed. Each is one LLVM function, generated from one
-description for every height of a block. The vectors are LLVM's own: a CPU without registers of
-that width still runs the same code, in halves. A last vector that is not full is loaded and stored
-through a mask, so that nothing beyond an array is touched.
+result's rows; so no argument of a small product is ever transposed. Each is one LLVM function,
+generated from one description for every height of a block. The vectors are LLVM's own: a CPU without
+registers of that width still runs the same code, in halves. A last vector that is not full is loaded
+and stored through a mask, so that nothing beyond an array is touched.
 """
 
 from __future__ import annotations
