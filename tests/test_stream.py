@@ -9,7 +9,7 @@ import pytest
 
 import clearprop as cp
 from clearprop import randomness
-from clearprop.data.stream import ArrayRows, Passage, RowStream
+from clearprop.data.row_stream import ArrayRows, Passage, RowStream
 from clearprop.training import loop, supply
 
 RNG = np.random.default_rng(11)

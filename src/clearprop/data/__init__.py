@@ -6,15 +6,20 @@ memory is taken for it, and a file that is not what it should be is refused with
 ``TypeError`` or ``OSError`` that names the file, the rule and the value.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from clearprop.data.csv_table import read_csv
 from clearprop.data.dataset import Dataset, Schema
 from clearprop.data.idx import read_idx, read_idx_folder
 from clearprop.data.loading import BUILT_IN, load
 from clearprop.data.npz import read_npz
 from clearprop.data.parquet import read_parquet
+from clearprop.data.row_stream import RowStream
 from clearprop.data.scaling import divide_by, standardize
 from clearprop.data.split import holdout
-from clearprop.data.stream import RowStream
+
+if TYPE_CHECKING:
+    from clearprop.data.table import stream
 
 __all__ = [
     "BUILT_IN",
@@ -30,4 +35,14 @@ __all__ = [
     "read_npz",
     "read_parquet",
     "standardize",
+    "stream",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what reads tables when it is first asked for."""
+    if name == "stream":
+        from clearprop.data.table import stream
+
+        return stream
+    raise AttributeError(f"module 'clearprop.data' has no attribute {name!r}")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from clearprop import engines, metrics
 from clearprop.checkpoint import WriterLock
 from clearprop.data import arrays
-from clearprop.data.stream import RowStream
+from clearprop.data.row_stream import RowStream
 from clearprop.engines import Data, Plan, State
 from clearprop.optimizers import LBFGS
 from clearprop.schedules import constant, find_plateau

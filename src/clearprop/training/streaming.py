@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from clearprop.activations import Array
 from clearprop.data import arrays
-from clearprop.data.stream import CHUNK_ROWS, Rows, RowStream, chunks
+from clearprop.data.row_stream import CHUNK_ROWS, Rows, RowStream, chunks
 from clearprop.engines import Data
 from clearprop.optimizers import LBFGS
 from clearprop.training.settings import Settings

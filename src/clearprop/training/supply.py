@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clearprop import randomness
 from clearprop.activations import Array
-from clearprop.data.stream import BLOCK_BYTES, BUFFER_BYTES, Passage, Stretch, chunks
+from clearprop.data.row_stream import BLOCK_BYTES, BUFFER_BYTES, Passage, Stretch, chunks
 from clearprop.engines import Data, Plan
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 
 class Part(NamedTuple):
@@ -159,7 +161,9 @@ class Streamed(Supply):
 
     def passage(self, batch_size: int) -> Passage:
         """Return how the rows of an epoch pass: no batch lies in two buffers."""
-        rows = max(1, self._wanted // batch_size) * batch_size
+        whole = -(-self.n_samples // batch_size)
+        rows = whole if self._wanted >= self.n_samples else max(1, self._wanted // batch_size)
+        rows *= batch_size
         block = max(1, BLOCK_BYTES // self._row_bytes)
         return Passage(self.n_samples, rows, block, self._shuffle)
 
@@ -195,6 +199,8 @@ class Streamed(Supply):
 
     def _begin(self, key: _Key) -> None:
         if self._thread is None:
+            from concurrent.futures import ThreadPoolExecutor  # most trainings need none
+
             self._stopping = False
             self._thread = ThreadPoolExecutor(1, "clearprop-rows")
         self._next = key, self._thread.submit(self._fill, key, self._now)

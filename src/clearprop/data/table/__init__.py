@@ -10,6 +10,7 @@ from clearprop.data.table.kinds import ColumnDecision, Roles, decide
 from clearprop.data.table.profiles import ColumnProfile
 from clearprop.data.table.quantiles import ExactQuantiles, Quantiles
 from clearprop.data.table.source import TableSource, open_table
+from clearprop.data.table.streamed import TableStream, stream
 from clearprop.data.table.target import TargetEncoder
 
 __all__ = [
@@ -21,7 +22,9 @@ __all__ = [
     "Roles",
     "TableEncoder",
     "TableSource",
+    "TableStream",
     "TargetEncoder",
     "decide",
     "open_table",
+    "stream",
 ]

@@ -14,6 +14,7 @@ from clearprop.data.table.values import BOOLEAN, EXACT, NUMBER, TEXT, TIME, BadC
 from clearprop.data.tables import check_names
 
 _PANDAS_INDEX = "__index_level_"
+_BUFFER_BYTES = 1 << 20  # of each column: a row group, which may hold everything, is not read at once
 
 
 @contextlib.contextmanager
@@ -70,7 +71,7 @@ class ParquetFiles:
         with (
             files.open_regular(path),
             readable(str(path), "Parquet"),
-            pq.ParquetFile(path, pre_buffer=False) as file,
+            pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES) as file,
         ):
             yield file
 

@@ -1,0 +1,361 @@
+"""stream: a table that is larger than memory as rows to train on.
+
+One pass tells the types, one learns the encoder, one encodes every row to disk (`Spool`), from where a
+training reads blocks in any order. What is held out to validate on stays in memory; it is bounded.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearprop import randomness
+from clearprop.data.row_stream import RowStream
+from clearprop.data.spool import Spool
+from clearprop.data.table import held
+from clearprop.data.table.csv_text import ReadOptions
+from clearprop.data.table.encoder import TableEncoder
+from clearprop.data.table.kinds import ColumnDecision, Roles, decide
+from clearprop.data.table.quantiles import ExactQuantiles, Quantiles
+from clearprop.data.table.sketch import SketchedQuantiles
+from clearprop.data.table.source import TableSource, open_table
+from clearprop.data.table.target import TargetEncoder
+
+Array = NDArray[Any]
+
+HELD_ROWS = 100_000
+"""Rows to validate on, at most; more would measure no better."""
+
+HELD_BYTES = 2**26  # what they may take
+_BATCH_BYTES = 2**23  # encoded together
+_THINNED = 1  # of the draws that choose among held-out rows
+
+
+@dataclass(frozen=True, eq=False)
+class HeldPart:
+    """Rows to validate on, encoded, in memory.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_rows, n_features)
+    Y : ndarray of shape (n_rows,)
+        Class numbers or quantities.
+    weight : ndarray of shape (n_rows,), optional
+    """
+
+    X: Array
+    Y: Array
+    weight: Array | None
+
+
+class TableStream(RowStream):
+    """A table as rows that pass through a buffer: what `stream` returns.
+
+    Attributes
+    ----------
+    source : TableSource
+    decisions : tuple of ColumnDecision
+        What becomes of each column.
+    encoder : TableEncoder
+        From rows of the table to `n_features` numbers.
+    target : TargetEncoder
+        From the target's column to class numbers or quantities.
+    spool : Spool
+        The encoded rows to train on.
+    held : HeldPart or None
+        The rows to validate on.
+    notes : tuple of str
+        Sentences on which rows are held out, and what is on disk.
+    """
+
+    def __init__(
+        self,
+        source: TableSource,
+        encoder: TableEncoder,
+        target: TargetEncoder,
+        spool: Spool,
+        held: HeldPart | None,
+        notes: tuple[str, ...],
+        buffer_rows: int | None,
+    ) -> None:
+        super().__init__(spool, buffer_rows)
+        self.source, self.encoder, self.target = source, encoder, target
+        self.spool, self.held, self.notes = spool, held, notes
+
+    @property
+    def decisions(self) -> tuple[ColumnDecision, ...]:
+        """What becomes of each column."""
+        return self.encoder.decisions
+
+    @property
+    def n_outputs(self) -> int:
+        """Outputs that a network needs: one for each of three or more classes, else one or two."""
+        return len(self.target.classes) if self.target.classes else 1
+
+    @property
+    def validation(self) -> tuple[Array, Array] | None:
+        """The rows to validate on as `Network.fit` takes them."""
+        if self.held is None:
+            return None
+        return self.held.X, self.target.labels(self.held.Y)
+
+
+def stream(
+    what: Any,
+    *,
+    target: str,
+    task: str | None = None,
+    weight: str | None = None,
+    group: str | None = None,
+    time: str | None = None,
+    columns: Sequence[str] | None = None,
+    drop: Sequence[str] = (),
+    categorical: Sequence[str] = (),
+    options: ReadOptions | None = None,
+    buffer_rows: int | None = None,
+    validation: float = 0.1,
+    seed: int | None = None,
+    dtype: str = "float32",
+    folder: str | os.PathLike[str] | None = None,
+    say: Callable[[str], None] | None = None,
+) -> TableStream:
+    """Return a table that need not fit in memory as a stream of encoded rows.
+
+    The table is read three times, in batches: for its types, for its encoder, and to encode it to disk.
+    The rows on disk have no name and are gone with the process.
+
+    Parameters
+    ----------
+    what : path or table
+        CSV, Parquet, a folder of Parquet files, or an object that speaks Arrow; as in `open_table`.
+    target : str
+        The column to learn.
+    task : {"classification", "binary", "multiclass", "regression"}, optional
+        None tells by the target's values.
+    weight, group, time : str, optional
+        Columns that say how much a row counts, which rows are held out together, and in which order
+        they came: the latest are held out then.
+    columns, drop, categorical, options
+        As in `decide` and `open_table`.
+    buffer_rows : int, optional
+        As in `RowStream`. Medians are exact where it holds every row, and right to a thousandth of the
+        rows otherwise.
+    validation : float
+        Share of the rows (or groups, or the latest rows) to hold out, in [0, 1); at most `HELD_ROWS`.
+    seed : int, optional
+        Of which rows are held out.
+    dtype : {"float32", "float64"}
+    folder : path, optional
+        Where the encoded rows are written; None is TMPDIR or /var/tmp.
+    say : callable, optional
+        Is told what is being done, a sentence before every pass.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be read, was changed meanwhile, or the disk is too small.
+    ValueError, TypeError
+        Naming the column, the row and the value.
+
+    Examples
+    --------
+    >>> import clearprop as cp
+    >>> import pyarrow as pa
+    >>> n = np.arange(500)
+    >>> table = pa.table({"x": n % 7, "colour": np.where(n % 3, "red", "blue"), "y": n % 7 > 3})
+    >>> rows = stream(table, target="y", buffer_rows=128, seed=0)
+    >>> rows.encoder.feature_names
+    ('x', 'colour = red')
+    >>> net = cp.Network([rows.n_features, 8, rows.n_outputs], activation="tanh", seed=0)
+    >>> history = net.fit(rows, epochs=3, validation_data=rows.validation, progress=False)
+    >>> net.classes
+    (False, True)
+    """
+    if not isinstance(validation, int | float) or isinstance(validation, bool):
+        raise TypeError(f"validation must be a number in [0, 1), got {validation!r}")
+    if not 0.0 <= validation < 1.0:
+        raise ValueError(f"validation must be in [0, 1), got {validation}")
+    if group is not None and time is not None:
+        raise ValueError(
+            f"group and time both say which rows are held out; give one, got {group!r} and {time!r}"
+        )
+    say = say or (lambda sentence: None)
+    unchanged = _watch(what)
+    source = open_table(what, options)
+    say(f"reading {source.where} for the kinds of its columns")
+    decisions = decide(
+        source, Roles(target, weight, group, time), columns=columns, drop=drop, categorical=categorical
+    )
+    learned = TargetEncoder.learn(source, target, task)
+    n_rows = source.n_rows
+    assert n_rows is not None  # after `decide`
+    quantiles: Callable[[], Quantiles] = SketchedQuantiles
+    if buffer_rows is not None and n_rows <= buffer_rows:
+        quantiles = ExactQuantiles
+    key = randomness.check_seed(seed)
+    held_rows, share = _rule(source, group, time, float(validation), key, quantiles)
+    say(f"reading {n_rows:,} rows for medians and categories")
+    reader = _Reader(source, decisions, Roles(target, weight, group, time), held_rows)
+    encoder = TableEncoder.learn(reader.training(), decisions, quantiles)
+    spool = Spool(
+        encoder.n_features,
+        dtype,
+        target_dtype="float64" if learned.classes is None else "int32",
+        weighted=weight is not None,
+        classes=learned.classes,
+        folder=folder,
+    )
+    spool.check_space(n_rows)
+    size = f"{n_rows * spool.row_bytes / 1e9:.2g} GB in {spool.folder}"
+    say(f"writing encoded rows to disk ({size})")
+    part = reader.encode(encoder, learned, spool, _Thinner(key, share * n_rows, spool.row_bytes))
+    unchanged()
+    if spool.n_rows == 0 or (validation and len(part.X) == 0):
+        raise ValueError(
+            f"validation must leave a row to train on and one to validate on, got {validation} of "
+            f"{n_rows} rows"
+        )
+    how = f"the latest by {time!r}" if time else f"whole groups of {group!r}" if group else "drawn"
+    notes = [f"{len(part.X):,} rows are held out for validation ({how})"] if validation else []
+    notes.append(f"{spool.n_rows:,} rows are trained on; {size} until the training ends")
+    return TableStream(
+        source, encoder, learned, spool, part if validation else None, tuple(notes), buffer_rows
+    )
+
+
+def _rule(
+    source: TableSource,
+    group: str | None,
+    time: str | None,
+    share: float,
+    seed: int,
+    quantiles: Callable[[], Quantiles],
+) -> tuple[held.HeldRows, float]:
+    """Return which rows are held out, and which share of them all that is about."""
+    if not share:
+        return held.none_held, 0.0
+    if time is not None:
+        return held.latest_rows(source, time, share, quantiles), share
+    if group is not None:
+        return held.whole_groups(seed, share, group), share
+    share = min(share, HELD_ROWS / (source.n_rows or 1))
+    return held.random_rows(seed, share), share
+
+
+class _Thinner:
+    """Keeps as many of the rows that are held out as memory is to hold."""
+
+    def __init__(self, seed: int, expected: float, row_bytes: int) -> None:
+        most = max(1, min(HELD_ROWS, HELD_BYTES // row_bytes))
+        self._seed, self._share = seed, min(1.0, most / expected) if expected else 1.0
+
+    def __call__(self, mask: held.Mask, first: int) -> held.Mask:
+        if self._share == 1.0:
+            return mask
+        draws = randomness.uniform(
+            self._seed, len(mask), purpose=randomness.HOLDOUT, step=_THINNED, first=first
+        )
+        return mask & (draws < self._share)
+
+
+class _Reader:
+    """The columns that are needed, batch by batch, and which of the rows are held out."""
+
+    def __init__(
+        self,
+        source: TableSource,
+        decisions: Sequence[ColumnDecision],
+        roles: Roles,
+        held_rows: held.HeldRows,
+    ) -> None:
+        given = (roles.target, roles.weight, roles.group, roles.time)
+        self._columns = [d.name for d in decisions if d.used or d.name in given]
+        self._source, self._roles, self._held = source, roles, held_rows
+
+    def _batches(self, batch_rows: int = 1 << 16) -> Iterator[tuple[Any, held.Mask, int]]:
+        first = 0
+        for batch in self._source.batches(self._columns, batch_rows):
+            yield batch, self._held(batch, first), first
+            first += batch.num_rows
+
+    def training(self) -> Iterator[Any]:
+        """Give the rows to train on."""
+        import pyarrow as pa
+
+        for batch, mask, _ in self._batches():
+            yield batch.filter(pa.array(~mask)) if mask.any() else batch
+
+    def encode(
+        self, encoder: TableEncoder, target: TargetEncoder, spool: Spool, thinner: _Thinner
+    ) -> HeldPart:
+        """Write the rows to train on; return those to validate on."""
+        rows = max(1, min(1 << 16, _BATCH_BYTES // (8 * encoder.n_features)))
+        kept: list[tuple[Array, Array, Array | None]] = []
+        for batch, mask, first in self._batches(rows):
+            X = encoder.encode(batch, spool.dtype)
+            Y = target.codes(batch.column(target.name))
+            weight = self._weights(batch, first)
+            for chosen, take in ((~mask, spool.append), (thinner(mask, first), _keeper(kept))):
+                if chosen.any():
+                    take(X[chosen], Y[chosen], None if weight is None else weight[chosen])
+        if not kept:
+            return HeldPart(np.empty((0, encoder.n_features)), np.empty(0), None)
+        Xs, Ys, weights = zip(*kept, strict=True)
+        return HeldPart(
+            np.concatenate(Xs),
+            np.concatenate(Ys),
+            None if weights[0] is None else np.concatenate(weights),
+        )
+
+    def _weights(self, batch: Any, first: int) -> Array | None:
+        import pyarrow as pa
+
+        name = self._roles.weight
+        if name is None:
+            return None
+        column = batch.column(name)
+        numbers: Array = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+        wrong = ~(np.isfinite(numbers) & (numbers >= 0))
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            value = column[row].as_py()
+            got = "nothing" if value is None else value
+            raise ValueError(
+                f"{self._source.where} must hold weights of at least 0 in {name!r}, got {got}: "
+                f"{self._source.place(first + row)}"
+            )
+        return numbers
+
+
+def _keeper(kept: list[tuple[Array, Array, Array | None]]) -> Callable[..., None]:
+    return lambda *rows: kept.append(rows)
+
+
+def _watch(what: Any) -> Callable[[], None]:
+    """Return what refuses files that are not as they are now."""
+    if not isinstance(what, str | os.PathLike):
+        return lambda: None
+    path = Path(what).expanduser()
+    before = _state(path)
+
+    def unchanged() -> None:
+        if _state(path) != before:
+            raise OSError(f"{path} was changed while it was read")
+
+    return unchanged
+
+
+def _state(path: Path) -> list[tuple[str, int, int, int]]:
+    """Return name, size, time and number of each file."""
+    paths = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+    found = []
+    for each in paths:
+        status = each.stat()
+        found.append((str(each), status.st_size, status.st_mtime_ns, status.st_ino))
+    return found

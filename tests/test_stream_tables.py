@@ -1,0 +1,254 @@
+"""Tables that are larger than memory: encoded to disk, held out row by row, predicted in batches."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import clearprop as cp
+from clearprop.data import spool as spools
+from clearprop.data.spool import Spool
+from clearprop.data.table import TableEncoder, held, open_table, streamed
+from clearprop.data.table.sketch import SketchedQuantiles
+
+RNG = np.random.default_rng(13)
+N = 700
+
+
+def customers(n=N):
+    rng = np.random.default_rng(4)
+    age = rng.normal(40, 12, n).round(1)
+    return pa.table({
+        "age": pa.array(age, mask=rng.random(n) < 0.1),
+        "colour": pa.array(rng.choice(["red", "green", "blue"], n)),
+        "when": pa.array(rng.integers(1_500_000_000, 1_700_000_000, n), pa.timestamp("s")),
+        "shop": pa.array(rng.choice([f"shop {i}" for i in range(12)], n)),
+        "counts": pa.array(rng.integers(1, 5, n)),
+        "churn": pa.array(np.where(age + rng.normal(0, 5, n) > 45, "yes", "no")),
+    })  # fmt: skip
+
+
+TABLE = customers()
+
+
+@pytest.fixture
+def parquet(tmp_path):
+    path = tmp_path / "customers.parquet"
+    pq.write_table(TABLE, path, row_group_size=97)
+    return path
+
+
+def test_a_spool_gives_back_what_was_written_in_any_place():
+    X, Y = RNG.normal(size=(50, 4)).astype("float32"), RNG.integers(0, 3, 50)
+    spool = Spool(4, "float32", target_dtype="int32", weighted=True)
+    for first in (0, 20, 33):
+        last = {0: 20, 20: 33, 33: 50}[first]
+        spool.append(X[first:last], Y[first:last], np.arange(first, last))
+    assert (spool.n_rows, spool.n_features, spool.row_bytes) == (50, 4, 16 + 4 + 8)
+    for first, last in ((0, 50), (19, 21), (49, 50), (7, 7)):
+        np.testing.assert_array_equal(spool.X(first, last), X[first:last])
+        np.testing.assert_array_equal(spool.Y(first, last), Y[first:last])
+        np.testing.assert_array_equal(spool.weight(first, last), np.arange(first, last))
+    before = spool.fingerprint()
+    spool.transform(lambda rows: rows * 2)
+    np.testing.assert_array_equal(spool.X(10, 30), X[10:30] * 2)
+    assert spool.fingerprint() == before
+
+
+def test_what_the_disk_cannot_hold_is_refused_with_the_bytes():
+    with pytest.raises(OSError, match=r"encoded rows take 12000000000.0 GB of disk .* GB are free"):
+        Spool(1, "float64", target_dtype="int32").check_space(10**18)
+
+
+def test_a_killed_process_leaves_no_rows_on_the_disk(tmp_path):
+    script = """
+        import numpy as np, os, signal
+        from clearprop.data.spool import Spool
+        spool = Spool(4, "float32")
+        spool.append(np.ones((1000, 4)), np.ones(1000))
+        os.kill(os.getpid(), signal.SIGKILL)
+    """
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], env=environment)
+    assert done.returncode == -signal.SIGKILL
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_stream_holds_the_rows_that_the_encoder_makes_of_the_table(parquet):
+    rows = cp.data.stream(parquet, target="churn", weight="counts", validation=0.0, buffer_rows=1000)
+    source = open_table(parquet)
+    encoder = TableEncoder.learn(source.batches(), rows.decisions)
+    assert rows.encoder.to_json() == encoder.to_json()
+    np.testing.assert_array_equal(rows.rows.X(0, N), encoder.encode(source.table(), "float32"))
+    assert rows.rows.classes == ("no", "yes")
+    assert [rows.rows.classes[i] for i in rows.rows.Y(0, N)] == TABLE["churn"].to_pylist()
+    assert rows.rows.weight(0, N).tolist() == TABLE["counts"].to_pylist()
+    assert rows.held is None
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv", "folder"])
+def test_every_kind_of_table_gives_the_same_rows(ending, tmp_path, parquet):
+    if ending == "csv":
+        import pyarrow.csv
+
+        path = tmp_path / "customers.csv"
+        pyarrow.csv.write_csv(TABLE, path)
+    elif ending == "folder":
+        path = tmp_path / "parts"
+        path.mkdir()
+        for i in range(3):
+            pq.write_table(TABLE.slice(i * 300, 300), path / f"{i}.parquet")
+    else:
+        path = parquet
+    rows = cp.data.stream(path, target="churn", seed=1)
+    expected = cp.data.stream(TABLE, target="churn", seed=1)
+    assert len(rows) == len(expected) > 600
+    assert rows.spool.fingerprint() == expected.spool.fingerprint()
+    np.testing.assert_array_equal(rows.held.X, expected.held.X)
+
+
+def test_each_row_is_trained_on_or_held_out_and_the_draw_is_of_the_row_alone(monkeypatch):
+    def parts(table):
+        rows = cp.data.stream(table, target="churn", weight="id", validation=0.2, seed=3)
+        return set(rows.rows.weight(0, len(rows)).tolist()), set(rows.held.weight.tolist())
+
+    table = TABLE.append_column("id", pa.array(np.arange(float(N))))
+    train, validation = parts(table)
+    assert train | validation == set(range(N))
+    assert not train & validation
+    assert 100 < len(validation) < 180
+    first, _ = parts(table.slice(0, 350))
+    assert first == {row for row in train if row < 350}
+
+
+def test_the_latest_rows_are_held_out_by_their_time():
+    rows = cp.data.stream(TABLE, target="churn", weight="counts", time="when", validation=0.2)
+    times = np.sort(TABLE["when"].cast(pa.int64()).to_numpy())
+    cut = np.quantile(times, 0.8)
+    assert len(rows.held.Y) == int((times > cut).sum()) == 140
+    assert "the latest by 'when'" in rows.notes[0]
+    assert not any(name.startswith("when") for name in rows.encoder.feature_names)
+
+
+def test_a_time_with_few_values_holds_out_its_last_one():
+    table = TABLE.append_column("year", pa.array(np.where(np.arange(N) < 300, 2019, 2020)))
+    rows = cp.data.stream(table, target="churn", time="year", validation=0.2)
+    assert len(rows.held.Y) == 400
+
+
+def test_the_rows_of_a_group_stay_together():
+    mask = held.whole_groups(5, 0.3, "shop")
+    batches = TABLE.combine_chunks().to_batches(max_chunksize=70)
+    held_out = np.concatenate([mask(batch, 0) for batch in batches])
+    shops = np.array(TABLE["shop"].to_pylist())
+    assert 0 < len(set(shops[held_out])) < 12
+    assert not set(shops[held_out]) & set(shops[~held_out])
+
+
+def test_what_is_held_out_is_bounded(monkeypatch):
+    monkeypatch.setattr(streamed, "HELD_ROWS", 50)
+    drawn = cp.data.stream(TABLE, target="churn", validation=0.5, seed=0)
+    assert 30 < len(drawn.held.Y) < 75
+    assert len(drawn) == N - len(drawn.held.Y)
+    latest = cp.data.stream(TABLE, target="churn", time="when", validation=0.5, seed=0)
+    assert 30 < len(latest.held.Y) < 75
+    assert len(latest) == N // 2  # later rows are not trained on, seen or not
+
+
+def test_medians_are_those_of_the_rows_to_train_on():
+    rows = cp.data.stream(TABLE, target="churn", weight="counts", validation=0.3, seed=0, buffer_rows=N)
+    mask = held.random_rows(0, 0.3)(TABLE, 0)
+    ages = TABLE["age"].filter(pa.array(~mask)).drop_null().to_numpy()
+    assert rows.encoder.encoded[0].median == np.median(ages)
+
+
+def test_a_stream_of_a_table_trains_as_its_encoded_rows_in_memory():
+    rows = cp.data.stream(TABLE, target="churn", validation=0.0, buffer_rows=N)
+    nets = [cp.Network([rows.n_features, 5, rows.n_outputs], seed=0) for _ in range(2)]
+    nets[0].fit(rows, epochs=2, progress=False)
+    nets[1].fit(rows.rows.X(0, N), TABLE["churn"].to_numpy(), epochs=2, progress=False)
+    assert nets[0].parameters.tobytes() == nets[1].parameters.tobytes()
+    assert nets[0].classes == nets[1].classes == ("no", "yes")
+
+
+def test_a_file_that_changes_while_it_is_read_is_noticed(parquet, monkeypatch):
+    learn = TableEncoder.learn
+
+    def changing(batches, decisions, quantiles):
+        learned = learn(batches, decisions, quantiles)
+        pq.write_table(customers(), parquet, row_group_size=80)
+        return learned
+
+    monkeypatch.setattr(TableEncoder, "learn", changing)
+    with pytest.raises(OSError, match="was changed while it was read"):
+        cp.data.stream(parquet, target="churn")
+
+
+def test_a_file_that_changes_after_it_was_read_changes_nothing(parquet):
+    rows = cp.data.stream(parquet, target="churn", validation=0.0)
+    expected = rows.rows.X(0, N)
+    parquet.write_bytes(b"gone")
+    np.testing.assert_array_equal(rows.rows.X(0, N), expected)
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"validation": 1.0}, r"validation must be in \[0, 1\), got 1.0"),
+        ({"time": "when", "group": "shop"}, "group and time both say which rows are held out"),
+        ({"time": "colour"}, "the time 'colour' of X must hold dates or numbers, got text"),
+        ({"weight": "age"}, "X must hold weights of at least 0 in 'age', got nothing: row"),
+        ({"buffer_rows": 0}, "buffer_rows must be at least 1, got 0"),
+        ({"group": "shop", "validation": 1e-9}, "validation must leave a row to train on and one to validate"),
+        ({"columns": ["nowhere"]}, "X has no column 'nowhere'"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_streamed_is_refused(how, message):
+    with pytest.raises(ValueError, match=message):
+        cp.data.stream(TABLE, target="churn", **how)
+
+
+def test_memory_does_not_grow_with_the_rows(tmp_path):
+    """One row group of all rows; what is used beyond the imports is measured in a process of its own."""
+    n = 300_000
+    path = tmp_path / "large.parquet"
+    rng = np.random.default_rng(0)
+    columns = {f"x{i}": rng.normal(size=n) for i in range(20)}
+    pq.write_table(pa.table(columns | {"y": columns["x0"] > 0}), path, row_group_size=n)
+    script = f"""
+        import resource, pyarrow as pa, clearprop as cp
+        small = pa.table({{"x": [float(i) for i in range(999)], "y": [i % 2 for i in range(999)]}})
+        def run(what):
+            rows = cp.data.stream(what, target="y", buffer_rows=4096, validation=0.01)
+            cp.Network([rows.n_features, 8, 2], seed=0).fit(rows, epochs=1, batch_size=256, progress=False)
+        run(small)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        run({str(path)!r})
+        print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 60 < 300_000 * 21 * 8 / 2**20 * 2  # MiB
+
+
+def test_the_default_folder_is_on_a_disk(monkeypatch, tmp_path):
+    monkeypatch.delenv("TMPDIR", raising=False)
+    assert spools.default_folder() == "/var/tmp"
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    assert spools.default_folder() == str(tmp_path)
+
+
+def test_medians_of_a_large_table_are_sketched(monkeypatch):
+    seen = []
+    monkeypatch.setattr(SketchedQuantiles, "add", lambda self, values: seen.append(len(values)))
+    cp.data.stream(TABLE, target="churn", buffer_rows=500)
+    assert sum(seen) > 0
