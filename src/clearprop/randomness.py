@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 
 Words = NDArray[np.uint64]  # each holds 32 bits
 
-INITIAL_WEIGHTS, INITIAL_BIASES, SAMPLE_ORDER, DROPOUT, HOLDOUT, CHECK, BLOCK_ORDER = range(1, 8)
+(
+    INITIAL_WEIGHTS, INITIAL_BIASES, SAMPLE_ORDER, DROPOUT, HOLDOUT, CHECK, BLOCK_ORDER, EVALUATION,
+) = range(1, 9)  # fmt: skip
 
 _LOW = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)

@@ -1,0 +1,276 @@
+"""How good predictions are: the metrics that fit a task, and how far other rows would move them.
+
+Rows come in blocks: every metric here is a function of sums over rows. Up to 10,000 rows, the bootstrap
+draws rows; more are put into 10,000 random groups whose sums are kept, and it draws groups. Only the
+area under the ROC curve needs all rows at once: their probabilities are kept, at most 64 MiB of them.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearprop import randomness
+
+Array = NDArray[Any]
+Floats = NDArray[np.float64]
+
+GROUPS = 10_000
+KEPT = 2**24  # probabilities kept for the area under the curve
+_AT_ONCE = 64  # replicates computed together
+_ROWS, _DRAWS, _KEYS = range(3)  # what random numbers are for
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What was measured.
+
+    Attributes
+    ----------
+    n_rows : int
+    metrics : dict of float
+        NaN where a metric has no value: the area under the curve of a single class.
+    intervals : dict of (low, high)
+        Percentiles of the bootstrap's replicates.
+    confusion : ndarray of int or None
+        Shape (n_classes + 1, n_classes): rows are what a row is, columns what was predicted; the last
+        row counts labels that the model does not know.
+    replicates, level : int, float
+    rows_for_auc : int
+        As many rows as were kept for it; fewer than `n_rows` where those are too many.
+    """
+
+    n_rows: int
+    metrics: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+    confusion: NDArray[np.int64] | None
+    replicates: int
+    level: float
+    rows_for_auc: int = 0
+
+
+class Tally(ABC):
+    """Sums over rows, in groups.
+
+    Parameters
+    ----------
+    seed : int
+        Of the groups and of the replicates: the same rows give the same intervals.
+    """
+
+    def __init__(self, seed: int = 0) -> None:
+        self.seed, self.n_rows = seed, 0
+        self._alone: list[Floats] = []  # the summands of every row, as long as there are few
+        self._sums: Floats | None = None  # those of every group
+
+    @abstractmethod
+    def metrics(self, sums: Floats, whole: Floats) -> dict[str, Floats]:
+        """Return the metrics of sums over rows, of shape (..., n_columns); `whole` is of all rows."""
+
+    def _columns(self) -> Floats:
+        """Return all sums of every group, shape (n_groups, n_columns)."""
+        return np.concatenate(self._alone) if self._sums is None else self._sums
+
+    def _add(self, values: Floats) -> None:
+        """Add rows of summands."""
+        self.n_rows += len(values)
+        self._alone.append(values)
+        if self.n_rows > GROUPS:
+            values, self._alone = np.concatenate(self._alone), []
+            if self._sums is None:
+                self._sums = np.zeros((GROUPS, values.shape[1]))
+            groups = self._groups(self.n_rows - len(values), len(values))
+            for column, each in zip(self._sums.T, values.T, strict=True):
+                column += np.bincount(groups, each, GROUPS)
+
+    def _groups(self, first: int, n: int) -> NDArray[np.int64]:
+        """Return the groups of n rows, where there are more rows than groups."""
+        return (self._uniform(n, _ROWS, first=first) * GROUPS).astype(np.int64)
+
+    def _uniform(self, n: int, what: int, *, first: int = 0, step: int = 0) -> Floats:
+        return randomness.uniform(
+            self.seed, n, purpose=randomness.EVALUATION, layer=what, first=first, step=step
+        )
+
+    def result(self, replicates: int = 1000, level: float = 0.95) -> Evaluation:
+        """Return the metrics with their intervals.
+
+        Parameters
+        ----------
+        replicates : int
+            Samples of the bootstrap (Efron 1979); 0 for no intervals.
+        level : float
+            In (0, 1): the share of the replicates inside an interval.
+
+        Raises
+        ------
+        ValueError
+            If there are no rows.
+        """
+        if not self.n_rows:
+            raise ValueError("there are no rows to evaluate")
+        sums = self._columns()
+        whole = sums.sum(axis=0)
+        found = {name: float(value) for name, value in self.metrics(whole, whole).items()}
+        intervals = self._intervals(sums, replicates, level) if replicates else {}
+        return Evaluation(self.n_rows, found, intervals, None, replicates, level)
+
+    def _intervals(self, sums: Floats, replicates: int, level: float) -> dict[str, tuple[float, float]]:
+        n, whole, parts = len(sums), sums.sum(axis=0), []
+        for first in range(0, replicates, _AT_ONCE):
+            some = min(_AT_ONCE, replicates - first)
+            drawn = self._uniform(some * n, _DRAWS, step=first // _AT_ONCE)
+            picks = (drawn * n).astype(np.int64).reshape(some, n)
+            weights = np.stack([np.bincount(each, minlength=n) for each in picks])
+            parts.append(self.metrics(weights @ sums, whole))
+        tails = [(1 - level) / 2, (1 + level) / 2]
+        intervals = {}
+        for name in parts[0]:
+            values = np.concatenate([np.atleast_1d(part[name]) for part in parts])
+            values = values[np.isfinite(values)]
+            if len(values):
+                low, high = np.quantile(values, tails)
+                intervals[name] = float(low), float(high)
+        return intervals
+
+
+class ClassTally(Tally):
+    """Accuracy, log loss, Brier score, area under the ROC curve, and the confusion matrix.
+
+    Parameters
+    ----------
+    n_classes : int
+        At least 2.
+    probabilities : bool
+        Whether the outputs are; otherwise there is no log loss and no Brier score.
+    seed : int
+    """
+
+    def __init__(self, n_classes: int, *, probabilities: bool = True, seed: int = 0) -> None:
+        super().__init__(seed)
+        self.n_classes, self.probabilities = n_classes, probabilities
+        self.confusion = np.zeros((n_classes + 1, n_classes), np.int64)
+        self._first = 1 if n_classes == 2 else 0  # of two classes, one column says everything
+        self._share = 1.0  # of the rows that are kept
+        self._kept: list[tuple[Array, NDArray[np.int64], NDArray[np.int64], Floats]] = []
+
+    def add(self, outputs: Array, codes: NDArray[np.int64]) -> None:
+        """Add rows.
+
+        Parameters
+        ----------
+        outputs : ndarray of shape (n_rows, n_classes)
+        codes : ndarray of shape (n_rows,)
+            Numbers of classes; others are labels that the model does not know, which count as wrong.
+            Log loss, Brier score and area under the curve are over the other rows.
+        """
+        n, k = len(codes), self.n_classes
+        known = (codes >= 0) & (codes < k)
+        predicted = outputs.argmax(axis=1)
+        np.add.at(self.confusion, (np.where(known, codes, k), predicted), 1)
+        summands = np.zeros((n, 5))
+        summands[:, 0] = 1.0
+        summands[:, 1] = predicted == codes
+        summands[:, 2] = known
+        if self.probabilities:
+            p, y = outputs[known].astype(np.float64), codes[known]
+            eps = np.finfo(outputs.dtype).eps
+            there = np.clip(p[np.arange(len(y)), y], eps, 1.0 - eps)
+            summands[known, 3] = -np.log(there)
+            p[np.arange(len(y)), y] -= 1.0
+            summands[known, 4] = (p**2).sum(axis=1) * (0.5 if k == 2 else 1.0)
+        first = self.n_rows
+        self._add(summands)
+        rows, keys = np.arange(first, first + n), self._uniform(n, _KEYS, first=first)
+        chosen = known & (keys < self._share)
+        self._kept.append((outputs[chosen, self._first :], codes[chosen], rows[chosen], keys[chosen]))
+        while sum(part[0].size for part in self._kept) > KEPT:
+            self._share /= 2.0  # which rows are left does not depend on the blocks they came in
+            small = [(part, part[3] < self._share) for part in self._kept]
+            self._kept = [(p[0][m], p[1][m], p[2][m], p[3][m]) for p, m in small]
+
+    def _columns(self) -> Floats:
+        sums = super()._columns()
+        scores, codes, rows = (np.concatenate([part[i] for part in self._kept]) for i in range(3))
+        groups = rows if self._sums is None else self._groups(0, self.n_rows)[rows]
+        areas = [_placements(scores[:, j], codes == self._first + j) for j in range(scores.shape[1])]
+        more = [np.bincount(groups, each, len(sums)) for four in areas for each in four]
+        return np.column_stack([sums, *more])
+
+    def metrics(self, sums: Floats, whole: Floats) -> dict[str, Floats]:
+        """Return the metrics of sums over rows, of shape (..., n_columns); `whole` is of all rows."""
+        rows, right, known, log_loss, brier = np.moveaxis(sums[..., :5], -1, 0)
+        found = {"accuracy": right / rows}
+        with np.errstate(invalid="ignore", divide="ignore"):
+            if self.probabilities:
+                found |= {"log_loss": log_loss / known, "brier": brier / known}
+            # The placements of the positives, and those of the negatives, have the area as their mean;
+            # it moves with both (DeLong et al. 1988), so that a replicate's is their sum less itself.
+            area = _means_of_placements(sums).sum(axis=-1) - _means_of_placements(whole)[..., 0]
+        there = np.isfinite(area)
+        with np.errstate(invalid="ignore"):
+            found["auc"] = np.where(there, area, 0.0).sum(axis=-1) / there.sum(axis=-1)
+        return found
+
+    def result(self, replicates: int = 1000, level: float = 0.95) -> Evaluation:
+        """As in `Tally.result`, with the confusion matrix."""
+        found = super().result(replicates, level)
+        kept = sum(len(part[1]) for part in self._kept)
+        return Evaluation(**vars(found) | {"confusion": self.confusion, "rows_for_auc": kept})
+
+
+def _means_of_placements(sums: Floats) -> Floats:
+    """Return the mean placements of positives and negatives of every class, shape (..., n, 2)."""
+    of_classes = sums[..., 5:].reshape(*sums.shape[:-1], -1, 2, 2)
+    return of_classes[..., 0] / of_classes[..., 1]
+
+
+def _placements(score: Array, positive: NDArray[np.bool_]) -> list[Floats]:
+    """Return four summands of every row: its placement and a 1, if positive and if negative.
+
+    The placement of a positive row is the share of the negative ones below it, that of a negative row
+    the share of the positive ones above it; those of equal score count half.
+    """
+    from scipy.stats import rankdata
+
+    n_positive, n = int(positive.sum()), len(positive)
+    ranks = rankdata(score)
+    ranks[positive] -= rankdata(score[positive])
+    ranks[~positive] -= rankdata(score[~positive])
+    yes, no = positive.astype(np.float64), (~positive).astype(np.float64)
+    above = yes * ranks / max(n - n_positive, 1)
+    below = no * (1.0 - ranks / max(n_positive, 1))
+    return [above, yes, below, no]
+
+
+class QuantityTally(Tally):
+    """Root mean squared error, mean absolute error and R2, of one or several outputs."""
+
+    _shift: Floats | None = None
+
+    def add(self, outputs: Array, targets: Array) -> None:
+        """Add rows, both of shape (n_rows, n_outputs)."""
+        wide = targets.astype(np.float64)
+        if self._shift is None:  # keeps the squares of targets far from 0 from cancelling
+            self._shift = wide.mean(axis=0)
+        error = outputs.astype(np.float64) - wide
+        wide -= self._shift
+        parts = np.stack([np.ones_like(wide), np.abs(error), error**2, wide, wide**2], axis=2)
+        self._add(parts.reshape(len(wide), -1))
+
+    def metrics(self, sums: Floats, whole: Floats) -> dict[str, Floats]:
+        """Return the metrics of sums over rows, of shape (..., n_columns); `whole` is of all rows."""
+        rows, off, squared, y, squares = np.moveaxis(sums.reshape(*sums.shape[:-1], -1, 5), -1, 0)
+        spread = squares - y**2 / rows
+        varies = spread > 1e-12 * np.maximum(squares, 1e-300)
+        share = squared / np.where(varies, spread, 1.0)
+        constant = np.where(squared > 0, 0.0, 1.0)  # as in scikit-learn
+        return {
+            "mae": (off / rows).mean(axis=-1),
+            "rmse": np.sqrt((squared / rows).mean(axis=-1)),
+            "r2": np.where(varies, 1.0 - share, constant).mean(axis=-1),
+        }
