@@ -36,6 +36,7 @@ wheel: $(READY)  ## build the wheel, and test it where there is no source
 	cd build && wheel/bin/python -c "import clearprop, pathlib; assert 'wheel' in clearprop.__file__, clearprop.__file__"
 	cd build && wheel/bin/clearprop train iris --epochs 5 --output iris.safetensors
 	cd build && wheel/bin/clearprop evaluate iris.safetensors iris --json
+	cd build && wheel/bin/clearprop explain iris.safetensors iris --row 0 --format html --output iris.html
 
 check: lint test wheel
 

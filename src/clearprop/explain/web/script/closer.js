@@ -126,7 +126,7 @@ function curvePart(layer, to) {
     drawn("text", { x: 312, y: y(0) - 4, class: "end" }, "z"),
   );
   const at = (quantity) => numberOf(`${quantity}/${layer}/0,${to}`);
-  const twin = table(`${name} at this neuron`, ["", "value"], [["z", at("z")], [`${name}(z)`, at("a")], ["slope", at("slope")]]);
+  const twin = table(`${name} at this neuron`, ["what", "value"], [["z", at("z")], [`${name}(z)`, at("a")], ["slope", at("slope")]]);
   const sentence = `${upper(name)}: the dot is where this neuron stands, the line its slope there, the thin curve the slope everywhere.`;
   return element("figure", { class: "part figure" }, picture, element("figcaption", { class: "quiet" }, sentence), twinOf(twin));
 }

@@ -13,19 +13,37 @@ function binding(node) {
 
 const nodeAt = (i) => data.nodes[i];
 
-function isNumeric(node) {
+// The nodes directly below, in the order in which they are printed; a function's name is none of them.
+export function childrenOf(node) {
   switch (node[0]) {
+    case "=":
     case "+":
     case "*":
-      return node[1].every((each) => isNumeric(nodeAt(each)));
+      return node[1];
+    case "h":
+    case "v":
     case "/":
-      return isNumeric(nodeAt(node[1])) && isNumeric(nodeAt(node[2]));
+      return [node[1], node[2]];
+    case "f":
+    case "S":
+      return [node[2]];
+    case "t":
     case "-":
     case "^":
-      return isNumeric(nodeAt(node[1]));
+      return [node[1]];
     default:
-      return "nib".includes(node[0]);
+      return [];
   }
+}
+
+export function contains(i, kinds) {
+  const node = nodeAt(i);
+  return kinds.includes(node[0]) || childrenOf(node).some((each) => contains(each, kinds));
+}
+
+// Numbers need a sign of multiplication between them.
+function areNumbers(left, right) {
+  return !contains(left, "sp") && !contains(right, "sp");
 }
 
 function isSigned(node) {
@@ -75,7 +93,7 @@ function number([, ref, text, factor]) {
 }
 
 function sum([, terms, elided = 0]) {
-  let made = mathml(terms[0]);
+  let made = mathml(terms[0], terms.length === 1 ? 2 : 1);
   for (const term of terms.slice(1)) {
     const node = nodeAt(term);
     if (isBareMinus(node)) made += `<mo>−</mo>${mathml(node[1], 4)}`;
@@ -88,8 +106,7 @@ function sum([, terms, elided = 0]) {
 function product([, factors]) {
   let made = mathml(factors[0], 5);
   for (let i = 1; i < factors.length; i += 1) {
-    const both = isNumeric(nodeAt(factors[i - 1])) && isNumeric(nodeAt(factors[i]));
-    made += (both ? "<mo>×</mo>" : TIMES) + mathml(factors[i], 5);
+    made += (areNumbers(factors[i - 1], factors[i]) ? "<mo>×</mo>" : TIMES) + mathml(factors[i], 5);
   }
   return `<mrow>${made}</mrow>`;
 }
@@ -215,7 +232,7 @@ function latexNumber([, , text]) {
 }
 
 function latexSum([, terms, elided = 0]) {
-  let made = latex(terms[0]);
+  let made = latex(terms[0], terms.length === 1 ? 2 : 1);
   for (const term of terms.slice(1)) {
     const node = nodeAt(term);
     if (isBareMinus(node)) made += ` - ${latex(node[1], 4)}`;
@@ -227,8 +244,7 @@ function latexSum([, terms, elided = 0]) {
 function latexProduct([, factors]) {
   let made = latex(factors[0], 5);
   for (let i = 1; i < factors.length; i += 1) {
-    const both = isNumeric(nodeAt(factors[i - 1])) && isNumeric(nodeAt(factors[i]));
-    made += (both ? " \\times " : "\\, ") + latex(factors[i], 5);
+    made += (areNumbers(factors[i - 1], factors[i]) ? " \\times " : "\\, ") + latex(factors[i], 5);
   }
   return made;
 }

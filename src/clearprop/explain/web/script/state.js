@@ -14,7 +14,7 @@ export function change(next, keepHash = false) {
   const before = { ...state };
   Object.assign(state, next);
   if (next.selected !== undefined && next.selected !== before.selected) state.path = -1;
-  if (next.notation !== undefined && next.notation !== before.notation) state.step = sameStep(before);
+  if (state.notation !== before.notation && next.step === undefined) state.step = sameStep(before);
   state.step = Math.max(0, Math.min(state.step, told().steps.length - 1));
   const changed = new Set(Object.keys(state).filter((key) => state[key] !== before[key]));
   if (!keepHash) writeHash();
@@ -51,7 +51,7 @@ function selectedFrom(text) {
   const [kind, layer, ...units] = text.split(":");
   const at = [Number(layer), ...units.map((i) => Number(i) - 1)];
   if (!(kind === "w" || kind === "z") || at.length !== (kind === "w" ? 3 : 2)) return null;
-  return isDrawn(at) ? at.join(",") : null;
+  return at[0] >= 1 && isDrawn(at) ? at.join(",") : null;
 }
 
 export function isDrawn([layer, to, from]) {

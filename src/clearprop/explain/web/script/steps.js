@@ -1,7 +1,7 @@
 // The stepper, and the step that is shown: what it means, its formulas, and blanks to fill in (E7).
 
 import { element, formulaLine, markScrolling, math, say } from "./elements.js";
-import { mathml, result } from "./formula.js";
+import { contains, mathml, result } from "./formula.js";
 import { text, typed, value } from "./numbers.js";
 import { FORMS, LINES, change, currentStep, data, state, told } from "./state.js";
 
@@ -58,36 +58,7 @@ function side(kind) {
 // The lines of a step in one form; "numbers" has the layer's formula in symbols as well.
 export function linesOf(step, form) {
   if (form !== "numbers") return step.lines.filter(([each]) => LINES[each] === form);
-  return step.lines.filter(([each, , i]) => LINES[each] === "numbers" || (LINES[each] === "matrix" && !hasMatrix(i)));
-}
-
-function hasMatrix(i) {
-  const node = data.nodes[i];
-  if (node[0] === "m") return true;
-  return node[0] === "s" ? false : childrenOf(node).some(hasMatrix);
-}
-
-function childrenOf(node) {
-  switch (node[0]) {
-    case "=":
-    case "+":
-    case "*":
-      return node[1];
-    case "h":
-    case "v":
-    case "/":
-      return [node[1], node[2]];
-    case "f":
-      return [node[2]];
-    case "t":
-    case "-":
-    case "^":
-      return [node[1]];
-    case "S":
-      return [node[2]];
-    default:
-      return [];
-  }
+  return step.lines.filter(([each, , i]) => LINES[each] === "numbers" || (LINES[each] === "matrix" && !contains(i, "m")));
 }
 
 export function showStep(isNew) {
