@@ -19,13 +19,15 @@ FLAGS = [
 
 
 def chromium():
-    """Return the path of Chromium, or skip the test; in CI, fail it."""
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if path := shutil.which(name):
-            return path
-    if os.environ.get("CI"):
-        pytest.fail("no chromium on PATH, and CI is set: the pages would not be tested")
-    pytest.skip("no chromium on PATH: the pages are not tested in a browser")
+    """Return the path of Chromium, or None."""
+    found = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
+    return next((path for path in found if path), None)
+
+
+def require():
+    """Skip a module where there is no Chromium, and say so; in CI, let its tests fail."""
+    if chromium() is None and not os.environ.get("CI"):
+        pytest.skip("no chromium on PATH: pages are not tested in a browser", allow_module_level=True)
 
 
 class Pages:

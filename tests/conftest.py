@@ -33,6 +33,7 @@ def _browser():
     import browser
 
     path = browser.chromium()
+    assert path, "no chromium on PATH, and CI is set: the pages would not be tested"
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=path, args=browser.FLAGS)
         yield started

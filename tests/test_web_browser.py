@@ -11,7 +11,10 @@ import re
 import numpy as np
 import pytest
 
+import browser
 import clearprop as cp
+
+browser.require()
 from explained import PRESETS, mazur, problem, within
 from test_web import as_written, element_of
 
