@@ -5,7 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
-from sklearn import datasets
+from sklearn import datasets, model_selection
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import clearprop as cp
@@ -149,9 +149,9 @@ def test_text_and_missing_values_in_a_table_are_taken(library):
     ).fit(table, y)
     assert model.score(table, y) > 0.85
     assert model.n_features_in_ == 3
-    assert (
-        model.network_.sizes[0] == 3 + 2 + 1
-    )  # colours, age and where it is missing, one for two sizes
+    # Colours and where there is none, age and where it is missing, one for two sizes.
+    assert model.network_.sizes[0] == 3 + 1 + 2 + 1
+    assert [each.kind for each in model.columns_] == ["categorical", "numeric", "categorical"]
     part, _ = mixed(library, slice(0, 5))
     np.testing.assert_allclose(model.predict_proba(part), model.predict_proba(table)[:5], rtol=1e-4)
     again = pickle.loads(pickle.dumps(model))
@@ -168,6 +168,48 @@ def test_a_table_model_is_saved_with_its_categories(tmp_path):
     np.testing.assert_array_equal(again.predict_proba(table), model.predict_proba(table))
     assert again.network_.architecture.input_scale
     assert again.network_.architecture.ntk
+
+
+def test_columns_that_tell_nothing_are_left_out_and_kinds_can_be_given(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    table, y = mixed("pandas")
+    table = table.assign(customer_id=range(len(table)), always="x", store=np.arange(len(table)) % 5)
+    options = {"preset": "realmlp-s", "hidden_layer_sizes": 8, "max_iter": 2, "random_state": 0}
+    model = cp.MLPClassifier(**options, columns={"store": "categorical", "size": "dropped"}).fit(
+        table, y
+    )
+    kinds = {each.name: each.kind for each in model.columns_}
+    assert kinds == {
+        "colour": "categorical", "age": "numeric", "size": "dropped", "customer_id": "identifier",
+        "always": "constant", "store": "categorical",
+    }  # fmt: skip
+    model.save(tmp_path / "m.safetensors")
+    again = cp.MLPClassifier.load(tmp_path / "m.safetensors")
+    assert again.columns_ == model.columns_
+    fitted = cp.MLPClassifier(**options, columns=model.columns_).fit(table, y)
+    np.testing.assert_array_equal(fitted.predict_proba(table), model.predict_proba(table))
+    with pytest.raises(ValueError, match="columns needs preset='realmlp-s', got preset='sklearn'"):
+        cp.MLPClassifier(columns={}).fit(X, Y)
+    wrong = pandas.DataFrame(table, dtype=object)
+    wrong.loc[3, "age"] = "old"
+    with pytest.raises(ValueError, match="must hold numbers, got 'old': row 3, column 'age'|one type"):
+        model.predict(wrong)
+
+
+def test_the_encoder_sees_only_the_rows_that_are_trained_on():
+    pandas = pytest.importorskip("pandas")
+    n = 200
+    rng = np.random.default_rng(1)
+    table = pandas.DataFrame({"a": rng.normal(size=n), "c": rng.choice(["u", "v", "w"], n)})
+    y = rng.integers(0, 2, n)
+    model = cp.MLPClassifier(preset="realmlp-s", hidden_layer_sizes=4, max_iter=1, random_state=0)
+    rows, held = model_selection.train_test_split(
+        np.arange(n), test_size=0.2, random_state=np.random.RandomState(0)
+    )
+    table.loc[held, "c"] = "only held out"
+    table.loc[held[:3], "a"] = np.nan
+    model.fit(table, y)
+    assert model.table_encoder_.feature_names == ("a", "c = u", "c = v", "c = w")
 
 
 def test_missing_values_in_an_array_are_refused():

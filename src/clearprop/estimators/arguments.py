@@ -62,6 +62,7 @@ class Arguments(BaseEstimator):
         "dropout": [Interval(Real, 0, 1, closed="left"), list, tuple],
         "clip_norm": [None, Interval(Real, 0, None, closed="neither")],
         "scoring": [None, str, callable],
+        "columns": [None, dict, list, tuple],
         "callbacks": [list, tuple],
         "time_limit": [None, Interval(Real, 0, None, closed="neither")],
         "dtype": [StrOptions({"auto", "float32", "float64"})],
@@ -149,6 +150,8 @@ class Arguments(BaseEstimator):
                 f"learning_rate cannot be a schedule where solver is an optimizer with a learning rate "
                 f"of its own, got {options.learning_rate!r} and {options.solver!r}"
             )
+        if options.columns is not None and options.preset != "realmlp-s":
+            raise ValueError(f"columns needs preset='realmlp-s', got preset={options.preset!r}")
         if options.lbfgs:
             for name in ("dropout", "clip_norm"):
                 if np.any(getattr(options, name)):

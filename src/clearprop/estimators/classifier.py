@@ -85,6 +85,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Longest gradient of a step.
     scoring : str or callable, optional
         Any scikit-learn scorer; what early stopping watches. None is the accuracy.
+    columns : dict of str, or sequence of ColumnDecision, optional
+        With preset="realmlp-s" and a data frame: the kinds of columns ("numeric", "boolean",
+        "categorical", "datetime" or "dropped") that their values do not tell; or all decisions, as
+        ``columns_`` has them.
     callbacks : list of callable
         Each is called with the `Training` after every epoch; one that returns True ends it.
         scikit-learn's own go to ``set_callbacks``.
@@ -100,6 +104,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     classes_ : ndarray, or list of ndarray with several columns of labels
     network_ : Network
         What was trained; it sees X after `preprocessing`.
+    columns_ : tuple of ColumnDecision, or None
+        What became of each column of a data frame, and why.
+    table_encoder_ : TableEncoder or None
+        What makes numbers of it.
     history_ : History
         Costs, scores, rates and seconds of every epoch.
     coefs_, intercepts_ : list of ndarray
@@ -168,6 +176,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         dropout: Any = 0.0,
         clip_norm: float | None = None,
         scoring: Any = None,
+        columns: Any = None,
         callbacks: Any = (),
         time_limit: float | None = None,
         dtype: str = "auto",

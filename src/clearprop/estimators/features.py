@@ -13,6 +13,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from clearprop.data.table import ColumnDecision, TableEncoder
 from clearprop.estimators import tables
 from clearprop.estimators.arguments import Arguments
 
@@ -23,16 +24,21 @@ class Features(Arguments):
     """Reads X, and checks it against the one that was fitted."""
 
     n_features_in_: int
+    columns: Any
+    table_encoder_: TableEncoder | None
 
     def _read_X(self, X: Any, *, reset: bool) -> Any:
-        """Return X as a dense array or a CSR matrix of floats, its column names checked."""
+        """Return X as a dense array or a CSR matrix of floats, its column names checked.
+
+        With `reset`, a table that numbers are to be learned of is `tables.TableRows`.
+        """
         X = _as_table(X)
         if not reset and _is_plain(X, self):
             return X
         if self.preset == "realmlp-s":
-            encoded = self._encode_table(X, reset=reset)
-            if encoded is not None:
-                return encoded
+            found = self._read_table(X, reset=reset)
+            if found is not None:
+                return found
         try:
             return validate_data(
                 self,
@@ -48,22 +54,31 @@ class Features(Arguments):
             moved = [name for name, there in zip(names, known, strict=True) if name != there]
             raise ValueError(f"{problem}Not in their place: {', '.join(moved)}\n") from None
 
-    def _encode_table(self, X: Any, *, reset: bool) -> Array | None:
-        """Return a data frame of text and missing values as numbers, or None where X is another."""
+    def _read_table(self, X: Any, *, reset: bool) -> tables.TableRows | Array | None:
+        """Return a table of text, dates or gaps: to be learned, or encoded; None where X is another."""
         names = tables.column_names(X)
         if reset:
-            self._table_encoder: tables.TableEncoder | None = None
-            if names is not None and tables.needs_encoding(X):
-                self._table_encoder = tables.TableEncoder.learn(X)
-        if self._table_encoder is None:
+            self.table_encoder_ = None
+            rows = None if names is None else tables.read(X, self.columns)
+            if rows is not None:
+                _check_feature_names(self, X, reset=True)
+                _check_n_features(self, X, reset=True)
+            return rows
+        if self.table_encoder_ is None:
             return None
         if names is None:
             raise ValueError(
-                "X must be a data frame, as in fit: it has columns of text or missing values"
+                "X must be a data frame, as in fit: it has columns that were encoded by their names"
             )
-        _check_feature_names(self, X, reset=reset)
-        _check_n_features(self, X, reset=reset)
-        return self._table_encoder(X)
+        _check_feature_names(self, X, reset=False)
+        _check_n_features(self, X, reset=False)
+        return tables.encode(X, self.table_encoder_)
+
+    @property
+    def columns_(self) -> tuple[ColumnDecision, ...] | None:
+        """What became of every column of X; None where X was plain numbers."""
+        encoder = getattr(self, "table_encoder_", None)
+        return None if encoder is None else encoder.decisions
 
 
 def _as_table(X: Any) -> Any:
@@ -85,6 +100,6 @@ def _is_plain(X: Any, estimator: Features) -> bool:
         and X.shape[0] > 0
         and X.dtype in (np.float32, np.float64)
         and not hasattr(estimator, "feature_names_in_")
-        and getattr(estimator, "_table_encoder", None) is None
+        and getattr(estimator, "table_encoder_", None) is None
         and bool(np.isfinite(X).all())
     )

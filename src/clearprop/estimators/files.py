@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,10 @@ from clearprop import checkpoint, costs, optimizers, schedules
 from clearprop.activations import Activation
 from clearprop.checkpoint import CheckpointError
 from clearprop.costs import Cost
+from clearprop.data.table import TableEncoder
 from clearprop.estimators import presets
 from clearprop.estimators.grouped import grouped_cross_entropy
 from clearprop.estimators.inputs import Preprocessing
-from clearprop.estimators.tables import TableEncoder
 from clearprop.estimators.training import Progress
 from clearprop.initializers import INITIALIZERS, Initializer
 from clearprop.network import load as load_network
@@ -42,13 +42,20 @@ _ATTRIBUTES = [
 _LEFT_OUT = ("callbacks",)  # functions; a scorer of one's own is one too
 
 
-def save(estimator: BaseMLP, path: str | os.PathLike[str]) -> None:
-    """Write `estimator` to `path`, atomically."""
+def about(estimator: BaseMLP, more: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return what a network's file says of its estimator, and what else it is to say."""
+    return {"estimator": _describe(estimator), **(more or {})}
+
+
+def save(
+    estimator: BaseMLP, path: str | os.PathLike[str], more: Mapping[str, Any] | None = None
+) -> None:
+    """Write `estimator` to `path`, atomically, and beside it JSON on the data, say."""
     net = estimator.network_.copy()
     names = getattr(estimator, "feature_names_in_", None)
     if names is not None and len(names) == net.sizes[0]:
         net.feature_names = tuple(map(str, names))
-    net.about = {"estimator": _describe(estimator)}
+    net.about = about(estimator, more)
     tensors = checkpoint.network_tensors(net)
     going_on = estimator._going_on
     if going_on is not None:
@@ -69,8 +76,8 @@ def load(cls: type[Any], path: str | os.PathLike[str], custom: Iterable[Activati
     own = list(custom)
     where = Path(os.path.expanduser(os.fspath(path)))
     tensors, metadata = checkpoint.read_tensors(where)
-    about = metadata.get("about") or {}
-    data = about.get("estimator") if isinstance(about, dict) else None
+    said = metadata.get("about") or {}
+    data = said.get("estimator") if isinstance(said, dict) else None
     if not isinstance(data, dict):
         raise CheckpointError(f"{where} holds a network, not an estimator; read it with clearprop.load")
     if data.get("class") != cls.__name__:
@@ -90,10 +97,13 @@ def _describe(estimator: BaseMLP) -> dict[str, Any]:
     then, scale = estimator.preprocessing_, getattr(estimator, "target_scale_", None)
     going_on = estimator._going_on
     names = getattr(estimator, "feature_names_in_", None)
+    encoder = getattr(estimator, "table_encoder_", None)
     arguments = {
         name: _plain(value)
         for name, value in estimator.get_params(deep=False).items()
-        if name not in _LEFT_OUT and not (name in ("scoring", "random_state") and not _is_plain(value))
+        if name not in _LEFT_OUT
+        and not (name in ("scoring", "random_state") and not _is_plain(value))
+        and not (name == "columns" and isinstance(value, list | tuple))  # those of the table
     }
     classes: Any = getattr(estimator, "classes_", None)
     groups = list(getattr(estimator, "_groups", ()))
@@ -110,7 +120,7 @@ def _describe(estimator: BaseMLP) -> dict[str, Any]:
         "preprocessing": None
         if then is None
         else {"shift": then.shift.tolist(), "factor": then.factor.tolist(), "clip": then.clip},
-        "table": _describe_table(estimator),
+        "table": None if encoder is None else encoder.to_json(),
         "target": None
         if scale is None
         else {"shift": estimator.target_shift_.tolist(), "scale": scale.tolist()},
@@ -123,21 +133,6 @@ def _describe(estimator: BaseMLP) -> dict[str, Any]:
         "history": {name: _finite(values) for name, values in estimator.history_.columns.items()},
         "out_activation": estimator.out_activation_,
     }
-
-
-def _describe_table(estimator: BaseMLP) -> dict[str, Any] | None:
-    encoder = getattr(estimator, "_table_encoder", None)
-    return None if encoder is None else vars(encoder)
-
-
-def _table_encoder(data: dict[str, Any] | None) -> TableEncoder | None:
-    if data is None:
-        return None
-    return TableEncoder(
-        [None if each is None else float(each) for each in data["medians"]],
-        [bool(each) for each in data["flagged"]],
-        [tuple(map(str, each)) for each in data["categories"]],
-    )
 
 
 def _labels(classes: Any) -> dict[str, Any]:
@@ -233,7 +228,10 @@ def _restore(
         classes = [np.array(each["values"], dtype=each["dtype"]) for each in data["classes"]]
         made._groups = tuple(data["groups"])
         made.classes_ = classes if made._groups else classes[0]
-    made._table_encoder = _table_encoder(data.get("table"))
+    table = data.get("table")
+    made.table_encoder_ = None if table is None else TableEncoder.from_json(table)
+    if made.table_encoder_ is not None and "columns" not in data["arguments"]:
+        made.columns = made.table_encoder_.decisions
     then, target = data["preprocessing"], data["target"]
     made.preprocessing_ = then and Preprocessing(
         np.array(then["shift"], np.float64), np.array(then["factor"], np.float64), bool(then["clip"])

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from numbers import Integral
 from types import SimpleNamespace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +21,12 @@ from clearprop.architecture import Layer
 from clearprop.costs import Cost
 from clearprop.data import arrays
 from clearprop.engines import Data
-from clearprop.estimators import held_out, inputs, presets, recipe
+from clearprop.estimators import files, held_out, inputs, presets, recipe
 from clearprop.estimators.callback_bridge import Bridge
 from clearprop.estimators.inputs import PREPROCESSING
 from clearprop.estimators.prediction import Prediction
+from clearprop.estimators.session import Session
+from clearprop.estimators.tables import TableRows
 from clearprop.estimators.training import EstimatorTraining, Follower, Progress
 from clearprop.network import Network
 from clearprop.training import History
@@ -36,6 +38,8 @@ _OUR_NAMES = {"sigmoid": "logistic"}
 
 class Fitting(Prediction, ABC):
     """Everything of a fit but what y is."""
+
+    _session: ClassVar[Session] = Session()
 
     # What y is
 
@@ -89,17 +93,22 @@ class Fitting(Prediction, ABC):
         weight = None if sample_weight is None else _check_sample_weight(sample_weight, whole)
         weight = self._weigh_classes(y, weight, options)
         dtype = self._dtype_of(whole, options) if first else self.network_.dtype
+        start = None
         if first:
-            state, sizes = self._random_state(), [whole.shape[1], *options.sizes, targets.shape[1]]
-            start = recipe.scikit_parameters(options, sizes, state)
+            state = self._random_state()
+            if not isinstance(whole, TableRows):  # whose number of features is to be learned
+                start = self._first_parameters(options, whole, targets, state)
             seed = self._seed(state)
         else:
             seed = self.network_.training_seed
             state = np.random.RandomState((seed + self.network_.epochs_trained) % 2**32)
-            start = None
         rows, held_rows = None, None
         if options.early_stopping and not incremental and validation[0] is None:
             rows, held_rows = held_out.split(options, groups, n, self._stratify(targets), state)
+        if isinstance(whole, TableRows):
+            self.table_encoder_ = whole.learn(rows)
+            whole = self.table_encoder_.encode(whole.table)
+            start = self._first_parameters(options, whole, targets, state)
         train = whole if rows is None else _safe_indexing(whole, rows)
         train_targets = targets if rows is None else targets[rows]
         train_weight = weight if rows is None or weight is None else weight[rows]
@@ -150,6 +159,12 @@ class Fitting(Prediction, ABC):
         if isinstance(self.random_state, Integral):
             return randomness.check_seed(int(self.random_state), "random_state")
         return int(state.randint(2**31 - 1))
+
+    def _first_parameters(
+        self, options: SimpleNamespace, X: Any, targets: Array, state: np.random.RandomState
+    ) -> list[tuple[Array | None, Array | None]]:
+        sizes = [X.shape[1], *options.sizes, targets.shape[1]]
+        return recipe.scikit_parameters(options, sizes, state)
 
     def _start_from(self, start: list[tuple[Array | None, Array | None]]) -> None:
         views = zip(self.network_.weights, self.network_.biases, start, strict=True)
@@ -244,6 +259,9 @@ class Fitting(Prediction, ABC):
         epochs = 1 if incremental else int(options.max_iter)
         bridge = Bridge(self, X, y, epochs, follower)
         quirk = options.like_sklearn and not options.lbfgs
+        session = self._session
+        if session.checkpoint is not None:
+            net.about = files.about(self, session.about)
         training = EstimatorTraining(
             net,
             data,
@@ -252,6 +270,7 @@ class Fitting(Prediction, ABC):
             shuffle=bool(options.shuffle),
             over_batch_weight=quirk,
             going_on=self._going_on,
+            follower=follower,
             epochs=epochs,
             batch_size=recipe.batch_size(options, n),
             optimizer=options.optimizer,
@@ -265,12 +284,15 @@ class Fitting(Prediction, ABC):
             engine=recipe.engine(options, data),
             n_threads=None if options.n_threads is None else int(options.n_threads),
             progress=options.verbose == "bar",
+            **session.settings(),
             time_limit=None if options.time_limit is None else float(options.time_limit),
         )
         self._before_training(training)
+        if session.begin is not None:
+            session.begin(training)
         try:
             bridge.begin()
-            training.run(epochs)
+            training.run(epochs if session.checkpoint is None else None)
         finally:
             self._take(training, follower, n, incremental)
         bridge.close()
@@ -321,8 +343,8 @@ class Fitting(Prediction, ABC):
 
     def _take(self, training: EstimatorTraining, follower: Follower, n: int, incremental: bool) -> None:
         """Take over what a training has come to, also where it ended with an error."""
-        if follower.best_parameters is not None:
-            self.network_.parameters[:] = follower.best_parameters
+        if training.best_parameters is not None:
+            self.network_.parameters[:] = training.best_parameters
         self._going_on = training.progress
         self._no_improvement_count = follower.no_improvement
         done = len(follower.losses)

@@ -82,6 +82,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Longest gradient of a step.
     scoring : str or callable, optional
         Any scikit-learn scorer; what early stopping watches. None is R squared.
+    columns : dict of str, or sequence of ColumnDecision, optional
+        With preset="realmlp-s" and a data frame: the kinds of columns ("numeric", "boolean",
+        "categorical", "datetime" or "dropped") that their values do not tell; or all decisions, as
+        ``columns_`` has them.
     callbacks : list of callable
         Each is called with the `Training` after every epoch; one that returns True ends it.
         scikit-learn's own go to ``set_callbacks``.
@@ -96,6 +100,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     ----------
     network_ : Network
         What was trained; it sees X after `preprocessing`.
+    columns_ : tuple of ColumnDecision, or None
+        What became of each column of a data frame, and why.
+    table_encoder_ : TableEncoder or None
+        What makes numbers of it.
     history_ : History
         Costs, scores, rates and seconds of every epoch.
     coefs_, intercepts_ : list of ndarray
@@ -162,6 +170,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         dropout: Any = 0.0,
         clip_norm: float | None = None,
         scoring: Any = None,
+        columns: Any = None,
         callbacks: Any = (),
         time_limit: float | None = None,
         dtype: str = "auto",

@@ -1,12 +1,15 @@
-"""Data frames with text and missing values as numbers: one-hot, medians and flags."""
+"""X as a table: its columns by name, what is decided about them, and what is learned of them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from clearprop.data.table import ColumnDecision, TableEncoder, TableSource, decide, open_table
+from clearprop.data.table.values import NUMBER
 
 Array = NDArray[Any]
 
@@ -19,99 +22,68 @@ def column_names(X: Any) -> list[str] | None:
     return None if names is None or not hasattr(X, "__getitem__") else [str(name) for name in names]
 
 
-def _columns(X: Any) -> list[Array]:
-    """Return every column as float64 with NaN where it is missing, or as objects with None."""
-    names = getattr(X, "column_names", None)
-    return [_column(X[name]) for name in (X.columns if names is None else names)]
-
-
-def _column(column: Any) -> Array:
-    values = column.to_pylist() if hasattr(column, "to_pylist") else list(column)
-    plain = [None if _is_missing(value) else value for value in values]
-    if all(value is None or isinstance(value, int | float | np.number | np.bool_) for value in plain):
-        return np.array([np.nan if value is None else float(value) for value in plain])
-    texts = np.empty(len(plain), object)
-    texts[:] = [None if value is None else str(value) for value in plain]
-    return texts
-
-
-def _is_missing(value: Any) -> bool:
-    return value is None or value != value or str(value) in ("<NA>", "NaT")
-
-
-def needs_encoding(X: Any) -> bool:
-    """Return whether a column of the table is text, or has missing values."""
-    return any(each.dtype == object or np.isnan(each).any() for each in _columns(X))
-
-
-@dataclass(frozen=True, eq=False)
-class TableEncoder:
-    """Numbers for every column of a table, learned from one.
-
-    A column of numbers keeps them, the median where one is missing; with a column of 0 and 1 beside it
-    that says where, if it had missing values. One of text becomes a column of 0 and 1 for each of its
-    categories; of two categories, one column of -1 and 1. What is missing or new is 0 in all of them.
+class TableRows:
+    """The rows of a table whose columns are decided, before its numbers are learned.
 
     Parameters
     ----------
-    medians : list of float or None
-        None for a column of text.
-    flagged : list of bool
-    categories : list of tuple of str
+    source : TableSource
+    decisions : sequence of ColumnDecision
     """
 
-    medians: list[float | None]
-    flagged: list[bool]
-    categories: list[tuple[str, ...]]
+    dtype = np.dtype(np.float64)
 
-    @classmethod
-    def learn(cls, X: Any) -> TableEncoder:
-        """Return the encoder that belongs to a table."""
-        medians: list[float | None] = []
-        flagged, categories = [], []
-        for column in _columns(X):
-            if column.dtype == object:
-                medians.append(None)
-                flagged.append(False)
-                categories.append(tuple(sorted({text for text in column if text is not None})))
-            else:
-                there = column[~np.isnan(column)]
-                medians.append(float(np.median(there)) if there.size else 0.0)
-                flagged.append(bool(there.size < column.size))
-                categories.append(())
-        return cls(medians, flagged, categories)
+    def __init__(self, source: TableSource, decisions: Sequence[ColumnDecision]) -> None:
+        self.decisions = tuple(decisions)
+        self.table = source.table([each.name for each in self.decisions if each.used])
+        self.shape = (int(self.table.num_rows), len(self.decisions))
 
-    def __call__(self, X: Any) -> Array:
-        """Return a table's numbers, shape (n_rows, n_columns), float64.
+    def __len__(self) -> int:
+        return self.shape[0]
 
-        Raises
-        ------
-        ValueError
-            If a column that held numbers holds text, or an infinity.
-        """
-        parts: list[Array] = []
+    def learn(self, rows: Array | None) -> TableEncoder:
+        """Return the encoder of some rows: those that are trained on."""
+        part = self.table if rows is None else self.table.take(rows)
+        return TableEncoder.learn([part], self.decisions)
+
+
+def read(X: Any, columns: Any) -> TableRows | None:
+    """Return a table with what is decided about its columns; None where it is plain numbers.
+
+    Parameters
+    ----------
+    X : table
+    columns : dict of str, sequence of ColumnDecision, or None
+        The kinds of some columns, or all decisions.
+    """
+    if columns is not None and not isinstance(columns, Mapping):
         names = column_names(X) or []
-        described = zip(_columns(X), names, self.medians, self.flagged, self.categories, strict=True)
-        for column, name, median, flag, known in described:
-            if median is None:
-                parts.append(_one_hot(column, known))
-                continue
-            if column.dtype == object:
-                raise ValueError(f"column {name} of X must hold numbers, as in fit, got text")
-            if np.isinf(column).any():
-                raise ValueError(f"column {name} of X must be finite, got infinity")
-            missing = np.isnan(column)
-            parts.append(np.where(missing, median, column)[:, None])
-            if flag:
-                parts.append(missing[:, None].astype(np.float64))
-        return np.concatenate(parts, axis=1)
+        decisions = [each for each in columns if each.name in names]
+        return TableRows(open_table(X, types=types_of(decisions)), decisions)
+    source = open_table(X)
+    decisions = list(decide(source, kinds=columns))
+    if not columns and all(_is_plain(source, each) for each in decisions):
+        return None
+    return TableRows(source, decisions)
 
 
-def _one_hot(column: Array, known: tuple[str, ...]) -> Array:
-    texts = [
-        None if value is None or value != value else str(value)
-        for value in (column.tolist() if column.dtype == object else column)
-    ]
-    table = np.array([[float(text == each) for each in known] for text in texts])
-    table = table.reshape(len(texts), len(known))
-    return table[:, 1:] - table[:, :1] if len(known) == 2 else table
+def _is_plain(source: TableSource, decision: ColumnDecision) -> bool:
+    found = source.profile[decision.name]
+    return decision.kind == "numeric" and found.stored == NUMBER and not found.n_missing
+
+
+def types_of(decisions: Sequence[ColumnDecision]) -> dict[str, str]:
+    """Return how each column is read, for `open_table`."""
+    return {each.name: each.type for each in decisions}
+
+
+def encode(X: Any, encoder: TableEncoder) -> Array:
+    """Return the numbers of another table, read as the one that was learned from.
+
+    Raises
+    ------
+    ValueError
+        If a value is not what its column held; the sentence has row, column and value.
+    """
+    source = open_table(X, types=types_of(encoder.decisions))
+    return encoder.encode(source.table(encoder.columns))

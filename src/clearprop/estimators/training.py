@@ -19,6 +19,9 @@ from clearprop.training.supply import InMemory, Supply
 if TYPE_CHECKING:
     from clearprop.network import Network
 
+_KEPT = (
+    "best_loss", "best_score", "no_improvement", "samples_seen", "iteration", "losses", "scores"
+)  # fmt: skip
 SMALLEST_RATE = 1e-6  # below which learning_rate="adaptive" ends the training, as in scikit-learn
 
 
@@ -48,6 +51,8 @@ class EstimatorTraining(Training):
         scikit-learn's convention of what a step divides by; see `Plan`.
     progress : Progress, optional
         What to go on from.
+    follower : Follower
+        What a checkpoint keeps besides.
     """
 
     def __init__(
@@ -60,11 +65,12 @@ class EstimatorTraining(Training):
         shuffle: bool,
         over_batch_weight: bool,
         going_on: Progress | None,
+        follower: Follower,
         **settings: Any,
     ) -> None:
         self._prepared, self._labelled = data, labelled
         self._shuffle, self._over_batch_weight = shuffle, over_batch_weight
-        self.rate_factor = 1.0
+        self.rate_factor, self.follower = 1.0, follower
         super().__init__(net, None, None, validation_data=validation, **settings)
         if going_on and going_on.optimizer == type(self.settings.optimizer).__name__:
             self.state.moments[:] = going_on.moments
@@ -81,6 +87,7 @@ class EstimatorTraining(Training):
 
     def _prepare(self, X: Any, Y: Any, sample_weight: Any) -> Supply:
         data = self._prepared
+        self.given_targets = data.Y
         if self.settings.label_smoothing:
             data = data._replace(Y=self._smoothed(data.Y))
         architecture = self.net.architecture
@@ -100,6 +107,15 @@ class EstimatorTraining(Training):
 
     def _rates(self, n_steps: int) -> NDArray[np.float64]:
         return super()._rates(n_steps) * self.rate_factor
+
+    def kept_in_checkpoint(self) -> dict[str, Any]:
+        """Return what scikit-learn's rules go on from, besides the state."""
+        return {"rate_factor": self.rate_factor, "follower": self.follower.kept()}
+
+    def take_from_checkpoint(self, kept: dict[str, Any]) -> None:
+        """Go on from what `kept_in_checkpoint` returned."""
+        self.rate_factor = float(kept["rate_factor"])
+        self.follower.take(kept["follower"])
 
     def loss(self, row: dict[str, float]) -> float:
         """Return an epoch's cost with the penalties, whatever the engine has put into it."""
@@ -122,8 +138,8 @@ class Follower:
     best_loss, best_score : float
         So far, in the trainings that this one goes on from.
     watches_score : bool
-        Whether the validation score decides; the best epoch's parameters are kept then, in
-        `best_parameters`.
+        Whether the validation score decides; the best epoch's parameters are kept then, in the
+        training's `best_parameters`.
     score : callable, optional
         Returns the validation score of the network as it is; without it, it is the history's.
     latest_of_equals : bool
@@ -166,8 +182,18 @@ class Follower:
         self.iteration, self.loss_offset, self.report = first_iteration, loss_offset, report
         self.losses: list[float] = []
         self.scores: list[float] = []
-        self.best_parameters: NDArray[Any] | None = None
         self.stopped = False
+
+    def kept(self) -> dict[str, Any]:
+        """Return, as JSON, all that depends on the epochs so far."""
+        kept = {name: getattr(self, name) for name in _KEPT}
+        return {name: value if _finite(value) else None for name, value in kept.items()}
+
+    def take(self, kept: dict[str, Any]) -> None:
+        """Go on from what `kept` returned."""
+        for name in _KEPT:
+            if kept[name] is not None:  # else it is as it was at first
+                setattr(self, name, kept[name])
 
     def __call__(self, training: EstimatorTraining) -> bool:
         """Take note of the epoch that has just ended; return whether the training is to end."""
@@ -201,7 +227,7 @@ class Follower:
         self.no_improvement = 0 if improved else self.no_improvement + 1
         if score > self.best_score or (self.latest_of_equals and score == self.best_score):
             self.best_score = score
-            self.best_parameters = training.state.parameters.copy()
+            training.best_parameters = training.state.parameters.copy()
 
     def _is_over(self, training: EstimatorTraining) -> bool:
         if self.no_improvement <= self.patience:
@@ -223,3 +249,7 @@ class Follower:
     def _say(self, line: str) -> None:
         if self.report is not None:
             self.report(line)
+
+
+def _finite(value: Any) -> bool:
+    return isinstance(value, list) or math.isfinite(value)

@@ -216,6 +216,13 @@ class Training:
                     f"{column!r}; validation columns need validation_data, metrics need metrics"
                 )
 
+    def kept_in_checkpoint(self) -> dict[str, Any]:
+        """Return, as JSON, what a kind of training goes on from besides the state."""
+        return {}
+
+    def take_from_checkpoint(self, kept: dict[str, Any]) -> None:
+        """Go on from what `kept_in_checkpoint` returned."""
+
     # What goes on
 
     @property

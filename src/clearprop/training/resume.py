@@ -178,6 +178,7 @@ class CheckpointFile:
             "early_stopping": training.stopper.to_dict() if training.stopper else None,
             "plateau": training.plateau.to_dict() if training.plateau else None,
             "plateau_factor": training.plateau_factor,
+            "kept": training.kept_in_checkpoint(),
             "versions": versions(training.engine.name),
         }
 
@@ -266,5 +267,6 @@ class CheckpointFile:
         if not is_number(factor) or not 0 < factor <= 1:
             raise CheckpointError(f"{self.path} has the plateau factor {factor!r}")
         training.plateau_factor = factor
+        training.take_from_checkpoint(saved.get("kept") or {})
         training.net.training_seed = randomness.check_seed(saved["seed"])
         training.plan = training._make_plan()
