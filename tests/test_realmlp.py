@@ -203,7 +203,7 @@ def test_the_encoder_sees_only_the_rows_that_are_trained_on():
     table = pandas.DataFrame({"a": rng.normal(size=n), "c": rng.choice(["u", "v", "w"], n)})
     y = rng.integers(0, 2, n)
     model = cp.MLPClassifier(preset="realmlp-s", hidden_layer_sizes=4, max_iter=1, random_state=0)
-    rows, held = model_selection.train_test_split(
+    _, held = model_selection.train_test_split(
         np.arange(n), test_size=0.2, random_state=np.random.RandomState(0)
     )
     table.loc[held, "c"] = "only held out"

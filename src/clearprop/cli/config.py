@@ -9,6 +9,8 @@ from typing import Any
 
 import typer
 
+_LISTS = ("columns", "drop", "categorical", "missing", "names")
+
 
 def read_config(context: typer.Context, path: Path | None) -> Path | None:
     """Make what the file says the defaults of the command that is being read.
@@ -55,7 +57,10 @@ def _value(key: str, value: Any, path: Path) -> Any:
         if not isinstance(value, bool):
             raise ValueError(f"{path}: {key} must be true or false, got {value!r}")
         return value
-    if isinstance(value, list) and all(type(each) is int for each in value):
+    if isinstance(value, list) and key.replace("_", "-") in _LISTS:
+        if all(isinstance(each, str) for each in value):
+            return value
+    elif isinstance(value, list) and all(type(each) is int for each in value):
         return ",".join(map(str, value))
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ValueError(f"{path}: {key} must be a number or text, got {value!r}")

@@ -6,8 +6,9 @@ from typing import Any
 
 import clearprop as cp
 from clearprop import checkpoint
-from clearprop.cli import model, terminal
+from clearprop.cli import model, report, terminal
 from clearprop.cli.apply import JsonOption, ModelArgument
+from clearprop.data.table import TableEncoder
 from clearprop.training.history import TIMES
 from clearprop.training.resume import history_columns
 
@@ -42,6 +43,9 @@ def _print(net: cp.Network, training: dict[str, Any] | None) -> None:
         facts += [("", ""), *_checkpoint_facts(training)]
     for name, text in facts:
         print(f"{name:<16}{terminal.plain(text)}".rstrip())
+    if model.is_of_table(net):
+        print()
+        report.show_columns(TableEncoder.from_json(net.about["estimator"]["table"]))
     if training is not None and len(tail := _tail(training["history"])):
         print(f"\n{tail}")
 
@@ -53,11 +57,14 @@ def _facts(net: cp.Network) -> list[tuple[str, str]]:
         facts.append(("target", str(about["target"])))
     if net.classes is not None:
         facts.append(("classes", f"{len(net.classes)}: {_some(net.classes)}"))
-    if net.feature_names is not None:
+    if model.is_of_table(net):
+        facts.append(("inputs", f"{net.sizes[0]}, made of the columns below"))
+    elif net.feature_names is not None:
         facts.append(("features", f"{len(net.feature_names)}: {_some(net.feature_names)}"))
     if about.get("image_shape"):
         facts.append(("images", " x ".join(map(str, about["image_shape"]))))
-    facts.append(("scaling", "none" if net.scaling is None else "kept in the model: give it raw data"))
+    raw = net.scaling is not None or model.is_of_table(net)
+    facts.append(("scaling", "kept in the model: give it raw data" if raw else "none"))
     if model.is_standardized(net):
         facts.append(
             (

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 import clearprop as cp
 from clearprop import checkpoint
+from clearprop.cli import errors
 from clearprop.data import BUILT_IN, Dataset, Schema
-from clearprop.data.dataset import Label
+from clearprop.data.dataset import Label, some
 from clearprop.data.files import local_path
 from clearprop.data.loading import TABLES
 
@@ -119,6 +120,43 @@ def load_model(path: str) -> cp.Network:
     return in_raw_units(cp.load(path))
 
 
+def is_of_table(net: cp.Network) -> bool:
+    """Return whether a network is that of a model which takes raw tables."""
+    from clearprop.estimators.table_reader import is_described
+
+    return is_described(net.about)
+
+
+def _table_dataset(net: cp.Network, source: str, target: str | None, need_target: bool) -> Dataset:
+    """Return a raw table as the inputs of a network that was trained on one."""
+    from clearprop.estimators.table_reader import TableReader
+
+    reader = TableReader.from_about(net.about, net.dtype)
+    table = reader.open(local_path(source))
+    say_unknown_columns(reader.unknown_columns(table), table.where)
+    X = np.concatenate([reader.inputs(batch) for batch in table.batches(reader.encoder.columns)])
+    Y, strangers, name = None, (), target or reader.target.name
+    if need_target or name in table.names:
+        Y, strangers = reader.labels(table, name)
+    classes = reader.target.classes
+    return Dataset(
+        name=table.name,
+        source=str(source),
+        task=reader.target.task,
+        X_train=X,
+        Y_train=Y,
+        classes=None if classes is None else (*classes, *strangers),
+        feature_names=net.feature_names,
+        target=name,
+    )
+
+
+def say_unknown_columns(names: list[str], where: str) -> None:
+    """Say which columns of a table are ignored, because the model was trained without them."""
+    if names:
+        errors.say(f"{where} has {some(names)}, which the model does not know: not used")
+
+
 def schema_of(net: cp.Network) -> Schema:
     """Return what a network expects of data; a network saved from Python need not say it."""
     classes, task = net.classes, net.about.get("task")
@@ -148,7 +186,7 @@ def load_data(
         As in `data.load`.
     """
     schema = schema_of(net)
-    dataset = _read(source, schema, target, need_target)
+    dataset = _read(net, source, schema, target, need_target)
     return dataset.conform(_named(net, schema, dataset))
 
 
@@ -160,7 +198,7 @@ def load_with_strangers(
     Labels that it does not know get the numbers from there on.
     """
     schema = schema_of(net)
-    dataset = _read(source, schema, target, True)
+    dataset = _read(net, source, schema, target, True)
     schema = _named(net, schema, dataset)
     if schema.classes is None or dataset.classes is None:
         return dataset.conform(schema), None
@@ -170,9 +208,13 @@ def load_with_strangers(
     return dataset.conform(whole), len(schema.classes)
 
 
-def _read(source: str, schema: Schema, target: str | None, need_target: bool) -> Dataset:
+def _read(
+    net: cp.Network, source: str, schema: Schema, target: str | None, need_target: bool
+) -> Dataset:
     """Return a data set with the labels that it has itself."""
     path = local_path(source)
+    if is_of_table(net):
+        return _table_dataset(net, source, target, need_target)
     if source not in BUILT_IN and path.is_file():
         # Not `load`, for which a target of one label is nothing to learn: it can be evaluated.
         name = path.name.lower()

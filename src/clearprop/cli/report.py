@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
+    from clearprop.data.table import TableEncoder
+
 _WIDEST = 120
 _CURVE_HEIGHT = 8
 _SIDE_BY_SIDE = 72  # columns from which two panels stand side by side
@@ -67,6 +69,60 @@ def show(
     _line(console, "", f"clearprop info {name}", "bold")
 
 
+def show_columns(encoder: TableEncoder, *, error: bool = False) -> None:
+    """Print what becomes of every column of a table, and why.
+
+    Parameters
+    ----------
+    encoder : TableEncoder
+    error : bool
+        On standard error.
+    """
+    from rich.table import Table
+
+    console = terminal.console(error=error)
+    made = {each.name: each for each in encoder.encoded}
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("column", "kind", "what it is", "inputs"):
+        table.add_column(heading, overflow="fold", justify="right" if heading == "inputs" else "left")
+    for each in encoder.decisions:
+        found = made.get(each.name)
+        inputs = "" if found is None else str(len(found.feature_names))
+        reason = each.reason
+        if found is not None and found.summary:
+            reason += f" ({found.summary})"
+        style = "" if each.used else "dim"
+        table.add_row(terminal.plain(each.name), each.kind, terminal.plain(reason), inputs, style=style)
+    console.print(table)
+    console.print()
+
+
+def show_table(
+    net: cp.Network, history: cp.History, result: dict[str, Any], saved: str, summary: str
+) -> None:
+    """Show how a training on a table went, on standard output.
+
+    Parameters
+    ----------
+    net : Network
+    history : History
+    result : dict
+        With its part, number of rows and metrics.
+    saved : str
+        The model's file.
+    summary : str
+        A line about the training.
+    """
+    console = terminal.console()
+    _say_result(console, result["part"], result, result["n_samples"], net)
+    _line(console, "trained", summary)
+    _show_curve(console, history, terminal.is_wide(console), "r2" in result)
+    console.print()
+    _line(console, "saved", saved)
+    _line(console, "next", f"clearprop predict {shlex.quote(saved)} DATA.csv", "bold")
+    _line(console, "", f"clearprop info {shlex.quote(saved)}", "bold")
+
+
 def measure(net: cp.Network, dataset: Dataset, held: Pair | None) -> dict[str, Any]:
     """Return how good a network is on the rows that are the most honest: test, validation, training."""
     part, X, Y = _part_to_measure(dataset, held)
@@ -108,6 +164,7 @@ def _show_curve(console: Console, history: cp.History, wide: bool, standardized:
         ("cost", ("cost", "validation_cost")),
         ("accuracy", ("running_accuracy", "validation_accuracy")),
         ("R2", ("validation_r2",)),
+        ("score", ("validation_score",)),
     ):
         lines = [
             pictures.Series(

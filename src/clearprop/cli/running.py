@@ -9,7 +9,7 @@ from pathlib import Path
 
 import clearprop as cp
 from clearprop import Training
-from clearprop.cli import errors, files, model, report, setup
+from clearprop.cli import errors, files, model, report, setup, table_options
 from clearprop.cli.setup import Options, Pair
 from clearprop.data import Dataset
 
@@ -18,6 +18,11 @@ _LOG_SECONDS = 1.0  # between two writings of the log
 
 def run(options: Options) -> int:
     """Train as the options say; return the exit code."""
+    if table_options.is_table(options.data):
+        from clearprop.cli import tabular
+
+        return tabular.run(options)
+    table_options.refuse_for_others(options)
     refuse_same(options, options.output)
     files.check_log(options.log)
     resumes = check_checkpoint(options)

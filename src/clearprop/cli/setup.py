@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from numpy.typing import NDArray
@@ -51,6 +52,21 @@ class Options:
     checkpoint_every: str
     resume: bool
     config: str | None
+    columns: Sequence[str] | None = None
+    drop: Sequence[str] | None = None
+    categorical: Sequence[str] | None = None
+    weight: str | None = None
+    group: str | None = None
+    time: str | None = None
+    class_weight: str | None = None
+    delimiter: str | None = None
+    decimal: str | None = None
+    encoding: str | None = None
+    missing: Sequence[str] | None = None
+    names: Sequence[str] | None = None
+    given: frozenset[str] = (
+        frozenset()
+    )  # those that are not at their defaults for want of anything said
 
 
 def choose_seed(options: Options) -> int:
@@ -84,7 +100,7 @@ def split(options: Options, dataset: Dataset, seed: int) -> tuple[Pair, Pair | N
 def _held_out(options: Options, dataset: Dataset) -> float | None:
     """Return the fraction of the rows that is held out; None where other data are validated on."""
     if options.validation is not None:
-        return _fraction(options.validation)
+        return fraction(options.validation)
     return _HELD_OUT if dataset.X_test is None and len(dataset.X_train) >= _FEWEST else 0.0
 
 
@@ -115,7 +131,7 @@ def check_resumed(options: Options, dataset: Dataset) -> None:
     now = compared(options, dataset) | {"task": dataset.task, "target": dataset.target}
     then = then | {name: about.get(name) for name in ("task", "target")}
     different = [
-        f"--{name} is {_told(value)}, was {_told(then[name])}"
+        f"--{name} is {told(value)}, was {told(then[name])}"
         for name, value in now.items()
         if name in then and then[name] != value
     ]
@@ -125,16 +141,18 @@ def check_resumed(options: Options, dataset: Dataset) -> None:
         )
 
 
-def _told(value: Any) -> str:
+def told(value: Any) -> str:
+    """Return a setting's value for a message."""
     return "not given" if value is None else terminal.plain(value)[:80]
 
 
 def is_fraction(validation: str | None) -> bool:
     """Return whether ``--validation`` was a fraction, not data."""
-    return _fraction(validation) is not None
+    return fraction(validation) is not None
 
 
-def _fraction(text: str | None) -> float | None:
+def fraction(text: str | None) -> float | None:
+    """Return what ``--validation`` says, or None where it names data or was not given."""
     try:
         return None if text is None else float(text)
     except ValueError:
@@ -154,7 +172,7 @@ def make_network(
         output = "exp" if cost == "poisson" else "identity"
     outputs = model.outputs_for(dataset, Y, cost, output)
     net = cp.Network(
-        [dataset.n_features, *_sizes(options.hidden), outputs.n_outputs],
+        [dataset.n_features, *sizes(options.hidden), outputs.n_outputs],
         activation=options.activation,
         output=output,
         cost=cost,
@@ -173,7 +191,8 @@ def make_network(
     return net, outputs
 
 
-def _sizes(hidden: str) -> list[int]:
+def sizes(hidden: str) -> list[int]:
+    """Return the sizes that ``--hidden`` gives."""
     if hidden.strip().lower() in ("none", ""):
         return []
     try:

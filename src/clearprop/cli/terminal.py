@@ -74,11 +74,11 @@ def is_wide(console: Console) -> bool:
     return (console.encoding or "").lower().replace("_", "-").startswith("utf")
 
 
-def console() -> Console:
+def console(*, error: bool = False) -> Console:
     """Return what results are printed with: it knows the width, NO_COLOR and dumb terminals."""
     from rich.console import Console
 
-    return Console(highlight=False, markup=False, emoji=False)
+    return Console(stderr=error, highlight=False, markup=False, emoji=False)
 
 
 def plain(text: object) -> str:

@@ -10,7 +10,7 @@ import typer
 from clearprop.cli import config, running
 from clearprop.cli.setup import Options
 
-_DATA, _NET, _TRAINING, _FILES = "Data", "Network", "Training", "Files"
+_DATA, _TABLE, _NET, _TRAINING, _FILES = "Data", "Tables", "Network", "Training", "Files"
 
 
 def train(
@@ -34,6 +34,60 @@ def train(
             metavar="FRACTION|DATA",
             help="Rows to validate on after each epoch (0.2 of a file without a test part, else none).",
             rich_help_panel=_DATA,
+        ),
+    ] = None,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME,...", help="The only columns to learn from.", rich_help_panel=_TABLE
+        ),
+    ] = None,
+    drop: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME,...", help="Columns to leave out.", rich_help_panel=_TABLE),
+    ] = None,
+    categorical: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME,...", help="Columns whose values are categories.", rich_help_panel=_TABLE
+        ),
+    ] = None,
+    weight: Annotated[
+        str | None, typer.Option(help="Column of how much each row counts.", rich_help_panel=_TABLE)
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(help="Column of what is held out together.", rich_help_panel=_TABLE),
+    ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(
+            help="Column of the rows' order: the latest are held out.", rich_help_panel=_TABLE
+        ),
+    ] = None,
+    class_weight: Annotated[
+        str | None, typer.Option(help="balanced: each class counts alike.", rich_help_panel=_TABLE)
+    ] = None,
+    delimiter: Annotated[
+        str | None,
+        typer.Option(help="Between the fields (by the file); tab, too.", rich_help_panel=_TABLE),
+    ] = None,
+    decimal: Annotated[
+        str | None, typer.Option(help="Decimal sign, . or , (by the file).", rich_help_panel=_TABLE)
+    ] = None,
+    encoding: Annotated[str | None, typer.Option(help="(utf-8)", rich_help_panel=_TABLE)] = None,
+    missing: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="WORD,...",
+            help="What stands for a missing value, besides blanks, NA, ? and the like.",
+            rich_help_panel=_TABLE,
+        ),
+    ] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME,...", help="Of the columns, if the file has none.", rich_help_panel=_TABLE
         ),
     ] = None,
     hidden: Annotated[
@@ -132,6 +186,11 @@ def train(
 ) -> None:
     """Train a network on DATA, save it, and show what it learned."""
     given = {name: value for name, value in locals().items() if name not in ("context", "config_file")}
+    given["given"] = frozenset(
+        name
+        for name in given
+        if (source := context.get_parameter_source(name)) and source.name != "DEFAULT"
+    )
     given["config"] = None if config_file is None else str(config_file)
     code = running.run(Options(**given))
     raise typer.Exit(code)

@@ -53,7 +53,10 @@ def save(
     """Write `estimator` to `path`, atomically, and beside it JSON on the data, say."""
     net = estimator.network_.copy()
     names = getattr(estimator, "feature_names_in_", None)
-    if names is not None and len(names) == net.sizes[0]:
+    encoder = getattr(estimator, "table_encoder_", None)
+    if encoder is not None:
+        net.feature_names = encoder.feature_names
+    elif names is not None and len(names) == net.sizes[0]:
         net.feature_names = tuple(map(str, names))
     net.about = about(estimator, more)
     tensors = checkpoint.network_tensors(net)
@@ -117,9 +120,7 @@ def _describe(estimator: BaseMLP) -> dict[str, Any]:
         if classes is not None
         else None,
         "groups": groups,
-        "preprocessing": None
-        if then is None
-        else {"shift": then.shift.tolist(), "factor": then.factor.tolist(), "clip": then.clip},
+        "preprocessing": None if then is None else then.to_json(),
         "table": None if encoder is None else encoder.to_json(),
         "target": None
         if scale is None
@@ -233,9 +234,7 @@ def _restore(
     if made.table_encoder_ is not None and "columns" not in data["arguments"]:
         made.columns = made.table_encoder_.decisions
     then, target = data["preprocessing"], data["target"]
-    made.preprocessing_ = then and Preprocessing(
-        np.array(then["shift"], np.float64), np.array(then["factor"], np.float64), bool(then["clip"])
-    )
+    made.preprocessing_ = then and Preprocessing.from_json(then)
     if cls._kind == "regressor":
         made.target_shift_ = target and np.array(target["shift"], np.float64)
         made.target_scale_ = target and np.array(target["scale"], np.float64)

@@ -21,7 +21,7 @@ from clearprop.architecture import Layer
 from clearprop.costs import Cost
 from clearprop.data import arrays
 from clearprop.engines import Data
-from clearprop.estimators import files, held_out, inputs, presets, recipe
+from clearprop.estimators import held_out, inputs, presets, recipe
 from clearprop.estimators.callback_bridge import Bridge
 from clearprop.estimators.inputs import PREPROCESSING
 from clearprop.estimators.prediction import Prediction
@@ -260,8 +260,8 @@ class Fitting(Prediction, ABC):
         bridge = Bridge(self, X, y, epochs, follower)
         quirk = options.like_sklearn and not options.lbfgs
         session = self._session
-        if session.checkpoint is not None:
-            net.about = files.about(self, session.about)
+        if session.prepare is not None:
+            session.prepare(self)
         training = EstimatorTraining(
             net,
             data,

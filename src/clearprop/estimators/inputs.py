@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,16 @@ class Preprocessing:
     shift: NDArray[np.float64]
     factor: NDArray[np.float64]
     clip: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return {"shift": self.shift.tolist(), "factor": self.factor.tolist(), "clip": self.clip}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Preprocessing:
+        """Return what `to_json` gave."""
+        shift, factor = (np.array(data[name], np.float64) for name in ("shift", "factor"))
+        return cls(shift, factor, bool(data["clip"]))
 
     def __call__(self, X: Array) -> Array:
         """Return X scaled (and clipped), in its own dtype."""

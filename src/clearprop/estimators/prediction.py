@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -31,14 +32,15 @@ class Prediction(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Features):
             check_is_fitted(self)  # which takes longer than a row's prediction
         X = self._read_X(X, reset=False)
         net, then = self.network_, self.preprocessing_
+        return self._pass_rows(X, lambda rows: inputs.as_rows(rows, net.dtype, then))
+
+    def _pass_rows(self, X: Any, prepare: Callable[[Any], Array] | None = None) -> Array:
+        """Return z of the last layer of many rows, some thousand at a time."""
         n = X.shape[0]
         if n <= _ROWS:
-            return self._pass(inputs.as_rows(X, net.dtype, then))
-        parts = [
-            self._pass(inputs.as_rows(X[first : first + _ROWS], net.dtype, then))
-            for first in range(0, n, _ROWS)
-        ]
-        return np.concatenate(parts)
+            return self._pass(X if prepare is None else prepare(X))
+        blocks = (X[first : first + _ROWS] for first in range(0, n, _ROWS))
+        return np.concatenate([self._pass(X if prepare is None else prepare(X)) for X in blocks])
 
     def _pass(self, a: Array, up_to: int | None = None) -> Array:
         """Return z of the last layer, or the activations of hidden layer `up_to`, counted from 1."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from clearprop.estimators.base import BaseMLP
     from clearprop.estimators.training import EstimatorTraining
 
 
@@ -18,8 +19,8 @@ class Session:
     ----------
     checkpoint, checkpoint_every, resume, running_window
         As in `Network.fit`.
-    about : dict
-        JSON that a checkpoint holds beside the estimator.
+    prepare : callable, optional
+        Sees the estimator when its network is made, before there is a training.
     begin : callable, optional
         Sees the training when it is prepared: resumed, if it is.
     """
@@ -28,7 +29,7 @@ class Session:
     checkpoint_every: str = "1epoch"
     resume: bool = False
     running_window: int = 1000
-    about: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    prepare: Callable[[BaseMLP], None] | None = None
     begin: Callable[[EstimatorTraining], None] | None = None
 
     def settings(self) -> dict[str, Any]:

@@ -57,9 +57,7 @@ def read(X: Any, columns: Any) -> TableRows | None:
         The kinds of some columns, or all decisions.
     """
     if columns is not None and not isinstance(columns, Mapping):
-        names = column_names(X) or []
-        decisions = [each for each in columns if each.name in names]
-        return TableRows(open_table(X, types=types_of(decisions)), decisions)
+        return TableRows(open_table(X, types=types_of(columns)), columns)
     source = open_table(X)
     decisions = list(decide(source, kinds=columns))
     if not columns and all(_is_plain(source, each) for each in decisions):

@@ -41,8 +41,8 @@ class NumericColumn:
 
     @property
     def summary(self) -> str:
-        """What is made of it, in a few words."""
-        return f"median {self.median:.6g}, and where it is missing" if self.flagged else "as it is"
+        """What is made of it, in a few words, where that is not plain."""
+        return f"median {self.median:.6g}, and where it is missing" if self.flagged else ""
 
     def encode(self, column: Any, out: Array) -> None:
         """Write the numbers of a column into `out`, shape (n_rows, n_columns)."""
@@ -102,10 +102,9 @@ class CategoryColumn:
     def summary(self) -> str:
         """What is made of it, in a few words."""
         if self._is_pair:
-            return f"{self.categories[0]} -1, {self.categories[1]} 1"
-        made = f"{len(self.categories)} of its own"
-        made += f", {self.pooled:,} rare ones together" if self.pooled else ""
-        return made + (", one for missing" if self.has_missing else "")
+            return "as -1 and 1"
+        made = [f"{self.pooled:,} rare ones as one"] * bool(self.pooled)
+        return ", ".join([*made, *(["missing is one"] * self.has_missing)])
 
     def encode(self, column: Any, out: Array) -> None:
         """Write the numbers of a column into `out`, shape (n_rows, n_columns)."""

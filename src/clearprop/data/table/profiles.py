@@ -22,8 +22,8 @@ _COMMA = r"^[+-]?([0-9]+,[0-9]*|,[0-9]+)([eE][+-]?[0-9]+)?$"
 _THOUSANDS = r"^[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+$"
 # What a person would call a number, and a parser would not: 1,234 $5 5% 1_000 0x1F, other digits.
 _DECORATED = (
-    r"^[^\pL\pN]{0,3}(0x[0-9a-fA-F]+|\p{Nd}{1,3}([,_' ]\p{Nd}{3})+([.,]\p{Nd}+)?|"
-    r"\p{Nd}+([.,]\p{Nd}+)?)[ ]?[^\pL\pN]?$"
+    r"^[+-]?[ ]?\p{Sc}?[ ]?[+-]?(0x[0-9a-fA-F]+|\p{Nd}{1,3}([,_' ]\p{Nd}{3})+([.,]\p{Nd}+)?|"
+    r"\p{Nd}+([.,]\p{Nd}+)?)[ ]?[%‰\p{Sc}]?$"
 )
 _INFINITIES = r"(?i)^[+-]?inf(inity)?$"
 

@@ -1,0 +1,185 @@
+"""The options that tables have, and what the others mean for a table's estimator."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clearprop.cli.setup import Options
+from clearprop.data import BUILT_IN
+from clearprop.data.files import local_path
+from clearprop.data.table import ReadOptions, Roles, TargetEncoder
+
+if TYPE_CHECKING:
+    from clearprop.estimators.base import BaseMLP
+
+ENDINGS = (
+    ".parquet",
+    *(ending + packed for ending in (".csv", ".tsv", ".txt", ".data") for packed in ("", ".gz")),
+)
+HELD_OUT = 0.2  # of the rows, where nothing is said
+FEWEST = 10  # rows below which nothing is held out unasked
+READING = ("delimiter", "decimal", "encoding", "missing", "names")
+DECIDING = ("columns", "drop", "categorical", "weight", "group", "time", "class_weight")
+_LOSSES = {
+    "classifier": {
+        "cross_entropy": "log_loss", "binary_cross_entropy": "log_loss", "quadratic": "squared_error",
+        "squared_error": "squared_error", "mean_absolute_error": "absolute_error", "huber": "huber",
+    },
+    "regressor": {
+        "quadratic": "squared_error", "squared_error": "squared_error",
+        "mean_absolute_error": "absolute_error", "huber": "huber", "quantile": "quantile",
+        "poisson": "poisson",
+    },
+}  # fmt: skip
+
+
+def is_table(data: str) -> bool:
+    """Return whether DATA is a file of a table, or a folder of Parquet files."""
+    if data in BUILT_IN:
+        return False
+    path = local_path(data)
+    if path.is_dir():
+        return any(path.rglob("*.parquet"))
+    return path.name.lower().endswith(ENDINGS) and path.exists()
+
+
+def refuse_for_others(options: Options) -> None:
+    """Refuse the options of tables where DATA is none.
+
+    Raises
+    ------
+    ValueError
+        Naming the first.
+    """
+    for name in (*READING, *DECIDING):
+        if name in options.given:
+            option = "--" + name.replace("_", "-")
+            raise ValueError(f"{option} is for tables (CSV, Parquet), {options.data} is none")
+
+
+def names(given: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the names in options that may be repeated, each a list as a row of CSV has it."""
+    return tuple(name.strip() for row in csv.reader(given or (), skipinitialspace=True) for name in row)
+
+
+def read_options(given: Any) -> ReadOptions:
+    """Return how the file is read, from the options of a command."""
+    mark = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";"}
+    delimiter = given.delimiter
+    return ReadOptions(
+        None if delimiter is None else mark.get(delimiter, delimiter),
+        given.decimal,
+        given.encoding or "utf-8",
+        names(given.missing),
+        names(given.names) or None,
+    )
+
+
+def roles(options: Options, target: str) -> Roles:
+    """Return which columns are not learned from."""
+    if options.group is not None and options.time is not None:
+        raise ValueError("--group and --time cannot be used together: the latest rows are held out")
+    return Roles(target, options.weight, options.group, options.time)
+
+
+def make_estimator(options: Options, kind: str, seed: int, horizon: int | None) -> BaseMLP:
+    """Return the estimator that the options ask for, of preset realmlp-s where they ask for nothing.
+
+    Parameters
+    ----------
+    options : Options
+    kind : {"classifier", "regressor"}
+    seed : int
+    horizon : int, optional
+        Epochs of the schedule, where they are not those to train.
+    """
+    from clearprop import schedules
+    from clearprop.estimators import MLPClassifier, MLPRegressor
+    from clearprop.estimators.presets import PRESETS
+
+    arguments: dict[str, Any] = {
+        "random_state": seed, "engine": options.engine, "n_threads": options.threads, "verbose": "bar",
+    }  # fmt: skip
+    if "output_activation" in options.given:
+        raise ValueError(
+            "--output-activation cannot be chosen for a table, it follows from the task, got "
+            f"{options.output_activation}"
+        )
+    arguments |= _network_arguments(options, kind)
+    preset = PRESETS["realmlp-s"][kind]
+    if horizon is not None:
+        rate = arguments.get("learning_rate_init", preset["learning_rate_init"])
+        arguments["learning_rate"] = schedules.coslog4(float(rate), float(horizon))
+    if kind == "regressor":
+        if options.class_weight is not None:
+            raise ValueError(f"--class-weight is for classes, {options.target or 'the target'} is none")
+        return MLPRegressor(preset="realmlp-s", **arguments)
+    if options.class_weight not in (None, "balanced"):
+        raise ValueError(f"--class-weight must be balanced, got {options.class_weight!r}")
+    return MLPClassifier(preset="realmlp-s", class_weight=options.class_weight, **arguments)
+
+
+def _network_arguments(options: Options, kind: str) -> dict[str, Any]:
+    from clearprop.cli import setup
+    from clearprop.names import known_name
+
+    given, found = options.given, {}
+    plain = {
+        "activation": "activation", "epochs": "max_iter", "batch_size": "batch_size", "l2": "alpha",
+        "learning_rate": "learning_rate_init", "momentum": "momentum", "dropout": "dropout",
+        "optimizer": "solver",
+    }  # fmt: skip
+    found = {there: getattr(options, here) for here, there in plain.items() if here in given}
+    if "hidden" in given:
+        found["hidden_layer_sizes"] = tuple(setup.sizes(options.hidden))
+    if "optimizer" in given:
+        found["solver"] = str(options.optimizer).lower()
+    if "momentum" in given and found.get("solver") != "sgd":
+        raise ValueError(f"--momentum goes with --optimizer sgd, got {found.get('solver', 'adam')}")
+    if "cost" in given:
+        losses = _LOSSES[kind]
+        found["loss"] = losses[known_name("cost", options.cost, losses)]
+    fraction = setup.fraction(options.validation)
+    if fraction == 0:
+        found["early_stopping"] = False
+    elif fraction is not None:
+        found["validation_fraction"] = fraction
+    return found
+
+
+def held_out(options: Options, n_rows: int) -> float | None:
+    """Return the share of the rows that is held out; None where other data are validated on."""
+    from clearprop.cli import setup
+
+    if options.validation is not None:
+        return setup.fraction(options.validation)
+    return HELD_OUT if n_rows >= FEWEST else 0.0
+
+
+def kept(options: Options, horizon: int, target: TargetEncoder, n_rows: int) -> dict[str, Any]:
+    """Return the options that a resumed run must share, and that a training does not compare itself."""
+    lists = ("columns", "drop", "categorical", "missing", "names")
+    shared: dict[str, Any] = {
+        name.replace("_", "-"): list(names(getattr(options, name)))
+        if name in lists
+        else getattr(options, name)
+        for name in (*READING, *DECIDING)
+        if getattr(options, name)
+    }
+    fraction = held_out(options, n_rows)
+    return shared | {
+        "checkpoint-every": "".join(options.checkpoint_every.split()),
+        "validation": "other data" if fraction is None else fraction,
+        "task": target.task,
+        "target": target.name,
+        "horizon": horizon,
+    }
+
+
+def model_name(data: str) -> str:
+    """Return what a model of DATA is called where nothing is said."""
+    return Path(os.path.abspath(os.path.expanduser(data))).name.split(".")[0] or "table"
