@@ -13,10 +13,10 @@ import pytest
 
 import browser
 import clearprop as cp
-
-browser.require()
 from explained import PRESETS, mazur, problem, within
 from test_web import as_written, element_of
+
+browser.require()
 
 
 @pytest.fixture(scope="module")
