@@ -12,6 +12,7 @@ from clearprop.activations import Activation
 from clearprop.architecture import Layer, Scaling
 from clearprop.checkpoint import CheckpointError
 from clearprop.costs import Cost
+from clearprop.diagnosis import DiagnosisCallback, diagnose
 from clearprop.explain import Notation, Trace, explain, notation, nudge, path_sum
 from clearprop.gradient_check import GradientCheck, check_gradient
 from clearprop.network import Network, load
@@ -31,6 +32,7 @@ __all__ = [
     "AdamW",
     "CheckpointError",
     "Cost",
+    "DiagnosisCallback",
     "DivergenceError",
     "EarlyStopping",
     "Gradient",
@@ -48,6 +50,7 @@ __all__ = [
     "check_gradient",
     "costs",
     "data",
+    "diagnose",
     "explain",
     "initializers",
     "load",

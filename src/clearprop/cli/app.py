@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from clearprop.cli import apply, check, errors, explain, inspect, terminal, train
+from clearprop.cli import apply, check, diagnose, errors, explain, inspect, terminal, train
 
 app = typer.Typer(
     name="clearprop",
@@ -25,6 +25,7 @@ app.command("predict")(apply.predict)
 app.command("info")(inspect.info)
 app.command("check")(check.check)
 app.command("explain")(explain.explain)
+app.command("diagnose")(diagnose.diagnose)
 
 
 def _print_version(wanted: bool) -> None:

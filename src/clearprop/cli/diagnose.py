@@ -1,0 +1,125 @@
+"""``clearprop diagnose``: why a model learns slowly, in words."""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+import clearprop as cp
+from clearprop import checkpoint
+from clearprop.cli import files, model, terminal
+from clearprop.cli.apply import (
+    DataArgument,
+    JsonOption,
+    ModelArgument,
+    Part,
+    PartOption,
+    TargetOption,
+)
+from clearprop.optimizers import OPTIMIZERS
+from clearprop.training.resume import history_columns
+
+
+class Format(enum.StrEnum):
+    """What the findings are written in."""
+
+    text = "text"
+    html = "html"
+    json = "json"
+
+
+def diagnose(
+    model_file: ModelArgument,
+    data: DataArgument,
+    format: Annotated[Format, typer.Option(help="What it is written in.")] = Format.text,
+    output: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Where to write it (standard output).")
+    ] = None,
+    part: PartOption = Part.test,
+    target: TargetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what makes MODEL learn slowly, seen on DATA: what, where, how we know, what to try.
+
+    Of a checkpoint, its history, optimizer and batch size are looked at as well.
+
+    Example: clearprop diagnose digits.safetensors digits --part train
+    """
+    if as_json and format is Format.html:
+        raise ValueError("--json and --format html must not be given together")
+    files.refuse_same({"MODEL": model_file, "DATA": data}, {"--output": output})
+    net = model.load_model(model_file)
+    dataset = model.load_data(net, data, target)
+    X, Y = dataset.part(part)
+    net, targets = _in_learned_units(net, Y)
+    found = cp.diagnose(net, X, targets, **_training(model_file))
+    if as_json or format is Format.json:
+        if output is None:
+            terminal.print_json(found.to_dict())
+            return
+        import json
+
+        text = json.dumps(found.to_dict(), indent=2) + "\n"
+    elif format is Format.html:
+        text = found.to_html()
+    else:
+        text = found.to_text(ascii=output is None and not terminal.is_wide(terminal.console()))
+    if output is None:
+        print(text, end="")
+    else:
+        Path(model.expanded(output)).write_text(text, "utf-8")
+
+
+def _in_learned_units(net: cp.Network, Y: NDArray[Any]) -> tuple[cp.Network, NDArray[Any]]:
+    """Return a network and targets in the units in which `train` learned them: standardized ones.
+
+    A saved model predicts raw quantities; its gradients would be those of another cost.
+    """
+    targets = model.outputs_of(net).encode(Y)
+    trained_here = "data" in net.about and net.architecture.output.name == "identity"
+    bias = net.biases[-1]
+    if model.schema_of(net).task != "regression" or not trained_here or bias is None:
+        return net, targets
+    shift, deviation = targets.mean(axis=0), targets.std(axis=0)
+    factor = np.where(deviation > 0, deviation, 1.0)
+    net = net.copy()
+    net.weights[-1][:] = net.weights[-1] / factor[:, None]
+    bias = net.biases[-1]
+    assert bias is not None
+    bias[:] = (bias - shift) / factor
+    return net, (targets - shift) / factor
+
+
+def _training(model_file: str) -> dict[str, Any]:
+    """Return what a checkpoint says of its training, as arguments of `cp.diagnose`; {} for a model."""
+    tensors, metadata = checkpoint.read_tensors(model.expanded(model_file))
+    training = metadata.get("training")
+    if training is None:
+        return {}
+    try:
+        history = cp.History()
+        history.columns = history_columns(tensors, training["history"])
+        settings = dict(training["settings"])
+        described = dict(settings["optimizer"])
+        kind = OPTIMIZERS[described.pop("name")]
+        rate = history.columns.get("learning_rate", [])
+        if len(history) and kind is not cp.LBFGS:
+            described["learning_rate"] = rate[-1]
+            optimizer = kind(**described)
+        else:
+            optimizer = None  # no step was taken, or none that goes along one gradient
+        return {
+            "history": history,
+            "optimizer": optimizer,
+            "batch_size": settings["batch_size"],
+            "l2": float(settings["l2"]),
+        }
+    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        raise checkpoint.CheckpointError(
+            f"{model_file} is not a complete checkpoint: {problem}"
+        ) from None

@@ -1,0 +1,255 @@
+"""Findings as a page: what is wrong first, each with how it is known, in numbers and as a picture.
+
+A reader sees, from top to bottom: how many findings there are and where in the network, a table of them,
+and a card for each one. Every picture has its numbers beside it as text.
+"""
+
+# ruff: noqa: E501 - markup is read by its nesting
+
+from __future__ import annotations
+
+import importlib.resources
+import math
+from typing import TYPE_CHECKING
+
+from clearprop.diagnosis.rules.words import named, number, percent
+from clearprop.page import Markup, document, joined, table, tag
+
+if TYPE_CHECKING:
+    from clearprop.diagnosis.finding import Finding, Findings
+
+MARKS = {"error": "✗", "warning": "!", "info": "i"}
+_NOUNS = {"error": "error", "warning": "warning", "info": "note"}
+_FACTORS = {
+    "activation": "activation a",
+    "slope": "slope f'(z)",
+    "error": "error dC/da",
+}
+_SHOWN = 12  # positions listed in a sentence
+
+
+def as_page(findings: Findings) -> str:
+    """Return a whole document: one file, no network, no script."""
+    title = f"Diagnosis: {findings.subject}" if findings.subject else "Diagnosis"
+    return document(title, body(findings), style=style(), description=_counted(findings))
+
+
+def as_fragment(findings: Findings) -> str:
+    """Return what a notebook shows: the cards, with the page's style kept to themselves."""
+    shared = importlib.resources.files("clearprop.page").joinpath("page.css").read_text("utf-8")
+    # Only the colours and the cards of the page: a notebook has its own body and headings.
+    colours = shared[shared.index(":root") : shared.index("* {")].replace(":root", ".diagnosis")
+    kept = "\n".join(
+        line
+        for line in _rules(shared)
+        if line.startswith((".card", ".scroll", "table", "caption", "th", "td"))
+    )
+    scoped = "\n".join(f".diagnosis {rule}" for rule in kept.splitlines())
+    return f"<style>{colours}{scoped}{style()}</style>{body(findings, heading='h3')}"
+
+
+def _rules(css: str) -> list[str]:
+    """Return each rule outside of @media on one line."""
+    flat, depth, found = "", 0, []
+    for character in css:
+        depth += (character == "{") - (character == "}")
+        flat += " " if character == "\n" else character
+        if character == "}" and depth == 0:
+            rule = flat.strip()
+            if not rule.startswith(("@", "/*")):
+                found.append(rule)
+            flat = ""
+    return found
+
+
+def style() -> str:
+    """Return the style of what is particular to a diagnosis."""
+    return importlib.resources.files("clearprop.diagnosis").joinpath("diagnosis.css").read_text("utf-8")
+
+
+def body(findings: Findings, heading: str = "h1") -> Markup:
+    """Return the content of the page."""
+    parts = [tag(heading, "Why does this network learn slowly?")]
+    about = [findings.subject] if findings.subject else []
+    about += [f"{findings.n:,} examples were looked at"] if findings.n else []
+    parts.append(tag("p", "; ".join(about), class_="quiet"))
+    if not findings:
+        parts.append(tag("p", "Nothing is wrong that these rules know.", class_="calm"))
+    else:
+        parts.append(tag("p", _counted(findings)))
+    if findings.sizes:
+        parts.append(_where(findings))
+    if findings:
+        parts.append(_overview(findings))
+    parts += [_card(each, place) for place, each in enumerate(findings, start=1)]
+    return tag("main", joined(parts, "\n"), class_="diagnosis")
+
+
+def _counted(findings: Findings) -> str:
+    counts = [
+        named(sum(each.severity == severity for each in findings), noun)
+        for severity, noun in _NOUNS.items()
+        if any(each.severity == severity for each in findings)
+    ]
+    return ", ".join(counts) + "." if counts else "Nothing is wrong that these rules know."
+
+
+def _place(finding: Finding) -> str:
+    if finding.layer is None:
+        return "the training"
+    return "the inputs" if finding.layer == 0 else f"layer {finding.layer}"
+
+
+def _overview(findings: Findings) -> Markup:
+    rows = [
+        (
+            tag("a", f"{each.id} {each.name}", href=f"#finding-{place}"),
+            f"{MARKS[each.severity]} {each.severity}",
+            _place(each),
+            number(each.value),
+            number(each.threshold),
+            percent(each.explains) if each.explains >= 0.005 else "–",
+        )
+        for place, each in enumerate(findings, start=1)
+    ]
+    columns = ("finding", "severity", "where", "value", "limit", "share of the gradient")
+    return tag("section", table("All findings", columns, rows), class_="card")
+
+
+def _where(findings: Findings) -> Markup:
+    """Draw the layers as boxes, each marked with the worst of its findings."""
+    sizes = findings.sizes
+    shown = list(range(len(sizes)))
+    if len(sizes) > 9:  # the first ones and the last ones
+        shown = [*range(5), *range(len(sizes) - 3, len(sizes))]
+    step, top, tallest = 86, 30, 96
+    width = step * len(shown) + 8
+    parts = []
+    for place, layer in enumerate(shown):
+        tall = 26 + (tallest - 26) * math.log(sizes[layer] + 1) / math.log(max(sizes) + 1)
+        x, y = 8 + step * place, top + (tallest - tall) / 2
+        worst = next(
+            (each for each in findings if each.layer == layer), None
+        )  # the most severe is first
+        kind = worst.severity if worst else ""
+        if place:
+            gap = " dashed" if shown[place - 1] != layer - 1 else ""
+            middle = top + tallest / 2
+            parts.append(tag("line", x1=x - step + 58, x2=x, y1=middle, y2=middle, class_=f"wire{gap}"))
+        parts.append(
+            tag(
+                "rect",
+                x=x,
+                y=f"{y:.1f}",
+                width=58,
+                height=f"{tall:.1f}",
+                rx=5,
+                class_=f"box {kind}".strip(),
+            )
+        )
+        if worst:
+            parts.append(
+                tag("text", MARKS[kind], x=x + 29, y=top + tallest / 2 + 6, text_anchor="middle",
+                    class_=f"mark {kind}")
+            )  # fmt: skip
+        name = "inputs" if layer == 0 else f"layer {layer}"
+        parts.append(tag("text", name, x=x + 29, y=16, text_anchor="middle"))
+        parts.append(
+            tag(
+                "text",
+                f"{sizes[layer]:,}",
+                x=x + 29,
+                y=top + tallest + 18,
+                text_anchor="middle",
+                class_="quiet",
+            )
+        )
+    said = (
+        "; ".join(f"{_place(each)}: {each.name} ({each.severity})" for each in findings)
+        or "no findings"
+    )
+    height = top + tallest + 26
+    drawing = tag(
+        "svg",
+        *parts,
+        viewBox=f"0 0 {width} {height}",
+        width=width,
+        role="img",
+        aria_label=f"Where: {said}",
+    )
+    caption = tag("figcaption", "Where it is: the layers with their numbers of units")
+    return tag("figure", caption, tag("div", drawing, class_="scroll"))
+
+
+def _card(finding: Finding, place: int) -> Markup:
+    severity = tag(
+        "div", f"{MARKS[finding.severity]} {finding.severity}, {_place(finding)}", class_="severity"
+    )
+    parts = [severity, tag("h2", f"{finding.id} {finding.name}")]
+    parts.append(tag("p", finding.what, class_="what"))
+    parts.append(tag("p", finding.how))
+    parts.append(tag("p", tag("b", "Try: "), finding.remedy, class_="try"))
+    if finding.equation:
+        parts.append(tag("p", finding.equation, class_="equation"))
+    facts = [_numbers(finding)]
+    if shares := _shares(finding):
+        facts.append(shares)
+    parts.append(tag("div", *facts, class_="facts"))
+    return tag(
+        "section", joined(parts, "\n"), class_=f"card finding {finding.severity}", id=f"finding-{place}"
+    )
+
+
+def _numbers(finding: Finding) -> Markup:
+    rows: list[tuple[object, object]] = [
+        ("value", number(finding.value)),
+        ("limit", number(finding.threshold)),
+        ("measured on", f"{finding.n:,}"),
+    ]
+    if finding.units:
+        rows.append(("units, from 0", _listed(finding.units)))
+    if finding.evidence:
+        rows.append(("rows that show it", _listed(finding.evidence)))
+    if finding.since is not None:
+        rows.append(("since epoch", str(finding.since)))
+    if finding.source:
+        rows.append(("source", finding.source))
+    words = [(name, tag("span", value, class_="words")) for name, value in rows]
+    return table("In numbers", ("", "here"), words)
+
+
+def _listed(positions: tuple[int, ...]) -> str:
+    more = len(positions) - _SHOWN
+    return ", ".join(map(str, positions[:_SHOWN])) + (f" and {more} more" if more > 0 else "")
+
+
+def _shares(finding: Finding) -> Markup | None:
+    """Draw the factors of the gradient, on a logarithmic scale, and the share that is explained."""
+    bars = [
+        (_FACTORS[name], value, _logarithmic(value))
+        for name, value in finding.factors.items()
+        if name in _FACTORS and math.isfinite(value)
+    ]
+    if finding.explains >= 0.005:
+        bars.append(("share of the gradient", finding.explains, finding.explains))
+    if not bars:
+        return None
+    parts, row, left, long = [], 26, 142, 150
+    for place, (name, value, share) in enumerate(bars):
+        y = row * place
+        parts.append(tag("text", name, x=0, y=y + 16))
+        parts.append(tag("rect", x=left, y=y + 5, width=long, height=14, class_="rail"))
+        parts.append(tag("rect", x=left, y=y + 5, width=f"{long * share:.1f}", height=14, class_="bar"))
+        parts.append(tag("text", number(value), x=left + long + 6, y=y + 16))
+    said = ", ".join(f"{name} {number(value)}" for name, value, _ in bars)
+    drawing = tag(
+        "svg", *parts, viewBox=f"0 0 350 {row * len(bars)}", width=350, role="img", aria_label=said
+    )
+    caption = "The factors, beside what is usual (1; logarithmic from 0.0001)"
+    if not any(name in _FACTORS for name in finding.factors):
+        caption = "How much of the samples' gradients it explains"
+    return tag("figure", tag("figcaption", caption), drawing)
+
+
+def _logarithmic(value: float) -> float:
+    return min(max(1 + math.log10(max(value, 1e-12)) / 4, 0.0), 1.0)

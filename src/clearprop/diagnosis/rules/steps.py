@@ -1,0 +1,109 @@
+"""Rules about one step: how far it goes, and how noisy its direction is (D9, D10)."""
+
+# ruff: noqa: E501 - a sentence of prose is not cut
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from clearprop.diagnosis.finding import Finding
+from clearprop.diagnosis.measurements import Measurements
+from clearprop.diagnosis.rules.words import graded, graded_below, number, percent, times
+from clearprop.diagnosis.thresholds import Thresholds
+
+
+def update_ratio(m: Measurements, t: Thresholds) -> Iterator[Finding]:
+    """D9: steps that are tiny or huge beside the weights they change."""
+    if m.step is None:
+        return
+    known = [(u, l) for l, u in enumerate(m.step.update, start=1) if not math.isnan(u)]  # noqa: E741
+    if not known:
+        return
+    largest, smallest = max(known), max(known)  # a step is too small if it is so in every layer
+    high = graded(largest[0], t.update_high_warning, t.update_high_error)
+    low = None if m.has_learned(t) else _low(m, smallest[0], t)
+    if high is None and low is None:
+        if largest[0] >= t.update_high_info:
+            high = "info"
+        elif smallest[0] < t.update_low_info and not m.has_learned(t):
+            low = "info"
+        else:
+            return
+    ratio, layer = largest if high else smallest
+    limits = (
+        {"info": t.update_high_info, "warning": t.update_high_warning, "error": t.update_high_error}
+        if high
+        else {"info": t.update_low_info, "warning": t.update_low_warning, "error": t.update_low_error}
+    )
+    severity = high or low
+    assert severity is not None
+    factor = max(min(3e-3 / ratio, 1.0), 1e-6) if high else min(1e-3 / max(ratio, 1e-12), 1e8)
+    yield Finding(
+        id="D9",
+        name="updates too large" if high else "updates too small",
+        severity=severity,
+        layer=layer,
+        value=ratio,
+        threshold=limits[severity],
+        n=m.step.n_batches,
+        equation="W <- W - eta dC/dW",
+        what=f"A step of {m.optimizer or 'the optimizer'} changes the weights of layer {layer} by "
+        f"{percent(ratio) if ratio > 1e-4 else number(ratio)} of their norm"
+        + ("." if high else ", and those of the other layers by less."),
+        how=f"That is ||W_after - W|| / ||W||, the median of {m.step.n_batches} mini-batches, at learning "
+        f"rate {number(m.learning_rate)}; about 0.001 is usual. "
+        + (
+            "What the gradient says holds only near the weights it was taken at."
+            if high
+            else f"At this rate it takes {number(1 / max(ratio, 1e-300))} steps to change a weight by its "
+            "own size."
+        ),
+        remedy=f"Try a learning rate {times(1 / factor if high else factor)} {'lower' if high else 'higher'}.",
+        changes={"learning_rate_factor": factor},
+        source="CS231n and Karpathy: about 1e-3; neurolens, nnscope",
+    )
+
+
+def _low(m: Measurements, ratio: float, t: Thresholds) -> str | None:
+    # Gradients that cancel over the samples are those of a minimum: there, small steps are right.
+    cancelled = m.gradient.sample_norm > 0 and (
+        m.gradient.norm < t.cancelling * m.gradient.sample_norm and m.remaining < t.trivial
+    )
+    return None if cancelled else graded_below(ratio, t.update_low_warning, t.update_low_error)
+
+
+def gradient_noise(m: Measurements, t: Thresholds) -> Iterator[Finding]:
+    """D10: the batch beside the size at which noise and signal are equal."""
+    size, scale = m.batch_size, m.gradient.noise_scale
+    if size is None or math.isnan(m.gradient.noise) or m.n < 30 or m.has_learned(t):
+        return
+    undetermined = math.isnan(scale)
+    noisy = undetermined or size < scale / t.noise_ratio
+    if not noisy and not size > scale * t.noise_ratio:
+        return
+    wanted = 8.0 if undetermined else min(max(scale / t.noise_ratio / size, 2.0), 64.0)
+    yield Finding(
+        id="D10",
+        name="noisy gradient" if noisy else "batch larger than needed",
+        severity="info",
+        value=scale,
+        threshold=size * t.noise_ratio if noisy else size / t.noise_ratio,
+        n=m.n,
+        equation="BP3, BP4: the mean over the batch",
+        what=f"Gradients of {size} samples are mostly noise."
+        if noisy
+        else f"Batches of {size} samples are larger than the noise asks for.",
+        how=(
+            f"Over {m.n:,} examples their mean cannot be told from 0 (noise {number(m.gradient.noise)}, "
+            f"signal {number(m.gradient.signal)})."
+            if undetermined
+            else f"Noise and signal are equal at {number(scale)} samples (trace of the covariance of the "
+            f"samples' gradients over ||gradient||^2, {m.n:,} examples)."
+        ),
+        remedy=f"If progress is slow, try batches {times(round(wanted))} larger, or a lower learning rate."
+        if noisy
+        else "Smaller batches learn as much from each sample, and more from each epoch.",
+        changes={"batch_size_factor": round(wanted)} if noisy else {"batch_size_factor": 0.25},
+        source="McCandlish et al. 2018; Byrd et al. 2012",
+    )

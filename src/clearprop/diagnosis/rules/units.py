@@ -1,0 +1,255 @@
+"""Rules about units: saturated, stuck, silent, dead, identical (D2, D3, D4, D5, D16)."""
+
+# ruff: noqa: E501 - a sentence of prose is not cut
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearprop.diagnosis.activation_range import Kind
+from clearprop.diagnosis.finding import Finding
+from clearprop.diagnosis.measurements import Measurements
+from clearprop.diagnosis.quantities import LayerNumbers
+from clearprop.diagnosis.rules.words import graded, named, number, of, percent
+from clearprop.diagnosis.thresholds import Thresholds
+
+
+def saturated(m: Measurements, t: Thresholds) -> Iterator[Finding]:
+    """D2: hidden units whose slope is flat on (almost) every example, while there is error left."""
+    if m.has_learned(t):
+        return
+    for layer in m.layers:
+        if layer.is_output or not (layer.range.kind == Kind.both_ends).any():
+            continue
+        mine = layer.range.kind == Kind.both_ends
+        flat = mine & (layer.low >= t.saturated_share)
+        share, cells = float(flat.mean()), float(layer.low[mine].mean())
+        by_units = graded(share, t.saturated_warning, t.saturated_error)
+        by_cells = graded(cells, t.saturated_cells_warning, t.saturated_cells_error)
+        severity = "error" if "error" in (by_units, by_cells) else by_units or by_cells
+        if severity is None:
+            continue
+        meant = flat if by_units else mine & (layer.low >= t.saturated_cells_warning)
+        limit = t.saturated_warning if by_units else t.saturated_cells_warning
+        nearly = "all" if by_units else percent(cells)
+        yield Finding(
+            id="D2",
+            name="saturated units",
+            severity=severity,
+            layer=layer.number,
+            units=_positions(meant),
+            value=share if by_units else cells,
+            threshold=limit,
+            n=m.n,
+            evidence=layer.worst,
+            equation="BP2: delta = (W_next^T delta_next) * f'(z)",
+            factors=_factors(layer, meant),
+            explains=_missing(m, layer, meant),
+            what=f"Layer {layer.number}: {of(meant.sum(), layer.n_out, layer.function + ' unit')} "
+            f"{'is' if meant.sum() == 1 else 'are'} saturated on {nearly} of {m.n:,} examples.",
+            how=f"f'(z) is below {percent(t.low_slope)} of its largest value there (median |z| "
+            f"{number(layer.z_median)}), so in BP2 the error arrives and hardly passes: what is left of "
+            f"the slope is {number(_rms(layer.slope[meant]))} of what it could be.",
+            remedy="Start again with smaller weights and biases (glorot_uniform, biases zero), with "
+            "inputs scaled to about 1, or use relu.",
+            changes={"initializer": "glorot_uniform", "bias_initializer": "zeros"},
+            source="Glorot and Bengio 2010; SageMaker Debugger, SaturatedActivation",
+        )
+
+
+def stuck(m: Measurements, t: Thresholds) -> Iterator[Finding]:
+    """D3: outputs that are flat and wrong, where the cost leaves f' in delta."""
+    share = float(m.output.stuck.mean())
+    severity = graded(share, t.stuck_warning, t.stuck_error)
+    if severity is None:
+        return
+    layer, meant = m.layers[-1], m.output.stuck > t.stuck_warning
+    cure = (
+        "cross_entropy, where f' cancels: delta = a - y"
+        if m.output.name in ("sigmoid", "softmax")
+        else "identity outputs, whose slope is 1, or smaller initial weights"
+    )
+    changes = (
+        {"cost": "cross_entropy"}
+        if m.output.name in ("sigmoid", "softmax")
+        else {"output": "identity", "initializer": "glorot_uniform"}
+    )
+    yield Finding(
+        id="D3",
+        name="stuck outputs",
+        severity=severity,
+        layer=layer.number,
+        units=_positions(meant),
+        value=share,
+        threshold=t.stuck_warning,
+        n=m.n,
+        evidence=m.output.stuck_rows,
+        equation="BP1: delta = dC/da * f'(z)",
+        factors=_factors(layer, meant),
+        explains=_missing(m, layer, meant),
+        what=f"Layer {layer.number}: {of(meant.sum(), layer.n_out, 'output')} "
+        f"{'is' if meant.sum() == 1 else 'are'} saturated and wrong, {percent(share)} of all outputs on "
+        f"{m.n:,} examples.",
+        how=f"There f'(z) is below {percent(t.low_slope)} of its largest value while |a - y| is above "
+        f"{number(t.wrong_by * (m.output.high - m.output.low))}. In BP1 the error is there, the slope is "
+        f"not, and with {m.output.cost_name} both are factors of delta.",
+        remedy=f"Try {cure}.",
+        changes=changes,
+        source="S2, BP1 and its discussion of saturated outputs",
+    )
+
+
+def low_activation(m: Measurements, t: Thresholds) -> Iterator[Finding]:
+    """D4: units that hand on next to nothing, so that every weight behind them learns slowly."""
+    silent = np.flatnonzero(m.inputs.rms == 0)
+    if len(silent):
+        yield Finding(
+            id="D4",
+            name="silent features",
+            severity="info",
+            layer=0,
+            units=tuple(int(j) for j in silent),
+            value=float(len(silent)),
+            threshold=0.0,
+            n=m.n,
+            equation="BP4: dC/dW = delta a_previous^T",
+            what=f"{of(len(silent), len(m.inputs.rms), 'feature')} {'is' if len(silent) == 1 else 'are'} "
+            f"0 in all {m.n:,} examples.",
+            how="In BP4 their weights have the factor a = 0: they keep their initial values.",
+            remedy="Nothing has to be done; leave them out to save time.",
+            source="S2 on BP4: a weight learns slowly when its input neuron has low activation",
+        )
+    if m.has_learned(t):
+        return
+    for layer, after in zip(m.layers, m.layers[1:], strict=False):
+        usual = _rms(layer.activation)
+        active = layer.low < 1.0  # dead units are D5's
+        low = (layer.activation <= t.low_activation * usual) & active
+        share = float(low.mean())
+        if share < t.low_activation_warning or usual == 0:
+            continue
+        lost = float((after.usual_input - after.listened[low]).clip(min=0).sum())
+        yield Finding(
+            id="D4",
+            name="low activations",
+            severity="warning",
+            layer=layer.number,
+            units=_positions(low),
+            value=share,
+            threshold=t.low_activation_warning,
+            n=m.n,
+            equation="BP4: dC/dW = delta a_previous^T",
+            factors={"activation": _rms(layer.activation[low]) / usual},
+            explains=m.share(lost),
+            what=f"Layer {layer.number}: {of(low.sum(), layer.n_out, 'unit')} hand on next to nothing.",
+            how=f"Their activations are {number(_rms(layer.activation[low]) / usual)} of the layer's "
+            f"(RMS over {m.n:,} examples). In BP4 the activation is a factor of the gradient of "
+            f"every weight from them to layer {layer.number + 1}.",
+            remedy="Start again with weights of one size for all units (glorot_uniform).",
+            changes={"initializer": "glorot_uniform", "bias_initializer": "zeros"},
+            source="S2 on BP4: a weight learns slowly when its input neuron has low activation",
+        )
+
+
+def dead(m: Measurements, t: Thresholds) -> Iterator[Finding]:
+    """D5: units whose slope is zero on every example: no gradient will ever move them."""
+    if m.has_learned(t):
+        return
+    for layer in m.layers:
+        one_sided = layer.range.kind >= Kind.below
+        silent = one_sided & (layer.low >= 1.0)
+        share = float(silent.mean())
+        severity = graded(share, t.dead_warning, t.dead_error)
+        if severity is None:
+            continue
+        exactly = bool((layer.range.kind[silent] == Kind.dead_below).all())
+        leaky = bool((layer.slope[silent] > 0).all())
+        word = "dead" if exactly else "inactive"
+        if not exactly and leaky and layer.function == "leaky_relu":
+            severity = "info"  # what leaks is meant to bring them back
+        yield Finding(
+            id="D5",
+            name=f"{word} units",
+            severity=severity,
+            layer=layer.number,
+            units=_positions(silent),
+            value=share,
+            threshold=t.dead_warning,
+            n=m.n,
+            evidence=layer.worst,
+            equation="BP2: delta = (W_next^T delta_next) * f'(z)",
+            factors=_factors(layer, silent),
+            explains=_missing(m, layer, silent),
+            what=f"Layer {layer.number}: {of(silent.sum(), layer.n_out, layer.function + ' unit')} "
+            f"{'is' if silent.sum() == 1 else 'are'} {word}: not active on any of {m.n:,} examples.",
+            how=f"f'(z) is {'0' if exactly else 'nearly 0'} on all of them (so active on fewer than "
+            f"{percent(3.0 / m.n)} of all data, by the rule of three), and in BP2 it is a factor of delta: "
+            f"{'nothing can move their weights' if exactly else 'their weights hardly move'}.",
+            remedy="Start again (he_normal, biases zero), with a lower learning rate if they were alive "
+            "before; or use leaky_relu.",
+            changes={
+                "initializer": "he_normal",
+                "bias_initializer": "zeros",
+                **({"learning_rate_factor": 0.1} if _steps_are_large(m, t) else {}),
+            },
+            source="CS231n; Lu et al. 2019; SageMaker Debugger, DeadRelu",
+        )
+
+
+def identical(m: Measurements, t: Thresholds) -> Iterator[Finding]:
+    """D16: units with equal weights in, bias and weights out: they have equal gradients for ever."""
+    for layer, after in zip(m.layers, m.layers[1:], strict=False):
+        if not layer.identical:
+            continue
+        units = sorted(j for group in layer.identical for j in group)
+        spare = len(units) - len(layer.identical)
+        whole = float(after.listened.sum() + layer.actual.sum())
+        twins = float(after.listened[units].sum() + layer.actual[units].sum())
+        limit = t.identical_float32
+        yield Finding(
+            id="D16",
+            name="identical units",
+            severity="error",
+            layer=layer.number,
+            units=tuple(units),
+            value=float(spare),
+            threshold=limit,
+            n=m.n,
+            equation="BP4: dC/dW = delta a_previous^T, BP2: delta = (W_next^T delta_next) * f'(z)",
+            explains=twins / whole if whole > 0 else 0.0,
+            what=f"Layer {layer.number}: {of(len(units), layer.n_out, 'unit')} are copies of one another, "
+            f"in {named(len(layer.identical), 'group')}.",
+            how="Their weights in, their bias and their weights out are equal, so a, f' and the error that "
+            "arrives are equal too, and all gradients: without dropout they will stay one unit.",
+            remedy="Start again from random weights (glorot_uniform).",
+            changes={"initializer": "glorot_uniform", "bias_initializer": "zeros"},
+            source="S1 on symmetry breaking; CS231n",
+        )
+
+
+def _steps_are_large(m: Measurements, t: Thresholds) -> bool:
+    return m.step is not None and any(u >= t.update_high_warning for u in m.step.update)
+
+
+def _positions(mask: NDArray[np.bool_]) -> tuple[int, ...]:
+    return tuple(int(j) for j in np.flatnonzero(mask))
+
+
+def _rms(values: NDArray[np.float64]) -> float:
+    return float(np.sqrt(np.square(values).mean())) if len(values) else float("nan")
+
+
+def _factors(layer: LayerNumbers, units: NDArray[np.bool_]) -> dict[str, float]:
+    """Return slope and error of units, beside the largest slope and the layer's error."""
+    of_layer = _rms(layer.error)
+    return {
+        "slope": 1.0 if layer.cancels else _rms(layer.slope[units]),
+        "error": _rms(layer.error[units]) / of_layer if of_layer > 0 else float("nan"),
+    }
+
+
+def _missing(m: Measurements, layer: LayerNumbers, units: NDArray[np.bool_]) -> float:
+    return m.share(float((layer.possible - layer.actual)[units].sum()))

@@ -1,0 +1,177 @@
+"""A callback that diagnoses a network while it is trained."""
+
+from __future__ import annotations
+
+import warnings
+from collections import deque
+from collections.abc import Callable, Container
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearprop.diagnosis import measurements, quantities, rules
+from clearprop.diagnosis.diagnose import LARGEST_SAMPLE, findings, stratified
+from clearprop.diagnosis.finding import SEVERITIES, Finding, Findings
+from clearprop.diagnosis.measurements import Measurements, Run, Step
+from clearprop.diagnosis.rules.runs import suspects_overshoot
+from clearprop.diagnosis.thresholds import Thresholds
+from clearprop.training.settings import integer
+
+if TYPE_CHECKING:
+    from clearprop.training import Training
+
+# What will be the same at the next look, or must not wait for one.
+AT_ONCE = frozenset({"D1", "D11", "D12", "D13", "D14", "D15", "D16", "D17", "D18", "D20"})
+_Key = tuple[str, str, int | None]
+_STEPS_KEPT = 20  # whose update ratios the median is over
+_BATCHES = 4  # measured at each look
+
+
+class DiagnosisWarning(UserWarning):
+    """A finding of a training that is watched."""
+
+
+class DiagnosisCallback:
+    """Diagnoses after every epoch, and warns of what stays wrong, once.
+
+    A finding is reported when it has been there for `patience` looks one after the other; what history
+    alone says, and what cannot change, is reported at once. It is over when its value is well on the
+    good side of its limit, and never reported a second time at the same severity.
+
+    Parameters
+    ----------
+    every : int
+        Epochs between two looks.
+    patience : int
+    report : callable, optional
+        Called with each `Finding`; default: a `DiagnosisWarning` with its sentence for what is more
+        than information.
+    thresholds : Thresholds, optional
+    max_samples : int
+        Of the training data, stratified.
+
+    Attributes
+    ----------
+    findings : Findings
+        All that were reported, each with the epoch in which it was first seen.
+    active : Findings
+        Those that are not over.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument breaks its rule.
+
+    Examples
+    --------
+    >>> import clearprop as cp
+    >>> digits = cp.data.load("digits")
+    >>> net = cp.Network([64, 16, 10], scaling=digits.scaling, seed=0)
+    >>> watch = cp.DiagnosisCallback(report=lambda found: print(found.id, found.name))
+    >>> history = net.fit(
+    ...     *digits.train, epochs=4, optimizer=cp.SGD(1e-7), callbacks=[watch], progress=False
+    ... )
+    D9 updates too small
+    D4 silent features
+    """
+
+    def __init__(
+        self,
+        every: int = 1,
+        patience: int = 3,
+        *,
+        report: Callable[[Finding], object] | None = None,
+        thresholds: Thresholds | None = None,
+        max_samples: int = LARGEST_SAMPLE,
+    ) -> None:
+        if thresholds is not None and not isinstance(thresholds, Thresholds):
+            raise TypeError(f"thresholds must be a Thresholds, got {thresholds!r}")
+        if report is not None and not callable(report):
+            raise TypeError(f"report must be a function of a Finding, got {report!r}")
+        self.every = integer("every", every, 1)
+        self.patience = integer("patience", patience, 1)
+        self.max_samples = integer("max_samples", max_samples, 1)
+        self.thresholds = thresholds or Thresholds()
+        self._report = report or _warn
+        self.findings, self.active = Findings(), Findings()
+        self._seen: dict[_Key, tuple[int, int]] = {}  # since, how often
+        self._told: dict[_Key, int] = {}  # the severity it was reported with
+        self._steps: deque[Step] = deque(maxlen=_STEPS_KEPT // _BATCHES)
+        self._norms: list[float] = []
+        self._rows: NDArray[np.int64] | None = None
+
+    def __call__(self, training: Training) -> None:
+        """Look at the network, if it is time to."""
+        if training.epochs_done % self.every == 0:
+            m = self.measure(training)
+            assert self._rows is not None
+            found = findings(m, self.thresholds, training.net, self._rows)
+            lingering = {_key(each) for each in rules.apply(m, self.thresholds.looser())}
+            self.see(found, training.state.epoch, lingering)
+
+    def measure(self, training: Training) -> Measurements:
+        """Return the numbers of this moment."""
+        net, data, plan = training.net, training.data, training.plan
+        if self._rows is None or self._rows[-1] >= len(data.X):
+            self._rows = stratified(data.Y, self.max_samples)
+        p = quantities.run(
+            net.architecture, training.state.parameters, data.X[self._rows], data.Y[self._rows]
+        )
+        rate = training.history["learning_rate"][-1] if len(training.history) else float("nan")
+        run = Run.of(training.history.columns, self._norms)
+        m = measurements.measure(
+            p, self.thresholds, steps_trained=training.state.step, plan=plan, rate=rate, run=run
+        )
+        self._norms.append(max(each.gradient_norm for each in m.layers))
+        m = replace(m, run=replace(run, gradient_norms=tuple(self._norms)))
+        return replace(m, step=self._step(training, p, m))
+
+    def _step(self, training: Training, p: quantities.Pass, m: Measurements) -> Step | None:
+        wanted = suspects_overshoot(m, self.thresholds)
+        step = measurements.step_of(
+            training.plan, training.state, m.learning_rate, p, _BATCHES, overshoot=wanted
+        )
+        if step is None:
+            return None
+        self._steps.append(step)
+        kept = np.array([each.update for each in self._steps])
+        known = ~np.isnan(kept).all(axis=0)
+        update = np.full(kept.shape[1], np.nan)
+        update[known] = np.nanmedian(kept[:, known], axis=0)
+        return Step(
+            tuple(float(u) for u in update), step.overshoot, sum(each.n_batches for each in self._steps)
+        )
+
+    def see(self, found: Findings, epoch: int, lingering: Container[_Key] = ()) -> None:
+        """Take in what one look has found: report what has stayed, forget what is over.
+
+        `lingering` are the keys of what looser limits would have found.
+        """
+        now = {_key(each): each for each in found}
+        for key in [key for key in self._seen if key not in now and key not in lingering]:
+            del self._seen[key]
+        active = [each for each in self.active if _key(each) in self._seen and _key(each) not in now]
+        for key, each in now.items():
+            since, times = self._seen.get(key, (epoch, 0))
+            self._seen[key] = (since, times + 1)
+            each = replace(each, since=since)
+            severity = SEVERITIES.index(each.severity)
+            patient = each.id in AT_ONCE or times + 1 >= self.patience
+            if patient:
+                active.append(each)
+            if patient and severity > self._told.get(key, -1):
+                self._told[key] = severity
+                self.findings = found.only([*self.findings, each])
+                self._report(each)
+        self.active = found.only(active)
+
+
+def _key(finding: Finding) -> _Key:
+    return finding.id, finding.name, finding.layer
+
+
+def _warn(finding: Finding) -> None:
+    if finding.severity != "info":
+        warnings.warn(str(finding), DiagnosisWarning, stacklevel=2)
