@@ -3,6 +3,7 @@
 X6, X13, ... are the rows of docs/equations.md. S1 and S2 have the cost 1/2 ||a - y||^2, S3 ||a - y||^2.
 """
 
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -284,3 +285,173 @@ def test_x37_neurons_stay_equal_only_if_all_around_them_is_equal(what):
     place = {"weights in": net.weights[0], "biases": net.biases[0], "weights out": net.weights[1].T}
     place[what][0] += 0.1
     assert spread(net) > 0
+
+
+# The other errata that change a value
+
+
+def total(net, X, Y, **how):
+    """Return the mean of the gradients of several samples, each found by `by_deltas`."""
+    each = [by_deltas(net, x, y, **how) for x, y in zip(X, Y, strict=True)]
+    return tuple(
+        [np.mean([sample[kind][at] for sample in each], axis=0) for at in range(len(net.weights))]
+        for kind in (0, 1)
+    )
+
+
+def batch(n=7):
+    rng = np.random.default_rng(1)
+    return rng.normal(size=(n, 3)), rng.uniform(size=(n, 3))
+
+
+def test_x3_and_x24_the_cost_is_of_the_output_layer():
+    net = network()
+    x, y = one_sample(net)
+    _, a = forward(net, x)
+    # As printed, y is compared with the layer before; its own weights then have no gradient at all.
+    shorter = network((3, 3, 3))
+    shorter.parameters[:] = net.parameters[: shorter.n_parameters]
+    dW, db = by_deltas(shorter, x, y)
+    printed = ([*dW, np.zeros((3, 3))], [*db, np.zeros(3)])
+    assert verdict(net, x, y, printed) == "fail"
+    assert verdict(net, x, y, by_deltas(net, x, y)) == "pass"
+    assert net.cost(x[None], y[None]) == pytest.approx(0.5 * ((a[3] - y) ** 2).sum())
+    assert net.cost(x[None], y[None]) != pytest.approx(0.5 * ((a[2] - y) ** 2).sum())
+
+
+def test_x4_the_paths_of_a_weight_into_neuron_2_lead_through_neuron_2():
+    net = network((2, 2, 2))
+    x, y = np.array([0.3, -0.8]), np.array([0.2, 0.9])
+    dW, db = by_deltas(net, x, y)
+    repeated = dW[0].copy()
+    repeated[1] = repeated[0]  # S1's list has the paths of theta_11 and theta_12 in their place
+    assert verdict(net, x, y, ([repeated, dW[1]], db)) == "fail"
+    found = cp.path_sum(net, x, y, 0, 1, 0)
+    assert {path.neurons[0] for path in found.paths} == {1}
+    assert found.total == pytest.approx(dW[0][1, 0], rel=1e-12)
+
+
+X5_TO_X12 = {
+    "X5: one slope for all neurons": {
+        "output": lambda z, a, y: (a - y) * sigmoid_prime_vec(z)[0],
+        "hidden_slope": lambda z, a: sigmoid_prime_vec(z)[0],
+    },
+    "X11: the whole layer's slope in a scalar equation, summed": {
+        "hidden_slope": lambda z, a: sigmoid_prime_vec(z).sum() * np.ones_like(z),
+    },
+    "X12: delta defined by itself, without the slope": {"hidden_slope": lambda z, a: np.ones_like(z)},
+}
+
+
+@pytest.mark.parametrize("printed", X5_TO_X12.values(), ids=list(X5_TO_X12))
+def test_x5_x11_and_x12_each_neuron_has_its_own_slope(printed):
+    net = network()
+    x, y = one_sample(net)
+    assert verdict(net, x, y, by_deltas(net, x, y, **printed)) == "fail"
+    assert verdict(net, x, y, by_deltas(net, x, y)) == "pass"
+
+
+def test_x9_row_2_has_the_delta_of_neuron_2():
+    net = network()
+    x, y = one_sample(net)
+    dW, db = by_deltas(net, x, y)
+    _, a = forward(net, x)
+    printed = [*dW[:-1], np.outer(np.full(3, db[-1][0]), a[2])]
+    assert verdict(net, x, y, (printed, db)) == "fail"
+    assert verdict(net, x, y, (dW, db)) == "pass"
+
+
+def test_x10_the_slope_is_multiplied_elementwise():
+    net = network()
+    x, y = one_sample(net)
+    zs, a = forward(net, x)
+    dW, db = by_deltas(net, x, y)
+    # Read as a matrix product, delta Theta f' is one number, which the layer would have to share.
+    alone = (db[2] @ net.weights[2]) @ sigmoid_prime_vec(zs[1]) * np.ones(3)
+    printed = ([dW[0], np.outer(alone, a[1]), dW[2]], [db[0], alone, db[2]])
+    assert verdict(net, x, y, printed) == "fail"
+    assert verdict(net, x, y, (dW, db)) == "pass"
+
+
+@pytest.mark.parametrize(("factor", "wanted"), [(7.0, "fail"), (1 / 7, "pass")])
+def test_x14_the_sum_over_the_examples_is_scaled_by_1_over_m(factor, wanted):
+    net = network()
+    X, Y = batch()
+    dW, db = total(net, X, Y)
+    scaled = tuple([7 * factor * each for each in kind] for kind in (dW, db))
+    assert verdict(net, X, Y, scaled) == wanted
+
+
+def test_x17_and_x18_the_listing_as_printed_does_not_run():
+    with pytest.raises(NameError, match="xrange"):
+        exec("for k in xrange(1, 2): pass", {})
+    with pytest.raises(NameError, match="nabra_b"):
+        exec("nabla_b = []\nlist(zip(nabra_b, nabla_b))", {})
+    with np.errstate(over="raise"), pytest.raises(FloatingPointError):
+        1.0 / (1.0 + np.exp(-np.float64(-710.0)))
+    with np.errstate(all="raise"):
+        assert cp.Network([1, 1], output="sigmoid", cost="quadratic").predict([[0.0]]).shape == (1, 1)
+
+
+def test_x25_a_sum_of_n_plus_1_samples_is_one_too_many():
+    net = network()
+    X, Y = batch(8)
+    n_plus_1 = tuple([8 / 7 * each for each in kind] for kind in total(net, X, Y))
+    assert verdict(net, X[1:], Y[1:], n_plus_1) == "fail"
+    assert verdict(net, X[1:], Y[1:], total(net, X[1:], Y[1:])) == "pass"
+
+
+def test_x26_the_gradient_has_every_layer():
+    net = network()
+    x, y = one_sample(net)
+    dW, db = by_deltas(net, x, y)
+    of_layer_1 = np.concatenate([dW[0].ravel(), db[0]])  # as S3's vector ends
+    with pytest.raises(ValueError, match=r"the shape of the parameters, \(36,\), got \(12,\)"):
+        verdict(net, x, y, of_layer_1)
+    whole = np.concatenate([each.ravel() for pair in zip(dW, db, strict=True) for each in pair])
+    assert verdict(net, x, y, whole) == "pass"
+
+
+def test_x31_a_batch_is_its_own_samples():
+    net = network()
+    X, Y = batch(9)
+    batches = np.arange(9).reshape(3, 3)  # row b holds the samples of batch b
+    right = total(net, X[batches[1]], Y[batches[1]])
+    swapped = total(net, X[batches[:, 1]], Y[batches[:, 1]])  # sample b of each batch
+    assert verdict(net, X[batches[1]], Y[batches[1]], swapped) == "fail"
+    assert verdict(net, X[batches[1]], Y[batches[1]], right) == "pass"
+
+
+def test_x35_the_slope_of_s0_is_taken_at_the_weighted_input():
+    net = network()
+    x, y = one_sample(net)
+
+    def printed(argument):
+        s = sigmoid_vec(argument)
+        return s * (1 - s)
+
+    at_a = {"output": lambda z, a, y: (a - y) * printed(a), "hidden_slope": lambda z, a: printed(a)}
+    at_z = {"output": lambda z, a, y: (a - y) * printed(z), "hidden_slope": lambda z, a: printed(z)}
+    assert verdict(net, x, y, by_deltas(net, x, y, **at_a)) == "fail"
+    assert verdict(net, x, y, by_deltas(net, x, y, **at_z)) == "pass"
+
+
+WITHOUT_A_VALUE = {
+    "X1": "names of variables",
+    "X2": "a superscript",
+    "X15": "spelling",
+    "X16": "the name of an index",
+    "X20": "tests/test_claims.py, C9",
+    "X23": "a superscript",
+    "X27": "the name of an index",
+}
+
+
+def test_every_erratum_has_its_test_or_changes_no_value():
+    names = " ".join(name for name in globals() if name.startswith("test_"))
+    names += " " + " ".join([*DELTA_FORMS, *ERROR_FORMS, *X5_TO_X12]).lower()
+    tested = {
+        f"X{number}" for number in re.findall(r"\bx(\d+)|_x(\d+)", names) for number in number if number
+    }
+    assert tested | set(WITHOUT_A_VALUE) == {f"X{number}" for number in range(1, 38)}
+    assert not tested & set(WITHOUT_A_VALUE)

@@ -28,10 +28,26 @@ def formulas(trace, *kinds):
     ]
 
 
+def applied(layer, value):
+    """Return what a layer does to z: of the neuron that a formula is of, or of a column or row of all."""
+    parts = layer.function.parts
+    if not parts:
+        return layer.function
+    if value is not None and value["t"] == "num":
+        return parts[value["index"][-1]] if value["quantity"] == "a" else None
+
+    def of_all(z):
+        rows = z if z.shape[0] == len(parts) else z.T
+        made = np.stack([f(row) for f, row in zip(parts, rows, strict=True)])
+        return made if rows is z else made.T
+
+    return of_all
+
+
 def assert_sides_agree(net, trace, tolerance):
     compared = 0
     for step, formula in formulas(trace):
-        layer = net.layers[max(step["layer"], 1) - 1].function
+        layer = applied(net.layers[max(step["layer"], 1) - 1], formula["sides"][0].get("value"))
         values = []
         for side in formula["sides"]:
             # The left side counts with the number that it stands for.

@@ -27,7 +27,7 @@ from clearprop.explain.expression import (
 )
 from clearprop.explain.printers.digits import shown, split
 from clearprop.explain.printers.lines import Breaker, Signs
-from clearprop.explain.printers.text import binding
+from clearprop.explain.printers.text import binding, in_minus
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%",
@@ -158,7 +158,7 @@ class LatexPrinter:
             case Partial(top, bottom):
                 return rf"\frac{{\partial {self.symbol(top)}}}{{\partial {self.symbol(bottom)}}}"
             case Neg(arg):
-                return "-" + self.inline(arg, 4)
+                return "-" + self.inline(arg, in_minus(arg))
             case Sum():
                 return self._breaker.sum(node)
             case Prod(factors):

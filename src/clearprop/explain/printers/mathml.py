@@ -32,7 +32,7 @@ from clearprop.explain.expression import (
 )
 from clearprop.explain.printers.digits import shown, split
 from clearprop.explain.printers.lines import Breaker, Signs
-from clearprop.explain.printers.text import binding
+from clearprop.explain.printers.text import binding, in_minus
 
 _INVISIBLE = "<mo>&#8290;</mo>"  # times
 _ROOM = 74.0  # digits on a line, beside the left side and the label
@@ -139,7 +139,7 @@ class MathmlPrinter:
                     f"<mrow>{d}{self.symbol(bottom)}</mrow></mfrac>"
                 )
             case Neg(arg):
-                return f"<mrow><mo>−</mo>{self.inline(arg, 4)}</mrow>"
+                return f"<mrow><mo>−</mo>{self.inline(arg, in_minus(arg))}</mrow>"
             case Sum():
                 return f"<mrow>{self._breaker.sum(node)}</mrow>"
             case Prod(factors):

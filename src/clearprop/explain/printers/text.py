@@ -28,6 +28,7 @@ from clearprop.explain.expression import (
     Sym,
     Transpose,
     Word,
+    children,
 )
 from clearprop.explain.printers.digits import shown
 
@@ -57,8 +58,6 @@ def binding(node: Expr) -> int:
 def is_numeric(node: Expr) -> bool:
     """Return whether a factor needs a sign of multiplication beside it."""
     if isinstance(node, Sum | Prod | Neg | Pow | Frac):
-        from clearprop.explain.expression import children
-
         return all(is_numeric(each) for each in children(node))
     return isinstance(node, Num | Int | Blank)
 
@@ -66,6 +65,14 @@ def is_numeric(node: Expr) -> bool:
 def is_signed(term: Expr) -> bool:
     """Return whether a term of a sum has to stand in parentheses."""
     return binding(term) <= _NEG and not isinstance(term, Neg | BigSum)
+
+
+def in_minus(arg: Expr) -> int:
+    """Return how tightly what follows a minus has to bind: a number would take the sign for its own."""
+    first = arg
+    while isinstance(first, Prod | Frac | Pow):
+        first = children(first)[0]
+    return _ATOM if isinstance(first, Num) and first is not arg else _PROD
 
 
 class _Block:
@@ -285,7 +292,7 @@ class TextPrinter:
             case Partial(top, bottom):
                 return f"∂{self.symbol(top)}/∂{self.symbol(bottom)}"
             case Neg(arg):
-                return "−" + self.inline(arg, _PROD)
+                return "−" + self.inline(arg, in_minus(arg))
             case Sum():
                 return self._sum(node)
             case Prod(factors):
