@@ -77,6 +77,12 @@ def test_the_explanation_goes_into_a_file(clearprop, model, tmp_path):
             "--learning-rate must be a finite number above 0",
         ),
         (["--format", "pdf"], "pdf"),
+        (["--algorithm", "A3"], "--algorithm must be one of A1, A2, A4, A6, A8, got 'A3'"),
+        (
+            ["--form", "poem"],
+            "--form must be one of matrix, component, numbers, chain, path, got 'poem'",
+        ),
+        (["--digits", "18"], r"--digits must be an integer in 1\.\.17, got 18"),
     ],
 )
 def test_a_mistake_is_told_in_one_sentence(clearprop, model, options, sentence):
@@ -86,11 +92,28 @@ def test_a_mistake_is_told_in_one_sentence(clearprop, model, options, sentence):
     assert err.count("\n") == 1
 
 
+def test_algorithm_form_and_digits_are_options(clearprop, model):
+    on = ("explain", model, "digits", "--row", 3)
+    code, out, _ = clearprop(*on, "--algorithm", "A6")
+    assert code == 0
+    assert "Base case. layer 2" in out
+    assert "σ̇" in out  # in the notation of its book
+    code, out, _ = clearprop(*on, "--form", "matrix", "--digits", 7)
+    assert "δ² = ((w³)ᵀ δ³) ⊙ σ′(z²)" in out
+    assert re.search(r"\d\.\d{6}\b", out)
+
+
 def test_data_that_do_not_fit_the_model_are_refused(clearprop, model):
     code, _, err = clearprop("explain", model, "iris", "--row", 0)
     assert code == 2
-    assert "64" in err
-    assert "4" in err
+    assert "iris has 4 features, the model expects 64" in err
+    net = cp.load(model)
+    net.feature_names = tuple(f"pixel {i}" for i in range(64))
+    net.save(model)
+    code, _, err = clearprop("explain", model, "iris", "--row", 0)
+    assert code == 2
+    assert "iris lacks 'pixel 0'" in err
+    assert "the columns must be the model's: 64 features, got 4" in err
 
 
 def test_a_class_that_the_model_does_not_know_is_refused(clearprop, model, tmp_path):

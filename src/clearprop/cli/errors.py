@@ -21,7 +21,8 @@ _OPTIONS = {
     "source": "DATA",
 }
 _SAME = (
-    "activation batch_size checkpoint checkpoint_every cost dropout engine epochs l1 l2 learning_rate "
+    "activation algorithm batch_size checkpoint checkpoint_every cost digits dropout engine epochs "
+    "form l1 l2 learning_rate "
     "momentum notation optimizer running_window seed target task"
 )
 _OPTIONS |= {name: "--" + name.replace("_", "-") for name in _SAME.split()}

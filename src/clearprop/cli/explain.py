@@ -28,8 +28,9 @@ def explain(
     data: DataArgument,
     row: Annotated[int, typer.Option(help="Row of the part, counted from 0.")] = 0,
     notation: Annotated[
-        str, typer.Option(metavar="nielsen|jordan|dp|softmax-ce", help="Whose symbols.")
-    ] = "nielsen",
+        str | None,
+        typer.Option(metavar="nielsen|jordan|dp|softmax-ce", help="Whose symbols (nielsen)."),
+    ] = None,
     format: Annotated[Format, typer.Option(help="What it is written in.")] = Format.text,
     output: Annotated[
         str | None, typer.Option(metavar="FILE", help="Where to write it (standard output).")
@@ -42,6 +43,21 @@ def explain(
         bool,
         typer.Option("--blanks", help="Leave the results out, to be filled in; a key is at the end."),
     ] = False,
+    algorithm: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A1|A2|A4|A6|A8",
+            help="Tell it step by step as a book's algorithm does: S2's two, S1's, S3's, S0's.",
+        ),
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            metavar="matrix|component|numbers|chain|path",
+            help="One way to look at the formulas (what reads best together).",
+        ),
+    ] = None,
+    digits: Annotated[int, typer.Option(help="Significant digits, 1 to 17.")] = 4,
     part: PartOption = Part.test,
     target: TargetOption = None,
 ) -> None:
@@ -65,6 +81,9 @@ def explain(
         model.outputs_of(net).encode(Y[one]),
         notation,
         format.value,
+        form=form,
+        algorithm=algorithm,
+        digits=digits,
         optimizer=None if learning_rate is None else cp.SGD(learning_rate),
         blanks=blanks,
         ascii=format is Format.text and output is None and not terminal.is_wide(terminal.console()),

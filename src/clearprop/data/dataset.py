@@ -219,7 +219,8 @@ def _columns(have: tuple[str, ...], want: tuple[str, ...], source: str) -> list[
     if missing or extra:
         parts = [f"lacks {some(missing)}"] * bool(missing)
         parts += [f"has {some(extra)}, which the model does not know"] * bool(extra)
-        raise ValueError(f"{source} {' and '.join(parts)}; the columns must be the model's")
+        counts = f": {len(want)} features, got {len(have)}" if len(have) != len(want) else ""
+        raise ValueError(f"{source} {' and '.join(parts)}; the columns must be the model's{counts}")
     return [position[name] for name in want]
 
 

@@ -33,6 +33,7 @@ from clearprop.explain.expression import (
 from clearprop.explain.printers.digits import shown
 
 WIDTH = 100
+_LONGEST_TERM = 75  # that has to stay on one line
 _SUP = str.maketrans("0123456789()+-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁽⁾⁺⁻")
 _SUB = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _SUB_LETTERS = {"x": "ₓ", "i": "ᵢ", "j": "ⱼ", "k": "ₖ", "n": "ₙ"}
@@ -165,6 +166,9 @@ class TextPrinter:
 
     def formula(self, relation: Relation, label: str = "") -> list[str]:
         """Return a formula as indented lines of at most 100 columns, its label at the right."""
+        return [line.replace("\u00a0", " ") for line in self._formula(relation, label)]
+
+    def _formula(self, relation: Relation, label: str) -> list[str]:
         if contains_matrix(relation):
             return self._matrix_formula(relation, label)
         sides = [self._plain(self.inline(side)) for side in relation.sides]
@@ -322,12 +326,15 @@ class TextPrinter:
 
     def _sum(self, node: Sum) -> str:
         text = self.inline(node.terms[0], _SUM + (1 if len(node.terms) == 1 else 0))
+        text = _together(text)
         for term in node.terms[1:]:
             if isinstance(term, Neg) and term.value is None:
-                text += " − " + self.inline(term.arg, _PROD)
+                text += " " + _together("− " + self.inline(term.arg, _PROD))
             else:
-                text += " + " + self.inline(term, _HADAMARD if is_signed(term) else _NEG)
-        return text + (f" + [...,\u00a0{node.elided:,}\u00a0more]" if node.elided else "")
+                text += " " + _together(
+                    "+ " + self.inline(term, _HADAMARD if is_signed(term) else _NEG)
+                )
+        return text + (f" +\u00a0[...,\u00a0{node.elided:,}\u00a0more]" if node.elided else "")
 
     def _prod(self, factors: tuple[Expr, ...]) -> str:
         text = self.inline(factors[0], _MATVEC)
@@ -362,6 +369,11 @@ class TextPrinter:
         """Return a number as it is shown."""
         text = shown(number, self.digits)
         return text if self.ascii else text.replace("-", "−").replace("inf", "∞")
+
+
+def _together(term: str) -> str:
+    """Return a term that is not broken within, unless it is too long for that."""
+    return term.replace(" ", "\u00a0") if width(term) <= _LONGEST_TERM else term
 
 
 def _at_right(line: str, label: str) -> str:
