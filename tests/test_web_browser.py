@@ -70,7 +70,14 @@ def test_03_at_every_step_every_number_shown_is_the_engines(pages, mazur_trace, 
     assert_numbers(page, mazur_trace)
 
 
-@pytest.mark.parametrize("name", ["batch", "softmax", "float32"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "softmax",
+        pytest.param("batch", marks=pytest.mark.slow),
+        pytest.param("float32", marks=pytest.mark.slow),
+    ],
+)
 def test_03_so_it_is_for_other_networks(pages, name):
     how = {
         "batch": {"n": 3},
@@ -318,7 +325,7 @@ def test_13_axe_finds_nothing(pages, mazur_html, how):
         assert found.violations_count == 0, found.generate_report()
 
 
-@pytest.mark.parametrize("width", [360, 1400])
+@pytest.mark.parametrize("width", [360, pytest.param(1400, marks=pytest.mark.slow)])
 def test_14_nothing_has_to_be_scrolled_sideways(pages, width):
     net, X, Y = problem(sizes=(40, 20, 12), cost="cross_entropy")
     for html in (net.trace(X, Y).to_html(), mazur()[0].trace(*mazur()[1:]).to_html()):

@@ -16,6 +16,7 @@ _IN_SCRIPT = str.maketrans(
     {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 )
 _IMPORT = re.compile(r"^import\b[^;]*;\n", re.MULTILINE)
+_INDENT = re.compile(r"\n\s+")
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|let|class)\b)", re.MULTILINE)
 
 
@@ -76,7 +77,7 @@ def document(
         The same bytes for the same arguments.
     """
     shared = importlib.resources.files("clearprop.page").joinpath("page.css").read_text("utf-8")
-    css = "\n" + shared + style
+    css = "\n" + _INDENT.sub("\n", shared + style)
     if "</" in css or "</script" in script.lower() or "<!--" in script:
         raise ValueError("style and script must not hold what ends their elements")
     policy = (

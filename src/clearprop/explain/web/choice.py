@@ -12,7 +12,7 @@ from clearprop.trace import Trace
 
 WIDE = 16  # units of a layer that are all drawn
 OF_WIDE = 8  # of a wider one
-WEIGHTS = 600  # that are drawn before every layer of more than OF_WIDE counts as wide
+WEIGHTS = 400  # that are drawn before every layer of more than OF_WIDE counts as wide
 DEEP = 10  # layers of weights that can be drawn
 
 

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from clearprop.explain.expression import Num, Sym
 from clearprop.explain.glyphs import Glyphs
 from clearprop.explain.web.choice import DEEP, Choice
 from clearprop.explain.web.narration import layer_name, unit_name
@@ -49,7 +50,7 @@ def plan(choice: Choice) -> Plan:
             at[layer, unit] = (columns[layer], start + i * step)
         if choice.left_out(layer):
             more[layer] = (columns[layer], start + (n - 1) * step)
-    return Plan(columns[-1] + 232, TOP + inner + BOTTOM, at, columns, more)
+    return Plan(columns[-1] + 286, TOP + inner + BOTTOM, at, columns, more)
 
 
 def too_deep(choice: Choice) -> Markup:
@@ -256,15 +257,19 @@ class Drawing:
             tag("path", d=left, class_="half z"),
             tag("path", d=right, class_="half a"),
             tag("text", "z", x=x - HALF + 12, y=y + 4, class_="letter"),
-            self.numbers.of(glyphs.z(layer, j), "text", self.digits, x=x - 7, y=y + 5,
-                            class_="value z"),
+            self._value(glyphs.z(layer, j), "z", x - 7, y + 5),
             tag("text", "a", x=x + 9, y=y + 4, class_="letter"),
-            self.numbers.of(glyphs.a(layer, j), "text", self.digits, x=x + HALF - 12, y=y + 5,
-                            class_="value a"),
+            self._value(glyphs.a(layer, j), "a", x + HALF - 12, y + 5),
             tag("text", _cut(name, 18), x=x, y=top - 5, class_="called"),
             tag("text", delta, " ", self.numbers.of(glyphs.delta(layer, j), "tspan", self.digits),
                 x=x, y=y + PILL / 2 + 15, class_="delta"),
         ]  # fmt: skip
+
+    def _value(self, symbol: Sym, half: str, x: float, y: float) -> Markup:
+        value = symbol.value
+        is_long = isinstance(value, Num) and len(self.numbers.text(value, self.digits)) > 6
+        kind = f"value {half} long" if is_long else f"value {half}"
+        return self.numbers.of(symbol, "text", self.digits, x=x, y=y, class_=kind)
 
     def _more(self, layer: int) -> Markup:
         x, y = self.plan.more[layer]
@@ -281,7 +286,7 @@ class Drawing:
                 tag(
                     "path",
                     d=f"M{x1:.1f} {y1:.1f}"
-                    f"C{x1 + 40:.1f} {y1:.1f} {x - 60:.1f} {y:.1f} {x - 46:.1f} {y:.1f}",
+                    f"C{x1 + 40:.1f} {y1:.1f} {x - 66:.1f} {y:.1f} {x - 52:.1f} {y:.1f}",
                 )
             )
             target = tag("tspan", "target ", class_="symbol")
@@ -298,7 +303,7 @@ class Drawing:
         x, y = self._cost_at()
         return tag(
             "g",
-            tag("rect", x=x - 46, y=y - 25, width=92, height=50, rx=6, class_="body"),
+            tag("rect", x=x - 52, y=y - 25, width=104, height=50, rx=6, class_="body"),
             tag("text", "cost ", tag("tspan", self.glyphs.notation.cost_symbol, class_="cost-symbol"),
                 x=x, y=y - 7, class_="letter"),
             self.numbers.of(self.glyphs.cost(0), "text", x=x, y=y + 13, class_="value"),

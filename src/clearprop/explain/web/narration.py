@@ -127,7 +127,7 @@ def _update(glyphs: Glyphs) -> str:
 def lead(glyphs: Glyphs) -> tuple[str, str]:
     """Return the two sentences at the top: what happened, and what backpropagation asks."""
     sizes, m = glyphs.sizes, glyphs.n_samples
-    hidden = ", ".join(f"{n:,}" for n in sizes[1:-1])
+    hidden = " + ".join(f"{n:,}" for n in sizes[1:-1])
     between = f", {hidden} hidden neurons" if hidden else ""
     what = (
         f"A network with {sizes[0]:,} input{_s(sizes[0])}{between} and "

@@ -51,13 +51,15 @@ def _answer(glyphs: Glyphs, numbers: Numbers, drawing: Drawing) -> list[object]:
     if n <= OUTPUTS:
         answers = joined([numbers.of(glyphs.a(last, j)) for j in range(n)], ", ")
         targets = joined([numbers.of(glyphs.y(j)) for j in range(n)], ", ")
-        return ["It answered ", answers, ", and should have answered ", targets, ". ", *cost]
+        begin = "It answered " if glyphs.n_samples == 1 else "To the first it answered "
+        return [begin, answers, ", and should have answered ", targets, ". ", *cost]
     a, y = glyphs.at(last).a[0], glyphs.trace.Y[0]
     if not np.isfinite(a).all():
         return ["Its answer is not finite; the notes say where that begins. ", *cost]
     best, right = int(a.argmax()), int(y.argmax())
     said: list[object] = [
-        "Its largest output is ", tag("b", drawing.short_name(last, best)), ", ",
+        "Its largest output is " if glyphs.n_samples == 1 else "Its largest output for the first is ",
+        tag("b", drawing.short_name(last, best)), ", ",
         numbers.of(glyphs.a(last, best)), "; ",
     ]  # fmt: skip
     if best == right:

@@ -15,6 +15,8 @@ from clearprop.explain.web import narration
 from clearprop.explain.web.choice import Choice
 from clearprop.explain.web.trees import Trees
 
+WRITTEN = 200  # weights whose sums over paths are written out; of more, the paths are a table
+
 
 class Shown(NamedTuple):
     """A step of the page: a step of the document, or the z or a half of one forwards."""
@@ -90,12 +92,12 @@ def neuron_lines(glyphs: Glyphs, layer: int, j: int) -> list[Line]:
     return [line for line in lines if line.form == "numbers"]
 
 
-def weight_lines(glyphs: Glyphs, layer: int, j: int, k: int) -> list[Line]:
+def weight_lines(glyphs: Glyphs, layer: int, j: int, k: int, in_paths: bool = True) -> list[Line]:
     """Return the derivative of one weight in every form, and its update."""
     lines = [line for line in forms.weight_gradient(glyphs, layer, j, k) if line.form == "numbers"]
     if glyphs.n_samples == 1:
         lines += forms.chain(glyphs, layer, j, k)
-        if layer < glyphs.last or glyphs.softmax:
+        if in_paths and (layer < glyphs.last or glyphs.softmax):
             lines += forms.path(glyphs, layer, j, k)
     update = forms.update_weight(glyphs, layer, j, k)
     return lines + [replace(line, form="update") for line in update if line.form == "numbers"]
@@ -107,12 +109,14 @@ def told(
     """Return the pass in one notation, for the script."""
     n, f = glyphs.given, glyphs.factors
     neurons, weights = {}, {}
+    n_weights = sum(len(choice.weights(layer)) for layer in range(1, glyphs.last + 1))
+    in_paths = n_weights <= WRITTEN
     for layer in range(1, glyphs.last + 1):
         for j in choice.units[layer]:
             lines = neuron_lines(glyphs, layer, j)
             neurons[f"{layer},{j}"] = [trees.line(line) for line in lines]
         for j, k in choice.weights(layer):
-            lines = weight_lines(glyphs, layer, j, k)
+            lines = weight_lines(glyphs, layer, j, k, in_paths)
             weights[f"{layer},{j},{k}"] = [trees.line(line) for line in lines]
     return {
         "name": n.name,
@@ -146,5 +150,6 @@ def _step(glyphs: Glyphs, shown: Shown, trees: Trees) -> dict[str, Any]:
         "said": shown.said,
         "left_out": step.left_out,
         "chip": trees.add(chip(glyphs, shown)),
-        "lines": [trees.line(line) for line in step.lines],
+        # Those in symbols alone are the beginning of those with numbers.
+        "lines": [trees.line(line) for line in step.lines if line.form != "component"],
     }

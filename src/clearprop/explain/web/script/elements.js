@@ -1,6 +1,6 @@
 // Elements, and what is said to those who listen.
 
-import { display, latex } from "./formula.js";
+import { display, latexOf } from "./formula.js";
 import { factor, text, value } from "./numbers.js";
 import { LINES } from "./state.js";
 
@@ -43,7 +43,7 @@ export function numberOf(ref) {
 export function formulaLine([form, label, i], { leaveOut = 0, after = null, words = "" } = {}) {
   const copy = element(
     "button",
-    { type: "button", class: "copy", "aria-label": "Copy as LaTeX", title: "Copy as LaTeX", onclick: () => copyText(latex(i)) },
+    { type: "button", class: "copy", "aria-label": "Copy as LaTeX", title: "Copy as LaTeX", onclick: () => copyText(latexOf(i, leaveOut)) },
     "TeX",
   );
   return element(
@@ -53,7 +53,7 @@ export function formulaLine([form, label, i], { leaveOut = 0, after = null, word
     math(display(i, leaveOut)),
     after,
     label ? element("span", { class: "equation" }, label) : null,
-    leaveOut ? null : copy,
+    copy,
   );
 }
 

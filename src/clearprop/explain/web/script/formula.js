@@ -156,12 +156,18 @@ export function mathml(i, atLeast = 0) {
   return binding(node) < atLeast ? inParentheses(made) : made;
 }
 
+// How many sides at the end have no symbols; a side besides the first is kept.
+export function withoutSymbols(i) {
+  const sides = nodeAt(i)[1];
+  const kept = sides.findLastIndex((side) => contains(side, "sp"));
+  return sides.length - Math.max(kept + 1, Math.min(2, sides.length));
+}
+
 // A relation as a math element: its first side, then a row for each other side. `leaveOut` sides at
 // the end are not printed.
 export function display(i, leaveOut = 0) {
   const [, sides, sign = "="] = nodeAt(i);
-  const [first, ...rest] = sides;
-  const others = rest.slice(0, rest.length - leaveOut);
+  const [first, ...others] = sides.slice(0, sides.length - leaveOut);
   const rows = (others.length ? others : [first]).map((side, n) => {
     const left = n === 0 && others.length ? mathml(first) : "";
     const equal = others.length ? (n === 0 ? sign : "=") : "";
@@ -285,6 +291,12 @@ const LATEX = {
   "=": ([, [first, ...rest], sign = "="]) =>
     `${latex(first)} ${SIGNS[sign]} ${rest.map((each) => latex(each)).join(" = ")}`,
 };
+
+// A relation as LaTeX, without some sides at its end.
+export function latexOf(i, leaveOut = 0) {
+  const [kind, sides, ...sign] = nodeAt(i);
+  return LATEX["="]([kind, sides.slice(0, sides.length - leaveOut), ...sign]);
+}
 
 export function latex(i, atLeast = 0) {
   const node = nodeAt(i);

@@ -31,7 +31,7 @@ function controls() {
 
 function showNotes() {
   choice.value = String(state.notation);
-  source.textContent = told().source;
+  source.textContent = told().source.replace(/^S\d: /, ""); // the documents' short names
   document
     .getElementById("footnotes")
     .replaceChildren(...told().footnotes.map((note) => element("li", {}, `${note}.`)));

@@ -191,7 +191,7 @@ function renumber() {
     if (times === 1) delete each.dataset.factor;
     else each.dataset.factor = times;
     each.textContent = currentText(ref, Number(each.dataset.digits) || data.digits);
-    if (each.classList.contains("value")) each.classList.toggle("long", each.textContent.length > 7);
+    if (each.classList.contains("value")) each.classList.toggle("long", each.textContent.length > 6);
   }
 }
 

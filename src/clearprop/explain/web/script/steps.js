@@ -1,11 +1,12 @@
 // The stepper, and the step that is shown: what it means, its formulas, and blanks to fill in (E7).
 
 import { element, formulaLine, markScrolling, math, say } from "./elements.js";
-import { contains, mathml, result } from "./formula.js";
+import { contains, mathml, result, withoutSymbols } from "./formula.js";
 import { text, typed, value } from "./numbers.js";
 import { FORMS, LINES, change, currentStep, data, state, told } from "./state.js";
 
 const NAMES = { numbers: "with numbers", component: "symbols", matrix: "matrices", chain: "chain rule", path: "paths" };
+const TELLING = ["matrix", "chain", "path"]; // forms with the results that are to be found
 const holder = document.getElementById("all-steps");
 const bar = element("div", { class: "stepper", role: "group", "aria-label": "Steps of the pass" });
 const chips = element("ol", { class: "chips" });
@@ -57,6 +58,7 @@ function side(kind) {
 
 // The lines of a step in one form; "numbers" has the layer's formula in symbols as well.
 export function linesOf(step, form) {
+  if (form === "component") return step.lines.filter(([each]) => LINES[each] === "numbers");
   if (form !== "numbers") return step.lines.filter(([each]) => LINES[each] === form);
   return step.lines.filter(([each, , i]) => LINES[each] === "numbers" || (LINES[each] === "matrix" && !contains(i, "m")));
 }
@@ -77,7 +79,7 @@ export function showStep(isNew) {
       chips.scrollLeft = each.offsetLeft - chips.offsetLeft - chips.clientWidth / 2 + each.offsetWidth / 2;
     }
   });
-  const has = FORMS.filter((form) => linesOf(step, form).length);
+  const has = FORMS.filter((each) => linesOf(step, each).length && !(state.practice && TELLING.includes(each)));
   const form = has.includes(state.form) ? state.form : has[0];
   forms.replaceChildren(
     ...has.map((each) =>
@@ -100,7 +102,10 @@ function rendered(step, form, i, count) {
     element("p", { class: "where" }, `Step ${i + 1} of ${count}`),
     element("h3", {}, step.title),
     step.said ? element("p", {}, step.said) : null,
-    ...linesOf(step, form).map((line) => (isBlank(step, line) ? blank(line) : formulaLine(line))),
+    ...linesOf(step, form).map((line) => {
+      if (form === "component") return formulaLine(line, { leaveOut: withoutSymbols(line[2]) });
+      return isBlank(step, line) ? blank(line) : formulaLine(line);
+    }),
     step.left_out ? element("p", { class: "quiet" }, step.left_out) : null,
   );
 }
