@@ -473,3 +473,18 @@ def test_products_of_any_shape_are_those_of_numpy(n_rows, n_out, n_in, dtype):
     moved = train(CompiledEngine(), plan, data, parameters, epochs=1)[0].parameters[:-n_out]
     wanted = (W - (z - Y).T @ X / n_rows).ravel()
     np.testing.assert_allclose(moved, wanted, rtol=bound, atol=bound)
+
+
+@pytest.mark.parametrize("batch", [1, 3, 40, 60])
+@pytest.mark.parametrize("how", [{}, {"l2": 0.01}, {"frozen": True}], ids=str)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS[::4], ids=str)
+def test_inputs_that_are_zero_in_a_whole_batch_change_nothing(optimizer, how, batch):
+    architecture = build((75, 9, 3), "tanh", "softmax", "cross_entropy")
+    data, parameters = problem(architecture, 127)
+    rng = np.random.default_rng(3)
+    X = data.X * (rng.random(data.X.shape) < 0.1)
+    X[:, 16:40] = 0.0
+    X[5:12] = 0.0  # whole rows
+    how = {"frozen": (architecture.blocks[1],)} if "frozen" in how else how
+    plan = plan_for(architecture, optimizer, n=127, batch=batch, **how)
+    assert_agrees(plan, data._replace(X=X), parameters)

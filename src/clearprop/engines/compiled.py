@@ -204,6 +204,7 @@ class _Forward:
         self.multiply_adds = architecture.multiply_adds()[0]
         self.dtype = dtype
         self.kernel = machine_code.code(dtype).predict
+        self.columns = products.every(max(architecture.sizes), dtype.itemsize)
         # What a call needs and no thread of the caller's is using: one row takes microseconds, of which
         # making these anew would be half.
         self.spare: list[tuple[Array, NDArray[np.int64]]] = []
@@ -222,7 +223,7 @@ class _Forward:
             address(X),
             X.size,
         )
-        slots[4], slots[-2], slots[-1] = n_rows, address(out), out.size
+        slots[4], slots[-4], slots[-3] = n_rows, address(out), out.size
         _side_by_side(self.kernel, slots, threads)
         if threads == 1:
             self.spare.append((work, slots))
@@ -232,7 +233,7 @@ class _Forward:
         """Return a workspace, and the slots of a call whose arrays are still to be put in."""
         work, layout, none = np.empty(self.layout.end * threads, self.dtype), self.layout, np.empty(0)
         return work, machine_code.slots(
-            none, none, 0, _BLOCK, layout.layers, layout.segments, work, none
+            none, none, 0, _BLOCK, layout.layers, layout.segments, work, none, self.columns
         )
 
 
@@ -266,7 +267,10 @@ class _Prepared:
                 self.layers[i, k.DROP] = round(rate * 2**32)
                 self.factors[i, k.KEEP_SCALE] = 1.0 / (1.0 - rate)
 
+        columns = products.every(max(architecture.sizes), dtype.itemsize)
+        self.columns = np.concatenate([columns, np.zeros(len(columns) + 1, np.int64)])
         self.integers = np.zeros(k.N_INTEGERS, np.int64)
+        self.integers[k.COLUMNS] = len(columns)
         chunk = max(_CHUNK, max(architecture.sizes))
         whole = architecture.n_parameters if plan.clip_norm is not None else chunk * self.n_threads
         optimizer, cost = plan.optimizer, architecture.cost
@@ -330,6 +334,7 @@ class _Prepared:
         arguments = machine_code.slots(
             state.parameters, state.moments.reshape(-1), X, Y, weight, order, rates, self.layers,
             self.segments, self.factors, integers, numbers, self.work, self.costs, correct, counter,
+            self.columns,
         )  # fmt: skip
         _side_by_side(machine_code.code(self.dtype).train, arguments, self.n_threads)
         made = int(integers[k.MADE])

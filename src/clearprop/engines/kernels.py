@@ -58,7 +58,18 @@ from clearprop.engines.intrinsics import (
     prefetch,
 )
 from clearprop.engines.language import BOOL, FLOAT64, INT, Flat, Kernel, Scalar, Table, Type
-from clearprop.engines.products import LARGE, MOST, STRIPS, dots, lay_out, multiply, sums
+from clearprop.engines.products import (
+    LARGE,
+    MOST,
+    STRIPS,
+    add_listed,
+    dots,
+    lay_out,
+    multiply,
+    sums,
+    used,
+    vectors,
+)
 
 Array = Any
 
@@ -78,9 +89,9 @@ FACTOR_COLUMNS = 10
 # Integers of a run.
 (
     BATCH, N_SAMPLES, FIRST_STEP, N_STEPS, STEP, UPDATES, SEED, COST, OPTIMIZER, COUNTS, SUM, CLIPS,
-    WEIGHTED, FUSED, GRADIENT, CHUNK, MADE, BAD, YIELD, OVER_WEIGHT,
-) = range(20)  # fmt: skip
-N_INTEGERS = 20
+    WEIGHTED, FUSED, GRADIENT, CHUNK, MADE, BAD, YIELD, OVER_WEIGHT, COLUMNS,
+) = range(21)  # fmt: skip
+N_INTEGERS = 21
 # Numbers of a run.
 L2, L1, CLIP, FIRST, SECOND, EPSILON, DECAY, COST_PARAMETER, EPOCH_COST = range(9)
 N_NUMBERS = 9
@@ -480,9 +491,12 @@ def activate_rows(
 @kernel()
 def forward_layer(
     layer: Array, segments: Array, rows_and_columns: Any, parameters: Array, below: Array, above: Array,
-    slopes: Array, z: Array, log_sum: Array, copies: Array,
+    slopes: Array, z: Array, log_sum: Array, copies: Array, columns: Array, count: int,
 ) -> None:  # fmt: skip
-    """Compute a rectangle of a layer's activations and slopes, and keep z if it is the last."""
+    """Compute a rectangle of a layer's activations and slopes, and keep z if it is the last.
+
+    The `count` first of `columns` are where vectors of inputs begin that are not all zero.
+    """
     i0, i1, j0, j1 = rows_and_columns
     n_in, n = layer[N_IN], layer[N_OUT]
     if i1 <= i0 or j1 <= j0:
@@ -490,7 +504,7 @@ def forward_layer(
     W = part(parameters, layer[WEIGHTS] + j0 * n_in, (j1 - j0) * n_in)
     a = part(below, i0 * n_in, (i1 - i0) * n_in)
     out = part(above, i0 * n + j0, (i1 - i0) * n - j0)
-    dots(out, n, a, n_in, W, n_in, i1 - i0, j1 - j0, n_in, copies)
+    dots(out, n, a, n_in, W, n_in, i1 - i0, j1 - j0, n_in, copies, columns, count)
     if layer[BIASES] >= 0:
         b = part(parameters, layer[BIASES] + j0, j1 - j0)
         for i in range(i0, i1):
@@ -541,11 +555,12 @@ def add_columns(total: Array, delta: Array, n_out: int, m: int) -> None:
 @kernel()
 def descend(
     layer: Array, factors: Array, thread: int, n_threads: int, m: int, keep: float, parameters: Array,
-    work: Array, copies: Array,
+    work: Array, copies: Array, columns: Array, count: int,
 ) -> None:  # fmt: skip
     """Plain SGD without a gradient array: the deltas are already times -rate, BP4 adds to W itself.
 
-    `keep` is what is left of the weights themselves, 1 - rate * l2.
+    `keep` is what is left of the weights themselves, 1 - rate * l2; the `count` first of `columns` are
+    where vectors of inputs begin that are not all zero.
     """
     j0, j1 = share(thread, n_threads, layer[N_OUT], 6)
     if j1 <= j0:
@@ -555,7 +570,10 @@ def descend(
     a = part(work, layer[BELOW], m * n_in)
     if factors[WEIGHT_RATE] != 0.0:  # not frozen
         W = part(parameters, layer[WEIGHTS] + j0 * n_in, (j1 - j0) * n_in)
-        sums(W, n_in, delta, n_out, 1, a, n_in, j1 - j0, n_in, m, keep, copies)
+        if keep == 1.0 and count < vectors(a, n_in):
+            add_listed(W, n_in, delta, n_out, a, n_in, j1 - j0, n_in, m, columns, count)
+        else:
+            sums(W, n_in, delta, n_out, 1, a, n_in, j1 - j0, n_in, m, keep, copies)
     if layer[BIASES] >= 0 and factors[BIAS_RATE] != 0.0:
         add_columns(part(parameters, layer[BIASES] + j0, j1 - j0), delta, n_out, m)
 
@@ -679,8 +697,8 @@ def update_layer(
             if phase != FOLLOW:
                 l2, l1 = penalties * numbers[L2], penalties * numbers[L1]
                 gradient(
-                    layer, what, first, count, m, factor == 0.0, l2, l1, p, work, g, copies, laid_out
-                )
+                    layer, what, first, count, m, factor == 0.0, l2, l1, p, work, g, copies, laid_out,
+                )  # fmt: skip
             by = shrink if phase == FOLLOW else factors[GRADIENT_FACTOR + what]
             if by != 1.0:
                 for i in range(n):
@@ -723,7 +741,7 @@ def scale_row(layer: Array, parameters: Array, row: Array, scaled: Array) -> Non
 
 @kernel()
 def fetch_ahead(rows: Array, X: Array, n: int) -> None:
-    """Ask for the inputs of the next batch: rows in random order are what no processor foresees."""
+    """Ask for rows of the next batch: random order is what no processor foresees."""
     lines = 128 // X.itemsize  # every second line: the processor fetches its neighbour too
     for i in range(rows.size):
         for k in range(0, n, lines):
@@ -794,13 +812,15 @@ def penalty(layers: Array, parameters: Array, l2: float, l1: float) -> float:
 def train(
     parameters: Array, moments: Array, X: Array, Y: Array, sample_weight: Array, order: Array,
     rates: Array, layers: Array, segments: Array, factors: Array, integers: Array, numbers: Array,
-    work: Array, costs: Array, correct: Array, counter: Array, thread: int, n_threads: int,
+    work: Array, costs: Array, correct: Array, counter: Array, columns: Array, thread: int,
+    n_threads: int,
 ) -> None:  # fmt: skip
     """Make ``rates.size`` steps: ReferenceEngine.run.
 
     Every thread runs this; `counter` is where they meet. What is found is left in `integers` (MADE,
     BAD, UPDATES) and `numbers` (EPOCH_COST), by thread 0. ``costs[BATCH:]`` are the threads' sums.
-    Arrays of samples and of moments are flat.
+    Arrays of samples and of moments are flat. `columns` is where the vectors of a row begin; after the
+    first COLUMNS of them there is room for those that the inputs of a small batch have anything in.
     """
     last = layers.shape[0] - 1
     batch, n_features = integers[BATCH], layers[0, N_IN]
@@ -810,6 +830,12 @@ def train(
     log_sum = part(work, layers[0, LOG_SUMS], batch)
     size = layers[0, COPIED]
     copies = part(work, layers[0, COPIES] + thread * size, size)
+    # Columns of zeros (the rim of an image, one-hot features) change nothing, and are passed over.
+    sparse = n_threads == 1 and batch < LARGE
+    listed = part(columns, integers[COLUMNS], columns.size - integers[COLUMNS])
+    filled, n_filled = columns, vectors(work, n_features)
+    if sparse:
+        filled = part(listed, 1, listed.size - 1)
     wanted = n_threads
     made = 0
     bad = False
@@ -821,14 +847,34 @@ def train(
         if thread == 0 and batch * n_features <= FETCHED:
             ahead = min(batch, integers[N_SAMPLES] - first - m)
             fetch_ahead(part(order, first + m, ahead), X, n_features)
+            fetch_ahead(part(order, first + m, ahead), Y, layers[last, N_OUT])
         wanted = meet(counter, n_threads, wanted, give)
+        if sparse:
+            used(part(work, layers[0, BELOW], m * n_features), n_features, m, n_features, listed)
+            n_filled = listed[0]
         for l in range(last + 1):  # noqa: E741 - the layer, as in the equations
             layer = layers[l]
             n = layer[N_OUT]
             mine = rectangle(thread, n_threads, m, n, layer[CODE] == SOFTMAX)
             above, slopes = part(work, layer[ABOVE], m * n), part(work, layer[SLOPE], m * n)
             below, z = part(work, layer[BELOW], m * layer[N_IN]), part(work, layer[Z], m * n)
-            forward_layer(layer, segments, mine, parameters, below, above, slopes, z, log_sum, copies)
+            which, count = columns, vectors(work, layer[N_IN])
+            if l == 0:
+                which, count = filled, n_filled
+            forward_layer(
+                layer,
+                segments,
+                mine,
+                parameters,
+                below,
+                above,
+                slopes,
+                z,
+                log_sum,
+                copies,
+                which,
+                count,
+            )
             if layer[DROP] > 0:
                 drop_rectangle(layer, factors[l], l, integers, made, mine, above, slopes)
             wanted = meet(counter, n_threads, wanted, give)
@@ -862,7 +908,13 @@ def train(
                 wanted = meet(counter, n_threads, wanted, give)
             keep = 1.0 - rate * per * numbers[L2]
             for l in range(last + 1 if fused else 0):  # noqa: E741
-                descend(layers[l], factors[l], thread, n_threads, m, keep, parameters, work, copies)
+                which, count = columns, vectors(work, layers[l, N_IN])
+                if l == 0:
+                    which, count = filled, n_filled
+                descend(
+                    layers[l], factors[l], thread, n_threads, m, keep, parameters, work, copies, which,
+                    count,
+                )  # fmt: skip
             shrink, phase = 1.0, GATHER if integers[CLIPS] else BOTH
             while not fused and phase != DONE:
                 squares = 0.0
@@ -891,7 +943,7 @@ def train(
 @kernel()
 def predict(
     parameters: Array, X: Array, n_rows: int, block: int, layers: Array, segments: Array, work: Array,
-    out: Array, thread: int, n_threads: int,
+    out: Array, columns: Array, thread: int, n_threads: int,
 ) -> None:  # fmt: skip
     """Put the activations of the last layer into `out`, in blocks of rows: backprop.forward.
 
@@ -916,21 +968,22 @@ def predict(
             slopes = part(work, base + layer[SLOPE], m * n)  # a by-product here
             log_sum = part(work, base + layer[LOG_SUMS], m)
             forward_layer(
-                layer, segments, (0, m, 0, n), parameters, below, above, slopes, slopes, log_sum, copies
-            )
+                layer, segments, (0, m, 0, n), parameters, below, above, slopes, slopes, log_sum,
+                copies, columns, vectors(work, n_in),
+            )  # fmt: skip
 
 
 def _types_of_train(real: Scalar) -> list[Type]:
     reals, integers, numbers = Flat(real), Flat(INT), Flat(FLOAT64)
     return [
         reals, reals, reals, reals, reals, integers, numbers, Table(INT), Table(INT), Table(FLOAT64),
-        integers, numbers, reals, numbers, Flat(BOOL), integers, INT, INT,
+        integers, numbers, reals, numbers, Flat(BOOL), integers, integers, INT, INT,
     ]  # fmt: skip
 
 
 def _types_of_predict(real: Scalar) -> list[Type]:
     reals = Flat(real)
-    return [reals, reals, INT, INT, Table(INT), Table(INT), reals, reals, INT, INT]
+    return [reals, reals, INT, INT, Table(INT), Table(INT), reals, reals, Flat(INT), INT, INT]
 
 
 # What Python calls, and the types of its arguments for a dtype.

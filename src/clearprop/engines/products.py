@@ -96,10 +96,10 @@ class _Writer:
         arguments = [value, where, INT(self.align), mask]
         self.call(f"llvm.masked.store.{self.name}.p0", ir.VoidType(), arguments)
 
-    def variable(self) -> Any:
+    def variable(self, kind: ir.Type | None = None) -> Any:
         """Return a place for a vector, made once however often the code around it runs."""
         with self.builder.goto_entry_block():
-            return self.builder.alloca(self.vector)
+            return self.builder.alloca(kind or self.vector)
 
     def ask_for(self, pointer: Any) -> None:
         """Ask for what is at the pointer, to write there soon."""
@@ -225,9 +225,25 @@ class _Writer:
         with self.loop(whole, n, LONG(self.lanes)) as first:
             body(first, 1, self.first(b.sub(n, first)))
 
+    def listed(
+        self, n: Any, columns: Any, count: Any, width: int, body: Callable[[list[Any], Any], None]
+    ) -> None:
+        """Go through the vectors that begin at some columns, `width` at a time, then one by one."""
+        b = self.builder
+        # The last one may reach beyond n, the others do not.
+        last = b.select(b.icmp_signed(">", count, LONG(0)), b.sub(count, LONG(1)), LONG(0))
+        reaches = b.icmp_signed(">", b.add(b.load(self.at(columns, last)), LONG(self.lanes)), n)
+        full = b.select(reaches, last, count)
+        wide = b.mul(b.sdiv(full, LONG(width)), LONG(width))
+        with self.loop(LONG(0), wide, LONG(width)) as i:
+            body([b.load(self.at(columns, i, LONG(v))) for v in range(width)], None)
+        with self.loop(wide, count, LONG(1)) as i:
+            k = b.load(self.at(columns, i))
+            body([k], self.first(b.sub(n, k)))
 
-def _write_dots(w: _Writer, out: Any, ldo: Any, a: Any, lda: Any, x: Any, ldx: Any,
-                m: Any, n: Any, length: Any) -> None:  # fmt: skip
+
+def _write_dots(w: _Writer, out: Any, ldo: Any, a: Any, lda: Any, x: Any, ldx: Any, m: Any, n: Any,
+                length: Any, columns: Any, count: Any) -> None:  # fmt: skip
     b = w.builder
 
     width = min(DOTS_BLOCK[1], w.lanes)  # their sums are to fit one vector
@@ -241,14 +257,15 @@ def _write_dots(w: _Writer, out: Any, ldo: Any, a: Any, lda: Any, x: Any, ldx: A
             for c in range(width)
         ]
 
-        def along(k: Any, _: int, mask: Any) -> None:
+        def along(at: list[Any], mask: Any) -> None:
+            k = at[0]
             rows = [w.load(w.at(a, w.times(b.add(i, LONG(r)), lda), k), mask) for r in range(height)]
             for c in range(width):  # one register for all columns: with four, AVX2's 16 do not suffice
                 column = w.load(w.at(sources[c], k), mask)
                 for r in range(height):
                     w.add_product(totals[r][c], rows[r], column)
 
-        w.stretches(length, 1, along)
+        w.listed(length, columns, count, 1, along)
         for r in range(height):
             sums_of_row = w.sums_of_lanes([b.load(variable) for variable in totals[r]])
             place = w.at(out, w.times(b.add(i, LONG(r)), ldo), j)
@@ -299,6 +316,56 @@ def _write_sums(w: _Writer, out: Any, ldo: Any, c: Any, along_s: Any, along_r: A
         w.strips(rows, SUMS_BLOCK[0], strip)
 
     w.stretches(n, SUMS_BLOCK[1], stretch)
+
+
+def _write_sums_listed(w: _Writer, out: Any, ldo: Any, c: Any, along_s: Any, x: Any, ldx: Any,
+                       rows: Any, n: Any, length: Any, columns: Any, count: Any) -> None:  # fmt: skip
+    b = w.builder
+
+    def strip(_: Any, r0: Any, height: int) -> None:
+        start, target = w.at(c, r0), w.at(out, w.times(r0, ldo))
+
+        def stretch(at: list[Any], mask: Any) -> None:
+            places = [[w.at(target, w.times(ldo, r), k) for k in at] for r in range(height)]
+            totals = [[w.variable() for _ in at] for _ in range(height)]
+            for r in range(height):
+                for total, place in zip(totals[r], places[r], strict=True):
+                    b.store(w.load(place, mask), total)
+            with w.loop(LONG(0), length, LONG(1)) as index:
+                source = w.at(x, w.times(index, ldx))
+                right = [w.load(w.at(source, k), mask) for k in at]
+                factors = w.at(start, w.times(index, along_s))
+                for r in range(height):
+                    factor = w.spread(b.load(w.at(factors, LONG(r))))
+                    for total, vector in zip(totals[r], right, strict=True):
+                        w.add_product(total, factor, vector)
+            for r in range(height):
+                for total, place in zip(totals[r], places[r], strict=True):
+                    w.store(b.load(total), place, mask)
+
+        w.listed(n, columns, count, SUMS_BLOCK[1], stretch)
+
+    w.strips(rows, SUMS_BLOCK[0], strip)
+
+
+def _write_used(w: _Writer, x: Any, ldx: Any, m: Any, n: Any, columns: Any) -> None:
+    b = w.builder
+    bits = ir.VectorType(ir.IntType(8 * w.align), w.lanes)
+    none = ir.Constant(bits, [0] * w.lanes)
+    found, count = w.variable(bits), w.variable(LONG)
+    b.store(LONG(0), count)
+    with w.loop(LONG(0), n, LONG(w.lanes)) as k:
+        mask = w.first(b.sub(n, k))
+        b.store(none, found)
+        with w.loop(LONG(0), m, LONG(1)) as i:
+            row = b.bitcast(w.load(w.at(x, w.times(i, ldx), k), mask), bits)
+            b.store(b.or_(b.load(found), row), found)
+        so_far = b.load(count)
+        b.store(k, w.at(columns, so_far, LONG(1)))
+        which = b.bitcast(b.icmp_unsigned("!=", b.load(found), none), ir.IntType(w.lanes))
+        any_of_them = b.icmp_unsigned("!=", which, which.type(0))
+        b.store(b.add(so_far, b.zext(any_of_them, LONG)), count)
+    b.store(b.load(count), columns)
 
 
 def _write_panel(w: _Writer, out: Any, step: Any, x: Any, along_s: Any, along_k: Any, length: Any,
@@ -359,22 +426,47 @@ def _grid(x: Any, rows: int, columns: int, along_rows: int, along_columns: int =
     return np.lib.stride_tricks.as_strided(x, (rows, columns), strides)
 
 
+def _chosen(n: int, columns: Any, count: int, itemsize: int) -> Any:
+    """Return the indices of the columns that some vectors begin at, as the generated code does."""
+    lanes = np.arange(REGISTER_BYTES // itemsize)
+    which = (columns[:count, None] + lanes).ravel()
+    return which[which < n]
+
+
 @written_by(_call("clearprop_dots", _write_dots))
-def _dots(out: Any, ldo: int, a: Any, lda: int, x: Any, ldx: int, m: int, n: int,
-          length: int) -> None:  # fmt: skip
-    _grid(out, m, n, ldo)[:] = _grid(a, m, length, lda) @ _grid(x, n, length, ldx).T
+def _dots(out: Any, ldo: int, a: Any, lda: int, x: Any, ldx: int, m: int, n: int, length: int,
+          columns: Any, count: int) -> None:  # fmt: skip
+    which = _chosen(length, columns, count, x.itemsize)
+    _grid(out, m, n, ldo)[:] = _grid(a, m, length, lda)[:, which] @ _grid(x, n, length, ldx)[:, which].T
 
 
 @written_by(_call("clearprop_sums", _write_sums))
 def _sums(out: Any, ldo: int, c: Any, along_s: int, along_r: int, along_first: int, along_strip: int,
           x: Any, ldx: int, rows: int, n: int, length: int, beta: float) -> None:  # fmt: skip
-    count = -(-rows // SUMS_BLOCK[0])
-    for number in range(count):
-        first, last = number * rows // count, (number + 1) * rows // count
+    n_strips = -(-rows // SUMS_BLOCK[0])
+    for number in range(n_strips):
+        first, last = number * rows // n_strips, (number + 1) * rows // n_strips
         target = _grid(out[first * ldo :], last - first, n, ldo)
         factors = c[number * along_strip + first * along_first :]
         total = _grid(factors, last - first, length, along_r, along_s) @ _grid(x, length, n, ldx)
         target[:] = total + beta * target if beta else total
+
+
+@written_by(_call("clearprop_sums_listed", _write_sums_listed))
+def _sums_listed(out: Any, ldo: int, c: Any, along_s: int, x: Any, ldx: int, rows: int, n: int,
+                 length: int, columns: Any, count: int) -> None:  # fmt: skip
+    which = _chosen(n, columns, count, x.itemsize)
+    target = _grid(out, rows, n, ldo)
+    target[:, which] += _grid(c, rows, length, 1, along_s) @ _grid(x, length, n, ldx)[:, which]
+
+
+@written_by(_call("clearprop_used", _write_used))
+def used(x: Any, ldx: int, m: int, n: int, columns: Any) -> None:
+    """List the vectors in which any of m rows is not zero: their number, then their first columns."""
+    step = REGISTER_BYTES // x.itemsize
+    rows = _grid(x, m, n, ldx)
+    firsts = [k for k in range(0, n, step) if rows[:, k : k + step].any()]
+    columns[0], columns[1 : len(firsts) + 1] = len(firsts), firsts
 
 
 @written_by(_call("clearprop_panel", _write_panel))
@@ -402,6 +494,11 @@ def spare(batch: int, widest: int) -> int:
     return STRIPS + max(DEEP * WIDE, min(batch, MOST) * (widest + PANEL)) + 16 * PANEL
 
 
+def every(widest: int, itemsize: int) -> Any:
+    """Return where all vectors begin in rows of up to `widest` elements."""
+    return np.arange(0, max(widest, PANEL), REGISTER_BYTES // itemsize, dtype=np.int64)
+
+
 @kernel()
 def lay_out(panels: Any, x: Any, along_s: int, along_k: int, length: int, n: int) -> None:
     """Copy x[s, k] into panels of PANEL columns, each with its rows one after the other."""
@@ -415,9 +512,16 @@ def lay_out(panels: Any, x: Any, along_s: int, along_k: int, length: int, n: int
 
 
 @kernel()
+def vectors(x: Any, n: int) -> int:
+    """Return how many vectors n elements of `x` are."""
+    lanes = REGISTER_BYTES // x.itemsize
+    return (n + lanes - 1) // lanes
+
+
+@kernel()
 def multiply(
-    out: Any, ldo: int, c: Any, along_s: int, along_r: int, panels: Any, rows: int, n: int,
-    length: int, beta: float, strips: Any,
+    out: Any, ldo: int, c: Any, along_s: int, along_r: int, panels: Any, rows: int, n: int, length: int,
+    beta: float, strips: Any,
 ) -> None:  # fmt: skip
     """Put beta out + c^T x into `out`, with x laid out in panels."""
     for s in range(0, length, DEEP):
@@ -432,15 +536,8 @@ def multiply(
                 for i in range(count):
                     begin, end = i * tall // count, (i + 1) * tall // count
                     target = part(strips, i * STRIP * deep, STRIP * deep)
-                    _panel(
-                        target,
-                        STRIP,
-                        part(factors, begin, factors.size - begin),
-                        along_s,
-                        1,
-                        deep,
-                        end - begin,
-                    )
+                    source = part(factors, begin, factors.size - begin)
+                    _panel(target, STRIP, source, along_s, 1, deep, end - begin)
                 factors, step, along, first, strip = strips, STRIP, 1, 0, STRIP * deep
             for k in range(0, n, PANEL):
                 target = part(out, r * ldo + k, out.size - r * ldo - k)
@@ -460,41 +557,35 @@ def product(
     strips, panels = part(copies, 0, STRIPS), part(copies, STRIPS, copies.size - STRIPS)
     for s in range(0, length, DEEP):
         deep = min(DEEP, length - s)
+        factors = part(c, s * along_s, c.size - s * along_s)
         for k in range(0, n, WIDE):
             wide = min(WIDE, n - k)
             start = s * x_along_s + k * x_along_k
             lay_out(panels, part(x, start, x.size - start), x_along_s, x_along_k, deep, wide)
-            factors = part(c, s * along_s, c.size - s * along_s)
-            target = part(out, k, out.size - k)
             multiply(
-                target,
-                ldo,
-                factors,
-                along_s,
-                along_r,
-                panels,
-                rows,
-                wide,
-                deep,
-                0.0 if s == 0 else 1.0,
-                strips,
-            )
+                part(out, k, out.size - k), ldo, factors, along_s, along_r, panels, rows, wide, deep,
+                0.0 if s == 0 else 1.0, strips,
+            )  # fmt: skip
 
 
 @kernel()
 def dots(
-    out: Any, ldo: int, a: Any, lda: int, x: Any, ldx: int, m: int, n: int, length: int, copies: Any
+    out: Any, ldo: int, a: Any, lda: int, x: Any, ldx: int, m: int, n: int, length: int, copies: Any,
+    columns: Any, count: int,
 ) -> None:  # fmt: skip
-    """Put a x^T into `out`: a (m, length) in rows of lda, x (n, length) of ldx, out (m, n) of ldo."""
+    """Put a x^T into `out`: a (m, length) in rows of lda, x (n, length) of ldx, out (m, n) of ldo.
+
+    Only the vectors that begin at the first `count` of `columns` take part, where there are no copies.
+    """
     if m >= LARGE and copies.size > 0:
         product(out, ldo, a, 1, lda, x, 1, ldx, m, n, length, copies)
         return
     # Cut so that what is read again for every strip of rows stays in the second-level cache.
     rows = max(1, CACHED // (length * 20)) * 20  # 20: a multiple of every block's columns
     for j in range(0, n, rows):
-        some = rows if rows < n - j else n - j
+        some = min(rows, n - j)
         target, source = part(out, j, out.size - j), part(x, j * ldx, x.size - j * ldx)
-        _dots(target, ldo, a, lda, source, ldx, m, some, length)
+        _dots(target, ldo, a, lda, source, ldx, m, some, length, columns, count)
 
 
 @kernel()
@@ -519,10 +610,19 @@ def sums(
             product(out, ldo, c, along_s, along_r, x, ldx, 1, rows, n, length, copies)
         return
     for s in range(0, length, DEEP):
-        some = DEEP if length - s > DEEP else length - s
+        some = min(DEEP, length - s)
         factors = part(c, s * along_s, c.size - s * along_s)
         source = part(x, s * ldx, x.size - s * ldx)
         _sums(
             out, ldo, factors, along_s, along_r, along_r, 0, source, ldx, rows, n, some,
             beta if s == 0 else 1.0,
         )  # fmt: skip
+
+
+@kernel()
+def add_listed(
+    out: Any, ldo: int, c: Any, along_s: int, x: Any, ldx: int, rows: int, n: int, length: int,
+    columns: Any, count: int,
+) -> None:  # fmt: skip
+    """Add c^T x to `out` where x is not zero: in the vectors at the first `count` of `columns`."""
+    _sums_listed(out, ldo, c, along_s, x, ldx, rows, n, length, columns, count)
