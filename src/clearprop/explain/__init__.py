@@ -11,6 +11,7 @@ from __future__ import annotations
 from clearprop.explain import notation
 from clearprop.explain.document import Document
 from clearprop.explain.exercises import chains, delta_product_form, derivations
+from clearprop.explain.figures import FIGURES, figure
 from clearprop.explain.notation import NOTATIONS, Notation, equivalent_learning_rate, true_derivatives
 from clearprop.explain.nudge import Nudge, nudge
 from clearprop.explain.paths import Path, PathSum, path_sum
@@ -18,6 +19,7 @@ from clearprop.explain.rendering import FORMATS, explain, explained, rendered
 from clearprop.explain.traced import Trace
 
 __all__ = [
+    "FIGURES",
     "FORMATS",
     "NOTATIONS",
     "Document",
@@ -32,6 +34,7 @@ __all__ = [
     "equivalent_learning_rate",
     "explain",
     "explained",
+    "figure",
     "notation",
     "nudge",
     "path_sum",

@@ -1,0 +1,404 @@
+"""The figures of the documents, V1 to V22, as text with the reader's own numbers.
+
+The page draws most of them and lets them be touched; these go where only text goes: a terminal, a mail,
+a docstring. Every figure is made for any network and one sample of it, in the reader's notation.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from clearprop.explain import document, forms, steps
+from clearprop.explain import notation as notations
+from clearprop.explain.drawing import Edge, curve, drawn, table
+from clearprop.explain.expression import Expr, substituted
+from clearprop.explain.glyphs import Glyphs
+from clearprop.explain.notation import Notation
+from clearprop.explain.nudge import nudge
+from clearprop.explain.paths import check_index, one_sample, path_sum
+from clearprop.explain.printers.text import TextPrinter
+from clearprop.names import known_name
+
+if TYPE_CHECKING:
+    from clearprop.network import Network
+
+_ROWS = 6  # of a table, where a layer has more
+
+
+class _Shown(NamedTuple):
+    """What a figure is made of; `weight` is (layer 1..L, to, from), the one that matters most."""
+
+    net: Network
+    x: Any
+    y: Any
+    glyphs: Glyphs
+    weight: tuple[int, int, int]
+
+    def text(self, node: Expr) -> str:
+        return TextPrinter().inline(node).replace("\u00a0", " ")
+
+    def number(self, node: Expr) -> str:
+        return self.text(substituted(node))
+
+    def neurons(self, layer: int) -> range:
+        return range(min(self.glyphs.sizes[layer], _ROWS))
+
+
+def figure(
+    name: str,
+    net: Network,
+    x: Any,
+    y: Any,
+    notation: str | Notation = "nielsen",
+    weight: tuple[int, int, int] | None = None,
+) -> str:
+    """Return one of the documents' figures, of one sample.
+
+    Parameters
+    ----------
+    name : str
+        "V1" to "V22", as `FIGURES` lists them.
+    net : Network
+    x, y : array-like
+        One sample and its target.
+    notation : str or Notation
+    weight : (int, int, int), optional
+        The weight it is about, ``net.weights[layer][to, source]``; without it the one of layer 1 with
+        the largest gradient.
+
+    Raises
+    ------
+    ValueError
+        If there is no such figure, or x and y are not one sample that fits the network.
+
+    Examples
+    --------
+    >>> net = cp.Network([2, 2, 1], output="sigmoid", cost="quadratic", seed=0)
+    >>> print(figure("V3", net, [0.5, 1.0], [1.0]).splitlines()[0])
+    a¹₁     a²₁     a³₁ ──> C
+    """
+    known_name("figure", name, FIGURES)
+    X, Y = one_sample(x, y)
+    glyphs = Glyphs(net.trace(X, Y), notations.resolve(notation))
+    if weight is None:
+        gradient = np.abs(glyphs.at(1).weight_gradient)
+        weight = (0, *divmod(int(np.nan_to_num(gradient).argmax()), gradient.shape[1]))
+    for what, at, size in zip(("layer", "to", "source"), weight, _sizes(net, weight), strict=True):
+        check_index(f"{what} of weight", at, size)
+    return FIGURES[name][1](_Shown(net, X, Y, glyphs, (weight[0] + 1, weight[1], weight[2]))) + "\n"
+
+
+def _sizes(net: Network, weight: tuple[int, int, int]) -> tuple[int, int, int]:
+    layer = weight[0] if 0 <= weight[0] < len(net.layers) else 0
+    return len(net.layers), net.sizes[layer + 1], net.sizes[layer]
+
+
+# The network
+
+
+def _columns(shown: _Shown, label: Callable[[int, int], str]) -> list[list[str]]:
+    return [[label(layer, j) for j in range(n)] for layer, n in enumerate(shown.glyphs.sizes)]
+
+
+def _a(shown: _Shown) -> Callable[[int, int], str]:
+    return lambda layer, j: shown.text(shown.glyphs.a(layer, j))
+
+
+def _halves(shown: _Shown) -> Callable[[int, int], str]:
+    g = shown.glyphs
+    return lambda layer, j: (
+        shown.text(g.a(0, j))
+        if layer == 0
+        else f"{shown.text(g.z(layer, j))}|{shown.text(g.a(layer, j))}"
+    )
+
+
+def _edge(shown: _Shown, layer: int, to: int, source: int, label: str | None = None) -> Edge:
+    return Edge(
+        layer - 1, source, to, shown.text(shown.glyphs.w(layer, to, source)) if label is None else label
+    )
+
+
+def _one_weight(shown: _Shown) -> str:
+    w = shown.glyphs.w(*shown.weight)
+    return "\n".join(
+        [
+            *drawn(_columns(shown, _a(shown)), [_edge(shown, *shown.weight)]),
+            f"{shown.text(w)} = {shown.number(w)}",
+        ]
+    )
+
+
+def _labels(shown: _Shown) -> str:
+    g = shown.glyphs
+
+    def label(layer: int, j: int) -> str:
+        bias = layer > 0 and g.has_bias(layer)
+        return (f"{shown.text(g.b(layer, j))} → " if bias else "") + shown.text(g.a(layer, j))
+
+    return "\n".join(drawn(_columns(shown, label)))
+
+
+def _cost(shown: _Shown) -> str:
+    cost = shown.glyphs.cost(0)
+    lines = drawn(_columns(shown, _a(shown)), end=shown.text(cost))
+    return "\n".join([*lines, f"{shown.text(cost)} = {shown.number(cost)}"])
+
+
+def _in_halves(shown: _Shown) -> str:
+    g = shown.glyphs
+
+    def numbers(layer: int, j: int) -> str:
+        a = shown.number(g.a(layer, j))
+        return a if layer == 0 else f"{shown.number(g.z(layer, j))}|{a}"
+
+    pair = [
+        drawn(_columns(shown, label), end=end)
+        for label, end in (
+            (_halves(shown), shown.text(g.cost(0))),
+            (numbers, shown.number(g.cost(0))),
+        )
+    ]
+    return "\n\n".join("\n".join(lines) for lines in pair)
+
+
+def _expanded(shown: _Shown) -> str:
+    lines = drawn(_columns(shown, _halves(shown)), end=shown.text(shown.glyphs.cost(0)))
+    printer = TextPrinter()
+    for layer in range(1, shown.glyphs.last + 1):
+        lines += ["", *printer.step(document.forward_step(shown.glyphs, layer, 0), "component")[1:]]
+    return "\n".join(lines)
+
+
+# The demon and the wave
+
+
+def _demon(shown: _Shown) -> str:
+    layer, to, _ = shown.weight
+    return "\n\n".join(str(nudge(shown.net, shown.x, shown.y, layer - 1, to, by)) for by in (0.1, 0.01))
+
+
+def _wave(frame: int) -> Callable[[_Shown], str]:
+    """Return the figure of how far a change of one weight has come: V7 to V10."""
+
+    def made(shown: _Shown) -> str:
+        g, (layer, to, source) = shown.glyphs, shown.weight
+        changed = shown.net.copy("float64")
+        changed.weights[layer - 1][to, source] += (by := 0.01)
+        before = shown.net.copy("float64").trace(shown.x, shown.y)
+        after = changed.trace(shown.x, shown.y)
+        w = shown.text(g.w(layer, to, source))
+        rows = [(f"Δ{w}", f"{by:g}")]
+        if frame >= 1:
+            rows += _moved(shown, before, after, layer, [to])
+        if frame >= 2 and layer < g.last:
+            rows += _moved(shown, before, after, layer + 1, shown.neurons(layer + 1))
+        if frame >= 3:
+            for further in range(layer + 2, g.last + 1):
+                rows += _moved(shown, before, after, further, shown.neurons(further))
+            rate = float(before.layers[layer - 1].weight_gradient[to, source])
+            rows.append((f"Δ{shown.text(g.cost(0))}", f"{after.cost - before.cost:.4g}"))
+            rows.append((f"∂C/∂w Δ{w}, which predicts it", f"{rate * by:.4g}"))
+        return table(["what changes", "by"], rows)
+
+    return made
+
+
+def _moved(
+    shown: _Shown, before: Any, after: Any, layer: int, neurons: Sequence[int]
+) -> list[tuple[str, str]]:
+    a, b = (each.layers[layer - 1].a[0] for each in (before, after))
+    return [(f"Δ{shown.text(shown.glyphs.a(layer, j))}", f"{b[j] - a[j]:.4g}") for j in neurons]
+
+
+# One weight, one neuron
+
+
+def _zoom(shown: _Shown) -> str:
+    g, (layer, to, source) = shown.glyphs, shown.weight
+    a, delta, w = g.a(layer - 1, source), g.delta(layer, to), g.weight_gradient(layer, to, source)
+    return (
+        f"a in ──({shown.text(g.w(layer, to, source))})──> δ out\n"
+        f"{shown.text(w)} = {shown.text(a)} × {shown.text(delta)} = {shown.number(a)} × "
+        f"{shown.number(delta)} = {shown.number(w)}"
+    )
+
+
+def _activation(shown: _Shown) -> str:
+    layer, to, _ = shown.weight
+    function, z = shown.glyphs.trace.architecture.layers[layer - 1].function, shown.glyphs.z(layer, to)
+    part = function.parts[to] if function.parts else function
+    at = float(shown.glyphs.at(layer).z[0, to])
+    slope = (
+        shown.number(shown.glyphs.da_dz(layer, to)) if function.elementwise else "a row of the Jacobian"
+    )
+    head = f"{part.name}; the dot is at {shown.text(z)} = {shown.number(z)}, where the slope is {slope}"
+    return "\n".join([head, *curve(part, at)]) if part.elementwise else head
+
+
+# Paths
+
+
+def _paths(shown: _Shown, top: int) -> list[tuple[int, ...]]:
+    layer, to, source = shown.weight
+    found = path_sum(shown.net, shown.x, shown.y, layer - 1, to, source, top)
+    return [path.neurons for path in found.paths]
+
+
+def _along(
+    shown: _Shown, way: tuple[int, ...], label: Callable[[int, int, int], str | None]
+) -> list[str]:
+    layer, _, source = shown.weight
+    neurons = (source, *way[: shown.glyphs.last - layer + 1])
+    edges = [
+        _edge(shown, layer + i, to, before, label(layer + i, to, before))
+        for i, (before, to) in enumerate(itertools.pairwise(neurons))
+    ]
+    return drawn(
+        _columns(shown, _a(shown)), edges, end=shown.text(shown.glyphs.cost(0)), last=neurons[-1]
+    )
+
+
+def _one_path(shown: _Shown) -> str:
+    return "\n\n".join("\n".join(_along(shown, way, lambda *_: None)) for way in _paths(shown, 2))
+
+
+def _rates(shown: _Shown) -> str:
+    g, first = shown.glyphs, shown.weight[0]
+
+    def rate(layer: int, to: int, source: int) -> str | None:
+        if layer == first or (layer == g.last and g.softmax):
+            return None
+        slope = float(g.at(layer).slope[0, to])
+        return f"{slope * float(g.at(layer).weights[to, source]):.4g}"
+
+    lines = [line for way in _paths(shown, 1) for line in _along(shown, way, rate)]
+    layer, to, source = shown.weight
+    found = path_sum(shown.net, shown.x, shown.y, layer - 1, to, source, 5)
+    return "\n".join([*lines, "", "on an edge stands ∂a/∂a, the rate along it", "", str(found)])
+
+
+def _chains(shown: _Shown) -> str:
+    g, printer = shown.glyphs, TextPrinter()
+    layer, to, source = shown.weight
+    lines = [x for at in range(g.last, layer, -1) for x in forms.chain(g, at, 0, 0)]
+    lines += forms.path(g, layer, to, source) or forms.chain(g, layer, to, source)
+    return "\n".join(line for each in lines for line in printer.formula(each.formula, each.label))
+
+
+# Tables
+
+
+def _factors(layer_of: Callable[[Glyphs], int]) -> Callable[[_Shown], str]:
+    """Return the figure of the factors of a layer's gradients, with what each column is: V17, V18."""
+
+    def made(shown: _Shown) -> str:
+        g = shown.glyphs
+        layer = layer_of(g)
+        last = layer == g.last
+        captions = ["weight", "error" if last else "error carried back", "f′(z)", "input", "gradient"]
+        rows = []
+        for j in shown.neurons(layer):
+            for k in shown.neurons(layer - 1):
+                slope = (
+                    "with the error"
+                    if last and (g.a_minus_y or g.softmax)
+                    else shown.number(g.da_dz(layer, j))
+                )
+                error = g.delta(layer, j) if last and (g.a_minus_y or g.softmax) else g.error(layer, j)
+                rows.append(
+                    (
+                        shown.text(g.w(layer, j, k)),
+                        shown.number(error),
+                        slope,
+                        shown.number(g.a(layer - 1, k)),
+                        shown.number(g.weight_gradient(layer, j, k)),
+                    )
+                )
+        return table(captions, rows)
+
+    return made
+
+
+def _dynamic(shown: _Shown) -> str:
+    g = shown.glyphs
+    rows, order = [], 0
+    for layer in range(g.last, 0, -1):
+        cells = [str(g.number(layer)) + (" (base case)" if layer == g.last else "")]
+        bias = g.bias_gradient(layer) if g.has_bias(layer) else g.delta(layer)
+        for what in (g.error(layer), bias, g.weight_gradient(layer)):
+            order += 1
+            value = substituted(what)
+            if layer == g.last and g.a_minus_y and order == 1:
+                cells.append(f"{order}. in ∂C/∂b")  # computed from z, without it
+            else:
+                first = getattr(value, "element", None)
+                cells.append(f"{order}. {shown.text(first(0, 0))}, ..." if first else shown.text(value))
+        rows.append(tuple(cells))
+    heads = [g.a(g.last), g.b(g.last) if g.has_bias(g.last) else g.z(g.last), g.w(g.last)]
+    bases = ["∂C/∂" + shown.text(each).rstrip("⁰¹²³⁴⁵⁶⁷⁸⁹⁽⁾") for each in heads]
+    return (
+        table(["layer", *bases], rows)
+        + "\nfilled in the order of the numbers; of each, the first element"
+    )
+
+
+def _backwards(shown: _Shown) -> str:
+    printer = TextPrinter()
+    told = document.pass_steps(shown.glyphs)
+    lines = [line for step in told if step.kind != "update" for line in printer.step(step, "numbers")]
+    return "\n".join(lines[1:])
+
+
+def _algorithm(shown: _Shown) -> str:
+    """Return the notation, and the seven steps of S1 by name."""
+    glyphs = Glyphs(shown.glyphs.trace, notations.NOTATIONS["jordan"])
+    told = steps.algorithm_steps(glyphs, "A4")
+    return "\n".join([*document.facts(glyphs), "", *(step.title for step in told)])
+
+
+def _symmetry(shown: _Shown) -> str:
+    net = shown.net.copy("float64")
+    rows = []
+    for what in ("equal", "one weight larger by 0.1"):
+        for W, b in zip(net.weights, net.biases, strict=True):
+            W[:] = 0.5
+            if b is not None:
+                b[:] = 0.1
+        if what != "equal":
+            net.weights[0][0, 0] += 0.1
+        trace = net.trace(shown.x, shown.y)
+        for j in shown.neurons(1):
+            a, delta = (float(each[0, j]) for each in (trace.layers[0].a, trace.layers[0].delta))
+            rows.append((what, str(j + 1), f"{a:.4g}", f"{delta:.4g}"))
+    return table(["weights", "hidden neuron", "a", "δ"], rows)
+
+
+FIGURES: dict[str, tuple[str, Callable[[_Shown], str]]] = {
+    "V1": ("a network with one weight marked", _one_weight),
+    "V2": ("biases and activations at their neurons", _labels),
+    "V3": ("the outputs lead to the cost", _cost),
+    "V4": ("the demon at a neuron changes its z", _demon),
+    "V5": ("one weight: a in, δ out", _zoom),
+    "V6": ("the activation function, with a dot where this neuron is", _activation),
+    "V7": ("a change of one weight", _wave(0)),
+    "V8": ("it changes the activation of its neuron", _wave(1)),
+    "V9": ("and that all activations of the next layer", _wave(2)),
+    "V10": ("and so on, to the cost", _wave(3)),
+    "V11": ("a change along one path, and along another", _one_path),
+    "V12": ("the rates on the edges of a path, and the sum over paths", _rates),
+    "V13": ("each neuron in two halves, z and a", _in_halves),
+    "V14": ("the chains of derivatives over the network", _chains),
+    "V15": ("all the mathematics in the network", _expanded),
+    "V16": ("the paths of a first weight through both outputs", _one_path),
+    "V17": ("the factors of the last layer's gradients", _factors(lambda g: g.last)),
+    "V18": ("the factors of the layer before", _factors(lambda g: max(g.last - 1, 1))),
+    "V19": ("backpropagation, step by step", _backwards),
+    "V20": ("the notation and the seven steps", _algorithm),
+    "V21": ("equal weights stay equal", _symmetry),
+    "V22": ("the table of the dynamic programme", _dynamic),
+}
