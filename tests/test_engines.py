@@ -12,7 +12,7 @@ import pytest
 from clearprop import backprop, costs, optimizers, randomness
 from clearprop.activations import ACTIVATIONS, Activation
 from clearprop.architecture import Layer, build
-from clearprop.engines import Data, Plan, State, compiled, machine_code, select
+from clearprop.engines import Data, Plan, State, compiled, evaluate, machine_code, select
 from clearprop.engines.compiled import CompiledEngine
 from clearprop.engines.reference import ReferenceEngine
 
@@ -356,6 +356,18 @@ def test_predictions_are_the_forward_pass_of_the_reference(n_rows, n_threads, sc
     )
     assert narrow.dtype == np.float32
     np.testing.assert_allclose(narrow, wanted, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize(("cost", "output"), COSTS, ids=str)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_an_evaluation_is_the_references(cost, output, weighted):
+    architecture = build(LARGER, "tanh", output, cost)
+    data, parameters = problem(architecture, 300, weighted=weighted)
+    wanted = evaluate(architecture, parameters, data, "numpy")
+    got = evaluate(architecture, parameters, data, "numba")
+    assert not np.array_equal(got[0], wanted[0])  # the engines differ by rounding: both were used
+    np.testing.assert_allclose(got[0], wanted[0], rtol=1e-11)
+    assert got[1] == pytest.approx(wanted[1], rel=1e-12)
 
 
 def every_size_of_float32(highest):

@@ -292,13 +292,8 @@ class Network:
         self, inputs: Array, targets: Array, weight: Array | None
     ) -> tuple[Array, float]:
         """Return outputs and cost for arrays that are checked, converted and scaled already."""
-        cost, output = self.architecture.cost, self.architecture.output
-        a, costs = np.empty_like(targets), np.empty(len(inputs))
-        for rows in engines.row_blocks(len(inputs)):
-            passed = backprop.forward(self.architecture, self._parameters, inputs[rows])
-            a[rows] = passed.a[-1]
-            costs[rows] = cost.of_samples(output, passed.z[-1], passed.a[-1], targets[rows])
-        return a, cost.reduce(costs, weight)
+        data = engines.Data(inputs, targets, weight)
+        return engines.evaluate(self.architecture, self._parameters, data)
 
     def gradient(
         self,

@@ -168,7 +168,7 @@ def select(name: str, plan: Plan) -> Engine:
     return reference
 
 
-# Multiply-adds of one prediction from which loading the compiled engine (about a second) gains more.
+# Multiply-adds of one pass from which loading the compiled engine (about half a second) gains more.
 WORTH_LOADING = 10_000_000_000
 _ROWS = 4096
 
@@ -186,11 +186,7 @@ def predict(
     The compiled engine is used where it is loaded already, as after a ``fit``, or where the work is
     worth loading it. The engines agree to rounding.
     """
-    compiled = sys.modules.get("clearprop.engines.compiled")
-    worth = compiled is None and len(X) * architecture.multiply_adds()[0] >= WORTH_LOADING
-    if worth and importlib.util.find_spec("llvmlite") is not None:
-        compiled = importlib.import_module("clearprop.engines.compiled")
-    forward = compiled.forward_of(architecture, parameters.dtype) if compiled is not None else None
+    forward = _compiled_forward(architecture, parameters, len(X))
     if forward is not None:
         out: Array = forward(parameters, X, n_threads)
         return out
@@ -198,3 +194,40 @@ def predict(
     for rows in row_blocks(len(X)):
         out[rows] = backprop.forward(architecture, parameters, X[rows]).a[-1]
     return out
+
+
+def evaluate(
+    architecture: Architecture,
+    parameters: Array,
+    data: Data,
+    engine: str = "auto",
+    n_threads: int | None = None,
+) -> tuple[Array, float]:
+    """Return the activations of the last layer, and the cost without penalties.
+
+    The cost is the reference's own, of z and a; these come from the engine that is named, with "auto"
+    as in `predict`.
+    """
+    cost, output = architecture.cost, architecture.output
+    a, costs = np.empty_like(data.Y), np.empty(len(data.X))
+    forward = None if engine == "numpy" else _compiled_forward(architecture, parameters, len(data.X))
+    if forward is not None:
+        z = np.empty_like(data.Y)
+        a = forward(parameters, data.X, n_threads, z)
+    for rows in row_blocks(len(data.X)):
+        if forward is None:
+            passed = backprop.forward(architecture, parameters, data.X[rows])
+            a[rows], last_z = passed.a[-1], passed.z[-1]
+        else:
+            last_z = z[rows]
+        costs[rows] = cost.of_samples(output, last_z, a[rows], data.Y[rows])
+    return a, cost.reduce(costs, data.sample_weight)
+
+
+def _compiled_forward(architecture: Architecture, parameters: Array, n_rows: int) -> Any:
+    """Return the compiled forward pass, where it is loaded or worth loading and can run this."""
+    compiled = sys.modules.get("clearprop.engines.compiled")
+    worth = compiled is None and n_rows * architecture.multiply_adds()[0] >= WORTH_LOADING
+    if worth and importlib.util.find_spec("llvmlite") is not None:
+        compiled = importlib.import_module("clearprop.engines.compiled")
+    return compiled.forward_of(architecture, parameters.dtype) if compiled is not None else None

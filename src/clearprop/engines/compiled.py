@@ -199,6 +199,7 @@ class _Forward:
 
     def __init__(self, architecture: Architecture, dtype: np.dtype[Any]) -> None:
         self.layout = _Layout(architecture, _BLOCK)
+        self.keeps_z = self.layout.layers.copy()
         self.layout.layers[-1, k.Z] = -1
         self.n_outputs = architecture.sizes[-1]
         self.multiply_adds = architecture.multiply_adds()[0]
@@ -209,21 +210,21 @@ class _Forward:
         # making these anew would be half.
         self.spare: list[tuple[Array, NDArray[np.int64]]] = []
 
-    def __call__(self, parameters: Array, X: Array, n_threads: int | None) -> Array:
-        """Return the activations of the last layer."""
+    def __call__(
+        self, parameters: Array, X: Array, n_threads: int | None = None, z: Array | None = None
+    ) -> Array:
+        """Return the activations of the last layer, and put its weighted inputs into `z`."""
         n_rows = X.shape[0]
         X, out = _plain(X), np.empty((n_rows, self.n_outputs), self.dtype)
         worth = n_rows * self.multiply_adds // _PREDICTION_WORTH_A_THREAD
         threads = 1 if worth < 2 else _threads(n_threads, worth)
         work, slots = self.spare.pop() if self.spare and threads == 1 else self._call(threads)
         address = machine_code.address
-        slots[0], slots[1], slots[2], slots[3] = (
-            address(parameters),
-            parameters.size,
-            address(X),
-            X.size,
-        )
-        slots[4], slots[-4], slots[-3] = n_rows, address(out), out.size
+        slots[0], slots[1] = address(parameters), parameters.size
+        slots[2], slots[3], slots[4] = address(X), X.size, n_rows
+        slots[6] = address(self.layout.layers if z is None else self.keeps_z)
+        slots[-6], slots[-5] = address(out), out.size
+        slots[-4], slots[-3] = (0, 0) if z is None else (address(z), z.size)
         _side_by_side(self.kernel, slots, threads)
         if threads == 1:
             self.spare.append((work, slots))
@@ -233,7 +234,7 @@ class _Forward:
         """Return a workspace, and the slots of a call whose arrays are still to be put in."""
         work, layout, none = np.empty(self.layout.end * threads, self.dtype), self.layout, np.empty(0)
         return work, machine_code.slots(
-            none, none, 0, _BLOCK, layout.layers, layout.segments, work, none, self.columns
+            none, none, 0, _BLOCK, layout.layers, layout.segments, work, none, none, self.columns
         )
 
 

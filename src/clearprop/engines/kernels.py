@@ -943,9 +943,11 @@ def train(
 @kernel()
 def predict(
     parameters: Array, X: Array, n_rows: int, block: int, layers: Array, segments: Array, work: Array,
-    out: Array, columns: Array, thread: int, n_threads: int,
+    out: Array, zs: Array, columns: Array, thread: int, n_threads: int,
 ) -> None:  # fmt: skip
     """Put the activations of the last layer into `out`, in blocks of rows: backprop.forward.
+
+    Its z is put into `zs` where the table of layers has a place for it.
 
     Every thread runs this on rows of its own, with a share of the workspace; arrays are flat.
     """
@@ -967,9 +969,10 @@ def predict(
             above = part(out, first * n, m * n) if l == last else part(work, base + layer[ABOVE], m * n)
             slopes = part(work, base + layer[SLOPE], m * n)  # a by-product here
             log_sum = part(work, base + layer[LOG_SUMS], m)
+            z = part(zs, first * n, m * n)
             forward_layer(
-                layer, segments, (0, m, 0, n), parameters, below, above, slopes, slopes, log_sum,
-                copies, columns, vectors(work, n_in),
+                layer, segments, (0, m, 0, n), parameters, below, above, slopes, z, log_sum, copies,
+                columns, vectors(work, n_in),
             )  # fmt: skip
 
 
@@ -983,7 +986,7 @@ def _types_of_train(real: Scalar) -> list[Type]:
 
 def _types_of_predict(real: Scalar) -> list[Type]:
     reals = Flat(real)
-    return [reals, reals, INT, INT, Table(INT), Table(INT), reals, reals, Flat(INT), INT, INT]
+    return [reals, reals, INT, INT, Table(INT), Table(INT), reals, reals, reals, Flat(INT), INT, INT]
 
 
 # What Python calls, and the types of its arguments for a dtype.

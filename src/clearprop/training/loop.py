@@ -396,7 +396,10 @@ class Training:
                 self.history.stopped = "early stopping"
 
     def _evaluate(self, part: str, data: Data) -> dict[str, float]:
-        a, cost = self.net.evaluate_prepared(data.X, data.Y, data.sample_weight)
+        plan = self.plan
+        a, cost = engines.evaluate(
+            plan.architecture, self.state.parameters, data, self.engine.name, plan.n_threads
+        )
         row = {f"{part}_cost": cost}
         for name, metric in self.settings.resolved_metrics():
             value = metric(a, data.Y)
