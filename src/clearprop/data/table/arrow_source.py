@@ -14,6 +14,7 @@ from clearprop.data.table.values import BOOLEAN, EXACT, NUMBER, TEXT, TIME, BadC
 from clearprop.data.tables import check_names
 
 _PANDAS_INDEX = "__index_level_"
+_IN_MEMORY = 1 << 25  # bytes of a file up to which it is read at once
 _BUFFER_BYTES = 1 << 20  # of each column: a row group, which may hold everything, is not read at once
 
 
@@ -66,14 +67,16 @@ class ParquetFiles:
 
     @contextlib.contextmanager
     def _file(self, path: Path) -> Iterator[Any]:
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
-        with (
-            files.open_regular(path),
-            readable(str(path), "Parquet"),
-            pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES) as file,
-        ):
-            yield file
+        with files.open_regular(path) as opened, readable(str(path), "Parquet"):
+            # From memory, a page that lies about its size costs nothing.
+            small = files.size(opened) <= _IN_MEMORY
+            source = pa.BufferReader(opened.read()) if small else path
+            buffered = 0 if small else _BUFFER_BYTES
+            with pq.ParquetFile(source, pre_buffer=False, buffer_size=buffered) as file:
+                yield file
 
     def _keys(self, path: Path) -> dict[str, str]:
         inside = path.relative_to(self.path).parts[:-1] if path != self.path else ()
@@ -97,6 +100,7 @@ class ParquetFiles:
             with self._file(path) as file:
                 for batch in file.iter_batches(batch_rows, columns=stored, use_threads=False):
                     n_rows += batch.num_rows
+                    batch.validate(full=True)  # text that is no UTF-8, codes of no word
                     arrays = [
                         pa.array([keys[name]] * batch.num_rows) if name in keys else batch.column(name)
                         for name in columns

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from clearprop.data import files
+from clearprop.data.table.values import PLAIN_NUMBER
 from clearprop.data.tables import check_names
 
 BLOCK_BYTES = 1 << 22  # read together; no row may be longer
@@ -185,6 +186,8 @@ class CsvText:
         self._body = 0
         self.names = options.names or self._read_names(bytes(head))
         check_names(self.names, path)
+        if options.names is None:
+            _refuse_numbers(self.names, path)
         if not re.compile(rb"[^\r\n]").search(head, self._body):
             raise ValueError(f"{path} must have rows, got only the names of {len(self.names)} columns")
 
@@ -313,6 +316,22 @@ class _Lines:
     def _counted(self, line: str) -> str:
         self.end += len(line.encode())
         return line
+
+
+def _refuse_numbers(names: tuple[str, ...], path: Path) -> None:
+    """Refuse a row of names that looks like a row of data: years and positions may be names."""
+    found = [name.strip() for name in names if PLAIN_NUMBER.fullmatch(name.strip())]
+    whole = [int(name) for name in found if name.isdecimal()]
+    if len(whole) == len(found) and (
+        whole in (list(range(len(whole))), list(range(1, len(whole) + 1)))
+        or all(1800 <= year < 2200 for year in whole)
+    ):
+        return
+    if len(found) > len(names) / 4:
+        raise ValueError(
+            f"{path} must have a row of column names, got numbers in its first row such as "
+            f"{found[0]!r}: give the names"
+        )
 
 
 def _complete(head: bytes | bytearray) -> str:

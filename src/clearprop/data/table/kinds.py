@@ -10,7 +10,7 @@ from typing import Any
 from clearprop.data.dataset import some
 from clearprop.data.table.profiles import ColumnProfile
 from clearprop.data.table.source import TableSource
-from clearprop.data.table.values import BOOLEAN, NUMBER, TEXT, TIME
+from clearprop.data.table.values import BOOLEAN, NUMBER, SPLIT, TEXT, TIME
 
 FEATURES = ("numeric", "boolean", "categorical", "datetime")
 LEFT_OUT = ("identifier", "constant", "text", "dropped")
@@ -148,6 +148,8 @@ def decide(
             kind, reason = "dropped", "not among the columns asked for"
         else:
             kind, reason = _decide(source, source.profile[name], forced.get(name))
+            if kind == "categorical":
+                refuse_split(source, source.profile[name], "column")
         found.append(ColumnDecision(name, kind, reason, source.types[name]))
     if not any(each.used for each in found):
         told = "; ".join(f"{d.name}: {d.reason}" for d in found[:5] if d.kind not in ROLES)
@@ -219,6 +221,21 @@ def _decide(source: TableSource, found: ColumnProfile, forced: str | None) -> tu
     if kind == BOOLEAN:
         return "boolean", f"true or false{_missing(found)}"
     return _decide_number(found) if kind == NUMBER else _decide_text(found)
+
+
+def refuse_split(source: TableSource, found: ColumnProfile, role: str) -> None:
+    """Refuse categories on more than one line: two stray quotes make one of all between them.
+
+    Raises
+    ------
+    ValueError
+        With the place of the first.
+    """
+    if found.split is not None:
+        row, value = found.split
+        raise ValueError(
+            f"{source.where} {SPLIT}, got {some([value])}: {source.place(row)}, {role} {found.name!r}"
+        )
 
 
 def _check_forced(source: TableSource, found: ColumnProfile, forced: str) -> None:

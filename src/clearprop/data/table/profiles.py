@@ -61,6 +61,7 @@ class ColumnProfile:
         self.problem: str | None = None
         self.problem_row: int | None = None
         self.example: str | None = None  # the first value that is no plain number
+        self.split: tuple[int, str] | None = None  # the first value that is on two lines, and its row
         self.ambiguous: tuple[str, ...] = ()  # the ways in which its dates could be read
         self._all_numbers = True
         self._n_numbers = self._n_points = self._n_commas = self._n_thousands = 0
@@ -118,6 +119,8 @@ class ColumnProfile:
         if not len(words):
             return
         self._see_kinds_of_words(cells, words, counts, first_row)
+        if self.split is None and (at := values.first_split(cells)) is not None:
+            self.split = first_row + at, cells[at].as_py()
         self._count(words.to_pylist() if self.counts is not None else [], counts, len(words))
         self.distinct.add(hash_text(words))
         lengths = pc.utf8_length(words).to_numpy(zero_copy_only=False)

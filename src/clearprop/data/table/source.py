@@ -233,7 +233,10 @@ class TableSource:
         if kind == TIME and is_text:
             return values.as_times(column, self._missing, form)
         if kind == TEXT:
-            return values.trimmed(_as_text(column), self._missing)
+            text = values.trimmed(_as_text(column), self._missing)
+            if self._given is not None:  # else `decide` has seen to it
+                values.refuse_split(text)
+            return text
         if pa.types.is_floating(column.type):
             values.refuse_infinite(column)
         return _as_kind(column, kind)

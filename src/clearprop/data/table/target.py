@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.data.dataset import Label, some
+from clearprop.data.table.kinds import refuse_split
 from clearprop.data.table.profiles import MOST_VALUES
 from clearprop.data.table.source import TableSource
 from clearprop.data.table.values import NUMBER, TEXT, TIME
@@ -80,6 +81,7 @@ class TargetEncoder:
                 f"{source.where} must have no missing values in the target {name!r}, got "
                 f"{found.n_missing:,}: the first in {source.place(_first_missing(source, name))}"
             )
+        refuse_split(source, found, "target")
         kind = found.type.split(" ")[0]
         if kind == TIME:
             raise ValueError(f"{what} must be numbers, booleans or text, got dates")

@@ -19,6 +19,7 @@ TIME_FORMATS = tuple(
     for clock in ("", " %H:%M", " %H:%M:%S")
 )
 ISO = ""
+SPLIT = "must keep each value on one line"
 _BOOLEANS = ("true", "false")
 
 
@@ -172,6 +173,28 @@ def text_of(value: Any) -> str:
     if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
         return str(int(value))
     return str(value)
+
+
+def first_split(text: Any) -> int | None:
+    """Return the first row whose value is on more than one line, or None."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    row = pc.index(pc.match_substring_regex(text, "[\r\n]"), pa.scalar(True)).as_py()
+    return None if row < 0 else int(row)
+
+
+def refuse_split(text: Any) -> None:
+    """Refuse a category on more than one line: two stray quotes make one of all that is between them.
+
+    Raises
+    ------
+    BadCell
+        Of the first.
+    """
+    row = first_split(text)
+    if row is not None:
+        raise BadCell(row, text[row].as_py()[:40], SPLIT)
 
 
 def refuse_infinite(numbers: Any) -> None:
