@@ -287,16 +287,16 @@ def test_predictions_are_the_same_on_standard_output_in_csv_and_in_parquet(digit
 
 
 def test_a_prediction_that_fails_leaves_the_old_file(digits, clearprop, monkeypatch):
-    from clearprop.cli import apply
+    from clearprop.cli import predictions
 
     old = "row,prediction\n0,1\n"
     Path("p.csv").write_text(old)
 
-    def fail(net, X, file):
+    def fail(blocks, file):
         file.write("half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(apply, "_write_csv", fail)
+    monkeypatch.setattr(predictions, "_write_csv", fail)
     code, _, err = clearprop("predict", digits[0], "digits", "--output", "p.csv")
     assert (code, err) == (1, "clearprop: No space left on device\n")
     assert (os.listdir(), Path("p.csv").read_text()) == (["p.csv"], old)

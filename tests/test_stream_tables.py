@@ -252,3 +252,80 @@ def test_medians_of_a_large_table_are_sketched(monkeypatch):
     monkeypatch.setattr(SketchedQuantiles, "add", lambda self, values: seen.append(len(values)))
     cp.data.stream(TABLE, target="churn", buffer_rows=500)
     assert sum(seen) > 0
+
+
+def clearprop(*words, folder):
+    done = subprocess.run(
+        [sys.executable, "-m", "clearprop", *map(str, words)],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    pq.write_table(TABLE, folder / "customers.parquet")
+    words = (
+        "train",
+        "customers.parquet",
+        "--target",
+        "churn",
+        "--epochs",
+        2,
+        "--hidden",
+        8,
+        "--seed",
+        0,
+    )
+    done = clearprop(*words, folder=folder)
+    assert done.returncode == 0, done.stderr
+    return folder / "customers.safetensors"
+
+
+def test_a_table_of_many_blocks_is_predicted_in_its_order(model, tmp_path):
+    n = 150_000  # more than a block, and than a row group of the output
+    new = customers(n).drop_columns(["churn"])
+    pq.write_table(new, tmp_path / "new.parquet", row_group_size=40_000)
+    for name in ("p.csv", "p.parquet"):
+        done = clearprop("predict", model, "new.parquet", "--output", name, folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+    found = pq.read_table(tmp_path / "p.parquet")
+    assert found["row"].to_pylist() == list(range(n))
+    estimator = cp.MLPClassifier.load(model)
+    features = new.select(TABLE.column_names[:-1])
+    expected = estimator.predict_proba(features)
+    np.testing.assert_allclose(
+        found["probability_yes"].to_numpy(), expected[:, 1], rtol=1e-4, atol=1e-6
+    )
+    labels = found["prediction"].to_numpy(zero_copy_only=False)
+    sure = np.abs(expected[:, 1] - 0.5) > 1e-5
+    assert (labels[sure] == estimator.predict(features)[sure]).all()
+    import pyarrow.csv
+
+    text = pyarrow.csv.read_csv(tmp_path / "p.csv")
+    assert text.column_names == ["row", "prediction", "probability_no", "probability_yes"]
+    assert text["row"].to_pylist() == list(range(n))
+    assert text["prediction"].to_pylist() == labels.tolist()
+
+
+@pytest.mark.parametrize("name", ["p.csv", "p.parquet"])
+def test_a_prediction_that_fails_in_the_middle_leaves_no_file(name, model, tmp_path):
+    n = 70_000
+    columns = {
+        c: TABLE[c].take(pa.array(np.arange(n) % N)).to_pylist() for c in TABLE.column_names[:-1]
+    }
+    columns["age"][-1] = "a stray word"
+    lines = [",".join(columns)] + [
+        ",".join("" if v is None else str(v) for v in row)
+        for row in zip(*columns.values(), strict=True)
+    ]
+    (tmp_path / "new.csv").write_text("\n".join(lines) + "\n")
+    done = clearprop("predict", model, "new.csv", "--output", name, folder=tmp_path)
+    assert done.returncode == 2
+    assert "a stray word" in done.stderr
+    assert "line 70001" in done.stderr
+    assert os.listdir(tmp_path) == ["new.csv"]

@@ -82,6 +82,25 @@ def replace_file(
         raise OSError(error.errno or errno.EIO, message, name) from error
 
 
+@contextlib.contextmanager
+def replacing(path: FilePath) -> Iterator[io.FileIO]:
+    """Yield a file to write that takes the place of `path` when the ``with`` block ends well.
+
+    As in `replace_file`: whatever fails before leaves the old file as it was, and nothing else.
+    """
+    target = os.path.realpath(os.fsdecode(path))
+    folder = os.path.dirname(target)
+    with _folder_to_sync(folder) as sync_folder:
+        _remove_leftovers(folder)
+        with _temporary(target) as (temporary, file):
+            yield file
+            os.fsync(file.fileno())
+            if sys.platform == "win32":  # an open file cannot be renamed there
+                file.close()
+            os.replace(temporary, target)
+        sync_folder()
+
+
 def kind_of(mode: int) -> str:
     """Return what a path is that is not a regular file, from its ``st_mode``, in words."""
     kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))

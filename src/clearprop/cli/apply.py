@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import csv
 import enum
-import os
-import sys
-import tempfile
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 import numpy as np
 import typer
 from numpy.typing import NDArray
 
-import clearprop as cp
-from clearprop.cli import errors, files, model, terminal
+from clearprop.cli import errors, files, model, predictions, terminal
 from clearprop.data import Dataset
 from clearprop.data.dataset import some
-
-_ROWS = 1024  # predicted and printed together
 
 
 class Part(enum.StrEnum):
@@ -91,96 +82,12 @@ def predict(
 ) -> None:
     """Predict the rows of DATA with MODEL, as CSV: row, prediction, and a probability for each class.
 
-    The rows count from 0. DATA needs no target.
+    The rows count from 0 and keep their order. DATA needs no target; a table may be of any size.
 
     Example: clearprop predict digits.safetensors digits --output predictions.csv
     """
     files.refuse_same({"MODEL": model_file, "DATA": data}, {"--output": output})
     net = model.load_model(model_file)
-    dataset = model.load_data(net, data, need_target=False)
-    X = dataset.inputs(part)
-    if output is None:
-        _print_csv(net, X)
-    else:
-        _write(net, X, model.expanded(output))
-
-
-def _columns(net: cp.Network, a: NDArray[Any]) -> dict[str, Any]:
-    """Return predictions and what they come from, by the names of their columns."""
-    classes = model.schema_of(net).classes
-    if classes is None:
-        if a.shape[1] == 1:
-            return {"prediction": a[:, 0]}
-        return {f"prediction_{number}": column for number, column in enumerate(a.T, start=1)}
-    if a.shape[1] == 1:
-        a = np.hstack([1 - a, a])
-    names = np.array([str(label) for label in classes])
-    kind = "probability" if net.architecture.output.name in ("softmax", "sigmoid") else "output"
-    columns = {f"{kind}_{name}": column for name, column in zip(names, a.T, strict=True)}
-    return {"prediction": names[a.argmax(axis=1)], **columns}
-
-
-def _blocks(net: cp.Network, X: NDArray[Any]) -> Iterator[tuple[int, dict[str, Any]]]:
-    for first in range(0, len(X), _ROWS):
-        yield first, _columns(net, net.predict(X[first : first + _ROWS]))
-
-
-def _write_csv(net: cp.Network, X: NDArray[Any], file: Any) -> None:
-    writer = csv.writer(file, lineterminator="\n")
-    for first, columns in _blocks(net, X):
-        if not first:
-            writer.writerow(["row", *columns])
-        texts = [column.astype(str) for column in columns.values()]
-        writer.writerows(zip(range(first, first + len(texts[0])), *texts, strict=True))
-
-
-def _print_csv(net: cp.Network, X: NDArray[Any]) -> None:
-    if hasattr(sys.stdout, "reconfigure"):  # a table is data, not text for a locale
-        sys.stdout.reconfigure(encoding="utf-8")
-    if sys.stdout is not None:
-        _write_csv(net, X, sys.stdout)
-
-
-def _write(net: cp.Network, X: NDArray[Any], path: str) -> None:
-    """Write predictions to a file: what was there stays whole until the new one is."""
-    ending = os.path.splitext(path)[1].lower()
-    if ending not in (".csv", ".parquet"):
-        raise ValueError(f"--output must be a .csv or .parquet file, got {path}")
-    target = os.path.realpath(path)
-    if os.path.isdir(target):
-        raise ValueError(f"--output must be a file, {path} is a folder")
-    if not os.path.isdir(os.path.dirname(target)):
-        raise ValueError(f"--output {path}: there is no folder {os.path.dirname(target)}")
-    files.check_predictions(path)
-    descriptor, temporary = tempfile.mkstemp(ending, ".clearprop-", os.path.dirname(target))
-    os.close(descriptor)
-    try:
-        if ending == ".csv":
-            with open(temporary, "w", encoding="utf-8", newline="") as file:
-                _write_csv(net, X, file)
-        else:
-            _write_parquet(net, X, temporary)
-        os.chmod(temporary, _mode(target))
-        os.replace(temporary, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-
-
-def _mode(target: str) -> int:
-    """Return the mode of the file that is replaced, or that of a new file."""
-    try:
-        return os.stat(target).st_mode & 0o777
-    except FileNotFoundError:
-        mask = os.umask(0)
-        os.umask(mask)
-        return 0o666 & ~mask
-
-
-def _write_parquet(net: cp.Network, X: NDArray[Any], path: str) -> None:
-    import pyarrow
-    from pyarrow import parquet
-
-    columns = _columns(net, net.predict(X))
-    parquet.write_table(pyarrow.table({"row": np.arange(len(X)), **columns}), path)
+    if output is not None:
+        predictions.check_output(model.expanded(output))
+    predictions.write(net, model.input_blocks(net, data, part), output)

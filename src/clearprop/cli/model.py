@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,9 @@ from clearprop.data.loading import TABLES
 
 _UNITS = "target_units"  # in `about`, while a network still predicts standardized targets
 OPTIONS = "options"  # in `about`, while a training may be resumed
+_ROWS = 1024  # of an array, predicted together
+_TABLE_ROWS = 1 << 16
+_BLOCK_BYTES = 1 << 25  # of a table's rows that are predicted together
 _NARROW = 1e4  # a mean so many deviations from 0 is more than float32 can hold beside them
 
 
@@ -149,6 +153,28 @@ def _table_dataset(net: cp.Network, source: str, target: str | None, need_target
         feature_names=net.feature_names,
         target=name,
     )
+
+
+def input_blocks(net: cp.Network, source: str, part: str) -> Iterator[NDArray[Any]]:
+    """Return the rows that are to be predicted, in their order, in blocks that `predict` takes.
+
+    Of a raw table no more than a block is in memory.
+
+    Raises
+    ------
+    ValueError, OSError
+        As in `load_data`, for a raw table while it is read.
+    """
+    if not is_of_table(net):
+        X = load_data(net, source, need_target=False).inputs(part)
+        return (X[first : first + _ROWS] for first in range(0, len(X), _ROWS))
+    from clearprop.estimators.table_reader import TableReader
+
+    reader = TableReader.from_about(net.about, net.dtype)
+    table = reader.open(local_path(source))
+    say_unknown_columns(reader.unknown_columns(table), table.where)
+    rows = max(1, min(_TABLE_ROWS, _BLOCK_BYTES // (8 * reader.encoder.n_features)))
+    return (reader.inputs(batch) for batch in table.batches(reader.encoder.columns, rows))
 
 
 def say_unknown_columns(names: list[str], where: str) -> None:

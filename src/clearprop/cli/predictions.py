@@ -1,0 +1,124 @@
+"""Predictions as CSV or Parquet, a block of rows at a time: a file is there whole, or not at all."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import clearprop as cp
+from clearprop.checkpoint import atomic_file
+from clearprop.cli import files, model
+
+_GROUP_ROWS = 1 << 17  # of a Parquet file's row group
+
+Columns = dict[str, NDArray[Any]]
+
+
+def check_output(path: str) -> None:
+    """Refuse a file that cannot be written, or holds something else than predictions.
+
+    Raises
+    ------
+    ValueError
+    """
+    if _ending(path) not in (".csv", ".parquet"):
+        raise ValueError(f"--output must be a .csv or .parquet file, got {path}")
+    target = os.path.realpath(path)
+    if os.path.isdir(target):
+        raise ValueError(f"--output must be a file, {path} is a folder")
+    if not os.path.isdir(os.path.dirname(target)):
+        raise ValueError(f"--output {path}: there is no folder {os.path.dirname(target)}")
+    files.check_predictions(path)
+
+
+def _ending(path: str) -> str:
+    return os.path.splitext(path)[1].lower()
+
+
+def write(net: cp.Network, inputs: Iterable[NDArray[Any]], output: str | None) -> None:
+    """Predict blocks of rows and write them, to standard output where no file is named.
+
+    What was in the file stays whole until all of the new one is written.
+
+    Parameters
+    ----------
+    net : Network
+    inputs : iterable of ndarray of shape (n, n_features)
+        In the order of the rows, which count from 0.
+    output : str, optional
+        For which `check_output` has been called.
+    """
+    blocks = _numbered(net, inputs)
+    if output is None:
+        if hasattr(sys.stdout, "reconfigure"):  # a table is data, not text for a locale
+            sys.stdout.reconfigure(encoding="utf-8")
+        if sys.stdout is not None:
+            _write_csv(blocks, sys.stdout)
+        return
+    path = model.expanded(output)
+    with atomic_file.replacing(path) as file:
+        if _ending(path) == ".parquet":
+            _write_parquet(blocks, file)
+            return
+        text = io.TextIOWrapper(io.BufferedWriter(file), "utf-8", newline="")
+        _write_csv(blocks, text)
+        text.flush()
+        text.detach().detach()
+
+
+def _numbered(net: cp.Network, inputs: Iterable[NDArray[Any]]) -> Iterator[Columns]:
+    first = 0
+    for X in inputs:
+        columns = _columns(net, net.predict(X))
+        yield {"row": np.arange(first, first + len(X)), **columns}
+        first += len(X)
+
+
+def _columns(net: cp.Network, a: NDArray[Any]) -> Columns:
+    """Return predictions and what they come from, by the names of their columns."""
+    classes = model.schema_of(net).classes
+    if classes is None:
+        if a.shape[1] == 1:
+            return {"prediction": a[:, 0]}
+        return {f"prediction_{number}": column for number, column in enumerate(a.T, start=1)}
+    if a.shape[1] == 1:
+        a = np.hstack([1 - a, a])
+    names = np.array([str(label) for label in classes])
+    kind = "probability" if net.architecture.output.name in ("softmax", "sigmoid") else "output"
+    columns = {f"{kind}_{name}": column for name, column in zip(names, a.T, strict=True)}
+    return {"prediction": names[a.argmax(axis=1)], **columns}
+
+
+def _write_csv(blocks: Iterable[Columns], file: Any) -> None:
+    writer = csv.writer(file, lineterminator="\n")
+    for number, columns in enumerate(blocks):
+        if not number:
+            writer.writerow(columns)
+        writer.writerows(zip(*(column.astype(str) for column in columns.values()), strict=True))
+
+
+def _write_parquet(blocks: Iterable[Columns], file: io.FileIO) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    writer, waiting, n_waiting = None, [], 0
+    try:
+        for columns in blocks:
+            waiting.append(pyarrow.table(columns))
+            n_waiting += len(waiting[-1])
+            writer = writer or parquet.ParquetWriter(file, waiting[0].schema)
+            if n_waiting >= _GROUP_ROWS:
+                writer.write_table(pyarrow.concat_tables(waiting))
+                waiting, n_waiting = [], 0
+        if writer is not None and waiting:
+            writer.write_table(pyarrow.concat_tables(waiting))
+    finally:
+        if writer is not None:
+            writer.close()
