@@ -287,7 +287,7 @@ def model(tmp_path_factory):
 
 
 def test_a_table_of_many_blocks_is_predicted_in_its_order(model, tmp_path):
-    n = 150_000  # more than a block, and than a row group of the output
+    n = 70_000  # more than a block
     new = customers(n).drop_columns(["churn"])
     pq.write_table(new, tmp_path / "new.parquet", row_group_size=40_000)
     for name in ("p.csv", "p.parquet"):
