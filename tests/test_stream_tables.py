@@ -329,3 +329,101 @@ def test_a_prediction_that_fails_in_the_middle_leaves_no_file(name, model, tmp_p
     assert "a stray word" in done.stderr
     assert "line 70001" in done.stderr
     assert os.listdir(tmp_path) == ["new.csv"]
+
+
+def in_order(monkeypatch):
+    """Make the rows that a fit in memory holds out those that a stream does."""
+    from clearprop.estimators import held_out
+
+    def split(options, groups, n, strata, state):
+        mask = held.random_rows(0, options.validation_fraction)(TABLE, 0)
+        return np.flatnonzero(~mask), np.flatnonzero(mask)
+
+    monkeypatch.setattr(held_out, "split", split)
+
+
+FIT = {
+    "preset": "realmlp-s",
+    "hidden_layer_sizes": (8, 5),
+    "max_iter": 3,
+    "random_state": 7,
+    "dtype": "float32",
+}
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{}, {"class_weight": {"yes": 3.0}}, {"preprocessing": "standard"}],
+)
+def test_an_estimator_learns_of_a_stream_what_it_learns_in_memory(how, monkeypatch):
+    in_order(monkeypatch)
+    X = TABLE.select(["age", "colour", "when", "shop"])
+    in_memory = cp.MLPClassifier(**FIT, **how).fit(X, TABLE["churn"].to_pylist())
+    rows = cp.data.stream(TABLE, target="churn", drop=["counts"], seed=0, validation=0.2, buffer_rows=N)
+    streamed_fit = cp.MLPClassifier(**FIT, **how).fit(rows)
+    assert (
+        streamed_fit.table_encoder_.to_json()["columns"]
+        == in_memory.table_encoder_.to_json()["columns"]
+    )
+    one, other = in_memory.preprocessing_, streamed_fit.preprocessing_
+    np.testing.assert_allclose(other.shift, one.shift, rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(other.factor, one.factor, rtol=1e-5)
+    assert streamed_fit.history_["cost"] == pytest.approx(in_memory.history_["cost"], rel=1e-3)
+    np.testing.assert_allclose(streamed_fit.predict_proba(X), in_memory.predict_proba(X), atol=2e-3)
+    assert streamed_fit.classes_.tolist() == ["no", "yes"]
+
+
+def test_balanced_classes_weigh_alike_among_the_rows_to_train_on():
+    weighed = []
+    for weights in ("balanced", None):
+        rows = cp.data.stream(TABLE, target="churn", seed=0, validation=0.2, buffer_rows=N)
+        if weights is None:
+            counts = np.bincount(rows.rows.Y(0, len(rows)))
+            weights = dict(zip(rows.rows.classes, len(rows) / (2 * counts), strict=True))
+        weighed.append(cp.MLPClassifier(**FIT, class_weight=weights).fit(rows))
+    assert weighed[0].network_.parameters.tobytes() == weighed[1].network_.parameters.tobytes()
+
+
+def test_a_regressor_learns_of_a_stream_what_it_learns_in_memory(monkeypatch):
+    in_order(monkeypatch)
+    table = TABLE.append_column(
+        "price", pa.array(np.where(np.arange(N) % 3, 1e3, 2e3) + RNG.normal(size=N))
+    )
+    features = ["age", "colour", "shop"]
+    in_memory = cp.MLPRegressor(**FIT).fit(
+        table.select(features), table["price"].to_numpy(), table["counts"].to_numpy()
+    )
+    rows = cp.data.stream(
+        table, target="price", weight="counts", columns=features, seed=0, validation=0.2, buffer_rows=N
+    )
+    streamed_fit = cp.MLPRegressor(**FIT).fit(rows)
+    np.testing.assert_allclose(streamed_fit.target_shift_, in_memory.target_shift_, rtol=1e-12)
+    np.testing.assert_allclose(streamed_fit.target_scale_, in_memory.target_scale_, rtol=1e-12)
+    one, other = (each.predict(table.select(features)) for each in (in_memory, streamed_fit))
+    np.testing.assert_allclose(other, one, rtol=1e-3)
+
+
+def test_an_estimator_trains_with_a_buffer_that_is_smaller_than_its_table(tmp_path):
+    rows = cp.data.stream(TABLE, target="churn", validation=0.2, seed=0, buffer_rows=256)
+    model = cp.MLPClassifier(**FIT | {"max_iter": 20}).fit(rows)
+    assert model.best_validation_score_ > 0.8
+    assert model.score(TABLE.select(rows.encoder.columns), TABLE["churn"].to_pylist()) > 0.8
+    model.save(tmp_path / "m.safetensors")
+    again = cp.MLPClassifier.load(tmp_path / "m.safetensors")
+    X = TABLE.select(rows.encoder.columns)
+    np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+
+
+@pytest.mark.parametrize(
+    ("model", "how", "message"),
+    [
+        (cp.MLPRegressor(**FIT), {}, "a regressor cannot learn the target 'churn', which is a classification"),
+        (cp.MLPClassifier(**FIT), {"validation": 0.0}, "early_stopping=True needs a stream with validation"),
+        (cp.MLPClassifier(**FIT, scoring="roc_auc"), {}, "scoring cannot be used with a stream"),
+        (cp.MLPClassifier(**FIT), {"dtype": "float64"}, "dtype must be the stream's, float64, got dtype='float32'"),
+        (cp.MLPClassifier(**FIT), {"buffer_rows": 100}, "batch_size must be at most the stream's buffer_rows, 100, got 256"),
+    ],
+)  # fmt: skip
+def test_an_estimator_refuses_what_a_stream_cannot_be(model, how, message):
+    with pytest.raises(ValueError, match=message):
+        model.fit(cp.data.stream(TABLE, target="churn", **how))

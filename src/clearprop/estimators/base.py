@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from clearprop.activations import Activation
 from clearprop.costs import Cost
+from clearprop.data.table import TableStream
 from clearprop.estimators import presets
 from clearprop.estimators.callback_bridge import CallbackSupportMixin, with_callbacks
 from clearprop.estimators.fitting import Fitting
@@ -29,7 +30,7 @@ class BaseMLP(CallbackSupportMixin, Fitting):
     def fit(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         sample_weight: Any = None,
         *,
         X_val: Any = None,
@@ -42,7 +43,8 @@ class BaseMLP(CallbackSupportMixin, Fitting):
         ----------
         X : array-like, sparse matrix or data frame of shape (n_samples, n_features)
             NumPy, SciPy sparse, pandas, polars or pyarrow. Column names are kept, and checked in
-            every later call.
+            every later call. Or what `clearprop.data.stream` returns, alone, for a table that is larger
+            than memory.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,), optional
             At least 0. A weight of 0 leaves a row out.
@@ -63,6 +65,8 @@ class BaseMLP(CallbackSupportMixin, Fitting):
         ValueError, TypeError
             Naming the argument, its rule and the value.
         """
+        if isinstance(X, TableStream):
+            return self._fit_stream(X, y, sample_weight, X_val, y_val, groups)
         return self._fit(X, y, sample_weight, (X_val, y_val), groups, incremental=False)
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> Self:

@@ -20,16 +20,18 @@ from clearprop import randomness
 from clearprop.architecture import Layer
 from clearprop.costs import Cost
 from clearprop.data import arrays
+from clearprop.data.table import TableStream
 from clearprop.engines import Data
-from clearprop.estimators import held_out, inputs, presets, recipe
+from clearprop.estimators import held_out, inputs, presets, recipe, streamed
 from clearprop.estimators.callback_bridge import Bridge
-from clearprop.estimators.inputs import PREPROCESSING
+from clearprop.estimators.inputs import PREPROCESSING, Preprocessing
 from clearprop.estimators.prediction import Prediction
 from clearprop.estimators.session import Session
 from clearprop.estimators.tables import TableRows
 from clearprop.estimators.training import EstimatorTraining, Follower, Progress
 from clearprop.network import Network
 from clearprop.training import History
+from clearprop.training.supply import InMemory, Supply
 
 Array = NDArray[Any]
 
@@ -141,7 +143,23 @@ class Fitting(Prediction, ABC):
             )
             validation_table = validation
         total = float(len(data.X) if train_weight is None else np.sum(train_weight))
-        return self._train(options, data, validation_data, validation_table, total, incremental, X, y)
+        supply = InMemory(data)
+        return self._train(options, supply, validation_data, validation_table, total, incremental, X, y)
+
+    def _fit_stream(self, stream: TableStream, *others: Any) -> Self:
+        """Fit to a table that is larger than memory; see `estimators.streamed`."""
+        if any(each is not None for each in others):
+            raise ValueError(
+                "a stream must be the only data given: it has targets and weights of its own"
+            )
+        if self.warm_start:
+            raise ValueError("warm_start=True cannot be used with a stream, which starts afresh")
+        options, state = self._options(), self._random_state()
+        seed = self._seed(state)
+        supply, validation, total = streamed.prepare(self, stream, options, seed)
+        sizes = [*self.network_.sizes[:1], *options.sizes, self.network_.sizes[-1]]
+        self._start_from(recipe.scikit_parameters(options, sizes, state))
+        return self._train(options, supply, validation, (None, None), total, False, stream, None)
 
     # The data
 
@@ -186,7 +204,13 @@ class Fitting(Prediction, ABC):
     def _scale_targets(self, targets: Array) -> Array:
         return targets
 
-    def _learn_targets(self, options: SimpleNamespace, targets: Array, weight: Array | None) -> None:
+    def _target_moments(
+        self, options: SimpleNamespace, targets: Array, weight: Array | None
+    ) -> tuple[Array, Array] | None:
+        """Return mean and variance of every target, where they are to be scaled."""
+        return None
+
+    def _learn_units(self, options: SimpleNamespace, moments: tuple[Array, Array] | None) -> None:
         """Learn how targets are scaled."""
 
     # The network
@@ -201,15 +225,34 @@ class Fitting(Prediction, ABC):
         seed: int,
     ) -> None:
         make = PREPROCESSING.get(options.preprocessing)
-        self.preprocessing_ = make(X, weight) if make else None
-        self._learn_targets(options, targets, weight)
+        self._make_network(
+            options,
+            make(X, weight) if make else None,
+            self._target_moments(options, targets, weight),
+            (X.shape[1], targets.shape[1]),
+            dtype,
+            seed,
+        )
+
+    def _make_network(
+        self,
+        options: SimpleNamespace,
+        preprocessing: Preprocessing | None,
+        moments: tuple[Array, Array] | None,
+        ends: tuple[int, int],
+        dtype: str,
+        seed: int,
+    ) -> None:
+        """Make the network, of so many features and outputs, and begin to count."""
+        self.preprocessing_ = preprocessing
+        self._learn_units(options, moments)
         activation, cost = self._output(options)
         hidden = [
             Layer(size, each)
             for size, each in zip(options.sizes, recipe.hidden_activations(options), strict=True)
         ]
         self.network_ = Network(
-            [X.shape[1], *hidden, Layer(targets.shape[1], activation)],
+            [ends[0], *hidden, Layer(ends[1], activation)],
             cost=cost,
             initializer=recipe.initializer(options, "initializer"),
             bias_initializer=recipe.initializer(options, "bias_initializer"),
@@ -235,7 +278,7 @@ class Fitting(Prediction, ABC):
     def _train(
         self,
         options: SimpleNamespace,
-        data: Data,
+        supply: Supply,
         validation: Data | None,
         validation_table: tuple[Any, Any],
         total: float,
@@ -244,7 +287,7 @@ class Fitting(Prediction, ABC):
         y: Any,
     ) -> Self:
         net = self.network_
-        n = len(data.X)
+        n = supply.n_samples
         if not net.parameters.flags.writeable:  # memory-mapped by joblib
             net = self.network_ = net.copy()
         scorer = None if options.scoring is None else get_scorer(options.scoring)
@@ -253,7 +296,7 @@ class Fitting(Prediction, ABC):
         if validation is not None and not evaluated:
             metrics.append(self._metric(validation))
         before = self._score_now(metrics, validation) if options.early_stopping else None
-        follower = self._follower(options, data, n, incremental)
+        follower = self._follower(options, supply, n, incremental)
         if evaluated:
             follower.score = lambda: float(scorer(self, *validation_table))  # type: ignore[misc]
         epochs = 1 if incremental else int(options.max_iter)
@@ -264,7 +307,7 @@ class Fitting(Prediction, ABC):
             session.prepare(self)
         training = EstimatorTraining(
             net,
-            data,
+            supply,
             validation,
             labelled=self._kind == "classifier" and not hasattr(self, "_groups"),
             shuffle=bool(options.shuffle),
@@ -281,7 +324,7 @@ class Fitting(Prediction, ABC):
             label_smoothing=float(getattr(options, "label_smoothing", 0.0)),
             clip_norm=None if options.clip_norm is None else float(options.clip_norm),
             callbacks=[follower, *bridge.callbacks, *options.callbacks],
-            engine=recipe.engine(options, data),
+            engine=recipe.engine(options, supply),
             n_threads=None if options.n_threads is None else int(options.n_threads),
             progress=options.verbose == "bar",
             **session.settings(),
@@ -316,7 +359,9 @@ class Fitting(Prediction, ABC):
         a, _ = self.network_.evaluate_prepared(validation.X, validation.Y, validation.sample_weight)
         return float(metrics[0](a, validation.Y))
 
-    def _follower(self, options: SimpleNamespace, data: Data, n: int, incremental: bool) -> Follower:
+    def _follower(
+        self, options: SimpleNamespace, supply: Supply, n: int, incremental: bool
+    ) -> Follower:
         nothing_yet = self.best_loss_ is None
         return Follower(
             tol=float(options.tol),
@@ -333,11 +378,11 @@ class Fitting(Prediction, ABC):
             samples_seen=self.t_,
             samples_in_epoch=n,
             first_iteration=self.n_iter_ if incremental else 0,
-            loss_offset=self._loss_offset(data),
+            loss_offset=self._loss_offset(supply),
             report=print if options.verbose and options.verbose != "bar" else None,
         )
 
-    def _loss_offset(self, data: Data) -> float:
+    def _loss_offset(self, supply: Supply) -> float:
         """Return what scikit-learn's loss has besides our cost: a function of y alone."""
         return 0.0
 

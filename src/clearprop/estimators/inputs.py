@@ -66,6 +66,11 @@ def standard(X: Any, weight: Array | None) -> Preprocessing:
         wide = X.astype(np.float64)
         mean = np.average(wide, axis=0, weights=weight)
         variance = np.average((wide - mean) ** 2, axis=0, weights=weight)
+    return standard_of(mean, variance)
+
+
+def standard_of(mean: Array, variance: Array) -> Preprocessing:
+    """Return the scaling by means and variances that are known."""
     spread = np.sqrt(variance)
     # Rounding gives a constant feature a spread of about its size times 1e-16.
     real = spread > 1e-12 * np.maximum(np.abs(mean), 1e-300)
@@ -90,8 +95,12 @@ def robust(X: Any, weight: Array | None) -> Preprocessing:
         wide = wide[weight > 0]
     quartiles = _quantiles(wide, None if weight is None else weight[weight > 0])
     low, middle, high = quartiles
-    span = wide.max(axis=0) - wide.min(axis=0)
-    width = np.where(high > low, high - low, span / 2.0)
+    return robust_of(wide.min(axis=0), low, middle, high, wide.max(axis=0))
+
+
+def robust_of(least: Array, low: Array, middle: Array, high: Array, most: Array) -> Preprocessing:
+    """Return RealMLP's scaling by the ends and quartiles of every feature."""
+    width = np.where(high > low, high - low, (most - least) / 2.0)
     factor = np.where(width > 0, 1.0 / np.where(width > 0, width, 1.0), 0.0)
     return Preprocessing(middle, factor, clip=True)
 

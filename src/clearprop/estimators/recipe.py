@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop.engines import Data
 from clearprop.estimators import inputs
+from clearprop.training.supply import InMemory, Supply
 
 Array = NDArray[Any]
 
@@ -94,8 +94,12 @@ def penalty(options: SimpleNamespace, strength: float, n: int, total: float) -> 
     return strength / total if options.lbfgs else strength * n / total
 
 
-def engine(options: SimpleNamespace, data: Data) -> str:
+def engine(options: SimpleNamespace, supply: Supply) -> str:
     """Return the engine's name; rows that are made dense batch by batch need the reference."""
-    if options.engine == "auto" and isinstance(data.X, inputs.SparseRows):
+    if (
+        options.engine == "auto"
+        and isinstance(supply, InMemory)
+        and isinstance(supply.data.X, inputs.SparseRows)
+    ):
         return "numpy"  # which indexes rows, and takes them one batch at a time
     return str(options.engine)

@@ -16,9 +16,11 @@ from sklearn.utils.validation import _check_y, column_or_1d
 from clearprop import costs
 from clearprop.activations import Array
 from clearprop.costs import Cost
-from clearprop.engines import Data
 from clearprop.estimators.base import BaseMLP
 from clearprop.names import known_name
+from clearprop.training.supply import Supply
+
+_ROWS = 1 << 16  # looked at together
 
 LOSSES: dict[str, Callable[..., Cost]] = {
     "squared_error": costs.quadratic,
@@ -199,20 +201,27 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _weigh_classes(self, y: Any, weight: Array | None, options: SimpleNamespace) -> Array | None:
         return weight
 
-    def _learn_targets(self, options: SimpleNamespace, targets: Array, weight: Array | None) -> None:
+    def _target_moments(
+        self, options: SimpleNamespace, targets: Array, weight: Array | None
+    ) -> tuple[Array, Array] | None:
+        if options.target is None:
+            return None
+        wide = targets.astype(np.float64)
+        mean = np.average(wide, axis=0, weights=weight)
+        return mean, np.average((wide - mean) ** 2, axis=0, weights=weight)
+
+    def _learn_units(self, options: SimpleNamespace, moments: tuple[Array, Array] | None) -> None:
         self.target_shift_: Array | None = None
         self.target_scale_: Array | None = None
-        if options.target is None:
+        if options.target is None or moments is None:
             return
         if self._output(options)[0] != "identity":
             raise ValueError(
                 f"target='standardize' cannot be used with loss={options.loss!r}, whose targets are "
                 "counts"
             )
-        wide = targets.astype(np.float64)
-        mean = np.average(wide, axis=0, weights=weight)
-        spread = np.sqrt(np.average((wide - mean) ** 2, axis=0, weights=weight))
-        self.target_shift_ = mean
+        spread = np.sqrt(moments[1])
+        self.target_shift_ = moments[0]
         self.target_scale_ = np.where(spread > 0, spread, 1.0)
 
     def _scale_targets(self, targets: Array) -> Array:
@@ -220,12 +229,16 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             return targets
         return (targets - self.target_shift_) / self.target_scale_
 
-    def _loss_offset(self, data: Data) -> float:
+    def _loss_offset(self, supply: Supply) -> float:
         if self.network_.architecture.cost.name != "poisson":
             return 0.0
-        y = data.Y.astype(np.float64)
-        rows = np.where(y > 0, y * np.log(np.where(y > 0, y, 1.0)), 0.0) - y
-        return float(np.average(rows.sum(axis=1), weights=data.sample_weight))
+        total = weights = 0.0
+        for _, Y, weight in supply.blocks(_ROWS):
+            y = Y.astype(np.float64)
+            rows = (np.where(y > 0, y * np.log(np.where(y > 0, y, 1.0)), 0.0) - y).sum(axis=1)
+            total += float(rows.sum() if weight is None else rows @ weight)
+            weights += float(len(y) if weight is None else weight.sum())
+        return total / weights
 
     def _score_outputs(self, a: Array, targets: Array, weight: Array | None) -> float:
         if not np.isfinite(a).all():

@@ -14,7 +14,7 @@ from clearprop import backprop
 from clearprop.engines import Data, Plan
 from clearprop.optimizers import LBFGS
 from clearprop.training import Training
-from clearprop.training.supply import InMemory, Supply
+from clearprop.training.supply import Supply
 
 if TYPE_CHECKING:
     from clearprop.network import Network
@@ -41,8 +41,9 @@ class EstimatorTraining(Training):
     Parameters
     ----------
     net : Network
-    data, validation : Data
-        As the engines take them.
+    supply : InMemory or Streamed
+        Its targets are smoothed here, if at all.
+    validation : Data, optional
     labelled : bool
         Whether the targets are classes.
     shuffle : bool
@@ -58,7 +59,7 @@ class EstimatorTraining(Training):
     def __init__(
         self,
         net: Network,
-        data: Data,
+        supply: Supply,
         validation: Data | None,
         *,
         labelled: bool,
@@ -68,7 +69,7 @@ class EstimatorTraining(Training):
         follower: Follower,
         **settings: Any,
     ) -> None:
-        self._prepared, self._labelled = data, labelled
+        self._prepared, self._labelled = supply, labelled
         self._shuffle, self._over_batch_weight = shuffle, over_batch_weight
         self.rate_factor, self.follower = 1.0, follower
         super().__init__(net, None, None, validation_data=validation, **settings)
@@ -86,16 +87,20 @@ class EstimatorTraining(Training):
         return Progress(name, moments, updates, self.first_epoch, self.rate_factor)
 
     def _prepare(self, X: Any, Y: Any, sample_weight: Any) -> Supply:
-        data = self._prepared
-        self.given_targets = data.Y
+        supply, architecture = self._prepared, self.net.architecture
         if self.settings.label_smoothing:
-            data = data._replace(Y=self._smoothed(data.Y))
-        architecture = self.net.architecture
-        architecture.cost.check_targets(architecture.output, data.Y)
-        size, n = self.settings.batch_size, len(data.X)
+            supply.map_targets(self._smoothed)
+
+        def checked(targets: NDArray[Any]) -> NDArray[Any]:
+            architecture.cost.check_targets(architecture.output, targets)
+            return targets
+
+        supply.map_targets(checked)
+        size = self.settings.batch_size
         # One batch of everything has no order; without one, rows are gathered in place.
-        whole = size is None or size >= n or isinstance(self.settings.optimizer, LBFGS)
-        return InMemory(data, self._prepared.Y, shuffle=self._shuffle and not whole)
+        whole = size is None or size >= supply.n_samples or isinstance(self.settings.optimizer, LBFGS)
+        supply.shuffle = self._shuffle and not whole
+        return supply
 
     def _prepare_validation(self, validation_data: Any) -> Data:
         data: Data = validation_data

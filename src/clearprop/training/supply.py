@@ -31,6 +31,7 @@ class Supply(ABC):
     """The training set. It is entered while a training runs."""
 
     n_samples: int
+    shuffle = True  # whether each epoch has an order of its own
 
     @abstractmethod
     def part(self, plan: Plan, epoch: int, step: int) -> Part:
@@ -43,6 +44,10 @@ class Supply(ABC):
     @abstractmethod
     def identity(self) -> tuple[Array | None, ...]:
         """Return arrays by which a checkpoint knows these rows."""
+
+    @abstractmethod
+    def map_targets(self, function: Callable[[Array], Array]) -> None:
+        """Have the targets replaced by what a function makes of them; it may refuse them."""
 
     def describe(self) -> dict[str, Any]:
         """Return what must be the same when a training is resumed, besides the rows."""
@@ -66,22 +71,25 @@ class InMemory(Supply):
     data : Data
     given_targets : ndarray, optional
         The targets as the caller gave them, if they were smoothed: a checkpoint knows the rows by them.
-    shuffle : bool
-        Whether each epoch has an order of its own.
     """
 
-    def __init__(self, data: Data, given_targets: Array | None = None, *, shuffle: bool = True) -> None:
-        self.data, self.n_samples, self.shuffle = data, len(data.X), shuffle
+    def __init__(self, data: Data, given_targets: Array | None = None) -> None:
+        self.data, self.n_samples = data, len(data.X)
         self._given = data.Y if given_targets is None else given_targets
-        self._epoch: tuple[int, int] | None = None
-        self._order: NDArray[np.int64] = np.arange(0 if shuffle else self.n_samples)
+        self._order: tuple[object, NDArray[np.int64]] = None, np.arange(0)
 
     def part(self, plan: Plan, epoch: int, step: int) -> Part:
         """As in `Supply`."""
-        if self.shuffle and self._epoch != (plan.seed, epoch):
-            self._order = randomness.permutation(plan.seed, self.n_samples, step=epoch)
-            self._epoch = plan.seed, epoch
-        return Part(0, self.data, self._order)
+        key = (plan.seed, epoch) if self.shuffle else "as they are"
+        if self._order[0] != key:
+            n = self.n_samples
+            order = randomness.permutation(plan.seed, n, step=epoch) if self.shuffle else np.arange(n)
+            self._order = key, order
+        return Part(0, self.data, self._order[1])
+
+    def map_targets(self, function: Callable[[Array], Array]) -> None:
+        """As in `Supply`."""
+        self.data = self.data._replace(Y=function(self.data.Y))
 
     def blocks(self, n_rows: int) -> Iterator[Data]:
         """As in `Supply`."""
@@ -148,16 +156,27 @@ class Streamed(Supply):
         buffer_rows: int | None,
         shuffle: bool = True,
     ) -> None:
-        self._read, self.n_samples, self._fingerprint = read, n_samples, fingerprint
+        self._read_raw, self.n_samples, self._fingerprint = read, n_samples, fingerprint
+        self._functions: list[Callable[[Array], Array]] = []
         self._shape, self._dtype, self._weighted = (n_features, n_outputs), dtype, weighted
         self._row_bytes = np.dtype(dtype).itemsize * (n_features + n_outputs + weighted)
         self._wanted = buffer_rows or max(1, BUFFER_BYTES // self._row_bytes)
-        self._shuffle = shuffle
+        self.shuffle = shuffle
         self._buffers: list[Data] = []
         self._now: _Filled | None = None
         self._next: tuple[_Key, Future[_Filled]] | None = None
         self._thread: ThreadPoolExecutor | None = None
         self._stopping = False
+
+    def map_targets(self, function: Callable[[Array], Array]) -> None:
+        """As in `Supply`: when they are read."""
+        self._functions.append(function)
+
+    def _read(self, first: int, last: int) -> Data:
+        data = self._read_raw(first, last)
+        for function in self._functions:
+            data = data._replace(Y=function(data.Y))
+        return data
 
     def passage(self, batch_size: int) -> Passage:
         """Return how the rows of an epoch pass: no batch lies in two buffers."""
@@ -165,7 +184,7 @@ class Streamed(Supply):
         rows = whole if self._wanted >= self.n_samples else max(1, self._wanted // batch_size)
         rows *= batch_size
         block = max(1, BLOCK_BYTES // self._row_bytes)
-        return Passage(self.n_samples, rows, block, self._shuffle)
+        return Passage(self.n_samples, rows, block, self.shuffle)
 
     def part(self, plan: Plan, epoch: int, step: int) -> Part:
         """As in `Supply`; it waits until the buffer is filled, and has the next one begun.
