@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 import warnings
 import xml.etree.ElementTree as ET
 
@@ -130,3 +132,19 @@ def test_the_help_has_an_example(clearprop):
     code, out, _ = clearprop("explain", "--help")
     assert code == 0
     assert "Example: clearprop explain " in out
+
+
+def test_explaining_a_row_loads_nothing_heavy(model):
+    code = (
+        "import sys\n"
+        "from clearprop.cli import app\n"
+        "try: app.main(sys.argv[1:])\n"
+        "except SystemExit as end: assert end.code == 0\n"
+        "heavy = {'numba', 'sklearn', 'scipy', 'pyarrow', 'pandas', 'pooch', 'matplotlib'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code, "explain", str(model), "digits", "--row", "3"],
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert ran.stdout.splitlines()[-1] == "[]"

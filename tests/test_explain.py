@@ -373,9 +373,14 @@ def test_a_trace_cannot_be_changed_and_does_not_change_with_its_network():
     X[:] = 7.0
     assert trace.layers[0].weights[0, 0] == before
     assert trace.X[0, 0] == 0.05
-    for array in (trace.X, trace.layers[0].weights, trace.update.weights[0], trace.sample_costs):
+    arrays = [trace.X, trace.Y, trace.sample_costs, *trace.update.weights, *trace.update.biases]
+    for layer in trace.layers:
+        arrays += [getattr(layer, field.name) for field in dataclasses.fields(layer)]
+    for array in arrays:
         with pytest.raises(ValueError, match="read-only"):
             array[...] = 0.0
+        with pytest.raises(ValueError, match="cannot set WRITEABLE"):
+            array.flags.writeable = True
     with pytest.raises(dataclasses.FrozenInstanceError):
         trace.cost = 0.0
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 
 def _read_only(array: Array) -> Array:
+    """Return a view that cannot be made writable again, since what it is a view of is not."""
+    owner = array if array.base is None else array.base
+    if isinstance(owner, np.ndarray):
+        owner.flags.writeable = False
     view = array.view()
     view.flags.writeable = False
     return view

@@ -126,6 +126,8 @@ def load_model(path: str) -> cp.Network:
 
 def is_of_table(net: cp.Network) -> bool:
     """Return whether a network is that of a model which takes raw tables."""
+    if "table" not in net.about:  # most networks: scikit-learn need not be loaded to know it
+        return False
     from clearprop.estimators.table_reader import is_described
 
     return is_described(net.about)
