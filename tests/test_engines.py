@@ -288,8 +288,53 @@ def test_a_nan_in_the_data_is_never_lost_on_its_way_to_the_cost(activation, dtyp
     assert (report.bad, report.n_steps) == (True, 1)
 
 
+def _shifted(z):
+    out = z.copy()  # what a number does not have
+    out[z < 0] *= 0.5
+    return out
+
+
+def uncompilable():
+    """Return an activation of which Numba makes nothing: it works on arrays only."""
+    return Activation(
+        "square", lambda z: _shifted(z) ** 2, lambda z: 2 * _shifted(z) * (1 - (z < 0) / 2)
+    )
+
+
+SOFT_RELU = Activation(
+    "soft_relu",
+    lambda z: np.where(z > 0.3, z, 0.1 * z + 0.27 * np.exp(np.minimum(z, 0.3) - 0.3)),
+    lambda z: np.where(z > 0.3, 1.0, 0.1 + 0.27 * np.exp(np.minimum(z, 0.3) - 0.3)),
+)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS[::4], ids=str)
+@pytest.mark.usefixtures("threads_for_any_size")
+def test_an_activation_of_the_users_own_runs_compiled_and_the_kernels_are_not_compiled_again(optimizer):
+    mixed = [SOFT_RELU] * 70 + ["tanh"] * 60 + [SOFT_RELU] * 70
+    architecture = build([37, 65, Layer(200, mixed), Layer(3, SOFT_RELU)], SOFT_RELU, None, "quadratic")
+    data, parameters = problem(architecture, 101)
+    plan = plan_for(architecture, optimizer, n=101, batch=32, dropout=(0.2, 0.0))
+    machine_code.code(np.dtype("float64"))
+    before = machine_code.compiled
+    assert select("auto", plan).name == "numba"
+    assert_agrees(plan, data, parameters)
+    assert machine_code.compiled == before
+    wanted = backprop.forward(architecture, parameters, data.X).a[-1]
+    np.testing.assert_allclose(
+        CompiledEngine().predict(architecture, parameters, data.X), wanted, rtol=1e-11
+    )
+    narrow = CompiledEngine().predict(architecture, parameters.astype("f4"), data.X.astype("f4"))
+    np.testing.assert_allclose(narrow, wanted, rtol=1e-5, atol=1e-6)
+    alone, several = (
+        train(CompiledEngine(), dataclasses.replace(plan, n_threads=n), data, parameters)[0]
+        for n in (1, 3)
+    )
+    np.testing.assert_allclose(several.parameters, alone.parameters, rtol=1e-12)
+
+
 def test_what_is_not_built_in_is_named_with_a_reason():
-    square = Activation("square", lambda z: z * z, lambda z: 2 * z)
+    square = uncompilable()
     own = costs.Cost("own", lambda a, y: ((a - y) ** 4).sum(axis=1), lambda a, y: 4 * (a - y) ** 3)
     engine = CompiledEngine()
     assert "square" in engine.supports(plan_for(build(SMALL, square, None, "quadratic")))
@@ -305,11 +350,15 @@ def test_auto_is_the_compiled_engine_where_it_can_and_says_so_where_it_cannot():
     assert select("auto", plan).name == "numba"
     assert select("numba", plan).name == "numba"
     assert select("numpy", plan).name == "numpy"
-    square = Activation("square", lambda z: z * z, lambda z: 2 * z)
+    square = uncompilable()
     own = plan_for(build(SMALL, square, None, "quadratic"))
-    with pytest.warns(UserWarning, match=r"'numpy', which is slower: activation 'square' of layer 1"):
+    with pytest.warns(
+        UserWarning, match=r"'numpy', which is slower: Numba cannot compile activation 'square'"
+    ):
         assert select("auto", own).name == "numpy"
-    with pytest.raises(ValueError, match="'numba' cannot run this: activation 'square'"):
+    with pytest.raises(
+        ValueError, match="'numba' cannot run this: Numba cannot compile activation 'square'"
+    ):
         select("numba", own)
 
 

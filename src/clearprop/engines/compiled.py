@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from clearprop import costs, optimizers
 from clearprop.activations import ACTIVATIONS, Activation, Array
 from clearprop.architecture import Architecture
-from clearprop.engines import Data, Plan, Report, State, machine_code, products
+from clearprop.engines import Data, Plan, Report, State, machine_code, own, products
 from clearprop.engines import intrinsics as low
 from clearprop.engines import kernels as k
 
@@ -74,8 +74,8 @@ class CompiledEngine:
         """Return None, or which activation has no compiled form."""
         for number, layer in enumerate(architecture.layers, start=1):
             for each in layer.function.parts or (layer.function,):
-                if ACTIVATIONS.get(each.name) is not each:
-                    return f"activation {each.name!r} of layer {number} is not built in"
+                if _activation_code(each, np.dtype(np.float64)) is None:
+                    return f"Numba cannot compile activation {each.name!r} of layer {number}"
         return None
 
     def predict(
@@ -139,11 +139,18 @@ def _optimizer_code(optimizer: optimizers.Optimizer) -> int | None:
     return codes.get(type(optimizer))
 
 
-def _segments(function: Activation) -> list[tuple[int, int, int]]:
+def _activation_code(function: Activation, dtype: np.dtype[Any]) -> int | None:
+    """Return the code of a built-in activation, or the address of a user's own that was compiled."""
+    if ACTIVATIONS.get(function.name) is function:
+        return k.ACTIVATION_CODES[function.name]
+    return own.address_of(function, dtype)
+
+
+def _segments(function: Activation, dtype: np.dtype[Any]) -> list[tuple[int, int, int]]:
     """Return (first column, last, code) of the stretches of a layer with one activation each."""
     found: list[tuple[int, int, int]] = []
     for j, part in enumerate(function.parts):
-        code = k.ACTIVATION_CODES[part.name]
+        code = _activation_code(part, dtype) or 0
         if found and found[-1][2] == code:
             found[-1] = (found[-1][0], j + 1, code)
         else:
@@ -154,7 +161,9 @@ def _segments(function: Activation) -> list[tuple[int, int, int]]:
 class _Layout:
     """Where the activations, slopes and deltas of a batch lie in the workspace."""
 
-    def __init__(self, architecture: Architecture, batch: int, n_threads: int = 1) -> None:
+    def __init__(
+        self, architecture: Architecture, dtype: np.dtype[Any], batch: int, n_threads: int = 1
+    ) -> None:
         self.end = 0
         sizes = architecture.sizes
         self.layers = np.full((len(sizes) - 1, k.LAYER_COLUMNS), -1, np.int64)
@@ -177,10 +186,10 @@ class _Layout:
             if layer.function.parts:
                 row[k.CODE] = k.MIXED
                 row[k.FIRST_SEGMENT] = len(segments)
-                segments += _segments(layer.function)
+                segments += _segments(layer.function, dtype)
                 row[k.LAST_SEGMENT] = len(segments)
             else:
-                row[k.CODE] = k.ACTIVATION_CODES[layer.function.name]
+                row[k.CODE] = _activation_code(layer.function, dtype) or 0
         self.layers[-1, k.Z] = self.take(batch * sizes[-1])
         self.segments = np.array(segments or [(0, 0, 0)], np.int64)
         self.layers[:, k.LOG_SUMS] = self.take(batch)
@@ -198,7 +207,7 @@ class _Forward:
     """An architecture packed for predictions in one dtype."""
 
     def __init__(self, architecture: Architecture, dtype: np.dtype[Any]) -> None:
-        self.layout = _Layout(architecture, _BLOCK)
+        self.layout = _Layout(architecture, dtype, _BLOCK)
         self.keeps_z = self.layout.layers.copy()
         self.layout.layers[-1, k.Z] = -1
         self.n_outputs = architecture.sizes[-1]
@@ -245,10 +254,20 @@ def forward_of(architecture: Architecture, dtype: np.dtype[Any]) -> _Forward | N
     """Return what predicts with an architecture, packed once; None where it has no compiled form."""
     key = id(architecture), dtype.char
     if key not in _FORWARDS:
+        if not _ready(architecture):
+            return None
         supported = CompiledEngine.supports_forward(architecture) is None
         _FORWARDS[key] = _Forward(architecture, dtype) if supported else None
         weakref.finalize(architecture, _FORWARDS.pop, key, None)
     return _FORWARDS[key]
+
+
+def _ready(architecture: Architecture) -> bool:
+    """Return whether nothing of the user's own is still to be compiled."""
+    every = [
+        part for layer in architecture.layers for part in layer.function.parts or (layer.function,)
+    ]
+    return all(ACTIVATIONS.get(each.name) is each or own.is_compiled(each) for each in every)
 
 
 class _Prepared:
@@ -260,7 +279,7 @@ class _Prepared:
         batch = min(plan.batch_size, plan.n_samples)
         work = sum(architecture.multiply_adds()) * batch
         self.n_threads = _threads(plan.n_threads, work // WORTH_A_THREAD)
-        layout = _Layout(architecture, batch, self.n_threads)
+        layout = _Layout(architecture, dtype, batch, self.n_threads)
         self.layers, self.segments = layout.layers, layout.segments
         self.factors = _factors(plan)
         for i, rate in enumerate(plan.dropout):

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
+from clearprop.engines import own
 from clearprop.engines.language import (
     FLOAT32,
     FLOAT64,
@@ -126,6 +127,20 @@ def _write_give_way(w: Writer, address: Value) -> Value:
 @written_by(_write_give_way)
 def give_way(address: int) -> None:
     """Call the operating system's function at `address`, which lets another thread run."""
+
+
+def _write_call_own(w: Writer, address: Value, a: Value, slope: Value) -> Value:
+    pointer, size = a.parts
+    kind = ir.FunctionType(ir.VoidType(), [pointer.type, pointer.type, I64])
+    own = w.builder.inttoptr(address.one, kind.as_pointer())
+    w.builder.call(own, [pointer, slope.parts[0], size])
+    return Value(NOTHING, ())
+
+
+@written_by(_write_call_own)
+def call_own(address: int, a: Any, slope: Any) -> None:
+    """Call the function at `address`, which puts f(z) where z is in `a`, and f'(z) into `slope`."""
+    own.apply(address, a, slope)
 
 
 # --- exp: float32 by a polynomial that vectorises, float64 by the C library

@@ -47,6 +47,7 @@ import numpy as np
 from clearprop.engines.intrinsics import (
     arrive,
     arrived,
+    call_own,
     exp,
     exp_both,
     give_way,
@@ -244,10 +245,12 @@ def activate(code: int, a: Array, slope: Array) -> None:
     elif code == SOFTPLUS:
         for i in range(n):
             a[i], slope[i] = _softplus(a[i])
-    else:  # EXP
+    elif code == EXP:
         for i in range(n):
             a[i] = exp(a[i])
             slope[i] = a[i]
+    else:  # the address of a user's own
+        call_own(code, a, slope)
 
 
 @kernel(SUMS)

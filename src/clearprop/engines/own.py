@@ -1,0 +1,96 @@
+"""A user's own activation, compiled by Numba where it can be.
+
+Its function and derivative become one C function, whose address stands where a built-in activation has
+its code: the kernels are not compiled again. What Numba makes of it has to agree with the Python
+functions on a grid; otherwise, or where Numba cannot compile it, the reference trains the network.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import threading
+import types
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from clearprop.activations import Activation
+
+_SIGNATURE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
+_TOLERANCE = {"f": 1e-6, "d": 1e-12}
+_LOCK = threading.RLock()
+# Kept for good: a table of layers holds nothing but the address.
+_MADE: dict[tuple[Any, Any], dict[str, Any] | None] = {}
+
+
+def address_of(activation: Activation, dtype: np.dtype[Any]) -> int | None:
+    """Return the address of ``void(a, slope, n)``, which puts f(z) over z and f'(z) into slope.
+
+    None where Numba cannot compile it.
+    """
+    key = activation.function, activation.derivative
+    with _LOCK:
+        if key not in _MADE:
+            _MADE[key] = _compile(activation)
+        made = _MADE[key]
+    return None if made is None else int(made[dtype.char].address)
+
+
+def is_compiled(activation: Activation) -> bool:
+    """Return whether an activation was compiled already: it takes a second."""
+    return _MADE.get((activation.function, activation.derivative)) is not None
+
+
+def _compile(activation: Activation) -> dict[str, Any] | None:
+    """Return a C function for each dtype; both compute in float64, so f and f' are compiled once."""
+    if importlib.util.find_spec("numba") is None:
+        return None
+    import numba
+    from numba import types as kinds
+
+    def both(a: Any, slope: Any, n: int) -> None:
+        for i in range(n):
+            z = np.float64(a[i])
+            a[i] = f(z)
+            slope[i] = slope_of(z)
+
+    made = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            f, slope_of = _jitted(activation.function), _jitted(activation.derivative)
+            for char, number in (("d", kinds.float64), ("f", kinds.float32)):
+                signature = kinds.void(kinds.CPointer(number), kinds.CPointer(number), kinds.intp)
+                made[char] = numba.cfunc(signature, error_model="numpy")(both)
+        except Exception:  # whatever Numba raises: it is the reference's turn
+            return None
+    return made if all(_agrees(activation, np.dtype(c), made[c].address) for c in made) else None
+
+
+def _jitted(function: Callable[..., Any]) -> Any:
+    import numba
+
+    plain = isinstance(function, types.FunctionType)  # a ufunc is one that Numba knows, or not
+    return numba.njit(error_model="numpy")(function) if plain else function
+
+
+def _agrees(activation: Activation, dtype: np.dtype[Any], address: int) -> bool:
+    """Return whether the compiled function is the Python one, on a grid that hits no common kink."""
+    z = np.concatenate([np.arange(-6.0, 6.0, 0.0917), [-30.03, -15.17, 15.17, 30.03]]).astype(dtype)
+    a, slope = z.copy(), np.empty_like(z)
+    apply(address, a, slope)
+    wide = z.astype(np.float64)
+    with np.errstate(all="ignore"):
+        wanted = activation(wide), activation.slope(wide)
+    return all(
+        np.allclose(got, right, rtol=_TOLERANCE[dtype.char], atol=1e-30, equal_nan=True)
+        for got, right in zip((a, slope), wanted, strict=True)
+    )
+
+
+def apply(address: int, a: Any, slope: Any) -> None:
+    """Call the function at an address."""
+    _SIGNATURE(address)(a.ctypes.data, slope.ctypes.data, a.size)
