@@ -23,9 +23,22 @@ _OPTIONS = {
 _SAME = (
     "activation algorithm batch_size checkpoint checkpoint_every cost digits dropout engine epochs "
     "form l1 l2 learning_rate "
-    "momentum notation optimizer running_window seed target task"
+    "momentum notation optimizer running_window seed target task delimiter decimal encoding"
 )
 _OPTIONS |= {name: "--" + name.replace("_", "-") for name in _SAME.split()}
+# What the library says in its own words in the middle of a sentence.
+_PHRASES = {
+    ": the target must be one of ": ": --target must be one of ",
+    ": drop must be among ": ": --drop must be among ",
+    ": columns must be among ": ": --columns must be among ",
+    ": categorical must be among ": ": --categorical must be among ",
+    ": give the names": ": --names gives the names",
+    "which cannot be learned from: drop it": "which cannot be learned from: --drop leaves it out",
+    "(say that it is missing, or that the column is categorical or dropped)": (
+        "(--missing, --categorical or --drop says what it is)"
+    ),
+    "drop and categorical must be ": "--drop and --categorical must be ",
+}
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 
 
@@ -87,7 +100,9 @@ def in_options(sentence: str) -> str:
     name = re.match(r"(\w+)(?= (?:must|cannot|needs|\d|'))", sentence)
     if name and name[1] in _OPTIONS:
         return _OPTIONS[name[1]] + sentence[name.end() :]
-    return sentence.replace(": the target must be one of ", ": --target must be one of ")
+    for phrase, said in _PHRASES.items():
+        sentence = sentence.replace(phrase, said)
+    return sentence
 
 
 def _sentence(problem: BaseException) -> str:

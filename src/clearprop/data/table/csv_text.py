@@ -185,9 +185,9 @@ class CsvText:
         self.delimiter = options.delimiter or _sniff(_complete(head))
         self._body = 0
         self.names = options.names or self._read_names(bytes(head))
-        check_names(self.names, path)
         if options.names is None:
             _refuse_numbers(self.names, path)
+        check_names(self.names, path)
         if not re.compile(rb"[^\r\n]").search(head, self._body):
             raise ValueError(f"{path} must have rows, got only the names of {len(self.names)} columns")
 

@@ -1,0 +1,296 @@
+"""``clearprop train`` with raw tables, and what its models do with others like them."""
+
+import csv
+import io
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import clearprop as cp
+from clearprop.cli import app, errors, running
+from clearprop.estimators.table_model import TableModel
+
+SMALL = ("--hidden", "8", "--engine", "numpy", "--seed", "0")
+QUICK = (*SMALL, "--epochs", "2")
+N = 120
+
+
+@pytest.fixture
+def clearprop(tmp_path, monkeypatch, capsys):
+    """Call ``main`` in an empty folder; return exit code, standard output and standard error."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(app, "_listen", lambda: None)
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            app.main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return ended.value.code, out, err
+
+    return call
+
+
+@pytest.fixture
+def frame(tmp_path):
+    """Write a table with all that tables have, and return it."""
+    rng = np.random.default_rng(0)
+    plan = rng.choice(["basic", "plus", "pro"], N)
+    age = rng.normal(40, 12, N).round(1)
+    made = {
+        "customer_id": np.arange(N) + 1000,
+        "age": np.where(np.arange(N) % 9 == 0, " ", age.astype(str)),
+        "plan": np.where(np.arange(N) % 11 == 0, "?", plan),
+        "since": [f"20{10 + i % 9}-0{1 + i % 9}-1{i % 10}" for i in range(N)],
+        "vip": np.where(rng.random(N) < 0.3, "true", "false"),
+        "country": ["NL"] * N,
+        "shop": np.arange(N) % 6,
+        "count": 1 + np.arange(N) % 3,
+        "note": [f"a long remark number {i} of its own" for i in range(N)],
+        "left": np.where((age > 40) ^ (plan == "pro"), "yes", "no"),
+    }
+    found = pandas.DataFrame(made)
+    found.to_csv(tmp_path / "t.csv", index=False)
+    return found
+
+
+def test_what_becomes_of_every_column_is_said_and_kept(clearprop, frame):
+    code, out, err = clearprop("train", "t.csv", "--target", "left", *QUICK)
+    assert code == 0
+    rows = {line.split()[0]: line.split()[1] for line in err.splitlines() if len(line.split()) > 1}
+    expected = {
+        "customer_id": "identifier", "age": "numeric", "plan": "categorical", "since": "datetime",
+        "vip": "boolean", "country": "constant", "shop": "numeric", "count": "numeric", "note": "text",
+        "left": "target",
+    }  # fmt: skip
+    assert {name: rows[name] for name in expected} == expected
+    ages = pandas.to_numeric(frame["age"], errors="coerce")
+    for said in (
+        "left out: an identifier by its name, with 120 different values",
+        f"numbers from {ages.min():g} to {ages.max():g}; 14 missing (median",
+        "left out: it is always 'NL'",
+        "left out: free text, 3",
+        "t.csv: 96 rows to train on; 24 rows are held out for validation",
+        "target left: binary, 2 classes (2 different words; --task overrides)",
+    ):
+        assert said in " ".join(err.split())
+    assert "validation accuracy" in out
+    info = clearprop("info", "t.safetensors")[1]
+    for name, kind in expected.items():
+        assert any(line.split()[:2] == [name, kind] for line in info.splitlines()), name
+    described = json.loads(clearprop("info", "t.safetensors", "--json")[1])
+    decisions = described["about"]["estimator"]["table"]["decisions"]
+    assert {each["name"]: each["kind"] for each in decisions} == expected
+
+
+def test_the_model_is_that_of_the_estimator_and_takes_the_raw_file_back(clearprop, frame):
+    assert clearprop("train", "t.csv", "--target", "left", *QUICK)[0] == 0
+    code, out, err = clearprop("predict", "t.safetensors", "t.csv")
+    assert (code, err) == (0, "")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert list(rows[0]) == ["row", "prediction", "probability_no", "probability_yes"]
+    estimator = cp.MLPClassifier.load("t.safetensors")
+    assert estimator.preset == "realmlp-s"
+    features = frame.drop(columns="left")
+    assert [row["prediction"] for row in rows] == estimator.predict(features).tolist()
+    found = [[float(row[f"probability_{label}"]) for label in ("no", "yes")] for row in rows]
+    np.testing.assert_allclose(found, estimator.predict_proba(features), rtol=1e-5)
+    model = TableModel.load("t.safetensors")
+    table = model.reader.open("t.csv").table(model.encoder.columns)
+    np.testing.assert_allclose(model.outputs(table), found, rtol=1e-5)
+
+
+def test_columns_may_be_in_any_order_and_others_are_named_but_none_may_be_absent(clearprop, frame):
+    clearprop("train", "t.csv", "--target", "left", *QUICK)
+    _, expected, _ = clearprop("predict", "t.safetensors", "t.csv")
+    others = frame[["vip", "plan", "age", "since", "count", "shop"]].assign(more=1, fun="x")
+    others.to_csv("moved.csv", index=False)
+    code, out, err = clearprop("predict", "t.safetensors", "moved.csv")
+    assert (code, out) == (0, expected)
+    assert err == "clearprop: moved.csv has 'more', 'fun', which the model does not know: not used\n"
+    frame.rename(columns={"age": "Age"}).drop(columns=["shop"]).to_csv("renamed.csv", index=False)
+    code, out, err = clearprop("predict", "t.safetensors", "renamed.csv", "--output", "p.csv")
+    assert (code, out) == (2, "")
+    assert err == (
+        "clearprop: renamed.csv lacks 'age', 'shop' and has 'Age', which the model does not know; the "
+        "columns must be the model's\n"
+    )
+    assert not Path("p.csv").exists()
+
+
+def test_a_value_that_is_none_is_named_when_it_comes_to_predict(clearprop, frame):
+    clearprop("train", "t.csv", "--target", "left", *QUICK)
+    frame.loc[7, "age"] = "old"
+    frame.to_csv("odd.csv", index=False)
+    code, out, err = clearprop("predict", "t.safetensors", "odd.csv", "--output", "p.csv")
+    assert (code, out) == (2, "")
+    assert err == "clearprop: odd.csv must hold numbers, got 'old': line 9, column 'age'\n"
+    assert not Path("p.csv").exists()
+
+
+def test_options_overrule_what_the_values_tell(clearprop, frame):
+    options = (
+        "--drop",
+        "age,vip",
+        "--drop",
+        "note",
+        "--categorical",
+        "shop",
+        "--task",
+        "classification",
+    )
+    code, _, err = clearprop("train", "t.csv", "--target", "left", *options, *QUICK)
+    assert code == 0
+    rows = {line.split()[0]: line.split()[1] for line in err.splitlines() if len(line.split()) > 1}
+    assert [rows[name] for name in ("age", "vip", "note", "shop")] == ["dropped"] * 3 + ["categorical"]
+    Path("run.toml").write_text(
+        'target = "left"\ncolumns = ["age", "plan"]\nepochs = 1\nhidden = [8]\n'
+    )
+    code, _, err = clearprop("train", "t.csv", "--config", "run.toml", *SMALL[2:])
+    assert code == 0
+    assert cp.MLPClassifier.load("t.safetensors").table_encoder_.columns == ("age", "plan")
+
+
+def test_weights_groups_and_balanced_classes_are_those_of_the_estimator(clearprop, frame):
+    options = ("--weight", "count", "--group", "shop", "--class-weight", "balanced")
+    code, _, err = clearprop("train", "t.csv", "--target", "left", *options, *QUICK)
+    assert code == 0
+    assert "80 rows to train on; 40 rows are held out" in err  # two of six shops
+    model = TableModel.load("t.safetensors")
+    fitted = cp.MLPClassifier(
+        preset="realmlp-s", columns=model.encoder.decisions, class_weight="balanced", max_iter=2,
+        hidden_layer_sizes=(8,), engine="numpy", random_state=0,
+    )  # fmt: skip
+    fitted.fit(frame.drop(columns=["left"]), frame["left"], frame["count"], groups=frame["shop"])
+    np.testing.assert_array_equal(fitted.network_.parameters, model.estimator.network_.parameters)
+
+
+def test_the_latest_rows_are_held_out_in_the_order_of_time(clearprop, frame, monkeypatch):
+    seen = {}
+    fit = cp.MLPClassifier.fit
+
+    def watched(self, X, y, *arguments, **named):
+        seen.update(train=X, held=named["X_val"])
+        return fit(self, X, y, *arguments, **named)
+
+    monkeypatch.setattr(cp.MLPClassifier, "fit", watched)
+    frame["when"] = pandas.to_datetime(frame["since"])
+    code, _, err = clearprop("train", "t.csv", "--target", "left", "--time", "since", *QUICK)
+    assert code == 0
+    assert "the latest 24 rows are held out for validation" in err
+    order = np.argsort(frame["when"].to_numpy(), kind="stable")
+    late = frame.iloc[np.sort(order[-24:])]
+    assert seen["held"].column("shop").to_pylist() == late["shop"].tolist()
+    assert "since" not in seen["train"].column_names
+
+
+def test_a_run_that_was_ended_goes_on_to_the_same_bits(clearprop, frame, monkeypatch):
+    run = ("train", "t.csv", "--target", "left", "--epochs", 4, *SMALL)
+    assert clearprop(*run, "--output", "whole.safetensors")[0] == 0
+    call = running.Log.__call__
+
+    def end(self, training):
+        call(self, training)
+        if training.epochs_done == 3:
+            raise errors.Terminated
+
+    with monkeypatch.context() as changed:
+        changed.setattr(running.Log, "__call__", end)
+        assert clearprop(*run, "--checkpoint", "run.ckpt")[0] == 143
+    assert clearprop("predict", "run.ckpt", "t.csv")[0] == 0  # a checkpoint is a model
+    code, _, err = clearprop(*run, "--checkpoint", "run.ckpt", "--resume", "--output", "r.safetensors")
+    assert code == 0
+    assert "resumed at epoch 2" in err
+    whole, resumed = (cp.MLPClassifier.load(f"{name}.safetensors") for name in ("whole", "r"))
+    np.testing.assert_array_equal(whole.network_.parameters, resumed.network_.parameters)
+    assert whole.validation_scores_ == resumed.validation_scores_
+    assert whole.history_["cost"] == resumed.history_["cost"]
+    code, _, err = clearprop(*run, "--checkpoint", "run.ckpt", "--resume", "--drop", "age")
+    assert code == 2
+    assert "run.ckpt cannot be resumed with other settings: --drop is ['age'], was not given" in err
+
+
+def test_a_regression_learns_and_says_quantities(clearprop, frame):
+    frame["bill"] = 1e6 + 500.0 * pandas.to_numeric(frame["age"], errors="coerce").fillna(40)
+    pq.write_table(pa.Table.from_pandas(frame.drop(columns="left")), "t.parquet")
+    options = ("--target", "bill", "--drop", "note", "--epochs", 60, "--learning-rate", 0.05)
+    code, out, err = clearprop("train", "t.parquet", *options, *SMALL)
+    assert code == 0
+    assert "target bill: regression, a quantity" in err
+    assert float(out.split("validation R2")[1].split()[0]) > 0.5
+    rows = list(csv.DictReader(io.StringIO(clearprop("predict", "t.safetensors", "t.parquet")[1])))
+    found = np.array([float(row["prediction"]) for row in rows])
+    assert np.abs(found - frame["bill"]).mean() < 5000
+    estimator = cp.MLPRegressor.load("t.safetensors")
+    expected = estimator.predict(frame.drop(columns=["left", "bill"]))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_a_file_without_names_and_words_of_its_own_are_read_as_told(clearprop, frame):
+    names = ",".join(frame.columns)
+    text = frame.replace({"plan": {"?": "not known"}}).to_csv(index=False, header=False, sep=";")
+    Path("raw.data").write_text(text, encoding="latin-1")
+    options = ("--names", names, "--missing", "not known", "--encoding", "latin-1")
+    assert clearprop("train", "raw.data", "--target", "left", *options, *QUICK)[0] == 0
+    reader = TableModel.load("raw.safetensors").reader
+    assert reader.encoder.encoded[1].has_missing
+    assert clearprop("predict", "raw.safetensors", "raw.data")[0] == 0
+    code, _, err = clearprop("train", "raw.data", "--target", "left", *QUICK)
+    assert code == 2
+    assert "must have a row of column names, got numbers in its first row such as '1000'" in err
+
+
+def test_the_numbers_of_validation_can_be_of_other_data_or_none(clearprop, frame):
+    frame.iloc[:50].to_csv("v.csv", index=False)
+    run = ("train", "t.csv", "--target", "left", *QUICK)
+    _, _, err = clearprop(*run, "--validation", "v.csv")
+    assert "120 rows to train on; validated on 50 rows of v.csv" in err
+    _, out, err = clearprop(*run, "--validation", 0)
+    assert "120 rows to train on; none are held out" in err
+    assert "training accuracy" in out
+
+
+WRONG = {
+    "--drop nothing": "has no column 'nothing': --drop must be among",
+    "--columns age,nothing": "has no column 'nothing': --columns must be among",
+    "--categorical age --drop age": "--drop and --categorical must be different columns",
+    "--weight plan": "must hold numbers in the weight 'plan'",
+    "--weight age": "must have no missing values in the weight 'age', got 14: the first in line 2",
+    "--weight left": "the target and the weight must be two columns",
+    "--time plan": "must hold dates or numbers in the time 'plan', got text",
+    "--group shop --time since": "--group and --time cannot be used together",
+    "--class-weight heavy": "--class-weight must be balanced, got 'heavy'",
+    "--output-activation tanh": "--output-activation cannot be chosen for a table",
+    "--cost hinge": "--cost",
+    "--task clustering": "--task must be one of classification, regression, binary, multiclass",
+    "--task regression": "must hold numbers for a regression",
+    "--delimiter ;;": "--delimiter must be one character such as ';', got ';;'",
+    "--decimal x": "--decimal must be '.' or ',', got 'x'",
+    "--encoding utf-9": "--encoding must be one that Python knows, got 'utf-9'",
+    "--momentum 0.5": "--momentum goes with --optimizer sgd",
+    "--target plan": "must have no missing values in the target 'plan', got 11: the first in line 2",
+    "--target country": "the target 'country' of t.csv must vary, is always 'NL'",
+}
+
+
+@pytest.mark.parametrize("options", WRONG)
+def test_a_wrong_option_is_refused_in_a_sentence(clearprop, frame, options):
+    target = () if "--target" in options else ("--target", "left")
+    code, out, err = clearprop("train", "t.csv", *target, *options.split(" "), *QUICK)
+    assert (code, out) == (2, "")
+    assert WRONG[options] in err
+    assert err.count("\n") == 1
+    assert [path.name for path in Path().iterdir()] == ["t.csv"]
+
+
+def test_options_of_tables_are_refused_for_other_data(clearprop):
+    code, _, err = clearprop("train", "iris", "--drop", "a", *QUICK)
+    assert code == 2
+    assert err == "clearprop: --drop is for tables (CSV, Parquet), iris is none\n"
