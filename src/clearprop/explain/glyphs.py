@@ -13,6 +13,7 @@ import numpy as np
 
 from clearprop.activations import Array
 from clearprop.explain import notation as notations
+from clearprop.explain import paths
 from clearprop.explain.expression import Expr, Fn, Mat, Neg, Num, Partial, Sym
 from clearprop.explain.notation import Notation
 from clearprop.trace import Trace, TraceLayer
@@ -49,6 +50,7 @@ class Glyphs:
         cost, output = trace.architecture.cost.name, trace.architecture.output.name
         self.a_minus_y = (cost, output) in _A_MINUS_Y
         self.softmax = not trace.architecture.output.elementwise
+        self._ways: dict[tuple[int, int, int], list[tuple[int, ...]]] = {}
 
     def at(self, layer: int) -> TraceLayer:
         """Return weight layer 1..L of the trace."""
@@ -57,6 +59,13 @@ class Glyphs:
     def has_bias(self, layer: int) -> bool:
         """Return whether a weight layer has biases."""
         return self.at(layer).biases is not None
+
+    def best_paths(self, layer: int, j: int, top: int) -> list[tuple[int, ...]]:
+        """Return the largest paths from z of a neuron on, the same for all weights into it."""
+        key = (layer, j, top)
+        if key not in self._ways:
+            self._ways[key] = paths.best_paths(self.trace, layer - 1, j, top)
+        return self._ways[key]
 
     # Layer numbers
 
@@ -176,8 +185,7 @@ class Glyphs:
         return Sym(self.notation.cost_symbol, "", (self.notation.batch_axis,) if batch else ())
 
     def _derivative(self, top: Sym, bottom: Sym, value: Num | Mat) -> Expr:
-        bottom = dataclasses.replace(bottom, value=None)
-        top = dataclasses.replace(top, value=None)
+        top, bottom = _bare(top), _bare(bottom)
         if self.notation.delta_sign == 1 or self.faithful:
             return Partial(top, bottom, value)
         return Neg(Partial(top, bottom), value)
@@ -259,4 +267,4 @@ class Glyphs:
 
 
 def _bare(symbol: Sym) -> Sym:
-    return dataclasses.replace(symbol, value=None)
+    return Sym(symbol.base, symbol.sup, symbol.sub, symbol.vector)

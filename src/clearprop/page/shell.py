@@ -12,9 +12,7 @@ from collections.abc import Sequence
 from clearprop.page.markup import Markup, joined, tag
 
 # What would end a script element, or a line of JavaScript in old readers.
-_IN_SCRIPT = str.maketrans(
-    {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
-)
+_IN_SCRIPT = {each: f"\\u{ord(each):04x}" for each in ("<", ">", "&", "\u2028", "\u2029")}
 _IMPORT = re.compile(r"^import\b[^;]*;\n", re.MULTILINE)
 _INDENT = re.compile(r"\n\s+")
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|let|class)\b)", re.MULTILINE)
@@ -28,7 +26,9 @@ def _hash(text: str) -> str:
 def json_text(value: object) -> str:
     """Return JSON that can stand in a script element: nothing in it can end that."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.translate(_IN_SCRIPT)
+    for character, written in _IN_SCRIPT.items():
+        text = text.replace(character, written)
+    return text
 
 
 def module(package: str, names: Sequence[str]) -> str:

@@ -138,7 +138,7 @@ def path_product(glyphs: Glyphs, layer: int, k: int, way: tuple[int, ...]) -> Ex
 def path(glyphs: Glyphs, layer: int, j: int, k: int, limit: int = PATHS) -> list[Line]:
     """Return dC/dw_jk of one sample as the sum over all paths, the largest ones shown: (53)."""
     n = paths.count_paths(glyphs.trace, layer - 1)
-    ways = paths.best_paths(glyphs.trace, layer - 1, j, shown_of(n, limit))
+    ways = glyphs.best_paths(layer, j, shown_of(n, limit))
     if not ways:
         return []
     total = summed([path_product(glyphs, layer, k, way) for way in sorted(ways)], n)

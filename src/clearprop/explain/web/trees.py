@@ -18,6 +18,7 @@ label and its formula.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from clearprop.explain.expression import (
@@ -84,55 +85,65 @@ class Trees:
         return self._index.setdefault(key, len(self._index))
 
     def _all(self, nodes: tuple[Expr, ...]) -> tuple[int, ...]:
-        return tuple(map(self.add, nodes))
+        return tuple([self.add(node) for node in nodes])
 
-    def _key(self, node: Expr) -> Key:
-        match node:
-            case Num():
-                key = ("n", node.reference, shown(node, self.digits))
-                return key if node.factor == 1 else (*key, repr(node.factor))
-            case Mat():
-                rows, below, right = node.shown()
-                return ("m", tuple(self._all(tuple(row)) for row in rows), below, right)
-            case Sym(base, sup, sub, vector):
-                whole: Key = ("s", base, sup, ",".join(sub), 1)
-                return whole if vector else whole[:4] if sub else whole[:3] if sup else whole[:2]
-            case Fn(name, arg, prime):
-                pair = (self.add(name), self.add(arg))
-                return ("f", *pair, prime) if prime else ("f", *pair)
-            case Partial(top, bottom):
-                return ("p", self.add(top), self.add(bottom))
-            case Neg(arg, value):
-                return ("-", self.add(arg)) if value is None else ("-", self.add(arg), 1)
-            case Sum(terms, elided):
-                return ("+", self._all(terms), elided) if elided else ("+", self._all(terms))
-            case Prod(factors):
-                return ("*", self._all(factors))
-            case Hadamard(left, right, is_shown):
-                return ("h", self.add(left), self.add(right), int(is_shown))
-            case MatVec(left, right, dot):
-                return ("v", self.add(left), self.add(right), int(dot))
-            case Relation(sides, sign):
-                return ("=", self._all(sides)) if sign == "=" else ("=", self._all(sides), sign)
-            case _:
-                return self._small(node)
+    def _key(self, node: Any) -> Key:
+        return _KEYS[type(node)](self, node)
 
-    def _small(self, node: Expr) -> Key:
-        match node:
-            case Transpose(arg):
-                return ("t", self.add(arg))
-            case Frac(top, bottom):
-                return ("/", self.add(top), self.add(bottom))
-            case Pow(arg, exponent):
-                return ("^", self.add(arg), exponent)
-            case BigSum(index, arg):
-                return ("S", index, self.add(arg))
-            case Int(number):
-                return ("i", number)
-            case Word(text):
-                return ("w", text)
-            case Missing():
-                return ("?",)
-            case Blank(number, answer):
-                return ("b", number, self.add(answer))
-        raise TypeError(f"no such node: {node!r}")
+
+def _number(trees: Trees, node: Num) -> Key:
+    key = ("n", node.reference, shown(node, trees.digits))
+    return key if node.factor == 1 else (*key, repr(node.factor))
+
+
+def _matrix(trees: Trees, node: Mat) -> Key:
+    rows, below, right = node.shown()
+    return ("m", tuple(trees._all(tuple(row)) for row in rows), below, right)
+
+
+def _symbol(_: Trees, node: Sym) -> Key:
+    whole: Key = ("s", node.base, node.sup, ",".join(node.sub), 1)
+    return whole if node.vector else whole[:4] if node.sub else whole[:3] if node.sup else whole[:2]
+
+
+def _function(trees: Trees, node: Fn) -> Key:
+    pair = (trees.add(node.name), trees.add(node.arg))
+    return ("f", *pair, node.prime) if node.prime else ("f", *pair)
+
+
+def _minus(trees: Trees, node: Neg) -> Key:
+    return ("-", trees.add(node.arg)) if node.value is None else ("-", trees.add(node.arg), 1)
+
+
+def _sum(trees: Trees, node: Sum) -> Key:
+    terms = trees._all(node.terms)
+    return ("+", terms, node.elided) if node.elided else ("+", terms)
+
+
+def _relation(trees: Trees, node: Relation) -> Key:
+    sides = trees._all(node.sides)
+    return ("=", sides) if node.sign == "=" else ("=", sides, node.sign)
+
+
+# By type: a network has tens of thousands of nodes.
+_KEYS: dict[type, Callable[[Trees, Any], Key]] = {
+    Num: _number,
+    Mat: _matrix,
+    Sym: _symbol,
+    Fn: _function,
+    Partial: lambda trees, node: ("p", trees.add(node.top), trees.add(node.bottom)),
+    Neg: _minus,
+    Sum: _sum,
+    Prod: lambda trees, node: ("*", trees._all(node.factors)),
+    Hadamard: lambda trees, node: ("h", trees.add(node.left), trees.add(node.right), int(node.shown)),
+    MatVec: lambda trees, node: ("v", trees.add(node.left), trees.add(node.right), int(node.dot)),
+    Transpose: lambda trees, node: ("t", trees.add(node.arg)),
+    Frac: lambda trees, node: ("/", trees.add(node.top), trees.add(node.bottom)),
+    Pow: lambda trees, node: ("^", trees.add(node.arg), node.exponent),
+    BigSum: lambda trees, node: ("S", node.index, trees.add(node.arg)),
+    Relation: _relation,
+    Int: lambda _, node: ("i", node.number),
+    Word: lambda _, node: ("w", node.text),
+    Missing: lambda _, node: ("?",),
+    Blank: lambda trees, node: ("b", node.number, trees.add(node.answer)),
+}
