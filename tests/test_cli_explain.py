@@ -148,3 +148,18 @@ def test_explaining_a_row_loads_nothing_heavy(model):
         capture_output=True, text=True, check=True, timeout=60,
     )  # fmt: skip
     assert ran.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_page_is_written_into_a_file(clearprop, model, tmp_path):
+    options = ("--format", "html", "--output", "page.html", "--learning-rate", 0.5, "--notation", "dp")
+    assert clearprop("explain", model, "digits", "--row", 3, *options) == (0, "", "")
+    page = (tmp_path / "page.html").read_text("utf-8")
+    assert page.startswith("<!DOCTYPE html>")
+    assert "w after the update" in page
+
+
+def test_blanks_leave_the_results_out(clearprop, model):
+    code, out, _ = clearprop("explain", model, "digits", "--row", 3, "--blanks")
+    assert code == 0
+    assert "____" in out
+    assert "Key" in out
