@@ -2,6 +2,7 @@
 
 # ruff: noqa: E501 - a sentence of prose is one line
 
+import dataclasses
 from pathlib import Path
 
 import clearprop as cp
@@ -59,6 +60,20 @@ def block(text: str) -> str:
     return "```text\n" + text.strip("\n") + "\n```\n"
 
 
+def _in_own_notation(net: cp.Network, x: list[list[float]], y: list[list[float]]) -> list[str]:
+    mine = dataclasses.replace(
+        cp.notation.NIELSEN,
+        name="mine",
+        layer_base=0,
+        matrix_symbol="W",
+        cost_symbol="E",
+        delta_symbol="ε",
+    )
+    told = explained(net.trace(x, y), mine)
+    delta = next(step for step in told.steps if step.kind == "delta" and step.layer == 1)
+    return TextPrinter().step(delta)[1:]
+
+
 def page() -> str:
     """Return the page."""
     net, x, y = mazur()
@@ -112,6 +127,14 @@ def page() -> str:
         "S2 imagines a demon that sits at a neuron and changes its z a little. δ predicts what that does:",
         block("\n\n".join(str(cp.nudge(net, x[0], y[0], 0, 0, by)) for by in (0.1, 0.01))),
         "A tenth of the change, a hundredth of the error: δ is the derivative.",
+        "## In your own notation",
+        "A notation is data. If your book numbers the input 0, writes E for the cost and ε for what is carried "
+        "back, say so:",
+        "```python\nimport dataclasses\nimport clearprop as cp\n\nmine = dataclasses.replace(\n"
+        '    cp.notation.NIELSEN, name="mine", layer_base=0, matrix_symbol="W", cost_symbol="E", delta_symbol="ε"\n)\n'
+        "print(cp.explain(net, x, y, mine))\n```",
+        block("\n".join(_in_own_notation(net, x, y))),
+        "Everything that the books disagree about is a field: see `help(cp.Notation)`.",
         "## Try it",
         '```python\nimport clearprop as cp\n\nprint(cp.explain(net, X[:1], Y[:1], notation="jordan"))\n'
         "print(cp.explain(net, X[:1], Y[:1], blanks=True))  # results left out, with a key\n"

@@ -444,7 +444,7 @@ def test_table_names_verdict_blocks_and_the_worst_parameters():
     g[7] *= 1.5
     text = str(check_gradient(net, X, Y, g))
     assert text.startswith("gradient check: fail (43 of 43 parameters, largest relative error 3.3e-01)")
-    assert "layers.0.weight               20        3.3e-01  19 pass, 1 fail" in text
+    assert "layers.0.weight                20        3.3e-01  19 pass, 1 fail" in text
     assert "layers.0.weight[1, 3]" in text
     assert "First wrong layer, on the way back from the cost: layer 1 (layers.0.weight)." in text
     assert "None of the classic mistakes gives exactly these numbers." in text

@@ -241,6 +241,18 @@ def test_a_slope_that_cancels_and_was_kept_is_recognised(output):
     assert "delta is a - y" in found.sentence
 
 
+def test_softmax_applied_twice_is_recognised():
+    net = network((4, 5, 3), output="softmax", cost="cross_entropy")
+    X, Y = batch(net)
+    trace = net.trace(X, Y)
+    a = trace.layers[-1].a
+    again = np.exp(a) / np.exp(a).sum(axis=1, keepdims=True)
+    jacobians = np.einsum("ij,jk->ijk", a, np.eye(3)) - a[:, :, None] * a[:, None, :]
+    delta = np.einsum("ij,ijk->ik", again - Y, jacobians)
+    (found,) = check_gradient(net, X, Y, by_delta(net, trace, delta)).mistakes
+    assert (found.name, found.layer) == ("softmax_twice", 2)
+
+
 def by_delta(net, trace, delta):
     """Return the gradient of a two-layer sigmoid network from the delta of its outputs."""
     first = (delta @ net.weights[1]) * trace.layers[0].slope

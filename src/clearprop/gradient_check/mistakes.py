@@ -30,7 +30,8 @@ class Mistake:
     ----------
     name : str
         missing_slope, slope_at_activation, transposed_weights, sum_for_mean, sign, factor,
-        early_update, no_bias, wrong_input, kept_slope, diagonal_jacobian, penalty, sample_weight, zero.
+        early_update, no_bias, wrong_input, kept_slope, softmax_twice,
+        diagonal_jacobian, penalty, sample_weight, zero.
     layer : int
         The weight layer, 1..L, in which it is made first on the way back.
     sentence : str

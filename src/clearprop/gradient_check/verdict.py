@@ -88,10 +88,10 @@ class GradientCheck:
         lines = [
             f"gradient check: {self.verdict} ({checked:,} of {self.n_parameters:,} parameters, "
             f"largest relative error {self.max_relative_error:.1e})",
-            f"{'block':24} {'checked':>7}  {'largest error':>13}  verdicts",
+            f"{'block':25} {'checked':>7}  {'largest error':>13}  verdicts",
         ]
         for name, n, error, counts in self._blocks():
-            lines.append(f"{name:24} {n:>7}  {error:>13}  {counts}")
+            lines.append(f"{name:25} {n:>7}  {error:>13}  {counts}")
         for name in self.blind_blocks:
             lines.append(f"{name}: a corrupted gradient was not found out; nothing is certified")
         if (first := self.first_wrong) is not None:

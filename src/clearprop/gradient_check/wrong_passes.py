@@ -97,6 +97,12 @@ def _kept_slope(made: Pass, layer: int, error: Array) -> Array:
     return made.delta * slope
 
 
+def _softmax_twice(made: Pass, layer: int, error: Array) -> Array:
+    output = made.architecture.output
+    a = made.passed.a[-1]
+    return output.backward(made.passed.z[-1], (output(a) - made.Y) * made.sample_weight[:, None])
+
+
 def _diagonal(made: Pass, layer: int, error: Array) -> Array:
     a = made.passed.a[-1]
     return error * a * (1 - a)
@@ -130,6 +136,15 @@ RULES = (
         "delta is a - y (X20)",
         delta=_kept_slope,
         applies=lambda made, layer: layer == made.last and made.canonical,
+    ),
+    Rule(
+        "softmax_twice",
+        "softmax is applied twice {where}: the cost takes z and applies it itself (as PyTorch's "
+        "CrossEntropyLoss does)",
+        delta=_softmax_twice,
+        applies=lambda made, layer: (
+            layer == made.last and made.canonical and not made.architecture.output.elementwise
+        ),
     ),
     Rule(
         "diagonal_jacobian",
