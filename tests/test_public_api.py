@@ -36,6 +36,7 @@ def test_importing_loads_nothing_heavier_than_numpy():
     loaded = {name.partition(".")[0] for name in json.loads(out.stdout)}
     heavy = {
         "numba",
+        "llvmlite",
         "sklearn",
         "scipy",
         "safetensors",
@@ -47,6 +48,25 @@ def test_importing_loads_nothing_heavier_than_numpy():
         "pandas",
     }
     assert not loaded & heavy
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "from clearprop.explain import nudge",
+        "import clearprop.explain.document",
+        "cp.explain",
+        "cp.nudge",
+    ],
+)
+def test_explain_is_the_function_whatever_was_imported_before(first):
+    code = (
+        f"import clearprop as cp\n{first}\n"
+        "assert callable(cp.explain) and callable(cp.nudge) and callable(cp.diagnose)\n"
+        "from clearprop import explain\nassert explain is cp.explain\n"
+        "import clearprop.explain\nassert clearprop.explain is cp.explain\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_the_version_is_the_installed_one():

@@ -5,6 +5,9 @@ A network you can see through: `Network` trains and predicts, `Network.trace` sh
 ``architecture`` and ``backprop``, in this order.
 """
 
+import sys
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from clearprop import costs, data, initializers, metrics, schedules
@@ -12,16 +15,18 @@ from clearprop.activations import Activation
 from clearprop.architecture import Layer, Scaling
 from clearprop.checkpoint import CheckpointError
 from clearprop.costs import Cost
-from clearprop.diagnosis import DiagnosisCallback, diagnose
-from clearprop.explain import Notation, Trace, explain, notation, nudge, path_sum
-from clearprop.gradient_check import GradientCheck, check_gradient
 from clearprop.network import Network, load
 from clearprop.optimizers import LBFGS, SGD, Adam, AdamW, RMSProp
 from clearprop.trace import Gradient
 from clearprop.training import DivergenceError, EarlyStopping, History, Training
 
 if TYPE_CHECKING:
+    from clearprop.diagnosis import DiagnosisCallback
+    from clearprop.diagnosis.diagnose import diagnose
     from clearprop.estimators import MLPClassifier, MLPRegressor
+    from clearprop.explain import Notation, Trace, explain, notation, path_sum
+    from clearprop.explain.nudge import nudge
+    from clearprop.gradient_check import GradientCheck, check_gradient
 
 __version__ = "0.1.0"
 __all__ = [
@@ -62,14 +67,33 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Import the estimators when they are first asked for: they bring scikit-learn with them."""
-    if name in ("MLPClassifier", "MLPRegressor"):
-        from clearprop import estimators
+# What is imported when it is first asked for: training and predicting do not need it.
+_LATER = {
+    "diagnosis": ("DiagnosisCallback", "diagnose"),
+    "estimators": ("MLPClassifier", "MLPRegressor"),
+    "explain": ("Notation", "Trace", "explain", "notation", "nudge", "path_sum"),
+    "gradient_check": ("GradientCheck", "check_gradient"),
+}
 
-        return getattr(estimators, name)
+
+def __getattr__(name: str) -> Any:
+    for package, names in _LATER.items():
+        if name in names:
+            found = globals()[name] = getattr(import_module(f"clearprop.{package}"), name)
+            return found
     raise AttributeError(f"module 'clearprop' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+class _Package(ModuleType):
+    """Keeps ``clearprop.explain`` the function, also when its package of that name is imported."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name != "explain" or not isinstance(value, ModuleType):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,14 @@ from clearprop.activations import Activation, Array
 from clearprop.architecture import Architecture, Block, Layer, Scaling
 from clearprop.costs import Cost
 from clearprop.data import arrays
-from clearprop.explain.traced import Trace
 from clearprop.initializers import Initializer
 from clearprop.names import is_number
 from clearprop.optimizers import Optimizer
 from clearprop.trace import Gradient
 from clearprop.training import EarlyStopping, History, Training
+
+if TYPE_CHECKING:
+    from clearprop.explain.traced import Trace
 
 
 class Network:
@@ -344,6 +346,8 @@ class Network:
 
     def trace(self, X: Any, Y: Any, optimizer: str | Optimizer | None = None) -> Trace:
         """Return every z, a, slope, error, delta and gradient of a pass, and an optimizer's update."""
+        from clearprop.explain.traced import Trace  # what explains is not needed to train
+
         chosen = None if optimizer is None else optimizers.resolve(optimizer)
         made = traces.trace(self.architecture, self._parameters, *self._pair(X, Y), chosen)
         return Trace.of(made, self.feature_names, self.classes)

@@ -6,19 +6,19 @@ memory is taken for it, and a file that is not what it should be is refused with
 ``TypeError`` or ``OSError`` that names the file, the rule and the value.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from clearprop.data.csv_table import read_csv
-from clearprop.data.dataset import Dataset, Schema
-from clearprop.data.idx import read_idx, read_idx_folder
-from clearprop.data.loading import BUILT_IN, load
-from clearprop.data.npz import read_npz
-from clearprop.data.parquet import read_parquet
-from clearprop.data.row_stream import RowStream
-from clearprop.data.scaling import divide_by, standardize
-from clearprop.data.split import holdout
-
 if TYPE_CHECKING:
+    from clearprop.data.csv_table import read_csv
+    from clearprop.data.dataset import Dataset, Schema
+    from clearprop.data.idx import read_idx, read_idx_folder
+    from clearprop.data.loading import BUILT_IN, load
+    from clearprop.data.npz import read_npz
+    from clearprop.data.parquet import read_parquet
+    from clearprop.data.row_stream import RowStream
+    from clearprop.data.scaling import divide_by, standardize
+    from clearprop.data.split import holdout
     from clearprop.data.table import stream
 
 __all__ = [
@@ -39,10 +39,24 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Import what reads tables when it is first asked for."""
-    if name == "stream":
-        from clearprop.data.table import stream
+# Each is imported when it is first asked for: training on arrays needs none of them.
+_LATER = {
+    "csv_table": ("read_csv",),
+    "dataset": ("Dataset", "Schema"),
+    "idx": ("read_idx", "read_idx_folder"),
+    "loading": ("BUILT_IN", "load"),
+    "npz": ("read_npz",),
+    "parquet": ("read_parquet",),
+    "row_stream": ("RowStream",),
+    "scaling": ("divide_by", "standardize"),
+    "split": ("holdout",),
+    "table": ("stream",),
+}
 
-        return stream
+
+def __getattr__(name: str) -> Any:
+    for module, names in _LATER.items():
+        if name in names:
+            found = globals()[name] = getattr(import_module(f"clearprop.data.{module}"), name)
+            return found
     raise AttributeError(f"module 'clearprop.data' has no attribute {name!r}")
