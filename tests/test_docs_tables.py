@@ -1,0 +1,131 @@
+"""docs/tables.md: its commands run, in their order, and print the decisions that it shows."""
+
+import io
+import re
+import shlex
+import shutil
+import subprocess
+import warnings
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import numpy as np
+import pandas
+import pytest
+
+from clearprop.cli import app
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "tables.md").read_text()
+TABLES = {
+    "churn.csv": "telco_churn/Telco-Customer-Churn.csv",
+    "housing.csv": "california_housing/housing.csv",
+}
+SMALL = "--epochs 2 --hidden 8 --engine numpy"
+SERVICES = "PhoneService MultipleLines InternetService OnlineSecurity Contract PaymentMethod".split()
+
+
+def shared(name):
+    """Return the real file, beside this project or beside the folder of its worktrees, or None."""
+    found = [folder / "shared" / "data" / "tables" / TABLES[name] for folder in ROOT.parents]
+    return next((path for path in found if path.exists()), None)
+
+
+def made(name):
+    """Return a small table with the columns that the page's commands name."""
+    rng, n = np.random.default_rng(0), 200
+    if name == "churn.csv":
+        columns = {
+            "customerID": [f"{i:04}-ABC" for i in range(n)],
+            "gender": rng.choice(["Male", "Female"], n),
+        }
+        columns |= {"SeniorCitizen": rng.integers(0, 2, n), "tenure": rng.integers(0, 72, n)}
+        columns |= {service: rng.choice(["Yes", "No", "None at all"], n) for service in SERVICES}
+        columns |= {"TotalCharges": [" " if i % 50 == 0 else f"{i}.5" for i in range(n)]}
+        return pandas.DataFrame(columns | {"Churn": rng.choice(["Yes", "No"], n)})
+    rooms = np.where(rng.random(n) < 0.1, np.nan, rng.integers(1, 900, n))
+    near = rng.choice(["INLAND", "NEAR BAY", "ISLAND"], n)
+    price = rng.integers(50_000, 500_000, n)
+    longitude = -120 + rng.random(n)
+    return pandas.DataFrame(
+        {
+            "longitude": longitude,
+            "total_bedrooms": rooms,
+            "median_house_value": price,
+            "ocean_proximity": near,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def walked(tmp_path_factory):
+    """Run every command of the page in an empty folder; return them with what they printed."""
+    folder = tmp_path_factory.mktemp("walkthrough")
+    for name in TABLES:
+        real = shared(name)
+        if real is None:
+            made(name).to_csv(folder / name, index=False)
+        else:
+            shutil.copyfile(real, folder / name)
+    blocks = re.findall(r"```sh\n(.*?)```", PAGE, flags=re.DOTALL)
+    lines = [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
+    with pytest.MonkeyPatch.context() as changed:
+        changed.chdir(folder)
+        changed.setenv("COLUMNS", "100")
+        changed.setattr(app, "_listen", lambda: None)
+        changed.setattr(warnings, "showwarning", warnings.showwarning)
+        return folder, [(line, *run(line)) for line in lines]
+
+
+def run(line):
+    """Run a command, clearprop's in this process; return exit code, standard output and error."""
+    if not line.startswith("clearprop "):
+        done = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=60, check=False)
+        return done.returncode, done.stdout, done.stderr
+    words = shlex.split(line)[1:] + (SMALL.split() if line.startswith("clearprop train") else [])
+    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+        try:
+            app.main(words)
+        except SystemExit as ended:
+            return ended.code, out.getvalue(), err.getvalue()
+    raise AssertionError("the program did not end")
+
+
+def test_the_commands_run_in_their_order(walked):
+    folder, found = walked
+    assert len(found) >= 10
+    for line, code, _, err in found:
+        assert code == 0, f"{line}\n{err}"
+    for name in ("churn.safetensors", "predictions.parquet", "run.ckpt", "prices.csv"):
+        assert (folder / name).stat().st_size > 0
+    rows = len((folder / "housing.csv").read_text().splitlines()) - 1
+    assert len((folder / "prices.csv").read_text().splitlines()) == rows + 1
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_the_decisions_are_those_that_the_page_shows(walked, name):
+    if shared(name) is None:
+        pytest.skip(f"{TABLES[name]} is not there: the commands ran on a table made like it")
+    err = next(err for line, *_, err in walked[1] if line.startswith(f"clearprop train {name}"))
+    printed = [line.split() for line in err.splitlines()]
+    shown = re.search(rf"train {name}.*?\n```\n```\n(.*?)```", PAGE, flags=re.DOTALL)[1].splitlines()
+    compared = 0
+    for line in shown:
+        if line.startswith("..."):
+            continue
+        if line.startswith("network"):
+            break
+        assert line.split() in printed, line
+        compared += 1
+    assert compared > 6
+
+
+def test_the_python_of_the_page_runs():
+    frame = made("churn.csv")
+    block = re.search(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)[1]
+    block = block.replace(
+        'preset="realmlp-s",', 'preset="realmlp-s", max_iter=1, hidden_layer_sizes=8,'
+    )
+    names = {"frame": frame}
+    exec(block.partition("cp.MLPClassifier.load")[0], names)
+    assert {each.name: each.kind for each in names["model"].columns_}["SeniorCitizen"] == "categorical"
