@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from clearprop.cli import apply, check, diagnose, errors, explain, inspect, terminal, train
+from clearprop.cli import apply, check, diagnose, errors, evaluate, explain, inspect, terminal, train
 
 app = typer.Typer(
     name="clearprop",
@@ -20,7 +20,7 @@ app = typer.Typer(
     epilog="Begin with: clearprop train digits",
 )
 app.command("train")(train.train)
-app.command("evaluate")(apply.evaluate)
+app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(apply.predict)
 app.command("info")(inspect.info)
 app.command("check")(check.check)
