@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -18,7 +19,6 @@ from clearprop.cli.apply import (
     PartOption,
     TargetOption,
 )
-from clearprop.data import Dataset
 from clearprop.data.dataset import some
 from clearprop.evaluation import ClassTally, Evaluation, QuantityTally
 
@@ -63,44 +63,93 @@ def evaluate(
     if not 0 < level < 1:
         raise ValueError(f"--level must be above 0 and below 1, got {level:g}")
     net = model.load_model(model_file)
-    dataset, known = model.load_with_strangers(net, data, target)
-    X, Y = dataset.part(part)
-    name = model.part_name(dataset, part)
-    if name == "all" and dataset.X_test is None and net.about.get("data") == dataset.source:
-        errors.say(f"note: {model_file} was trained on rows of {dataset.source}")
-    result: dict[str, Any] = {"part": name, "n_samples": len(X), **model.measure(net, X, Y)}
-    if known is not None and (n := int(np.count_nonzero(known <= Y))):
-        result["n_unknown"] = n
-        _say_unknown(n, dataset, known, Y)
-    classes = model.schema_of(net).classes
-    found = _tally(net, X, Y, seed).result(replicates, level)
+    measured = _Measured(net, seed)
+    if model.is_of_table(net):
+        name, source = "all", data
+        strangers: Sequence[Any] = measured.add_table(data, target)
+    else:
+        dataset, known = model.load_with_strangers(net, data, target)
+        name, source = model.part_name(dataset, part), dataset.source
+        X, Y = dataset.part(part)
+        for first in range(0, len(X), _ROWS):
+            measured.add(net.inputs(X[first : first + _ROWS]), Y[first : first + _ROWS])
+        strange: Any = [] if known is None else np.unique(Y[known <= Y])
+        strangers = [(dataset.classes or ())[number] for number in strange]
+    if name == "all" and net.about.get("data") == source:
+        errors.say(f"note: {model_file} was trained on rows of {source}")
+    found = measured.tally.result(replicates, level)
+    result = {"part": name, "n_samples": found.n_rows, "cost": measured.cost}
+    if strangers:
+        result["n_unknown"] = found.n_rows - measured.n_known
+        _say_unknown(found.n_rows - measured.n_known, found.n_rows, strangers)
+    classes = measured.classes
     show(result, found, None if classes is None else tuple(map(str, classes)), seed, as_json)
 
 
-def _tally(net: cp.Network, X: NDArray[Any], Y: NDArray[Any], seed: int) -> ClassTally | QuantityTally:
-    classes = model.schema_of(net).classes
-    output = net.architecture.output.name
-    if classes is None:
-        quantities = QuantityTally(seed)
-        for first in range(0, len(X), _ROWS):
-            a, y = net.predict(X[first : first + _ROWS]), Y[first : first + _ROWS]
-            quantities.add(a, y.reshape(a.shape))
-        return quantities
-    single = net.sizes[-1] == 1
-    probable = output == "softmax" or (single and output == "sigmoid")
-    tally = ClassTally(len(classes), probabilities=probable, seed=seed)
-    for first in range(0, len(X), _ROWS):
-        a = net.predict(X[first : first + _ROWS])
-        tally.add(np.hstack([1 - a, a]) if single else a, Y[first : first + _ROWS])
-    return tally
+class _Measured:
+    """The tally of a network's outputs, and its mean cost, over rows that come in blocks."""
+
+    def __init__(self, net: cp.Network, seed: int) -> None:
+        self.net, self.outputs = net, model.outputs_of(net)
+        self.classes = self.outputs.classes
+        self.n_known, self._costs = 0, 0.0
+        single, output = net.sizes[-1] == 1, net.architecture.output.name
+        self.tally: ClassTally | QuantityTally = QuantityTally(seed)
+        if self.classes is not None:
+            probable = output == "softmax" or (single and output == "sigmoid")
+            self.tally = ClassTally(len(self.classes), probabilities=probable, seed=seed)
+
+    @property
+    def cost(self) -> float:
+        """The mean cost of the rows whose labels are known, NaN without any."""
+        return self._costs / self.n_known if self.n_known else float("nan")
+
+    def add(self, inputs: NDArray[Any], Y: NDArray[Any]) -> None:
+        """Add rows: what the network sees, and class numbers (others are unknown) or quantities."""
+        net, known = self.net, np.ones(len(Y), bool)
+        if self.classes is not None:
+            known = (Y >= 0) & (len(self.classes) > Y)
+        targets = net.targets(self.outputs.encode(np.where(known, Y, 0) if not known.all() else Y))
+        a, cost = net.evaluate_prepared(inputs, targets, None)
+        if not known.all():
+            some_known = inputs[known], targets[known]
+            cost = net.evaluate_prepared(*some_known, None)[1] if known.any() else 0.0
+        n = int(known.sum())
+        self.n_known += n
+        self._costs += cost * n if net.architecture.cost.reduction == "mean" else cost
+        if self.classes is None:
+            self.tally.add(a, targets)
+        else:
+            self.tally.add(np.hstack([1 - a, a]) if a.shape[1] == 1 else a, Y)
+
+    def add_table(self, data: str, target: str | None) -> list[str]:
+        """Add the rows of a raw table, batch by batch; return labels that the model does not know."""
+        from clearprop.data.files import local_path
+        from clearprop.estimators.table_reader import TableReader
+
+        reader = TableReader.from_about(self.net.about, self.net.dtype)
+        source = reader.open(local_path(data))
+        model.say_unknown_columns(reader.unknown_columns(source), source.where)
+        name = target or reader.target.name
+        reader.check_target(source, name)
+        strangers: set[str] = set()
+        columns, first = list(reader.encoder.columns), 0
+        for batch in source.batches([*columns, name]):
+            labels = batch.column(len(columns))
+            reader.check_labels(source, labels, name, first)
+            codes = reader.target.codes(labels)
+            first += len(codes)
+            if self.classes is not None:
+                strangers |= {str(labels[int(row)].as_py()) for row in np.flatnonzero(codes < 0)}
+            self.add(reader.inputs(batch.select(columns)), codes)
+        return sorted(strangers)
 
 
-def _say_unknown(n: int, dataset: Dataset, known: int, Y: NDArray[Any]) -> None:
+def _say_unknown(n: int, n_rows: int, labels: Sequence[Any]) -> None:
     """Say which labels were counted as wrong, and what the cost is over."""
     rows = "1 row has a label" if n == 1 else f"{n:,} rows have labels"
-    names = some([(dataset.classes or ())[number] for number in np.unique(Y[known <= Y])])
-    cost = "no row is left for a cost" if n == len(Y) else f"the cost is over the other {len(Y) - n:,}"
-    errors.say(f"{rows} the model does not know ({names}): counted as wrong; {cost}")
+    cost = "no row is left for a cost" if n == n_rows else f"the cost is over the other {n_rows - n:,}"
+    errors.say(f"{rows} the model does not know ({some(labels)}): counted as wrong; {cost}")
 
 
 def show(

@@ -100,11 +100,7 @@ class TableReader:
             If the column is absent or has missing values.
         """
         name = name or self.target.name
-        if name not in source.names:
-            raise ValueError(
-                f"{source.where} has no column {name!r}: the target must be one of "
-                f"{some(list(source.names))}"
-            )
+        self.check_target(source, name)
         if self.target.classes is None:
             columns = self._target_batches(source, name)
             return np.concatenate([self.target.codes(column) for column in columns]), ()
@@ -121,16 +117,28 @@ class TableReader:
             parts.append(codes)
         return np.concatenate(parts), tuple(strangers)
 
+    def check_target(self, source: TableSource, name: str) -> None:
+        """Refuse a table that has no column `name`."""
+        if name not in source.names:
+            raise ValueError(
+                f"{source.where} has no column {name!r}: the target must be one of "
+                f"{some(list(source.names))}"
+            )
+
+    def check_labels(self, source: TableSource, column: Any, name: str, first: int) -> None:
+        """Refuse a batch of the target with missing values; `first` is the number of its first row."""
+        if column.null_count:
+            row = int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
+            raise ValueError(
+                f"{source.where} must have no missing values in the target {name!r}, got one: "
+                f"{source.place(first + row)}"
+            )
+
     def _target_batches(self, source: TableSource, name: str) -> Iterator[Any]:
         first = 0
         for batch in source.batches([name]):
             column = batch.column(0)
-            if column.null_count:
-                row = int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
-                raise ValueError(
-                    f"{source.where} must have no missing values in the target {name!r}, got one: "
-                    f"{source.place(first + row)}"
-                )
+            self.check_labels(source, column, name, first)
             first += len(column)
             yield column
 
