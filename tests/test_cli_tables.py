@@ -257,6 +257,15 @@ def test_the_numbers_of_validation_can_be_of_other_data_or_none(clearprop, frame
     assert "training accuracy" in out
 
 
+def test_of_very_many_columns_the_first_of_each_kind_are_shown(clearprop):
+    rng = np.random.default_rng(0)
+    wide = pandas.DataFrame(rng.normal(size=(40, 150)), columns=[f"c{i}" for i in range(150)])
+    wide.assign(y=[0, 1] * 20).to_csv("wide.csv", index=False)
+    _, _, err = clearprop("train", "wide.csv", "--target", "y", *QUICK)
+    assert "and 138 more: 138 numeric" in err
+    assert err.count(" numeric ") == 12
+
+
 WRONG = {
     "--drop nothing": "has no column 'nothing': --drop must be among",
     "--columns age,nothing": "has no column 'nothing': --columns must be among",

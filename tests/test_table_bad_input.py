@@ -373,6 +373,14 @@ def test_frames_that_are_no_tables_are_refused():
     }  # fmt: skip
 
 
+def test_an_index_without_a_name_is_left_out_and_blanks_around_names_are_no_part_of_them(tmp_path):
+    """[76]"""
+    rows = "".join(f"{i},{i}.5,{i % 2}\n" for i in range(12))
+    source = open_table(write(tmp_path / "t.csv", ", a ,\ty\n" + rows))
+    assert source.names == ("Unnamed: 0", "a", "y")
+    assert decide(source, Roles(target="y"))[0].kind == "identifier"
+
+
 @pytest.mark.parametrize("name", ["ü", "a b", "a\nb", 'a"b', "<script>", "n" * 10_000])
 def test_odd_names_are_kept(tmp_path, name):
     """[34]"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from clearprop.data.table import TableEncoder
+    from clearprop.data.table import ColumnDecision, TableEncoder
 
 _WIDEST = 120
 _CURVE_HEIGHT = 8
+_MANY_COLUMNS, _OF_A_KIND = 100, 12
 _SIDE_BY_SIDE = 72  # columns from which two panels stand side by side
 
 
@@ -85,7 +87,8 @@ def show_columns(encoder: TableEncoder, *, error: bool = False) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for heading in ("column", "kind", "what it is", "inputs"):
         table.add_column(heading, overflow="fold", justify="right" if heading == "inputs" else "left")
-    for each in encoder.decisions:
+    shown = _fewer(encoder.decisions)
+    for each in shown:
         found = made.get(each.name)
         inputs = "" if found is None else str(len(found.feature_names))
         reason = each.reason
@@ -94,7 +97,24 @@ def show_columns(encoder: TableEncoder, *, error: bool = False) -> None:
         style = "" if each.used else "dim"
         table.add_row(terminal.plain(each.name), each.kind, terminal.plain(reason), inputs, style=style)
     console.print(table)
+    if left := len(encoder.decisions) - len(shown):
+        rest = Counter(each.kind for each in encoder.decisions if each not in shown)
+        kinds = ", ".join(f"{n:,} {kind}" for kind, n in rest.most_common())
+        console.print(f"and {left:,} more: {kinds}", soft_wrap=True)
     console.print()
+
+
+def _fewer(decisions: Sequence[ColumnDecision]) -> list[ColumnDecision]:
+    """Return the columns to show: of very many, the first of each kind."""
+    if len(decisions) <= _MANY_COLUMNS:
+        return list(decisions)
+    seen: Counter[str] = Counter()
+    shown = []
+    for each in decisions:
+        seen[each.kind] += 1
+        if seen[each.kind] <= _OF_A_KIND:
+            shown.append(each)
+    return shown
 
 
 def show_table(

@@ -25,6 +25,7 @@ from clearprop.data.tables import check_names
 BLOCK_BYTES = 1 << 22  # read together; no row may be longer
 _CHUNK = 1 << 20
 _HEAD = 1 << 20  # bytes in which the row of names must end
+UNNAMED = "Unnamed: 0"  # an index that pandas or R wrote before the first name, as pandas reads it
 _DELIMITERS = ";\t|,"  # a comma last: it is also a decimal sign, and part of sentences
 _SNIFFED_ROWS = 20
 _LINE_END = re.compile(r"\r\n|\r|\n")
@@ -210,7 +211,10 @@ class CsvText:
         if names is None:
             raise ValueError(f"{self.path} must have a row of column names, is empty")
         self._body = lines.end
-        return tuple(names)
+        plain = [name.strip(" \t") for name in names]
+        if not plain[0] and all(plain[1:]):
+            plain[0] = UNNAMED
+        return tuple(plain)
 
     def batches(self) -> Iterator[Any]:
         """Give every row, as record batches of text columns, in the file's order.
