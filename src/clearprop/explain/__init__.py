@@ -8,15 +8,19 @@ weight or neuron.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from clearprop.explain import notation
 from clearprop.explain.document import Document
 from clearprop.explain.exercises import chains, delta_product_form, derivations
-from clearprop.explain.figures import FIGURES, figure
 from clearprop.explain.notation import NOTATIONS, Notation, equivalent_learning_rate, true_derivatives
 from clearprop.explain.nudge import Nudge, nudge
 from clearprop.explain.paths import Path, PathSum, path_sum
 from clearprop.explain.rendering import FORMATS, explain, explained, rendered
 from clearprop.explain.traced import Trace
+
+if TYPE_CHECKING:
+    from clearprop.explain.figures import FIGURES, figure
 
 __all__ = [
     "FIGURES",
@@ -41,3 +45,12 @@ __all__ = [
     "rendered",
     "true_derivatives",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the figures when they are first asked for."""
+    if name in ("FIGURES", "figure"):
+        from clearprop.explain import figures
+
+        return getattr(figures, name)
+    raise AttributeError(f"module 'clearprop.explain' has no attribute {name!r}")

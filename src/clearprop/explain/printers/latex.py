@@ -42,7 +42,7 @@ _GREEK = {
 }  # fmt: skip
 _IN_TEXT = {"⊙": r"$\odot$", "∂": r"$\partial$", "ℓ": r"$\ell$", "−": "-", "—": "---", "′": "'"}
 _SIGNS = {"=": "=", "→": r"\to", ":=": ":="}
-_ROOM = 74.0  # digits that fit on a line beside the left side and the label
+_ROOM = 72.0  # digits that fit on a line beside the left side and the label
 _STYLE = Signs(
     plus=" + ",
     minus=" - ",

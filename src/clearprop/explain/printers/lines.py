@@ -174,7 +174,9 @@ class Breaker:
             case Missing() | Blank():
                 return 6.0
             case Mat():
-                return sum(10.0 for _ in node.shown()[0][0])
+                rows, _, right = node.shown()
+                wide = sum(max(map(self.width, column)) + 2.0 for column in zip(*rows, strict=True))
+                return wide + _PARENTHESES + (12.0 if right else 0.0)
             case Sym():
                 return self._symbol(node)
             case Fn(name, arg):
