@@ -63,10 +63,9 @@ def _real(values: Any, argument: str) -> NDArray[Any]:
             f"{argument} must be a dense array, got a sparse {type(values).__name__}; "
             f"use {argument}.toarray()"
         )
-    # Where nobody has imported numpy.ma, there are no masked arrays, and its import costs 20 ms.
-    if "numpy.ma" in sys.modules and np.ma.is_masked(
-        values
-    ):  # np.asarray would take what lies under the mask for a number
+    # np.asarray would take what lies under a mask for a number. Where nobody has imported numpy.ma
+    # there are no masks, and importing it takes 20 ms.
+    if "numpy.ma" in sys.modules and np.ma.is_masked(values):
         raise ValueError(f"{argument} must have no masked values; fill or drop them first")
     try:
         array = np.asarray(values)
