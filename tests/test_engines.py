@@ -480,6 +480,43 @@ def test_another_architecture_compiles_nothing():
     assert machine_code.compiled == before
 
 
+def test_many_threads_predict_with_one_network_at_once():
+    architecture = build(LARGER, "tanh", "softmax", "cross_entropy")
+    data, parameters = problem(architecture, 3)
+    engine = CompiledEngine()
+    wanted = engine.predict(architecture, parameters, data.X)
+
+    def agrees():
+        return all(
+            np.array_equal(engine.predict(architecture, parameters, data.X), wanted) for _ in range(300)
+        )
+
+    with joblib.parallel_backend("threading", n_jobs=4):
+        assert all(joblib.Parallel(timeout=60)(joblib.delayed(agrees)() for _ in range(8)))
+
+
+def test_a_forked_child_can_compile_while_its_parent_was_compiling(monkeypatch, tmp_path):
+    monkeypatch.setenv("CLEARPROP_CACHE", str(tmp_path))
+    architecture = build(SMALL, "tanh", None, "quadratic")
+    data, parameters = problem(architecture, 5)
+    wanted = CompiledEngine().predict(architecture, parameters, data.X)
+
+    def child():
+        machine_code._LOADED.clear()
+        compiled._FORWARDS.clear()
+        got = CompiledEngine().predict(architecture, parameters, data.X)
+        sys.exit(not np.array_equal(got, wanted))
+
+    with machine_code._LOCK:  # as where another thread of the parent's compiles
+        process = multiprocessing.get_context("fork").Process(target=child)
+        process.start()
+    process.join(timeout=120)
+    alive = process.is_alive()
+    process.kill()
+    assert not alive
+    assert process.exitcode == 0
+
+
 @pytest.mark.usefixtures("threads_for_any_size")
 def test_threads_work_after_a_fork_and_inside_joblib():
     architecture = build(LARGER, "tanh", "softmax", "cross_entropy")

@@ -229,6 +229,19 @@ def test_a_changed_source_is_compiled_again(module, monkeypatch):
     assert machine_code._path("float32") != before
 
 
+@pytest.mark.parametrize("dtype", [FLOAT32, FLOAT64], ids=str)
+def test_nothing_is_allocated_inside_a_run_and_nothing_but_mathematics_is_called(dtype):
+    target = machine_code._target()
+    made = Translation(target.triple, str(target.target_data))
+    for entry, types in kernels.ENTRIES.items():
+        made.export(entry, tuple(types(dtype)))
+    module = binding.parse_assembly(str(made.module))
+    called = {each.name for each in module.functions if each.is_declaration}
+    assert called
+    assert {name for name in called if not name.startswith("llvm.")} <= {"expm1", "log1p", "erfc"}
+    assert not any("alloc" in name or "stacksave" in name for name in called)
+
+
 def test_damaged_code_is_never_executed(tmp_path):
     path = tmp_path / "code.o"
     machine_code._write(path, b"some machine code")

@@ -227,7 +227,10 @@ class _Forward:
         X, out = _plain(X), np.empty((n_rows, self.n_outputs), self.dtype)
         worth = n_rows * self.multiply_adds // _PREDICTION_WORTH_A_THREAD
         threads = 1 if worth < 2 else _threads(n_threads, worth)
-        work, slots = self.spare.pop() if self.spare and threads == 1 else self._call(threads)
+        try:
+            work, slots = self.spare.pop() if threads == 1 else self._call(threads)
+        except IndexError:  # asking first would let another thread in between
+            work, slots = self._call(threads)
         address = machine_code.address
         slots[0], slots[1] = address(parameters), parameters.size
         slots[2], slots[3], slots[4] = address(X), X.size, n_rows

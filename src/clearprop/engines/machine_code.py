@@ -33,7 +33,8 @@ _LOADED: dict[str, Code] = {}
 _LISTENERS: list[Callable[[], None]] = []
 _SOURCES = (language, built_in, translation, intrinsics, products, kernels)
 _FROM_C = ("exp", "log", "pow", "expm1", "log1p", "erfc", "logf", "memset", "memcpy")
-os.register_at_fork(after_in_child=lambda: globals().update(_LOCK=threading.Lock()))
+if hasattr(os, "register_at_fork"):  # not on every system
+    os.register_at_fork(after_in_child=lambda: globals().update(_LOCK=threading.Lock()))
 
 
 class Code(NamedTuple):
@@ -152,8 +153,12 @@ def _path(dtype: str) -> Path | None:
 def _folder() -> Path | None:
     """Return the first folder that only this user can write to."""
     chosen = os.environ.get("CLEARPROP_CACHE")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "clearprop"
-    for folder in [Path(chosen)] if chosen else [Path(__file__).parent / "__pycache__", cache]:
+    folders = [Path(chosen)] if chosen else [Path(__file__).parent / "__pycache__"]
+    if not chosen:
+        with contextlib.suppress(RuntimeError):  # a user without a home
+            cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+            folders.append(cache / "clearprop")
+    for folder in folders:
         with contextlib.suppress(OSError):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             found = folder.stat()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import os
 import threading
 import types
 import warnings
@@ -21,7 +22,9 @@ from clearprop.activations import Activation
 
 _SIGNATURE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
 _TOLERANCE = {"f": 1e-6, "d": 1e-12}
-_LOCK = threading.RLock()
+_LOCK = threading.Lock()
+if hasattr(os, "register_at_fork"):  # not on every system
+    os.register_at_fork(after_in_child=lambda: globals().update(_LOCK=threading.Lock()))
 # Kept for good: a table of layers holds nothing but the address.
 _MADE: dict[tuple[Any, Any], dict[str, Any] | None] = {}
 
