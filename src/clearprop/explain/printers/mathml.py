@@ -109,6 +109,10 @@ class MathmlPrinter:
         xmlns = "http://www.w3.org/1998/Math/MathML"
         return f'<math xmlns="{xmlns}" display="block">{self.inline(node)}</math>'
 
+    def pieces(self, node: Expr) -> list[str]:
+        """Return the parts of a formula between which a line may end; joined, they are the formula."""
+        return [piece.text for piece in self._breaker.pieces(node)]
+
     def inline(self, node: Expr, at_least: int = 0) -> str:
         """Return a formula, in parentheses if it binds less than is asked for."""
         text = self._inline(node)

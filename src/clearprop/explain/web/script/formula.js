@@ -92,15 +92,8 @@ function number([, ref, text, factor]) {
   return `<mn data-ref="${ref}"${scaled}>${written(text)}</mn>`;
 }
 
-function sum([, terms, elided = 0]) {
-  let made = mathml(terms[0], terms.length === 1 ? 2 : 1);
-  for (const term of terms.slice(1)) {
-    const node = nodeAt(term);
-    if (isBareMinus(node)) made += `<mo>−</mo>${mathml(node[1], 4)}`;
-    else made += `<mo>+</mo>${mathml(term, isSigned(node) ? 3 : 2)}`;
-  }
-  if (elided) made += `<mo>+</mo><mtext>[..., ${grouped(elided)} more]</mtext>`;
-  return `<mrow>${made}</mrow>`;
+function sum(node) {
+  return `<mrow>${termsOf(node).join("")}</mrow>`;
 }
 
 function product([, factors]) {
@@ -156,6 +149,65 @@ export function mathml(i, atLeast = 0) {
   return binding(node) < atLeast ? inParentheses(made) : made;
 }
 
+// A side in lines: a long sum is broken before its terms (formulas.py has the same rule).
+
+const ROOM = 7;
+
+function leaves(i) {
+  return childrenOf(nodeAt(i)).reduce((total, each) => total + leaves(each), 0) || 1;
+}
+
+function termsOf([, terms, elided = 0]) {
+  const pieces = terms.map((term, n) => {
+    if (n === 0) return mathml(term, terms.length === 1 ? 2 : 1);
+    const node = nodeAt(term);
+    if (isBareMinus(node)) return `<mo>−</mo>${mathml(node[1], 4)}`;
+    return `<mo>+</mo>${mathml(term, isSigned(node) ? 3 : 2)}`;
+  });
+  if (elided) pieces.push(`<mo>+</mo><mtext>[..., ${grouped(elided)} more]</mtext>`);
+  return pieces;
+}
+
+function linesOfSide(i) {
+  const node = nodeAt(i);
+  const factors = node[0] === "*" ? node[1] : [i];
+  const sums = factors.filter((each) => nodeAt(each)[0] === "+");
+  const negated = node[0] === "-" && nodeAt(node[1])[0] === "+";
+  if (sums.length !== 1 && !negated) return [mathml(i)];
+  const inner = nodeAt(negated ? node[1] : sums[0]);
+  const wide = inner[1].map(leaves);
+  if (wide.reduce((a, b) => a + b, 0) <= ROOM) return [mathml(i)];
+  const pieces = termsOf(inner);
+  if (node !== inner) {
+    const k = factors.indexOf(sums[0]);
+    const [before, after] = negated ? ["<mo>−</mo>", ""] : [factorsOn(factors.slice(0, k + 1), true), factorsOn(factors.slice(k), false)];
+    pieces[0] = `${before}<mo stretchy="false">(</mo>${pieces[0]}`;
+    pieces[pieces.length - 1] += `<mo stretchy="false">)</mo>${after}`;
+  }
+  const lines = [];
+  let taken = Infinity;
+  pieces.forEach((piece, n) => {
+    const width = wide[n] ?? 2;
+    if (taken + width > ROOM) {
+      lines.push("");
+      taken = 0;
+    }
+    lines[lines.length - 1] += piece;
+    taken += width;
+  });
+  return lines.map((line) => `<mrow>${line}</mrow>`);
+}
+
+// Factors before or behind a sum that is broken, with the signs between.
+function factorsOn(factors, isBefore) {
+  const texts = factors.map((each, n) => {
+    const sign = n ? (areNumbers(factors[n - 1], each) ? "<mo>×</mo>" : TIMES) : "";
+    const isTheSum = n === (isBefore ? factors.length - 1 : 0);
+    return sign + (isTheSum ? "" : mathml(each, 5));
+  });
+  return texts.join("");
+}
+
 // How many sides at the end have no symbols; a side besides the first is kept.
 export function withoutSymbols(i) {
   const sides = nodeAt(i)[1];
@@ -168,11 +220,13 @@ export function withoutSymbols(i) {
 export function display(i, leaveOut = 0) {
   const [, sides, sign = "="] = nodeAt(i);
   const [first, ...others] = sides.slice(0, sides.length - leaveOut);
-  const rows = (others.length ? others : [first]).map((side, n) => {
-    const left = n === 0 && others.length ? mathml(first) : "";
-    const equal = others.length ? (n === 0 ? sign : "=") : "";
-    return `<mtr><mtd>${left}</mtd><mtd><mo>${equal}</mo></mtd><mtd>${mathml(side)}</mtd></mtr>`;
-  });
+  const rows = (others.length ? others : [first]).flatMap((side, n) =>
+    linesOfSide(side).map((line, k) => {
+      if (k || !others.length) return `<mtr><mtd></mtd><mtd></mtd><mtd>${line}</mtd></mtr>`;
+      const left = n === 0 ? mathml(first) : "";
+      return `<mtr><mtd>${left}</mtd><mtd><mo>${n === 0 ? sign : "="}</mo></mtd><mtd>${line}</mtd></mtr>`;
+    }),
+  );
   return `<math display="block"><mtable>${rows.join("")}</mtable></math>`;
 }
 
