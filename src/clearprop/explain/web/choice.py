@@ -40,7 +40,7 @@ def choose(trace: Trace) -> Choice:
     """Return the units to draw: of a wide layer those whose weights have the largest gradients."""
     sizes = trace.architecture.sizes
     limit = WIDE
-    drawn = [min(n, WIDE) for n in sizes]
+    drawn = [n if n <= WIDE else OF_WIDE for n in sizes]
     if sum(a * b for a, b in itertools.pairwise(drawn)) > WEIGHTS:
         limit = OF_WIDE
     units = []
