@@ -7,7 +7,6 @@ everything lies in the workspace, how many threads are worth their while.
 from __future__ import annotations
 
 import os
-import threading
 import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from clearprop import costs, optimizers
 from clearprop.activations import ACTIVATIONS, Activation, Array
 from clearprop.architecture import Architecture
-from clearprop.engines import Data, Plan, Report, State, machine_code, own, products
+from clearprop.engines import Data, Plan, Report, State, helpers, machine_code, own, products
 from clearprop.engines import intrinsics as low
 from clearprop.engines import kernels as k
 
@@ -215,9 +214,9 @@ class _Forward:
         self.dtype = dtype
         self.kernel = machine_code.code(dtype).predict
         self.columns = products.every(max(architecture.sizes), dtype.itemsize)
-        # What a call needs and no thread of the caller's is using: one row takes microseconds, of which
-        # making these anew would be half.
-        self.spare: list[tuple[Array, NDArray[np.int64]]] = []
+        # What a call by so many threads needs and no caller is using: one row takes microseconds, of
+        # which making these anew would be half.
+        self.spare: dict[int, list[tuple[Array, NDArray[np.int64]]]] = {}
 
     def __call__(
         self, parameters: Array, X: Array, n_threads: int | None = None, z: Array | None = None
@@ -227,19 +226,21 @@ class _Forward:
         X, out = _plain(X), np.empty((n_rows, self.n_outputs), self.dtype)
         worth = n_rows * self.multiply_adds // _PREDICTION_WORTH_A_THREAD
         threads = 1 if worth < 2 else _threads(n_threads, worth)
+        spare = self.spare.setdefault(threads, [])
         try:
-            work, slots = self.spare.pop() if threads == 1 else self._call(threads)
+            work, slots = spare.pop()
         except IndexError:  # asking first would let another thread in between
             work, slots = self._call(threads)
         address = machine_code.address
+        rows = -(-n_rows // threads)
+        block = -(-rows // max(1, -(-rows // _BLOCK)))  # even ones
         slots[0], slots[1] = address(parameters), parameters.size
-        slots[2], slots[3], slots[4] = address(X), X.size, n_rows
+        slots[2], slots[3], slots[4], slots[5] = address(X), X.size, n_rows, max(1, block)
         slots[6] = address(self.layout.layers if z is None else self.keeps_z)
         slots[-6], slots[-5] = address(out), out.size
         slots[-4], slots[-3] = (0, 0) if z is None else (address(z), z.size)
         _side_by_side(self.kernel, slots, threads)
-        if threads == 1:
-            self.spare.append((work, slots))
+        spare.append((work, slots))
         return out
 
     def _call(self, threads: int) -> tuple[Array, NDArray[np.int64]]:
@@ -406,28 +407,10 @@ def _threads(asked: int | None, worth: int) -> int:
     return max(1, min(available if asked is None else asked, worth))
 
 
-def _side_by_side(
-    kernel: Callable[[int, int, int], None], arguments: NDArray[np.int64], n_threads: int
-) -> None:
-    """Call a kernel once for each thread, the first of them in this one."""
+def _side_by_side(kernel: helpers.Kernel, arguments: NDArray[np.int64], n_threads: int) -> None:
+    """Call a kernel once for each thread."""
     address = machine_code.address(arguments)
     if n_threads == 1:
         kernel(address, 0, 1)
-        return
-    gate, go = threading.Event(), [False]
-
-    def work(thread: int) -> None:
-        gate.wait()
-        if go[0]:
-            kernel(address, thread, n_threads)
-
-    threads = [threading.Thread(target=work, args=(i,), daemon=True) for i in range(1, n_threads)]
-    try:
-        for each in threads:
-            each.start()
-        go[0] = True  # only when all have started: those that run wait for the others
-    finally:
-        gate.set()
-    kernel(address, 0, n_threads)
-    for each in threads:
-        each.join()
+    else:
+        helpers.side_by_side(kernel, address, n_threads)

@@ -389,9 +389,12 @@ def _write_panel(w: _Writer, out: Any, step: Any, x: Any, along_s: Any, along_k:
     with b.if_else(b.icmp_signed("==", along_k, one)) as (as_it_lies, across):
         with as_it_lies, w.loop(zero, length, one) as s:
             source, target = w.at(x, w.times(s, along_s)), w.at(out, w.times(s, step))
-            with w.loop(zero, width, lanes) as k:
-                row = w.load(w.at(source, k), w.first(b.sub(width, k)))
-                w.store(row, w.at(target, k), None)  # what is too much of it, the next row replaces
+
+            def piece(k: Any, _: int, mask: Any) -> None:
+                # What is too much of it, the next row replaces.
+                w.store(w.load(w.at(source, k), mask), w.at(target, k), None)
+
+            w.stretches(width, 1, piece)
         with across, w.loop(zero, width, lanes) as k:
             turned(k)
 
@@ -502,7 +505,7 @@ def every(widest: int, itemsize: int) -> Any:
 @kernel()
 def lay_out(panels: Any, x: Any, along_s: int, along_k: int, length: int, n: int) -> None:
     """Copy x[s, k] into panels of PANEL columns, each with its rows one after the other."""
-    block = 32 if along_k == 1 else length  # short ones where rows are far apart: 32 pages at a time
+    block = 16 if along_k == 1 else length  # short ones where rows are far apart: few pages at a time
     for s in range(0, length, block):
         for k in range(0, n, PANEL):
             start = s * along_s + k * along_k
