@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import multiprocessing
 import sys
+import threading
 
 import joblib
 import numpy as np
@@ -586,3 +587,15 @@ def test_inputs_that_are_zero_in_a_whole_batch_change_nothing(optimizer, how, ba
     how = {"frozen": (architecture.blocks[1],)} if "frozen" in how else how
     plan = plan_for(architecture, optimizer, n=127, batch=batch, **how)
     assert_agrees(plan, data._replace(X=X), parameters)
+
+
+def test_predictions_in_several_threads_start_those_once(monkeypatch):
+    monkeypatch.setattr(compiled, "_PREDICTION_WORTH_A_THREAD", 1)
+    architecture = build(SMALL, "tanh", "softmax", "cross_entropy")
+    data, parameters = problem(architecture, 300)
+    first = CompiledEngine().predict(architecture, parameters, data.X, n_threads=2)
+    running = threading.active_count()
+    for _ in range(5):
+        again = CompiledEngine().predict(architecture, parameters, data.X, n_threads=2)
+        np.testing.assert_array_equal(again, first)
+    assert threading.active_count() == running
