@@ -67,7 +67,7 @@ def _targets(recipe: Recipe, Y: np.ndarray, data: Any, rng: np.random.Generator)
         y = strength * (y - y.min()) / (y.max() - y.min())
     elif kind == "times":
         y = strength * ((y - y.mean()) / y.std() + 1)
-    if recipe.target_scaling == "standard" and (not kind or recipe.output == "identity"):
+    if recipe.target_scaling == "standard" and (kind in ("", "times") or recipe.output == "identity"):
         y = (y - y.mean()) / y.std()
     return y
 
@@ -126,6 +126,7 @@ SPOILS: dict[str, Callable[[cp.Network, float, Any], None]] = {
 @dataclass
 class Outcome:
     found: list[Finding]
+    first: list[Finding]  # of the first look that had a warning: what its reader would act upon
     measure: float  # mean squared error of the outputs over the targets' variance; NaN if it diverged
 
 
@@ -148,7 +149,8 @@ def train(recipe: Recipe, seed: int) -> Outcome:
         else cp.SGD(recipe.learning_rate, momentum=recipe.momentum)
     )
     how = {"optimizer": optimizer, "batch_size": recipe.batch_size, "l2": recipe.l2}
-    found = list(cp.diagnose(net, X, Y, **how))
+    before = list(cp.diagnose(net, X, Y, **how))
+    found: list[Finding] = []
     validation = held if recipe.validation or recipe.early_stopping else None
     watch = cp.DiagnosisCallback(report=found.append)
     history = None
@@ -172,12 +174,14 @@ def train(recipe: Recipe, seed: int) -> Outcome:
     except cp.DivergenceError:
         after = None
     except ValueError:  # parameters or targets that training refuses
-        return Outcome(found, float("nan"))
-    found += cp.diagnose(net, X, Y, history, **how)
-    if after is None:
-        return Outcome(found, float("nan"))
+        return Outcome(before, before, float("nan"))
+    at_end = list(cp.diagnose(net, X, Y, history, **how))
+    looks = [before, found, at_end]
+    loud = [look for look in looks if any(each.severity != "info" for each in look)]
+    first = loud[0] if loud else [each for look in looks for each in look]
     on = held if recipe.validation else (X, Y)
-    return Outcome(found, _measure(after, *on))
+    measure = float("nan") if after is None else _measure(after, *on)
+    return Outcome([each for look in looks for each in look], first, measure)
 
 
 def _measure(net: cp.Network, X: np.ndarray, Y: np.ndarray) -> float:
@@ -245,7 +249,8 @@ def plant(fault: Fault, level: int, seed: int) -> Row:
         fault.name, fault.strengths[level], level, seed, ids, set(fault.expects), set(fault.allows)
     )
     row.before = outcome.measure
-    loud = [each for each in spoken if each.severity != "info"] or spoken
+    acted = [each for each in outcome.first if _speaks(each, fault.expects)]
+    loud = [each for each in acted if each.severity != "info"] or acted
     cures = [each for each in Findings(loud) if each.changes]
     if cures:
         row.followed = f"{cures[0].id} {cures[0].name}"

@@ -12,7 +12,7 @@ import importlib.resources
 import math
 from typing import TYPE_CHECKING
 
-from clearprop.diagnosis.rules.words import named, number, percent
+from clearprop.diagnosis.rules.words import named, number, percent, symbols
 from clearprop.page import Markup, document, joined, table, tag
 
 if TYPE_CHECKING:
@@ -39,13 +39,19 @@ def as_fragment(findings: Findings) -> str:
     shared = importlib.resources.files("clearprop.page").joinpath("page.css").read_text("utf-8")
     # Only the colours and the cards of the page: a notebook has its own body and headings.
     colours = shared[shared.index(":root") : shared.index("* {")].replace(":root", ".diagnosis")
-    kept = "\n".join(
-        line
-        for line in _rules(shared)
-        if line.startswith((".card", ".scroll", "table", "caption", "th", "td"))
-    )
-    scoped = "\n".join(f".diagnosis {rule}" for rule in kept.splitlines())
+    kept = [
+        rule
+        for rule in _rules(shared)
+        if rule.startswith((".card", ".scroll", "table", "caption", "th", "td"))
+    ]
+    scoped = "\n".join(_within(rule, ".diagnosis") for rule in kept)
     return f"<style>{colours}{scoped}{style()}</style>{body(findings, heading='h3')}"
+
+
+def _within(rule: str, scope: str) -> str:
+    """Return a rule of CSS that holds only inside an element."""
+    selectors, rest = rule.split("{", 1)
+    return ", ".join(f"{scope} {each.strip()}" for each in selectors.split(",")) + " {" + rest
 
 
 def _rules(css: str) -> list[str]:
@@ -190,7 +196,7 @@ def _card(finding: Finding, place: int) -> Markup:
     parts.append(tag("p", finding.how))
     parts.append(tag("p", tag("b", "Try: "), finding.remedy, class_="try"))
     if finding.equation:
-        parts.append(tag("p", finding.equation, class_="equation"))
+        parts.append(tag("p", symbols(finding.equation), class_="equation"))
     facts = [_numbers(finding)]
     if shares := _shares(finding):
         facts.append(shares)
@@ -214,8 +220,7 @@ def _numbers(finding: Finding) -> Markup:
         rows.append(("since epoch", str(finding.since)))
     if finding.source:
         rows.append(("source", finding.source))
-    words = [(name, tag("span", value, class_="words")) for name, value in rows]
-    return table("In numbers", ("", "here"), words)
+    return table("In numbers", ("what", "here"), rows)
 
 
 def _listed(positions: tuple[int, ...]) -> str:

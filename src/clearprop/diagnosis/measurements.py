@@ -85,6 +85,7 @@ class Measurements:
     batch_size: int | None = None
     learning_rate: float = float("nan")
     optimizer: str = ""
+    momentum: float = 0.0
     l2: float = 0.0
     run: Run = field(default_factory=Run)
     step: Step | None = None
@@ -129,6 +130,7 @@ def measure(
         batch_size=plan.batch_size if plan else None,
         learning_rate=rate,
         optimizer=type(plan.optimizer).__name__ if plan else "",
+        momentum=getattr(plan.optimizer, "momentum", 0.0) if plan else 0.0,
         l2=l2,
         run=run or Run(),
         step=step,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
+from clearprop.diagnosis.rules.words import symbols
+
 if TYPE_CHECKING:
     from clearprop.diagnosis.finding import Finding, Findings
 
@@ -31,7 +33,7 @@ def _one(finding: Finding, ascii: bool) -> str:
     lines = [head]
     for text in (finding.what, finding.how, finding.remedy):
         lines += textwrap.wrap(text, WIDTH, initial_indent="    ", subsequent_indent="    ")
-    facts = [finding.equation] if finding.equation else []
+    facts = [finding.equation if ascii else symbols(finding.equation)] if finding.equation else []
     if finding.evidence:
         facts.append(f"see rows {', '.join(map(str, finding.evidence))}")
     if finding.since is not None:

@@ -40,8 +40,8 @@ class Thresholds:
     saturated_share: float = 0.99  # of the examples, for a unit (SageMaker Debugger)
     saturated_warning: float = 0.10  # of a layer's units
     saturated_error: float = 0.50  # SageMaker Debugger
-    saturated_cells_warning: float = 0.50  # of a layer's (example, unit) pairs
-    saturated_cells_error: float = 0.80
+    saturated_cells_warning: float = 0.65  # of a layer's (example, unit) pairs
+    saturated_cells_error: float = 0.85
     wrong_by: float = 0.5  # of the range of the output
     stuck_warning: float = 0.01  # of the (example, output) pairs
     stuck_error: float = 0.10
@@ -74,7 +74,7 @@ class Thresholds:
     cancelling: float = 0.10  # ||mean gradient|| over the RMS of the samples': below, a minimum
     bouncing: float = -0.3  # cosine between the gradients before and after a step
     swing: float = 0.10  # of the cost's range, between neighbouring extrema
-    swing_least: float = 0.02  # of the lowest cost
+    swing_least: float = 0.05  # of the lowest cost
     swing_epochs: float = 0.30  # share of epochs; AutoTrainer 0.2
     diverging_best: float = 3.0  # neurolens: times the best cost
     diverging_first: float = 10.0  # neurolens: times the first

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from clearprop.diagnosis.activation_range import Kind
 from clearprop.diagnosis.finding import Finding
 from clearprop.diagnosis.measurements import Measurements
+from clearprop.diagnosis.rules import remedies
 from clearprop.diagnosis.rules.words import number, of, percent, times
 from clearprop.diagnosis.thresholds import Thresholds
 
@@ -31,6 +32,12 @@ def unreachable(m: Measurements, t: Thresholds) -> Iterator[Finding]:
         how = "The outputs are driven to the edge, where f' is 0, and the error stays: BP1 gives it no slope."
         remedy = "Use identity outputs, or scale the targets into the range of the outputs."
         changes: dict[str, object] = {"output": "identity", "target_scaling": "standard"}
+        if output.squashes and m.optimizer == "SGD":
+            remedy += (
+                f" Identity outputs have the slope 1 where {output.name} has less: with them, start "
+            )
+            remedy += "with a learning rate 10 times lower."
+            changes["learning_rate_factor"] = 0.1
     else:
         what = f"{percent(share)} of the rows of targets do not sum to 1, softmax outputs always do."
         how = "Each row of softmax outputs is a distribution; targets that are none leave an error for ever."
@@ -89,11 +96,11 @@ def input_scale(m: Measurements, t: Thresholds) -> Iterator[Finding]:
     inputs, first = m.inputs, m.layers[0]
     whole = float(np.sqrt(np.square(inputs.rms).mean()))
     varies = inputs.deviation > 0
-    large = inputs.rms > t.input_high
-    far = (
-        varies & (np.abs(inputs.mean) > t.input_offset * inputs.deviation) & (inputs.rms >= t.input_low)
+    large, far = remedies.large_or_far(m, t)
+    # Trained weights may be large for other reasons.
+    saturating = (
+        not m.steps_trained and bool((first.range.kind == Kind.both_ends).all()) and not first.is_output
     )
-    saturating = bool((first.range.kind == Kind.both_ends).all()) and not first.is_output
     steep = saturating and first.z_median > t.input_z
     n_features = len(inputs.rms)
     if large.any():
@@ -144,7 +151,7 @@ def input_scale(m: Measurements, t: Thresholds) -> Iterator[Finding]:
         remedy="Scale every feature to mean 0 and deviation 1 (cp.data.standardize)"
         + (", and start with smaller weights." if steep and not large.any() else "."),
         changes={"scaling": "standard"}
-        | ({"initializer": "usual", "bias_initializer": "zeros"} if steep else {}),
+        | ({"initializer": "glorot_uniform", "bias_initializer": "zeros"} if steep else {}),
         source="LeCun et al. 1998, Efficient BackProp; UMLAUT",
     )
 

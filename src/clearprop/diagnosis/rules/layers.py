@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from clearprop.diagnosis.activation_range import Kind
 from clearprop.diagnosis.finding import Finding
 from clearprop.diagnosis.measurements import Measurements
 from clearprop.diagnosis.quantities import LayerNumbers
+from clearprop.diagnosis.rules import remedies
 from clearprop.diagnosis.rules.words import graded_below, number, times
 from clearprop.diagnosis.thresholds import Thresholds
 
@@ -65,23 +65,16 @@ def vanishing(m: Measurements, t: Thresholds) -> Iterator[Finding]:
     lost = (
         float(first.actual.sum()) * ((wanted / first.delta) ** 2 - 1) if first.delta > 0 else math.inf
     )
-    relu_like = any((each.range.kind >= Kind.below).any() for each in m.layers[:-1])
+    start = remedies.usual_start(m)
+    relu_like = start == "he_normal"
     per_layer = ", ".join(number(each.delta / last.delta) for each in m.layers)
-    cure = (
-        "weights of the usual size (glorot_uniform, he_normal for relu)"
-        if not by_slope
-        else "relu with he_normal, whose slope is 1 where a unit is active, or fewer layers"
-    )
-    changes: dict[str, object] = (
-        {"activation": "relu", "initializer": "he_normal", "bias_initializer": "zeros"}
-        if by_slope and not relu_like
-        else {
-            "initializer": "he_normal" if relu_like else "glorot_uniform",
-            "bias_initializer": "zeros",
-        }
-    )
-    if by_slope and not relu_like and m.learning_rate > 0.3 and m.optimizer == "SGD":
-        changes["learning_rate_factor"] = 0.1  # sigmoid layers bear rates that relu ones do not
+    remedy, changes = remedies.for_units(m, t, start)
+    relative = float(np.sqrt(np.square(at.slope).mean()))
+    if by_slope and not relu_like and relative > 0.5:  # not saturated: it is what the function is like
+        remedy = "Try relu with he_normal, whose slope is 1 where a unit is active, or fewer layers."
+        changes = {"activation": "relu", "initializer": "he_normal", "bias_initializer": "zeros"}
+        if m.learning_rate > 0.3 and m.optimizer == "SGD":
+            changes["learning_rate_factor"] = 0.1  # relu layers do not bear the rates of sigmoid ones
     yield Finding(
         id="D6",
         name="vanishing gradient",
@@ -99,7 +92,7 @@ def vanishing(m: Measurements, t: Thresholds) -> Iterator[Finding]:
         how=f"RMS of delta by layer, over the last layer's: {per_layer}. It shrinks most from layer "
         f"{at.number + 1} to layer {at.number}, to {number(shrunk)}; f'(z) is {number(slope)} "
         f"there (RMS), {'which is' if by_slope else 'but the weights are'} the larger part.",
-        remedy=f"Try {cure}.",
+        remedy=remedy,
         changes=changes,
         source="AutoTrainer; Glorot and Bengio 2010; S2, chapter 5",
     )
@@ -118,7 +111,7 @@ def exploding(m: Measurements, t: Thresholds) -> Iterator[Finding]:
     rising = len(m.run.cost) > 1 and m.run.cost[-1] > 1.5 * min(m.run.cost)
     earlier = min(norms[-back - 1 : -1], default=math.inf)
     growth = norms[-1] / earlier if norms and earlier > 0 else 0.0
-    lower_rate = {"learning_rate_factor": 0.1} if m.steps_trained else {}
+    remedy, changes = remedies.for_large_gradients(m, t)
     common = {
         "id": "D7",
         "name": "exploding gradient",
@@ -138,14 +131,8 @@ def exploding(m: Measurements, t: Thresholds) -> Iterator[Finding]:
             f"{number(largest.gradient_norm)}.",
             how=f"Its weights have the norm {number(largest.weight_norm)}"
             + (f", and the gradient has grown {times(growth)} while the cost rose." if rising else "."),
-            remedy="Scale inputs and targets to about 1, clip the gradient (clip_norm=1), or lower the "
-            "learning rate.",
-            changes={
-                "clip_norm": 1.0,
-                "target_scaling": "standard",
-                "scaling": "standard",
-                **lower_rate,
-            },
+            remedy=remedy,
+            changes=changes,
         )
     elif ratio > t.exploding_ratio:
         yield Finding(
@@ -161,7 +148,7 @@ def exploding(m: Measurements, t: Thresholds) -> Iterator[Finding]:
             f"{', '.join(number(each.delta / last.delta) for each in m.layers)}.",
             remedy="Start again with smaller weights (he_normal for relu, else glorot_uniform), or clip the "
             "gradient.",
-            changes={"initializer": "usual", "bias_initializer": "zeros"},
+            changes={"initializer": remedies.usual_start(m), "bias_initializer": "zeros"},
         )
 
 
@@ -176,6 +163,7 @@ def gain(m: Measurements, t: Thresholds) -> Iterator[Finding]:
     worst = max(off, key=lambda each: abs(math.log(max(each.gain, 1e-300))))
     small = worst.gain < t.gain_low
     before = m.layers[worst.number - 2]
+    remedy, changes = remedies.for_units(m, t, remedies.usual_start(m))
     slope = float(np.sqrt(np.square(before.slope).mean()))
     yield Finding(
         id="D8",
@@ -198,8 +186,7 @@ def gain(m: Measurements, t: Thresholds) -> Iterator[Finding]:
         + (f", and {len(off) - 1} more layers' gains are off too." if len(off) > 1 else "."),
         how="That is the root of mean ||W diag f'||^2 over its widths, 1 for a start after Glorot and "
         f"Bengio with slopes of 1; the slopes of layer {before.number} are {number(slope)} of the largest.",
-        remedy=f"Start again with {'larger' if small else 'smaller'} weights: he_normal for relu, else "
-        "glorot_uniform.",
-        changes={"initializer": "usual", "bias_initializer": "zeros"},
+        remedy=remedy,
+        changes=changes,
         source="Glorot and Bengio 2010 (16); SageMaker Debugger, PoorWeightInitialization",
     )

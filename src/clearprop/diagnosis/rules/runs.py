@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from clearprop.diagnosis.finding import Finding
 from clearprop.diagnosis.measurements import Measurements
+from clearprop.diagnosis.rules import remedies
 from clearprop.diagnosis.rules.words import named, number, percent, times
 from clearprop.diagnosis.thresholds import Thresholds
 
@@ -118,8 +119,8 @@ def _causes(m: Measurements, t: Thresholds) -> Iterator[Finding]:
             what="Steps go beyond the minimum along their direction, and the next ones come back.",
             how=f"After a step along the gradient of all {m.n:,} examples the new gradient points "
             f"against it (cosine {number(m.step.overshoot)}), at learning rate {number(m.learning_rate)}.",
-            remedy="Try a learning rate 10 times lower.",
-            changes={"learning_rate_factor": 0.1},
+            remedy=f"Try {remedies.smaller_steps(m)[0]}.",
+            changes=remedies.smaller_steps(m)[1],
             source="the cosine of successive gradients",
         )
     if _not_started(m, t):
@@ -157,8 +158,8 @@ def oscillation(m: Measurements, t: Thresholds) -> Iterator[Finding]:
         how=f"Swings of at least {percent(t.swing)} of its range are counted"
         + (f"; a step turns the gradient round (cosine {number(m.step.overshoot)})." if bounces and m.step
            else "."),
-        remedy="Try a learning rate 10 times lower, or larger batches.",
-        changes={"learning_rate_factor": 0.1},
+        remedy=f"Try {remedies.smaller_steps(m)[0]}, or larger batches.",
+        changes=remedies.smaller_steps(m)[1],
         source="AutoTrainer, unstable training",
     )  # fmt: skip
 
@@ -183,8 +184,8 @@ def divergence(m: Measurements, t: Thresholds) -> Iterator[Finding]:
         what=f"The cost is running away: {number(now)}, after {number(best)} at its best.",
         how=f"That is {times(now / best) if best > 0 else 'far'} its best and {times(now / first)} the "
         f"first of {len(cost)} epochs.",
-        remedy="Try a learning rate 10 times lower, or clip_norm=1.",
-        changes={"learning_rate_factor": 0.1, "clip_norm": 1.0},
+        remedy=f"Try {remedies.smaller_steps(m)[0]}, or clip_norm=1.",
+        changes=remedies.smaller_steps(m)[1] | {"clip_norm": 1.0},
         source="neurolens",
     )
 
@@ -216,7 +217,7 @@ def bad_start(m: Measurements, t: Thresholds) -> Iterator[Finding]:
         + " The first epochs will only undo it.",
         remedy="Start again with smaller weights in the last layer (glorot_uniform, biases zero)"
         + ("." if classifies else ", and scale the targets to mean 0 and deviation 1."),
-        changes={"initializer": "usual", "bias_initializer": "zeros"}
+        changes={"initializer": remedies.usual_start(m), "bias_initializer": "zeros"}
         | ({} if classifies else {"target_scaling": "standard"}),
         source="CS231n: check the loss at chance performance; Karpathy",
     )

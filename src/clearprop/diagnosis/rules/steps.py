@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from clearprop.diagnosis.finding import Finding
 from clearprop.diagnosis.measurements import Measurements
+from clearprop.diagnosis.rules import remedies
 from clearprop.diagnosis.rules.words import graded, graded_below, number, percent, times
 from clearprop.diagnosis.thresholds import Thresholds
 
@@ -38,7 +39,11 @@ def update_ratio(m: Measurements, t: Thresholds) -> Iterator[Finding]:
     )
     severity = high or low
     assert severity is not None
-    factor = max(min(3e-3 / ratio, 1.0), 1e-6) if high else min(1e-3 / max(ratio, 1e-12), 1e8)
+    factor = max(min(1e-2 / ratio, 1.0), 1e-6) if high else min(1e-3 / max(ratio, 1e-12), 1e8)
+    remedy, changes = remedies.for_large_steps(m, t, factor)
+    if not high:
+        remedy = f"Try a learning rate {times(factor)} higher."
+        changes = {"learning_rate_factor": factor}
     yield Finding(
         id="D9",
         name="updates too large" if high else "updates too small",
@@ -59,8 +64,8 @@ def update_ratio(m: Measurements, t: Thresholds) -> Iterator[Finding]:
             else f"At this rate it takes {number(1 / max(ratio, 1e-300))} steps to change a weight by its "
             "own size."
         ),
-        remedy=f"Try a learning rate {times(1 / factor if high else factor)} {'lower' if high else 'higher'}.",
-        changes={"learning_rate_factor": factor},
+        remedy=remedy,
+        changes=changes,
         source="CS231n and Karpathy: about 1e-3; neurolens, nnscope",
     )
 

@@ -13,6 +13,7 @@ from clearprop.diagnosis.activation_range import Kind
 from clearprop.diagnosis.finding import Finding
 from clearprop.diagnosis.measurements import Measurements
 from clearprop.diagnosis.quantities import LayerNumbers
+from clearprop.diagnosis.rules import remedies
 from clearprop.diagnosis.rules.words import graded, named, number, of, percent
 from clearprop.diagnosis.thresholds import Thresholds
 
@@ -34,6 +35,7 @@ def saturated(m: Measurements, t: Thresholds) -> Iterator[Finding]:
             continue
         meant = flat if by_units else mine & (layer.low >= t.saturated_cells_warning)
         limit = t.saturated_warning if by_units else t.saturated_cells_warning
+        remedy, changes = remedies.for_units(m, t, "glorot_uniform")
         nearly = "all" if by_units else percent(cells)
         yield Finding(
             id="D2",
@@ -53,9 +55,8 @@ def saturated(m: Measurements, t: Thresholds) -> Iterator[Finding]:
             how=f"f'(z) is below {percent(t.low_slope)} of its largest value there (median |z| "
             f"{number(layer.z_median)}), so in BP2 the error arrives and hardly passes: what is left of "
             f"the slope is {number(_rms(layer.slope[meant]))} of what it could be.",
-            remedy="Start again with smaller weights and biases (glorot_uniform, biases zero), with "
-            "inputs scaled to about 1, or use relu.",
-            changes={"initializer": "glorot_uniform", "bias_initializer": "zeros"},
+            remedy=remedy,
+            changes=changes,
             source="Glorot and Bengio 2010; SageMaker Debugger, SaturatedActivation",
         )
 
@@ -64,19 +65,19 @@ def stuck(m: Measurements, t: Thresholds) -> Iterator[Finding]:
     """D3: outputs that are flat and wrong, where the cost leaves f' in delta."""
     share = float(m.output.stuck.mean())
     severity = graded(share, t.stuck_warning, t.stuck_error)
-    if severity is None:
-        return
+    if severity is None or m.output.unreachable.any():
+        return  # where targets cannot be reached, outputs are flat for that reason: D17
     layer, meant = m.layers[-1], m.output.stuck > t.stuck_warning
     cure = (
         "cross_entropy, where f' cancels: delta = a - y"
         if m.output.name in ("sigmoid", "softmax")
-        else "identity outputs, whose slope is 1, or smaller initial weights"
+        else "identity outputs, whose slope is 1"
     )
-    changes = (
-        {"cost": "cross_entropy"}
-        if m.output.name in ("sigmoid", "softmax")
-        else {"output": "identity", "initializer": "glorot_uniform"}
-    )
+    changes: dict[str, object] = {"initializer": "glorot_uniform", "bias_initializer": "zeros"}
+    if m.output.name in ("sigmoid", "softmax"):
+        changes["cost"] = "cross_entropy"
+    else:
+        changes["output"] = "identity"
     yield Finding(
         id="D3",
         name="stuck outputs",
@@ -96,7 +97,7 @@ def stuck(m: Measurements, t: Thresholds) -> Iterator[Finding]:
         how=f"There f'(z) is below {percent(t.low_slope)} of its largest value while |a - y| is above "
         f"{number(t.wrong_by * (m.output.high - m.output.low))}. In BP1 the error is there, the slope is "
         f"not, and with {m.output.cost_name} both are factors of delta.",
-        remedy=f"Try {cure}.",
+        remedy=f"Try {cure}; and start again with smaller weights and biases zero.",
         changes=changes,
         source="S2, BP1 and its discussion of saturated outputs",
     )
@@ -167,6 +168,7 @@ def dead(m: Measurements, t: Thresholds) -> Iterator[Finding]:
             continue
         exactly = bool((layer.range.kind[silent] == Kind.dead_below).all())
         leaky = bool((layer.slope[silent] > 0).all())
+        remedy, changes = remedies.for_units(m, t, "he_normal")
         word = "dead" if exactly else "inactive"
         if not exactly and leaky and layer.function == "leaky_relu":
             severity = "info"  # what leaks is meant to bring them back
@@ -188,13 +190,8 @@ def dead(m: Measurements, t: Thresholds) -> Iterator[Finding]:
             how=f"f'(z) is {'0' if exactly else 'nearly 0'} on all of them (so active on fewer than "
             f"{percent(3.0 / m.n)} of all data, by the rule of three), and in BP2 it is a factor of delta: "
             f"{'nothing can move their weights' if exactly else 'their weights hardly move'}.",
-            remedy="Start again (he_normal, biases zero), with a lower learning rate if they were alive "
-            "before; or use leaky_relu.",
-            changes={
-                "initializer": "he_normal",
-                "bias_initializer": "zeros",
-                **({"learning_rate_factor": 0.1} if _steps_are_large(m, t) else {}),
-            },
+            remedy=f"{remedy} Or use leaky_relu.",
+            changes=changes,
             source="CS231n; Lu et al. 2019; SageMaker Debugger, DeadRelu",
         )
 
@@ -228,10 +225,6 @@ def identical(m: Measurements, t: Thresholds) -> Iterator[Finding]:
             changes={"initializer": "glorot_uniform", "bias_initializer": "zeros"},
             source="S1 on symmetry breaking; CS231n",
         )
-
-
-def _steps_are_large(m: Measurements, t: Thresholds) -> bool:
-    return m.step is not None and any(u >= t.update_high_warning for u in m.step.update)
 
 
 def _positions(mask: NDArray[np.bool_]) -> tuple[int, ...]:

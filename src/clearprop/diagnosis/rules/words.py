@@ -5,6 +5,23 @@ from __future__ import annotations
 import math
 from typing import Any
 
+_SYMBOLS = {
+    "delta": "δ",
+    "dC/d": "∂C/∂",
+    "grad C": "∇C",
+    "eta": "η",
+    "^T": "ᵀ",
+    " * ": " ⊙ ",
+    "<-": "←",
+}
+
+
+def symbols(equation: str) -> str:
+    """Return an equation of a finding with the symbols that ASCII does not have."""
+    for written, symbol in _SYMBOLS.items():
+        equation = equation.replace(written, symbol)
+    return equation
+
 
 def graded(value: float, warning: float, error: float) -> str | None:
     """Return "error", "warning" or None for a value that is worse the larger it is."""
