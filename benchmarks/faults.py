@@ -8,7 +8,7 @@ This file says what is broken and how strongly. It was committed before any thre
 chosen: strengths are what a user might really do, from "a little off" to "plainly broken", not what the
 rules can see. `fault_runs.py` trains, diagnoses and mends.
 
-Thresholds are chosen on seeds 0-4 and reported on seeds 5-9; wine is never looked at while they are
+Thresholds are chosen on seeds of 0-4 and reported on seeds 5-9; wine is never looked at while they are
 chosen.
 """
 

@@ -228,7 +228,7 @@ def test_a_finding_says_what_where_how_it_is_known_and_what_to_try(rule):
     assert found.source
     assert found.n > 0
     assert 0 <= found.explains <= 1
-    assert rule in ("D1", "D4", "D20") or found.changes
+    assert rule in ("D1", "D4", "D10", "D20") or found.changes
     assert found.layer is None or 0 <= found.layer <= len(net.layers)
     assert all(0 <= row < len(x) for row in found.evidence)
     json.dumps(found.to_dict(), allow_nan=False)

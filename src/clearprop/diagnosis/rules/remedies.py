@@ -48,8 +48,8 @@ def for_units(m: Measurements, t: Thresholds, start: str) -> tuple[str, dict[str
         )
     if m.l2 and m.steps_trained and m.gradient.pull < 0.5:
         return (
-            "Try a penalty (l2) 100 times smaller: it is what holds the weights where they are.",
-            {"l2_factor": 0.01},
+            "Try a penalty (l2) 1000 times smaller: it is what holds the weights where they are.",
+            {"l2_factor": 1e-3},
         )
     weights = "he_normal" if start == "he_normal" else "glorot_uniform"
     if m.steps_trained:

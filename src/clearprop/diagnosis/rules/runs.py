@@ -105,8 +105,8 @@ def _causes(m: Measurements, t: Thresholds) -> Iterator[Finding]:
             how=f"Gradient of the cost and of the penalty nearly cancel: together they have "
             f"{percent(m.gradient.pull)} of the size of the first, while {percent(m.remaining)} of the "
             "cost of a constant output remain.",
-            remedy="Try a penalty 100 times smaller.",
-            changes={"l2_factor": 0.01},
+            remedy="Try a penalty 1000 times smaller.",
+            changes={"l2_factor": 1e-3},
             source="the stationary point: dC/dW = -l2 W",
         )
     if _bounces(m, t):
@@ -230,19 +230,26 @@ def overfitting(m: Measurements, t: Thresholds) -> Iterator[Finding]:
         return
     best = min(validation)
     at = validation.index(best)
-    falls = cost[-1] < cost[min(at, len(cost) - 1)]
-    if not best > 0 or validation[-1] <= (1 + t.overfitting) * best or not falls:
+    waited = len(validation) - 1 - at
+    falls = cost[-1] < 0.9 * cost[min(at, len(cost) - 1)]
+    rises = best > 0 and validation[-1] > (1 + t.overfitting) * best
+    stays = waited >= t.plateau_epochs
+    if not falls or not (rises or stays):
         return
+    what = (
+        f"the validation cost is {percent(validation[-1] / best - 1)} above its best."
+        if rises
+        else f"the validation cost has not improved for {named(waited, 'epoch')}."
+    )
     yield Finding(
         id="D20",
         name="overfitting",
         severity="info",
-        value=validation[-1] / best - 1,
-        threshold=t.overfitting,
+        value=validation[-1] / best - 1 if rises else float(waited),
+        threshold=t.overfitting if rises else t.plateau_epochs,
         n=len(validation),
         equation="",
-        what=f"It learns its own examples by heart: the validation cost is {percent(validation[-1] / best - 1)} "
-        "above its best.",
+        what=f"It learns its own examples by heart: {what}",
         how=f"It was {number(best)} after epoch {at + 1} and is {number(validation[-1])} after epoch "
         f"{len(validation)}, while the training cost fell to {number(cost[-1])}.",
         remedy="Stop early (EarlyStopping), use a penalty (l2) or dropout, or more data.",

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from clearprop.diagnosis.finding import Finding
 from clearprop.diagnosis.measurements import Measurements
-from clearprop.diagnosis.rules import remedies
+from clearprop.diagnosis.rules import remedies, runs
 from clearprop.diagnosis.rules.words import graded, graded_below, number, percent, times
 from clearprop.diagnosis.thresholds import Thresholds
 
@@ -87,7 +87,17 @@ def gradient_noise(m: Measurements, t: Thresholds) -> Iterator[Finding]:
     noisy = undetermined or size < scale / t.noise_ratio
     if not noisy and not size > scale * t.noise_ratio:
         return
-    wanted = 8.0 if undetermined else min(max(scale / t.noise_ratio / size, 2.0), 64.0)
+    remedy = "Smaller batches learn as much from each sample, and more from each epoch."
+    changes: dict[str, object] = {"batch_size_factor": 0.25}
+    if noisy and not runs.is_plateau(m.run.cost, t):
+        remedy = (
+            "Nothing has to be done while the cost falls; then take larger batches, or a lower rate."
+        )
+        changes = {}
+    elif noisy:
+        wanted = 8 if undetermined else round(min(max(scale / t.noise_ratio / size, 2.0), 64.0))
+        remedy = f"Try batches {times(wanted)} larger, or a lower learning rate."
+        changes = {"batch_size_factor": wanted}
     yield Finding(
         id="D10",
         name="noisy gradient" if noisy else "batch larger than needed",
@@ -106,9 +116,7 @@ def gradient_noise(m: Measurements, t: Thresholds) -> Iterator[Finding]:
             else f"Noise and signal are equal at {number(scale)} samples (trace of the covariance of the "
             f"samples' gradients over ||gradient||^2, {m.n:,} examples)."
         ),
-        remedy=f"If progress is slow, try batches {times(round(wanted))} larger, or a lower learning rate."
-        if noisy
-        else "Smaller batches learn as much from each sample, and more from each epoch.",
-        changes={"batch_size_factor": round(wanted)} if noisy else {"batch_size_factor": 0.25},
+        remedy=remedy,
+        changes=changes,
         source="McCandlish et al. 2018; Byrd et al. 2012",
     )
