@@ -387,7 +387,7 @@ class GradientNumbers:
     signal : float
         ``||expected gradient||^2``, unbiased; may be negative.
     pull : float
-        ``||gradient + l2 W|| / ||gradient||`` over the weights: 0 where the penalty holds them.
+        ``||l2 W|| / ||gradient||`` over the weights: 1 where the penalty holds them.
     """
 
     norm: float
@@ -416,7 +416,7 @@ def gradient_numbers(p: Pass, l2: float = 0.0) -> GradientNumbers:
     pulled, plain = 0.0, 0.0
     for g, W in zip(p.architecture.views(mean)[0], p.architecture.views(p.parameters)[0], strict=True):
         plain += float(np.square(g).sum())
-        pulled += float(np.square(g + l2 * W).sum())
+        pulled += float(np.square(l2 * W.astype(np.float64)).sum())
     return GradientNumbers(
         float(np.sqrt(of_mean)),
         float(np.sqrt(squares.mean())),

@@ -72,6 +72,7 @@ class Thresholds:
     learned: float = 0.10  # of the cost of the best constant output: below, nothing is slow any more
     trivial: float = 0.95  # of that cost: above, nothing has been learned
     cancelling: float = 0.10  # ||mean gradient|| over the RMS of the samples': below, a minimum
+    held: float = 0.5  # ||l2 W|| over the norm of the cost's gradient: above, the penalty wins
     bouncing: float = -0.3  # cosine between the gradients before and after a step
     swing: float = 0.10  # of the cost's range, between neighbouring extrema
     swing_least: float = 0.05  # of the lowest cost

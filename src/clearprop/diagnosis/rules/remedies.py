@@ -46,7 +46,7 @@ def for_units(m: Measurements, t: Thresholds, start: str) -> tuple[str, dict[str
             "Scale the inputs to mean 0 and deviation 1 first: they are what drives the units there.",
             {"scaling": "standard"},
         )
-    if m.l2 and m.steps_trained and m.gradient.pull < 0.5:
+    if m.l2 and m.steps_trained and m.gradient.pull >= t.held:
         return (
             "Try a penalty (l2) 1000 times smaller: it is what holds the weights where they are.",
             {"l2_factor": 1e-3},

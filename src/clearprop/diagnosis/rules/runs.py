@@ -95,16 +95,15 @@ def _causes(m: Measurements, t: Thresholds) -> Iterator[Finding]:
         "n": len(m.run.cost),
         "equation": "W <- W - eta dC/dW",
     }
-    if m.l2 and m.gradient.pull < 0.5 and m.remaining > 0.5:
+    if m.l2 and m.gradient.pull >= t.held and m.remaining > 0.5:
         yield Finding(
             **common,  # type: ignore[arg-type]
             name="held by the penalty",
             value=m.gradient.pull,
-            threshold=0.5,
+            threshold=t.held,
             what=f"The penalty l2 = {number(m.l2)} holds the weights where they are.",
-            how=f"Gradient of the cost and of the penalty nearly cancel: together they have "
-            f"{percent(m.gradient.pull)} of the size of the first, while {percent(m.remaining)} of the "
-            "cost of a constant output remain.",
+            how=f"Its gradient l2 W has {percent(m.gradient.pull)} of the size of the cost's own, while "
+            f"{percent(m.remaining)} of the cost of a constant output remain.",
             remedy="Try a penalty 1000 times smaller.",
             changes={"l2_factor": 1e-3},
             source="the stationary point: dC/dW = -l2 W",

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from clearprop.diagnosis.finding import Finding
 from clearprop.diagnosis.measurements import Measurements
 from clearprop.diagnosis.rules import remedies, runs
-from clearprop.diagnosis.rules.words import graded, graded_below, number, percent, times
+from clearprop.diagnosis.rules.words import graded, graded_below, named, number, percent, times
 from clearprop.diagnosis.thresholds import Thresholds
 
 
@@ -56,7 +56,7 @@ def update_ratio(m: Measurements, t: Thresholds) -> Iterator[Finding]:
         what=f"A step of {m.optimizer or 'the optimizer'} changes the weights of layer {layer} by "
         f"{percent(ratio) if ratio > 1e-4 else number(ratio)} of their norm"
         + ("." if high else ", and those of the other layers by less."),
-        how=f"That is ||W_after - W|| / ||W||, the median of {m.step.n_batches} mini-batches, at learning "
+        how=f"That is ||W_after - W|| / ||W||, the median of {named(m.step.n_batches, 'mini-batch', 'mini-batches')}, at learning "
         f"rate {number(m.learning_rate)}; about 0.001 is usual. "
         + (
             "What the gradient says holds only near the weights it was taken at."
@@ -106,9 +106,9 @@ def gradient_noise(m: Measurements, t: Thresholds) -> Iterator[Finding]:
         threshold=size * t.noise_ratio if noisy else size / t.noise_ratio,
         n=m.n,
         equation="BP3, BP4: the mean over the batch",
-        what=f"Gradients of {size} samples are mostly noise."
+        what=f"Gradients of {named(size, 'sample')} are mostly noise."
         if noisy
-        else f"Batches of {size} samples are larger than the noise asks for.",
+        else f"Batches of {named(size, 'sample')} are larger than the noise asks for.",
         how=(
             f"Over {m.n:,} examples their mean cannot be told from 0 (noise {number(m.gradient.noise)}, "
             f"signal {number(m.gradient.signal)})."

@@ -36,7 +36,7 @@ def saturated(m: Measurements, t: Thresholds) -> Iterator[Finding]:
         meant = flat if by_units else mine & (layer.low >= t.saturated_cells_warning)
         limit = t.saturated_warning if by_units else t.saturated_cells_warning
         remedy, changes = remedies.for_units(m, t, "glorot_uniform")
-        nearly = "all" if by_units else percent(cells)
+        nearly = f"{percent(float(layer.low[flat].min()))}" if by_units else percent(cells)
         yield Finding(
             id="D2",
             name="saturated units",

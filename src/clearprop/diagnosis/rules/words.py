@@ -60,9 +60,9 @@ def of(some: Any, many: int, noun: str) -> str:
     return f"{int(some):,} of {many:,} {noun}s"
 
 
-def named(some: int, noun: str) -> str:
+def named(some: int, noun: str, many: str = "") -> str:
     """Return "1 group" or "3 groups"."""
-    return f"{some:,} {noun}{'' if some == 1 else 's'}"
+    return f"{some:,} {noun if some == 1 else many or noun + 's'}"
 
 
 def times(value: float) -> str:
