@@ -22,6 +22,8 @@ from faults import FAULTS, Fault, Recipe
 import clearprop as cp
 from clearprop.diagnosis import Finding, Findings
 
+ROWS = 500  # that a diagnosis looks at; the default is 2,000
+PROCESSES = 4
 INFORMS = {"D10", "D18", "D20"}  # rules whose findings are information, by their definition
 RULES = [f"D{number}" for number in range(1, 21)]
 
@@ -151,10 +153,11 @@ def train(recipe: Recipe, seed: int) -> Outcome:
         else cp.SGD(recipe.learning_rate, momentum=recipe.momentum)
     )
     how = {"optimizer": optimizer, "batch_size": recipe.batch_size, "l2": recipe.l2}
-    before = list(cp.diagnose(net, X, Y, **how))
+    looked = how | {"max_samples": ROWS}
+    before = list(cp.diagnose(net, X, Y, **looked))
     found: list[Finding] = []
     validation = held if recipe.validation or recipe.early_stopping else None
-    watch = cp.DiagnosisCallback(report=found.append)
+    watch = cp.DiagnosisCallback(report=found.append, max_samples=ROWS)
     history = None
     try:
         training = cp.Training(
@@ -177,7 +180,7 @@ def train(recipe: Recipe, seed: int) -> Outcome:
         after = None
     except ValueError:  # parameters or targets that training refuses
         return Outcome(before, before, float("nan"), float("nan"))
-    at_end = list(cp.diagnose(net, X, Y, history, **how))
+    at_end = list(cp.diagnose(net, X, Y, history, **looked))
     looks = [before, found, at_end]
     loud = [look for look in looks if any(each.severity != "info" for each in look)]
     first = loud[0] if loud else [each for look in looks for each in look]
@@ -289,7 +292,9 @@ def run(
     warnings.simplefilter("ignore")
     began = time.time()
     rows: list[Row] = []
-    with multiprocessing.get_context("fork").Pool(2, warnings.simplefilter, ("ignore",)) as pool:
+    with multiprocessing.get_context("fork").Pool(
+        PROCESSES, warnings.simplefilter, ("ignore",)
+    ) as pool:
         for fault in faults:
             here = [each.name for each in FAULTS].index(fault.name)
             tasks = [(here, level, seed) for level in range(3) for seed in seeds]
@@ -298,7 +303,7 @@ def run(
         tasks = [(recipe, seed) for recipe in healthy for seed in seeds]
         alarms = pool.map(_healthy, tasks, chunksize=1)
     text = report(rows, alarms, seeds)
-    text += f"\n{time.time() - began:.0f} s, two processes on a machine shared with other work.\n"
+    text += f"\n{time.time() - began:.0f} s in {PROCESSES} processes, on a machine shared with other work.\n"
     print(text)
     if options.output or not (options.quick or options.only or options.seeds == "calibration"):
         folder = Path(options.output or Path(__file__).parent / "results")

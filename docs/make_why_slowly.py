@@ -355,11 +355,15 @@ import clearprop as cp
 
 digits = cp.data.load("digits")
 net = cp.Network([64, 16, 10], activation="tanh", scaling=digits.scaling, seed=0)
-net.biases[0][:8] = 5.0
-print(cp.diagnose(net, *digits.train))                      # before training: is the start sound?
 
-history = net.fit(*digits.train, callbacks=[cp.DiagnosisCallback()])      # while it trains: warns of what stays wrong
-print(cp.diagnose(net, *digits.train, history, optimizer="adam"))         # afterwards: plateaus, swings, steps
+# Before training: is the start sound?
+print(cp.diagnose(net, *digits.train))
+
+# While it trains: a warning for what stays wrong.
+history = net.fit(*digits.train, callbacks=[cp.DiagnosisCallback()])
+
+# Afterwards: plateaus, swings, steps.
+print(cp.diagnose(net, *digits.train, history, optimizer="adam"))
 ```
 
 From the command line: `clearprop diagnose MODEL DATA --part train`, or with `--format html --output page.html` as a page.
