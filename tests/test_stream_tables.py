@@ -427,3 +427,90 @@ def test_an_estimator_trains_with_a_buffer_that_is_smaller_than_its_table(tmp_pa
 def test_an_estimator_refuses_what_a_stream_cannot_be(model, how, message):
     with pytest.raises(ValueError, match=message):
         model.fit(cp.data.stream(TABLE, target="churn", **how))
+
+
+TRAIN = ("train", "customers.parquet", "--target", "churn", "--hidden", 8, "--seed", 0, "--threads", 1)
+
+
+@pytest.fixture
+def here(tmp_path):
+    pq.write_table(TABLE, tmp_path / "customers.parquet")
+    return tmp_path
+
+
+def test_train_with_a_buffer_says_what_it_does_and_makes_a_model(here):
+    done = clearprop(*TRAIN, "--buffer", 300, "--epochs", 4, "--batch-size", 50, folder=here)
+    assert done.returncode == 0, done.stderr
+    assert "reading 700 rows for medians and categories" in done.stderr
+    assert "writing encoded rows to disk" in done.stderr
+    assert "rows are held out for validation (drawn)" in done.stderr
+    model = cp.MLPClassifier.load(here / "customers.safetensors")
+    assert model.best_validation_score_ > 0.7
+    assert sorted(os.listdir(here)) == ["customers.parquet", "customers.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--buffer", 0), "--buffer must be at least 1, got 0"),
+        (("--buffer", 300, "--batch-size", 400), "batch_size must be at most the stream's buffer_rows, 300, got 400"),
+    ],
+)  # fmt: skip
+def test_a_buffer_that_cannot_be_is_refused(words, message, here):
+    done = clearprop(*TRAIN, *words, folder=here)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert os.listdir(here) == ["customers.parquet"]
+
+
+@pytest.mark.slow
+def test_a_buffer_that_holds_the_table_gives_the_model_of_memory(here):
+    for name, words in (("a", ()), ("b", ("--buffer", N))):
+        assert clearprop(*TRAIN, *words, "--epochs", 3, "--output", name, folder=here).returncode == 0
+    one, other = (cp.load(here / name) for name in "ab")
+    assert one.parameters.tobytes() == other.parameters.tobytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("validation", ["0", "other.parquet"])
+def test_a_stream_is_validated_on_nothing_or_on_another_table(validation, here):
+    pq.write_table(customers(90), here / "other.parquet")
+    words = ("--buffer", 300, "--epochs", 2, "--validation", validation)
+    done = clearprop(*TRAIN, *words, folder=here)
+    assert done.returncode == 0, done.stderr
+    assert ("validated on 90 rows of other.parquet" in done.stderr) == (validation != "0")
+
+
+@pytest.mark.slow
+def test_a_command_killed_in_the_middle_of_an_epoch_goes_on_to_the_same_bits(here):
+    words = (*TRAIN, "--buffer", 100, "--batch-size", 5, "--epochs", 60, "--validation", "0.2")
+    assert clearprop(*words, "--output", "whole", folder=here).returncode == 0
+    words = (
+        *words,
+        "--output",
+        "broken",
+        "--checkpoint",
+        "c",
+        "--checkpoint-every",
+        "0.01s",
+        "--resume",
+    )
+    command = [sys.executable, "-m", "clearprop", *map(str, words)]
+    resumed = 0
+    for attempt in range(30):
+        started = subprocess.Popen(command, cwd=here, stderr=subprocess.PIPE, text=True)
+        line = next((each for each in started.stderr if each.startswith("network ")), "")
+        if line:
+            try:
+                started.wait(0.02 * attempt)
+            except subprocess.TimeoutExpired:
+                started.kill()
+        rest = started.communicate()[1]
+        assert "Traceback" not in rest
+        if started.returncode == 0:
+            break
+        resumed += started.returncode == -signal.SIGKILL
+    assert started.returncode == 0
+    assert resumed > 2
+    one, other = (cp.load(here / name) for name in ("whole", "broken"))
+    assert one.parameters.tobytes() == other.parameters.tobytes()

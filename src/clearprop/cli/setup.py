@@ -64,6 +64,7 @@ class Options:
     encoding: str | None = None
     missing: Sequence[str] | None = None
     names: Sequence[str] | None = None
+    buffer: int | None = None
     given: frozenset[str] = (
         frozenset()
     )  # those that are not at their defaults for want of anything said

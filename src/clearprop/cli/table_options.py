@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from clearprop.cli.setup import Options
 from clearprop.data import BUILT_IN
 from clearprop.data.files import local_path
-from clearprop.data.table import ReadOptions, Roles, TargetEncoder
+from clearprop.data.table import ColumnDecision, ReadOptions, Roles, TableSource, TargetEncoder
+from clearprop.data.table.encoder import MOST_CATEGORIES
 
 if TYPE_CHECKING:
     from clearprop.estimators.base import BaseMLP
@@ -20,6 +21,7 @@ ENDINGS = (
     ".parquet",
     *(ending + packed for ending in (".csv", ".tsv", ".txt", ".data") for packed in ("", ".gz")),
 )
+_SHARE = 0.5  # of the machine's memory, beyond which a table is trained on from disk
 HELD_OUT = 0.2  # of the rows, where nothing is said
 FEWEST = 10  # rows below which nothing is held out unasked
 READING = ("delimiter", "decimal", "encoding", "missing", "names")
@@ -55,7 +57,7 @@ def refuse_for_others(options: Options) -> None:
     ValueError
         Naming the first.
     """
-    for name in (*READING, *DECIDING):
+    for name in (*READING, *DECIDING, "buffer"):
         if name in options.given:
             option = "--" + name.replace("_", "-")
             raise ValueError(f"{option} is for tables (CSV, Parquet), {options.data} is none")
@@ -158,6 +160,40 @@ def held_out(options: Options, n_rows: int) -> float | None:
     if options.validation is not None:
         return setup.fraction(options.validation)
     return HELD_OUT if n_rows >= FEWEST else 0.0
+
+
+def is_streamed(options: Options, source: TableSource, decisions: Sequence[ColumnDecision]) -> bool:
+    """Return whether a table is trained on from disk: asked for, or because it is large.
+
+    Raises
+    ------
+    ValueError
+        If --buffer is no number of rows.
+    """
+    n_rows = source.n_rows or 0
+    if options.buffer is not None:
+        if options.buffer < 1:
+            raise ValueError(f"--buffer must be at least 1, got {options.buffer}")
+        return options.buffer < n_rows
+    return n_rows * _row_bytes(source, decisions) > _memory() * _SHARE
+
+
+def _row_bytes(source: TableSource, decisions: Sequence[ColumnDecision]) -> float:
+    """Return about what a row takes in memory: as Arrow has it, and encoded, each more than once."""
+    features = 0
+    for each in decisions:
+        if each.kind in ("categorical", "boolean"):
+            features += min(source.profile[each.name].n_distinct, MOST_CATEGORIES)
+        elif each.used:
+            features += 2
+    return 32.0 * len(decisions) + 24.0 * features
+
+
+def _memory() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):  # not on every system
+        return 2**32
 
 
 def kept(options: Options, horizon: int, target: TargetEncoder, n_rows: int) -> dict[str, Any]:

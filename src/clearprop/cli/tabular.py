@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,20 @@ from numpy.typing import NDArray
 import clearprop as cp
 from clearprop.cli import errors, files, model, report, running, setup, table_options, terminal
 from clearprop.cli.setup import Options
-from clearprop.data.table import ColumnDecision, Roles, TableSource, TargetEncoder, decide, open_table
+from clearprop.data.table import (
+    ColumnDecision,
+    Roles,
+    TableSource,
+    TargetEncoder,
+    decide,
+    open_table,
+    streamed,
+)
 from clearprop.data.tables import choose_target
 from clearprop.estimators.base import BaseMLP
 from clearprop.estimators.session import Session
 from clearprop.estimators.table_model import TableModel
+from clearprop.training.supply import InMemory
 
 Array = NDArray[Any]
 
@@ -41,6 +51,7 @@ def run(options: Options) -> int:
     running.refuse_same(options, options.output)
     files.check_log(options.log)
     resumes = running.check_checkpoint(options)
+    unchanged = streamed.watch(options.data)
     source = open_table(options.data, table_options.read_options(options))
     target = TargetEncoder.learn(source, _target_name(source, options), options.task)
     roles = table_options.roles(options, target.name)
@@ -52,7 +63,10 @@ def run(options: Options) -> int:
         categorical=table_options.names(options.categorical),
     )
     output = running.check_output(options, table_options.model_name(options.data))
-    return _Run(options, source, target, roles, decisions, output, resumes).train()
+    run = _Run(options, source, target, roles, decisions, output, resumes)
+    if table_options.is_streamed(options, source, decisions):
+        return run.train(run.streamed(unchanged))
+    return run.train(run.in_memory())
 
 
 def _target_name(source: TableSource, options: Options) -> str:
@@ -127,12 +141,7 @@ class _Run:
         options, rows = self.options, self._read(self.source)
         fraction = table_options.held_out(options, len(rows.y))
         if fraction is None:
-            assert options.validation is not None
-            types = {name: self.source.types[name] for name in self.source.names}
-            other = open_table(options.validation, self.source.read_options, types)
-            missing = [d.name for d in self.decisions if d.kind != "dropped"]
-            if absent := [name for name in missing if name not in other.names]:
-                raise ValueError(f"{other.where} lacks {', '.join(map(repr, absent))}")
+            other = self._other_table()
             held = self._read(other)
             self.note = f"validated on {len(held.y):,} rows of {other.where}"
             return rows, (held.X, held.y)
@@ -147,6 +156,15 @@ class _Run:
         if fraction == 0:
             self.estimator.set_params(early_stopping=False)
         return rows, (None, None)
+
+    def _other_table(self) -> TableSource:
+        """Return the table that is validated on, read as the one that is trained on."""
+        types = {name: self.source.types[name] for name in self.source.names}
+        other = open_table(str(self.options.validation), self.source.read_options, types)
+        missing = [d.name for d in self.decisions if d.kind != "dropped"]
+        if absent := [name for name in missing if name not in other.names]:
+            raise ValueError(f"{other.where} lacks {', '.join(map(repr, absent))}")
+        return other
 
     def _times(self) -> Array:
         import pyarrow as pa
@@ -165,15 +183,37 @@ class _Run:
         ).to_numpy()
         return times
 
+    def in_memory(self) -> dict[str, Any]:
+        """Return the arguments of a fit to all rows together."""
+        rows, validation = self._split()
+        groups = rows.groups if self.estimator._options().early_stopping else None
+        data = {"X": rows.X, "y": rows.y, "sample_weight": rows.weight, "groups": groups}
+        return data | {"X_val": validation[0], "y_val": validation[1]}
+
+    def streamed(self, unchanged: Callable[[], None]) -> dict[str, Any]:
+        """Return the argument of a fit to rows that pass through a buffer, from disk."""
+        options, source = self.options, self.source
+        fraction: Any = table_options.held_out(options, source.n_rows or 0)
+        if fraction is None:
+            fraction = self._other_table()
+        elif fraction == 0:
+            self.estimator.set_params(early_stopping=False)
+        rows = streamed.encoded(
+            source, self.decisions, self.target, self.roles, unchanged, buffer_rows=options.buffer,
+            validation=fraction, seed=self.seed, say=errors.say,
+        )  # fmt: skip
+        self.note = "; ".join(rows.notes)
+        return {"X": rows}
+
     # The training
 
-    def train(self) -> int:
+    def train(self, data: dict[str, Any]) -> int:
         """Fit, save and show; return the exit code."""
         options, estimator = self.options, self.estimator
-        rows, validation = self._split()
         horizon = int(estimator._options().max_iter)
+        n_rows = len(data["X"])
         self.model = TableModel(
-            estimator, self.target, self.source.read_options, self._about(horizon, len(rows.y))
+            estimator, self.target, self.source.read_options, self._about(horizon, n_rows)
         )
         estimator._session = Session(  # type: ignore[misc]
             options.checkpoint,
@@ -183,11 +223,8 @@ class _Run:
             prepare=lambda _: self.model.describe_network(),
             begin=self._begin,
         )
-        groups = rows.groups if estimator._options().early_stopping else None
         try:
-            estimator.fit(
-                rows.X, rows.y, rows.weight, X_val=validation[0], y_val=validation[1], groups=groups
-            )
+            estimator.fit(**data)
         except errors.Terminated:
             return self._interrupted(errors.TERMINATED)
         finally:
@@ -239,7 +276,7 @@ class _Run:
         training, estimator = self.training, self.estimator
         held = training.validation
         part = "training" if held is None else "validation"
-        result = {"part": part, **_measured(estimator, held or training.data)}
+        result = {"part": part, **_measured(estimator, held or _rows_of(training))}
         about = {key: value for key, value in self.model.about.items() if key != model.OPTIONS}
         self.model = dataclasses.replace(self.model, about=about | {"result": result})
         self.model.save(self.output)
@@ -308,6 +345,12 @@ def _numbers(table: Any, name: str, source: TableSource) -> Array:
 def _codes(column: Any) -> list[int]:
     codes: list[int] = column.combine_chunks().dictionary_encode("encode").indices.to_pylist()
     return codes
+
+
+def _rows_of(training: Any) -> Any:
+    """Return rows to measure a model on that had none to validate on: of a stream, the first."""
+    supply = training.supply
+    return supply.data if isinstance(supply, InMemory) else next(supply.blocks(streamed.HELD_ROWS))
 
 
 def _measured(estimator: BaseMLP, data: Any) -> dict[str, Any]:

@@ -90,6 +90,14 @@ def train(
             metavar="NAME,...", help="Of the columns, if the file has none.", rich_help_panel=_TABLE
         ),
     ] = None,
+    buffer: Annotated[
+        int | None,
+        typer.Option(
+            metavar="ROWS",
+            help="Rows in memory at a time, the others on disk (all, unless the table is large).",
+            rich_help_panel=_TABLE,
+        ),
+    ] = None,
     hidden: Annotated[
         str,
         typer.Option(

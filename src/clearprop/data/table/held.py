@@ -24,6 +24,11 @@ def none_held(batch: Any, first: int) -> Mask:
     return np.zeros(batch.num_rows, bool)
 
 
+def all_held(batch: Any, first: int) -> Mask:
+    """Return that every row is held out."""
+    return np.ones(batch.num_rows, bool)
+
+
 def random_rows(seed: int, share: float) -> HeldRows:
     """Hold out a share of the rows, each by a draw of its own."""
 

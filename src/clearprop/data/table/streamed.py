@@ -177,62 +177,107 @@ def stream(
     >>> net.classes
     (False, True)
     """
-    if not isinstance(validation, int | float) or isinstance(validation, bool):
-        raise TypeError(f"validation must be a number in [0, 1), got {validation!r}")
-    if not 0.0 <= validation < 1.0:
-        raise ValueError(f"validation must be in [0, 1), got {validation}")
-    if group is not None and time is not None:
-        raise ValueError(
-            f"group and time both say which rows are held out; give one, got {group!r} and {time!r}"
-        )
-    say = say or (lambda sentence: None)
-    unchanged = _watch(what)
+    unchanged = watch(what)
     source = open_table(what, options)
-    say(f"reading {source.where} for the kinds of its columns")
-    decisions = decide(
-        source, Roles(target, weight, group, time), columns=columns, drop=drop, categorical=categorical
-    )
-    learned = TargetEncoder.learn(source, target, task)
+    if say is not None:
+        say(f"reading {source.where} for the kinds of its columns")
+    roles = Roles(target, weight, group, time)
+    decisions = decide(source, roles, columns=columns, drop=drop, categorical=categorical)
+    return encoded(
+        source, decisions, TargetEncoder.learn(source, target, task), roles, unchanged,
+        buffer_rows=buffer_rows, validation=validation, seed=seed, dtype=dtype, folder=folder, say=say,
+    )  # fmt: skip
+
+
+def encoded(
+    source: TableSource,
+    decisions: Sequence[ColumnDecision],
+    target: TargetEncoder,
+    roles: Roles,
+    unchanged: Callable[[], None],
+    *,
+    buffer_rows: int | None = None,
+    validation: float | TableSource = 0.1,
+    seed: int | None = None,
+    dtype: str = "float32",
+    folder: str | os.PathLike[str] | None = None,
+    say: Callable[[str], None] | None = None,
+) -> TableStream:
+    """Return what `stream` does, of a table whose columns are decided.
+
+    Parameters
+    ----------
+    source, decisions, target, roles
+        The table, and what becomes of it.
+    unchanged : callable
+        Of `watch`, called before the table was first read.
+    validation : float or TableSource
+        A share of the rows, or another table: at most `HELD_ROWS` of it are kept.
+    buffer_rows, seed, dtype, folder, say
+        As in `stream`.
+    """
+    other = validation if isinstance(validation, TableSource) else None
+    fraction = 0.0 if isinstance(validation, TableSource) else _share(validation, roles)
+    say = say or (lambda sentence: None)
     n_rows = source.n_rows
     assert n_rows is not None  # after `decide`
     quantiles: Callable[[], Quantiles] = SketchedQuantiles
     if buffer_rows is not None and n_rows <= buffer_rows:
         quantiles = ExactQuantiles
     key = randomness.check_seed(seed)
-    held_rows, share = _rule(source, group, time, float(validation), key, quantiles)
+    held_rows, share = _rule(source, roles, fraction, key, quantiles)
     say(f"reading {n_rows:,} rows for medians and categories")
-    reader = _Reader(source, decisions, Roles(target, weight, group, time), held_rows)
+    reader = _Reader(source, decisions, roles, held_rows)
     encoder = TableEncoder.learn(reader.training(), decisions, quantiles)
     spool = Spool(
         encoder.n_features,
         dtype,
-        target_dtype="float64" if learned.classes is None else "int32",
-        weighted=weight is not None,
-        classes=learned.classes,
+        target_dtype="float64" if target.classes is None else "int32",
+        weighted=roles.weight is not None,
+        classes=target.classes,
         folder=folder,
     )
     spool.check_space(n_rows)
     size = f"{n_rows * spool.row_bytes / 1e9:.2g} GB in {spool.folder}"
-    say(f"writing encoded rows to disk ({size})")
-    part = reader.encode(encoder, learned, spool, _Thinner(key, share * n_rows, spool.row_bytes))
+    say(f"writing encoded rows to disk ({size}, until the training ends)")
+    part = reader.encode(encoder, target, spool, _Thinner(key, share * n_rows, spool.row_bytes))
+    if other is not None:
+        whole = _Reader(other, decisions, roles, held.all_held)
+        thinner = _Thinner(key, float(other.n_rows or 0), spool.row_bytes)
+        part = whole.encode(encoder, target, spool, thinner)
     unchanged()
-    if spool.n_rows == 0 or (validation and len(part.X) == 0):
+    asked = fraction > 0 or other is not None
+    if spool.n_rows == 0 or (asked and len(part.X) == 0):
         raise ValueError(
             f"validation must leave a row to train on and one to validate on, got {validation} of "
             f"{n_rows} rows"
         )
-    how = f"the latest by {time!r}" if time else f"whole groups of {group!r}" if group else "drawn"
-    notes = [f"{len(part.X):,} rows are held out for validation ({how})"] if validation else []
-    notes.append(f"{spool.n_rows:,} rows are trained on; {size} until the training ends")
+    how = f"the latest by {roles.time!r}" if roles.time else "drawn"
+    how = f"whole groups of {roles.group!r}" if roles.group else how
+    where = f"validated on {len(part.X):,} rows of {other.where}" if other else ""
+    notes = [where or f"{len(part.X):,} rows are held out for validation ({how})"] if asked else []
+    notes.append(f"{spool.n_rows:,} rows are trained on, from disk")
     return TableStream(
-        source, encoder, learned, spool, part if validation else None, tuple(notes), buffer_rows
+        source, encoder, target, spool, part if asked else None, tuple(notes), buffer_rows
     )
+
+
+def _share(validation: object, roles: Roles) -> float:
+    if not isinstance(validation, int | float) or isinstance(validation, bool):
+        raise TypeError(f"validation must be a number in [0, 1), got {validation!r}")
+    if not 0.0 <= validation < 1.0:
+        raise ValueError(f"validation must be in [0, 1), got {validation}")
+    if roles.group is not None and roles.time is not None:
+        raise ValueError(
+            "group and time both say which rows are held out; give one, got "
+            f"{roles.group!r} and {roles.time!r}"
+        )
+    return float(validation)
 
 
 def _rule(
     source: TableSource,
-    group: str | None,
-    time: str | None,
+    roles: Roles,
     share: float,
     seed: int,
     quantiles: Callable[[], Quantiles],
@@ -240,10 +285,10 @@ def _rule(
     """Return which rows are held out, and which share of them all that is about."""
     if not share:
         return held.none_held, 0.0
-    if time is not None:
-        return held.latest_rows(source, time, share, quantiles), share
-    if group is not None:
-        return held.whole_groups(seed, share, group), share
+    if roles.time is not None:
+        return held.latest_rows(source, roles.time, share, quantiles), share
+    if roles.group is not None:
+        return held.whole_groups(seed, share, roles.group), share
     share = min(share, HELD_ROWS / (source.n_rows or 1))
     return held.random_rows(seed, share), share
 
@@ -275,7 +320,9 @@ class _Reader:
         held_rows: held.HeldRows,
     ) -> None:
         given = (roles.target, roles.weight, roles.group, roles.time)
-        self._columns = [d.name for d in decisions if d.used or d.name in given]
+        names = [d.name for d in decisions if d.used or d.name in given]
+        # Another table than the first need not say what is only there to hold rows out.
+        self._columns = [n for n in names if n in source.names or n not in (roles.group, roles.time)]
         self._source, self._roles, self._held = source, roles, held_rows
 
     def _batches(self, batch_rows: int = 1 << 16) -> Iterator[tuple[Any, held.Mask, int]]:
@@ -299,7 +346,7 @@ class _Reader:
         kept: list[tuple[Array, Array, Array | None]] = []
         for batch, mask, first in self._batches(rows):
             X = encoder.encode(batch, spool.dtype)
-            Y = target.codes(batch.column(target.name))
+            Y = self._targets(batch, target, first)
             weight = self._weights(batch, first)
             for chosen, take in ((~mask, spool.append), (thinner(mask, first), _keeper(kept))):
                 if chosen.any():
@@ -312,6 +359,23 @@ class _Reader:
             np.concatenate(Ys),
             None if weights[0] is None else np.concatenate(weights),
         )
+
+    def _targets(self, batch: Any, target: TargetEncoder, first: int) -> Array:
+        column = batch.column(target.name)
+        if column.null_count:
+            row = int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
+            raise ValueError(
+                f"{self._source.where} must have no missing values in the target {target.name!r}, got "
+                f"one: {self._source.place(first + row)}"
+            )
+        codes = target.codes(column)
+        if target.classes is not None and (codes < 0).any():
+            row = int(np.argmax(codes < 0))
+            raise ValueError(
+                f"{self._source.where} has the label {column[row].as_py()!r}, which the training data "
+                f"have not: {self._source.place(first + row)}, target {target.name!r}"
+            )
+        return codes
 
     def _weights(self, batch: Any, first: int) -> Array | None:
         import pyarrow as pa
@@ -337,7 +401,7 @@ def _keeper(kept: list[tuple[Array, Array, Array | None]]) -> Callable[..., None
     return lambda *rows: kept.append(rows)
 
 
-def _watch(what: Any) -> Callable[[], None]:
+def watch(what: Any) -> Callable[[], None]:
     """Return what refuses files that are not as they are now."""
     if not isinstance(what, str | os.PathLike):
         return lambda: None
