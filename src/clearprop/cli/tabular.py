@@ -202,7 +202,7 @@ class _Run:
             source, self.decisions, self.target, self.roles, unchanged, buffer_rows=options.buffer,
             validation=fraction, seed=self.seed, say=errors.say,
         )  # fmt: skip
-        self.note = "; ".join(rows.notes)
+        self.note = "; ".join((*rows.notes[:-1], "they pass through a buffer, from disk"))
         return {"X": rows}
 
     # The training
