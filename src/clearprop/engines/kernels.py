@@ -31,8 +31,8 @@ and why they are shaped so:
   gives the delta whose sum over the samples is dC/ds, as BP3 does for biases.
 - A batch of a few rows goes straight from its arguments to registers; the vectors of inputs that are
   zero in all of its rows are found first, and neither multiplied nor, in plain SGD, updated: the same
-  bits for less work (half of it where the inputs are one image). Larger batches copy panels of W, and of
-  the activations for BP4, in the order in which the products read them.
+  bits for less work (60 % less where the inputs are one image). Larger batches copy panels of W, and
+  of the activations for BP4, in the order in which the products read them.
 - Threads run the same function side by side on shares of each layer, and meet at a barrier after each.
   What a share computes is in a fixed order, so the bits do not depend on the scheduler.
 - Fast-math is decided function by function. Sums may be reordered (SUMS) where the length of a sum
