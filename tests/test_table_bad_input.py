@@ -72,6 +72,18 @@ TEXT = {
     "both decimal signs [71]": (
         "a;b;y\n1,5;1.5;0\n2,5;2.5;1\n", "has decimal commas in 'a' and decimal points in 'b'"
     ),
+    "a stray word among decimal commas [78]": (
+        "a;b;y\n" + "".join(f"{i},5;{i};{i % 2}\n" for i in range(9)) + "oops;9;0\n",
+        "must hold numbers, as it does elsewhere, got 'oops': line 11, column 'a'",
+    ),
+    "infinity with a decimal comma [73]": (
+        "a;b;y\n" + "".join(f"{i},5;{i};{i % 2}\n" for i in range(9)) + "1,5e400;9;0\n",
+        "must hold finite numbers, got '1,5e400': line 11, column 'a'",
+    ),
+    "a decimal point among commas [71]": (
+        "a;b;y\n" + "".join(f"{i},5;{i};{i % 2}\n" for i in range(9)) + "1.5;9;0\n",
+        "must hold numbers written like 1234.5, got '0,5': line 2, column 'a'",
+    ),
     "thousands [72]": (
         TABLE.replace(".5,", "").replace("a,b", "b") and
         "a,b,y\n" + "".join(f'"{i},{i}00",{i},{i % 2}\n' for i in range(1, 9)),
@@ -136,6 +148,21 @@ def test_other_ways_to_write_it_are_read(tmp_path, case):
     expected, labels = learn(write(tmp_path / "plain.csv", TABLE))
     np.testing.assert_array_equal(X, expected)
     np.testing.assert_array_equal(y, labels)
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        (["1.5"] * 9, "must hold numbers with decimal commas, got points"),
+        (["1,5"] * 9 + ["1.5"], "must hold numbers, as it does elsewhere, got '1.5': line 11"),
+    ],
+)
+def test_the_decimal_sign_that_was_given_holds_for_all_columns(tmp_path, cells, message):
+    """[71]"""
+    rows = "".join(f"{cell};{i % 2}\n" for i, cell in enumerate(cells))
+    path = write(tmp_path / "t.csv", "a;y\n" + rows)
+    with pytest.raises(ValueError, match=message):
+        learn(path, options=ReadOptions(decimal=","))
 
 
 def test_a_value_on_two_lines_is_no_category_but_may_be_in_a_text_that_is_left_out(tmp_path):

@@ -67,6 +67,7 @@ class ColumnProfile:
         self._n_numbers = self._n_points = self._n_commas = self._n_thousands = 0
         self._n_decorated = self._n_words = 0
         self._stray: tuple[int, str] | None = None
+        self._comma_stray: tuple[int, str] | None = None  # where the decimal sign is a comma
         self._infinite: tuple[int, str] | None = None
         self._codes = self._loses_digits = False
         self._booleans = True
@@ -178,6 +179,12 @@ class ColumnProfile:
             self.example = cells[at].as_py()
         comma = matching(_COMMA)
         self._n_commas += int(counts[comma].sum())
+        if comma.any():
+            self._see_commas(cells, words.filter(pa.array(comma | number)), first_row)
+        strange = words.filter(pa.array(~(comma | (number & ~matching(r"\.")))))
+        if self._comma_stray is None and len(strange):
+            at = pc.index(pc.is_in(cells, strange), pa.scalar(True)).as_py()
+            self._comma_stray = (first_row + at, cells[at].as_py())
         self._n_thousands += int(counts[matching(_THOUSANDS)].sum())
         self._n_decorated += int(counts[matching(_DECORATED) | number | matching(_INFINITIES)].sum())
         self._booleans = self._booleans and bool(
@@ -186,6 +193,22 @@ class ColumnProfile:
         if number.any():
             self._forms = []
         self._forms = [form for form in self._forms if _fits(words, form)]
+
+    def _see_commas(self, cells: Any, words: Any, first_row: int) -> None:
+        """Take note of numbers with decimal commas, should they turn out to be some."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        numbers = pc.cast(pc.replace_substring(words, ",", "."), pa.float64()).to_numpy()
+        finite = numbers[np.isfinite(numbers)]
+        if len(finite) < len(numbers) and self._infinite is None:
+            word = words[int(np.argmax(~np.isfinite(numbers)))]
+            self._infinite = (first_row + pc.index(cells, word).as_py(), word.as_py())
+        if len(finite):
+            self.low, self.high = (
+                min(self.low, float(finite.min())),
+                max(self.high, float(finite.max())),
+            )
 
     def _see_numbers(self, numbers: Any) -> None:
         self.n_missing += numbers.null_count
@@ -250,14 +273,16 @@ class ColumnProfile:
         return self._blanks / max(self._n_words, 1)
 
     @property
-    def only_commas(self) -> bool:
-        """Whether all are numbers if the decimal sign is a comma, and only then."""
-        return self._n_commas > 0 and self._comma_numbers == self.n_present
+    def says_commas(self) -> bool:
+        """Whether most are numbers if the decimal sign is a comma, and only then."""
+        most = self._comma_numbers > _MOSTLY * self.n_present
+        return self._n_commas > 0 and not self._n_points and most
 
     @property
-    def only_points(self) -> bool:
-        """Whether all are numbers if the decimal sign is a point, and only then."""
-        return self._n_points > 0 and self._n_numbers == self.n_present
+    def says_points(self) -> bool:
+        """Whether most are numbers if the decimal sign is a point, and only then."""
+        most = self._n_numbers > _MOSTLY * self.n_present
+        return self._n_points > 0 and not self._n_commas and most
 
     @property
     def all_thousands(self) -> bool:
@@ -301,9 +326,13 @@ class ColumnProfile:
         return TEXT
 
     def _find_problem(self, n_numbers: int, present: int, decimal: str) -> None:
-        if self._stray is None:
+        stray = self._stray if decimal == "." else self._comma_stray
+        if decimal == "," and 2 * self._n_points > present:
+            self.problem, self.problem_row = "must hold numbers with decimal commas, got points", None
             return
-        row, word = self._stray
+        if stray is None:
+            return
+        row, word = stray
         if n_numbers > _MOSTLY * present:
             if self._are_codes(decimal):
                 return

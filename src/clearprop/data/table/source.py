@@ -97,8 +97,8 @@ class TableSource:
         if self.options.decimal == ",":
             self._decimal = ","
             return
-        commas = [name for name, each in found.items() if each.only_commas]
-        points = [name for name, each in found.items() if each.only_points]
+        commas = [name for name, each in found.items() if each.says_commas]
+        points = [name for name, each in found.items() if each.says_points]
         if commas and points:
             raise ValueError(
                 f"{self.where} has decimal commas in {some(commas)} and decimal points in "
