@@ -1,5 +1,6 @@
 """Every preset renders every network, in every format, and every number in it is the engine's."""
 
+import dataclasses
 import json
 import unicodedata
 import xml.etree.ElementTree as ET
@@ -13,6 +14,7 @@ from clearprop.explain import explained as document_of
 from clearprop.explain import rendered
 from clearprop.explain.forms import FORMS
 from clearprop.explain.printers.json import schema
+from clearprop.trace import trace
 from explained import NUMBER, PRESETS, look_up, within
 from test_explain import assert_sides_agree
 from test_explain_formats import (
@@ -147,6 +149,23 @@ def test_every_notation_names_the_same_gradient(seed):
                     )
                     seen += 1
         assert seen >= len(net.weights)
+
+
+@pytest.mark.parametrize("notation", PRESETS)
+def test_a_learned_input_scale_is_in_the_inputs_that_are_shown(notation):
+    rng = np.random.default_rng(0)
+    plain = cp.Network([3, 4, 2], cost="quadratic", dtype="float64", seed=0)
+    architecture = dataclasses.replace(plain.architecture, input_scale=True, ntk=True)
+    parameters = rng.normal(size=architecture.n_parameters)
+    X, Y = rng.normal(size=(2, 3)), rng.normal(size=(2, 2))
+    told = trace(architecture, parameters, X, Y, cp.SGD(0.5))
+    np.testing.assert_array_equal(told.inputs, X * parameters[:3])
+    text = rendered(document_of(told, notation), "json")
+    assert assert_sides_agree(plain, json.loads(text), 1e-11) > 20
+    assert "The inputs are shown times the learned input scale" in text
+    assert "η ∂" not in rendered(
+        document_of(told, notation), "text", "component"
+    )  # rates differ by block
 
 
 # Numbers that are not finite

@@ -102,6 +102,8 @@ class Trace:
     cost : float
     X, Y : ndarray
         What went in, converted and scaled as the network saw it.
+    inputs : ndarray of shape (n_samples, n_features)
+        The activations of layer 0: X, times the learned input scale where there is one.
     layers : tuple of TraceLayer
     architecture : Architecture
     sample_costs : ndarray of shape (n_samples,)
@@ -119,6 +121,7 @@ class Trace:
     architecture: Architecture
     sample_costs: Array
     multiply_adds: tuple[int, int]
+    inputs: Array
     update: Update | None = None
 
 
@@ -162,6 +165,7 @@ def trace(
             )
         )
     forward, backward = (len(X) * each for each in architecture.multiply_adds())
+    scale = architecture.scale_view(parameters)
     return Trace(
         architecture.cost.reduce(costs),
         _read_only(X),
@@ -170,6 +174,7 @@ def trace(
         architecture,
         _read_only(costs),
         (forward, backward),
+        _read_only(X if scale is None else X * scale),
         None if optimizer is None else _update(architecture, parameters, gradient, optimizer),
     )
 

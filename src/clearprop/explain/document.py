@@ -95,7 +95,7 @@ def input_step(glyphs: Glyphs, row: int) -> Step:
             lines.append(Line(Relation((symbol, value)), "matrix"))
     n_in, n_out = glyphs.sizes[0], glyphs.sizes[-1]
     with np.errstate(all="ignore"):
-        inputs = forms.chosen(glyphs.trace.X[row], forms.TERMS)
+        inputs = forms.chosen(glyphs.trace.inputs[row], forms.TERMS)
         targets = forms.chosen(glyphs.trace.Y[row], forms.TERMS)
     for symbol in (
         *(glyphs.a(0, k, row) for k in inputs),
@@ -259,14 +259,17 @@ def facts(glyphs: Glyphs) -> tuple[str, ...]:
     names = ", ".join(_short(layer.function.name) for layer in trace.architecture.layers)
     depth = glyphs.last + n.layer_counts_input
     forward, backward = trace.multiply_adds
-    return (
+    said = [
         f"Network {'-'.join(map(str, glyphs.sizes))} ({names}), cost {trace.architecture.cost.name}, "
         f"{trace.layers[0].z.dtype}",
         f"Layers are numbered from {n.layer_base}, the input; L = {depth}"
         + ("" if n.layer_counts_input else ", the input not counted"),
         f"Multiply-adds: forward {forward:,}, backward {backward:,}; written out as chains, "
         f"{count_factors(glyphs.sizes):,} factors an example",
-    )
+    ]
+    if trace.architecture.input_scale:
+        said.append("The inputs are shown times the learned input scale, as layer 1 sees them")
+    return tuple(said)
 
 
 def _scale_notes(glyphs: Glyphs) -> list[str]:

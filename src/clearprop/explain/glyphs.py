@@ -44,7 +44,7 @@ class Glyphs:
             corrected["derivative_style"] = "prime_z"
         self.notation = notation if faithful else dataclasses.replace(notation, **corrected)  # type: ignore[arg-type]
         self.sizes = trace.architecture.sizes
-        self.last, self.n_samples = len(trace.layers), len(trace.X)
+        self.last, self.n_samples = len(trace.layers), len(trace.inputs)
         self.factors = notations.factors(notation, trace.architecture, self.n_samples)
         self.column = notation.orientation == "column"
         cost, output = trace.architecture.cost.name, trace.architecture.output.name
@@ -113,7 +113,7 @@ class Glyphs:
     def a(self, layer: int, j: int | None = None, row: int | None = 0) -> Sym:
         """Return an activation; of layer 0, an input."""
         if layer == 0:
-            value = self._value("x", 0, self.trace.X, j, row)
+            value = self._value("x", 0, self.trace.inputs, j, row)
             if self.notation.input_symbol != "a":
                 return Sym(self.notation.input_symbol, "", self._sub(j), self._vector(j), value)
         else:

@@ -126,7 +126,7 @@ def nudge(
     trace = wide.trace(*one_sample(x, y))
     here = trace.layers[layer]
     z, a = here.z.copy(), here.a.copy()
-    before = trace.X if layer == 0 else trace.layers[layer - 1].a
+    before = trace.inputs if layer == 0 else trace.layers[layer - 1].a
     function = net.layers[layer].function
     if on == "a":
         rate, a[0, neuron] = here.error[0, neuron], a[0, neuron] + by

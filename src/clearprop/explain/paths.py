@@ -185,7 +185,7 @@ def count_paths(trace: Trace, layer: int) -> int:
 def _factors(
     trace: Trace, layer: int, source: int | None, neurons: tuple[int, ...], row: int = 0
 ) -> tuple[float, ...]:
-    before = trace.X if layer == 0 else trace.layers[layer - 1].a
+    before = trace.inputs if layer == 0 else trace.layers[layer - 1].a
     factors = [1.0 if source is None else float(before[row, source])]
     for depth, this in enumerate(trace.layers[layer:]):
         if depth:

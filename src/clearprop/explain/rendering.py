@@ -140,7 +140,7 @@ def explained(
         document.pass_steps(glyphs) if algorithm is None else steps.algorithm_steps(glyphs, algorithm)
     )
     with np.errstate(all="ignore"):
-        inputs = forms.chosen(trace.X[0], forms.TERMS)
+        inputs = forms.chosen(trace.inputs[0], forms.TERMS)
         outputs = forms.chosen(trace.Y[0], forms.TERMS)
     facts = [
         *document.facts(glyphs),

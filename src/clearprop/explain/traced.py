@@ -20,6 +20,8 @@ class Trace(traces.Trace):
     cost : float
     X, Y : ndarray
         What went in, converted and scaled as the network saw it.
+    inputs : ndarray of shape (n_samples, n_features)
+        The activations of layer 0: X, times the learned input scale where there is one.
     layers : tuple of TraceLayer
     architecture : Architecture
     sample_costs : ndarray of shape (n_samples,)

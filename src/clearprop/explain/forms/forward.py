@@ -25,7 +25,7 @@ from clearprop.explain.glyphs import Glyphs
 def weighted_input(glyphs: Glyphs, layer: int, j: int, row: int) -> list[Line]:
     """Return z_j as the sum of weights times activations."""
     W, n = glyphs.at(layer).weights, glyphs.sizes[layer - 1]
-    before = glyphs.trace.X if layer == 1 else glyphs.at(layer - 1).a
+    before = glyphs.trace.inputs if layer == 1 else glyphs.at(layer - 1).a
     with np.errstate(all="ignore"):
         shown = chosen(W[j] * before[row], TERMS)
     terms: list[Expr] = [Prod((glyphs.w(layer, j, k), glyphs.a(layer - 1, k, row))) for k in shown]

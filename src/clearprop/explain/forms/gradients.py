@@ -42,7 +42,7 @@ def _over_samples(glyphs: Glyphs, term: Callable[[int], Expr], sizes: Iterable[f
 
 def weight_gradient(glyphs: Glyphs, layer: int, j: int, k: int) -> list[Line]:
     """Return dC/dw_jk = a_k delta_j, over the batch: BP4."""
-    before = glyphs.trace.X if layer == 1 else glyphs.at(layer - 1).a
+    before = glyphs.trace.inputs if layer == 1 else glyphs.at(layer - 1).a
 
     def term(row: int) -> Expr:
         pair = glyphs.a(layer - 1, k, row), _delta_or_difference(glyphs, layer, j, row)

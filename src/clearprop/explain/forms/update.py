@@ -13,7 +13,8 @@ def plain_descent(glyphs: Glyphs) -> bool:
     update = glyphs.trace.update
     if update is None:
         return True
-    return isinstance(update.optimizer, SGD) and not update.optimizer.nesterov
+    alike = all(block.lr_factor == 1 for block in glyphs.trace.architecture.blocks)
+    return alike and isinstance(update.optimizer, SGD) and not update.optimizer.nesterov
 
 
 def _update(

@@ -86,7 +86,7 @@ class JsonPrinter:
                     "gradient": factors.gradient,
                 },
             },
-            "batch": {"n_samples": glyphs.n_samples, "x": _listed(trace.X), "y": _listed(trace.Y)},
+            "batch": {"n_samples": glyphs.n_samples, "x": _listed(trace.inputs), "y": _listed(trace.Y)},
             "layers": [self._layer(trace, number) for number in range(1, glyphs.last + 1)],
             "cost_value": _number(trace.cost),
             "sample_costs": _listed(trace.sample_costs),

@@ -39,7 +39,7 @@ def _picture(glyphs: Glyphs, drawing: Drawing) -> list[Markup]:
     """Return all inputs of the first example as a picture, where not all of them are drawn."""
     if not drawing.choice.left_out(0):
         return []
-    image = curves.heat_map(glyphs.trace.X[0], "All inputs as a picture; the table has numbers")
+    image = curves.heat_map(glyphs.trace.inputs[0], "All inputs as a picture; the table has numbers")
     words = f"all {glyphs.sizes[0]:,} inputs"
     return [tag("figure", image, tag("figcaption", words), class_="inputs")]
 
