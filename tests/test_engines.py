@@ -599,3 +599,19 @@ def test_predictions_in_several_threads_start_those_once(monkeypatch):
         again = CompiledEngine().predict(architecture, parameters, data.X, n_threads=2)
         np.testing.assert_array_equal(again, first)
     assert threading.active_count() == running
+
+
+def test_omp_num_threads_is_the_most_unless_threads_are_asked_for(monkeypatch):
+    from clearprop.engines import compiled
+
+    monkeypatch.setattr(compiled.os, "sched_getaffinity", lambda pid: range(8), raising=False)
+    monkeypatch.setattr(compiled.low, "address_of_yield", lambda: 1)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert compiled._threads(None, 100) == 8
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert compiled._threads(None, 100) == 2
+    assert compiled._threads(3, 100) == 3
+    assert compiled._threads(None, 1) == 1
+    for unread in ("", "0", "4,2"):
+        monkeypatch.setenv("OMP_NUM_THREADS", unread)
+        assert compiled._threads(None, 100) == 8

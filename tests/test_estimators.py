@@ -308,6 +308,18 @@ def test_d3_d4_fit_and_going_on_is_one_long_fit_to_the_bit(how, way):
     assert len(parts.history_) == 6
 
 
+def test_d3_d4_a_regressor_goes_on_to_the_bit_too():
+    arguments = {"hidden_layer_sizes": (9,), "random_state": 5, "batch_size": 40, "dropout": 0.2}
+    arguments |= {"learning_rate": cp.schedules.cosine(0.01, epochs=8), "target": "standardize"}
+    X, y = X_IRIS[:, :3], X_IRIS[:, 3]
+    whole = cp.MLPRegressor(max_iter=6, tol=0.0, **arguments).fit(X, y)
+    parts = cp.MLPRegressor(max_iter=3, tol=0.0, **arguments).fit(X, y)
+    for _ in range(3):
+        parts.partial_fit(X, y)
+    np.testing.assert_array_equal(parts.network_.parameters, whole.network_.parameters)
+    assert (parts.n_iter_, parts.t_) == (6, whole.t_)
+
+
 def test_d3_partial_fit_sees_another_order_in_every_call(monkeypatch):
     seen = []
     from clearprop.estimators.training import EstimatorTraining

@@ -397,11 +397,18 @@ def _plain(array: Array) -> Array:
 
 
 def _threads(asked: int | None, worth: int) -> int:
-    """Return how many threads to use, where the work is worth so many."""
+    """Return how many threads to use, where the work is worth so many.
+
+    Unless so many were asked for, OMP_NUM_THREADS is the most, as in every library that computes:
+    joblib says there how many of the cores are a worker's own.
+    """
     try:
         available = len(os.sched_getaffinity(0))
     except AttributeError:  # not on every system
         available = os.cpu_count() or 1
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    if limit.isdecimal() and int(limit):
+        available = min(available, int(limit))
     if not low.address_of_yield():
         return 1
     return max(1, min(available if asked is None else asked, worth))

@@ -98,6 +98,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         "auto" follows X.
     engine : {"auto", "numpy", "numba"}
     n_threads : int, optional
+        None is as many as the work is worth, at most OMP_NUM_THREADS.
 
     Attributes
     ----------

@@ -97,6 +97,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         "auto" follows X.
     engine : {"auto", "numpy", "numba"}
     n_threads : int, optional
+        None is as many as the work is worth, at most OMP_NUM_THREADS.
 
     Attributes
     ----------
