@@ -602,8 +602,6 @@ def test_predictions_in_several_threads_start_those_once(monkeypatch):
 
 
 def test_omp_num_threads_is_the_most_unless_threads_are_asked_for(monkeypatch):
-    from clearprop.engines import compiled
-
     monkeypatch.setattr(compiled.os, "sched_getaffinity", lambda pid: range(8), raising=False)
     monkeypatch.setattr(compiled.low, "address_of_yield", lambda: 1)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
