@@ -173,6 +173,7 @@ def test_a_network_that_is_too_deep_to_draw_says_so(rng):
     html = net.trace(rng.normal(size=(1, 2)), [1]).to_html()
     assert "<svg" not in html.split("</main>")[0]
     assert "This network has 13 layers of weights; a drawing has room for 10" in html
+    assert list(Page(html).data["notations"][0]["weights"]) == ["1,0,0", "1,0,1", "1,1,0", "1,1,1"]
 
 
 def test_numbers_that_are_not_finite_are_shown_as_they_are_and_explained():

@@ -111,7 +111,8 @@ def told(
     neurons, weights = {}, {}
     n_weights = sum(len(choice.weights(layer)) for layer in range(1, glyphs.last + 1))
     in_paths = n_weights <= WRITTEN
-    for layer in range(1, glyphs.last + 1):
+    # Where there is no drawing, only what is shown at first can be looked at.
+    for layer in range(1, glyphs.last + 1 if choice.drawn else 2):
         for j in choice.units[layer]:
             lines = neuron_lines(glyphs, layer, j)
             neurons[f"{layer},{j}"] = [trees.line(line) for line in lines]

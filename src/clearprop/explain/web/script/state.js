@@ -51,12 +51,8 @@ function selectedFrom(text) {
   const [kind, layer, ...units] = text.split(":");
   const at = [Number(layer), ...units.map((i) => Number(i) - 1)];
   if (!(kind === "w" || kind === "z") || at.length !== (kind === "w" ? 3 : 2)) return null;
-  return at[0] >= 1 && isDrawn(at) ? at.join(",") : null;
-}
-
-export function isDrawn([layer, to, from]) {
-  const has = (l, j) => Boolean(data.units[l]) && data.units[l].includes(j);
-  return has(layer, to) && (from === undefined || (layer > 0 && has(layer - 1, from)));
+  const known = kind === "w" ? data.notations[0].weights : data.notations[0].neurons;
+  return Object.hasOwn(known, at.join(",")) ? at.join(",") : null;
 }
 
 function writeHash() {
