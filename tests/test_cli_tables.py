@@ -303,3 +303,41 @@ def test_options_of_tables_are_refused_for_other_data(clearprop):
     code, _, err = clearprop("train", "iris", "--drop", "a", *QUICK)
     assert code == 2
     assert err == "clearprop: --drop is for tables (CSV, Parquet), iris is none\n"
+
+
+# The real tables, where they lie beside the project
+
+ADULT = (
+    "age,workclass,fnlwgt,education,education_num,marital_status,occupation,relationship,race,sex,"
+    "capital_gain,capital_loss,hours_per_week,native_country,income"
+)
+ABALONE = "sex,length,diameter,height,whole,shucked,viscera,shell,rings"
+RAW = {
+    "adult/adult_train.data": ("income", "binary", "--names", ADULT, "--missing", "?"),
+    "telco_churn/Telco-Customer-Churn.csv": ("Churn", "binary"),
+    "german_credit/german_credit.csv": ("class", "binary"),
+    "covertype_sample/train.csv": ("Cover_Type", "multiclass"),
+    "letter/letterdata.csv": ("letter", "multiclass"),
+    "california_housing/housing.csv": ("median_house_value", "regression"),
+    "abalone/abalone.csv": ("rings", "regression", "--names", ABALONE),
+    "diamonds/diamonds.csv": ("price", "regression"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RAW)
+def test_a_raw_table_trains_with_one_command_and_is_taken_back(clearprop, name):
+    folders = [folder / "shared" / "data" / "tables" for folder in Path(__file__).parents]
+    path = next((folder / name for folder in folders if (folder / name).exists()), None)
+    if path is None:
+        pytest.skip(f"{name} is not there")
+    target, kind, *options = RAW[name]
+    run = ("train", path, "--target", target, *options, "--output", "m.safetensors", "--epochs", 3)
+    code, out, err = clearprop(*run, *SMALL)
+    assert code == 0, err
+    assert f"target {target}: {kind}" in err
+    assert "nan" not in out
+    code, out, err = clearprop("predict", "m.safetensors", path)
+    assert code == 0, err
+    n_rows = TableModel.load("m.safetensors").about["n_samples"]
+    assert len(out.splitlines()) == n_rows + 1
