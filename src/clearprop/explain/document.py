@@ -213,6 +213,8 @@ def update_step(glyphs: Glyphs, layer: int) -> Step:
         if glyphs.has_bias(layer):
             for j in forms.neurons(glyphs, layer):
                 lines += forms.update_bias(glyphs, layer, j)
+    if update is not None and any(b.lr_factor != 1 for b in glyphs.trace.architecture.blocks):
+        by += ", each block with a rate of its own"
     title = f"Update, layer {glyphs.number(layer)} ({by})"
     return Step("update", title, layer, None, tuple(lines), left_out)
 

@@ -140,7 +140,9 @@ class TextPrinter:
             return text
         for character, instead in _ASCII.items():
             text = text.replace(character, instead)
-        return "".join(each if ord(each) < 128 else _ascii_name(each) for each in text)
+        # A space that a line is not broken at stays one until the lines are made.
+        keep = "\u00a0"
+        return "".join(each if ord(each) < 128 or each == keep else _ascii_name(each) for each in text)
 
     def _wrapped(self, text: str, indent: str = "") -> list[str]:
         lines = textwrap.wrap(
