@@ -254,17 +254,19 @@ def report(lines: list[dict[str, Any]]) -> str:
         else:
             differences = [100 * (a["error"] / b["error"] - 1) for a, b in pairs]
         mean, low, high = interval(differences)
+        between = f"[{low:+.2f}, {high:+.2f}]" if len(pairs) > 1 else "one pair"
         together = _together(lines, name, "clearprop", "RealMLP-TD-S")
         ours = statistics.median(1000 * a["cpu_seconds"] / a["rows"] for a, _ in together or pairs)
         theirs = statistics.median(1000 * b["cpu_seconds"] / b["rows"] for _, b in together or pairs)
         ratio = statistics.median(b["cpu_seconds"] / a["cpu_seconds"] for a, b in together or pairs)
         note = "" if together else " (not one run)"
         text.append(
-            f"| {name} | {len(pairs)} | {mean:+.2f} | [{low:+.2f}, {high:+.2f}] | {ours:.2f} | "
+            f"| {name} | {len(pairs)} | {mean:+.2f} | {between} | {ours:.2f} | "
             f"{theirs:.2f} | {ratio:.1f}{note} |"
         )
     better = [name for name in names if _better(latest, name)]
-    said = f"Better than scikit-learn's MLP on {len(better)} of {len(names)}"
+    both = [name for name in names if _pairs(latest, name, "clearprop", "sklearn MLP")]
+    said = f"Better than scikit-learn's MLP on {len(better)} of the {len(both)} measured"
     text += ["", f"{said}: {', '.join(better)}."]
     return "\n".join(text) + "\n"
 
