@@ -303,7 +303,8 @@ def run(
         tasks = [(recipe, seed) for recipe in healthy for seed in seeds]
         alarms = pool.map(_healthy, tasks, chunksize=1)
     text = report(rows, alarms, seeds)
-    text += f"\n{time.time() - began:.0f} s in {PROCESSES} processes, on a machine shared with other work.\n"
+    seconds = time.time() - began
+    text += f"\n{seconds:.0f} s in {PROCESSES} processes, on a machine shared with other work.\n"
     print(text)
     if options.output or not (options.quick or options.only or options.seeds == "calibration"):
         folder = Path(options.output or Path(__file__).parent / "results")
