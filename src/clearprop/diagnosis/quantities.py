@@ -88,16 +88,19 @@ def run(architecture: Architecture, parameters: NDArray[Any], X: Array, Y: Array
 
 
 @_costs(lambda a, n: 4 * n * _neurons(a) + 2 * a.n_parameters)
+@np.errstate(all="ignore")
 def nonfinite(p: Pass) -> tuple[int, str] | None:
     """Return the layer and the quantity that is not finite, in the order of the pass: the first one."""
+    everything = (p.parameters, p.gradient, p.a[-1], *p.z, *p.delta)
+    if all(np.isfinite(_square(each)) for each in everything) and np.isfinite(_costs_of(p)).all():
+        return None  # a sum of squares is finite only if all of them are: one pass, no look at each
     W, b = p.architecture.views(p.parameters)
     dW, db = p.architecture.views(p.gradient)
     for l in range(len(p.z)):  # noqa: E741
         for name, values in (("W", W[l]), ("b", b[l]), ("z", p.z[l]), ("a", p.a[l + 1])):
             if values is not None and not np.isfinite(values).all():
                 return l + 1, name
-    cost = p.architecture.cost
-    if not np.isfinite(cost.of_samples(p.architecture.output, p.z[-1], p.a[-1], p.Y)).all():
+    if not np.isfinite(_costs_of(p)).all():
         return len(p.z), "C"
     for l in reversed(range(len(p.z))):  # noqa: E741
         for name, values in (("delta", p.delta[l]), ("dC/dW", dW[l]), ("dC/db", db[l])):
@@ -106,8 +109,32 @@ def nonfinite(p: Pass) -> tuple[int, str] | None:
     return None
 
 
+def _costs_of(p: Pass) -> Array:
+    return p.architecture.cost.of_samples(p.architecture.output, p.z[-1], p.a[-1], p.Y)
+
+
+@np.errstate(all="ignore")
+def _square(values: Array) -> float:
+    """Return the sum of squares: a dot product, in float64 only where float32 does not hold it."""
+    flat = values.reshape(-1)
+    found = float(flat @ flat)
+    if 1e-30 < found < 1e30:
+        return found
+    wide = flat.astype(np.float64)
+    return float(wide @ wide)
+
+
+@np.errstate(all="ignore")
+def _sums(subscripts: str, *arrays: Array) -> Numbers:
+    """Return an einsum, in float64 only where float32 does not hold it."""
+    found = np.einsum(subscripts, *arrays)
+    if np.isfinite(found).all() and (found.max(initial=0.0) > 1e-30):
+        return found.astype(np.float64)
+    return np.einsum(subscripts, *(each.astype(np.float64) for each in arrays))
+
+
 def _mean_square(values: Array) -> Numbers:
-    return np.einsum("ij,ij->j", values, values, dtype=np.float64) / len(values)
+    return _sums("ij,ij->j", values, values) / len(values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,16 +200,15 @@ def layer_numbers(p: Pass, l: int, limits: Thresholds) -> LayerNumbers:  # noqa:
     a_in, error, delta = p.a[l], p.error[l], p.delta[l]
     ratio = np.abs(p.slope[l] / what.steepest.astype(p.slope[l].dtype))
     is_low = ratio < limits.low_slope
-    inputs = np.einsum("ij,ij->i", a_in, a_in, dtype=np.float64) + layer.bias
-    delta_square = np.square(delta, dtype=np.float64)
-    actual = inputs @ delta_square / p.n
+    dtype = delta.dtype
+    inputs = _sums("ij,ij->i", a_in, a_in) + layer.bias
+    actual = _sums("i,ij,ij->j", inputs.astype(dtype), delta, delta) / p.n
     steepest = np.where(np.isfinite(what.steepest), what.steepest, 1.0)
     at_most = np.square(error, dtype=np.float64) * steepest**2
     possible = actual if cancels else np.maximum(inputs @ at_most / p.n, actual)
     lost = np.where(is_low, at_most, 0.0).sum(axis=1) * inputs
     worst = np.argsort(-lost, kind="stable")[:5]
-    of_deltas = delta_square.sum(axis=1)
-    a_square = np.square(a_in, dtype=np.float64)
+    of_deltas = _sums("ij,ij->i", delta, delta)
     return LayerNumbers(
         number=l + 1,
         function=layer.function.name,
@@ -195,14 +221,14 @@ def layer_numbers(p: Pass, l: int, limits: Thresholds) -> LayerNumbers:  # noqa:
         slope=np.sqrt(_mean_square(ratio)),
         activation=np.sqrt(_mean_square(p.a[l + 1])),
         error=np.sqrt(_mean_square(error)),
-        delta=float(np.sqrt(delta_square.mean())),
+        delta=float(np.sqrt(of_deltas.sum() / delta.size)),
         gain=_gain(p, l),
         weight_norm=_norm(W[l]),
         gradient_norm=_norm(dW[l]),
         actual=actual,
         possible=possible,
-        listened=of_deltas @ a_square / p.n,
-        usual_input=float(a_square.mean() * of_deltas.mean()),
+        listened=_sums("i,ij,ij->j", of_deltas.astype(dtype), a_in, a_in) / p.n,
+        usual_input=float((inputs - layer.bias).mean() / a_in.shape[1] * of_deltas.mean()),
         z_median=float(np.median(np.abs(p.z[l]))),
         identical=() if last else identical_units(W[l], b[l], W[l + 1], layer.function.parts, limits),
         worst=tuple(int(i) for i in worst if lost[i] > 0),
@@ -210,7 +236,7 @@ def layer_numbers(p: Pass, l: int, limits: Thresholds) -> LayerNumbers:  # noqa:
 
 
 def _norm(matrix: Array) -> float:
-    return float(np.sqrt(np.square(matrix, dtype=np.float64).sum()))
+    return float(np.sqrt(_square(matrix)))
 
 
 def _gain(p: Pass, l: int) -> float:  # noqa: E741
@@ -220,37 +246,43 @@ def _gain(p: Pass, l: int) -> float:  # noqa: E741
     """
     if l == 0:
         return float("nan")
-    W = np.square(p.architecture.views(p.parameters)[0][l], dtype=np.float64)
-    slopes = _mean_square(p.slope[l - 1])
+    W = p.architecture.views(p.parameters)[0][l]
+    squares = _sums("ij,ij->j", W, W)
     n_out, n_in = W.shape
-    return float(np.sqrt((W @ slopes).sum() * (1.0 / n_in + 1.0 / n_out) / 2.0))
+    passing = float(squares @ _mean_square(p.slope[l - 1]))
+    return float(np.sqrt(passing * (1.0 / n_in + 1.0 / n_out) / 2.0))
 
 
+@np.errstate(all="ignore")
 def identical_units(
     W: Array, b: Array | None, W_next: Array, parts: tuple[Any, ...], limits: Thresholds
 ) -> tuple[tuple[int, ...], ...]:
     """Return the groups of units with equal incoming weights, bias and outgoing weights."""
     limit = limits.identical_float32 if W.dtype == np.float32 else limits.identical_float64
-    rows = np.hstack([W, *([] if b is None else [b[:, None]]), W_next.T]).astype(np.float64)
-    size = np.abs(rows).max(axis=1)
-    tolerance = limit * max(float(size.max()), np.finfo(np.float64).tiny)
-    # Units that are alike are neighbours when sorted by any one projection.
-    key = rows @ np.cos(np.arange(rows.shape[1]) ** 2.0)
+    # Units that are alike are neighbours when sorted by any one projection; only those are compared.
+    onto = np.cos(np.arange(W.shape[1]) ** 2.0).astype(W.dtype)
+    key = (W @ onto).astype(np.float64)
     order = np.argsort(key, kind="stable")
-    reach = tolerance * rows.shape[1]
+    reach = (limit + 8 * float(np.finfo(W.dtype).eps)) * np.sqrt(_square(W)) * np.sqrt(W.shape[1])
+
+    def alike(i: int, j: int) -> bool:
+        if parts and parts[i] != parts[j]:
+            return False
+        for_both = [(W[i], W[j]), (W_next[:, i], W_next[:, j])]
+        for_both += [] if b is None else [(b[i : i + 1], b[j : j + 1])]
+        largest = max(float(np.abs(one).max()) for one, _ in for_both)
+        return all(float(np.abs(one - other).max()) <= limit * largest for one, other in for_both)
+
     groups: list[list[int]] = []
-    for place, j in enumerate(order):
-        mate = groups[-1][0] if groups else -1
-        alike = (
-            place > 0
-            and key[j] - key[mate] <= reach
-            and bool(np.abs(rows[j] - rows[mate]).max() <= limit * size[mate])
-            and (not parts or parts[j] == parts[mate])
-        )
-        if alike:
-            groups[-1].append(int(j))
-        else:
-            groups.append([int(j)])
+    recent: list[list[int]] = []  # those whose projection is within reach
+    for j in map(int, order):
+        recent = [group for group in recent if key[j] - key[group[0]] <= reach]
+        mine = next((group for group in recent if alike(group[0], j)), None)
+        if mine is None:
+            mine = []
+            groups.append(mine)
+            recent.append(mine)
+        mine.append(j)
     return tuple(tuple(sorted(g)) for g in groups if len(g) > 1)
 
 
@@ -408,21 +440,19 @@ def gradient_numbers(p: Pass, l2: float = 0.0) -> GradientNumbers:
     """Return norms and noise of the samples' gradients."""
     squares = np.zeros(p.n)
     for layer, a, delta in zip(p.architecture.layers, p.a, p.delta, strict=False):
-        inputs = np.einsum("ij,ij->i", a, a, dtype=np.float64) + layer.bias
-        squares += inputs * np.einsum("ij,ij->i", delta, delta, dtype=np.float64)
-    mean = p.gradient.astype(np.float64) / (1.0 if p.architecture.cost.reduction == "mean" else p.n)
-    of_mean, n = float(mean @ mean), p.n
+        inputs = _sums("ij,ij->i", a, a) + layer.bias
+        squares += inputs * _sums("ij,ij->i", delta, delta)
+    n = p.n
+    per = 1.0 if p.architecture.cost.reduction == "mean" else 1.0 / n  # from a sum to a mean
+    of_mean = _square(p.gradient) * per**2
     noise = max(float(squares.sum() - n * of_mean), 0.0) / (n - 1) if n > 1 else float("nan")
-    pulled, plain = 0.0, 0.0
-    for g, W in zip(p.architecture.views(mean)[0], p.architecture.views(p.parameters)[0], strict=True):
-        plain += float(np.square(g).sum())
-        pulled += float(np.square(l2 * W.astype(np.float64)).sum())
+    pull = float("nan")
+    if l2:
+        dW, W = (p.architecture.views(each)[0] for each in (p.gradient, p.parameters))
+        plain = sum(_square(each) for each in dW) * per**2
+        pull = l2 * float(np.sqrt(sum(_square(each) for each in W) / plain)) if plain > 0 else np.inf
     return GradientNumbers(
-        float(np.sqrt(of_mean)),
-        float(np.sqrt(squares.mean())),
-        noise,
-        of_mean - noise / n,
-        float(np.sqrt(pulled / plain)) if plain > 0 else float("nan"),
+        float(np.sqrt(of_mean)), float(np.sqrt(squares.mean())), noise, of_mean - noise / n, pull
     )
 
 
