@@ -312,8 +312,8 @@ def test_two_purposes_that_share_their_numbers_are_found(monkeypatch):
 
 RANDOMNESS = {
     "order with a row twice": (
-        "order = np.argsort(keys)",
-        "order = (keys % np.uint64(n)).astype(np.int64)",
+        "    return order\n",
+        "    return (keys % np.uint64(n)).astype(np.int64)\n",
         lambda: inner(
             test_randomness.test_permutation_holds_each_row_once_and_depends_on_its_key_alone
         )(1, 20, 3),
