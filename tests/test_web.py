@@ -127,6 +127,18 @@ def test_the_nudged_costs_are_those_of_nudge(name):
             np.testing.assert_allclose(cost, expected.cost_after, rtol=1e-12)
 
 
+def test_the_script_names_delta_only_as_the_notation_does():
+    """Jordan's has the other sign, and two notations have none: the nudge speaks of dC/dz."""
+    from importlib.resources import files
+
+    script = files("clearprop.explain.web") / "script"
+    for name in ("nudge.js", "paths.js", "closer.js"):
+        assert "δ" not in (script / name).read_text("utf-8")
+    nudge = (script / "nudge.js").read_text("utf-8")
+    assert "predicted dC/dz·Δz" in nudge
+    assert "on the engine's own scale, is the slope of this curve" in nudge
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names_of_features_and_classes_add_no_element(name):
     net, X, Y = problem()

@@ -57,7 +57,7 @@ function threeFactors(layer, to, from) {
   const cancelled = isOutput && (data.softmax || data.a_minus_y);
   const rows = [
     ["comes in: a", input],
-    ...(cancelled ? [["comes back: δ", `delta/${layer}/0,${to}`]] : [
+    ...(cancelled ? [[`comes back: ${told().delta_symbol}`, `delta/${layer}/0,${to}`]] : [
       ["slope at its neuron", `slope/${layer}/0,${to}`],
       ["error that arrives", `error/${layer}/0,${to}`],
     ]),

@@ -1,4 +1,5 @@
-// The demon: it adds a little to z of one neuron. What delta predicts, and what the cost really does.
+// The demon: it adds a little to z of one neuron. What dC/dz predicts, and what the cost really does,
+// on the engine's own scale: of delta the notations differ in sign and factor, or have none.
 
 import { drawn, element, table, twinOf } from "./elements.js";
 import { plain, text, value } from "./numbers.js";
@@ -20,7 +21,7 @@ export function nudgePanel(layer, to, from) {
     width: 320,
     height: 190,
     role: "img",
-    "aria-label": "The cost as z changes, and the straight line that δ predicts",
+    "aria-label": "The cost as z changes, and the straight line that dC/dz predicts",
   });
   const slider = element("input", {
     type: "range",
@@ -39,7 +40,7 @@ export function nudgePanel(layer, to, from) {
     const [predicted, exact] = [rate * by, costs[i] - middle];
     shown.replaceChildren(
       element("span", {}, "Δz = ", element("b", {}, text(by))),
-      element("span", {}, " predicted δ·Δz = ", element("b", { class: "predicted" }, text(predicted))),
+      element("span", {}, " predicted dC/dz·Δz = ", element("b", { class: "predicted" }, text(predicted))),
       element("span", {}, " exact ΔC = ", element("b", { class: "exact" }, text(exact))),
       element("span", {}, " error ", element("b", { class: "error" }, text(exact - predicted))),
     );
@@ -59,7 +60,7 @@ export function nudgePanel(layer, to, from) {
 }
 
 function sentence(layer, from) {
-  const straight = "δ is the slope of this curve at the middle: for small changes the straight line tells the truth, and halving the change makes its error a quarter.";
+  const straight = "dC/dz, the derivative of the cost by z on the engine's own scale, is the slope of this curve at the middle: for small changes the straight line tells the truth, and halving the change makes its error a quarter.";
   if (from === undefined) return straight;
   const input = value(layer === 1 ? `x/0/0,${from}` : `a/${layer - 1}/0,${from}`);
   return input ? `${straight} Growing the weight by Δw changes z by a·Δw = ${text(input)}·Δw.` : `${straight} Growing this weight does nothing here: what comes in is 0.`;

@@ -63,7 +63,7 @@ function explained(found, from) {
   const split = data.softmax ? " With softmax every path splits once more, into every output." : "";
   return (
     `Each path multiplies ${each} numbers, on the engine's own scale. The derivative is the total effect, through all paths; ` +
-    `one product is the effect through one of them, everything else held still (E11).${split} Backpropagation never lists them: it keeps one δ a neuron.`
+    `one product is the effect through one of them, everything else held still (E11).${split} Backpropagation never lists them: it keeps one number a neuron, dC/dz.`
   );
 }
 
