@@ -132,7 +132,10 @@ def test_paths_through_dead_neurons_are_left_out():
     found = cp.path_sum(net, x, y, 0, 1, 0)
     assert found.total == 0.0
     assert found.paths == ()
-    assert found.cancellation == 1.0
+    assert math.isnan(found.cancellation)
+    assert found.undefined == "Every path's product is 0."
+    assert found.undefined in str(found)
+    assert "%" not in str(found)
 
 
 def test_a_pass_that_is_not_finite_has_no_sum_and_says_so():
@@ -140,8 +143,21 @@ def test_a_pass_that_is_not_finite_has_no_sum_and_says_so():
     net.weights[0][:] = 1e4
     found = cp.path_sum(net, np.abs(x), y, 0, 0, 0)
     assert not math.isfinite(found.total)
-    assert "not finite" in str(found)
+    assert math.isnan(found.cancellation)
+    assert "The pass has numbers that are not finite: this sum has no value." in str(found)
+    assert "%" not in str(found)
     assert best_paths(net.trace(np.abs(x), y), 0, 0, 3) == []
+
+
+def test_an_infinite_weight_takes_only_the_paths_through_it():
+    net, x, y = mazur()
+    net.weights[1][0, 0] = np.inf  # its sigmoid is 1, with slope 0
+    through, beside = (cp.path_sum(net, x, y, 0, to, 0) for to in (0, 1))
+    assert through.undefined
+    assert through.paths == ()
+    assert not beside.undefined
+    assert [path.neurons for path in beside.paths] == [(1, 1)]
+    assert beside.share == pytest.approx(1.0)
 
 
 def test_the_table_says_what_the_sum_is():

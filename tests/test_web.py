@@ -2,6 +2,7 @@
 
 import json
 import re
+from html import unescape
 from html.parser import HTMLParser
 
 import numpy as np
@@ -198,6 +199,24 @@ def test_numbers_that_are_not_finite_are_shown_as_they_are_and_explained():
     assert shown["weight/2/0,0"] == "∞"
     assert shown["z/2/0,1"] == "NaN"
     assert "Not finite: the first such number is in weights of weight layer 2" in html
+
+
+@pytest.mark.parametrize(
+    ("weight", "said"),
+    [
+        (
+            np.nan,
+            "2 paths of 5 factors. The pass has numbers that are not finite: this sum has no value.",
+        ),
+        (0.0, "2 paths of 5 factors. Every path's product is 0."),
+    ],
+)
+def test_a_sum_over_paths_without_a_share_says_why(weight, said):
+    net, x, y = mazur()
+    net.weights[1][:] = weight
+    closer = net.trace(x, y).to_html().partition('id="closer"')[2].partition("</section>")[0]
+    assert said in unescape(closer)
+    assert "%" not in closer
 
 
 def test_of_a_pass_without_optimizer_no_update_is_shown():

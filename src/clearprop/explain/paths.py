@@ -68,8 +68,18 @@ class PathSum:
 
     @property
     def cancellation(self) -> float:
-        """|sum| / sum of absolute values: 1 where all paths pull one way, near 0 where they cancel."""
-        return abs(self.total) / self.absolute_total if self.absolute_total else 1.0
+        """|sum| / sum of absolute values: 1 where all paths pull one way, near 0 where they cancel.
+
+        NaN where that has no value: every product is 0, or the pass is not finite.
+        """
+        return math.nan if self.undefined else abs(self.total) / self.absolute_total
+
+    @property
+    def undefined(self) -> str:
+        """Why shares and cancellation have no value, as a sentence; "" where they have one."""
+        if not math.isfinite(self.absolute_total):
+            return "The pass has numbers that are not finite: this sum has no value."
+        return "" if self.absolute_total else "Every path's product is 0."
 
     @property
     def share(self) -> float:
@@ -84,6 +94,15 @@ class PathSum:
         lines = [
             f"dC/d({what} of layer {self.layer + 1}) = {self.total:.4g}: the sum over "
             f"{self.n_paths:,} paths of {self.n_factors} factors",
+            *([self.undefined] if self.undefined else self._table()),
+            "",
+            "dC/dw is the total effect of the weight, through all paths; each product is the",
+            "effect through one of them, everything else held still (E11).",
+        ]
+        return "\n".join(lines)
+
+    def _table(self) -> list[str]:
+        lines = [
             f"of absolute values {self.absolute_total:.4g}; |sum| is {self.cancellation:.2%} of that",
             "",
         ]
@@ -96,12 +115,7 @@ class PathSum:
         more = self.n_paths - len(self.paths)
         if more:
             lines.append(f"[..., {more:,} more, together {1 - self.share:.1%} of the absolute sum]")
-        lines.append("")
-        lines.append("dC/dw is the total effect of the weight, through all paths; each product is the")
-        lines.append("effect through one of them, everything else held still (E11).")
-        if not math.isfinite(self.total):
-            lines.append("The pass has numbers that are not finite: this sum has no value.")
-        return "\n".join(lines)
+        return lines
 
 
 def _fitting(factors: tuple[float, ...], room: int) -> str:
@@ -170,9 +184,9 @@ def best_paths(trace: Trace, layer: int, to: int, top: int, row: int = 0) -> lis
     """Return the neurons of the `top` paths from z of one neuron on, of the largest |product|."""
     with np.errstate(all="ignore"):
         ways = _ways(trace, layer, row)
-        if not all(np.isfinite(each).all() for each in (*ways.edges, ways.ends)):
-            return []
-        return _best_first(ways, _recursion(ways)[2], to, top)
+        _, absolute, largest = _recursion(ways)
+        # Finite only where every number from this neuron on is.
+        return _best_first(ways, largest, to, top) if np.isfinite(absolute[to]) else []
 
 
 def count_paths(trace: Trace, layer: int) -> int:

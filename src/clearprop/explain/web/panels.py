@@ -237,13 +237,15 @@ def _paths(glyphs: Glyphs, numbers: Numbers, drawing: Drawing, layer: int, j: in
     for path in found.paths:
         way = " → ".join(str(neuron + 1) for neuron in path.neurons)
         rows.append([way, f"{path.product:.4g}".replace("-", "−"), f"{path.share:.1%}"])
-    said = (
-        f"{found.n_paths:,} path{'s' if found.n_paths != 1 else ''} of {found.n_factors} factors; "
-        f"their sum is {found.cancellation:.1%} of the sum of their absolute values. "
-        "The engine's own scale."
-    )
+    said = f"{found.n_paths:,} path{'s' if found.n_paths != 1 else ''} of {found.n_factors} factors"
     more = found.n_paths - len(found.paths)
-    note = f"{said} [..., {more:,} more]" if more else said
+    if found.undefined:
+        note = f"{said}. {found.undefined}"
+    else:
+        note = (
+            f"{said}; their sum is {found.cancellation:.1%} of the sum of their absolute values. "
+            f"The engine's own scale.{f' [..., {more:,} more]' if more else ''}"
+        )
     return table("From this weight to the cost, path by path",
                  ["through neurons", "product", "share"], rows, note=note)  # fmt: skip
 

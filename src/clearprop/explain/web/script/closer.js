@@ -67,8 +67,11 @@ function threeFactors(layer, to, from) {
   const cells = known.map(([words, ref]) => [words, numberOf(ref), sizeBar(Math.abs(value(ref)) / largest, value(ref) < 0)]);
   const ref = `weight_gradient/${layer}/${to},${from}`;
   if (data.samples === 1) cells.push([element("b", {}, "their product"), numberOf(ref), ""]);
+  const finite = [ref, ...known.map((each) => each[1])].every((each) => Number.isFinite(value(each)));
   const smallest = known.reduce((a, b) => (Math.abs(value(a[1])) <= Math.abs(value(b[1])) ? a : b));
-  const why = `The smallest of them is "${smallest[0]}"; a derivative is small as soon as one factor is.`;
+  const why = finite
+    ? `The smallest of them is "${smallest[0]}"; a derivative is small as soon as one factor is.`
+    : "The pass has numbers that are not finite: no factor can be called the smallest.";
   return element(
     "div",
     { class: "part" },
@@ -78,6 +81,7 @@ function threeFactors(layer, to, from) {
 }
 
 function sizeBar(share, isNegative) {
+  if (Number.isNaN(share)) return "";
   const width = Math.max(1, Math.round(100 * Math.min(1, share)));
   const shape = drawn("rect", { width, height: 10, class: isNegative ? "negative" : "positive" });
   return drawn("svg", { class: "bar", width: 102, height: 10, "aria-hidden": "true" }, shape);
@@ -112,7 +116,7 @@ function curvePart(layer, to) {
   const s = value(`slope/${layer}/0,${to}`);
   const x = (each) => 8 + (304 * (each + reach)) / (2 * reach);
   const y = (each) => 182 - (174 * (each - low)) / (high - low);
-  const inside = Number.isFinite(z) && Number.isFinite(a) && Math.abs(z) <= reach;
+  const inside = Number.isFinite(z) && Number.isFinite(a) && Number.isFinite(s) && Math.abs(z) <= reach;
   const dx = reach / 5;
   const picture = drawn(
     "svg",

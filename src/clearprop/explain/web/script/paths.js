@@ -33,6 +33,7 @@ export function pathsPanel(layer, to, from) {
   });
   const kept = ways.filter(({ product }) => product !== 0);
   const total = value(from === undefined ? `delta/${layer}/0,${to}` : `weight_gradient/${layer}/${to},${from}`);
+  const undefinedWhy = whyUndefined(total, absolute);
   const rows = kept.map(({ way, factors, product }, i) => [
     element(
       "button",
@@ -45,15 +46,17 @@ export function pathsPanel(layer, to, from) {
   ]);
   const more = found.n - kept.length;
   rows.push([`sum over ${found.n === 1 ? "the one path" : `all ${found.n.toLocaleString("en")} paths`}`, element("b", {}, text(total)), "", ""]);
-  queueMicrotask(() => showPath(state.path >= 0 && kept[state.path] ? edgesOf(layer, kept[state.path].way, from) : []));
+  queueMicrotask(() => showPath(!undefinedWhy && state.path >= 0 && kept[state.path] ? edgesOf(layer, kept[state.path].way, from) : []));
   const what = from === undefined ? "From this neuron" : "From this weight";
   return element(
     "div",
     { class: "part paths" },
     element("h3", {}, `${what} to the cost, path by path`),
-    table("Paths with the largest products", ["through neurons", "product", "share", "factors"], rows),
-    more > 0 ? element("p", { class: "quiet" }, `[..., ${more.toLocaleString("en")} more]`) : null,
-    cancellation(total, absolute),
+    ...(undefinedWhy ? [element("p", {}, undefinedWhy)] : [
+      table("Paths with the largest products", ["through neurons", "product", "share", "factors"], rows),
+      more > 0 ? element("p", { class: "quiet" }, `[..., ${more.toLocaleString("en")} more]`) : null,
+      cancellation(total, absolute),
+    ]),
     element("p", { class: "quiet" }, explained(found, from)),
   );
 }
@@ -67,8 +70,14 @@ function explained(found, from) {
   );
 }
 
+// Why shares have no value, as PathSum says it.
+function whyUndefined(total, absolute) {
+  if (!Number.isFinite(total) || !Number.isFinite(absolute)) return "The pass has numbers that are not finite: this sum has no value.";
+  return absolute ? "" : "Every path's product is 0.";
+}
+
 function cancellation(total, absolute) {
-  const share = absolute ? Math.abs(total) / absolute : 1;
+  const share = Math.abs(total) / absolute;
   const width = Math.round(200 * Math.min(1, share));
   const picture = drawn(
     "svg",
