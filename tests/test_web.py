@@ -219,6 +219,13 @@ def test_a_sum_over_paths_without_a_share_says_why(weight, said):
     assert "%" not in closer
 
 
+def test_a_weight_of_exactly_0_is_drawn_neither_as_above_nor_as_below_0():
+    net, x, y = mazur()
+    net.weights[0][:] = [[0.0, -0.0], [-1.0, 1.0]]
+    drawn = dict(re.findall(r'data-edge="(1,[^"]+)" data-w="(\w+) ', net.trace(x, y).to_html()))
+    assert drawn == {"1,0,0": "zero", "1,0,1": "zero", "1,1,0": "negative", "1,1,1": "positive"}
+
+
 def test_of_a_pass_without_optimizer_no_update_is_shown():
     net, x, y = mazur()
     html = net.trace(x, y).to_html()

@@ -1,7 +1,8 @@
 """The network, drawn: neurons split into z and a, edges as wide as their weights, the cost.
 
-Positive weights are solid and blue, negative ones dashed and red. The script finds a neuron by
-``data-unit="layer,j"`` and an edge by ``data-edge="layer,to,from"``, layers counted from 0, the input.
+Positive weights are solid and blue, negative ones dashed and red, those of exactly 0 thin and
+grey. The script finds a neuron by ``data-unit="layer,j"`` and an edge by
+``data-edge="layer,to,from"``, layers counted from 0, the input.
 """
 
 from __future__ import annotations
@@ -68,7 +69,8 @@ def _edge_style(value: float, largest: float, widest: float) -> tuple[str, str]:
     if not math.isfinite(value):
         return "nan", "3"
     share = abs(value) / largest if largest else 0.0
-    return ("negative" if value < 0 else "positive"), f"{0.6 + widest * share**0.7:.2f}"
+    sign = "negative" if value < 0 else "positive" if value > 0 else "zero"
+    return sign, f"{0.6 + widest * share**0.7:.2f}"
 
 
 class Drawing:

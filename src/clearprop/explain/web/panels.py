@@ -76,7 +76,8 @@ def network(glyphs: Glyphs, numbers: Numbers, choice: Choice, drawing: Drawing) 
         "p",
         tag("span", "z | a", class_="key pill"), " weighted input and activation  ",
         tag("span", "", class_="key line positive"), " weight above 0  ",
-        tag("span", "", class_="key line negative"), " below 0; the wider, the larger",
+        tag("span", "", class_="key line negative"),
+        " below 0; the wider, the larger; 0 is thin and grey",
         class_="legend quiet",
     )  # fmt: skip
     picture = tag("div", drawing.svg(), class_="scroll picture") if choice.drawn else too_deep(choice)

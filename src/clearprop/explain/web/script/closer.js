@@ -81,7 +81,7 @@ function threeFactors(layer, to, from) {
 }
 
 function sizeBar(share, isNegative) {
-  if (Number.isNaN(share)) return "";
+  if (!(share > 0)) return ""; // 0 or NaN
   const width = Math.max(1, Math.round(100 * Math.min(1, share)));
   const shape = drawn("rect", { width, height: 10, class: isNegative ? "negative" : "positive" });
   return drawn("svg", { class: "bar", width: 102, height: 10, "aria-hidden": "true" }, shape);
