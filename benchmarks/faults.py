@@ -338,6 +338,8 @@ HEALTHY = (
     replace(SIGMOID, epochs=20),
     replace(DIGITS, hidden=(32,) * 4, optimizer="adam", learning_rate=1e-3, activation="gelu"),
     replace(RELU, hidden=(64, 64, 64), optimizer="adam", learning_rate=1e-3),
+    replace(RELU, start=("output_weights", 0.0)),  # as some initializations begin on purpose
+    replace(DIGITS, optimizer="adam", learning_rate=1e-3, start=("output_weights", 0.0)),
     CANCER,
     replace(CANCER, activation="relu", initializer="he_normal", optimizer="adam", learning_rate=3e-3,
             epochs=40),

@@ -234,6 +234,62 @@ def test_a_finding_says_what_where_how_it_is_known_and_what_to_try(rule):
     json.dumps(found.to_dict(), allow_nan=False)
 
 
+# A last layer that starts at 0, as some initializations do on purpose
+
+
+def growing(activation, epochs, size=0.0):
+    """Return a network whose last weights were `size` times the usual ones, after some epochs."""
+    x, y = separable()
+    start = "he_normal" if activation == "relu" else "glorot_uniform"
+    net = network((4, 20, 15, 3), activation=activation, initializer=start)
+    net.weights[2][:] *= size
+    for _ in range(epochs):
+        net.fit(x, y, epochs=1, batch_size=8, optimizer=cp.SGD(0.01), progress=False, engine="numpy")
+    return net, x, y
+
+
+def separable():
+    x = np.random.default_rng(0).normal(size=(70, 4))
+    return x, np.eye(3)[x[:, :3].argmax(axis=1)]
+
+
+@pytest.mark.parametrize("epochs", [0, 1, 2, 3])
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid"])
+def test_a_last_layer_that_starts_at_0_and_grows_is_not_sick(activation, epochs):
+    net, x, y = growing(activation, epochs)
+    assert np.linalg.norm(net.weights[2]) < 0.5 * np.sqrt(2 * 3 * 15 / 18)
+    assert loud(net, x, y, optimizer=cp.SGD(0.01), batch_size=8) == set()
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-9, 1e-4])
+def test_a_tiny_last_layer_hides_nothing_that_is_wrong_below_it(size):
+    net, x, y = growing("tanh", 0, size)
+    net.weights[1][:] *= 0.5 / 1e4
+    found = loud(net, x, y)
+    assert "D8" in found
+    assert ("D6" in found) == (size > 0)  # at exactly 0, delta below is 0 whatever the layers are
+    dead, x, y = growing("relu", 0, size)
+    dead.biases[1][:] = -100.0
+    assert "D5" in loud(dead, x, y)
+
+
+def test_a_last_layer_that_a_penalty_holds_near_0_is_not_growing():
+    net, x, y = growing("tanh", 0, 1e-3)
+    assert not {"D6", "D8"} & loud(net, x, y)
+    held = numbers(net, x, y)
+    assert held.last_layer_size(Thresholds()) < 1e-2
+    strong = dataclasses.replace(held, l2=1.0, gradient=dataclasses.replace(held.gradient, pull=1.0))
+    assert strong.last_layer_size(Thresholds()) == 1.0
+
+
+def test_weights_that_are_all_small_grow_slowly_the_last_ones_too():
+    net, x, y = growing("tanh", 0, 1.0)
+    for W in net.weights:
+        W[:] *= 0.01
+    assert {"D6", "D8"} <= loud(net, x, y)
+    assert numbers(net, x, y).last_layer_size(Thresholds()) == 1.0
+
+
 # What a cost times 1000 must not change, and what it must: the exponent of each rule
 
 FIXED = "D1 D2 D3 D4 D5 D6 D8 D10 D11 D13 D14 D15 D16 D17 D18 D19 D20".split()

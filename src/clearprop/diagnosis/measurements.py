@@ -101,6 +101,23 @@ class Measurements:
         """Return whether so little of the cost remains that a small gradient is success."""
         return self.remaining < limits.learned
 
+    def last_layer_size(self, limits: Thresholds) -> float:
+        """Return the last layer's weights over those of a start after Glorot, at most 1.
+
+        BP4 gives them the output's delta times what the layer before hands on: their own size is no
+        factor. Starting at or near 0, they grow from the first step, and delta below them as well.
+        1 is returned where they do not: nothing moves them, the penalty holds them, or what they are
+        given is as small as they are.
+        """
+        last = self.layers[-1]
+        moved = last.gradient_norm > 0 and not (self.l2 and self.gradient.pull >= limits.held)
+        if not moved or len(self.layers) < 2:
+            return 1.0
+        given = math.sqrt(float(np.square(self.layers[-2].activation).mean()))
+        if last.weight_norm > 0 and given < limits.input_low:
+            return 1.0
+        return min(1.0, last.weight_norm * math.sqrt((1 / last.n_in + 1 / last.n_out) / 2))
+
     def share(self, lost: float) -> float:
         """Return what share of the samples' gradients a mean square that is missing would be."""
         present = sum(float(each.actual.sum()) for each in self.layers)

@@ -53,7 +53,8 @@ def vanishing(m: Measurements, t: Thresholds) -> Iterator[Finding]:
     if len(m.layers) < 2 or m.has_learned(t) or last.delta == 0:
         return
     ratio = first.delta / last.delta
-    severity = graded_below(ratio, t.vanishing_warning, t.vanishing_error)
+    size = m.last_layer_size(t)
+    severity = graded_below(ratio / size, t.vanishing_warning, t.vanishing_error) if size else None
     if severity is None:
         return
     at, after = min(zip(m.layers, m.layers[1:], strict=False), key=lambda pair: _shrink(*pair))
@@ -156,7 +157,10 @@ def gain(m: Measurements, t: Thresholds) -> Iterator[Finding]:
     """D8: a layer that would shrink or stretch any delta that comes back through it, at the start."""
     if m.has_learned(t):
         return
-    off = [each for each in m.layers[1:] if not t.gain_low <= each.gain <= t.gain_high]
+    size = m.last_layer_size(t)
+    judged = m.layers[1:] if size else m.layers[1:-1]
+    lowest = {each.number: t.gain_low * (size if each.is_output else 1.0) for each in judged}
+    off = [each for each in judged if not lowest[each.number] <= each.gain <= t.gain_high]
     off = [each for each in off if not math.isnan(each.gain)]
     if not off or (m.steps_trained and m.remaining < t.trivial):
         return  # training changes gains for its own reasons; once it works they are no fault

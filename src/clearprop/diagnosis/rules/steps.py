@@ -21,17 +21,23 @@ def update_ratio(m: Measurements, t: Thresholds) -> Iterator[Finding]:
     known = [(u, l) for l, u in enumerate(m.step.update, start=1) if not math.isnan(u)]  # noqa: E741
     if not known:
         return
-    largest, smallest = max(known), max(known)  # a step is too small if it is so in every layer
+    # A step is too small if it is so in every layer; a last layer that grows from 0 has no size yet.
+    size, last = m.last_layer_size(t), len(m.layers)
+    largest, smallest = max((u * (size if l == last else 1.0), l) for u, l in known), max(known)  # noqa: E741
     high = graded(largest[0], t.update_high_warning, t.update_high_error)
-    low = None if m.has_learned(t) else _low(m, smallest[0], t)
+    # Weights that are all 0 have no such ratio; they leave 0 with the next step, however small it is.
+    starting = any(each.weight_norm == 0 < each.gradient_norm for each in m.layers)
+    may_be_low = not (starting or m.has_learned(t))
+    low = _low(m, smallest[0], t) if may_be_low else None
     if high is None and low is None:
         if largest[0] >= t.update_high_info:
             high = "info"
-        elif smallest[0] < t.update_low_info and not m.has_learned(t):
+        elif smallest[0] < t.update_low_info and may_be_low:
             low = "info"
         else:
             return
-    ratio, layer = largest if high else smallest
+    layer = largest[1] if high else smallest[1]
+    ratio = m.step.update[layer - 1]
     limits = (
         {"info": t.update_high_info, "warning": t.update_high_warning, "error": t.update_high_error}
         if high
