@@ -137,7 +137,7 @@ def page() -> str:
         "Everything that the books disagree about is a field: see `help(cp.Notation)`.",
         "## Try it",
         '```python\nimport clearprop as cp\n\nprint(cp.explain(net, X[:1], Y[:1], notation="jordan"))\n'
-        "print(cp.explain(net, X[:1], Y[:1], blanks=True))  # results left out, with a key\n"
+        "print(cp.explain(net, X[:1], Y[:1], blanks=True))  # derivatives left out, with a key\n"
         'print(cp.explain(net, X[:1], Y[:1], algorithm="A6"))  # in the order of S3\'s dynamic programme\n```',
         "On the command line: `clearprop explain digits.safetensors digits --row 3 --notation dp --format latex`.",
     ]

@@ -158,7 +158,9 @@ def test_the_page_is_written_into_a_file(clearprop, model, tmp_path):
     assert "w after the update" in page
 
 
-def test_blanks_leave_the_results_out(clearprop, model):
+def test_blanks_leave_the_derivatives_out_as_the_help_says(clearprop, model):
+    _, said, _ = clearprop("explain", "--help")
+    assert "Leave the derivatives out" in " ".join(said.replace("│", " ").split())
     code, out, _ = clearprop("explain", model, "digits", "--row", 3, "--blanks")
     assert code == 0
     assert "____" in out

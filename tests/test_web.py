@@ -240,6 +240,8 @@ def test_the_page_with_blanks_leaves_the_results_out_and_has_a_key():
     delta = steps[steps.index('data-kind="delta"') :]
     delta = delta[: delta.index("</section>")]
     assert delta.count("____") == 2
+    assert "____" not in steps[: steps.index('data-kind="cost"')]
+    assert "practice: I fill in the derivatives" in html
     assert "0.1385" not in delta
     assert "0.1385" in html[html.index('id="key"') :]
 

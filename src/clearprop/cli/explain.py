@@ -41,7 +41,9 @@ def explain(
     ] = None,
     blanks: Annotated[
         bool,
-        typer.Option("--blanks", help="Leave the results out, to be filled in; a key is at the end."),
+        typer.Option(
+            "--blanks", help="Leave the derivatives out, to be filled in; a key is at the end."
+        ),
     ] = False,
     algorithm: Annotated[
         str | None,

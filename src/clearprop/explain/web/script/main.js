@@ -25,7 +25,7 @@ function controls() {
     element("label", { for: "notation" }, "Notation "),
     choice,
     source,
-    element("label", { for: "practice", class: "check" }, practice, " practice: I fill in the results"),
+    element("label", { for: "practice", class: "check" }, practice, " practice: I fill in the derivatives"),
   );
 }
 
