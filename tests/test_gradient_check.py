@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -143,6 +145,56 @@ def test_a_tiny_gradient_that_is_wrong_does_not_pass():
     assert check_gradient(blunt, X, Y, g).verdict == "undecided"
     for wrong in (g * 2, g * 0, g * 1.001, -g):
         assert check_gradient(blunt, X, Y, wrong).verdict in ("undecided", "fail")
+
+
+@pytest.mark.parametrize("scale", [1e15, 3e38])
+@pytest.mark.parametrize(
+    ("cost", "output"), [("cross_entropy", "softmax"), ("quadratic", "identity"), ("huber", "identity")]
+)
+def test_a_step_that_rounding_swallows_decides_nothing(cost, output, scale):
+    net = network(activation="relu", cost=cost, output=output)
+    net.weights[1][:] *= scale
+    X, _ = batch(net)
+    Y = np.eye(3)[[0, 1, 2, 0, 1, 2, 0]]
+    own = net.gradient(X, Y).flat
+    check = check_gradient(net, X, Y)
+    assert check.verdict == "undecided"
+    swallowed = {row.verdict for row in check.rows if row.block == "layers.1.bias"}
+    assert swallowed == {"undecided"}
+    # A claim of 0 is not certified by it, and one far beyond the resolution still fails.
+    claimed = own.copy()
+    claimed[net.blocks[3].slice] = 0.0
+    rows = check_gradient(net, X, Y, claimed).rows
+    assert {row.verdict for row in rows if row.block == "layers.1.bias"} == {"undecided"}
+    claimed[net.blocks[3].slice] = 1e12 * scale**2
+    rows = check_gradient(net, X, Y, claimed).rows
+    assert {row.verdict for row in rows if row.block == "layers.1.bias"} == {"fail"}
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("activations", ["relu", ["relu", "tanh", "relu", "gelu", "elu"]])
+def test_a_parameter_reaches_the_outputs_where_the_gradient_of_one_of_them_says_so(activations, scaled):
+    layers = [4, cp.Layer(5, activations), cp.Layer(6, "relu"), 3]
+    net = cp.Network(layers, cost="quadratic", dtype="float64", seed=0)
+    if scaled:
+        architecture = dataclasses.replace(net.architecture, input_scale=True)
+        net._hold(architecture, np.concatenate([[1.0, 0.5, 2.0, 0.0], net.parameters]), None)
+    net.biases[0][0] = -50.0
+    net.weights[2][:, 4] = 0.0
+    net.biases[1][3] = -50.0
+    X, Y = batch(net)
+    X[:, 2] = 0.0
+    moved = np.zeros(net.n_parameters, dtype=bool)
+    for k in range(3):  # of any output of any sample, so that nothing cancels
+        for row in X:
+            y = net.predict(row[None])
+            y[0, k] += 1.0
+            moved |= net.gradient(row[None], y).flat != 0
+    architecture = net.architecture
+    made = gradient_check.differences.Differences(architecture, net.parameters, X, Y)
+    found = [made._reaches_the_outputs(i) for i in range(net.n_parameters)]
+    np.testing.assert_array_equal(found, moved)
+    assert 0 < moved.sum() < net.n_parameters
 
 
 # The verdict of one parameter

@@ -7,6 +7,7 @@ Trapp 1998).
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Sequence
@@ -94,10 +95,34 @@ class Differences:
         below, rounding_below, sides_below, z_below = self._at(i, w - h)
         width = (w + h) - (w - h)  # exactly; 2h is not
         crossed = any(not np.array_equal(p, q) for p, q in zip(sides_above, sides_below, strict=True))
-        # Outputs that are the same to the last bit do not depend on w: then 0 is exact.
-        same = np.array_equal(z_above, z_below)
-        rounding = 0.0 if same else rounding_above + rounding_below
+        # Outputs that are the same to the last bit: 0 is exact, unless rounding swallowed the step.
+        exact = np.array_equal(z_above, z_below) and not self._reaches_the_outputs(i)
+        rounding = 0.0 if exact else rounding_above + rounding_below
         return Estimate((above - below) / width, rounding / width, h, crossed)
+
+    @functools.cached_property
+    def _held(self) -> backprop.Forward:
+        return backprop.forward(self.architecture, self.parameters, self.X)
+
+    def _reaches_the_outputs(self, i: int) -> bool:
+        """Return whether the last z depend on parameter i, by where there is a 0 on the way to them."""
+        layers, held = self.architecture.layers, self._held
+        W = self.architecture.views(self.parameters)[0]
+        block = next(each for each in self.architecture.blocks if i < each.offset + each.size)
+        at = tuple(int(k) for k in np.unravel_index(i - block.offset, block.shape))
+        first = 0 if block.kind == "scales" else int(block.name.split(".")[1])
+        a = held.a[first] if first or held.scaled is None else held.a[0] * held.scaled[0]
+        reached = np.zeros(held.z[first].shape, dtype=bool)
+        if block.kind == "scales":
+            reached |= (held.a[0][:, at] != 0) & (W[0][:, at[0]] != 0)
+        elif block.kind == "weights":
+            reached[:, at[0]] = a[:, at[1]] != 0
+        else:
+            reached[:, at[0]] = True
+        for l in range(first, len(layers) - 1):  # noqa: E741
+            reached &= layers[l].function.slope(held.z[l]) != 0
+            reached = reached.astype(np.float64) @ (W[l + 1] != 0).T > 0
+        return bool(reached.any())
 
     def complex_step(self, i: int) -> Estimate | None:
         """Return the derivative by a complex step, or None where something is not analytic."""
