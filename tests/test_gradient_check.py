@@ -417,6 +417,81 @@ def test_a_gradient_is_taken_flat_as_a_gradient_and_as_pairs():
         assert check_gradient(net, X, Y, given).verdict == "pass"
 
 
+class Tensor:
+    """What a tensor of a graph is to us: an array once it is detached and brought here."""
+
+    def __init__(self, array, dtype="float32"):
+        self.array, self.shape, self.dtype, self.here = array, array.shape, dtype, False
+
+    def detach(self):
+        return Tensor(self.array, self.dtype)
+
+    def cpu(self):
+        self.here = True
+        return self
+
+    def __array__(self, dtype=None, copy=None):
+        if not self.here or self.dtype == "bfloat16":
+            raise RuntimeError("no numpy() of a tensor that requires grad")
+        return self.array
+
+
+@pytest.mark.parametrize("sizes", [(4, 3), (4, 5, 3), (5, 5, 5, 5)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_gradient_is_taken_as_the_arrays_of_the_blocks_and_layer_by_layer(sizes, bias):
+    layers = [sizes[0], *(cp.Layer(n, bias=bias) for n in sizes[1:])]
+    net = cp.Network(layers, cost="quadratic", output="sigmoid", dtype="float64", seed=0)
+    X, Y = batch(net)
+    g = net.gradient(X, Y)
+    pairs = list(zip(g.weights, g.biases, strict=True))
+    blocks = [each for pair in pairs for each in pair if each is not None]
+    forms = [
+        blocks,
+        tuple(map(Tensor, blocks)),
+        (each for each in blocks),
+        [each.tolist() for each in blocks],
+        pairs,
+        [list(pair) for pair in pairs],
+        (g.weights, g.biases),
+    ]
+    if not bias:
+        forms.append([(W,) for W in g.weights])
+    for form in forms:
+        assert check_gradient(net, X, Y, form).verdict == "pass"
+    wrong = [*blocks[:-1], 1.001 * blocks[-1]]
+    assert check_gradient(net, X, Y, wrong).verdict == "fail"
+
+
+def test_what_is_no_gradient_in_these_forms_is_refused_in_one_sentence():
+    net = network()
+    X, Y = batch(net)
+    g = net.gradient(X, Y)
+    (W0, W1), (b0, b1) = g.weights, g.biases
+    none = r"got None; in PyTorch, p\.grad is None before backward\(\)"
+    bfloat16 = Tensor(b1, "bfloat16")
+    for given, kind, message in (
+        ([None] * 4, ValueError, "an array for layers.0.weight, " + none),
+        ([W0, b0, None, b1], ValueError, "an array for layers.1.weight, " + none),
+        ([(W0, b0), (W1, None)], ValueError, "an array for layers.1.bias, " + none),
+        (([W0, None], [b0, b1]), ValueError, "an array for layers.1.weight, " + none),
+        (([None, None], [b0, b1]), ValueError, "an array for each of net.blocks"),
+        ([(None, None)] * 2, ValueError, "an array for each of net.blocks"),
+        ({b.name: None for b in net.blocks}, ValueError, "an array for layers.0.weight, " + none),
+        ([W0, b0, W1], ValueError, "4 arrays, one for each of net.blocks, got 3"),
+        ([W0, W1, b0, b1], ValueError, r"the shape \(5,\) for layers.0.bias, got \(3, 5\)"),
+        ([W0.T, b0, W1, b1], ValueError, r"\(5, 4\) for layers.0.weight, got \(4, 5\): row ="),
+        ([(W0, b0)], ValueError, "2 pairs of weights and biases, one for each layer, .* got 1 groups"),
+        ([(W0, b0, b0), (W1, b1)], ValueError, "2 arrays of weights, one for each layer, got 3"),
+        ([W0, b0, W1, bfloat16], TypeError, "numbers for layers.1.bias, in one array, got bfloat16"),
+        ([W0, b0, W1, b1.astype(str)], TypeError, "numbers for layers.1.bias, got dtype <U"),
+        ([W0, b0, [[1.0, 2.0], [3.0]], b1], TypeError, "for layers.1.weight, in one array, got list"),
+        ([(W0, b0), (None, None)], ValueError, "an array for layers.1.weight, " + none),
+        (object(), TypeError, "float32 or float64 numbers, got dtype object"),
+    ):
+        with pytest.raises(kind, match=message):
+            check_gradient(net, X, Y, given)
+
+
 def test_a_gradient_in_float32_is_held_to_1e_4():
     net = network()
     X, Y = batch(net)

@@ -105,10 +105,12 @@ def check_gradient(
     X, Y : array-like
         As for ``net.cost``.
     gradient : array-like, optional
-        A gradient from elsewhere: flat like ``net.parameters``, a `Gradient`, a pair (weights,
-        biases) of sequences of arrays, or a mapping from the names in ``net.blocks`` to arrays. None
-        checks the network's own. One in float32 is held to 1e-4, one in float64 to 1e-7. Of one that
-        fails, `mistakes` says what it is a sign of.
+        A gradient from elsewhere: flat like ``net.parameters``; a `Gradient`; arrays or tensors in the
+        order of ``net.blocks``, as in PyTorch's ``[p.grad for p in model.parameters()]``; a pair
+        (weights, biases) for each layer, or one pair of the weights and the biases of all; or a
+        mapping from the names in ``net.blocks`` to arrays. None checks the network's own. One in
+        float32 is held to 1e-4, one in float64 to 1e-7. Of one that fails, `mistakes` says what it is
+        a sign of.
     n_parameters : int
         At most so many are looked at (but one of every block), drawn with `seed`.
     l2, l1 : float

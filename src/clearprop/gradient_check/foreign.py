@@ -1,8 +1,12 @@
-"""A gradient from elsewhere, in one of the shapes in which people have it."""
+"""A gradient from elsewhere, in one of the shapes in which people have it.
+
+Flat, or as arrays: by the names in ``net.blocks``, in the order of these, layer by layer, or weights
+and biases apart. How deeply it is nested says which; all but the flat one become a mapping from names.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,18 +15,18 @@ from clearprop.activations import Array
 from clearprop.architecture import Architecture, Block
 from clearprop.gradient_check.verdict import HAPPY
 
+_NONE = "; in PyTorch, p.grad is None before backward() or where requires_grad is False"
+
 
 def as_flat(architecture: Architecture, gradient: Any) -> tuple[Array, float]:
     """Return a gradient from elsewhere as a flat float64 vector, and what it is held to."""
+    if isinstance(gradient, Iterator):
+        gradient = list(gradient)
     if not isinstance(gradient, np.ndarray) and hasattr(gradient, "weights"):
         gradient = gradient.flat
-    if isinstance(gradient, Mapping):
+    if isinstance(gradient, tuple | list) and _is_nested(gradient):
         gradient = _by_name(architecture, gradient)
-    if isinstance(gradient, tuple | list) and len(gradient) == 2 and not np.isscalar(gradient[0]):
-        gradient = _flattened(architecture, *gradient)
-    flat = np.asarray(gradient)
-    if flat.dtype.kind not in "iuf" or flat.dtype == np.float16:
-        raise TypeError(f"gradient must hold float32 or float64 numbers, got dtype {flat.dtype}")
+    flat = _joined(architecture, gradient) if isinstance(gradient, Mapping) else _numbers(gradient)
     if flat.shape != (architecture.n_parameters,):
         raise ValueError(
             f"gradient must have the shape of the parameters, ({architecture.n_parameters},), "
@@ -31,7 +35,80 @@ def as_flat(architecture: Architecture, gradient: Any) -> tuple[Array, float]:
     return flat.astype(np.float64), 1e-4 if flat.dtype == np.float32 else HAPPY
 
 
-def _by_name(architecture: Architecture, gradient: Mapping[Any, Any]) -> Array:
+def _depth(part: Any) -> int:
+    """Return the number of axes of an array, or of the deepest of what is nested."""
+    if isinstance(part, tuple | list):
+        return 1 + max(map(_depth, part), default=0)
+    return len(getattr(part, "shape", ()))
+
+
+def _is_nested(gradient: Sequence[Any]) -> bool:
+    return _depth(gradient) > 1 or any(part is None for part in gradient)
+
+
+def _by_name(architecture: Architecture, gradient: Sequence[Any]) -> dict[str, Any]:
+    """Return the arrays of a nested gradient by the names of their blocks."""
+    depths = [_depth(part) for part in gradient]
+    for part in gradient:
+        if max(depths) <= 2 and isinstance(part, tuple | list) and any(each is None for each in part):
+            raise ValueError(f"gradient must hold an array for each of net.blocks, got {part!r}{_NONE}")
+    if max(depths) <= 2:
+        names = [block.name for block in architecture.blocks]
+        if len(gradient) != len(names):
+            raise ValueError(
+                f"gradient must have {len(names)} arrays, one for each of net.blocks, "
+                f"got {len(gradient)}"
+            )
+        return dict(zip(names, gradient, strict=True))
+    if architecture.input_scale:
+        raise ValueError(
+            "gradient must be flat, or have an array for each of net.blocks (one is an input scale), "
+            f"got {len(gradient)} groups of weights and biases"
+        )
+    if len(gradient) == 2 and not all(map(_is_of_a_layer, gradient)):
+        return _of_layers(architecture, *gradient)
+    n = len(architecture.layers)
+    if len(gradient) != n or not all(isinstance(p, tuple | list) and len(p) <= 2 for p in gradient):
+        raise ValueError(
+            f"gradient must have {n} pairs of weights and biases, one for each layer, or one pair of "
+            f"all weights and all biases, got {len(gradient)} groups"
+        )
+    pairs = [(*pair, None, None)[:2] for pair in gradient]
+    return _of_layers(architecture, [W for W, _ in pairs], [b for _, b in pairs])
+
+
+def _is_of_a_layer(part: Any) -> bool:
+    """Return whether it is a layer's weights and biases, and not the weights of two layers."""
+    if not isinstance(part, tuple | list) or len(part) not in (1, 2):
+        return False
+    if len(part) == 1:
+        return _depth(part[0]) == 2
+    return (part[0] is None or _depth(part[0]) == 2) and (part[1] is None or _depth(part[1]) == 1)
+
+
+def _of_layers(
+    architecture: Architecture, weights: Sequence[Any], biases: Sequence[Any]
+) -> dict[str, Any]:
+    n = len(architecture.layers)
+    for what, arrays in (("weights", weights), ("biases", biases)):
+        if len(arrays) != n:
+            raise ValueError(
+                f"gradient must have {n} arrays of {what}, one for each layer, got {len(arrays)}"
+            )
+    for layer, (bias, made) in enumerate(zip(biases, architecture.layers, strict=True)):
+        if bias is not None and not made.bias:
+            raise ValueError(
+                f"gradient must have None for the biases of layer {layer + 1}, which has none, "
+                f"got shape {tuple(np.shape(bias))}"
+            )
+    named = {}
+    for block in architecture.blocks:
+        layer = int(block.name.split(".")[1])
+        named[block.name] = (weights if block.kind == "weights" else biases)[layer]
+    return named
+
+
+def _joined(architecture: Architecture, gradient: Mapping[Any, Any]) -> Array:
     names = {block.name for block in architecture.blocks}
     if names != set(gradient):
         missing, unknown = sorted(names - set(gradient)), sorted(map(str, set(gradient) - names))
@@ -39,10 +116,32 @@ def _by_name(architecture: Architecture, gradient: Mapping[Any, Any]) -> Array:
             f"gradient must have one array for each of {', '.join(sorted(names))}; "
             f"missing: {', '.join(missing) or 'none'}; unknown: {', '.join(unknown) or 'none'}"
         )
-    parts = {name: np.asarray(part) for name, part in gradient.items()}
+    parts = []
     for block in architecture.blocks:
-        _check_shape(block, parts[block.name])
-    return np.concatenate([parts[block.name].ravel() for block in architecture.blocks])
+        part = gradient[block.name]
+        if part is None:
+            raise ValueError(f"gradient must hold an array for {block.name}, got None{_NONE}")
+        parts.append(_numbers(part, f" for {block.name}"))
+        _check_shape(block, parts[-1])
+    return np.concatenate([part.ravel() for part in parts])
+
+
+def _numbers(part: Any, where: str = "") -> Array:
+    """Return an array, also of a tensor that is elsewhere or part of a graph."""
+    try:
+        if hasattr(part, "detach"):
+            part = part.detach().cpu()
+        found = np.asarray(part)
+    except (TypeError, ValueError, RuntimeError) as error:
+        got = getattr(part, "dtype", None) or type(part).__name__
+        raise TypeError(
+            f"gradient must hold float32 or float64 numbers{where}, in one array, got {got}"
+        ) from error
+    if found.dtype.kind not in "iuf" or found.dtype == np.float16:
+        raise TypeError(
+            f"gradient must hold float32 or float64 numbers{where}, got dtype {found.dtype}"
+        )
+    return found
 
 
 def _check_shape(block: Block, part: Array) -> None:
@@ -54,25 +153,3 @@ def _check_shape(block: Block, part: Array) -> None:
     raise ValueError(
         f"gradient must have the shape {block.shape} for {block.name}, got {part.shape}{hint}"
     )
-
-
-def _flattened(architecture: Architecture, weights: Sequence[Any], biases: Sequence[Any]) -> Array:
-    n = len(architecture.layers)
-    for what, arrays in (("weights", weights), ("biases", biases)):
-        if len(arrays) != n:
-            raise ValueError(
-                f"gradient must have {n} arrays of {what}, one for each layer, got {len(arrays)}"
-            )
-    parts = []
-    for block in architecture.blocks:
-        layer = int(block.name.split(".")[1])
-        part = np.asarray((weights if block.kind == "weights" else biases)[layer])
-        _check_shape(block, part)
-        parts.append(part.ravel())
-    for layer, (bias, made) in enumerate(zip(biases, architecture.layers, strict=True)):
-        if bias is not None and not made.bias:
-            raise ValueError(
-                f"gradient must have None for the biases of layer {layer + 1}, which has none, "
-                f"got shape {np.shape(bias)}"
-            )
-    return np.concatenate(parts)
