@@ -189,6 +189,14 @@ def test_learning_rates_are_converted_to_make_the_same_step():
         equivalent_learning_rate(1.0, "jordan", "dp", 0)
 
 
+@pytest.mark.parametrize("eta", [0, -0.1, np.nan, np.inf, True, "0.1", None])
+def test_a_learning_rate_that_makes_no_step_has_no_equivalent(eta):
+    with pytest.raises(
+        ValueError, match=re.escape(f"eta must be a finite number above 0, got {eta!r}")
+    ):
+        equivalent_learning_rate(eta, "nielsen", "dp")
+
+
 def test_a_notation_of_ones_own_takes_a_few_lines():
     mine = dataclasses.replace(
         NOTATIONS["nielsen"],
@@ -209,6 +217,17 @@ def test_a_notation_of_ones_own_takes_a_few_lines():
     [
         ("orientation", "rows", "orientation must be one of column, row, got 'rows'"),
         ("delta_sign", 2, "delta_sign must be 1 or -1, got 2"),
+        ("delta_sign", True, "delta_sign must be 1 or -1, got True"),
+        ("cost_scale", "1", "cost_scale must be 0.5 or 1.0, got '1'"),
+        ("layer_base", 2, "layer_base must be 0 or 1, got 2"),
+        ("layer_base", True, "layer_base must be 0 or 1, got True"),
+        ("layer_base", 1.0, "layer_base must be 0 or 1, got 1.0"),
+        ("layer_base", None, "layer_base must be 0 or 1, got None"),
+        ("index_names", ("j",), "index_names must be two names"),
+        ("index_names", "jk", "index_names must be two names"),
+        ("index_names", ("j", ""), "index_names must be two names"),
+        ("index_names", ("j", 2), "index_names must be two names"),
+        ("index_names", ("j", "j"), "index_names must be two different names"),
         ("weight_symbol", "\\input{x}", "weight_symbol must be one letter"),
         ("cost_scale", 2.0, "cost_scale must be 0.5 or 1.0, got 2.0"),
     ],

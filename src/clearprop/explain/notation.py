@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from clearprop.architecture import Architecture
-from clearprop.names import known_name
+from clearprop.names import is_number, known_name
 
 _CHOICES = {
     "weight_owner": ("source", "dest"),
@@ -52,7 +52,7 @@ class Notation:
     ----------
     name, source : str
         What it is called, and whose it is.
-    layer_base : int
+    layer_base : {0, 1}
         Number of the input layer.
     layer_counts_input : bool
         Whether "L layers" counts the input.
@@ -128,17 +128,27 @@ class Notation:
         """Check every field that has choices."""
         for name, choices in _CHOICES.items():
             known_name(name, getattr(self, name), choices)
-        for name, allowed in (("delta_sign", (1, -1)), ("cost_scale", (0.5, 1.0))):
-            if getattr(self, name) not in allowed:
-                raise ValueError(
-                    f"{name} must be {allowed[0]} or {allowed[1]}, got {getattr(self, name)!r}"
-                )
+        numbers = {"layer_base": (0, 1), "delta_sign": (1, -1), "cost_scale": (0.5, 1.0)}
+        for name, allowed in numbers.items():
+            value = getattr(self, name)
+            kinds = (int, type(allowed[0]))  # a layer 0.0 would be printed so
+            if isinstance(value, bool) or not isinstance(value, kinds) or value not in allowed:
+                raise ValueError(f"{name} must be {allowed[0]} or {allowed[1]}, got {value!r}")
         for name in _LETTERS:
             symbol = getattr(self, name)
             if not (isinstance(symbol, str) and len(symbol) == 1 and symbol.isalpha()):
                 raise ValueError(f"{name} must be one letter, got {symbol!r}")
         if self.delta_symbol and not (len(self.delta_symbol) == 1 and self.delta_symbol.isalpha()):
             raise ValueError(f"delta_symbol must be one letter or empty, got {self.delta_symbol!r}")
+        names = self.index_names
+        if not (isinstance(names, tuple) and len(names) == 2 and all(map(_is_name, names))):
+            raise ValueError(f"index_names must be two names, as in ('j', 'k'), got {names!r}")
+        if names[0] == names[1]:
+            raise ValueError(f"index_names must be two different names, got {names!r}")
+
+
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and name.isalpha()
 
 
 NIELSEN = Notation(
@@ -320,6 +330,11 @@ def equivalent_learning_rate(
     n_samples : int
         In a batch: S3 adds up where the others average.
 
+    Raises
+    ------
+    ValueError
+        If `eta` is not a finite number above 0, a notation is unknown, or there is no sample.
+
     Examples
     --------
     S3's gradient of one sample is twice S2's, and of ten samples twenty times:
@@ -329,6 +344,8 @@ def equivalent_learning_rate(
     >>> equivalent_learning_rate(0.5, "nielsen", "dp", n_samples=10)
     0.025
     """
+    if not is_number(eta) or eta <= 0:
+        raise ValueError(f"eta must be a finite number above 0, got {eta!r}")
     if n_samples < 1:
         raise ValueError(f"n_samples must be at least 1, got {n_samples}")
     length = [
