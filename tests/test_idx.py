@@ -199,6 +199,20 @@ def test_the_other_spelling_of_the_four_names_is_read_too(tmp_path):
     assert data.load(folder).X_train.shape == (7, 20)
 
 
+def test_one_part_is_read_without_the_images_of_the_other(tmp_path):
+    folder = write_idx_folder(tmp_path / "letters", idx_set())
+    whole = data.load(folder)
+    (folder / IDX_NAMES["X_train"]).write_bytes(b"not an IDX file")
+    found = data.load(folder, part="test")
+    for mine, other in zip(found.part("test"), whole.part("test"), strict=True):
+        np.testing.assert_array_equal(mine, other)
+    assert found.classes == whole.classes
+    assert [len(rows) for rows in found.part("train")] == [0, 0]
+    for part in ("train", "all"):
+        with pytest.raises(ValueError, match="IDX"):
+            data.load(folder, part=part)
+
+
 def changed(**arrays):
     return idx_set() | arrays
 

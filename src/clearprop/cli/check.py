@@ -53,7 +53,7 @@ def check(
     if rows is not None and rows < 1:
         raise ValueError(f"--rows must be at least 1, got {rows}")
     net = model.load_model(model_file)
-    dataset = model.load_data(net, data, target)
+    dataset = model.load_data(net, data, target, part=part)
     X, Y = dataset.part(part)
     claimed = None
     if gradient is None:

@@ -54,7 +54,7 @@ def diagnose(
         raise ValueError("--json and --format html must not be given together")
     files.refuse_same({"MODEL": model_file, "DATA": data}, {"--output": output})
     net = model.load_model(model_file)
-    dataset = model.load_data(net, data, target)
+    dataset = model.load_data(net, data, target, part=part)
     X, Y = dataset.part(part)
     net, targets = _in_learned_units(net, Y)
     found = cp.diagnose(net, X, targets, **_training(model_file))

@@ -69,7 +69,7 @@ def explain(
     """
     files.refuse_same({"MODEL": model_file, "DATA": data}, {"--output": output})
     net = model.load_model(model_file)
-    dataset = model.load_data(net, data, target)
+    dataset = model.load_data(net, data, target, part=part)
     X, Y = dataset.part(part)
     if not 0 <= row < len(X):
         raise ValueError(

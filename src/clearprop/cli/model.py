@@ -204,9 +204,13 @@ def schema_of(net: cp.Network) -> Schema:
 
 
 def load_data(
-    net: cp.Network, source: str, target: str | None = None, need_target: bool = True
+    net: cp.Network,
+    source: str,
+    target: str | None = None,
+    need_target: bool = True,
+    part: str | None = None,
 ) -> Dataset:
-    """Return a data set in the form that a network expects.
+    """Return a data set in the form that a network expects; `part` is the only part that is needed.
 
     Raises
     ------
@@ -214,7 +218,7 @@ def load_data(
         As in `data.load`.
     """
     schema = schema_of(net)
-    dataset = _read(net, source, schema, target, need_target)
+    dataset = _read(net, source, schema, target, need_target, part)
     return dataset.conform(_named(net, schema, dataset))
 
 
@@ -226,7 +230,7 @@ def load_with_strangers(
     Labels that it does not know get the numbers from there on.
     """
     schema = schema_of(net)
-    dataset = _read(net, source, schema, target, True)
+    dataset = _read(net, source, schema, target, True, None)
     schema = _named(net, schema, dataset)
     if schema.classes is None or dataset.classes is None:
         return dataset.conform(schema), None
@@ -237,7 +241,12 @@ def load_with_strangers(
 
 
 def _read(
-    net: cp.Network, source: str, schema: Schema, target: str | None, need_target: bool
+    net: cp.Network,
+    source: str,
+    schema: Schema,
+    target: str | None,
+    need_target: bool,
+    part: str | None,
 ) -> Dataset:
     """Return a data set with the labels that it has itself."""
     path = local_path(source)
@@ -253,7 +262,7 @@ def _read(
                 needed = need_target or target is not None
                 column = target or schema.target
                 return read(path, target=column, task=schema.task, need_target=needed)
-    return cp.data.load(source, target=target, need_target=need_target)
+    return cp.data.load(source, target=target, need_target=need_target, part=part)
 
 
 def _named(net: cp.Network, schema: Schema, dataset: Dataset) -> Schema:

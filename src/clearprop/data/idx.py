@@ -134,7 +134,13 @@ def find_files(folder: Path) -> dict[str, Path | None]:
     return found
 
 
-def read_idx_folder(folder: Source) -> Dataset:
+def wanted_arrays(part: str | None) -> frozenset[str]:
+    """Return which of the four arrays one part needs: labels are small, and say which classes occur."""
+    images = {"X_train", "X_test"} if part in (None, "all") else {f"X_{part}"}
+    return frozenset(images | {"Y_train", "Y_test"})
+
+
+def read_idx_folder(folder: Source, part: str | None = None) -> Dataset:
     """Return the data set in a folder with the four files of MNIST, or of a set made like it.
 
     Parameters
@@ -142,6 +148,8 @@ def read_idx_folder(folder: Source) -> Dataset:
     folder : str or path
         Holds ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte``, ``t10k-images-idx3-ubyte``
         and ``t10k-labels-idx1-ubyte``, or what `find_files` takes for them.
+    part : {"train", "test", "all"}, optional
+        The only part that is needed: the other one is left without rows.
 
     Returns
     -------
@@ -163,17 +171,27 @@ def read_idx_folder(folder: Source) -> Dataset:
         raise FileNotFoundError(
             f"{folder} must hold MNIST's four IDX files, plain or .gz; it lacks {', '.join(missing)}"
         )
-    arrays = {part: read_idx(path) for part, path in paths.items() if path}
-    return idx_dataset(folder.name, arrays, {part: str(path) for part, path in paths.items()})
+    wanted = wanted_arrays(part)
+    arrays = {name: read_idx(path) for name, path in paths.items() if path and name in wanted}
+    return idx_dataset(folder.name, arrays, {name: str(path) for name, path in paths.items()}, part)
 
 
-def idx_dataset(name: str, arrays: dict[str, NDArray[Any]], paths: dict[str, str]) -> Dataset:
-    """Return the data set that four IDX arrays make; `paths` names them in messages."""
+def idx_dataset(
+    name: str, arrays: dict[str, NDArray[Any]], paths: dict[str, str], only: str | None = None
+) -> Dataset:
+    """Return the data set that IDX arrays make; `paths` names them in messages, `only` the one part."""
     for part, array in arrays.items():
         if part.startswith("X"):
             _check_images(array, paths[part])
         else:
             _check_labels(array, paths[part])
+    numbers, classes = class_target(np.concatenate([arrays["Y_train"], arrays["Y_test"]]))
+    n_train = len(arrays["Y_train"])
+    labels = {"train": numbers[:n_train], "test": numbers[n_train:]}
+    for part in ("train", "test"):
+        if f"X_{part}" not in arrays:  # nobody asked for it
+            arrays |= {f"X_{part}": arrays[f"X_{only}"][:0], f"Y_{part}": arrays[f"Y_{part}"][:0]}
+            labels[part] = labels[part][:0]
     for X, Y in (("X_train", "Y_train"), ("X_test", "Y_test")):
         if len(arrays[X]) != len(arrays[Y]):
             raise ValueError(
@@ -185,16 +203,14 @@ def idx_dataset(name: str, arrays: dict[str, NDArray[Any]], paths: dict[str, str
             f"{paths['X_train']} has images of {shape[0]} x {shape[1]}, "
             f"{paths['X_test']} of {test_shape[0]} x {test_shape[1]}"
         )
-    n_train = len(arrays["Y_train"])
-    numbers, classes = class_target(np.concatenate([arrays["Y_train"], arrays["Y_test"]]))
     return Dataset(
         name=name,
         source=str(Path(paths["X_train"]).parent),
         task="classification",
-        X_train=arrays["X_train"].reshape(n_train, -1),
-        Y_train=numbers[:n_train],
-        X_test=arrays["X_test"].reshape(len(arrays["X_test"]), -1),
-        Y_test=numbers[n_train:],
+        X_train=arrays["X_train"].reshape(len(arrays["X_train"]), math.prod(shape)),
+        Y_train=labels["train"],
+        X_test=arrays["X_test"].reshape(len(arrays["X_test"]), math.prod(shape)),
+        Y_test=labels["test"],
         classes=classes,
         image_shape=(int(shape[0]), int(shape[1])),
         divisor=255.0,

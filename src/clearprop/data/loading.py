@@ -9,13 +9,14 @@ from pathlib import Path
 
 from clearprop.data.builtin import SETS, read_built_in
 from clearprop.data.csv_table import read_csv
-from clearprop.data.dataset import Dataset, Schema
+from clearprop.data.dataset import PARTS, Dataset, Schema
 from clearprop.data.files import Source, local_path
 from clearprop.data.idx import read_idx_folder
 from clearprop.data.mnist import read_mnist
 from clearprop.data.npz import read_npz
 from clearprop.data.parquet import read_parquet
 from clearprop.data.targets import check_task
+from clearprop.names import known_name
 
 BUILT_IN = (*SETS, "mnist")
 TABLES = {".csv": read_csv, ".csv.gz": read_csv, ".parquet": read_parquet}
@@ -28,6 +29,7 @@ def load(
     task: str | None = None,
     schema: Schema | None = None,
     need_target: bool = True,
+    part: str | None = None,
 ) -> Dataset:
     """Return a data set: raw features, targets, and what is known about them.
 
@@ -48,6 +50,8 @@ def load(
         its class numbers. Its `target` is the default of `target`, its `task` decides.
     need_target : bool
         False: a file may come without a target, as for a prediction.
+    part : {"train", "test", "all"}, optional
+        The only part that is needed: of images in IDX files the others are not read, and have no rows.
 
     Returns
     -------
@@ -72,13 +76,15 @@ def load(
     if target is not None and not isinstance(target, str):
         raise TypeError(f"target must be the name of a column, got {target!r}")
     check_task(task)
+    if part is not None:
+        known_name("part", part, PARTS)
     needed = need_target or target is not None  # a target that was named has to be there
     if schema is not None:
         task = task or schema.task
         if target is None and str(source).lower().endswith(tuple(TABLES)):
             target = schema.target
     try:
-        dataset = _read(source, target, task, needed)
+        dataset = _read(source, target, task, needed, part)
         if schema is not None:
             return dataset.conform(schema)
     except MemoryError:
@@ -100,10 +106,12 @@ def _check_trainable(dataset: Dataset, task: str | None) -> None:
         )
 
 
-def _read(source: Source, target: str | None, task: str | None, need_target: bool) -> Dataset:
+def _read(
+    source: Source, target: str | None, task: str | None, need_target: bool, part: str | None
+) -> Dataset:
     if isinstance(source, str) and source in BUILT_IN:
         _no_target(target, f"{source} is built in")
-        return read_mnist() if source == "mnist" else read_built_in(source)
+        return read_mnist(part) if source == "mnist" else read_built_in(source)
     path = local_path(source)
     try:
         status = path.stat()
@@ -111,7 +119,7 @@ def _read(source: Source, target: str | None, task: str | None, need_target: boo
         raise FileNotFoundError(_not_found(path)) from None
     if stat.S_ISDIR(status.st_mode):
         _no_target(target, f"{path} is a folder of images and labels")
-        return read_idx_folder(path)
+        return read_idx_folder(path, part)
     name = path.name.lower()
     if name.endswith(".npz"):
         _no_target(target, f"{path} has its target in y")

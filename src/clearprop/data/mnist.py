@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from clearprop.data.dataset import Dataset
 from clearprop.data.files import local_path
-from clearprop.data.idx import FILES, find_files, idx_dataset, read_idx
+from clearprop.data.idx import FILES, find_files, idx_dataset, read_idx, wanted_arrays
 
 FOLDER_VARIABLE = "CLEARPROP_DATA"
 MIRRORS = (
@@ -37,12 +37,17 @@ CONTENT_MD5 = {
 }
 
 
-def read_mnist() -> Dataset:
+def read_mnist(part: str | None = None) -> Dataset:
     """Return MNIST: 60,000 images to train on and 10,000 to test on, of 28 x 28 bytes.
 
     The four files are looked for in the folder that the environment variable ``CLEARPROP_DATA``
     names, or in its subfolder ``mnist``, then in the user's cache; else they are fetched into that
     cache. They must be MNIST's: the content of each is checked by its MD5.
+
+    Parameters
+    ----------
+    part : {"train", "test", "all"}, optional
+        The only part that is needed: the other one is left without rows.
 
     Raises
     ------
@@ -52,14 +57,14 @@ def read_mnist() -> Dataset:
         If one of them is damaged or is another set's.
     """
     paths = _find() or _fetch()
-    arrays = {part: read_idx(path) for part, path in paths.items()}
-    for part, array in arrays.items():
-        if (found := _content_md5(array)) != CONTENT_MD5[part]:
+    arrays = {name: read_idx(paths[name]) for name in paths if name in wanted_arrays(part)}
+    for name, array in arrays.items():
+        if (found := _content_md5(array)) != CONTENT_MD5[name]:
             raise ValueError(
-                f"{paths[part]} must be MNIST's, of MD5 {CONTENT_MD5[part]}, got {found}: "
+                f"{paths[name]} must be MNIST's, of MD5 {CONTENT_MD5[name]}, got {found}: "
                 "for another data set give the path of its folder"
             )
-    return idx_dataset("mnist", arrays, {part: str(path) for part, path in paths.items()})
+    return idx_dataset("mnist", arrays, {name: str(path) for name, path in paths.items()}, part)
 
 
 def _content_md5(array: NDArray[Any]) -> str:
