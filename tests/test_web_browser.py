@@ -431,3 +431,38 @@ def test_of_numbers_that_are_not_finite_the_page_says_so(pages):
     for chip in page.query_selector_all(".chip"):
         chip.click()
     assert "NaN" in page.text_content(".net [data-unit='1,0'] .delta")
+
+
+@pytest.mark.parametrize("weight", [np.inf, np.nan, 0.0])
+def test_what_has_no_value_has_no_share_and_no_mark(pages, weight):
+    net, x, y = mazur()
+    net.weights[1][:] = weight
+    page = pages.open(net.trace(x, y).to_html())
+    found = page.evaluate(
+        """() => [...document.querySelectorAll('[data-edge], [data-unit]:not([data-unit^="0,"])')].map(each => {
+            each.dispatchEvent(new Event('click'));
+            const closer = document.getElementById('closer');
+            const marks = [...closer.querySelectorAll('svg *')].flatMap(e => [...e.attributes].map(a => a.value));
+            return [closer.innerText, marks.filter(each => /NaN|Infinity/.test(each))];
+        })"""
+    )
+    assert len(found) == 8 + 4
+    for text, marks in found:
+        assert marks == []
+        assert "NaN%" not in text
+        if "this sum has no value" in text:
+            assert "The smallest of them" not in text
+            assert "more]" not in text
+    said = "Every path's product is 0." if weight == 0 else "this sum has no value"
+    assert any(said in text for text, _ in found)
+
+
+@pytest.mark.parametrize("notation", PRESETS)
+def test_the_nudge_is_on_the_engines_scale_in_every_notation(pages, mazur_trace, mazur_html, notation):
+    page = pages.open(mazur_html, f"#n={notation}&sel=z:2:1")
+    rate = float(mazur_trace.layers[1].delta[0, 0])
+    said = page.inner_text(".nudge")
+    assert "predicted dC/dz·Δz" in said
+    assert "δ" not in said
+    predicted = float(as_written(page.inner_text(".nudge .predicted")).replace("−", "-"))
+    assert math.isclose(predicted, 0.5 * rate, rel_tol=1e-3)
