@@ -464,5 +464,5 @@ def test_the_nudge_is_on_the_engines_scale_in_every_notation(pages, mazur_trace,
     said = page.inner_text(".nudge")
     assert "predicted dC/dz·Δz" in said
     assert "δ" not in said
-    predicted = float(as_written(page.inner_text(".nudge .predicted")).replace("−", "-"))
+    predicted = float(as_written(page.inner_text(".nudge b.predicted")).replace("−", "-"))
     assert math.isclose(predicted, 0.5 * rate, rel_tol=1e-3)
