@@ -23,7 +23,6 @@ import clearprop as cp
 from clearprop.diagnosis import Finding, Findings
 
 ROWS = 500  # that a diagnosis looks at; the default is 2,000
-PROCESSES = 4
 INFORMS = {"D10", "D18", "D20"}  # rules whose findings are information, by their definition
 RULES = [f"D{number}" for number in range(1, 21)]
 
@@ -293,7 +292,7 @@ def run(
     began = time.time()
     rows: list[Row] = []
     with multiprocessing.get_context("fork").Pool(
-        PROCESSES, warnings.simplefilter, ("ignore",)
+        options.processes, warnings.simplefilter, ("ignore",)
     ) as pool:
         for fault in faults:
             here = [each.name for each in FAULTS].index(fault.name)
@@ -304,7 +303,9 @@ def run(
         alarms = pool.map(_healthy, tasks, chunksize=1)
     text = report(rows, alarms, seeds)
     seconds = time.time() - began
-    text += f"\n{seconds:.0f} s in {PROCESSES} processes, on a machine shared with other work.\n"
+    text += (
+        f"\n{seconds:.0f} s in {options.processes} processes, on a machine shared with other work.\n"
+    )
     print(text)
     if options.output or not (options.quick or options.only or options.seeds == "calibration"):
         folder = Path(options.output or Path(__file__).parent / "results")

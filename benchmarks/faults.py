@@ -360,13 +360,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="two seeds, nothing is written")
     parser.add_argument("--seeds", choices=("calibration", "report"), default="report")
-    parser.add_argument("--only", default="", help="faults with this text in their name")
+    parser.add_argument(
+        "--only", default="", help="faults with this text in their name; healthy: the healthy runs"
+    )
+    parser.add_argument("--processes", type=int, default=4)
     parser.add_argument("--output", default=None, help="folder of faults.json and faults.md")
     options = parser.parse_args()
     calibrating = options.seeds == "calibration"
     seeds = CALIBRATION if calibrating else REPORT
     faults = [each for each in FAULTS if options.only in each.name]
     healthy = [each for each in HEALTHY if not (calibrating and each.data == "wine")]
+    if options.only not in ("", "healthy"):
+        healthy = []
     fault_runs.run(faults, healthy, seeds[:2] if options.quick else seeds, options)
 
 

@@ -54,9 +54,9 @@ def test_links_between_files_lead_somewhere(page):
 def test_every_command_and_option_that_the_readme_names_exists():
     import typer.main
 
-    from clearprop.cli.app import app
+    from clearprop.cli.app import application
 
-    group = typer.main.get_command(app)
+    group = typer.main.get_command(application())
     for line in re.findall(
         r"^    clearprop ([^\n#]*)", (ROOT / "README.md").read_text(), flags=re.MULTILINE
     ):

@@ -6,26 +6,24 @@ import os
 import signal
 import sys
 import warnings
+from collections.abc import Iterable
+from importlib import import_module
 from typing import Annotated, NoReturn
 
 import typer
 
-from clearprop.cli import apply, check, diagnose, errors, evaluate, explain, inspect, terminal, train
+from clearprop.cli import errors, terminal
 
-app = typer.Typer(
-    name="clearprop",
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Begin with: clearprop train digits",
-)
-app.command("train")(train.train)
-app.command("evaluate")(evaluate.evaluate)
-app.command("predict")(apply.predict)
-app.command("info")(inspect.info)
-app.command("check")(check.check)
-app.command("explain")(explain.explain)
-app.command("diagnose")(diagnose.diagnose)
+# The module of each command, in the order of the help.
+COMMANDS = {
+    "train": "train",
+    "evaluate": "evaluate",
+    "predict": "apply",
+    "info": "inspect",
+    "check": "check",
+    "explain": "explain",
+    "diagnose": "diagnose",
+}
 
 
 def _print_version(wanted: bool) -> None:
@@ -36,8 +34,7 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
-def clearprop(
+def _clearprop(
     version: Annotated[
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
@@ -53,6 +50,22 @@ def clearprop(
     """
 
 
+def application(commands: Iterable[str] = tuple(COMMANDS)) -> typer.Typer:
+    """Return the program with these commands: one that runs does not wait for the others."""
+    app = typer.Typer(
+        name="clearprop",
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog="Begin with: clearprop train digits",
+    )
+    app.callback()(_clearprop)
+    for name in commands:
+        module = import_module(f"clearprop.cli.{COMMANDS[name]}")
+        app.command(name)(getattr(module, name))
+    return app
+
+
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run a command and end the process with its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -62,6 +75,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     warnings.showwarning = errors.show_warning
     _listen()
     try:
+        app = application(given[:1] if given[0] in COMMANDS else COMMANDS)
         code = app(given, standalone_mode=False, prog_name="clearprop")
         code = code if isinstance(code, int) else 0
         if sys.stdout is not None:
