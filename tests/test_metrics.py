@@ -16,6 +16,9 @@ def test_regression_metrics_agree_with_scikit_learn(seed, n, n_outputs):
         np.sqrt(sklearn.metrics.mean_squared_error(y, a)), rel=1e-12
     )
     assert metrics.r2(a, y) == pytest.approx(sklearn.metrics.r2_score(y, a), rel=1e-9)
+    weight = rng.uniform(0.1, 2.0, n + 1)
+    weighted = sklearn.metrics.r2_score(y, a, sample_weight=weight)
+    assert metrics.r2(a, y, weight) == pytest.approx(weighted, rel=1e-9)
 
 
 @pytest.mark.parametrize("right", [True, False])

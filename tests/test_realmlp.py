@@ -115,6 +115,31 @@ def test_two_classes_have_two_outputs():
     np.testing.assert_allclose(model.predict_proba(X).sum(axis=1), 1.0, rtol=1e-6)
 
 
+def test_an_epoch_is_made_of_whole_batches_and_leaves_out_other_rows_each_time():
+    seen = []
+
+    def see(training):
+        plan = training.plan
+        assert (plan.n_samples, plan.steps_per_epoch) == (96, 3)
+        seen.append(set(training.order.tolist()))
+
+    model = cp.MLPClassifier(
+        preset="realmlp-s", hidden_layer_sizes=8, batch_size=32, max_iter=4, random_state=0,
+        callbacks=[see],
+    ).fit(X, Y)  # fmt: skip
+    assert [len(rows) for rows in seen] == [96] * 4  # of the 120 to train on
+    assert set.union(*seen) > seen[0]
+    assert model.t_ == 4 * 96
+    all_rows = cp.MLPClassifier(preset="realmlp-s", hidden_layer_sizes=8, batch_size=32, max_iter=2,
+        random_state=0, shuffle=False).fit(X, Y)  # fmt: skip
+    assert all_rows.t_ == 2 * 120  # else the last ones would never be learned from
+
+
+def test_fewer_rows_than_a_batch_make_one():
+    model = cp.MLPClassifier(preset="realmlp-s", hidden_layer_sizes=8, max_iter=2, random_state=0)
+    assert model.fit(X, Y).t_ == 2 * 120
+
+
 def test_of_epochs_that_score_alike_the_last_one_is_kept():
     seen = []
     model = cp.MLPClassifier(

@@ -94,7 +94,7 @@ def order_by_hand(seed, epoch, n, buffer_rows, block_rows):
 def test_every_row_is_passed_once_an_epoch_in_the_order_that_is_documented(buffer_rows, block_rows):
     orders = []
     for epoch in range(3):
-        passage, passed = Passage(53, buffer_rows, block_rows), []
+        passage, passed = Passage(53, 53, buffer_rows, block_rows), []
         for number in range(passage.n_buffers):
             rows = [r for a, b in passage.stretches(9, epoch, number) for r in range(a, b)]
             passed += [rows[i] for i in passage.order(9, epoch, number)]
@@ -116,8 +116,19 @@ def test_the_batches_of_a_stream_are_trained_on_in_its_order(engine):
     np.testing.assert_allclose(net.parameters, by_hand.parameters, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize(
+    ("buffer_rows", "n_trained"), [(5, 50), (20, 40), (20, 45), (50, 50), (60, 52)]
+)
+def test_an_epoch_of_whole_batches_ends_before_the_rows_that_make_none(buffer_rows, n_trained):
+    passage, passed = Passage(53, n_trained, buffer_rows, 3), []
+    for number in range(passage.n_buffers):
+        rows = [r for a, b in passage.stretches(9, 1, number) for r in range(a, b)]
+        passed += [rows[i] for i in passage.order(9, 1, number)]
+    assert passed == order_by_hand(9, 1, 53, buffer_rows, 3)[:n_trained]
+
+
 def test_rows_that_are_not_shuffled_pass_in_their_order():
-    passage = Passage(23, 10, 3, shuffle=False)
+    passage = Passage(23, 23, 10, 3, shuffle=False)
     assert [passage.stretches(0, 0, k) for k in range(3)] == [((0, 10),), ((10, 20),), ((20, 23),)]
     assert passage.order(0, 0, 2).tolist() == [0, 1, 2]
 

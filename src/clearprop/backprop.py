@@ -146,7 +146,7 @@ def gradient_per_sample(architecture: Architecture, passed: Forward, back: Backw
 def penalty(architecture: Architecture, parameters: NDArray[Any], l2: float, l1: float) -> float:
     """Return ``l2/2 * sum of squared weights + l1 * sum of |weights|``; biases are left out."""
     total = 0.0
-    for W in architecture.views(parameters)[0]:
+    for W in architecture.views(parameters)[0] if l2 or l1 else ():
         wide = W.astype(np.result_type(W, np.float64), copy=False)
         total += 0.5 * l2 * (wide * wide).sum() + l1 * (np.abs(wide).sum() if l1 else 0.0)
     return total if np.iscomplexobj(total) else float(total)

@@ -40,15 +40,16 @@ def rmse(a: Array, y: Array) -> float:
     return float(np.sqrt(((a.astype(np.float64) - y) ** 2).mean()))
 
 
-def r2(a: Array, y: Array) -> float:
+def r2(a: Array, y: Array, weight: Array | None = None) -> float:
     """Return the coefficient of determination, averaged over outputs.
 
     For an output whose targets are all equal it is 1 if every prediction is right and 0 otherwise, as
-    in scikit-learn.
+    in scikit-learn. `weight` is that of each row.
     """
     wide = y.astype(np.float64)
-    residual = ((a.astype(np.float64) - wide) ** 2).sum(axis=0)
-    total = ((wide - wide.mean(axis=0)) ** 2).sum(axis=0)
+    counts = 1.0 if weight is None else weight.astype(np.float64)[:, None]
+    residual = (counts * (a.astype(np.float64) - wide) ** 2).sum(axis=0)
+    total = (counts * (wide - np.average(wide, axis=0, weights=weight)) ** 2).sum(axis=0)
     share = residual / np.where(total > 0, total, 1.0)
     return float(np.where(total > 0, 1.0 - share, np.where(residual > 0, 0.0, 1.0)).mean())
 

@@ -190,13 +190,14 @@ class Passage:
 
     Parameters
     ----------
-    n_rows, buffer_rows, block_rows : int
-        `buffer_rows` are a whole number of batches.
+    n_rows, n_trained, buffer_rows, block_rows : int
+        An epoch ends after `n_trained` of the rows; `buffer_rows` are a whole number of batches.
     shuffle : bool
         Whether the order is a random one; otherwise it is that of the rows.
     """
 
     n_rows: int
+    n_trained: int
     buffer_rows: int
     block_rows: int
     shuffle: bool = True
@@ -204,7 +205,7 @@ class Passage:
     @property
     def n_buffers(self) -> int:
         """How many times the buffer is filled in an epoch."""
-        return -(-self.n_rows // self.buffer_rows)
+        return -(-self.n_trained // self.buffer_rows)
 
     def stretches(self, seed: int, epoch: int, number: int) -> tuple[Stretch, ...]:
         """Return which rows buffer `number` of an epoch holds, as ascending stretches of rows.
@@ -230,9 +231,11 @@ class Passage:
         """Return the order in which the rows of a buffer, as `stretches` has them, are trained on."""
         first = number * self.buffer_rows
         n = min(self.buffer_rows, self.n_rows - first)
-        if not self.shuffle:
-            return np.arange(n)
-        return randomness.permutation(seed, n, step=epoch, first=first)
+        if self.shuffle:
+            order = randomness.permutation(seed, n, step=epoch, first=first)
+        else:
+            order = np.arange(n)
+        return order[: self.n_trained - first]
 
 
 def _joined(stretches: list[Stretch]) -> tuple[Stretch, ...]:

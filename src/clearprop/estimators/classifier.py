@@ -63,7 +63,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     preset : {"sklearn", "realmlp-s"}
         What arguments that are not given are. "realmlp-s" is the simplified RealMLP of Holzmueller et
         al. (2024): three layers of 256, selu, robust scaling, one learned scale for each input, label
-        smoothing, the coslog4 schedule, the best epoch of 256.
+        smoothing, the coslog4 schedule, the best epoch of 256; each epoch leaves out other rows where
+        they make no whole batch.
     loss : str or Cost
         "log_loss", "squared_error", "absolute_error", "huber", "quantile", or a cost of your own.
     class_weight : dict, list of dict or "balanced", optional

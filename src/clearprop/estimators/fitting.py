@@ -296,7 +296,11 @@ class Fitting(Prediction, ABC):
         if validation is not None and not evaluated:
             metrics.append(self._metric(validation))
         before = self._score_now(metrics, validation) if options.early_stopping else None
-        follower = self._follower(options, supply, n, incremental)
+        batch_size = recipe.batch_size(options, n)
+        # RealMLP's; without an order of its own every epoch would leave out the same rows.
+        supply.whole_batches = options.preset == "realmlp-s" and bool(options.shuffle)
+        seen = supply.n_trained(batch_size or n)
+        follower = self._follower(options, supply, seen, incremental)
         if evaluated:
             follower.score = lambda: float(scorer(self, *validation_table))  # type: ignore[misc]
         epochs = 1 if incremental else int(options.max_iter)
@@ -315,7 +319,7 @@ class Fitting(Prediction, ABC):
             going_on=self._going_on,
             follower=follower,
             epochs=epochs,
-            batch_size=recipe.batch_size(options, n),
+            batch_size=batch_size,
             optimizer=options.optimizer,
             metrics=metrics,
             l2=recipe.penalty(options, float(options.alpha), n, total),
@@ -337,7 +341,7 @@ class Fitting(Prediction, ABC):
             bridge.begin()
             training.run(epochs if session.checkpoint is None else None)
         finally:
-            self._take(training, follower, n, incremental)
+            self._take(training, follower, seen, incremental)
         bridge.close()
         self._after(options, training, follower, before, incremental)
         return self

@@ -8,12 +8,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_y, column_or_1d
 
-from clearprop import costs
+from clearprop import costs, metrics
 from clearprop.activations import Array
 from clearprop.costs import Cost
 from clearprop.estimators.base import BaseMLP
@@ -66,7 +65,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     preset : {"sklearn", "realmlp-s"}
         What arguments that are not given are. "realmlp-s" is the simplified RealMLP of Holzmueller et
         al. (2024): three layers of 256, mish, robust scaling, one learned scale for each input,
-        standardized targets, the coslog4 schedule, the best epoch of 256.
+        standardized targets, the coslog4 schedule, the best epoch of 256; each epoch leaves out other
+        rows where they make no whole batch.
     preprocessing : {None, "standard", "robust"}
         Learned from the training part, kept with the model and applied in every prediction. "robust" is
         median and quartiles, then a smooth clip.
@@ -244,7 +244,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _score_outputs(self, a: Array, targets: Array, weight: Array | None) -> float:
         if not np.isfinite(a).all():
             return float("nan")
-        return float(r2_score(targets, a, sample_weight=weight))
+        return metrics.r2(a, targets, weight)
 
     def _prediction_slope(self) -> Array:
         slope = super()._prediction_slope()

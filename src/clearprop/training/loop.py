@@ -182,7 +182,7 @@ class Training:
             optimizer=options.optimizer,
             seed=net.training_seed,
             batch_size=size,
-            n_samples=n,
+            n_samples=self.supply.n_trained(size),
             l2=float(options.l2),
             l1=float(options.l1),
             dropout=options.dropout_rates(len(net.layers) - 1),

@@ -32,6 +32,12 @@ class Supply(ABC):
 
     n_samples: int
     shuffle = True  # whether each epoch has an order of its own
+    whole_batches = False  # whether the rows that make no whole batch are left out of an epoch
+
+    def n_trained(self, batch_size: int) -> int:
+        """Return how many rows an epoch is made of."""
+        n = self.n_samples
+        return n - n % batch_size if self.whole_batches and n >= batch_size else n
 
     @abstractmethod
     def part(self, plan: Plan, epoch: int, step: int) -> Part:
@@ -85,7 +91,7 @@ class InMemory(Supply):
             n = self.n_samples
             order = randomness.permutation(plan.seed, n, step=epoch) if self.shuffle else np.arange(n)
             self._order = key, order
-        return Part(0, self.data, self._order[1])
+        return Part(0, self.data, self._order[1][: plan.n_samples])
 
     def map_targets(self, function: Callable[[Array], Array]) -> None:
         """As in `Supply`."""
@@ -184,7 +190,7 @@ class Streamed(Supply):
         rows = whole if self._wanted >= self.n_samples else max(1, self._wanted // batch_size)
         rows *= batch_size
         block = max(1, BLOCK_BYTES // self._row_bytes)
-        return Passage(self.n_samples, rows, block, self.shuffle)
+        return Passage(self.n_samples, self.n_trained(batch_size), rows, block, self.shuffle)
 
     def part(self, plan: Plan, epoch: int, step: int) -> Part:
         """As in `Supply`; it waits until the buffer is filled, and has the next one begun.
