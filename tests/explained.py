@@ -115,7 +115,7 @@ def evaluate(node, trace, activation):
         case "int":
             return node["number"]
         case "sum":
-            if node["elided"]:
+            if node["elided"] and not node.get("elided_zero"):
                 raise Elided
             return sum(go(each) for each in node["terms"])
         case "prod":

@@ -459,3 +459,36 @@ def test_an_elided_sum_still_equals_its_total(notation):
             )
             elided += 1
     assert elided
+
+
+@pytest.mark.parametrize("format", ["text", "latex", "mathml"])
+def test_terms_that_are_left_out_because_they_are_0_are_said_to_be_0(format):
+    net, X, _ = problem(sizes=(3, 4, 10), cost="cross_entropy")
+    assert "9 more, all 0" in cp.explain(net, X, [3], format=format, form="chain")
+    everywhere = cp.explain(net, X, np.full((1, 10), 0.1), format=format, form="chain")
+    assert "6 more" in everywhere
+    assert "all 0" not in everywhere
+
+
+def test_a_sum_whose_rest_is_0_is_exact():
+    net, X, _ = problem(sizes=(3, 4, 10), cost="cross_entropy")
+    told = json.loads(cp.explain(net, X, [3], format="json", form="chain"))
+    sums = 0
+    for line in (each for step in told["steps"] for each in step["lines"]):
+        total = line["formula"]["sides"][1]
+        if total.get("elided_zero"):
+            sums += 1
+            assert total["elided"] == 9
+    assert sums
+
+
+@pytest.mark.parametrize(
+    ("n", "said"),
+    [
+        (2, "[the other target is 0, and so is its term]"),
+        (3, "[the 2 other targets are 0, and so are their terms]"),
+    ],
+)
+def test_how_many_targets_are_0_is_said_in_grammar(n, said):
+    net, X, _ = problem(sizes=(3, 4, n), cost="cross_entropy")
+    assert said in cp.explain(net, X, [1])

@@ -393,3 +393,13 @@ def test_what_a_matrix_leaves_out_is_counted_exactly():
     assert "[..., 1 more]" not in rendered(
         document_of(problem((5, 5, 5))[0].trace([[1.0] * 5], [[1.0] * 5])), "text", "matrix"
     )
+
+
+def test_a_large_json_is_announced_with_its_size():
+    net = cp.Network([1500, 1000, 10], seed=0)
+    with pytest.warns(
+        UserWarning, match=r"has 3,0\d\d,\d{3} numbers, about 61 MB: .* HTML, LaTeX"
+    ) as told:
+        made = cp.explain(net, np.zeros((1, 1500)), [0], format="json")
+    assert told[0].filename == __file__
+    assert 0.1 < len(made) / 60e6 < 1.5

@@ -190,7 +190,7 @@ def test_what_is_not_one_sample_is_refused():
         ValueError, match=re.escape("x must be one sample, got an array of shape (2, 2)")
     ):
         cp.path_sum(net, x * 2, y, 0, 0, 0)
-    with pytest.raises(ValueError, match="top must be an integer of at least 1, got 0"):
+    with pytest.raises(ValueError, match="top must be an integer in 1..100,000, got 0"):
         cp.path_sum(net, x, y, 0, 0, 0, top=0)
     with pytest.raises(TypeError, match=re.escape("layer must be an integer, got 0.0")):
         cp.path_sum(net, x, y, 0.0, 0, 0)
@@ -246,3 +246,12 @@ def test_a_demon_that_makes_no_sense_is_refused(how, message):
     arguments = {"layer": 0, "neuron": 0, **how}
     with pytest.raises(ValueError, match=re.escape(message)):
         cp.nudge(*mazur(), **arguments)
+
+
+@pytest.mark.parametrize("top", [0, 100_001, 10**7, True, 2.5])
+def test_only_so_many_paths_are_listed_as_can_be_read(top):
+    net, x, y = mazur()
+    with pytest.raises(
+        ValueError, match=rf"top must be an integer in 1\.\.100,000, got {top}; the total is"
+    ):
+        cp.path_sum(net, x, y, 0, 0, 0, top=top)

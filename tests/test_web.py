@@ -291,3 +291,14 @@ def test_a_notebook_gets_the_drawing_and_the_tables_and_no_script():
     assert "<svg" in html
     assert "<script" not in html
     assert html.count("<table") == 5
+
+
+@pytest.mark.parametrize("notation", PRESETS)
+def test_the_heads_of_the_tables_have_the_sign_of_their_numbers(notation):
+    net, x, y = mazur()
+    page = net.trace(x, y).to_html(notation=notation)
+    minus = "−" if notation == "jordan" else ""
+    cost, w = {"nielsen": "Cw", "jordan": "Jθ", "dp": "Cw", "softmax-ce": "Cw"}[notation]
+    assert f'data-head="weight_gradient">{minus}∂{cost}/∂{w}<' in page
+    assert f'data-head="error">{minus}∂{cost}/∂a<' in page
+    assert f"their product, {minus}∂{cost}/∂{w}<" in page

@@ -135,6 +135,67 @@ def test_the_script_rounds_as_the_program_does(pages, mazur_html):
     assert given == [written(shown(Num("x", 0, (i,), values), 4)) for i in range(len(values))]
 
 
+@pytest.mark.parametrize("notation", PRESETS)
+def test_the_factors_of_a_weight_multiply_to_the_product_that_is_shown(pages, mazur_html, notation):
+    page = pages.open(mazur_html, f"#n={notation}&sel=w:1:1:2")
+    rows = page.locator("#closer table", has_text="Three factors").locator("tbody tr")
+    numbers = [
+        float(as_written(rows.nth(i).locator("td").first.inner_text()).replace("−", "-"))
+        for i in range(4)
+    ]
+    assert math.isclose(math.prod(numbers[:3]), numbers[3], rel_tol=2e-3)
+    assert ("−∂J/∂θ" in rows.nth(3).inner_text()) == (notation == "jordan")
+    heads = page.locator("[data-head=weight_gradient]").all_text_contents()
+    assert all(each.startswith("−") == (notation == "jordan") for each in heads)
+    said = "minus the derivative" if notation == "jordan" else ", derivative"
+    assert said in page.get_attribute("[data-edge='1,0,1']", "aria-label")
+
+
+def test_what_goes_on_beyond_its_box_is_shaded(pages):
+    net, X, Y = problem(sizes=(20, 18, 12), cost="cross_entropy")
+    page = pages.open(net.trace(X, Y).to_html(), "#step=5")
+    shaded = page.evaluate(
+        """() => [...document.querySelectorAll('.formula .math, .picture, .scroll, .chips')]
+            .filter(e => e.scrollWidth > e.clientWidth + 1)
+            .map(e => getComputedStyle(e).backgroundImage.includes('gradient'))"""
+    )
+    assert shaded
+    assert all(shaded)
+
+
+@pytest.mark.parametrize("n", [2, 10])
+def test_no_words_or_numbers_of_the_drawing_lie_on_one_another(pages, n):
+    net, X, _ = problem(sizes=(n, n, n), cost="cross_entropy", seed=3)
+    page = pages.open(net.trace(X, np.eye(n)[:1]).to_html(), "#step=20")
+    found = page.evaluate(
+        """() => {
+            const shown = [...document.querySelectorAll('.net text')].filter(e => {
+                const style = getComputedStyle(e);
+                return style.display !== 'none' && style.visibility === 'visible' && !e.closest('.edge-label');
+            });
+            const letters = shown.filter(e => e.matches('.unit .letter')).length;
+            const cost = document.querySelector('.net .cost rect').getBoundingClientRect();
+            const boxes = shown.map(e => [e.textContent, e.getBoundingClientRect(), e.closest('.cost')]);
+            const on = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1
+                && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 5;
+            const clashes = boxes.filter(([, box, inCost]) => !inCost && on(box, cost)).map(each => each[0]);
+            boxes.forEach(([words, box], i) => boxes.slice(i + 1).forEach(([other, its]) => {
+                if (on(box, its)) clashes.push(`${words} | ${other}`);
+            }));
+            return [letters, clashes];
+        }"""
+    )
+    assert found == [4 * n, []]  # z and a of every neuron have their letters
+
+
+def test_a_chain_whose_other_terms_are_0_says_so(pages):
+    net, X, _ = problem(sizes=(3, 4, 10), cost="cross_entropy")
+    page = pages.open(net.trace(X, [3]).to_html(), "#sel=w:2:1:1")
+    chain = page.locator("#closer .formula[data-form=chain]")
+    assert "9 more, all 0" in chain.inner_text()
+    assert "9 more, all 0" in chain.inner_html()
+
+
 # 4: stepping
 
 

@@ -197,7 +197,7 @@ def _card(finding: Finding, place: int) -> Markup:
     parts.append(tag("p", tag("b", "Try: "), finding.remedy, class_="try"))
     if finding.equation:
         parts.append(tag("p", symbols(finding.equation), class_="equation"))
-    facts = [_numbers(finding)]
+    facts = [_numbers(finding, place)]
     if shares := _shares(finding):
         facts.append(shares)
     parts.append(tag("div", *facts, class_="facts"))
@@ -206,7 +206,7 @@ def _card(finding: Finding, place: int) -> Markup:
     )
 
 
-def _numbers(finding: Finding) -> Markup:
+def _numbers(finding: Finding, place: int) -> Markup:
     rows: list[tuple[object, object]] = [
         ("value", number(finding.value)),
         ("limit", number(finding.threshold)),
@@ -220,7 +220,7 @@ def _numbers(finding: Finding) -> Markup:
         rows.append(("since epoch", str(finding.since)))
     if finding.source:
         rows.append(("source", finding.source))
-    return table("In numbers", ("what", "here"), rows)
+    return table("In numbers", ("what", "here"), rows, region=f"Finding {place} in numbers")
 
 
 def _listed(positions: tuple[int, ...]) -> str:

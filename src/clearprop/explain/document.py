@@ -138,7 +138,10 @@ def cost_step(glyphs: Glyphs, row: int) -> Step:
     lines, left_out = tuple(forms.cost(glyphs, row)), ""
     if glyphs.softmax and name == "cross_entropy":
         zeros = int((glyphs.trace.Y[row] == 0).sum())
-        left_out = f"[the {zeros:,} other targets are 0, and so are their terms]" if zeros else ""
+        if zeros == 1:
+            left_out = "[the other target is 0, and so is its term]"
+        elif zeros:
+            left_out = f"[the {zeros:,} other targets are 0, and so are their terms]"
     return Step("cost", f"Cost: {name}{_example(glyphs, row)}", 0, row, lines, left_out)
 
 

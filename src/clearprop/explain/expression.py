@@ -156,10 +156,16 @@ class Neg:
 
 @dataclass(frozen=True)
 class Sum:
-    """Terms added; `elided` more are not shown."""
+    """Terms added; `elided` more are not shown, of which `zero` says that each is 0."""
 
     terms: tuple[Expr, ...]
     elided: int = 0
+    zero: bool = False
+
+    @property
+    def more(self) -> str:
+        """What is said of the terms that are not shown."""
+        return f"{self.elided:,} more{', all 0' if self.zero else ''}"
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
+MOST = 100_000  # paths that are listed: seconds, and a table that nobody reads to its end
+
 
 class Path(NamedTuple):
     """One way from a weight to the cost.
@@ -237,7 +239,7 @@ def path_sum(
     layer, to, source : int
         The weight ``net.weights[layer][to, source]``; source None for the bias.
     top : int
-        How many of the largest paths to find.
+        How many of the largest paths to find, 1 to 100,000.
 
     Returns
     -------
@@ -265,8 +267,10 @@ def path_sum(
         raise ValueError(
             f"source must be a neuron where a layer has no biases, got None for layer {layer}"
         )
-    if isinstance(top, bool) or not isinstance(top, int) or top < 1:
-        raise ValueError(f"top must be an integer of at least 1, got {top!r}")
+    if isinstance(top, bool) or not isinstance(top, int) or not 1 <= top <= MOST:
+        raise ValueError(
+            f"top must be an integer in 1..{MOST:,}, got {top!r}; the total is that of all paths anyway"
+        )
     return path_sum_of(net.trace(*one_sample(x, y)), layer, to, source, top)
 
 

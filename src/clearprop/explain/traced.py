@@ -13,25 +13,12 @@ from clearprop.explain.notation import Notation
 
 @dataclass(frozen=True, eq=False)
 class Trace(traces.Trace):
-    """One pass forwards and backwards, and what its inputs and outputs are called.
+    """A `clearprop.trace.Trace` that knows what its inputs and outputs are called, and can show itself.
 
     Attributes
     ----------
-    cost : float
-    X, Y : ndarray
-        What went in, converted and scaled as the network saw it.
-    inputs : ndarray of shape (n_samples, n_features)
-        The activations of layer 0: X, times the learned input scale where there is one.
-    layers : tuple of TraceLayer
-    architecture : Architecture
-    sample_costs : ndarray of shape (n_samples,)
-        The cost of each sample.
-    multiply_adds : tuple of int
-        Of this pass forwards, and backwards (X21).
-    update : Update or None
-        None where no optimizer was given: it was not computed.
     feature_names, classes : sequence or None
-        What the inputs and the outputs are called.
+        What the inputs and the outputs are called; any text.
     """
 
     feature_names: Sequence[object] | None = None

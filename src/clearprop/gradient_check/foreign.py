@@ -42,17 +42,18 @@ def _depth(part: Any) -> int:
     return len(getattr(part, "shape", ()))
 
 
+def _lacks_one(part: Any) -> bool:
+    return isinstance(part, tuple | list) and any(each is None for each in part)
+
+
 def _is_nested(gradient: Sequence[Any]) -> bool:
     return _depth(gradient) > 1 or any(part is None for part in gradient)
 
 
 def _by_name(architecture: Architecture, gradient: Sequence[Any]) -> dict[str, Any]:
     """Return the arrays of a nested gradient by the names of their blocks."""
-    depths = [_depth(part) for part in gradient]
-    for part in gradient:
-        if max(depths) <= 2 and isinstance(part, tuple | list) and any(each is None for each in part):
-            raise ValueError(f"gradient must hold an array for each of net.blocks, got {part!r}{_NONE}")
-    if max(depths) <= 2:
+    # A None stands for an array: what it is part of is a group of them.
+    if max(map(_depth, gradient)) <= 2 and not any(map(_lacks_one, gradient)):
         names = [block.name for block in architecture.blocks]
         if len(gradient) != len(names):
             raise ValueError(

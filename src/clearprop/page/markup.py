@@ -73,6 +73,7 @@ def table(
     rows: Iterable[Sequence[object]],
     *,
     note: object = None,
+    region: object = None,
     **attributes: object,
 ) -> Markup:
     """Return a table whose first column names its rows, in a box that scrolls if it is too wide.
@@ -87,6 +88,8 @@ def table(
         A name, and the cells.
     note : object, optional
         What is left out.
+    region : object, optional
+        The name of its box, where a page has several tables of one caption.
     **attributes
         Of the ``table``.
     """
@@ -97,5 +100,12 @@ def table(
     ]
     made = tag("table", tag("caption", caption), tag("thead", head), tag("tbody", *body), **attributes)
     # A box that scrolls has to be reachable by keyboard, and so to have a name.
-    box = tag("div", made, class_="scroll", tabindex="0", role="region", aria_label=caption)
+    box = tag(
+        "div",
+        made,
+        class_="scroll",
+        tabindex="0",
+        role="region",
+        aria_label=caption if region is None else region,
+    )
     return box if note is None else joined([box, tag("p", note, class_="quiet")])

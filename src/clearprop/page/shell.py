@@ -14,7 +14,8 @@ from clearprop.page.markup import Markup, joined, tag
 # What would end a script element, or a line of JavaScript in old readers.
 _IN_SCRIPT = {each: f"\\u{ord(each):04x}" for each in ("<", ">", "&", "\u2028", "\u2029")}
 _IMPORT = re.compile(r"^import\b[^;]*;\n", re.MULTILINE)
-_INDENT = re.compile(r"\n\s+")
+_COMMENT = re.compile(r"/\*.*?\*/\s*", re.DOTALL)
+_SPACE = re.compile(r"\s*([{};])\s*")
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|let|class)\b)", re.MULTILINE)
 
 
@@ -77,7 +78,7 @@ def document(
         The same bytes for the same arguments.
     """
     shared = importlib.resources.files("clearprop.page").joinpath("page.css").read_text("utf-8")
-    css = "\n" + _INDENT.sub("\n", shared + style)
+    css = "\n" + _SPACE.sub(r"\1", _COMMENT.sub("", shared + style))
     if "</" in css or "</script" in script.lower() or "<!--" in script:
         raise ValueError("style and script must not hold what ends their elements")
     policy = (

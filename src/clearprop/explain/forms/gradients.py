@@ -112,7 +112,9 @@ def chain(glyphs: Glyphs, layer: int, j: int, k: int) -> list[Line]:
         shown = chosen(sizes, TERMS)
         shown = [i for i in shown if sizes[i] != 0] or shown[:1]
         terms = [in_order(glyphs.error(layer, i), glyphs.jacobian(i, j), dz_dw) for i in shown]
-        product = summed(terms, n)
+        # Of cross-entropy only the target's class has dC/da: what is left out is nothing.
+        zero = not np.delete(sizes, shown).any()
+        product = summed(terms, n, zero)
     else:
         product = in_order(glyphs.error(layer, j), glyphs.da_dz(layer, j), dz_dw)
     return [

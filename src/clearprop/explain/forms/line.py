@@ -92,9 +92,10 @@ def product_of(*factors: Expr) -> Expr:
     return kept[0] if len(kept) == 1 else Prod(kept)
 
 
-def summed(terms: list[Expr], n: int) -> Expr:
-    """Return the sum of n terms of which some are shown."""
-    return terms[0] if n == 1 else Sum(tuple(terms), n - len(terms))
+def summed(terms: list[Expr], n: int, zero: bool = False) -> Expr:
+    """Return the sum of n terms of which some are shown; `zero` says that the others are all 0."""
+    left_out = n - len(terms)
+    return terms[0] if n == 1 else Sum(tuple(terms), left_out, zero and left_out > 0)
 
 
 def batch_scale(glyphs: Glyphs) -> Expr:

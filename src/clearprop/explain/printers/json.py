@@ -10,6 +10,8 @@ from __future__ import annotations
 import importlib.resources
 import json
 import math
+import warnings
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -41,6 +43,8 @@ from clearprop.explain.expression import (
 from clearprop.trace import Trace
 
 FORMAT = "trace/1"
+LARGE = 2_000_000  # numbers; more are said before they are written
+_BYTES = 20  # of a number
 
 
 def schema() -> dict[str, Any]:
@@ -50,11 +54,28 @@ def schema() -> dict[str, Any]:
     return found
 
 
+def count_numbers(trace: Trace) -> int:
+    """Return how many numbers of the arrays are written."""
+    arrays: list[Array | None] = [trace.inputs, trace.Y, trace.sample_costs]
+    for layer in trace.layers:
+        arrays += [getattr(layer, each.name) for each in fields(layer)]
+    if trace.update is not None:
+        arrays += [*trace.update.weights, *trace.update.biases]
+    return sum(each.size for each in arrays if each is not None)
+
+
 class JsonPrinter:
     """Prints documents as JSON; all forms of every formula, unless one is asked for."""
 
     def document(self, document: Document, form: str | None = None) -> str:
-        """Return the whole document."""
+        """Return the whole document; a warning says how large it is with more than `LARGE` numbers."""
+        n = count_numbers(document.glyphs.trace)
+        if n > LARGE:
+            warnings.warn(
+                f"the JSON of this pass has {n:,} numbers, about {n * _BYTES / 1e6:,.0f} MB: it holds "
+                "every number in full; text, HTML, LaTeX and MathML show those that matter most",
+                stacklevel=4,
+            )
         return json.dumps(self.value(document, form), ensure_ascii=False, allow_nan=False) + "\n"
 
     def value(self, document: Document, form: str | None = None) -> dict[str, Any]:
@@ -164,8 +185,9 @@ class JsonPrinter:
                 made = {"t": "partial", "top": self.node(top), "bottom": self.node(bottom)}
             case Neg(arg, value):
                 made = {"t": "neg", "arg": self.node(arg)}
-            case Sum(terms, elided):
-                return {"t": "sum", "terms": [self.node(each) for each in terms], "elided": elided}
+            case Sum(terms, elided, zero):
+                made = {"t": "sum", "terms": [self.node(each) for each in terms], "elided": elided}
+                return made | {"elided_zero": True} if zero else made
             case Prod(factors):
                 return {"t": "prod", "factors": [self.node(each) for each in factors]}
             case Hadamard(left, right, is_shown):

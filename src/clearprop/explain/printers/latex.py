@@ -50,7 +50,7 @@ _STYLE = Signs(
     beside=r"\, ",
     opened=r"\bigl(",
     closed=r"\bigr)",
-    more=lambda n: rf"[\ldots, \text{{{n:,} more}}]",
+    more=lambda words: rf"[\ldots, \text{{{words}}}]",
 )
 
 

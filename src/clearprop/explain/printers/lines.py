@@ -45,7 +45,7 @@ class Signs:
     beside: str  # between factors that need no sign
     opened: str  # parentheses that may stand on different lines
     closed: str
-    more: Callable[[int], str]
+    more: Callable[[str], str]
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class Breaker:
                 sign, inner = self.signs.plus, self.whole(term, 3 if is_signed(term) else 2)
             pieces.append(Piece(sign + inner.text, inner.width + _SIGN))
         if node.elided:
-            pieces.append(Piece(self.signs.plus + self.signs.more(node.elided), 12 * 0.9 + _SIGN))
+            pieces.append(Piece(self.signs.plus + self.signs.more(node.more), 12 * 0.9 + _SIGN))
         return pieces
 
     def _enclosed(self, before: str, total: Expr, after: str) -> list[Piece]:

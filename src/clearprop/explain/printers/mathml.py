@@ -43,7 +43,7 @@ _STYLE = Signs(
     beside=_INVISIBLE,
     opened='<mo stretchy="false">(</mo>',
     closed='<mo stretchy="false">)</mo>',
-    more=lambda n: f"<mtext>[..., {n:,} more]</mtext>",
+    more=lambda words: f"<mtext>[..., {words}]</mtext>",
 )
 _SUP = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 

@@ -336,7 +336,7 @@ class TextPrinter:
                 text += " " + _together(
                     "+ " + self.inline(term, _HADAMARD if is_signed(term) else _NEG)
                 )
-        return text + (f" +\u00a0[...,\u00a0{node.elided:,}\u00a0more]" if node.elided else "")
+        return text + (" " + _together(f"+ [..., {node.more}]") if node.elided else "")
 
     def _prod(self, factors: tuple[Expr, ...]) -> str:
         text = self.inline(factors[0], _MATVEC)

@@ -19,9 +19,10 @@ from clearprop.explain.web.numbers import Numbers
 from clearprop.page import Markup, joined, tag
 
 LABELS = 9  # edges between two layers that have room for their numbers
-LEFT, TOP, BOTTOM = 80, 66, 26
-HALF, PILL, PITCH = 80, 34, 68  # of a neuron: width of a half, height, least distance
+LEFT, TOP, BOTTOM = 64, 66, 26
+HALF, PILL, PITCH = 90, 34, 68  # of a neuron: width of a half, height, least distance
 INPUT = 40  # half the width of an input
+TARGETS, COST = 78, 52  # the room for the targets, and half the width of the cost
 
 
 class Plan(NamedTuple):
@@ -40,8 +41,8 @@ def plan(choice: Choice) -> Plan:
     rows = max(len(units) + bool(choice.left_out(i)) for i, units in enumerate(choice.units))
     pitch = max(PITCH, min(150.0, 340.0 / rows))
     inner = max(rows * pitch, 200.0)
-    gap = {1: 400.0, 2: 296.0}.get(last, 270.0)
-    columns = tuple(LEFT + layer * gap for layer in range(last + 1))
+    gap = {1: 400.0, 2: 306.0}.get(last, 286.0)
+    columns = tuple(LEFT + layer * gap - (HALF - INPUT) * bool(layer) for layer in range(last + 1))
     at, more = {}, {}
     for layer, units in enumerate(choice.units):
         n = len(units) + bool(choice.left_out(layer))
@@ -51,7 +52,7 @@ def plan(choice: Choice) -> Plan:
             at[layer, unit] = (columns[layer], start + i * step)
         if choice.left_out(layer):
             more[layer] = (columns[layer], start + (n - 1) * step)
-    return Plan(columns[-1] + 286, TOP + inner + BOTTOM, at, columns, more)
+    return Plan(columns[-1] + HALF + TARGETS + 2 * COST + 6, TOP + inner + BOTTOM, at, columns, more)
 
 
 def too_deep(choice: Choice) -> Markup:
@@ -287,25 +288,26 @@ class Drawing:
             made.append(
                 tag(
                     "path",
-                    d=f"M{x1:.1f} {y1:.1f}"
-                    f"C{x1 + 40:.1f} {y1:.1f} {x - 66:.1f} {y:.1f} {x - 52:.1f} {y:.1f}",
+                    d=f"M{x1:.1f} {y1:.1f}C{x1 + 0.6 * TARGETS:.1f} {y1:.1f} "
+                    f"{x - COST - 14:.1f} {y:.1f} {x - COST:.1f} {y:.1f}",
                 )
             )
             target = tag("tspan", "target ", class_="symbol")
+            clear_of_it = y1 - 7 if y1 <= y else y1 + 16  # the line goes to the middle
             made.append(
                 tag("text", target, self.numbers.of(self.glyphs.y(j), "tspan"),
-                    x=x1 + 4, y=y1 - 7, class_="target")
+                    x=x1 + 4, y=clear_of_it, class_="target")
             )  # fmt: skip
         return made
 
     def _cost_at(self) -> tuple[float, float]:
-        return self.plan.width - 58, TOP + (self.plan.height - TOP - BOTTOM) / 2
+        return self.plan.width - COST - 6, TOP + (self.plan.height - TOP - BOTTOM) / 2
 
     def _cost(self) -> Markup:
         x, y = self._cost_at()
         return tag(
             "g",
-            tag("rect", x=x - 52, y=y - 25, width=104, height=50, rx=6, class_="body"),
+            tag("rect", x=x - COST, y=y - 25, width=2 * COST, height=50, rx=6, class_="body"),
             tag("text", "cost ", tag("tspan", self.glyphs.notation.cost_symbol, class_="cost-symbol"),
                 x=x, y=y - 7, class_="letter"),
             self.numbers.of(self.glyphs.cost(0), "text", x=x, y=y + 13, class_="value"),

@@ -32,9 +32,19 @@ def unit_name(glyphs: Glyphs, layer: int, j: int) -> str:
 
 def shared(glyphs: Glyphs) -> str:
     """Return what the notation calls delta."""
-    if glyphs.notation.delta_symbol:
-        return glyphs.notation.delta_symbol
-    return f"∂{glyphs.notation.cost_symbol}/∂b"
+    return heads(glyphs)["delta"]
+
+
+def heads(glyphs: Glyphs) -> dict[str, str]:
+    """Return what the notation calls the derivatives: where its delta is minus dC/dz, minus them."""
+    cost, w = glyphs.notation.cost_symbol, glyphs.notation.weight_symbol
+    minus = "−" if glyphs.notation.delta_sign == -1 and not glyphs.faithful else ""
+    return {
+        "error": f"{minus}∂{cost}/∂a",
+        "delta": glyphs.notation.delta_symbol or f"{minus}∂{cost}/∂b",
+        "weight_gradient": f"{minus}∂{cost}/∂{w}",
+        "weight": w,
+    }
 
 
 def said(glyphs: Glyphs, step: Step, half: str = "") -> str:

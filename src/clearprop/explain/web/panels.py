@@ -125,8 +125,9 @@ def _neurons(
     if layer == 0:
         rows = [[drawing.name(0, j), numbers.of(glyphs.a(0, j))] for j in units]
         return table(name, ["neuron", "value"], rows, note=note)
-    cost, softmax = glyphs.notation.cost_symbol, layer == glyphs.last and glyphs.softmax
-    heads = ["neuron", "z", "a", "slope", f"∂{cost}/∂a", narration.shared(glyphs)]
+    softmax = layer == glyphs.last and glyphs.softmax
+    called = narration.heads(glyphs)
+    heads: list[object] = ["neuron", "z", "a", "slope", *(_head(called, x) for x in ("error", "delta"))]
     rows = []
     for j in units:
         slope = glyphs.jacobian(j, j) if softmax else glyphs.da_dz(layer, j)
@@ -143,11 +144,16 @@ def _neurons(
     return table(name, heads, rows, note=note)
 
 
+def _head(called: dict[str, str], quantity: str) -> Markup:
+    """Return the name of a quantity, which changes with the notation."""
+    return tag("span", called[quantity], data_head=quantity)
+
+
 def _weights(
     glyphs: Glyphs, numbers: Numbers, choice: Choice, drawing: Drawing, layer: int, name: str
 ) -> Markup:
-    cost, w = glyphs.notation.cost_symbol, glyphs.notation.weight_symbol
-    after = glyphs.trace.update is not None
+    called, after = narration.heads(glyphs), glyphs.trace.update is not None
+    w, derivative = (_head(called, each) for each in ("weight", "weight_gradient"))
     rows = []
     for j, k in choice.weights(layer):
         numbered = [glyphs.w(layer, j, k), glyphs.weight_gradient(layer, j, k)]
@@ -158,7 +164,7 @@ def _weights(
         )  # fmt: skip
     size = glyphs.at(layer).weights.size
     note = f"[..., {size - len(rows):,} more weights]" if size > len(rows) else None
-    heads = ["from → to", w, f"∂{cost}/∂{w}", *([f"{w} after the update"] if after else [])]
+    heads = ["from → to", w, derivative, *([joined([w, " after the update"])] if after else [])]
     return table(f"Weights into {name}", heads, rows, note=note)
 
 
@@ -221,8 +227,9 @@ def one_weight(
             ("activation that comes in", glyphs.a(layer - 1, k)),
             ("slope of the neuron", glyphs.da_dz(layer, j)),
             ("error that arrives", glyphs.error(layer, j)),
-            ("their product", glyphs.weight_gradient(layer, j, k)),
-        ]
+            (f"their product, {narration.heads(glyphs)['weight_gradient']}",
+             glyphs.weight_gradient(layer, j, k)),
+        ]  # fmt: skip
         rows = [[label, numbers.of(symbol)] for label, symbol in factors]
         parts.append(table("Three factors", ["factor", "value"], rows))
     parts += [tag("h3", f"Its neuron: {drawing.name(layer, j)}")]

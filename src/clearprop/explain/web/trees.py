@@ -5,7 +5,7 @@ A node is a list that begins with its kind (``script/formula.js`` prints them):
     n  number        reference, text, factor        m  matrix    rows, rows and columns left out
     s  symbol        base, sup, sub, 1 if arrow     f  function  name, argument, prime
     p  derivative    top, bottom                    -  minus     argument, 1 if it has a value
-    +  sum           terms, terms left out          *  product   factors
+    +  sum           terms, left out, 1 if those are 0    *  product   factors
     h  elementwise   left, right, sign shown        v  matrix product  left, right, dot shown
     t  transpose     argument                       /  fraction  top, bottom
     ^  power         argument, exponent             S  sum over an index   index, argument
@@ -117,6 +117,8 @@ def _minus(trees: Trees, node: Neg) -> Key:
 
 def _sum(trees: Trees, node: Sum) -> Key:
     terms = trees._all(node.terms)
+    if node.zero:
+        return ("+", terms, node.elided, 1)
     return ("+", terms, node.elided) if node.elided else ("+", terms)
 
 

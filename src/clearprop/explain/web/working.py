@@ -132,7 +132,7 @@ def told(
         },
         "layer_numbers": [glyphs.number(layer) for layer in range(glyphs.last + 1)],
         "cost_symbol": glyphs.notation.cost_symbol,
-        "delta_symbol": narration.shared(glyphs),
+        "heads": narration.heads(glyphs),
         "steps": [_step(glyphs, each, trees) for each in steps],
         "neurons": neurons,
         "weights": weights,

@@ -57,7 +57,7 @@ function threeFactors(layer, to, from) {
   const cancelled = isOutput && (data.softmax || data.a_minus_y);
   const rows = [
     ["comes in: a", input],
-    ...(cancelled ? [[`comes back: ${told().delta_symbol}`, `delta/${layer}/0,${to}`]] : [
+    ...(cancelled ? [[`comes back: ${told().heads.delta}`, `delta/${layer}/0,${to}`]] : [
       ["slope at its neuron", `slope/${layer}/0,${to}`],
       ["error that arrives", `error/${layer}/0,${to}`],
     ]),
@@ -66,7 +66,7 @@ function threeFactors(layer, to, from) {
   const largest = Math.max(...known.map(([, ref]) => Math.abs(value(ref))).filter(Number.isFinite), 1e-300);
   const cells = known.map(([words, ref]) => [words, numberOf(ref), sizeBar(Math.abs(value(ref)) / largest, value(ref) < 0)]);
   const ref = `weight_gradient/${layer}/${to},${from}`;
-  if (data.samples === 1) cells.push([element("b", {}, "their product"), numberOf(ref), ""]);
+  if (data.samples === 1) cells.push([element("b", {}, `their product, ${told().heads.weight_gradient}`), numberOf(ref), ""]);
   const finite = [ref, ...known.map((each) => each[1])].every((each) => Number.isFinite(value(each)));
   const smallest = known.reduce((a, b) => (Math.abs(value(a[1])) <= Math.abs(value(b[1])) ? a : b));
   const why = finite

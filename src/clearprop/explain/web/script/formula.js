@@ -157,14 +157,18 @@ function leaves(i) {
   return childrenOf(nodeAt(i)).reduce((total, each) => total + leaves(each), 0) || 1;
 }
 
-function termsOf([, terms, elided = 0]) {
+function moreOf(elided, zero) {
+  return `${grouped(elided)} more${zero ? ", all 0" : ""}`;
+}
+
+function termsOf([, terms, elided = 0, zero = 0]) {
   const pieces = terms.map((term, n) => {
     if (n === 0) return mathml(term, terms.length === 1 ? 2 : 1);
     const node = nodeAt(term);
     if (isBareMinus(node)) return `<mo>−</mo>${mathml(node[1], 4)}`;
     return `<mo>+</mo>${mathml(term, isSigned(node) ? 3 : 2)}`;
   });
-  if (elided) pieces.push(`<mo>+</mo><mtext>[..., ${grouped(elided)} more]</mtext>`);
+  if (elided) pieces.push(`<mo>+</mo><mtext>[..., ${moreOf(elided, zero)}]</mtext>`);
   return pieces;
 }
 
@@ -291,14 +295,14 @@ function latexNumber([, , text]) {
   return e === undefined ? mantissa : `${mantissa}\\times 10^{${Number(e)}}`;
 }
 
-function latexSum([, terms, elided = 0]) {
+function latexSum([, terms, elided = 0, zero = 0]) {
   let made = latex(terms[0], terms.length === 1 ? 2 : 1);
   for (const term of terms.slice(1)) {
     const node = nodeAt(term);
     if (isBareMinus(node)) made += ` - ${latex(node[1], 4)}`;
     else made += ` + ${latex(term, isSigned(node) ? 3 : 2)}`;
   }
-  return elided ? `${made} + [\\ldots, \\text{${grouped(elided)} more}]` : made;
+  return elided ? `${made} + [\\ldots, \\text{${moreOf(elided, zero)}}]` : made;
 }
 
 function latexProduct([, factors]) {

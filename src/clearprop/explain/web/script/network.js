@@ -147,7 +147,7 @@ export function showNetwork() {
   svg.querySelector(".to-cost").classList.toggle("now", step.kind === "cost" || atOutput);
   svg.classList.toggle("going-back", ["error", "delta", "gradient"].includes(step.kind));
   svg.querySelector(".cost-symbol").textContent = told().cost_symbol;
-  for (const symbol of svg.querySelectorAll(".delta .symbol")) symbol.textContent = told().delta_symbol;
+  for (const symbol of svg.querySelectorAll(".delta .symbol")) symbol.textContent = told().heads.delta;
   for (const span of svg.querySelectorAll("tspan[data-layer]")) {
     span.textContent = told().layer_numbers[Number(span.dataset.layer)];
   }
@@ -179,6 +179,7 @@ function currentText(ref, digits = data.digits) {
 
 function renumber() {
   const row = shownRow();
+  for (const each of document.querySelectorAll("[data-head]")) each.textContent = told().heads[each.dataset.head];
   for (const each of document.querySelectorAll("header [data-ref], #network [data-ref]")) {
     each.dataset.base ??= each.dataset.ref;
     let ref = each.dataset.base;
@@ -199,7 +200,7 @@ function unitLabel(key, layer, row) {
   const j = key.split(",")[1];
   if (layer === 0) return `${data.names[key]}, ${currentText(`x/0/${row},${j}`)}`;
   const part = (name, quantity) => `${name} ${currentText(`${quantity}/${layer}/${row},${j}`)}`;
-  return [data.names[key], part("z", "z"), part("a", "a"), part(told().delta_symbol, "delta")].join(", ");
+  return [data.names[key], part("z", "z"), part("a", "a"), part(told().heads.delta, "delta")].join(", ");
 }
 
 export function edgeName(key) {
@@ -210,7 +211,8 @@ export function edgeName(key) {
 function edgeLabel(key) {
   const [layer, to, from] = key.split(",");
   const ref = `${layer}/${to},${from}`;
-  return `weight ${edgeName(key)}, ${currentText(`weight/${ref}`)}, derivative ${currentText(`weight_gradient/${ref}`)}`;
+  const derivative = told().heads.weight_gradient.startsWith("−") ? "minus the derivative" : "derivative";
+  return `weight ${edgeName(key)}, ${currentText(`weight/${ref}`)}, ${derivative} ${currentText(`weight_gradient/${ref}`)}`;
 }
 
 // One path, drawn over the edges, with the rate factors da/da on them (V11, V12)
