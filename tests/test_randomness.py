@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,6 +7,8 @@ from hypothesis import strategies as st
 
 import oracles
 from clearprop import randomness
+from clearprop.engines import Data
+from clearprop.training import supply
 
 
 def philox_of(counter, key):
@@ -82,6 +86,27 @@ def test_permutation_holds_each_row_once_and_depends_on_its_key_alone(seed, n, e
     assert order.dtype == np.int64
     assert sorted(order.tolist()) == list(range(n))
     np.testing.assert_array_equal(order, randomness.permutation(seed, n, step=epoch))
+
+
+def test_a_training_meets_the_orders_of_its_epochs_wherever_it_goes_on(monkeypatch):
+    monkeypatch.setattr(supply, "_DRAWN_AT_ONCE", 30)  # four epochs of seven rows
+    rows = supply.InMemory(Data(np.zeros((7, 2)), np.zeros((7, 1)), None))
+    plan = SimpleNamespace(seed=5, n_samples=7)
+
+    for seed, epochs in ((5, range(12)), (5, [3, 4, 9, 1]), (6, [1, 2, 3])):
+        plan.seed = seed
+        for epoch in epochs:
+            order = rows.part(plan, epoch, 0).order
+            assert order.tolist() == randomness.permutation(seed, 7, step=epoch).tolist()
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 8])
+@pytest.mark.parametrize("first", [0, 5])
+def test_the_orders_of_several_epochs_are_each_epochs_own(n, first):
+    together = randomness.permutations(4, n, steps=range(3, 8), first=first)
+
+    alone = [randomness.permutation(4, n, step=epoch, first=first) for epoch in range(3, 8)]
+    assert together.tolist() == [order.tolist() for order in alone]
 
 
 def test_every_place_is_as_likely_for_every_row():

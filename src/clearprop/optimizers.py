@@ -12,6 +12,7 @@ is not multiplied by the rate, AdamW's decay is multiplied by it.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -52,7 +53,7 @@ class Optimizer:
     moments: ClassVar[tuple[str, ...]] = ()
     learning_rate: float | Schedule
 
-    @property
+    @functools.cached_property  # it is asked for in every epoch
     def schedule(self) -> Schedule:
         """The learning rate as a function of time."""
         return schedules.resolve(self.learning_rate)

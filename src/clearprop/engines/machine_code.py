@@ -47,11 +47,11 @@ class Code(NamedTuple):
 
 def code(dtype: np.dtype[Any]) -> Code:
     """Return the machine code for float32 or float64, compiled if it is not on disk."""
-    found = _LOADED.get(dtype.name)
+    found = _LOADED.get(dtype.char)
     if found is None:
         with _LOCK:
-            found = _LOADED.get(dtype.name) or _prepare(dtype.name)
-            _LOADED[dtype.name] = found
+            found = _LOADED.get(dtype.char) or _prepare(dtype.name)
+            _LOADED[dtype.char] = found
     return found
 
 

@@ -121,7 +121,7 @@ class Arguments(BaseEstimator):
         """
         self._validate_params()
         explicit = presets.given(self)
-        names = self.get_params(deep=False)
+        names = presets.defaults(type(self))
         options = SimpleNamespace(
             **{name: presets.argument(self, self._kind, name, explicit) for name in names}
         )

@@ -25,6 +25,7 @@ from clearprop.estimators.grouped import grouped_cross_entropy, softmax_groups
 from clearprop.estimators.regressor import LOSSES
 from clearprop.names import known_name
 
+_KINDS = ("binary", "multiclass", "multiclass-multioutput", "multilabel-indicator")
 _CLASSIFIER_LOSSES: dict[str, Callable[..., Cost]] = {"log_loss": costs.cross_entropy, **LOSSES}
 
 
@@ -447,8 +448,10 @@ def _as_labels(y: Any) -> Any:
 
 
 def _kind_of(y: Any) -> str:
-    check_classification_targets(y)
-    return str(type_of_target(y, input_name="y"))
+    kind = str(type_of_target(y, input_name="y"))
+    if kind not in _KINDS:
+        check_classification_targets(y)  # which says why
+    return kind
 
 
 def _codes(labels: Array, classes: Array) -> NDArray[np.int64]:

@@ -14,6 +14,7 @@ from clearprop.network import Network
 
 # Remembered beside the estimators: scikit-learn allows __init__ to set its parameters only.
 _GIVEN: WeakKeyDictionary[Any, frozenset[str]] = WeakKeyDictionary()
+_DEFAULTS: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
 
 _REALMLP_S: dict[str, Any] = {
     "hidden_layer_sizes": (256, 256, 256),
@@ -56,23 +57,28 @@ def as_realmlp(net: Network, options: SimpleNamespace) -> None:
             last[:] = 0.0
 
 
+def defaults(kind: Any) -> dict[str, Any]:
+    """Return the arguments of a class in their order, with their defaults."""
+    if kind not in _DEFAULTS:  # inspecting takes as long as an epoch of few rows
+        parameters = list(inspect.signature(kind.__init__).parameters.items())[1:]
+        _DEFAULTS[kind] = {name: parameter.default for name, parameter in parameters}
+    return _DEFAULTS[kind]
+
+
 def remember_given(estimator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Note which arguments an estimator is constructed with."""
-    names = list(inspect.signature(type(estimator).__init__).parameters)[1:]
+    names = list(defaults(type(estimator)))
     _GIVEN[estimator] = frozenset(names[: len(args)]) | frozenset(kwargs)
 
 
 def given(estimator: Any) -> frozenset[str]:
     """Return the names of the arguments that were given, or are not at their defaults."""
-    parameters = inspect.signature(type(estimator).__init__).parameters
-    changed = {
+    changed = frozenset(
         name
-        for name, parameter in parameters.items()
-        if name != "self" and getattr(estimator, name) is not parameter.default
-    }
-    return _GIVEN.get(estimator, frozenset()) | frozenset(
-        name for name in changed if not _same(getattr(estimator, name), parameters[name].default)
+        for name, default in defaults(type(estimator)).items()
+        if getattr(estimator, name) is not default and not _same(getattr(estimator, name), default)
     )
+    return _GIVEN.get(estimator, frozenset()) | changed
 
 
 def set_given(estimator: Any, names: frozenset[str]) -> None:

@@ -18,6 +18,8 @@ from clearprop.engines import Data, Plan
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
+_DRAWN_AT_ONCE = 2**14  # numbers of sample orders: what stays in the cache
+
 
 class Part(NamedTuple):
     """Rows in memory, and the steps of an epoch that are made of them."""
@@ -82,16 +84,12 @@ class InMemory(Supply):
     def __init__(self, data: Data, given_targets: Array | None = None) -> None:
         self.data, self.n_samples = data, len(data.X)
         self._given = data.Y if given_targets is None else given_targets
-        self._order: tuple[object, NDArray[np.int64]] = None, np.arange(0)
+        self._orders, self._as_they_are = _Orders(self.n_samples), np.arange(self.n_samples)
 
     def part(self, plan: Plan, epoch: int, step: int) -> Part:
         """As in `Supply`."""
-        key = (plan.seed, epoch) if self.shuffle else "as they are"
-        if self._order[0] != key:
-            n = self.n_samples
-            order = randomness.permutation(plan.seed, n, step=epoch) if self.shuffle else np.arange(n)
-            self._order = key, order
-        return Part(0, self.data, self._order[1][: plan.n_samples])
+        order = self._orders.of(plan.seed, epoch) if self.shuffle else self._as_they_are
+        return Part(0, self.data, order[: plan.n_samples])
 
     def map_targets(self, function: Callable[[Array], Array]) -> None:
         """As in `Supply`."""
@@ -107,6 +105,23 @@ class InMemory(Supply):
     def identity(self) -> tuple[Array | None, ...]:
         """As in `Supply`."""
         return self.data.X, self._given, self.data.sample_weight
+
+
+class _Orders:
+    """The orders of n rows, epoch by epoch; where they are few, some epochs' at once, ever more."""
+
+    def __init__(self, n: int) -> None:
+        self.n, self.seed = n, -1
+        self.epochs, self.orders = range(0), np.empty((0, n), np.int64)
+
+    def of(self, seed: int, epoch: int) -> NDArray[np.int64]:
+        """Return the order that belongs to an epoch."""
+        if seed != self.seed or epoch not in self.epochs:
+            goes_on = seed == self.seed and epoch == self.epochs.stop
+            count = min(2 * len(self.epochs), _DRAWN_AT_ONCE // self.n) if goes_on else 1
+            self.seed, self.epochs = seed, range(epoch, epoch + max(count, 1))
+            self.orders = randomness.permutations(seed, self.n, steps=self.epochs)
+        return self.orders[epoch - self.epochs.start]
 
 
 class _Key(NamedTuple):
