@@ -613,3 +613,33 @@ def test_omp_num_threads_is_the_most_unless_threads_are_asked_for(monkeypatch):
     for unread in ("", "0", "4,2"):
         monkeypatch.setenv("OMP_NUM_THREADS", unread)
         assert compiled._threads(None, 100) == 8
+
+
+@pytest.mark.parametrize("n_rows", [1, 47, 130])
+def test_an_input_that_is_not_finite_is_found_wherever_it_is(n_rows):
+    architecture = build(SMALL, "tanh", "sigmoid", "quadratic")
+    data, parameters = problem(architecture, n_rows)
+    forward = compiled.forward_of(architecture, parameters.dtype)
+    out, finite = forward.look_and_pass(parameters, data.X)
+    assert finite
+    np.testing.assert_array_equal(out, forward(parameters, data.X))
+    for value in (np.nan, np.inf, -np.inf):
+        for place in ((0, 0), (n_rows - 1, SMALL[0] - 1), (n_rows // 2, 1)):
+            X = data.X.copy()
+            X[place] = value
+            assert not forward.look_and_pass(parameters, X)[1]
+    assert forward.look_and_pass(parameters, data.X)[1]
+
+
+def test_threads_lay_the_weights_out_together_and_see_what_any_of_them_sees(monkeypatch):
+    monkeypatch.setattr(compiled, "_PREDICTION_WORTH_A_THREAD", 1)
+    monkeypatch.setenv("OMP_NUM_THREADS", "")
+    architecture = build([21, 35, 34, 3], "tanh", "softmax", "cross_entropy")
+    data, parameters = problem(architecture, 400)
+    forward = compiled.forward_of(architecture, parameters.dtype)
+    wanted = backprop.forward(architecture, parameters, data.X).a[-1]
+    for n_threads in (1, 2, 3, 5):
+        np.testing.assert_allclose(forward(parameters, data.X, n_threads), wanted, rtol=1e-11)
+        X = data.X.copy()
+        X[-1, -1] = np.nan
+        assert not forward.look_and_pass(parameters, X, n_threads)[1]

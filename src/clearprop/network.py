@@ -259,7 +259,12 @@ class Network:
 
     def predict(self, X: Any) -> Array:
         """Return the activations of the last layer, shape (n_samples, n_outputs)."""
-        return engines.predict(self.architecture, self._parameters, self.inputs(X))
+        made, parameters = self.architecture, self._parameters
+        if self.scaling is None and arrays.is_table(X, made.n_features, parameters.dtype):
+            passed = engines.predict_unchecked(made, parameters, X)
+            if passed is not None:
+                return passed
+        return engines.predict(made, parameters, self.inputs(X))
 
     def classify(self, X: Any) -> NDArray[Any]:
         """Return a label for each row, shape (n_samples,): that of the largest output.

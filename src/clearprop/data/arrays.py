@@ -28,8 +28,8 @@ def as_inputs(X: Any, n_features: int, dtype: str, argument: str = "X") -> Array
         If its shape is another, or a value is NaN, infinite, or too large for `dtype`; with the row
         and column.
     """
-    if _is_ready(X, n_features, dtype):
-        ready: Array = X
+    if is_table(X, n_features, np.dtype(dtype)) and len(X) <= _ROWS and np.isfinite(X).all():
+        ready: Array = X  # one row at a time: microseconds count
         return ready
     array = _real(X, argument)
     if array.ndim != 2:
@@ -50,11 +50,16 @@ def as_inputs(X: Any, n_features: int, dtype: str, argument: str = "X") -> Array
     return converted
 
 
-def _is_ready(X: Any, n_features: int, dtype: str) -> bool:
-    """Return whether nothing is to be done: the way of one row at a time, where microseconds count."""
-    if type(X) is not np.ndarray or X.dtype != dtype or X.shape[1:] != (n_features,):
-        return False
-    return 0 < len(X) <= _ROWS and X.flags.c_contiguous and bool(np.isfinite(X).all())
+def is_table(X: Any, n_features: int, dtype: np.dtype[Any]) -> bool:
+    """Return whether X is of the shape and dtype wanted: only its values are to be looked at."""
+    return (
+        type(X) is np.ndarray
+        and X.dtype == dtype
+        and X.ndim == 2
+        and X.shape[1] == n_features
+        and X.shape[0] > 0
+        and X.flags.c_contiguous
+    )
 
 
 def _real(values: Any, argument: str) -> NDArray[Any]:

@@ -8,7 +8,6 @@ out flow the changed state and a report. However an epoch is cut into stretches,
 from __future__ import annotations
 
 import importlib.util
-import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from clearprop import backprop
 from clearprop.activations import Array
 from clearprop.architecture import Architecture, Block
+from clearprop.engines import choice
 from clearprop.names import known_name
 from clearprop.optimizers import LBFGS, Optimizer
 
@@ -168,8 +168,6 @@ def select(name: str, plan: Plan) -> Engine:
     return reference
 
 
-# Multiply-adds of one pass from which loading the compiled engine (about half a second) gains more.
-WORTH_LOADING = 10_000_000_000
 _ROWS = 4096
 
 
@@ -183,10 +181,9 @@ def predict(
 ) -> Array:
     """Return the activations of the last layer for inputs that are checked, converted and scaled.
 
-    The compiled engine is used where it is loaded already, as after a ``fit``, or where the work is
-    worth loading it. The engines agree to rounding.
+    `choice` says which engine computes them. The engines agree to rounding.
     """
-    forward = _compiled_forward(architecture, parameters, len(X))
+    forward = choice.forward(architecture, parameters.dtype, len(X))
     if forward is not None:
         out: Array = forward(parameters, X, n_threads)
         return out
@@ -194,6 +191,18 @@ def predict(
     for rows in row_blocks(len(X)):
         out[rows] = backprop.forward(architecture, parameters, X[rows]).a[-1]
     return out
+
+
+def predict_unchecked(architecture: Architecture, parameters: Array, X: Array) -> Array | None:
+    """As `predict`, for inputs that are yet to be looked at; None if that is not for compiled code.
+
+    It looks at each value while it is in the cache, and gives None where one is not finite.
+    """
+    forward = choice.forward(architecture, parameters.dtype, len(X))
+    if forward is None:
+        return None
+    out, finite = forward.look_and_pass(parameters, X)
+    return out if finite else None
 
 
 def evaluate(
@@ -210,7 +219,7 @@ def evaluate(
     """
     cost, output = architecture.cost, architecture.output
     a, costs = np.empty_like(data.Y), np.empty(len(data.X))
-    forward = None if engine == "numpy" else _compiled_forward(architecture, parameters, len(data.X))
+    forward = None if engine == "numpy" else choice.forward(architecture, parameters.dtype, len(data.X))
     if forward is not None:
         z = np.empty_like(data.Y)
         a = forward(parameters, data.X, n_threads, z)
@@ -222,12 +231,3 @@ def evaluate(
             last_z = z[rows]
         costs[rows] = cost.of_samples(output, last_z, a[rows], data.Y[rows])
     return a, cost.reduce(costs, data.sample_weight)
-
-
-def _compiled_forward(architecture: Architecture, parameters: Array, n_rows: int) -> Any:
-    """Return the compiled forward pass, where it is loaded or worth loading and can run this."""
-    compiled = sys.modules.get("clearprop.engines.compiled")
-    worth = compiled is None and n_rows * architecture.multiply_adds()[0] >= WORTH_LOADING
-    if worth and importlib.util.find_spec("llvmlite") is not None:
-        compiled = importlib.import_module("clearprop.engines.compiled")
-    return compiled.forward_of(architecture, parameters.dtype) if compiled is not None else None

@@ -202,6 +202,20 @@ class _Layout:
         return start
 
 
+class _Call:
+    """What a prediction by so many threads needs; one row takes microseconds, making this as long."""
+
+    def __init__(self, layout: _Layout, dtype: np.dtype[Any], columns: Array, n_threads: int) -> None:
+        none = np.empty(0)
+        self.work = np.empty(layout.end * n_threads, dtype)
+        self.found = np.zeros(2, np.int64)  # whether an input is not finite; where threads meet
+        slots = machine_code.slots(
+            none, none, 0, _BLOCK, layout.layers, layout.segments, self.work, none, none, columns,
+            none, self.found, low.address_of_yield(),
+        )  # fmt: skip
+        self.address, self.slots = machine_code.address(slots), memoryview(slots)
+
+
 class _Forward:
     """An architecture packed for predictions in one dtype."""
 
@@ -209,46 +223,50 @@ class _Forward:
         self.layout = _Layout(architecture, dtype, _BLOCK)
         self.keeps_z = self.layout.layers.copy()
         self.layout.layers[-1, k.Z] = -1
-        self.n_outputs = architecture.sizes[-1]
+        sizes = architecture.sizes
+        self.n_outputs = sizes[-1]
         self.multiply_adds = architecture.multiply_adds()[0]
+        self.laid_out = sum(map(products.laid_out_size, sizes, sizes[1:]))
         self.dtype = dtype
         self.kernel = machine_code.code(dtype).predict
-        self.columns = products.every(max(architecture.sizes), dtype.itemsize)
-        # What a call by so many threads needs and no caller is using: one row takes microseconds, of
-        # which making these anew would be half.
-        self.spare: dict[int, list[tuple[Array, NDArray[np.int64]]]] = {}
+        self.columns = products.every(max(sizes), dtype.itemsize)
+        self.spare: dict[int, list[_Call]] = {}  # by the number of threads: those that nobody is using
 
     def __call__(
         self, parameters: Array, X: Array, n_threads: int | None = None, z: Array | None = None
     ) -> Array:
         """Return the activations of the last layer, and put its weighted inputs into `z`."""
+        return self.look_and_pass(parameters, X, n_threads, z)[0]
+
+    def look_and_pass(
+        self, parameters: Array, X: Array, n_threads: int | None = None, z: Array | None = None
+    ) -> tuple[Array, bool]:
+        """Return the activations of the last layer, and whether all inputs are finite."""
         n_rows = X.shape[0]
         X, out = _plain(X), np.empty((n_rows, self.n_outputs), self.dtype)
         worth = n_rows * self.multiply_adds // _PREDICTION_WORTH_A_THREAD
         threads = 1 if worth < 2 else _threads(n_threads, worth)
         spare = self.spare.setdefault(threads, [])
         try:
-            work, slots = spare.pop()
+            call = spare.pop()
         except IndexError:  # asking first would let another thread in between
-            work, slots = self._call(threads)
-        address = machine_code.address
-        rows = -(-n_rows // threads)
-        block = -(-rows // max(1, -(-rows // _BLOCK)))  # even ones
+            call = _Call(self.layout, self.dtype, self.columns, threads)
+        slots, address, found = call.slots, machine_code.address, call.found
         slots[0], slots[1] = address(parameters), parameters.size
-        slots[2], slots[3], slots[4], slots[5] = address(X), X.size, n_rows, max(1, block)
+        slots[2], slots[3], slots[4] = address(X), X.size, n_rows
         slots[6] = address(self.layout.layers if z is None else self.keeps_z)
-        slots[-6], slots[-5] = address(out), out.size
-        slots[-4], slots[-3] = (0, 0) if z is None else (address(z), z.size)
-        _side_by_side(self.kernel, slots, threads)
-        spare.append((work, slots))
-        return out
-
-    def _call(self, threads: int) -> tuple[Array, NDArray[np.int64]]:
-        """Return a workspace, and the slots of a call whose arrays are still to be put in."""
-        work, layout, none = np.empty(self.layout.end * threads, self.dtype), self.layout, np.empty(0)
-        return work, machine_code.slots(
-            none, none, 0, _BLOCK, layout.layers, layout.segments, work, none, none, self.columns
-        )
+        slots[14], slots[15] = address(out), out.size
+        slots[16], slots[17] = (0, 0) if z is None else (address(z), z.size)
+        rows = -(-n_rows // threads)
+        slots[5] = -(-rows // max(1, -(-rows // _BLOCK)))  # even ones
+        slots[20] = slots[21] = found[0] = found[1] = 0
+        if rows >= products.LARGE:
+            panels = np.empty(self.laid_out, self.dtype)
+            slots[20], slots[21] = address(panels), panels.size
+        _side_by_side(self.kernel, call.address, threads)
+        finite = not found[0]
+        spare.append(call)
+        return out, finite
 
 
 _FORWARDS: dict[tuple[int, str], _Forward | None] = {}
@@ -360,7 +378,8 @@ class _Prepared:
             self.segments, self.factors, integers, numbers, self.work, self.costs, correct, counter,
             self.columns,
         )  # fmt: skip
-        _side_by_side(machine_code.code(self.dtype).train, arguments, self.n_threads)
+        address = machine_code.address(arguments)
+        _side_by_side(machine_code.code(self.dtype).train, address, self.n_threads)
         made = int(integers[k.MADE])
         first = step * batch
         seen = min(n_samples, first + made * batch) - min(n_samples, first)
@@ -414,9 +433,8 @@ def _threads(asked: int | None, worth: int) -> int:
     return max(1, min(available if asked is None else asked, worth))
 
 
-def _side_by_side(kernel: helpers.Kernel, arguments: NDArray[np.int64], n_threads: int) -> None:
-    """Call a kernel once for each thread."""
-    address = machine_code.address(arguments)
+def _side_by_side(kernel: helpers.Kernel, address: int, n_threads: int) -> None:
+    """Call a kernel once for each thread, with the address of its slots."""
     if n_threads == 1:
         kernel(address, 0, 1)
     else:

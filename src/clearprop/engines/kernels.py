@@ -69,6 +69,7 @@ from clearprop.engines.products import (
     STRIPS,
     add_listed,
     dots,
+    laid_out_size,
     lay_out,
     multiply,
     sums,
@@ -512,6 +513,19 @@ def forward_layer(
     a = part(below, i0 * n_in, (i1 - i0) * n_in)
     out = part(above, i0 * n + j0, (i1 - i0) * n - j0)
     dots(out, n, a, n_in, W, n_in, i1 - i0, j1 - j0, n_in, copies, columns, count)
+    complete_layer(
+        layer, segments, rows_and_columns, parameters, above, slopes, z, log_sum,
+    )  # fmt: skip
+
+
+@kernel()
+def complete_layer(
+    layer: Array, segments: Array, rows_and_columns: Any, parameters: Array, above: Array,
+    slopes: Array, z: Array, log_sum: Array,
+) -> None:  # fmt: skip
+    """Make a rectangle of activations and slopes of the products that are in `above`."""
+    i0, i1, j0, j1 = rows_and_columns
+    n = layer[N_OUT]
     if layer[BIASES] >= 0:
         b = part(parameters, layer[BIASES] + j0, j1 - j0)
         for i in range(i0, i1):
@@ -947,23 +961,48 @@ def train(
         numbers[EPOCH_COST] = epoch_cost
 
 
+@kernel(SUMS)
+def all_finite(x: Array) -> bool:
+    """Return whether no element is NaN or infinite: a sum of zeros is, then, zero."""
+    total = like(x[0], 0.0)
+    for i in range(x.size):
+        total += x[i] * like(x[i], 0.0)
+    return math.isfinite(total)
+
+
 @kernel()
 def predict(
     parameters: Array, X: Array, n_rows: int, block: int, layers: Array, segments: Array, work: Array,
-    out: Array, zs: Array, columns: Array, thread: int, n_threads: int,
+    out: Array, zs: Array, columns: Array, panels: Array, found: Array, give: int, thread: int,
+    n_threads: int,
 ) -> None:  # fmt: skip
     """Put the activations of the last layer into `out`, in blocks of rows: backprop.forward.
 
-    Its z is put into `zs` where the table of layers has a place for it.
+    Its z is put into `zs` where the table of layers has a place for it. ``found[0]`` becomes 1 where an
+    input is not finite: each is looked at while it is on its way into the cache anyway.
 
-    Every thread runs this on rows of its own, with a share of the workspace; arrays are flat.
+    Every thread runs this on rows of its own, with a share of the workspace; arrays are flat. Where
+    rows are many, `panels` has room for all weights, which the threads lay out once for all blocks;
+    ``found[1]`` is where they meet then, at `give` the address of what gives way.
     """
     last = layers.shape[0] - 1
     base = thread * (work.size // n_threads)
     copies = part(work, base + layers[0, COPIES], layers[0, COPIED])
     first_row, end = share(thread, n_threads, n_rows, block)
+    place = 0
+    for l in range(last + 1 if panels.size > 0 else 0):  # noqa: E741
+        n_in, n = layers[l, N_IN], layers[l, N_OUT]
+        if l % n_threads == thread:
+            W = part(parameters, layers[l, WEIGHTS], n_in * n)
+            lay_out(part(panels, place, panels.size - place), W, 1, n_in, n_in, n)
+        place += laid_out_size(n_in, n)
+    if panels.size > 0:
+        meet(part(found, 1, 1), n_threads, n_threads, give)
     for first in range(first_row, end, block):
         m = min(block, end - first)
+        if not all_finite(part(X, first * layers[0, N_IN], m * layers[0, N_IN])):
+            found[0] = 1
+        place = 0
         for l in range(last + 1):  # noqa: E741
             layer = layers[l]
             n_in, n = layer[N_IN], layer[N_OUT]
@@ -977,10 +1016,18 @@ def predict(
             slopes = part(work, base + layer[SLOPE], m * n)  # a by-product here
             log_sum = part(work, base + layer[LOG_SUMS], m)
             z = part(zs, first * n, m * n)
-            forward_layer(
-                layer, segments, (0, m, 0, n), parameters, below, above, slopes, z, log_sum, copies,
-                columns, vectors(work, n_in),
-            )  # fmt: skip
+            if panels.size > 0:
+                mine = part(panels, place, panels.size - place)
+                multiply(above, n, below, 1, n_in, mine, m, n, n_in, 0.0, copies)
+                place += laid_out_size(n_in, n)
+                complete_layer(
+                    layer, segments, (0, m, 0, n), parameters, above, slopes, z, log_sum,
+                )  # fmt: skip
+            else:
+                forward_layer(
+                    layer, segments, (0, m, 0, n), parameters, below, above, slopes, z, log_sum, copies,
+                    columns, vectors(work, n_in),
+                )  # fmt: skip
 
 
 def _types_of_train(real: Scalar) -> list[Type]:
@@ -993,7 +1040,11 @@ def _types_of_train(real: Scalar) -> list[Type]:
 
 def _types_of_predict(real: Scalar) -> list[Type]:
     reals = Flat(real)
-    return [reals, reals, INT, INT, Table(INT), Table(INT), reals, reals, reals, Flat(INT), INT, INT]
+    integers = Flat(INT)
+    return [
+        reals, reals, INT, INT, Table(INT), Table(INT), reals, reals, reals, integers, reals, integers,
+        INT, INT, INT,
+    ]  # fmt: skip
 
 
 # What Python calls, and the types of its arguments for a dtype.

@@ -29,7 +29,7 @@ Array = Any
 _from_buffer = ctypes.c_char.from_buffer
 compiled = 0  # how many times something was compiled, not loaded
 _LOCK = threading.Lock()
-_LOADED: dict[str, Code] = {}
+_LOADED: dict[str, Code] = {}  # by the dtype's character: its name takes NumPy a microsecond
 _LISTENERS: list[Callable[[], None]] = []
 _SOURCES = (language, built_in, translation, intrinsics, products, kernels)
 _FROM_C = ("exp", "log", "pow", "expm1", "log1p", "erfc", "logf", "memset", "memcpy")
@@ -53,6 +53,17 @@ def code(dtype: np.dtype[Any]) -> Code:
             found = _LOADED.get(dtype.char) or _prepare(dtype.name)
             _LOADED[dtype.char] = found
     return found
+
+
+def is_loaded(dtype: np.dtype[Any]) -> bool:
+    """Return whether there is machine code for a dtype in this process."""
+    return dtype.char in _LOADED
+
+
+def is_on_disk(dtype: np.dtype[Any]) -> bool:
+    """Return whether the machine code for a dtype has to be read only, not to be made."""
+    path = _path(dtype.name)
+    return path is not None and path.exists()
 
 
 @contextlib.contextmanager

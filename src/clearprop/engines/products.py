@@ -281,41 +281,79 @@ def _write_dots(w: _Writer, out: Any, ldo: Any, a: Any, lda: Any, x: Any, ldx: A
 def _write_sums(w: _Writer, out: Any, ldo: Any, c: Any, along_s: Any, along_r: Any, along_first: Any,
                 along_strip: Any, x: Any, ldx: Any, rows: Any, n: Any, length: Any,
                 beta: Any) -> None:  # fmt: skip
-    b = w.builder
-    keeps = b.fcmp_unordered("!=", beta, ir.Constant(w.real, 0.0))
-    long = b.icmp_signed(">=", length, LONG(32))
-
     def stretch(k: Any, vectors: int, mask: Any) -> None:
-        def strip(number: Any, r0: Any, height: int) -> None:
-            target = w.at(out, w.times(r0, ldo), k)
-            places = [
-                [w.at(target, w.times(ldo, r), LONG(v * w.lanes)) for v in range(vectors)]
-                for r in range(height)
-            ]
-            with b.if_then(long):  # long enough for it to arrive
-                for row in places:
-                    w.ask_for(row[0])
-            start = w.at(c, w.times(number, along_strip), w.times(r0, along_first))
-            totals = w.totals(height, vectors)
-            with w.loop(LONG(0), length, LONG(1)) as index:
-                source = w.at(x, w.times(index, ldx), k)
-                right = [w.load(w.at(source, LONG(v * w.lanes)), mask) for v in range(vectors)]
-                factors = w.at(start, w.times(index, along_s))
-                for r in range(height):
-                    factor = w.spread(b.load(w.at(factors, w.times(along_r, r))))
-                    for v in range(vectors):
-                        w.add_product(totals[r][v], factor, right[v])
-            with b.if_then(keeps):
-                for r in range(height):
-                    for v in range(vectors):
-                        w.add_product(totals[r][v], w.spread(beta), w.load(places[r][v], mask))
-            for r in range(height):
-                for v in range(vectors):
-                    w.store(b.load(totals[r][v]), places[r][v], mask)
-
+        masks = [mask] * vectors
+        strip = _strip_of_sums(
+            w, w.at(out, k), ldo, c, along_s, along_r, along_first, along_strip, w.at(x, k), ldx,
+            length, beta, masks, masks,
+        )  # fmt: skip
         w.strips(rows, SUMS_BLOCK[0], strip)
 
     w.stretches(n, SUMS_BLOCK[1], stretch)
+
+
+def _write_sums_of_panel(w: _Writer, out: Any, ldo: Any, c: Any, along_s: Any, along_r: Any,
+                         along_first: Any, along_strip: Any, x: Any, rows: Any, n: Any, length: Any,
+                         beta: Any) -> None:  # fmt: skip
+    b = w.builder
+    panel = SUMS_BLOCK[1] * REGISTER_BYTES // 4
+    lanes = LONG(w.lanes)
+
+    def stretch(k: Any, vectors: int, masks: list[Any]) -> None:
+        # A panel's rows are full ones, whatever is in them: masks cost more than what they leave out.
+        strip = _strip_of_sums(
+            w, w.at(out, k), ldo, c, along_s, along_r, along_first, along_strip, w.at(x, k),
+            LONG(panel), length, beta, [None] * vectors, masks,
+        )  # fmt: skip
+        w.strips(rows, SUMS_BLOCK[0], strip)
+
+    wide = LONG(SUMS_BLOCK[1] * w.lanes)
+    with w.loop(LONG(0), n, wide) as k:
+        left = b.sub(n, k)
+        with b.if_else(b.icmp_signed(">", left, lanes)) as (several, one):
+            with several:
+                masks = [w.first(b.sub(left, LONG(v * w.lanes))) for v in range(SUMS_BLOCK[1])]
+                stretch(k, SUMS_BLOCK[1], masks)
+            with one:
+                stretch(k, 1, [w.first(left)])
+
+
+def _strip_of_sums(w: _Writer, out: Any, ldo: Any, c: Any, along_s: Any, along_r: Any, along_first: Any,
+                   along_strip: Any, x: Any, ldx: Any, length: Any, beta: Any, reads: list[Any],
+                   writes: list[Any]) -> Callable[[Any, Any, int], None]:  # fmt: skip
+    """Return what writes a block of results; `reads` and `writes` are the masks of its vectors."""
+    b, vectors = w.builder, len(writes)
+    keeps = b.fcmp_unordered("!=", beta, ir.Constant(w.real, 0.0))
+    long = b.icmp_signed(">=", length, LONG(32))
+
+    def strip(number: Any, r0: Any, height: int) -> None:
+        target = w.at(out, w.times(r0, ldo))
+        places = [
+            [w.at(target, w.times(ldo, r), LONG(v * w.lanes)) for v in range(vectors)]
+            for r in range(height)
+        ]
+        with b.if_then(long):  # long enough for it to arrive
+            for row in places:
+                w.ask_for(row[0])
+        start = w.at(c, w.times(number, along_strip), w.times(r0, along_first))
+        totals = w.totals(height, vectors)
+        with w.loop(LONG(0), length, LONG(1)) as index:
+            source = w.at(x, w.times(index, ldx))
+            right = [w.load(w.at(source, LONG(v * w.lanes)), reads[v]) for v in range(vectors)]
+            factors = w.at(start, w.times(index, along_s))
+            for r in range(height):
+                factor = w.spread(b.load(w.at(factors, w.times(along_r, r))))
+                for v in range(vectors):
+                    w.add_product(totals[r][v], factor, right[v])
+        with b.if_then(keeps):
+            for r in range(height):
+                for v in range(vectors):
+                    w.add_product(totals[r][v], w.spread(beta), w.load(places[r][v], writes[v]))
+        for r in range(height):
+            for v in range(vectors):
+                w.store(b.load(totals[r][v]), places[r][v], writes[v])
+
+    return strip
 
 
 def _write_sums_listed(w: _Writer, out: Any, ldo: Any, c: Any, along_s: Any, x: Any, ldx: Any,
@@ -455,6 +493,13 @@ def _sums(out: Any, ldo: int, c: Any, along_s: int, along_r: int, along_first: i
         target[:] = total + beta * target if beta else total
 
 
+@written_by(_call("clearprop_sums_of_panel", _write_sums_of_panel))
+def _sums_of_panel(out: Any, ldo: int, c: Any, along_s: int, along_r: int, along_first: int,
+                   along_strip: int, panel: Any, rows: int, n: int, length: int,
+                   beta: float) -> None:  # fmt: skip
+    _sums(out, ldo, c, along_s, along_r, along_first, along_strip, panel, PANEL, rows, n, length, beta)
+
+
 @written_by(_call("clearprop_sums_listed", _write_sums_listed))
 def _sums_listed(out: Any, ldo: int, c: Any, along_s: int, x: Any, ldx: int, rows: int, n: int,
                  length: int, columns: Any, count: int) -> None:  # fmt: skip
@@ -515,6 +560,12 @@ def lay_out(panels: Any, x: Any, along_s: int, along_k: int, length: int, n: int
 
 
 @kernel()
+def laid_out_size(length: int, n: int) -> int:
+    """Return how many elements `lay_out` may write."""
+    return (n + PANEL - 1) // PANEL * PANEL * length + 16 * PANEL
+
+
+@kernel()
 def vectors(x: Any, n: int) -> int:
     """Return how many vectors n elements of `x` are."""
     lanes = REGISTER_BYTES // x.itemsize
@@ -545,9 +596,9 @@ def multiply(
             for k in range(0, n, PANEL):
                 target = part(out, r * ldo + k, out.size - r * ldo - k)
                 panel = part(panels, k * length + s * PANEL, deep * PANEL)
-                _sums(
-                    target, ldo, factors, step, along, first, strip, panel, PANEL, tall,
-                    min(PANEL, n - k), deep, beta if s == 0 else 1.0,
+                _sums_of_panel(
+                    target, ldo, factors, step, along, first, strip, panel, tall, min(PANEL, n - k),
+                    deep, beta if s == 0 else 1.0,
                 )  # fmt: skip
 
 

@@ -1,0 +1,55 @@
+"""When predictions go over from NumPy to the compiled engine.
+
+NumPy is there at once. The compiled engine is faster and has to be loaded first, which takes a tenth of
+a second; where its machine code is not on disk yet, it has to be compiled, which takes some seconds. A
+process that trains with it has it. One that only predicts begins with NumPy, and goes over when what
+its predictions would have saved adds up to what loading takes; so it never loses more than it gains.
+
+The saving is estimated from the number of calls, neurons and multiply-adds, never by a clock: the same
+program gets the same bits every time. The engines agree to rounding.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from typing import Any
+
+import numpy as np
+
+from clearprop.architecture import Architecture
+
+LOADING, COMPILING = 0.1, 5.0  # seconds: to read the machine code from disk, to make it
+# Seconds that compiled code saves, on an AVX2 core: for each call, neuron and multiply-add.
+CALL, NEURON, MULTIPLY_ADD = 8e-5, 8e-9, 5e-12
+
+_saved = 0.0  # what compiled code would have saved so far
+_looks: dict[str, float] = {}  # what it has to save before the engine is looked for, for a dtype
+
+
+def forward(architecture: Architecture, dtype: np.dtype[Any], n_rows: int) -> Any:
+    """Return the compiled forward pass, where it is loaded or worth loading; None for NumPy's turn."""
+    compiled = sys.modules.get("clearprop.engines.compiled")
+    if compiled is None or not compiled.machine_code.is_loaded(dtype):
+        compiled = _loaded(architecture, dtype, n_rows)
+        if compiled is None:
+            return None
+    return compiled.forward_of(architecture, dtype)
+
+
+def _loaded(architecture: Architecture, dtype: np.dtype[Any], n_rows: int) -> Any:
+    global _saved
+    n_neurons = sum(architecture.sizes[1:])
+    row = n_neurons * NEURON + architecture.multiply_adds()[0] * MULTIPLY_ADD
+    _saved += CALL + n_rows * row
+    if _saved < _looks.get(dtype.name, LOADING):
+        return None
+    if importlib.util.find_spec("llvmlite") is None:
+        _looks[dtype.name] = np.inf
+        return None
+    compiled = importlib.import_module("clearprop.engines.compiled")
+    if _saved < COMPILING and not compiled.machine_code.is_on_disk(dtype):
+        _looks[dtype.name] = COMPILING
+        return None
+    return compiled
