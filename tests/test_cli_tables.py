@@ -257,6 +257,34 @@ def test_the_numbers_of_validation_can_be_of_other_data_or_none(clearprop, frame
     assert "training accuracy" in out
 
 
+def test_labels_that_differ_by_a_point_at_the_end_are_read_and_said(clearprop, frame):
+    """The test part of UCI's adult has `>50K.` where the training part has `>50K`."""
+    run = ("train", "t.csv", "--target", "left", *QUICK, "--output", "m.safetensors")
+    assert clearprop(*run)[0] == 0
+    frame.assign(left=frame["left"] + ".").to_csv("dots.csv", index=False)
+    said = "dots.csv has labels with a point at the end: read 'no.' as 'no', 'yes.' as 'yes'"
+    code, out, err = clearprop("evaluate", "m.safetensors", "dots.csv", "--json")
+    assert code == 0
+    assert said in err
+    found, plain = (
+        json.loads(out),
+        json.loads(clearprop("evaluate", "m.safetensors", "t.csv", "--json")[1]),
+    )
+    assert found["accuracy"] == plain["accuracy"]
+    assert "n_unknown" not in found
+    frame.assign(left=frame["left"] + "!").to_csv("strange.csv", index=False)
+    assert (
+        json.loads(clearprop("evaluate", "m.safetensors", "strange.csv", "--json")[1])["n_unknown"] == N
+    )
+    for how in ((), ("--buffer", 500)):
+        code, out, err = clearprop(*run, "--validation", "dots.csv", *how)
+        assert code == 0
+        assert said in err
+    code, out, err = clearprop(*run, "--validation", "strange.csv")
+    assert code == 2
+    assert "strange.csv has the label" in err
+
+
 def test_of_very_many_columns_the_first_of_each_kind_are_shown(clearprop):
     rng = np.random.default_rng(0)
     wide = pandas.DataFrame(rng.normal(size=(40, 150)), columns=[f"c{i}" for i in range(150)])
@@ -341,3 +369,11 @@ def test_a_raw_table_trains_with_one_command_and_is_taken_back(clearprop, name):
     assert code == 0, err
     n_rows = TableModel.load("m.safetensors").about["n_samples"]
     assert len(out.splitlines()) == n_rows + 1
+    if name.startswith("adult"):  # its official test part
+        code, out, err = clearprop(
+            "evaluate", "m.safetensors", path.with_name("adult_test.data"), "--json"
+        )
+        assert "read '<=50K.' as '<=50K', '>50K.' as '>50K'" in err
+        found = json.loads(out)
+        assert (found["n_samples"], "n_unknown" in found) == (16_281, False)
+        assert found["accuracy"] > 0.8

@@ -133,15 +133,17 @@ class _Measured:
         name = target or reader.target.name
         reader.check_target(source, name)
         strangers: set[str] = set()
+        read_as: dict[str, Any] = {}
         columns, first = list(reader.encoder.columns), 0
         for batch in source.batches([*columns, name]):
             labels = batch.column(len(columns))
             reader.check_labels(source, labels, name, first)
-            codes = reader.target.codes(labels)
+            codes = reader.target.codes(labels, read_as)
             first += len(codes)
             if self.classes is not None:
                 strangers |= {str(labels[int(row)].as_py()) for row in np.flatnonzero(codes < 0)}
             self.add(reader.inputs(batch.select(columns)), codes)
+        model.say_read_as(read_as, source.where)
         return sorted(strangers)
 
 

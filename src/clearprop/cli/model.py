@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -143,7 +143,9 @@ def _table_dataset(net: cp.Network, source: str, target: str | None, need_target
     X = np.concatenate([reader.inputs(batch) for batch in table.batches(reader.encoder.columns)])
     Y, strangers, name = None, (), target or reader.target.name
     if need_target or name in table.names:
-        Y, strangers = reader.labels(table, name)
+        read_as: dict[str, Any] = {}
+        Y, strangers = reader.labels(table, name, read_as)
+        say_read_as(read_as, table.where)
     classes = reader.target.classes
     return Dataset(
         name=table.name,
@@ -177,6 +179,14 @@ def input_blocks(net: cp.Network, source: str, part: str) -> Iterator[NDArray[An
     say_unknown_columns(reader.unknown_columns(table), table.where)
     rows = max(1, min(_TABLE_ROWS, _BLOCK_BYTES // (8 * reader.encoder.n_features)))
     return (reader.inputs(batch) for batch in table.batches(reader.encoder.columns, rows))
+
+
+def say_read_as(labels: Mapping[str, Any], where: str) -> None:
+    """Say which labels of a table were taken for others, that end without a point."""
+    if labels:
+        from clearprop.data.table import target
+
+        errors.say(target.say_read_as(labels, where))
 
 
 def say_unknown_columns(names: list[str], where: str) -> None:

@@ -248,7 +248,7 @@ class _Run:
         self.training = training
         if self.resumes:
             running.say_resumed(self.options, training)
-        n, held = training.plan.n_samples, training.validation
+        n, held = training.supply.n_samples, training.validation
         if held is not None and not self.note:
             self.note = (
                 f"{len(held.X):,} rows are held out for validation (--validation 0 trains on all)"
@@ -302,7 +302,9 @@ def _rate(optimizer: Any) -> float:
 
 
 def _known(target: TargetEncoder, column: Any, source: TableSource) -> Array:
-    codes = target.codes(column)
+    read_as: dict[str, Any] = {}
+    codes = target.codes(column, read_as)
+    model.say_read_as(read_as, source.where)
     _refuse_missing(column, "target", target.name, source)
     if target.classes is not None and (codes < 0).any():
         row = int(np.argmax(codes < 0))

@@ -82,7 +82,9 @@ class TableReader:
         rows: Array = inputs.as_rows(self.encoder.encode(batch), self.dtype, self.preprocessing)
         return rows
 
-    def labels(self, source: TableSource, name: str | None = None) -> tuple[Array, tuple[Any, ...]]:
+    def labels(
+        self, source: TableSource, name: str | None = None, read_as: dict[str, Any] | None = None
+    ) -> tuple[Array, tuple[Any, ...]]:
         """Return the class numbers of a table's target, and labels that the model does not know.
 
         Those get the numbers from the model's last one on; of a regression, return quantities.
@@ -93,6 +95,8 @@ class TableReader:
             That `open` returned.
         name : str, optional
             The target's column, if it is not called as in training.
+        read_as : dict, optional
+            As in `TargetEncoder.codes`.
 
         Raises
         ------
@@ -106,12 +110,12 @@ class TableReader:
             return np.concatenate([self.target.codes(column) for column in columns]), ()
         unknown: set[str] = set()
         for column in self._target_batches(source, name):
-            strange = np.flatnonzero(self.target.codes(column) < 0)
+            strange = np.flatnonzero(self.target.codes(column, read_as) < 0)
             unknown.update(str(column[int(row)].as_py()) for row in strange)
         strangers = {label: len(self.target.classes) + i for i, label in enumerate(sorted(unknown))}
         parts = []
         for column in self._target_batches(source, name):
-            codes = self.target.codes(column)
+            codes = self.target.codes(column, read_as)
             for row in np.flatnonzero(codes < 0):
                 codes[row] = strangers[str(column[int(row)].as_py())]
             parts.append(codes)

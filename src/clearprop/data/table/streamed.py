@@ -25,7 +25,7 @@ from clearprop.data.table.kinds import ColumnDecision, Roles, decide
 from clearprop.data.table.quantiles import ExactQuantiles, Quantiles
 from clearprop.data.table.sketch import SketchedQuantiles
 from clearprop.data.table.source import TableSource, open_table
-from clearprop.data.table.target import TargetEncoder
+from clearprop.data.table.target import TargetEncoder, say_read_as
 
 Array = NDArray[Any]
 
@@ -245,6 +245,8 @@ def encoded(
         whole = _Reader(other, decisions, roles, held.all_held)
         thinner = _Thinner(key, float(other.n_rows or 0), spool.row_bytes)
         part = whole.encode(encoder, target, spool, thinner)
+        if whole.read_as:
+            say(say_read_as(whole.read_as, other.where))
     unchanged()
     asked = fraction > 0 or other is not None
     if spool.n_rows == 0 or (asked and len(part.X) == 0):
@@ -324,6 +326,7 @@ class _Reader:
         # Another table than the first need not say what is only there to hold rows out.
         self._columns = [n for n in names if n in source.names or n not in (roles.group, roles.time)]
         self._source, self._roles, self._held = source, roles, held_rows
+        self.read_as: dict[str, Any] = {}  # labels that were taken for others
 
     def _batches(self, batch_rows: int = 1 << 16) -> Iterator[tuple[Any, held.Mask, int]]:
         first = 0
@@ -368,7 +371,7 @@ class _Reader:
                 f"{self._source.where} must have no missing values in the target {target.name!r}, got "
                 f"one: {self._source.place(first + row)}"
             )
-        codes = target.codes(column)
+        codes = target.codes(column, self.read_as)
         if target.classes is not None and (codes < 0).any():
             row = int(np.argmax(codes < 0))
             raise ValueError(

@@ -100,13 +100,16 @@ class TargetEncoder:
             return cls(name, None, reason)
         return cls(name, _classes(found, what, task), reason)
 
-    def codes(self, column: Any) -> NDArray[Any]:
+    def codes(self, column: Any, read_as: dict[str, Label] | None = None) -> NDArray[Any]:
         """Return class numbers, int64, -1 for an unknown label; or float64 quantities.
 
         Parameters
         ----------
         column : pyarrow.Array or ChunkedArray
             Without missing values: `learn` has refused those.
+        read_as : dict, optional
+            With it, a label that is unknown only for the point at its end is taken for the known one,
+            and both are added, to be said: the test part of UCI's adult is written so.
         """
         import pyarrow as pa
 
@@ -118,6 +121,10 @@ class TargetEncoder:
         known = {str(label): number for number, label in enumerate(self.classes)}
         encoded = column.dictionary_encode()
         words = [str(_label(value)) for value in encoded.dictionary.to_pylist()]
+        for at, word in enumerate(words if read_as is not None else ()):
+            if word not in known and word.endswith(".") and word[:-1] in known:
+                read_as[word] = self.classes[known[word[:-1]]]  # type: ignore[index]
+                words[at] = word[:-1]
         table = np.array([known.get(word, -1) for word in words] + [-1], np.int64)
         codes: NDArray[Any] = table[
             encoded.indices.fill_null(len(words)).to_numpy(zero_copy_only=False)
@@ -142,6 +149,13 @@ class TargetEncoder:
         if classes is not None and not all(isinstance(each, str | int) for each in classes):
             raise ValueError(f"classes must be text, whole numbers or booleans, got {some(classes)}")
         return cls(str(data["name"]), None if classes is None else tuple(classes), str(data["reason"]))
+
+
+def say_read_as(read_as: Mapping[str, Label], where: str) -> str:
+    """Return the sentence on labels that `codes` took for others."""
+    pairs = [f"{word!r} as {str(label)!r}" for word, label in sorted(read_as.items())]
+    more = f" and {len(pairs) - 5} more" if len(pairs) > 5 else ""
+    return f"{where} has labels with a point at the end: read {', '.join(pairs[:5])}{more}"
 
 
 def _looks(found: Any) -> bool:
