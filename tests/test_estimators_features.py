@@ -156,7 +156,7 @@ def test_your_own_validation_data_give_curves_and_early_stopping():
         X[train], Y[train], X_val=X[held], y_val=Y[held]
     )
     assert model.n_iter_ == len(model.history_["validation_cost"]) == 30
-    assert model.history_["validation_score"][-1] == pytest.approx(model.score(X[held], Y[held]))
+    assert model.history_["validation_accuracy"][-1] == pytest.approx(model.score(X[held], Y[held]))
     assert model.validation_scores_ is None
     stopped = cp.MLPClassifier(
         max_iter=200, early_stopping=True, random_state=0, learning_rate_init=0.01

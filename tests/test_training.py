@@ -696,6 +696,26 @@ def test_progress_off_a_terminal_is_plain_lines_on_standard_error(capsys):
     assert "samples/s" in err
 
 
+@pytest.mark.parametrize(("seconds", "lines"), [(0.01, 4), (1.0, 22), (100.0, 256)])
+def test_a_log_gets_about_twenty_lines_and_one_a_minute_of_a_long_training(
+    seconds, lines, monkeypatch, capsys
+):
+    from clearprop.training import display
+
+    now = 1000.0
+    monkeypatch.setattr(display.time, "monotonic", lambda: now)
+    shown = display.Lines()
+    shown.start(0, 256, 10)
+    for epoch in range(1, 257):
+        now += seconds
+        shown.epoch({"epoch": epoch, "cost": 0.5, "samples_per_second": 1e5})
+    shown.finish()
+    printed = capsys.readouterr().err.splitlines()
+    assert abs(len(printed) - lines) <= 2
+    assert printed[0].startswith("epoch   1/256")
+    assert printed[-1].startswith("epoch 256/256")
+
+
 @pytest.mark.parametrize("width", [76, 80, 100, 200])
 def test_the_live_line_has_epoch_cost_validation_speed_and_time_left_and_fits(width):
     import io

@@ -135,6 +135,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     """
 
     _kind = "classifier"
+    _score_name = "accuracy"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseMLP._parameter_constraints,
         "class_weight": [dict, list, StrOptions({"balanced"}), None],

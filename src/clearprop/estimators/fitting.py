@@ -42,6 +42,7 @@ class Fitting(Prediction, ABC):
     """Everything of a fit but what y is."""
 
     _session: ClassVar[Session] = Session()
+    _score_name: ClassVar[str]  # what `_score_outputs` returns
 
     # What y is
 
@@ -302,6 +303,7 @@ class Fitting(Prediction, ABC):
         seen = supply.n_trained(batch_size or n)
         follower = self._follower(options, supply, seen, incremental)
         if evaluated:
+            follower.score_name = "score"
             follower.score = lambda: float(scorer(self, *validation_table))  # type: ignore[misc]
         epochs = 1 if incremental else int(options.max_iter)
         bridge = Bridge(self, X, y, epochs, follower)
@@ -355,6 +357,7 @@ class Fitting(Prediction, ABC):
         def score(a: Array, y: Array) -> float:
             return self._score_outputs(a, y, weight)
 
+        score.__name__ = self._score_name
         return score
 
     def _score_now(self, metrics: list[Any], validation: Data | None) -> float | None:
@@ -375,6 +378,7 @@ class Fitting(Prediction, ABC):
             no_improvement=self._no_improvement_count if incremental else 0,
             watches_score=bool(options.early_stopping),
             score=None,
+            score_name=self._score_name,
             latest_of_equals=not options.like_sklearn,
             policy=options.learning_rate if isinstance(options.learning_rate, str) else "constant",
             base_rate=float(options.learning_rate_init),

@@ -131,6 +131,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     """
 
     _kind = "regressor"
+    _score_name = "r2"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseMLP._parameter_constraints,
         "target": [None, StrOptions({"standardize"})],

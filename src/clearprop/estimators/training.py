@@ -147,6 +147,8 @@ class Follower:
         training's `best_parameters`.
     score : callable, optional
         Returns the validation score of the network as it is; without it, it is the history's.
+    score_name : str
+        What the history calls it, after "validation_".
     latest_of_equals : bool
         Whether of epochs that score alike the last one counts as the best.
     policy : str
@@ -167,6 +169,7 @@ class Follower:
         no_improvement: int,
         watches_score: bool,
         score: Callable[[], float] | None,
+        score_name: str,
         latest_of_equals: bool,
         policy: str,
         base_rate: float,
@@ -180,7 +183,7 @@ class Follower:
         self.tol, self.patience = tol, patience
         self.best_loss, self.best_score = best_loss, best_score
         self.no_improvement = no_improvement
-        self.watches_score, self.score = watches_score, score
+        self.watches_score, self.score, self.score_name = watches_score, score, score_name
         self.latest_of_equals = latest_of_equals
         self.policy, self.base_rate, self.power_t = policy, base_rate, power_t
         self.samples_seen, self.samples_in_epoch = samples_seen, samples_in_epoch
@@ -208,10 +211,11 @@ class Follower:
         self.iteration += 1
         self.samples_seen += self.samples_in_epoch
         self._say(f"Iteration {self.iteration}, loss = {loss:.8f}")
-        score = row.get("validation_score") if self.score is None else self.score()
+        column = f"validation_{self.score_name}"
+        score = row.get(column) if self.score is None else self.score()
         if score is not None and self.score is not None:
             columns = training.history.columns
-            columns.setdefault("validation_score", [math.nan] * len(training.history))[-1] = score
+            columns.setdefault(column, [math.nan] * len(training.history))[-1] = score
         if self.watches_score:
             assert score is not None
             self._see_score(training, score)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import sys
 import time
@@ -53,13 +54,21 @@ def _short_speed(speed: float) -> str:
     return f"{speed:.3g}/s"
 
 
+_LINES = 20  # of a training, in a log
+_SILENT, _SHORTEST = 60.0, 0.5  # seconds without a line, at most and at least
+
+
 class Lines(Display):
-    """One line for an epoch, at most two lines a second, for what is not a terminal."""
+    """The first epoch, about twenty others and the last, for what is not a terminal.
+
+    Where epochs are long there is a line every minute, where they are short two a second at most.
+    """
 
     def start(self, done: float, epochs: int, steps_per_epoch: int) -> None:
         """As in `Display.start`."""
         self._epochs, self._first_done, self._begin = epochs, done, time.monotonic()
-        self._last, self._held = 0.0, ""
+        self._every = max(1, -(-(epochs - int(done)) // _LINES))
+        self._last, self._held = -math.inf, ""
 
     def epoch(self, row: dict[str, float]) -> None:
         """As in `Display.epoch`."""
@@ -67,8 +76,9 @@ class Lines(Display):
         left = (now - self._begin) / max(row["epoch"] - self._first_done, 1e-9)
         left *= max(self._epochs - row["epoch"], 0)
         line = describe(row, self._epochs) + (f"  {left:.0f} s left" if left >= 1 else "")
-        self._held = line
-        if now - self._last >= 0.5:
+        self._held, silent = line, now - self._last
+        due = int(row["epoch"]) % self._every == 0 and silent >= _SHORTEST
+        if due or silent >= _SILENT:
             self._print(line)
             self._last = now
 
