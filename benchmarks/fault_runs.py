@@ -256,7 +256,8 @@ def plant(fault: Fault, level: int, seed: int) -> Row:
     )
     acted = [each for each in outcome.first if _speaks(each, fault.expects)]
     loud = [each for each in acted if each.severity != "info"] or acted
-    cures = [each for each in Findings(loud) if each.changes]
+    # Where nothing is wrong, information that says what to change is what there is to follow.
+    cures = [each for each in Findings(loud or outcome.first) if each.changes]
     row.before = outcome.measure
     if cures:
         row.followed = f"{cures[0].id} {cures[0].name}"

@@ -559,3 +559,54 @@ def test_a_layer_with_an_activation_for_each_unit_and_none_of_its_biases_can_be_
     found = cp.diagnose(net, np.abs(X), np.zeros((7, 1)), thresholds=limits)
     dead = next(each for each in found if each.id == "D5")
     assert dead.units == (2,)
+
+
+# Limits that were fitted on the calibration half of benchmarks/faults.py
+
+
+def test_validation_that_stands_still_while_the_training_cost_falls_is_overfitting():
+    net = network()
+    cost = [2.0 * 0.95**i for i in range(15)]
+    still = [1.0 - 0.001 * i for i in range(15)]
+    falling = [0.97**i for i in range(15)]
+    found = {each.id: each for each in cp.diagnose(net, X, Y, history(cost, still))}
+    assert "in 10 epochs the training cost has fallen by more than 30 %" in found["D20"].what
+    assert "D20" not in ids(net, X, Y, history(cost, falling))
+    slowly = [2.0 * 0.99**i for i in range(15)]
+    assert "D20" not in ids(net, X, Y, history(slowly, still))
+
+
+def test_a_unit_that_is_hardly_ever_active_is_not_one_that_hands_on_little():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(400, 4)), np.eye(3)[rng.integers(0, 3, 400)]
+    net = network((4, 8, 3), activation="relu")
+    net.weights[0][0], net.biases[0][0] = [1.0, 0, 0, 0], -np.sort(x[:, 0])[-2] - 1e-3
+    low = {each.name for each in cp.diagnose(net, x, y) if each.id == "D4"}
+    assert "low activations" not in low
+    net.weights[0][1] *= 1e-4  # active on half of the examples, and next to nothing each time
+    (found,) = (each for each in cp.diagnose(net, x, y) if each.name == "low activations")
+    assert found.units == (1,)
+
+
+def test_inputs_that_are_mostly_far_from_0_are_told_sooner_than_a_single_one():
+    x = X - X.mean(axis=0)
+    net = network()
+    one, all_of_them = x.copy(), x + 3 * x.std(axis=0)
+    one[:, 0] += 3 * x[:, 0].std()
+    assert "D19" not in ids(net, one)
+    (found,) = (each for each in cp.diagnose(net, all_of_them, Y) if each.id == "D19")
+    assert found.threshold == Thresholds().input_offset_median
+    assert found.changes["scaling"] == "standard"
+    one[:, 0] += 3 * x[:, 0].std()
+    assert "D19" in ids(net, one)
+
+
+def test_units_that_a_far_too_large_step_has_made_alike_are_the_steps_fault():
+    net = network()
+    net.weights[0][1], net.biases[0][1] = net.weights[0][0], net.biases[0][0]
+    net.weights[1][:, 1] = net.weights[1][:, 0]
+    assert "D16" in ids(net)
+    for update, speaks in ((0.01, True), (3.0, False)):
+        step = Step((update, 0.01), float("nan"), 20)
+        m = numbers(net, step=step, steps_trained=100)
+        assert ("D16" in {each.id for each in rules.apply(m, Thresholds())}) == speaks

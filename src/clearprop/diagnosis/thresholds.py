@@ -14,7 +14,7 @@ _UPPER = (
     "stuck_error low_activation_warning dead_warning dead_error exploding_ratio exploding_norm "
     "exploding_growth gain_high update_high_info update_high_warning update_high_error swing_epochs "
     "diverging_best diverging_first bad_start bad_start_regression overfitting input_high "
-    "input_offset input_z"
+    "input_offset input_offset_median input_z"
 ).split()
 _LOWER = (
     "vanishing_warning vanishing_error gain_low update_low_info update_low_warning update_low_error "
@@ -50,7 +50,7 @@ class Thresholds:
     dead_warning: float = 0.25  # of a layer
     dead_error: float = 0.40  # CS231n: "as much as 40 %"
     # D6-D8: layers. RMS of delta, first layer over last.
-    vanishing_warning: float = 1e-2
+    vanishing_warning: float = 2e-2
     vanishing_error: float = 1e-3  # AutoTrainer
     exploding_ratio: float = 70.0  # AutoTrainer
     exploding_norm: float = 100.0  # of one weight matrix's gradient (nnscope, neurolens)
@@ -82,6 +82,8 @@ class Thresholds:
     bad_start: float = 2.0  # times the cost of saying nothing
     bad_start_regression: float = 10.0
     overfitting: float = 0.10  # SageMaker Debugger: above the best validation cost
+    overfitting_gain: float = 0.05  # of the validation cost in the epochs of a plateau, while ...
+    overfitting_fall: float = 0.30  # ... the training cost falls by so much
     # D16, D17, D19: what is given
     identical_float32: float = 1e-6  # relative
     identical_float64: float = 1e-12
@@ -89,6 +91,7 @@ class Thresholds:
     input_low: float = 0.1  # RMS over all features
     input_high: float = 10.0  # RMS of a feature
     input_offset: float = 5.0  # |mean| over the standard deviation of a feature
+    input_offset_median: float = 2.0  # the same, the median over the features
     input_z: float = 3.0  # median |z| of a saturating first layer
     # When a training is watched
     hysteresis: float = 0.8  # a finding is over once it would not be one with limits so much looser

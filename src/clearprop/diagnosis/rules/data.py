@@ -111,7 +111,8 @@ def input_scale(m: Measurements, t: Thresholds) -> Iterator[Finding]:
         how = "In BP4 the input is a factor of the gradient: their weights run ahead, the others crawl."
     elif far.any():
         ratio = np.abs(inputs.mean[far]) / inputs.deviation[far]
-        meant, value, limit = far, float(ratio.max()), t.input_offset
+        meant, value = far, float(ratio.max())
+        limit = t.input_offset if value > t.input_offset else t.input_offset_median
         what = (
             f"{of(far.sum(), n_features, 'feature')} {_are(far)} far from 0 beside what {_they(far)} "
             f"vary: the mean is up to {times(value)} the deviation."

@@ -18,8 +18,12 @@ def large_or_far(m: Measurements, t: Thresholds) -> tuple[Any, Any]:
     """Return which features are large, and which vary little beside how far from 0 they are."""
     inputs = m.inputs
     large = inputs.rms > t.input_high
-    far = (inputs.deviation > 0) & (inputs.rms >= t.input_low)
-    far &= np.abs(inputs.mean) > t.input_offset * inputs.deviation
+    varies = (inputs.deviation > 0) & (inputs.rms >= t.input_low)
+    offset = np.abs(inputs.mean[varies]) / inputs.deviation[varies]
+    # One feature far from 0 can be borne with; where most are, all weights of a unit move together.
+    together = len(offset) > 0 and float(np.median(offset)) > t.input_offset_median
+    far = np.zeros_like(varies)
+    far[varies] = offset > (t.input_offset_median if together else t.input_offset)
     return large, far
 
 

@@ -233,13 +233,18 @@ def overfitting(m: Measurements, t: Thresholds) -> Iterator[Finding]:
     falls = cost[-1] < 0.9 * cost[min(at, len(cost) - 1)]
     rises = best > 0 and validation[-1] > (1 + t.overfitting) * best
     stays = waited >= t.plateau_epochs
-    if not falls or not (rises or stays):
+    if not (falls and (rises or stays)) and not _parts(validation, cost, t):
         return
-    what = (
-        f"the validation cost is {percent(validation[-1] / best - 1)} above its best."
-        if rises
-        else f"the validation cost has not improved for {named(waited, 'epoch')}."
-    )
+    if falls and rises:
+        what = f"the validation cost is {percent(validation[-1] / best - 1)} above its best."
+    elif falls and stays:
+        what = f"the validation cost has not improved for {named(waited, 'epoch')}."
+    else:
+        what = (
+            f"in {named(int(t.plateau_epochs), 'epoch')} the training cost has fallen by more than "
+            f"{percent(t.overfitting_fall)}, the validation cost by less than {percent(t.overfitting_gain)}."
+        )
+        rises, waited = False, int(t.plateau_epochs)
     yield Finding(
         id="D20",
         name="overfitting",
@@ -255,6 +260,15 @@ def overfitting(m: Measurements, t: Thresholds) -> Iterator[Finding]:
         changes={"early_stopping": True},
         source="SageMaker Debugger, Overfit; S2, chapter 3",
     )
+
+
+def _parts(validation: tuple[float, ...], cost: tuple[float, ...], t: Thresholds) -> bool:
+    """Return whether the training cost falls and the validation cost hardly does."""
+    wait = int(t.plateau_epochs)
+    if min(len(validation), len(cost)) <= wait:
+        return False
+    gained = min(validation[-wait:]) < (1 - t.overfitting_gain) * min(validation[:-wait])
+    return not gained and cost[-1] < (1 - t.overfitting_fall) * cost[-wait - 1]
 
 
 __all__ = [

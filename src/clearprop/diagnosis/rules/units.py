@@ -127,7 +127,8 @@ def low_activation(m: Measurements, t: Thresholds) -> Iterator[Finding]:
         return
     for layer, after in zip(m.layers, m.layers[1:], strict=False):
         usual = _rms(layer.activation)
-        active = layer.low < 1.0  # dead units are D5's
+        # Units that are hardly ever active are D5's: when they are, they hand on what others do.
+        active = (layer.range.kind < Kind.below) | (layer.low < t.saturated_share)
         low = (layer.activation <= t.low_activation * usual) & active
         share = float(low.mean())
         if share < t.low_activation_warning or usual == 0:
@@ -198,8 +199,10 @@ def dead(m: Measurements, t: Thresholds) -> Iterator[Finding]:
 
 def identical(m: Measurements, t: Thresholds) -> Iterator[Finding]:
     """D16: units with equal weights in, bias and weights out: they have equal gradients for ever."""
+    # Steps larger than the weights leave only themselves: D9 says so.
+    swallowed = m.step is not None and m.steps_trained and max(m.step.update) >= t.update_high_error
     for layer, after in zip(m.layers, m.layers[1:], strict=False):
-        if not layer.identical:
+        if not layer.identical or swallowed:
             continue
         units = sorted(j for group in layer.identical for j in group)
         spare = len(units) - len(layer.identical)
