@@ -278,8 +278,42 @@ def _one(task: tuple[int, int, int]) -> Row:
     return plant(FAULTS[task[0]], *task[1:])
 
 
-def _healthy(task: tuple[Recipe, int]) -> tuple[Recipe, int, Outcome]:
-    return (*task, train(*task))
+@dataclass
+class Alarm:
+    """What was said of a healthy run."""
+
+    run: str
+    told: list[tuple[str, str]]  # id and name of the warnings
+
+
+def _healthy(task: tuple[Recipe, int]) -> Alarm:
+    recipe, seed = task
+    warned = {(each.id, each.name) for each in train(recipe, seed).found if each.severity != "info"}
+    return Alarm(f"{recipe.data} {recipe.activation} seed {seed}", sorted(warned))
+
+
+def _kept(
+    folder: str | None, name: str, seeds: Sequence[int], work: Callable[[], list[Any]]
+) -> list[Any]:
+    """Return what work gives, or what it gave an earlier run that kept it in the folder."""
+    if folder is None:
+        return work()
+    file = Path(folder) / f"{seeds[0]}-{seeds[-1]} {name[:60]}.json"
+    kind = Alarm if name == "healthy" else Row
+    if file.exists():
+        rows = [kind(**each) for each in json.loads(file.read_text("utf-8"))]
+        for row in rows:
+            if isinstance(row, Row):
+                row.ids, row.expects, row.allows = set(row.ids), set(row.expects), set(row.allows)
+        return rows
+    rows = work()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps([_plain(row) for row in rows]), "utf-8")
+    return rows
+
+
+def _plain(row: Row | Alarm) -> dict[str, Any]:
+    return {key: sorted(value) if isinstance(value, set) else value for key, value in vars(row).items()}
 
 
 def run(
@@ -298,25 +332,28 @@ def run(
         for fault in faults:
             here = [each.name for each in FAULTS].index(fault.name)
             tasks = [(here, level, seed) for level in range(3) for seed in seeds]
-            rows += pool.map(_one, tasks, chunksize=1)
+            work = functools.partial(pool.map, _one, tasks, chunksize=1)
+            rows += _kept(options.parts, fault.name, seeds, work)
             _say_fault(fault, [row for row in rows if row.fault == fault.name])
         tasks = [(recipe, seed) for recipe in healthy for seed in seeds]
-        alarms = pool.map(_healthy, tasks, chunksize=1)
+        alarms: list[Alarm] = []
+        if tasks:
+            work = functools.partial(pool.map, _healthy, tasks, chunksize=1)
+            alarms = _kept(options.parts, "healthy", seeds, work)
     text = report(rows, alarms, seeds)
     seconds = time.time() - began
     text += (
-        f"\n{seconds:.0f} s in {options.processes} processes, on a machine shared with other work.\n"
+        ""
+        if options.parts
+        else f"\n{seconds:.0f} s in {options.processes} processes, on a machine shared with other work.\n"
     )
     print(text)
     if options.output or not (options.quick or options.only or options.seeds == "calibration"):
         folder = Path(options.output or Path(__file__).parent / "results")
         folder.mkdir(exist_ok=True)
         (folder / "faults.md").write_text(text, "utf-8")
-        plain = [
-            {**vars(r), **{k: sorted(getattr(r, k)) for k in ("ids", "expects", "allows")}}
-            for r in rows
-        ]
-        (folder / "faults.json").write_text(json.dumps(plain, indent=0, default=str) + "\n", "utf-8")
+        plain = json.dumps([_plain(row) for row in rows], indent=0)
+        (folder / "faults.json").write_text(plain + "\n", "utf-8")
 
 
 def _say_fault(fault: Fault, rows: list[Row]) -> None:
@@ -334,7 +371,7 @@ def _say_fault(fault: Fault, rows: list[Row]) -> None:
         )
 
 
-def report(rows: list[Row], alarms: list[tuple[Recipe, int, Outcome]], seeds: Sequence[int]) -> str:
+def report(rows: list[Row], alarms: list[Alarm], seeds: Sequence[int]) -> str:
     """Return the tables as Markdown."""
     about = machine.describe()
     lines = ["# Planted faults", "", f"Seeds {seeds[0]} to {seeds[-1]}. {_machine_line(about)}", ""]
@@ -367,7 +404,7 @@ def _share(values: Iterable[bool]) -> float:
     return sum(listed) / len(listed) if listed else float("nan")
 
 
-def _rule_table(rows: list[Row], alarms: list[tuple[Recipe, int, Outcome]]) -> list[str]:
+def _rule_table(rows: list[Row], alarms: list[Alarm]) -> list[str]:
     lines = [
         "| Rule | precision | spoke, as expected or as a consequence | spoke falsely "
         "| recall at each strength, where it is expected alone |"
@@ -376,7 +413,7 @@ def _rule_table(rows: list[Row], alarms: list[tuple[Recipe, int, Outcome]]) -> l
     for rule in RULES:
         right = sum(rule in row.ids and rule in row.expects | row.allows for row in rows)
         wrong = sum(rule in row.ids and rule not in row.expects | row.allows for row in rows)
-        wrong += sum(any(f.id == rule and _speaks(f) for f in o.found) for _, _, o in alarms)
+        wrong += sum(any(said == rule for said, _ in alarm.told) for alarm in alarms)
         alone = [row for row in rows if row.expects == {rule}]
         recall = [
             f"{_share(rule in row.ids for row in alone if row.level == level):.2f}"
@@ -389,23 +426,24 @@ def _rule_table(rows: list[Row], alarms: list[tuple[Recipe, int, Outcome]]) -> l
     return lines
 
 
-def _summary(rows: list[Row], alarms: list[tuple[Recipe, int, Outcome]]) -> list[str]:
+def _summary(rows: list[Row], alarms: list[Alarm]) -> list[str]:
     full = [row for row in rows if row.level == 2]
     worst = {name: _share(r.hit for r in full if r.fault == name) for name in {r.fault for r in full}}
     below = [f"{name} ({value:.2f})" for name, value in sorted(worst.items()) if value < 0.9]
     followed = [row for row in rows if row.followed]
     false = [
-        f"{recipe.data} {recipe.activation} seed {seed}: "
-        + ", ".join(sorted({f"{f.id} {f.name}" for f in outcome.found if f.severity != "info"}))
-        for recipe, seed, outcome in alarms
-        if any(f.severity != "info" for f in outcome.found)
+        f"{alarm.run}: {', '.join(f'{said} {name}' for said, name in alarm.told)}"
+        for alarm in alarms
+        if alarm.told
     ]
     return [
         f"- Faults with recall at full strength of at least 0.9: {len(worst) - len(below)} of "
         f"{len(worst)}" + (f"; below: {', '.join(below)}." if below else "."),
         f"- Remedies followed: {len(followed)} of {len(rows)} planted runs; the error after as many "
         f"epochs is lower in {100 * _share(row.helped for row in followed):.0f} % of them "
-        f"(full strength: {100 * _share(row.helped for row in followed if row.level == 2):.0f} %).",
+        f"(full strength: {100 * _share(row.helped for row in followed if row.level == 2):.0f} %). "
+        f"That is {100 * _share(row.helped for row in rows):.0f} % of all planted runs, counting as "
+        "not helped those in which nothing was found or nothing is to be changed.",
         f"- Healthy runs with any warning: {len(false)} of {len(alarms)}."
         + ("" if not false else " " + "; ".join(false)),
     ]

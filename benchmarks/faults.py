@@ -363,6 +363,7 @@ def main() -> None:
     parser.add_argument(
         "--only", default="", help="faults with this text in their name; healthy: the healthy runs"
     )
+    parser.add_argument("--parts", default=None, help="folder that keeps what is done, to go on from")
     parser.add_argument("--processes", type=int, default=4)
     parser.add_argument("--output", default=None, help="folder of faults.json and faults.md")
     options = parser.parse_args()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import clearprop as cp
-from clearprop.diagnosis import DiagnosisWarning, Finding, Findings
+from clearprop.diagnosis import DiagnosisWarning, Finding, Findings, watching
 
 RNG = np.random.default_rng(5)
 X = RNG.normal(size=(7, 4))
@@ -162,3 +162,40 @@ def test_lbfgs_can_be_watched():
 def test_arguments_that_break_their_rule_are_refused(how, said):
     with pytest.raises((TypeError, ValueError), match=said):
         cp.DiagnosisCallback(**how)
+
+
+def looked_in(epochs, **how):
+    """Return the epochs in which a callback measured the network."""
+    seen = []
+    callback, _ = watch(**how)
+    measure = callback.measure
+    callback.measure = lambda training: seen.append(training.epochs_done) or measure(training)
+    train(callback, epochs)
+    return seen
+
+
+def test_the_first_looks_are_free_and_later_ones_keep_within_their_share():
+    plan = cp.Training(cp.Network([4, 5, 3], seed=1), X, Y, batch_size=2, progress=False).plan
+    look, epoch = watching.work_of_look(plan, 7), watching.work_of_training(plan, 4)
+    share = look / epoch / 3  # every third epoch pays for a look
+    assert looked_in(33, share=share) == [*range(1, 21), 23, 26, 29, 32]
+    assert looked_in(25, share=look / epoch / 100) == list(range(1, 21))
+    assert looked_in(25, share=float("inf")) == list(range(1, 26))
+    assert looked_in(50, share=share, every=2) == [*range(2, 41, 2), 44, 46, 50]
+
+
+@pytest.mark.parametrize("share", [0, -1, float("nan"), True, "all"])
+def test_a_share_is_a_number_above_0(share):
+    with pytest.raises(ValueError, match="share must be a number above 0, got"):
+        cp.DiagnosisCallback(share=share)
+
+
+def test_a_look_at_more_samples_or_a_larger_network_counts_as_more_work():
+    def work(sizes, n):
+        net = cp.Network(list(sizes), seed=1)
+        x, y = np.zeros((n, sizes[0])), np.arange(n) % 3
+        return watching.work_of_look(cp.Training(net, x, y, batch_size=5, progress=False).plan, n)
+
+    assert (
+        work((4, 5, 3), 7) < work((4, 5, 3), 700) < work((40, 50, 3), 700) < work((40, 50, 50, 3), 700)
+    )

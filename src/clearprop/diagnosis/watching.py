@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.diagnosis import measurements, quantities, rules
-from clearprop.diagnosis.diagnose import LARGEST_SAMPLE, findings, stratified
+from clearprop.diagnosis.diagnose import findings, stratified
 from clearprop.diagnosis.finding import SEVERITIES, Finding, Findings
 from clearprop.diagnosis.measurements import Measurements, Run, Step
 from clearprop.diagnosis.rules.runs import suspects_overshoot
 from clearprop.diagnosis.thresholds import Thresholds
+from clearprop.engines import Plan
 from clearprop.training.settings import integer
 
 if TYPE_CHECKING:
@@ -27,6 +28,24 @@ AT_ONCE = frozenset({"D1", "D11", "D12", "D13", "D14", "D15", "D16", "D17", "D18
 _Key = tuple[str, str, int | None]
 _STEPS_KEPT = 20  # whose update ratios the median is over
 _BATCHES = 4  # measured at each look
+_SAMPLE = 500  # what benchmarks/faults.py looks at
+_FREE = 20  # looks that a training has in any case: some tenths of a second in all
+# A look is NumPy, a training is compiled: in its multiply-adds, what NumPy's calls cost however few
+# the numbers are, for each layer, and what it needs for each of a pass and of the quantities' own.
+_CALLS, _PASSED, _COUNTED = 60_000_000, 3, 12
+
+
+def work_of_training(plan: Plan, steps: int) -> int:
+    """Return the multiply-adds of so many steps."""
+    return steps * plan.batch_size * sum(plan.architecture.multiply_adds())
+
+
+def work_of_look(plan: Plan, n: int) -> int:
+    """Return what a look at n samples costs, in multiply-adds of a training."""
+    architecture = plan.architecture
+    passes = (n + _BATCHES * min(plan.batch_size, n)) * sum(architecture.multiply_adds())
+    own = quantities.price(architecture, n)
+    return _CALLS * len(architecture.layers) + _PASSED * passes + _COUNTED * own
 
 
 class DiagnosisWarning(UserWarning):
@@ -34,16 +53,20 @@ class DiagnosisWarning(UserWarning):
 
 
 class DiagnosisCallback:
-    """Diagnoses after every epoch, and warns of what stays wrong, once.
+    """Diagnoses while a network is trained, and warns of what stays wrong, once.
 
     A finding is reported when it has been there for `patience` looks one after the other; what history
     alone says, and what cannot change, is reported at once. It is over when its value is well on the
     good side of its limit, and never reported a second time at the same severity.
 
+    It looks after every epoch at first; after 20 looks, as often as they stay within `share` of the
+    work of the training. Work is counted in multiply-adds, never measured: the same training is looked
+    at in the same epochs.
+
     Parameters
     ----------
     every : int
-        Epochs between two looks.
+        Least number of epochs between two looks.
     patience : int
     report : callable, optional
         Called with each `Finding`; default: a `DiagnosisWarning` with its sentence for what is more
@@ -51,6 +74,8 @@ class DiagnosisCallback:
     thresholds : Thresholds, optional
     max_samples : int
         Of the training data, stratified.
+    share : float
+        Of the work of the training, that looks may cost; infinity to look always.
 
     Attributes
     ----------
@@ -84,12 +109,16 @@ class DiagnosisCallback:
         *,
         report: Callable[[Finding], object] | None = None,
         thresholds: Thresholds | None = None,
-        max_samples: int = LARGEST_SAMPLE,
+        max_samples: int = _SAMPLE,
+        share: float = 0.05,
     ) -> None:
         if thresholds is not None and not isinstance(thresholds, Thresholds):
             raise TypeError(f"thresholds must be a Thresholds, got {thresholds!r}")
         if report is not None and not callable(report):
             raise TypeError(f"report must be a function of a Finding, got {report!r}")
+        if isinstance(share, bool) or not isinstance(share, int | float) or not share > 0:
+            raise ValueError(f"share must be a number above 0, got {share!r}")
+        self.share = float(share)
         self.every = integer("every", every, 1)
         self.patience = integer("patience", patience, 1)
         self.max_samples = integer("max_samples", max_samples, 1)
@@ -101,15 +130,32 @@ class DiagnosisCallback:
         self._steps: deque[Step] = deque(maxlen=_STEPS_KEPT // _BATCHES)
         self._norms: list[float] = []
         self._rows: NDArray[np.int64] | None = None
+        self._looks, self._free_until = 0, 0  # a step
 
     def __call__(self, training: Training) -> None:
         """Look at the network, if it is time to."""
-        if training.epochs_done % self.every == 0:
+        if training.epochs_done % self.every == 0 and self._may_look(training):
             m = self.measure(training)
             assert self._rows is not None
             found = findings(m, self.thresholds, training.net, self._rows)
             lingering = {_key(each) for each in rules.apply(m, self.thresholds.looser())}
             self.see(found, training.state.epoch, lingering)
+
+    def _may_look(self, training: Training) -> bool:
+        """Return whether the looks, with this one, are within their share; if so, count it."""
+        step = training.state.step
+        if self._looks < _FREE:
+            self._free_until = step
+        else:
+            trained = work_of_training(training.plan, step - self._free_until)
+            looked = (self._looks + 1 - _FREE) * work_of_look(training.plan, self._sample(training))
+            if looked > self.share * trained:
+                return False
+        self._looks += 1
+        return True
+
+    def _sample(self, training: Training) -> int:
+        return min(self.max_samples, len(training.data.X))
 
     def measure(self, training: Training) -> Measurements:
         """Return the numbers of this moment."""
