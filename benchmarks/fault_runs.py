@@ -342,11 +342,8 @@ def run(
             alarms = _kept(options.parts, "healthy", seeds, work)
     text = report(rows, alarms, seeds)
     seconds = time.time() - began
-    text += (
-        ""
-        if options.parts
-        else f"\n{seconds:.0f} s in {options.processes} processes, on a machine shared with other work.\n"
-    )
+    if not options.parts:
+        text += f"\n{seconds:.0f} s in {options.processes} processes, beside other work.\n"
     print(text)
     if options.output or not (options.quick or options.only or options.seeds == "calibration"):
         folder = Path(options.output or Path(__file__).parent / "results")
