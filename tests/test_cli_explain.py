@@ -156,7 +156,7 @@ def test_the_page_is_written_into_a_file(clearprop, model, tmp_path):
     assert clearprop("explain", model, "digits", "--row", 3, *options) == (0, "", "")
     page = (tmp_path / "page.html").read_text("utf-8")
     assert page.startswith("<!DOCTYPE html>")
-    assert "w after the update" in page
+    assert ">w</span> after the update" in page
 
 
 def test_blanks_leave_the_derivatives_out_as_the_help_says(clearprop, model):
