@@ -20,7 +20,11 @@ from sklearn.utils.fixes import parse_version
 
 import clearprop as cp
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    # scikit-learn 1.6's own L-BFGS under a later SciPy.
+    pytest.mark.filterwarnings("ignore:scipy.optimize. The .disp. and:DeprecationWarning"),
+]
 X, Y = datasets.load_iris(return_X_y=True)
 X = (X - X.mean(axis=0)) / X.std(axis=0)
 X_REG, Y_REG = X[:, :3], X[:, 3]
@@ -64,6 +68,7 @@ OTHER = {
     "dropout": ({}, 0.5),
     "clip_norm": ({"solver": "sgd"}, 0.01),
     "scoring": ({"early_stopping": True, "max_iter": 30, "learning_rate_init": 0.1}, None),
+    "columns": ({"preset": "realmlp-s"}, {"x1": "categorical"}),
     "callbacks": ({}, (lambda training: True,)),
     "time_limit": ({}, 1e-9),
     "dtype": ({}, "float32"),
@@ -77,23 +82,44 @@ def _always_the_same(estimator, X, y):
 
 
 @pytest.mark.parametrize("kind", [cp.MLPClassifier, cp.MLPRegressor])
-@pytest.mark.parametrize("name", OTHER)
+def test_the_table_of_other_values_has_every_argument(kind):
+    assert set(inspect.signature(kind).parameters) - {"self"} <= set(OTHER)
+
+
+@pytest.mark.parametrize("kind", [cp.MLPClassifier, cp.MLPRegressor])
+@pytest.mark.parametrize("name", [name for name, (_, value) in OTHER.items() if value != "-"])
 def test_every_argument_changes_the_weights_or_is_refused(kind, name):
     if name not in inspect.signature(kind).parameters:
         pytest.skip("the other estimator's")
     needs, value = OTHER[name]
     if name == "scoring":
         value = _always_the_same
-    if isinstance(value, str) and value == "-":
-        return
     data = (X, Y) if kind is cp.MLPClassifier else (X_REG, Y_REG)
     arguments = SMALL | needs
     if name == "preset":
         arguments = {"max_iter": 4, "random_state": 0}
+    if name == "columns":
+        table = pytest.importorskip("pandas").DataFrame(np.round(data[0]))
+        data = table.rename(columns="x{}".format), data[1]
     first = kind(**arguments).fit(*data).network_
     other = kind(**(arguments | {name: value})).fit(*data).network_
     same_size = first.n_parameters == other.n_parameters
     assert not (same_size and np.array_equal(first.parameters, other.parameters))
+
+
+def test_an_argument_that_cannot_change_the_weights_does_what_it_is_for(capsys):
+    seen = []
+    how = SMALL | {"callbacks": [seen.append]}
+    cp.MLPClassifier(**how, engine="numpy", n_threads=1, verbose=True).fit(X, Y)
+    assert (seen[-1].engine.name, seen[-1].plan.n_threads) == ("numpy", 1)
+    assert "Iteration 4, loss" in capsys.readouterr().out
+
+    first = cp.MLPClassifier(**how, engine="numba", n_threads=2).fit(X, Y)
+    assert (seen[-1].engine.name, seen[-1].plan.n_threads) == ("numba", 2)
+    assert capsys.readouterr().out == ""
+    before = first.network_.parameters.copy()
+    np.testing.assert_array_equal(first.fit(X, Y).network_.parameters, before)
+    assert not np.array_equal(first.set_params(warm_start=True).fit(X, Y).network_.parameters, before)
 
 
 REFUSED = {
@@ -483,3 +509,17 @@ def test_a_constant_feature_and_a_constant_target_do_no_harm():
         model = cp.MLPRegressor(preprocessing=preprocessing, target="standardize", max_iter=20)
         assert np.isfinite(model.fit(data, np.full(150, 0.1)).predict(data)).all()
         np.testing.assert_allclose(model.predict(data), 0.1, atol=0.5)
+
+
+@pytest.mark.parametrize("call", ["fit", "partial_fit", "a pipeline's fit"])
+def test_warnings_point_to_the_line_that_called_the_estimator(call):
+    wide, model = X * [1e5, 1, 1, 1], cp.MLPClassifier(max_iter=2)
+    calls = {
+        "fit": lambda: model.fit(wide, Y),
+        "partial_fit": lambda: model.partial_fit(wide, Y, classes=[0, 1, 2]),
+        "a pipeline's fit": lambda: make_pipeline("passthrough", model).fit(wide, Y),
+    }
+    with pytest.warns(UserWarning, match="feature 0 of X is over 1000 times") as seen:
+        calls[call]()
+    assert {each.filename for each in seen} == {__file__}
+    assert len(seen) == (1 if call == "partial_fit" else 2)

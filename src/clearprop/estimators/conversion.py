@@ -13,6 +13,7 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.validation import check_is_fitted
 
 from clearprop.estimators import presets
+from clearprop.estimators.fitting import Rows
 
 if TYPE_CHECKING:
     from clearprop.estimators.base import BaseMLP
@@ -54,8 +55,7 @@ def from_sklearn(cls: type[Any], estimator: Any) -> Any:
     if is_classifier(estimator):
         made._learn_fitted_classes(estimator.classes_, estimator._label_binarizer.y_type_)
     X, targets = np.zeros((1, coefs[0].shape[0]), dtype), np.zeros((1, coefs[-1].shape[1]))
-    state = made._random_state()
-    made._begin(options, X, targets, None, dtype, made._seed(state))
+    made._begin(options, Rows(X, targets, None), dtype, made._seed(made._random_state()))
     made._start_from(list(zip(coefs, intercepts, strict=True)))
     for name in _COPIED:
         if hasattr(estimator, name):

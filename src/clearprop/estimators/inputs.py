@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from clearprop.estimators.user_warning import warn
 
 Array = NDArray[Any]
 
@@ -180,9 +181,7 @@ def warn_of_scales(X: Any, names: NDArray[Any] | None) -> None:
     if large.size:
         shown = [str(names[j]) if names is not None else str(j) for j in large[:5]]
         more = f" and {large.size - 5} more" if large.size > 5 else ""
-        warnings.warn(
+        warn(
             f"feature {', '.join(shown)}{more} of X is over {_SUSPICIOUS:.0f} times larger than the "
-            "others, which hides them from the network; use preprocessing='standard'",
-            UserWarning,
-            stacklevel=4,
+            "others, which hides them from the network; use preprocessing='standard'"
         )

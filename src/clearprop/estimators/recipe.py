@@ -13,6 +13,7 @@ from clearprop.estimators import inputs
 from clearprop.training.supply import InMemory, Supply
 
 Array = NDArray[Any]
+Start = list[tuple[Array | None, Array | None]]  # weights (n_in, n_out) and biases of every layer
 
 _SCIKIT_NAMES = {"logistic": "sigmoid"}
 
@@ -48,8 +49,8 @@ def initializer(options: SimpleNamespace, name: str) -> Any:
 
 def scikit_parameters(
     options: SimpleNamespace, sizes: list[int], state: np.random.RandomState
-) -> list[tuple[Array | None, Array | None]]:
-    """Return scikit-learn's first weights (n_in, n_out) and biases of every layer, where "auto".
+) -> Start:
+    """Return scikit-learn's first weights and biases of every layer, where "auto".
 
     Glorot and Bengio's bound for both, a third of the variance for the logistic function; the same
     numbers in the same order, so that a random_state means the same network.
