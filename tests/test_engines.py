@@ -643,3 +643,41 @@ def test_threads_lay_the_weights_out_together_and_see_what_any_of_them_sees(monk
         X = data.X.copy()
         X[-1, -1] = np.nan
         assert not forward.look_and_pass(parameters, X, n_threads)[1]
+
+
+@pytest.mark.parametrize("engine", [ReferenceEngine(), CompiledEngine()], ids=lambda each: each.name)
+@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize(
+    ("optimizer", "how"),
+    [
+        (optimizers.SGD(3e38), {}),
+        (optimizers.SGD(1e3), {"l2": 1e6}),  # weights that decay by more than themselves
+        (optimizers.SGD(3e38, momentum=0.9), {}),
+        (optimizers.Adam(1e38), {}),
+        (optimizers.AdamW(1e3, weight_decay=1e7), {}),
+    ],
+    ids=str,
+)
+@pytest.mark.usefixtures("threads_for_any_size")
+def test_a_step_that_would_leave_the_finite_numbers_is_not_made(engine, n_threads, optimizer, how):
+    architecture = build(SMALL, "sigmoid", "sigmoid", "cross_entropy")
+    data, parameters = problem(architecture, 7, dtype="float32")
+    plan = dataclasses.replace(plan_for(architecture, optimizer, **how), n_threads=n_threads)
+    rates = np.full(200, optimizer.schedule(0.0))
+    order = np.tile(np.arange(7), 200)[: 3 * 200]
+    plan = dataclasses.replace(plan, n_samples=600)
+
+    def after(rates):
+        state = State(parameters.copy(), optimizer.init(parameters))
+        return state, engine.run(plan, state, data, order, rates)
+
+    with np.errstate(all="ignore"):
+        state, report = after(rates)
+        assert report.bad
+        assert report.n_steps == state.step < 200
+        assert np.isfinite(state.parameters).all()
+        before, fewer = after(rates[: report.n_steps])
+    assert not fewer.bad
+    np.testing.assert_array_equal(before.parameters, state.parameters)
+    np.testing.assert_array_equal(before.moments, state.moments)
+    assert (before.updates, before.epoch_cost) == (state.updates, state.epoch_cost)

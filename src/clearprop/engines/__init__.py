@@ -93,12 +93,17 @@ class State:
             **{**vars(self), "parameters": self.parameters.copy(), "moments": self.moments.copy()}
         )
 
+    def take(self, other: State) -> None:
+        """Become what another state is, in place."""
+        self.parameters[:], self.moments[:] = other.parameters, other.moments
+        vars(self).update({**vars(other), "parameters": self.parameters, "moments": self.moments})
+
 
 class Report(NamedTuple):
     """What a stretch found."""
 
     n_steps: int  # made; fewer than asked for only where one was bad
-    bad: bool  # the cost of the next step is not finite, or the parameters are not
+    bad: bool  # the cost of the next step is not finite, or its update would not be
     correct: NDArray[np.bool_] | None  # of each sample in the order seen, before its step's update
 
 
@@ -119,8 +124,8 @@ class Engine(Protocol):
         """Make ``len(rates)`` steps from ``state.epoch_step`` on, all within this epoch.
 
         `order` has the rows of `data` that make the steps from `first_step` of the epoch on: all of its
-        permutation, or what a buffer holds of it. At a step whose cost is not finite the engine stops
-        before the update.
+        permutation, or what a buffer holds of it. At a step whose cost is not finite, or which would
+        make a parameter so, the engine stops with the state as it was before that step.
         """
         ...
 

@@ -161,7 +161,13 @@ class _Layout:
     """Where the activations, slopes and deltas of a batch lie in the workspace."""
 
     def __init__(
-        self, architecture: Architecture, dtype: np.dtype[Any], batch: int, n_threads: int = 1
+        self,
+        architecture: Architecture,
+        dtype: np.dtype[Any],
+        batch: int,
+        n_threads: int = 1,
+        *,
+        trains: bool = True,
     ) -> None:
         self.end = 0
         sizes = architecture.sizes
@@ -169,8 +175,8 @@ class _Layout:
         segments: list[tuple[int, int, int]] = []
         offsets = {block.name: block.offset for block in architecture.blocks}
         below = self.take(batch * sizes[0])
-        slope = delta = -1
-        if architecture.input_scale:
+        slope = delta = -1 if trains else self.take(batch * max(sizes))  # slopes nobody looks at
+        if architecture.input_scale and trains:
             slope, delta = self.take(batch * sizes[0]), self.take(batch * sizes[0])
         for i, (row, layer) in enumerate(zip(self.layers, architecture.layers, strict=True)):
             row[k.N_IN], row[k.N_OUT] = sizes[i], layer.size
@@ -179,8 +185,9 @@ class _Layout:
             row[k.SCALES] = offsets.get(f"layers.{i}.scale", -1)
             row[k.BELOW], row[k.BELOW_SLOPE], row[k.BELOW_DELTA] = below, slope, delta
             row[k.ABOVE] = below = self.take(batch * layer.size)
-            row[k.SLOPE] = slope = self.take(batch * layer.size)
-            row[k.DELTA] = delta = self.take(batch * layer.size)
+            if trains:
+                slope, delta = self.take(batch * layer.size), self.take(batch * layer.size)
+            row[k.SLOPE], row[k.DELTA] = slope, delta
             row[k.DROP] = 0
             if layer.function.parts:
                 row[k.CODE] = k.MIXED
@@ -220,7 +227,7 @@ class _Forward:
     """An architecture packed for predictions in one dtype."""
 
     def __init__(self, architecture: Architecture, dtype: np.dtype[Any]) -> None:
-        self.layout = _Layout(architecture, dtype, _BLOCK)
+        self.layout = _Layout(architecture, dtype, _BLOCK, trains=False)
         self.keeps_z = self.layout.layers.copy()
         self.layout.layers[-1, k.Z] = -1
         sizes = architecture.sizes
@@ -345,6 +352,7 @@ class _Prepared:
             self.numbers[where] = value
         self.work = np.empty(layout.end, dtype)
         self.costs = np.zeros(batch + self.n_threads)
+        self.measured: tuple[Array, float] | None = None
 
     def _fuses(self, plan: Plan) -> bool:
         """Return whether a step is ``W -= rate (dC/dW + l2 W)`` and nothing else."""
@@ -360,8 +368,35 @@ class _Prepared:
         rates: NDArray[np.float64],
         first_step: int,
     ) -> Report:
-        """As in `Engine.run`."""
+        """As in `Engine.run`; a step that might leave the finite numbers is made from a copy."""
+        report, doubtful = self._go(state, data, order, rates, first_step)
+        made, correct = report.n_steps, [report.correct]
+        while doubtful:
+            before = state.copy()
+            report, _ = self._go(state, data, order, rates[made : made + 1], first_step, watched=True)
+            if not report.bad and not np.isfinite(state.parameters).all():
+                state.take(before)
+                return Report(made, True, _joined(correct))
+            made, correct = made + report.n_steps, [*correct, report.correct]
+            if report.bad or made == len(rates):
+                break
+            del before
+            report, doubtful = self._go(state, data, order, rates[made:], first_step)
+            made, correct = made + report.n_steps, [*correct, report.correct]
+        return Report(made, report.bad, _joined(correct))
+
+    def _go(
+        self,
+        state: State,
+        data: Data,
+        order: NDArray[np.int64],
+        rates: NDArray[np.float64],
+        first_step: int,
+        watched: bool = False,
+    ) -> tuple[Report, bool]:
+        """Return what was found, and whether the next step is in doubt."""
         integers, numbers = self.integers.copy(), self.numbers.copy()
+        integers[k.WATCHED], numbers[k.LARGEST] = watched, self._largest(data.X)
         step = state.epoch_step - first_step  # of those that `order` has the rows of
         integers[k.FIRST_STEP], integers[k.STEP] = step, state.step
         integers[k.N_SAMPLES] = len(order)
@@ -387,8 +422,19 @@ class _Prepared:
         state.epoch_step += made
         state.updates = int(integers[k.UPDATES])
         state.epoch_cost = float(numbers[k.EPOCH_COST])
-        bad = bool(integers[k.BAD]) or not np.isfinite(state.parameters).all()
-        return Report(made, bad, correct[:seen] if counts else None)
+        bad, doubtful = bool(integers[k.BAD]), integers[k.BAD] == k.DOUBTFUL
+        return Report(made, bad, correct[:seen] if counts else None), bool(doubtful)
+
+    def _largest(self, X: Array) -> float:
+        """Return the size of the largest input, looked for once in each array."""
+        if self.measured is None or self.measured[0] is not X:
+            self.measured = X, max(float(X.max()), -float(X.min()))
+        return self.measured[1]
+
+
+def _joined(correct: list[NDArray[np.bool_] | None]) -> NDArray[np.bool_] | None:
+    found = [each for each in correct if each is not None]
+    return np.concatenate(found) if found else None
 
 
 def _first(optimizer: optimizers.Optimizer) -> float:

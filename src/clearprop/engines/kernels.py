@@ -95,12 +95,14 @@ FACTOR_COLUMNS = 10
 # Integers of a run.
 (
     BATCH, N_SAMPLES, FIRST_STEP, N_STEPS, STEP, UPDATES, SEED, COST, OPTIMIZER, COUNTS, SUM, CLIPS,
-    WEIGHTED, FUSED, GRADIENT, CHUNK, MADE, BAD, YIELD, OVER_WEIGHT, COLUMNS,
-) = range(21)  # fmt: skip
-N_INTEGERS = 21
+    WEIGHTED, FUSED, GRADIENT, CHUNK, MADE, BAD, YIELD, OVER_WEIGHT, COLUMNS, WATCHED,
+) = range(22)  # fmt: skip
+N_INTEGERS = 22
+DOUBTFUL = 2  # what BAD is where the next step may lead to a parameter that is not finite
 # Numbers of a run.
-L2, L1, CLIP, FIRST, SECOND, EPSILON, DECAY, COST_PARAMETER, EPOCH_COST = range(9)
-N_NUMBERS = 9
+L2, L1, CLIP, FIRST, SECOND, EPSILON, DECAY, COST_PARAMETER, EPOCH_COST, LARGEST = range(10)
+N_NUMBERS = 10
+FAR = 1e30  # far from the largest float32: no sum of steps below it gets there
 
 ACTIVATION_CODES = {
     name: code
@@ -829,6 +831,43 @@ def penalty(layers: Array, parameters: Array, l2: float, l1: float) -> float:
     return total
 
 
+@kernel(SUMS)
+def rough_squares(x: Array) -> float:
+    """Return the sum of squares, summed in x's dtype: infinite where one is too large for it."""
+    total = like(x[0], 0.0)
+    for i in range(x.size):
+        total += x[i] * x[i]
+    return np.float64(total)
+
+
+@kernel()
+def stays_finite(
+    layers: Array, numbers: Array, m: int, rate: float, per: float, fused: int, work: Array
+) -> bool:
+    """Return whether a step, its deltas known, is sure to leave every parameter finite.
+
+    By Cauchy and Schwarz an element of delta^T a is at most the root of the product of their sums of
+    squares: a look at the layers instead of one at the parameters. Where it is in doubt, the step is to
+    be made by itself, from a copy.
+    """
+    if not (rate * (per * numbers[L2] + numbers[DECAY]) <= 1.0 and rate * (1.0 + numbers[L1]) < FAR):
+        return False  # weights that decay by more than themselves grow
+    by = 1.0 if fused else max(1.0, rate)  # fused ones are times the rate already
+    inputs = numbers[LARGEST] * numbers[LARGEST] * m
+    limit = FAR * FAR / (by * by)
+    if layers[0, SCALES] >= 0:
+        deltas = rough_squares(part(work, layers[0, BELOW_DELTA], m * layers[0, N_IN]))
+        if not deltas * m < limit:
+            return False
+        inputs = rough_squares(part(work, layers[0, BELOW], m * layers[0, N_IN]))
+    for l in range(layers.shape[0]):  # noqa: E741
+        deltas = rough_squares(part(work, layers[l, DELTA], m * layers[l, N_OUT]))
+        if not deltas * (inputs + m) < limit:  # m: of the biases' ones
+            return False
+        inputs = rough_squares(part(work, layers[l, ABOVE], m * layers[l, N_OUT]))
+    return True
+
+
 @kernel()
 def train(
     parameters: Array, moments: Array, X: Array, Y: Array, sample_weight: Array, order: Array,
@@ -837,6 +876,8 @@ def train(
     n_threads: int,
 ) -> None:  # fmt: skip
     """Make ``rates.size`` steps: ReferenceEngine.run.
+
+    At a step that might leave the finite numbers it stops, unless it is WATCHED.
 
     Every thread runs this; `counter` is where they meet. What is found is left in `integers` (MADE,
     BAD, UPDATES) and `numbers` (EPOCH_COST), by thread 0. ``costs[BATCH:]`` are the threads' sums.
@@ -859,7 +900,7 @@ def train(
         filled = part(listed, 1, listed.size - 1)
     wanted = n_threads
     made = 0
-    bad = False
+    bad, doubtful = False, False
     while made < rates.size and not bad:
         first = (integers[FIRST_STEP] + made) * batch
         m = min(batch, integers[N_SAMPLES] - first)
@@ -922,11 +963,15 @@ def train(
         if bad:
             continue
         if not integers[WEIGHTED] or any_weight(rows, sample_weight):
-            updates += 1
             for l in range(last, lowest - 1, -1):  # noqa: E741
                 mine = rectangle(thread, n_threads, m, layers[l, N_IN], False)
                 backward_layer(layers[l], mine, parameters, work, copies)
                 wanted = meet(counter, n_threads, wanted, give)
+            doubtful = not stays_finite(layers, numbers, m, rate, per, fused, work)
+            if doubtful and not integers[WATCHED]:  # every thread finds the same
+                bad = True
+                continue
+            updates += 1
             keep = 1.0 - rate * per * numbers[L2]
             for l in range(last + 1 if fused else 0):  # noqa: E741
                 which, count = columns, vectors(work, layers[l, N_IN])
@@ -957,7 +1002,8 @@ def train(
         made += 1
         wanted = meet(counter, n_threads, wanted, give)
     if thread == 0:
-        integers[MADE], integers[BAD], integers[UPDATES] = made, bad, updates
+        integers[MADE], integers[UPDATES] = made, updates
+        integers[BAD] = (DOUBTFUL if doubtful else 1) if bad else 0
         numbers[EPOCH_COST] = epoch_cost
 
 

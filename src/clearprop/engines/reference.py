@@ -40,8 +40,6 @@ class ReferenceEngine:
         first_step: int = 0,
     ) -> Report:
         """As in `Engine.run`."""
-        factors = plan.lr_factors(state.parameters.dtype)
-        decay = plan.decay_factors(state.parameters.dtype)
         correct: list[NDArray[np.bool_]] = []
         for made, rate in enumerate(rates):
             first = (state.epoch_step - first_step) * plan.batch_size
@@ -53,31 +51,37 @@ class ReferenceEngine:
             costs = batch_costs(plan, passed, Y, weight)
             if not np.isfinite(costs):
                 return _report(plan, made, True, correct)
-            if plan.counts_correct:
-                correct.append(metrics.correct(passed.a[-1], Y))
+            right = metrics.correct(passed.a[-1], Y) if plan.counts_correct else None
             if plan.over_batch_weight:
                 costs = _over_weight(plan, state, costs, len(X), weight)
             if weight is None or weight.any():
                 gradient = step_gradient(plan, state, passed, Y, weight)
+                parameters, moments = updated(plan, state, gradient, float(rate))
+                if not np.isfinite(parameters).all():
+                    return _report(plan, made, True, correct)
+                state.parameters[:], state.moments[:] = parameters, moments
                 state.updates += 1
-                with np.errstate(all="ignore"):
-                    state.parameters[:], state.moments[:] = plan.optimizer.update(
-                        state.parameters,
-                        gradient,
-                        state.moments,
-                        float(rate) * factors,
-                        state.updates,
-                        decay,
-                    )
+            if right is not None:
+                correct.append(right)
             state.epoch_cost += costs
             state.step += 1
             state.epoch_step += 1
-        return _report(plan, len(rates), not np.isfinite(state.parameters).all(), correct)
+        return _report(plan, len(rates), False, correct)
 
 
 def _report(plan: Plan, made: int, bad: bool, correct: list[NDArray[np.bool_]]) -> Report:
     seen = np.concatenate([np.zeros(0, bool), *correct]) if plan.counts_correct else None
     return Report(made, bad, seen)
+
+
+@np.errstate(all="ignore")
+def updated(plan: Plan, state: State, gradient: Array, rate: float) -> tuple[Array, Array]:
+    """Return the parameters and moments after the optimizer's next update."""
+    factors = plan.lr_factors(state.parameters.dtype)
+    decay = plan.decay_factors(state.parameters.dtype)
+    return plan.optimizer.update(
+        state.parameters, gradient, state.moments, rate * factors, state.updates + 1, decay
+    )
 
 
 def keep(plan: Plan, state: State, n_rows: int) -> tuple[Array | None, ...] | None:

@@ -1,7 +1,7 @@
 """What happens when a cost or a parameter stops being a finite number.
 
-Engines look at the cost of each batch only; when one is not finite, the stretch is replayed from its
-start on the reference engine, one step at a time with everything looked at, to name what went first.
+An engine stops before the step that leaves the finite numbers; that step is then made once more with
+the reference, with everything looked at, to name what went first.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from clearprop import backprop
 from clearprop.engines import Data, Plan, State
-from clearprop.engines.reference import ReferenceEngine, batch_costs, keep, step_gradient
+from clearprop.engines.reference import batch_costs, keep, step_gradient, updated
 
 
 class DivergenceError(ValueError):
@@ -44,28 +44,22 @@ class DivergenceError(ValueError):
 
 
 def diagnose(
-    plan: Plan,
-    start: State,
-    data: Data,
-    order: NDArray[np.int64],
-    rates: NDArray[np.float64],
-    first_step: int = 0,
-) -> tuple[State, DivergenceError]:
-    """Return the last finite state and the error to raise, by replaying a stretch from `start`.
+    plan: Plan, state: State, data: Data, rows: NDArray[np.int64], rate: float
+) -> DivergenceError:
+    """Return the error to raise: what goes first in the step that follows a finite state.
 
-    The arguments are those of `Engine.run`.
+    Parameters
+    ----------
+    plan, state, data
+        As in `Engine.run`; the state is left as it is.
+    rows : ndarray
+        Of the step.
+    rate : float
+        Its learning rate.
     """
-    state = start.copy()
-    engine = ReferenceEngine()
-    for rate in rates:
-        before = state.copy()
-        rows = order[(state.epoch_step - first_step) * plan.batch_size :][: plan.batch_size]
-        culprit = next(_non_finite(plan, state, data, rows, float(rate)), None)
-        if culprit:
-            return before, _error(before, *culprit, float(rate))
-        engine.run(plan, state, data, rows, np.array([rate]), state.epoch_step)
-    # Another engine rounds otherwise; its step was on the edge.
-    return start, _error(start, None, "cost", float(rates[0]))
+    # Where nothing is found, another engine rounds otherwise; its step was on the edge.
+    culprit = next(_non_finite(plan, state, data, rows, rate), (None, "cost"))
+    return _error(state, *culprit, rate)
 
 
 def _error(state: State, layer: int | None, quantity: str, rate: float) -> DivergenceError:
@@ -95,9 +89,7 @@ def _non_finite(
         yield from _if_bad(delta, number, "delta")
     gradient = step_gradient(plan, state, passed, Y, weight)
     yield from _if_bad_block(plan, gradient, "gradient")
-    after = state.copy()
-    ReferenceEngine().run(plan, after, data, rows, np.array([rate]), state.epoch_step)
-    yield from _if_bad_block(plan, after.parameters, "parameters")
+    yield from _if_bad_block(plan, updated(plan, state, gradient, rate)[0], "parameters")
 
 
 def _if_bad(array: NDArray[Any], layer: int, quantity: str) -> Iterator[tuple[int, str]]:

@@ -1,0 +1,60 @@
+"""What a training holds: the data once, five times the parameters, one batch of activations."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import clearprop as cp
+from clearprop.engines import State
+from clearprop.training import Training
+
+SIZES = (300, 2000, 1000, 10)
+BATCH = 16
+
+
+def peak_of_a_fit(**settings):
+    """Return the bytes that a network and its training take at most, over those of the parameters."""
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(4 * BATCH, SIZES[0])).astype("float32"), rng.integers(0, 10, 4 * BATCH)
+    cp.Network([3, 2], seed=0).fit(X[:, :3], Y % 2, epochs=1, progress=False)  # what is loaded once
+    tracemalloc.start()
+    try:
+        net = cp.Network(list(SIZES), "relu", seed=0)
+        tracemalloc.reset_peak()
+        net.fit(X, Y, epochs=2, batch_size=BATCH, progress=False, n_threads=1, **settings)
+        return tracemalloc.get_traced_memory()[1] / net.parameters.nbytes
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "most"),
+    [(cp.SGD(0.01), 2), (cp.SGD(0.01, momentum=0.9), 3), (cp.Adam(1e-4), 4)],
+    ids=str,
+)
+def test_a_training_holds_parameters_and_moments_and_little_else(optimizer, most):
+    assert peak_of_a_fit(optimizer=optimizer) < most
+
+
+def test_with_validation_and_early_stopping_it_is_below_five_times_the_parameters():
+    X, Y = np.ones((100, SIZES[0]), np.float32), np.zeros(100, int)
+    times = peak_of_a_fit(
+        optimizer=cp.Adam(1e-4),
+        validation_data=(X, Y),
+        early_stopping=cp.EarlyStopping("validation_cost"),
+    )
+    # The best ones, the weights laid out for the validation's products; half is a block's activations.
+    assert times < 5 + 0.7
+
+
+def test_a_copy_of_the_state_at_every_stretch_would_be_noticed(monkeypatch):
+    stretch = Training._stretch
+
+    def mutant(self, *arguments):
+        start = State.copy(self.state)
+        stretch(self, *arguments)
+        assert start is not None
+
+    monkeypatch.setattr(Training, "_stretch", mutant)
+    assert peak_of_a_fit(optimizer=cp.Adam(1e-4)) > 5
