@@ -362,10 +362,17 @@ def test_a_sparse_x_gives_what_the_dense_one_does(monkeypatch):
         )
         with monkeypatch.context() as patch:
             patch.setattr("clearprop.estimators.inputs.DENSE_BYTES", 0)  # batch by batch
-            by_batch = model.fit(sp.csc_array(X), Y_IRIS).predict_proba(sp.csr_array(X))
-        np.testing.assert_allclose(by_batch, dense, rtol=1e-9)
+            model.fit(sp.csc_array(X), Y_IRIS)
+            by_batch = [model.predict_proba(kind(X)) for kind in (sp.csr_array, sp.csr_matrix)]
+        np.testing.assert_allclose(by_batch, [dense, dense], rtol=1e-9)
     with pytest.raises(ValueError, match="preprocessing='robust' needs a dense X"):
         cp.MLPClassifier(preprocessing="robust").fit(sp.csr_array(X), Y_IRIS)
+
+
+def test_what_is_predicted_for_a_row_does_not_depend_on_where_it_is_to_the_bit(rng):
+    model = cp.MLPRegressor(dtype="float32", max_iter=2, batch_size=30).fit(X_IRIS, Y_IRIS)
+    order = rng.permutation(len(X_IRIS))
+    np.testing.assert_array_equal(model.predict(X_IRIS[order]), model.predict(X_IRIS)[order])
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])

@@ -198,6 +198,20 @@ def predict(
     return out
 
 
+def logits(
+    architecture: Architecture, parameters: Array, X: Array, n_threads: int | None = None
+) -> Array:
+    """Return the weighted inputs z of the last layer, for inputs as in `predict`."""
+    z = np.empty((len(X), architecture.sizes[-1]), parameters.dtype)
+    forward = choice.forward(architecture, parameters.dtype, len(X))
+    if forward is not None:
+        forward(parameters, X, n_threads, z)
+        return z
+    for rows in row_blocks(len(X)):
+        z[rows] = backprop.forward(architecture, parameters, X[rows]).z[-1]
+    return z
+
+
 def predict_unchecked(architecture: Architecture, parameters: Array, X: Array) -> Array | None:
     """As `predict`, for inputs that are yet to be looked at; None if that is not for compiled code.
 

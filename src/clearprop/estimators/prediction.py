@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from clearprop import engines
 from clearprop.estimators import inputs
 from clearprop.estimators.features import Features
 from clearprop.estimators.inputs import Preprocessing
@@ -32,35 +33,25 @@ class Prediction(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Features):
             check_is_fitted(self)  # which takes longer than a row's prediction
         X = self._read_X(X, reset=False)
         net, then = self.network_, self.preprocessing_
-        return self._pass_rows(X, lambda rows: inputs.as_rows(rows, net.dtype, then))
+        if not hasattr(X, "tocsr"):
+            return self._pass_rows(X, lambda rows: inputs.as_rows(rows, net.dtype, then))
+        most = max(1, inputs.DENSE_BYTES // (8 * net.sizes[0]))
+        return self._pass_rows(X, lambda rows: inputs.as_rows(rows, net.dtype, then)[:], most)
 
-    def _pass_rows(self, X: Any, prepare: Callable[[Any], Array] | None = None) -> Array:
+    def _pass_rows(
+        self, X: Any, prepare: Callable[[Any], Array] | None = None, most: int = _ROWS
+    ) -> Array:
         """Return z of the last layer of many rows, some thousand at a time."""
-        n = X.shape[0]
-        if n <= _ROWS:
+        n, at_once = X.shape[0], min(most, _ROWS)
+        if n <= at_once:
             return self._pass(X if prepare is None else prepare(X))
-        blocks = (X[first : first + _ROWS] for first in range(0, n, _ROWS))
+        blocks = (X[first : first + at_once] for first in range(0, n, at_once))
         return np.concatenate([self._pass(X if prepare is None else prepare(X)) for X in blocks])
 
-    def _pass(self, a: Array, up_to: int | None = None) -> Array:
-        """Return z of the last layer, or the activations of hidden layer `up_to`, counted from 1."""
+    def _pass(self, a: Array) -> Array:
         net = self.network_
-        last = len(net.layers)
-        a = _times_scale(net, a)
-        weights, biases = net.architecture.views(net.parameters)
         with np.errstate(all="ignore"):
-            for number, (W, b, layer) in enumerate(
-                zip(weights, biases, net.layers, strict=True), start=1
-            ):
-                z = a @ W.T
-                if b is not None:
-                    z += b
-                if number == last:
-                    return z
-                a = layer.function(z)
-                if number == up_to:
-                    return a
-        return a
+            return engines.logits(net.architecture, net.parameters, a, self.n_threads)
 
     def _outputs(self, X: Any) -> Array:
         """Return the activations of the last layer for raw X."""
@@ -92,7 +83,16 @@ class Prediction(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Features):
         X = self._read_X(X, reset=False)
         rows = inputs.as_rows(X, self.network_.dtype, self.preprocessing_)
         # In float64: what a row becomes is not to depend on the rows beside it, by float32's rounding.
-        return self._pass(rows[:].astype(np.float64), number).astype(self.network_.dtype)
+        return self._hidden(rows[:].astype(np.float64), number).astype(self.network_.dtype)
+
+    def _hidden(self, a: Array, up_to: int) -> Array:
+        """Return the activations of hidden layer `up_to`, counted from 1."""
+        net = self.network_
+        a = _times_scale(net, a)
+        with np.errstate(all="ignore"):
+            for W, b, layer in list(zip(net.weights, net.biases, net.layers, strict=True))[:up_to]:
+                a = layer.function(a @ W.T if b is None else a @ W.T + b)
+        return a
 
     def input_gradient(self, X: Any) -> Array:
         """Return the derivative of every prediction by every raw feature.
