@@ -310,6 +310,9 @@ class _Prepared:
         self.n_threads = _threads(plan.n_threads, work // WORTH_A_THREAD)
         layout = _Layout(architecture, dtype, batch, self.n_threads)
         self.layers, self.segments = layout.layers, layout.segments
+        for row in self.layers:
+            if batch >= products.LARGE and row[k.N_OUT] >= products.LARGE:
+                row[k.PANELS] = layout.take(min(batch, products.MOST) * (row[k.N_IN] + products.WIDE))
         self.factors = _factors(plan)
         for i, rate in enumerate(plan.dropout):
             if rate:
@@ -353,6 +356,8 @@ class _Prepared:
         self.work = np.empty(layout.end, dtype)
         self.costs = np.zeros(batch + self.n_threads)
         self.measured: tuple[Array, float] | None = None
+        queues = 3 * len(self.layers) * self.n_threads
+        self.counter = np.zeros(k.LINE * (1 + queues), np.int64)
 
     def _fuses(self, plan: Plan) -> bool:
         """Return whether a step is ``W -= rate (dC/dW + l2 W)`` and nothing else."""
@@ -407,7 +412,12 @@ class _Prepared:
         correct = np.zeros(len(rates) * batch if counts else 1, np.bool_)
         weight = np.ones(1, self.dtype) if data.sample_weight is None else data.sample_weight
         order, rates = np.ascontiguousarray(order, np.int64), np.ascontiguousarray(rates, np.float64)
-        X, Y, weight, counter = _plain(data.X), _plain(data.Y), _plain(weight), np.zeros(8, np.int64)
+        X, Y, weight, counter = (
+            _plain(data.X),
+            _plain(data.Y),
+            _plain(weight),
+            np.zeros_like(self.counter),
+        )
         arguments = machine_code.slots(
             state.parameters, state.moments.reshape(-1), X, Y, weight, order, rates, self.layers,
             self.segments, self.factors, integers, numbers, self.work, self.costs, correct, counter,

@@ -103,9 +103,9 @@ def _write_arrive(w: Writer, counter: Value) -> Value:
 
 @written_by(_write_arrive)
 def arrive(counter: Any) -> int:
-    """Add one to the first element of an int64 array, at once for all threads."""
+    """Add one to the first element of an int64 array, at once for all threads; return what it was."""
     counter[0] += 1
-    return int(counter[0])
+    return int(counter[0]) - 1
 
 
 def _write_arrived(w: Writer, counter: Value) -> Value:

@@ -67,6 +67,7 @@ from clearprop.engines.products import (
     LARGE,
     MOST,
     STRIPS,
+    WIDE,
     add_listed,
     dots,
     laid_out_size,
@@ -85,9 +86,9 @@ SUMS = {"reassoc", "contract", "nsz"}
 # Columns of the table of layers; one row for each.
 (
     N_IN, N_OUT, WEIGHTS, BIASES, SCALES, BELOW, BELOW_SLOPE, BELOW_DELTA, ABOVE, SLOPE, DELTA, Z, CODE,
-    FIRST_SEGMENT, LAST_SEGMENT, DROP, LOG_SUMS, COPIES, COPIED,
-) = range(19)  # fmt: skip
-LAYER_COLUMNS = 19
+    FIRST_SEGMENT, LAST_SEGMENT, DROP, LOG_SUMS, COPIES, COPIED, PANELS,
+) = range(20)  # fmt: skip
+LAYER_COLUMNS = 20
 # Columns of the table of a layer's factors: three for its weights, its biases and its input scale each.
 RATE, WEIGHT_RATE, BIAS_RATE, SCALE_RATE = 0, 0, 1, 2
 DECAY_FACTOR, GRADIENT_FACTOR, KEEP_SCALE = 3, 6, 9
@@ -126,6 +127,7 @@ MIXED = -1
 ) = range(9)  # fmt: skip
 SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, ADAMW, FOLDED_ADAM = range(7)
 
+LINE = 8  # integers of a cache line
 FETCHED = 32 * 1024  # elements of a batch up to which the next one is asked for: both fit the cache
 BOTH, GATHER, FOLLOW, DONE = range(4)  # what update_layer does
 
@@ -447,7 +449,9 @@ def share(thread: int, n_threads: int, n: int, unit: int) -> tuple[int, int]:
 
 
 @kernel()
-def meet(counter: Array, n_threads: int, wanted: int, yield_address: int) -> int:
+def meet(
+    counter: Array, n_threads: int, wanted: int, yield_address: int, thread: int, n_layers: int
+) -> int:
     """Wait until all threads have come here; return how many arrivals the next meeting needs."""
     if n_threads > 1:
         arrive(counter)
@@ -456,7 +460,32 @@ def meet(counter: Array, n_threads: int, wanted: int, yield_address: int) -> int
             spins += 1
             if spins > 2000:  # about 10 us: more threads than free cores
                 give_way(yield_address)
+        for l in range(n_layers):  # noqa: E741 - of the phase after the next: nobody looks at them now
+            counter[queue(wanted + 2 * n_threads, l, n_layers, thread, n_threads)] = 0
     return wanted + n_threads
+
+
+@kernel()
+def queue(wanted: int, layer: int, n_layers: int, owner: int, n_threads: int) -> int:
+    """Return where it is counted how many blocks of a thread's part of a layer are taken.
+
+    Each is on a cache line of its own; three phases, of which `wanted` tells, take turns.
+    """
+    return LINE * (1 + (wanted // n_threads % 3 * n_layers + layer) * n_threads + owner)
+
+
+@kernel()
+def take(counter: Array, place: int, n_threads: int, before: int) -> int:
+    """Return the next block that no thread has taken; `before` is the last that this thread took."""
+    return before + 1 if n_threads == 1 else arrive(part(counter, place, 1))
+
+
+@kernel()
+def at_a_time(n: int, n_threads: int, least: int, most: int, unit: int) -> int:
+    """Return how many of n columns or rows are taken at a time: a quarter, for others to help with."""
+    if n_threads == 1:
+        return most
+    return min(most, max(least, (n + 4 * unit - 1) // (4 * unit) * unit))
 
 
 @kernel()
@@ -563,7 +592,66 @@ def backward_layer(
             d[j] *= slope[j]
 
 
+@kernel()
+def forward_part(
+    layer: Array, factors: Array, number: int, segments: Array, integers: Array, made: int, m: int,
+    owner: int, n_threads: int, counter: Array, place: int, parameters: Array, work: Array,
+    log_sum: Array, copies: Array, columns: Array, count: int,
+) -> None:  # fmt: skip
+    """Compute what is left of a thread's part of a layer, in blocks that stay in the cache."""
+    n, softmax_of_rows = layer[N_OUT], layer[CODE] == SOFTMAX
+    i0, i1, j0, j1 = rectangle(owner, n_threads, m, n, softmax_of_rows)
+    above, slopes = part(work, layer[ABOVE], m * n), part(work, layer[SLOPE], m * n)
+    below, z = part(work, layer[BELOW], m * layer[N_IN]), part(work, layer[Z], m * n)
+    step = j1 - j0
+    if i1 - i0 == m and m >= LARGE and not softmax_of_rows:
+        step = at_a_time(j1 - j0, n_threads, 32, WIDE, 16)
+    block = take(counter, place, n_threads, -1)
+    while j0 + block * step < j1:
+        first = j0 + block * step
+        mine = i0, i1, first, min(j1, first + step)
+        forward_layer(
+            layer, segments, mine, parameters, below, above, slopes, z, log_sum, copies, columns, count,
+        )  # fmt: skip
+        if layer[DROP] > 0:
+            drop_rectangle(layer, factors, number, integers, made, mine, above, slopes)
+        block = take(counter, place, n_threads, block)
+
+
+@kernel()
+def backward_part(
+    layer: Array, m: int, owner: int, n_threads: int, counter: Array, place: int, parameters: Array,
+    work: Array, copies: Array,
+) -> None:  # fmt: skip
+    """Compute what is left of a thread's part of the deltas below a layer, as `forward_part` does."""
+    i0, i1, j0, j1 = rectangle(owner, n_threads, m, layer[N_IN], False)
+    step = j1 - j0
+    if i1 - i0 == m and m >= LARGE:
+        step = at_a_time(j1 - j0, n_threads, 32, WIDE, 16)
+    block = take(counter, place, n_threads, -1)
+    while j0 + block * step < j1:
+        first = j0 + block * step
+        backward_layer(layer, (i0, i1, first, min(j1, first + step)), parameters, work, copies)
+        block = take(counter, place, n_threads, block)
+
+
 # --- the gradient and what follows it
+
+
+@kernel()
+def in_panels(layer: Array, m: int) -> bool:
+    """Return whether the activations below a layer are laid out for its gradient."""
+    return layer[PANELS] >= 0 and min(layer[N_OUT], m) >= LARGE and m <= MOST
+
+
+@kernel()
+def lay_out_below(layer: Array, m: int, thread: int, n_threads: int, work: Array) -> None:
+    """Lay out a thread's share of the activations below a layer, in the order its gradient reads."""
+    n = layer[N_IN]
+    k0, k1 = share(thread, n_threads, n, WIDE)
+    if in_panels(layer, m) and k1 > k0:
+        panels = part(work, layer[PANELS] + k0 * m, (k1 - k0) * m + WIDE * m)
+        lay_out(panels, part(work, layer[BELOW] + k0, m * n - k0), n, 1, m, k1 - k0)
 
 
 @kernel()
@@ -577,23 +665,23 @@ def add_columns(total: Array, delta: Array, n_out: int, m: int) -> None:
 
 @kernel()
 def descend(
-    layer: Array, factors: Array, thread: int, n_threads: int, m: int, keep: float, parameters: Array,
-    work: Array, copies: Array, columns: Array, count: int,
+    layer: Array, factors: Array, j0: int, j1: int, m: int, keep: float, parameters: Array, work: Array,
+    copies: Array, columns: Array, count: int,
 ) -> None:  # fmt: skip
     """Plain SGD without a gradient array: the deltas are already times -rate, BP4 adds to W itself.
 
-    `keep` is what is left of the weights themselves, 1 - rate * l2; the `count` first of `columns` are
-    where vectors of inputs begin that are not all zero.
+    Of neurons j0 to j1. `keep` is what is left of the weights themselves, 1 - rate * l2; the `count`
+    first of `columns` are where vectors of inputs begin that are not all zero.
     """
-    j0, j1 = share(thread, n_threads, layer[N_OUT], 6)
-    if j1 <= j0:
-        return
     n_in, n_out = layer[N_IN], layer[N_OUT]
     delta = part(work, layer[DELTA] + j0, m * n_out - j0)
     a = part(work, layer[BELOW], m * n_in)
     if factors[WEIGHT_RATE] != 0.0:  # not frozen
         W = part(parameters, layer[WEIGHTS] + j0 * n_in, (j1 - j0) * n_in)
-        if keep == 1.0 and count < vectors(a, n_in):
+        if in_panels(layer, m):
+            strips, panels = part(copies, 0, STRIPS), part(work, layer[PANELS], m * n_in + WIDE)
+            multiply(W, n_in, delta, n_out, 1, panels, j1 - j0, n_in, m, keep, strips)
+        elif keep == 1.0 and count < vectors(a, n_in):
             add_listed(W, n_in, delta, n_out, a, n_in, j1 - j0, n_in, m, columns, count)
         else:
             sums(W, n_in, delta, n_out, 1, a, n_in, j1 - j0, n_in, m, keep, copies)
@@ -660,12 +748,9 @@ def sum_of_squares(g: Array) -> float:
 @kernel()
 def gradient(
     layer: Array, what: int, first: int, count: int, m: int, frozen: bool, l2: float, l1: float,
-    p: Array, work: Array, g: Array, copies: Array, laid_out: bool,
+    p: Array, work: Array, g: Array, copies: Array,
 ) -> None:  # fmt: skip
-    """Put rows of a layer's gradient with its penalties into `g`: BP4; for biases and scales BP3.
-
-    With `laid_out` the copies hold the activations below in panels.
-    """
+    """Put rows of a layer's gradient with its penalties into `g`: BP4; for biases and scales BP3."""
     for i in range(g.size if frozen or what > 0 else 0):
         g[i] = like(g[i], 0.0)
     if frozen:
@@ -676,8 +761,8 @@ def gradient(
     if what > 0:
         add_columns(g, delta, n, m)
         return
-    if laid_out:
-        strips, panels = part(copies, 0, STRIPS), part(copies, STRIPS, copies.size - STRIPS)
+    if in_panels(layer, m):
+        strips, panels = part(copies, 0, STRIPS), part(work, layer[PANELS], m * n_in + WIDE)
         multiply(g, n_in, delta, n_out, 1, panels, count, n_in, m, 0.0, strips)
     else:
         a = part(work, layer[BELOW], m * n_in)
@@ -687,16 +772,16 @@ def gradient(
 
 
 @kernel()
-def update_layer(
-    layer: Array, factors: Array, integers: Array, numbers: Array, thread: int, n_threads: int, m: int,
-    phase: int, shrink: float, penalties: float, rate: float, t: int, parameters: Array,
+def update_rows(
+    layer: Array, factors: Array, integers: Array, numbers: Array, thread: int, j0: int, j1: int,
+    m: int, phase: int, shrink: float, penalties: float, rate: float, t: int, parameters: Array,
     moments: Array, work: Array, copies: Array,
 ) -> float:  # fmt: skip
-    """Compute a thread's rows of the gradient, a few at a time, and follow each while it is in cache.
+    """Compute the gradient of neurons j0 to j1, a few at a time, and follow each while it is in cache.
 
     Clipping needs the norm of the whole gradient in between: with phase GATHER the rows are left in the
     whole gradient and their sum of squares is returned, with phase FOLLOW they are taken from there.
-    l2 and l1 are times `penalties`.
+    l2 and l1 are times `penalties`. An input scale belongs to the first neuron.
     """
     chunk = integers[CHUNK]
     squares = 0.0
@@ -704,24 +789,20 @@ def update_layer(
         start = layer[WEIGHTS + what]
         if start < 0:
             continue
-        j0, j1 = share(thread, n_threads, layer[N_IN] if what == 2 else layer[N_OUT], 6)
+        k0, k1 = j0, j1
+        if what == 2:
+            k0, k1 = 0, layer[N_IN] if j0 == 0 else 0
         size = layer[N_IN] if what == 0 else 1
         factor = factors[RATE + what]
         rows = max(1, chunk // size)
-        laid_out = what == 0 and phase != FOLLOW and min(j1 - j0, m) >= LARGE and m <= MOST
-        if laid_out:  # once for all chunks
-            panels, a = part(copies, STRIPS, copies.size - STRIPS), part(work, layer[BELOW], m * size)
-            lay_out(panels, a, size, 1, m, size)
-        for first in range(j0, j1, rows):
-            count = min(rows, j1 - first)
+        for first in range(k0, k1, rows):
+            count = min(rows, k1 - first)
             offset, n = start + first * size, count * size
             place = integers[GRADIENT] + (thread * chunk if phase == BOTH else offset)
             g, p = part(work, place, n), part(parameters, offset, n)
             if phase != FOLLOW:
                 l2, l1 = penalties * numbers[L2], penalties * numbers[L1]
-                gradient(
-                    layer, what, first, count, m, factor == 0.0, l2, l1, p, work, g, copies, laid_out,
-                )  # fmt: skip
+                gradient(layer, what, first, count, m, factor == 0.0, l2, l1, p, work, g, copies)
             by = shrink if phase == FOLLOW else factors[GRADIENT_FACTOR + what]
             if by != 1.0:
                 for i in range(n):
@@ -732,6 +813,36 @@ def update_layer(
             decay = factors[DECAY_FACTOR + what]
             u, v = part(moments, offset, n), part(moments, parameters.size + offset, n)
             follow(integers[OPTIMIZER], numbers, rate * factor, decay, t, p, g, u, v)
+    return squares
+
+
+@kernel()
+def update_part(
+    layer: Array, factors: Array, integers: Array, numbers: Array, thread: int, owner: int,
+    n_threads: int, m: int, counter: Array, place: int, phase: int, shrink: float, penalties: float,
+    keep: float, rate: float, t: int, parameters: Array, moments: Array, work: Array, copies: Array,
+    columns: Array, count: int,
+) -> float:  # fmt: skip
+    """Update what is left of a thread's part of a layer; return the sum of squares of its gradient."""
+    j0, j1 = share(owner, n_threads, layer[N_OUT], 6)
+    chunk = integers[CHUNK] // layer[N_IN]
+    rows = j1 - j0
+    if in_panels(layer, m):
+        rows = at_a_time(rows, n_threads, 18, rows if integers[FUSED] else max(6, chunk // 6 * 6), 6)
+    if n_threads == 1 and phase != FOLLOW:
+        lay_out_below(layer, m, 0, 1, work)
+    squares = 0.0
+    block = take(counter, place, n_threads, -1)
+    while j0 + block * rows < j1:
+        first, end = j0 + block * rows, min(j1, j0 + (block + 1) * rows)
+        if integers[FUSED]:
+            descend(layer, factors, first, end, m, keep, parameters, work, copies, columns, count)
+        else:
+            squares += update_rows(
+                layer, factors, integers, numbers, thread, first, end, m, phase, shrink, penalties,
+                rate, t, parameters, moments, work, copies,
+            )  # fmt: skip
+        block = take(counter, place, n_threads, block)
     return squares
 
 
@@ -884,7 +995,7 @@ def train(
     Arrays of samples and of moments are flat. `columns` is where the vectors of a row begin; after the
     first COLUMNS of them there is room for those that the inputs of a small batch have anything in.
     """
-    last = layers.shape[0] - 1
+    last, n_layers = layers.shape[0] - 1, layers.shape[0]
     batch, n_features = integers[BATCH], layers[0, N_IN]
     lowest = 0 if layers[0, SCALES] >= 0 else 1  # the last layer whose delta goes further down
     updates, give, fused = integers[UPDATES], integers[YIELD], integers[FUSED]
@@ -910,36 +1021,22 @@ def train(
             ahead = min(batch, integers[N_SAMPLES] - first - m)
             fetch_ahead(part(order, first + m, ahead), X, n_features)
             fetch_ahead(part(order, first + m, ahead), Y, layers[last, N_OUT])
-        wanted = meet(counter, n_threads, wanted, give)
+        wanted = meet(counter, n_threads, wanted, give, thread, n_layers)
         if sparse:
             used(part(work, layers[0, BELOW], m * n_features), n_features, m, n_features, listed)
             n_filled = listed[0]
         for l in range(last + 1):  # noqa: E741 - the layer, as in the equations
-            layer = layers[l]
-            n = layer[N_OUT]
-            mine = rectangle(thread, n_threads, m, n, layer[CODE] == SOFTMAX)
-            above, slopes = part(work, layer[ABOVE], m * n), part(work, layer[SLOPE], m * n)
-            below, z = part(work, layer[BELOW], m * layer[N_IN]), part(work, layer[Z], m * n)
-            which, count = columns, vectors(work, layer[N_IN])
+            which, count = columns, vectors(work, layers[l, N_IN])
             if l == 0:
                 which, count = filled, n_filled
-            forward_layer(
-                layer,
-                segments,
-                mine,
-                parameters,
-                below,
-                above,
-                slopes,
-                z,
-                log_sum,
-                copies,
-                which,
-                count,
-            )
-            if layer[DROP] > 0:
-                drop_rectangle(layer, factors[l], l, integers, made, mine, above, slopes)
-            wanted = meet(counter, n_threads, wanted, give)
+            for turn in range(n_threads):  # its own part first, then what others have left
+                owner = (thread + turn) % n_threads
+                forward_part(
+                    layers[l], factors[l], l, segments, integers, made, m, owner, n_threads, counter,
+                    queue(wanted, l, n_layers, owner, n_threads), parameters, work, log_sum, copies,
+                    which, count,
+                )  # fmt: skip
+            wanted = meet(counter, n_threads, wanted, give, thread, n_layers)
 
         rate = rates[made]
         scale = (1.0 if integers[SUM] else 1.0 / m) * (-rate if fused else 1.0)
@@ -955,7 +1052,9 @@ def train(
             layers[last], integers, numbers, rows, Y, sample_weight, scale, seen, thread, n_threads,
             work, costs,
         )  # fmt: skip
-        wanted = meet(counter, n_threads, wanted, give)
+        for l in range(last + 1 if n_threads > 1 else 0):  # noqa: E741 - once for all threads
+            lay_out_below(layers[l], m, thread, n_threads, work)
+        wanted = meet(counter, n_threads, wanted, give, thread, n_layers)
         batch_cost = 0.0
         for i in range(m):
             batch_cost += costs[i]
@@ -964,34 +1063,36 @@ def train(
             continue
         if not integers[WEIGHTED] or any_weight(rows, sample_weight):
             for l in range(last, lowest - 1, -1):  # noqa: E741
-                mine = rectangle(thread, n_threads, m, layers[l, N_IN], False)
-                backward_layer(layers[l], mine, parameters, work, copies)
-                wanted = meet(counter, n_threads, wanted, give)
+                for turn in range(n_threads):
+                    owner = (thread + turn) % n_threads
+                    place = queue(wanted, l, n_layers, owner, n_threads)
+                    backward_part(
+                        layers[l], m, owner, n_threads, counter, place, parameters, work, copies
+                    )
+                wanted = meet(counter, n_threads, wanted, give, thread, n_layers)
             doubtful = not stays_finite(layers, numbers, m, rate, per, fused, work)
             if doubtful and not integers[WATCHED]:  # every thread finds the same
                 bad = True
                 continue
             updates += 1
             keep = 1.0 - rate * per * numbers[L2]
-            for l in range(last + 1 if fused else 0):  # noqa: E741
-                which, count = columns, vectors(work, layers[l, N_IN])
-                if l == 0:
-                    which, count = filled, n_filled
-                descend(
-                    layers[l], factors[l], thread, n_threads, m, keep, parameters, work, copies, which,
-                    count,
-                )  # fmt: skip
             shrink, phase = 1.0, GATHER if integers[CLIPS] else BOTH
-            while not fused and phase != DONE:
+            while phase != DONE:
                 squares = 0.0
-                for l in range(last + 1):  # noqa: E741
-                    squares += update_layer(
-                        layers[l], factors[l], integers, numbers, thread, n_threads, m, phase, shrink,
-                        per, rate, updates, parameters, moments, work, copies,
-                    )  # fmt: skip
+                # Which thread sums which squares is to be the same in every run: none helps another.
+                for turn in range(1 if integers[CLIPS] else n_threads):
+                    for l in range(last + 1):  # noqa: E741
+                        owner = (thread + turn) % n_threads
+                        squares += update_part(
+                            layers[l], factors[l], integers, numbers, thread, owner, n_threads, m,
+                            counter, queue(wanted, l, n_layers, owner, n_threads), phase, shrink, per,
+                            keep, rate, updates, parameters, moments, work, copies,
+                            filled if l == 0 else columns,
+                            n_filled if l == 0 else vectors(work, layers[l, N_IN]),
+                        )  # fmt: skip
                 if phase == GATHER:
                     costs[batch + thread] = squares
-                    wanted = meet(counter, n_threads, wanted, give)
+                    wanted = meet(counter, n_threads, wanted, give, thread, n_layers)
                     squares = 0.0
                     for i in range(n_threads):
                         squares += costs[batch + i]
@@ -1000,7 +1101,7 @@ def train(
                 phase = FOLLOW if phase == GATHER else DONE
         epoch_cost += m * per * (batch_cost + penalties) if integers[OVER_WEIGHT] else batch_cost
         made += 1
-        wanted = meet(counter, n_threads, wanted, give)
+        wanted = meet(counter, n_threads, wanted, give, thread, n_layers)
     if thread == 0:
         integers[MADE], integers[UPDATES] = made, updates
         integers[BAD] = (DOUBTFUL if doubtful else 1) if bad else 0
@@ -1043,7 +1144,7 @@ def predict(
             lay_out(part(panels, place, panels.size - place), W, 1, n_in, n_in, n)
         place += laid_out_size(n_in, n)
     if panels.size > 0:
-        meet(part(found, 1, 1), n_threads, n_threads, give)
+        meet(part(found, 1, 1), n_threads, n_threads, give, thread, 0)
     for first in range(first_row, end, block):
         m = min(block, end - first)
         if not all_finite(part(X, first * layers[0, N_IN], m * layers[0, N_IN])):

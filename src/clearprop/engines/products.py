@@ -296,18 +296,16 @@ def _write_sums_of_panel(w: _Writer, out: Any, ldo: Any, c: Any, along_s: Any, a
                          along_first: Any, along_strip: Any, x: Any, rows: Any, n: Any, length: Any,
                          beta: Any) -> None:  # fmt: skip
     b = w.builder
-    panel = SUMS_BLOCK[1] * REGISTER_BYTES // 4
-    lanes = LONG(w.lanes)
+    lanes, wide = LONG(w.lanes), LONG(SUMS_BLOCK[1] * w.lanes)
 
     def stretch(k: Any, vectors: int, masks: list[Any]) -> None:
         # A panel's rows are full ones, whatever is in them: masks cost more than what they leave out.
         strip = _strip_of_sums(
             w, w.at(out, k), ldo, c, along_s, along_r, along_first, along_strip, w.at(x, k),
-            LONG(panel), length, beta, [None] * vectors, masks,
+            wide, length, beta, [None] * vectors, masks,
         )  # fmt: skip
         w.strips(rows, SUMS_BLOCK[0], strip)
 
-    wide = LONG(SUMS_BLOCK[1] * w.lanes)
     with w.loop(LONG(0), n, wide) as k:
         left = b.sub(n, k)
         with b.if_else(b.icmp_signed(">", left, lanes)) as (several, one):
@@ -497,7 +495,8 @@ def _sums(out: Any, ldo: int, c: Any, along_s: int, along_r: int, along_first: i
 def _sums_of_panel(out: Any, ldo: int, c: Any, along_s: int, along_r: int, along_first: int,
                    along_strip: int, panel: Any, rows: int, n: int, length: int,
                    beta: float) -> None:  # fmt: skip
-    _sums(out, ldo, c, along_s, along_r, along_first, along_strip, panel, PANEL, rows, n, length, beta)
+    wide = width(panel)
+    _sums(out, ldo, c, along_s, along_r, along_first, along_strip, panel, wide, rows, n, length, beta)
 
 
 @written_by(_call("clearprop_sums_listed", _write_sums_listed))
@@ -529,8 +528,8 @@ def _panel(out: Any, step: int, x: Any, along_s: int, along_k: int, length: int,
 # level while strips of c, TALL x DEEP together, pass by from the second.
 MOST = 512  # samples copied at a time for a gradient
 LARGE = 48  # rows from which the copies cost less than they save
-DEEP, WIDE, TALL = 384, 128, 96
-STRIP, PANEL = SUMS_BLOCK[0], SUMS_BLOCK[1] * REGISTER_BYTES // 4  # of float32; half fits float64 too
+DEEP, WIDE, TALL = 400, 128, 96
+STRIP, PANEL = SUMS_BLOCK[0], SUMS_BLOCK[1] * REGISTER_BYTES // 4  # of float32; half of it in float64
 STRIPS = (TALL + STRIP) * DEEP + 64  # elements of the copies of c; what follows are those of x
 CACHED = 64 * 1024  # elements
 
@@ -548,15 +547,22 @@ def every(widest: int, itemsize: int) -> Any:
 
 
 @kernel()
+def width(x: Any) -> int:
+    """Return how many columns a panel has: as many as the block of results in registers."""
+    return 4 * PANEL // x.itemsize
+
+
+@kernel()
 def lay_out(panels: Any, x: Any, along_s: int, along_k: int, length: int, n: int) -> None:
-    """Copy x[s, k] into panels of PANEL columns, each with its rows one after the other."""
+    """Copy x[s, k] into panels of a few columns, each with its rows one after the other."""
     block = 16 if along_k == 1 else length  # short ones where rows are far apart: few pages at a time
+    wide = width(x)
     for s in range(0, length, block):
-        for k in range(0, n, PANEL):
+        for k in range(0, n, wide):
             start = s * along_s + k * along_k
-            target = part(panels, k * length + s * PANEL, block * PANEL)
+            target = part(panels, k * length + s * wide, block * wide)
             source = part(x, start, x.size - start)
-            _panel(target, PANEL, source, along_s, along_k, min(block, length - s), min(PANEL, n - k))
+            _panel(target, wide, source, along_s, along_k, min(block, length - s), min(wide, n - k))
 
 
 @kernel()
@@ -573,13 +579,21 @@ def vectors(x: Any, n: int) -> int:
 
 
 @kernel()
+def depth(length: int) -> int:
+    """Return how deep even blocks of `length` are, of at most DEEP; a thin last one would cost more."""
+    count = max(1, (length + DEEP - 1) // DEEP)
+    return ((length + count - 1) // count + 7) // 8 * 8
+
+
+@kernel()
 def multiply(
     out: Any, ldo: int, c: Any, along_s: int, along_r: int, panels: Any, rows: int, n: int, length: int,
     beta: float, strips: Any,
 ) -> None:  # fmt: skip
     """Put beta out + c^T x into `out`, with x laid out in panels."""
-    for s in range(0, length, DEEP):
-        deep = min(DEEP, length - s)
+    wide, block = width(panels), depth(length)
+    for s in range(0, length, block):
+        deep = min(block, length - s)
         for r in range(0, rows, TALL):
             tall = min(TALL, rows - r)
             start = s * along_s + r * along_r
@@ -593,11 +607,11 @@ def multiply(
                     source = part(factors, begin, factors.size - begin)
                     _panel(target, STRIP, source, along_s, 1, deep, end - begin)
                 factors, step, along, first, strip = strips, STRIP, 1, 0, STRIP * deep
-            for k in range(0, n, PANEL):
+            for k in range(0, n, wide):
                 target = part(out, r * ldo + k, out.size - r * ldo - k)
-                panel = part(panels, k * length + s * PANEL, deep * PANEL)
+                panel = part(panels, k * length + s * wide, deep * wide)
                 _sums_of_panel(
-                    target, ldo, factors, step, along, first, strip, panel, tall, min(PANEL, n - k),
+                    target, ldo, factors, step, along, first, strip, panel, tall, min(wide, n - k),
                     deep, beta if s == 0 else 1.0,
                 )  # fmt: skip
 
@@ -609,8 +623,9 @@ def product(
 ) -> None:  # fmt: skip
     """Put c^T x into `out`, a block of x at a time."""
     strips, panels = part(copies, 0, STRIPS), part(copies, STRIPS, copies.size - STRIPS)
-    for s in range(0, length, DEEP):
-        deep = min(DEEP, length - s)
+    block = depth(length)
+    for s in range(0, length, block):
+        deep = min(block, length - s)
         factors = part(c, s * along_s, c.size - s * along_s)
         for k in range(0, n, WIDE):
             wide = min(WIDE, n - k)
