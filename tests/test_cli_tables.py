@@ -257,6 +257,16 @@ def test_the_numbers_of_validation_can_be_of_other_data_or_none(clearprop, frame
     assert "training accuracy" in out
 
 
+def test_the_epoch_that_is_called_the_best_is_the_one_that_is_kept(clearprop, frame):
+    run = ("train", "t.csv", "--target", "left", *SMALL, "--epochs", 120, "--log", "log.csv")
+    code, out, _ = clearprop(*run)
+    assert code == 0
+    scores = pandas.read_csv("log.csv")["validation_accuracy"].to_numpy()
+    best = np.flatnonzero(scores == scores.max())
+    assert len(best) > 1  # of equals the last
+    assert f"the best was epoch {best[-1] + 1}," in out
+
+
 def test_labels_that_differ_by_a_point_at_the_end_are_read_and_said(clearprop, frame):
     """The test part of UCI's adult has `>50K.` where the training part has `>50K`."""
     run = ("train", "t.csv", "--target", "left", *QUICK, "--output", "m.safetensors")
@@ -295,6 +305,8 @@ def test_of_very_many_columns_the_first_of_each_kind_are_shown(clearprop):
 
 
 WRONG = {
+    "--target Left": "has no column 'Left' (did you mean 'left'?): --target must be one of",
+    "--drop plans": "has no column 'plans' (did you mean 'plan'?): --drop must be among",
     "--drop nothing": "has no column 'nothing': --drop must be among",
     "--columns age,nothing": "has no column 'nothing': --columns must be among",
     "--categorical age --drop age": "--drop and --categorical must be different columns",

@@ -281,7 +281,8 @@ class _Run:
         self.model = dataclasses.replace(self.model, about=about | {"result": result})
         self.model.save(self.output)
         seconds = sum(training.history["seconds"]) if len(training.history) else 0.0
-        best = estimator.validation_scores_ and int(np.argmax(estimator.validation_scores_)) + 1
+        scores = estimator.validation_scores_
+        best = scores and len(scores) - int(np.nanargmax(scores[::-1]))  # of equals the last is kept
         summary = f"{training.epochs_done:,} epochs, {training.state.step:,} steps, {seconds:.1f} s"
         summary += f", the best was epoch {best}" if best else ""
         summary += f", seed {self.seed}"

@@ -25,7 +25,8 @@ def train(
     task: Annotated[
         str | None,
         typer.Option(
-            help="classification or regression (by the target's values).", rich_help_panel=_DATA
+            help="classification, binary, multiclass or regression (by the target's values).",
+            rich_help_panel=_DATA,
         ),
     ] = None,
     validation: Annotated[
@@ -102,12 +103,18 @@ def train(
         str,
         typer.Option(
             metavar="N[,N...]",
-            help="Neurons of each hidden layer, or none.",
+            help="Neurons of each hidden layer, or none (30; of tables 256,256,256).",
+            show_default=False,
             rich_help_panel=_NET,
         ),
     ] = "30",
     activation: Annotated[
-        str, typer.Option(help="Of the hidden layers.", rich_help_panel=_NET)
+        str,
+        typer.Option(
+            help="Of the hidden layers (sigmoid; of tables selu, for numbers mish).",
+            show_default=False,
+            rich_help_panel=_NET,
+        ),
     ] = "sigmoid",
     output_activation: Annotated[
         str | None, typer.Option(help="Of the last layer (by the cost).", rich_help_panel=_NET)
@@ -116,14 +123,22 @@ def train(
         str | None,
         typer.Option(help="(cross_entropy for classes, quadratic for numbers)", rich_help_panel=_NET),
     ] = None,
-    epochs: Annotated[int, typer.Option(help="Passes over the data.", rich_help_panel=_TRAINING)] = 30,
+    epochs: Annotated[
+        int,
+        typer.Option(
+            help="Passes over the data (30; of tables 256).",
+            show_default=False,
+            rich_help_panel=_TRAINING,
+        ),
+    ] = 30,
     batch_size: Annotated[
-        int | None, typer.Option(help="Samples in a step (32).", rich_help_panel=_TRAINING)
+        int | None,
+        typer.Option(help="Samples in a step (32; of tables 256).", rich_help_panel=_TRAINING),
     ] = None,
     optimizer: Annotated[
         str | None,
         typer.Option(
-            help="sgd, rmsprop, adam, adamw or lbfgs (sgd for classes, adam for numbers).",
+            help="sgd, rmsprop, adam, adamw or lbfgs (sgd; for numbers and tables adam).",
             rich_help_panel=_TRAINING,
         ),
     ] = None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -207,6 +209,13 @@ def some(items: Any, limit: int = 10) -> str:
     shown = [text if len(text := repr(item)) <= 40 else text[:37] + "..." for item in items[:limit]]
     more = len(items) - limit
     return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+
+
+def meant(name: str, names: Sequence[str]) -> str:
+    """Return the name that is most like another one as a question for a message, or nothing."""
+    plain = {each.casefold(): each for each in reversed(names)}
+    near = difflib.get_close_matches(name.casefold(), plain, n=1)
+    return f" (did you mean {plain[near[0]]!r}?)" if near else ""
 
 
 def _columns(have: tuple[str, ...], want: tuple[str, ...], source: str) -> list[int] | None:

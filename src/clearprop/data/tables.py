@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop.data.dataset import Dataset, some
+from clearprop.data.dataset import Dataset, meant, some
 from clearprop.data.targets import make_target
 
 TARGET_NAMES = ("target", "label", "y", "class")
@@ -59,7 +59,8 @@ def choose_target(
     if not present and need_target:
         wanted = repr(target) if target is not None else ", ".join(TARGET_NAMES[:-1]) + " or class"
         raise ValueError(
-            f"{path} has no column {wanted}: the target must be one of {some(list(names))}"
+            f"{path} has no column {wanted}{meant(target or '', names)}: the target must be one of "
+            f"{some(list(names))}"
         )
     if len(names) == len(present):
         raise ValueError(f"{path} must have a feature beside the target {present[0]!r}, got none")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.checkpoint import CheckpointError
-from clearprop.data.dataset import some
+from clearprop.data.dataset import meant, some
 from clearprop.data.table import ReadOptions, TableEncoder, TableSource, TargetEncoder, open_table
 from clearprop.estimators import inputs
 from clearprop.estimators.inputs import Preprocessing
@@ -125,7 +125,8 @@ class TableReader:
         """Refuse a table that has no column `name`."""
         if name not in source.names:
             raise ValueError(
-                f"{source.where} has no column {name!r}: the target must be one of "
+                f"{source.where} has no column {name!r}{meant(name, source.names)}: the target must be "
+                "one of "
                 f"{some(list(source.names))}"
             )
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clearprop.data.dataset import some
+from clearprop.data.dataset import meant, some
 from clearprop.data.table.profiles import ColumnProfile
 from clearprop.data.table.source import TableSource
 from clearprop.data.table.values import BOOLEAN, NUMBER, SPLIT, TEXT, TIME
@@ -57,7 +57,8 @@ class Roles:
         for role, name in given.items():
             if name not in names:
                 raise ValueError(
-                    f"{where} has no column {name!r}: the {role} must be one of {some(list(names))}"
+                    f"{where} has no column {name!r}{meant(name, list(names))}: the {role} must be one "
+                    f"of {some(list(names))}"
                 )
         for role, name in given.items():
             other = next(r for r, n in given.items() if n == name)
@@ -165,6 +166,10 @@ _ROLE_REASONS = {
 }
 
 
+def _hint(absent: Sequence[str], source: TableSource) -> str:
+    return meant(absent[0], source.names) if len(absent) == 1 else ""
+
+
 def _check_given(
     source: TableSource,
     roles: Roles,
@@ -176,7 +181,8 @@ def _check_given(
         absent = [name for name in names if name not in source.names]
         if absent:
             raise ValueError(
-                f"{source.where} has no column {some(absent)}: {option} must be among "
+                f"{source.where} has no column {some(absent)}{_hint(absent, source)}: {option} must be "
+                "among "
                 f"{some(list(source.names))}"
             )
         taken = [name for name in names if roles.of(name)]
