@@ -54,7 +54,8 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def entry_of(everything: dict[str, Any], work: str, name: str, threads: int) -> dict[str, Any] | None:
     entry = everything["results"][work]["contestants"].get(f"{name}, {threads} threads")
-    return entry if entry and entry.get("seconds") and "failed" not in entry else None
+    shown = entry and entry.get("seconds") and not {"failed", "refused"} & entry.keys()
+    return entry if shown else None
 
 
 def ours(everything: dict[str, Any]) -> str | None:
@@ -138,8 +139,8 @@ def _rows(everything: dict[str, Any], work: str, threads: int) -> list[list[str]
         entry = entry_of(everything, work, name, threads)
         about = result["contestants"].get(f"{name}, {threads} threads", {})
         if entry is None:
-            if "failed" in about:
-                rows.append([contestants.LABELS[name], *["-"] * 8, about["failed"]])
+            if why := about.get("failed") or about.get("refused"):
+                rows.append([contestants.LABELS[name], *["-"] * 8, why])
             continue
         median = statistics.median(entry["seconds"])
         share = shares(everything, work, name, threads)
@@ -169,7 +170,10 @@ def _race_rows(everything: dict[str, Any], work: str, threads: int) -> list[list
     mine, rows = entry_of(everything, work, ours(everything) or "", threads), []
     for name in everything["options"]["contestants"]:
         entry = entry_of(everything, work, name, threads)
+        about = everything["results"][work]["contestants"].get(f"{name}, {threads} threads", {})
         if entry is None:
+            if why := about.get("failed") or about.get("refused"):
+                rows.append([contestants.LABELS[name], *["-"] * 8, why])
             continue
         cells = [contestants.LABELS[name]]
         for level, reached in entry["reached"].items():

@@ -3,8 +3,10 @@
 Every contestant runs in a process of its own for each number of threads, pinned to that many cores,
 from the same initial weights through the same samples in the same order, in float32. After the first
 epoch (which also compiles what there is to compile, and is not timed) the training losses must agree
-to 1e-4; otherwise no time of that workload is printed and the exit code is 1. Where rounding grows so
-fast that no two float32 programs agree, as with ReLU and Adam, the same epoch in float64 must agree.
+to 1e-4; of a contestant that deviates no time is printed, only by how much, and the exit code is 1.
+Where clearprop and plain NumPy disagree, or nobody agrees with clearprop, the workload is refused.
+Where rounding grows so fast that no two float32 programs agree, as with ReLU and Adam, the same epoch
+in float64 must agree.
 Then the contestants take turns, an epoch each, for several rounds. Results: benchmarks/results/, as
 JSON and Markdown.
 """
@@ -71,12 +73,19 @@ class Bench:
         say(f"{work.name}: {work.about}")
         result: dict[str, Any] = {"workload": asdict(work), "flops": work.flops()}
         result["contestants"], active = self._load(work)
-        checked = self._check_predictions if work.kind == "predict" else self._check_losses
-        refused = checked(work, result, active)
-        if refused and work.kind == "train":
-            refused = self._only_rounding(work, result, refused, active)
+        if work.kind == "predict":
+            wrong, refused = self._check_predictions(result, active)
+        else:
+            losses = self._losses(result, active)
+            wrong, refused = deviants(losses)
+            if (wrong or refused) and work.kind == "train":
+                wrong, refused = self._only_rounding(work, result, losses, active)
         if refused:
             return result | {"refused": refused}
+        for name, how in wrong.items():
+            say(f"  refused: {name}: {how}")
+            result["contestants"][name]["refused"] = how
+        active = [key for key in active if _text(key) not in wrong]
         if work.kind == "accuracy":
             self._race(work, result, active)
         else:
@@ -99,7 +108,8 @@ class Bench:
                 say(f"  {error}")
         return about, active
 
-    def _check_losses(self, work: Workload, result: dict[str, Any], active: list[Key]) -> str | None:
+    def _losses(self, result: dict[str, Any], active: list[Key]) -> dict[str, float]:
+        """Return the loss of each contestant after its first epoch; who cannot leaves `active`."""
         losses = {}
         for key in list(active):
             entry = result["contestants"][_text(key)]
@@ -116,35 +126,43 @@ class Bench:
                 continue
             if not entry["nearest"]:
                 losses[_text(key)] = entry["loss"]
-        return disagreement(losses)
+        return losses
 
     def _only_rounding(
-        self, work: Workload, result: dict[str, Any], found: str, active: list[Key]
-    ) -> str | None:
-        """Return None if the same epoch in float64 agrees: float32 differed by grown rounding alone.
+        self, work: Workload, result: dict[str, Any], losses: dict[str, float], active: list[Key]
+    ) -> tuple[dict[str, str], str | None]:
+        """Return who deviates in float64 too: in float32 the others differ by grown rounding alone.
 
         A mistake is as large in float64; what rounding has grown to is smaller by 1e9.
         """
+        found = disagreement(losses)
         say(f"  {found}; the same epoch in float64:")
         wide = {"contestants": {}}
         wide["contestants"], reloaded = self._load(replace(work, dtype="float64"), active)
-        refused = self._check_losses(work, wide, reloaded)
+        wide_losses = self._losses(wide, reloaded)
         for name, entry in wide["contestants"].items():
             result["contestants"][name]["loss_float64"] = entry.get("loss")
-        if refused or set(reloaded) != set(active):
-            return f"{found}; in float64: {refused or 'not all contestants ran'}"
-        result["float64"] = (
-            f"in float32 rounding grows: {found}; the same epoch in float64 agrees to {TOLERANCE}"
-        )
+        wrong, refused = deviants(wide_losses)
+        if refused:
+            return {}, f"{found}; in float64: {refused}"
+        missing = {name: "it did not run in float64" for name in losses if name not in wide_losses}
+        in_float32, _ = deviants(losses)
+        wrong |= {name: how for name, how in missing.items() if name in in_float32}
+        if in_float32.keys() - wrong.keys() or not in_float32:
+            result["float64"] = (
+                f"in float32 rounding grows: {found}; the same epoch in float64 agrees to {TOLERANCE}"
+            )
         for key in active:
-            self.processes[key].ask("load", workload=asdict(work))
-            self.processes[key].ask("epoch")
-        return None
+            if _text(key) not in wrong:
+                self.processes[key].ask("load", workload=asdict(work))
+                self.processes[key].ask("epoch")
+        return wrong, None
 
     def _check_predictions(
-        self, work: Workload, result: dict[str, Any], active: list[Key]
-    ) -> str | None:
-        wrong = []
+        self, result: dict[str, Any], active: list[Key]
+    ) -> tuple[dict[str, str], str | None]:
+        """Return whose outputs differ from the judge's; clearprop's refuse the workload."""
+        wrong = {}
         for key in list(active):
             entry = result["contestants"][_text(key)]
             if key[0] == "products":
@@ -157,8 +175,10 @@ class Bench:
                 say(f"  {error}")
                 continue
             if not entry["nearest"] and not entry["error"] <= TOLERANCE:
-                wrong.append(f"{_text(key)} by {entry['error']:.1e}")
-        return f"outputs differ from the judge's: {', '.join(wrong)}" if wrong else None
+                wrong[_text(key)] = f"outputs differ from the judge's by {entry['error']:.1e}"
+        if own := [f"{name}: {how}" for name, how in wrong.items() if _is_anchor(name)]:
+            return {}, "; ".join(own)
+        return wrong, None
 
     def _rounds(self, work: Workload, result: dict[str, Any], active: list[Key]) -> None:
         times: dict[str, list[dict[str, float]]] = {_text(key): [] for key in active}
@@ -229,6 +249,31 @@ def disagreement(losses: dict[str, float]) -> str | None:
     )
 
 
+def _is_anchor(name: str) -> bool:
+    """Return whether it is clearprop, or the plain NumPy beside which everything is judged."""
+    return name.split(",")[0] in ("clearprop", "numpy")
+
+
+def deviants(losses: dict[str, float]) -> tuple[dict[str, str], str | None]:
+    """Return who is to be refused, each with how far it is off; and why all are, if all are.
+
+    All are refused where clearprop and plain NumPy do not agree, or where clearprop stands alone.
+    """
+    anchors = {name: loss for name, loss in losses.items() if _is_anchor(name)}
+    if (found := disagreement(anchors)) or not anchors:
+        return {}, found or disagreement(losses)
+    right = next(iter(anchors.values()))
+    wrong = {
+        name: f"its loss after the first epoch, {loss:.7f}, is {abs(loss - right) / abs(right):.1e} off"
+        for name, loss in losses.items()
+        if name not in anchors and not abs(loss - right) <= TOLERANCE * abs(right)
+    }
+    others = [name for name in losses if not name.startswith("clearprop,")]
+    if others and all(name in wrong for name in others):
+        return {}, disagreement(losses)
+    return wrong, None
+
+
 def _text(key: Key) -> str:
     return f"{key[0]}, {key[1]} threads"
 
@@ -294,8 +339,9 @@ def failures(everything: dict[str, Any]) -> Iterator[str]:
         if "refused" in result:
             yield f"refused: {work}: {result['refused']}"
         for name, entry in result["contestants"].items():
-            if "failed" in entry:
-                yield f"failed: {work}: {name}: {entry['failed']}"
+            for what in ("failed", "refused"):
+                if what in entry:
+                    yield f"{what}: {work}: {name}: {entry[what]}"
 
 
 def write(folder: Path, everything: dict[str, Any]) -> None:

@@ -61,6 +61,46 @@ def test_benchmark_refuses_a_contestant_that_does_other_work(tmp_path):
 
 
 @pytest.mark.skipif(not BENCHMARKS.exists(), reason="the benchmarks are not part of this copy")
+def test_benchmark_refuses_the_one_that_deviates_and_shows_the_others(tmp_path):
+    done = run_bench(tmp_path, "clearprop,numpy,mutant")
+
+    assert done.returncode == 1
+    found = json.loads((tmp_path / "quick.json").read_text())["results"]["W1"]
+    assert "refused" not in found
+    of = {name.split(",")[0]: entry for name, entry in found["contestants"].items()}
+    assert not isinstance(of["mutant"]["seconds"], list)
+    assert "its loss after the first epoch" in of["mutant"]["refused"]
+    assert of["mutant"]["refused"] in done.stdout
+    assert of["clearprop"]["seconds"]
+    assert of["numpy"]["seconds"]
+
+
+@pytest.mark.skipif(not BENCHMARKS.exists(), reason="the benchmarks are not part of this copy")
+@pytest.mark.parametrize(
+    ("losses", "wrong", "all_of_them"),
+    [
+        ({"clearprop": 1.0, "numpy": 1.0, "jax": 1.0}, [], False),
+        ({"clearprop": 1.0, "numpy": 1.0, "jax": 1.1}, ["jax"], False),
+        ({"clearprop": 1.0, "numpy": 1.0, "jax": float("nan")}, ["jax"], False),
+        ({"clearprop": 1.0, "jax": 1.0, "torch": 1.1}, ["torch"], False),
+        ({"clearprop": 1.1, "numpy": 1.0, "jax": 1.0}, [], True),
+        ({"clearprop": float("nan"), "numpy": 1.0}, [], True),
+        ({"clearprop": 1.1, "jax": 1.0, "torch": 1.0}, [], True),
+        ({"clearprop": 1.0}, [], False),
+        ({"jax": 1.0, "torch": 1.1}, [], True),
+    ],
+)
+def test_who_deviates_is_refused_alone_unless_it_is_clearprop_or_the_judge(losses, wrong, all_of_them):
+    named = {f"{name}, 1 threads": loss for name, loss in losses.items()}
+    code = f"import run; nan = float('nan'); wrong, every = run.deviants({named!r}); print([*wrong], every)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=BENCHMARKS, check=True, capture_output=True, text=True
+    )
+    shown = [f"{name}, 1 threads" for name in wrong]
+    assert done.stdout.startswith(f"{shown} losses" if all_of_them else f"{shown} None")
+
+
+@pytest.mark.skipif(not BENCHMARKS.exists(), reason="the benchmarks are not part of this copy")
 @pytest.mark.parametrize(
     ("losses", "agree"),
     [
