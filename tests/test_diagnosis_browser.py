@@ -33,7 +33,10 @@ def test_axe_finds_nothing(pages, how):
     assert found.violations_count == 0, found.generate_report()
 
 
-@pytest.mark.parametrize("width", [360, 640, 1400])
+@pytest.mark.parametrize(
+    "width",
+    [360, pytest.param(640, marks=pytest.mark.slow), pytest.param(1400, marks=pytest.mark.slow)],
+)
 def test_nothing_has_to_be_scrolled_sideways(pages, width):
     page = pages.open(HTML, width=width)
     page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")

@@ -30,6 +30,11 @@ def mazur_html(mazur_trace):
     return mazur_trace.to_html()
 
 
+def slow_but(*kept, of=PRESETS):
+    """Return the parameters; the default run takes those that are kept, make test-slow all of them."""
+    return [each if each in kept else pytest.param(each, marks=pytest.mark.slow) for each in of]
+
+
 def press(page, *keys):
     for key in keys:
         page.keyboard.press(key)
@@ -64,20 +69,14 @@ def overflow(page):
 # 3: numbers
 
 
-@pytest.mark.parametrize("notation", PRESETS)
+@pytest.mark.parametrize("notation", slow_but("nielsen", "jordan"))
 def test_03_at_every_step_every_number_shown_is_the_engines(pages, mazur_trace, mazur_html, notation):
     page = pages.open(mazur_html, f"#n={notation}")
     assert_numbers(page, mazur_trace)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "softmax",
-        pytest.param("batch", marks=pytest.mark.slow),
-        pytest.param("float32", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow  # test_web.py looks at the numbers of all networks, without a browser
+@pytest.mark.parametrize("name", ["softmax", "batch", "float32"])
 def test_03_so_it_is_for_other_networks(pages, name):
     how = {
         "batch": {"n": 3},
@@ -135,7 +134,7 @@ def test_the_script_rounds_as_the_program_does(pages, mazur_html):
     assert given == [written(shown(Num("x", 0, (i,), values), 4)) for i in range(len(values))]
 
 
-@pytest.mark.parametrize("notation", PRESETS)
+@pytest.mark.parametrize("notation", slow_but("jordan"))
 def test_the_factors_of_a_weight_multiply_to_the_product_that_is_shown(pages, mazur_html, notation):
     page = pages.open(mazur_html, f"#n={notation}&sel=w:1:1:2")
     rows = page.locator("#closer table", has_text="Three factors").locator("tbody tr")
@@ -152,7 +151,7 @@ def test_the_factors_of_a_weight_multiply_to_the_product_that_is_shown(pages, ma
 
 
 def test_what_goes_on_beyond_its_box_is_shaded(pages):
-    net, X, Y = problem(sizes=(20, 18, 12), cost="cross_entropy")
+    net, X, Y = problem(sizes=(3, 4, 12), cost="cross_entropy")
     page = pages.open(net.trace(X, Y).to_html(), "#step=5")
     shaded = page.evaluate(
         """() => [...document.querySelectorAll('.formula .math, .picture, .scroll, .chips')]
@@ -163,7 +162,7 @@ def test_what_goes_on_beyond_its_box_is_shaded(pages):
     assert all(shaded)
 
 
-@pytest.mark.parametrize("n", [2, 10])
+@pytest.mark.parametrize("n", slow_but(10, of=(2, 10)))
 def test_no_words_or_numbers_of_the_drawing_lie_on_one_another(pages, n):
     net, X, _ = problem(sizes=(n, n, n), cost="cross_entropy", seed=3)
     page = pages.open(net.trace(X, np.eye(n)[:1]).to_html(), "#step=20")
@@ -241,7 +240,12 @@ def test_the_address_keeps_what_is_shown(pages, mazur_html):
 
 
 @pytest.mark.parametrize(
-    "fragment", ["#n=nobody&step=-4&sel=w:9:9:9", "#step=9999", "#sel=<img>", "#%%%", "#sel=z:0:1"]
+    "fragment",
+    slow_but(
+        "#n=nobody&step=-4&sel=w:9:9:9",
+        "#%%%",
+        of=("#n=nobody&step=-4&sel=w:9:9:9", "#step=9999", "#sel=<img>", "#%%%", "#sel=z:0:1"),
+    ),
 )
 def test_an_address_that_says_nonsense_shows_the_page(pages, mazur_html, fragment):
     page = pages.open(mazur_html, fragment)
@@ -373,7 +377,12 @@ def test_blanks_are_checked_and_a_wrong_sign_is_told(pages, mazur_html):
 
 
 @pytest.mark.parametrize(
-    "how", [{"color_scheme": "light"}, {"color_scheme": "dark"}, {"forced_colors": "active"}]
+    "how",
+    [
+        {"color_scheme": "light"},
+        {"color_scheme": "dark"},
+        pytest.param({"forced_colors": "active"}, marks=pytest.mark.slow),
+    ],
 )
 def test_13_axe_finds_nothing(pages, mazur_html, how):
     from axe_playwright_python.sync_playwright import Axe
@@ -494,7 +503,7 @@ def test_of_numbers_that_are_not_finite_the_page_says_so(pages):
     assert "NaN" in page.text_content(".net [data-unit='1,0'] .delta")
 
 
-@pytest.mark.parametrize("weight", [np.inf, np.nan, 0.0])
+@pytest.mark.parametrize("weight", slow_but(np.inf, 0.0, of=(np.inf, np.nan, 0.0)))
 def test_what_has_no_value_has_no_share_and_no_mark(pages, weight):
     net, x, y = mazur()
     net.weights[1][:] = weight
@@ -518,7 +527,7 @@ def test_what_has_no_value_has_no_share_and_no_mark(pages, weight):
     assert any(said in text for text, _ in found)
 
 
-@pytest.mark.parametrize("notation", PRESETS)
+@pytest.mark.parametrize("notation", slow_but("jordan"))
 def test_the_nudge_is_on_the_engines_scale_in_every_notation(pages, mazur_trace, mazur_html, notation):
     page = pages.open(mazur_html, f"#n={notation}&sel=z:2:1")
     rate = float(mazur_trace.layers[1].delta[0, 0])
