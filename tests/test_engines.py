@@ -681,3 +681,28 @@ def test_a_step_that_would_leave_the_finite_numbers_is_not_made(engine, n_thread
     np.testing.assert_array_equal(before.parameters, state.parameters)
     np.testing.assert_array_equal(before.moments, state.moments)
     assert (before.updates, before.epoch_cost) == (state.updates, state.epoch_cost)
+
+
+@pytest.mark.parametrize("n_rows", [5, 130])
+def test_threaded_predictions_work_after_a_fork_and_inside_joblib(n_rows, monkeypatch):
+    monkeypatch.setattr(compiled, "_PREDICTION_WORTH_A_THREAD", 1)
+    monkeypatch.setenv("OMP_NUM_THREADS", "")
+    architecture = build(LARGER, "tanh", "softmax", "cross_entropy")
+    data, parameters = problem(architecture, n_rows)
+    wanted = CompiledEngine().predict(architecture, parameters, data.X, n_threads=2)
+
+    def agrees():
+        got = [
+            CompiledEngine().predict(architecture, parameters, data.X, n_threads=2) for _ in range(50)
+        ]
+        return all(np.array_equal(each, wanted) for each in got)
+
+    child = multiprocessing.get_context("fork").Process(target=lambda: sys.exit(not agrees()))
+    child.start()
+    child.join(timeout=60)
+    alive = child.is_alive()
+    child.kill()
+    assert not alive
+    assert child.exitcode == 0
+    with joblib.parallel_backend("threading", n_jobs=3):
+        assert all(joblib.Parallel(timeout=60)(joblib.delayed(agrees)() for _ in range(6)))
