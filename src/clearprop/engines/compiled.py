@@ -354,7 +354,7 @@ class _Prepared:
         }.items():
             self.numbers[where] = value
         self.work = np.empty(layout.end, dtype)
-        self.costs = np.zeros(batch + self.n_threads)
+        self.costs = np.zeros(batch + self.n_threads * (1 + 2 * len(self.layers)))
         self.measured: tuple[Array, float] | None = None
         queues = 3 * len(self.layers) * self.n_threads
         self.counter = np.zeros(k.LINE * (1 + queues), np.int64)

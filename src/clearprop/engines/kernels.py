@@ -504,6 +504,27 @@ def rectangle(thread: int, n_threads: int, m: int, n: int, whole_rows: bool) -> 
 # --- layers
 
 
+@kernel(SUMS)
+def rough_squares(x: Array) -> float:
+    """Return the sum of squares, summed in x's dtype: infinite where one is too large for it."""
+    total = like(x[0], 0.0)
+    for i in range(x.size):
+        total += x[i] * x[i]
+    return np.float64(total)
+
+
+@kernel()
+def squares_of(rows_and_columns: Any, n: int, x: Array) -> float:
+    """Return the sum of squares of a rectangle of a layer, while it is in the cache."""
+    i0, i1, j0, j1 = rows_and_columns
+    if j1 - j0 == n:
+        return rough_squares(part(x, i0 * n, (i1 - i0) * n)) if i1 > i0 else 0.0
+    total = 0.0
+    for i in range(i0, i1):
+        total += rough_squares(part(x, i * n + j0, j1 - j0))
+    return total
+
+
 @kernel()
 def activate_rows(
     layer: Array, segments: Array, i0: int, i1: int, j0: int, j1: int, above: Array, slopes: Array,
@@ -596,9 +617,12 @@ def backward_layer(
 def forward_part(
     layer: Array, factors: Array, number: int, segments: Array, integers: Array, made: int, m: int,
     owner: int, n_threads: int, counter: Array, place: int, parameters: Array, work: Array,
-    log_sum: Array, copies: Array, columns: Array, count: int,
+    log_sum: Array, copies: Array, columns: Array, count: int, squares: Array,
 ) -> None:  # fmt: skip
-    """Compute what is left of a thread's part of a layer, in blocks that stay in the cache."""
+    """Compute what is left of a thread's part of a layer, in blocks that stay in the cache.
+
+    The squares of the activations are added to ``squares[0]``.
+    """
     n, softmax_of_rows = layer[N_OUT], layer[CODE] == SOFTMAX
     i0, i1, j0, j1 = rectangle(owner, n_threads, m, n, softmax_of_rows)
     above, slopes = part(work, layer[ABOVE], m * n), part(work, layer[SLOPE], m * n)
@@ -615,15 +639,17 @@ def forward_part(
         )  # fmt: skip
         if layer[DROP] > 0:
             drop_rectangle(layer, factors, number, integers, made, mine, above, slopes)
+        squares[0] += squares_of(mine, n, above)
         block = take(counter, place, n_threads, block)
 
 
 @kernel()
 def backward_part(
     layer: Array, m: int, owner: int, n_threads: int, counter: Array, place: int, parameters: Array,
-    work: Array, copies: Array,
+    work: Array, copies: Array, squares: Array,
 ) -> None:  # fmt: skip
     """Compute what is left of a thread's part of the deltas below a layer, as `forward_part` does."""
+    errors = part(work, layer[BELOW_DELTA], m * layer[N_IN])
     i0, i1, j0, j1 = rectangle(owner, n_threads, m, layer[N_IN], False)
     step = j1 - j0
     if i1 - i0 == m and m >= LARGE:
@@ -631,7 +657,9 @@ def backward_part(
     block = take(counter, place, n_threads, -1)
     while j0 + block * step < j1:
         first = j0 + block * step
-        backward_layer(layer, (i0, i1, first, min(j1, first + step)), parameters, work, copies)
+        mine = i0, i1, first, min(j1, first + step)
+        backward_layer(layer, mine, parameters, work, copies)
+        squares[0] += squares_of(mine, layer[N_IN], errors)
         block = take(counter, place, n_threads, block)
 
 
@@ -942,41 +970,47 @@ def penalty(layers: Array, parameters: Array, l2: float, l1: float) -> float:
     return total
 
 
-@kernel(SUMS)
-def rough_squares(x: Array) -> float:
-    """Return the sum of squares, summed in x's dtype: infinite where one is too large for it."""
-    total = like(x[0], 0.0)
-    for i in range(x.size):
-        total += x[i] * x[i]
-    return np.float64(total)
-
-
 @kernel()
 def stays_finite(
-    layers: Array, numbers: Array, m: int, rate: float, per: float, fused: int, work: Array
-) -> bool:
+    layers: Array, numbers: Array, m: int, rate: float, per: float, fused: int, work: Array,
+    squares: Array, n_threads: int,
+) -> bool:  # fmt: skip
     """Return whether a step, its deltas known, is sure to leave every parameter finite.
 
     By Cauchy and Schwarz an element of delta^T a is at most the root of the product of their sums of
     squares: a look at the layers instead of one at the parameters. Where it is in doubt, the step is to
-    be made by itself, from a copy.
+    be made by itself, from a copy. `squares` are those of the deltas below each layer and of the
+    activations above it, of each thread; the last deltas are few.
     """
     if not (rate * (per * numbers[L2] + numbers[DECAY]) <= 1.0 and rate * (1.0 + numbers[L1]) < FAR):
         return False  # weights that decay by more than themselves grow
     by = 1.0 if fused else max(1.0, rate)  # fused ones are times the rate already
     inputs = numbers[LARGEST] * numbers[LARGEST] * m
     limit = FAR * FAR / (by * by)
+    n_layers = layers.shape[0]
     if layers[0, SCALES] >= 0:
-        deltas = rough_squares(part(work, layers[0, BELOW_DELTA], m * layers[0, N_IN]))
-        if not deltas * m < limit:
+        if not total_of(part(squares, 0, n_threads)) * m < limit:
             return False
         inputs = rough_squares(part(work, layers[0, BELOW], m * layers[0, N_IN]))
-    for l in range(layers.shape[0]):  # noqa: E741
-        deltas = rough_squares(part(work, layers[l, DELTA], m * layers[l, N_OUT]))
+    for l in range(n_layers):  # noqa: E741
+        deltas = 0.0
+        if l < n_layers - 1:
+            deltas = total_of(part(squares, 2 * (l + 1) * n_threads, n_threads))
+        else:
+            deltas = rough_squares(part(work, layers[l, DELTA], m * layers[l, N_OUT]))
         if not deltas * (inputs + m) < limit:  # m: of the biases' ones
             return False
-        inputs = rough_squares(part(work, layers[l, ABOVE], m * layers[l, N_OUT]))
+        inputs = total_of(part(squares, (2 * l + 1) * n_threads, n_threads))
     return True
+
+
+@kernel()
+def total_of(x: Array) -> float:
+    """Return the sum."""
+    total = 0.0
+    for i in range(x.size):
+        total += x[i]
+    return total
 
 
 @kernel()
@@ -991,7 +1025,8 @@ def train(
     At a step that might leave the finite numbers it stops, unless it is WATCHED.
 
     Every thread runs this; `counter` is where they meet. What is found is left in `integers` (MADE,
-    BAD, UPDATES) and `numbers` (EPOCH_COST), by thread 0. ``costs[BATCH:]`` are the threads' sums.
+    BAD, UPDATES) and `numbers` (EPOCH_COST), by thread 0. ``costs[BATCH:]`` are the threads' sums of
+    squares: of their gradients, then of what `stays_finite` looks at.
     Arrays of samples and of moments are flat. `columns` is where the vectors of a row begin; after the
     first COLUMNS of them there is room for those that the inputs of a small batch have anything in.
     """
@@ -1009,6 +1044,7 @@ def train(
     filled, n_filled = columns, vectors(work, n_features)
     if sparse:
         filled = part(listed, 1, listed.size - 1)
+    squares = part(costs, batch + n_threads, 2 * n_layers * n_threads)
     wanted = n_threads
     made = 0
     bad, doubtful = False, False
@@ -1017,6 +1053,8 @@ def train(
         m = min(batch, integers[N_SAMPLES] - first)
         rows = part(order, first, m)
         gather(layers[0], rows, X, parameters, work, thread, n_threads)
+        for i in range(2 * n_layers):
+            squares[i * n_threads + thread] = 0.0
         if thread == 0 and batch * n_features <= FETCHED:
             ahead = min(batch, integers[N_SAMPLES] - first - m)
             fetch_ahead(part(order, first + m, ahead), X, n_features)
@@ -1034,7 +1072,7 @@ def train(
                 forward_part(
                     layers[l], factors[l], l, segments, integers, made, m, owner, n_threads, counter,
                     queue(wanted, l, n_layers, owner, n_threads), parameters, work, log_sum, copies,
-                    which, count,
+                    which, count, part(squares, (2 * l + 1) * n_threads + thread, 1),
                 )  # fmt: skip
             wanted = meet(counter, n_threads, wanted, give, thread, n_layers)
 
@@ -1067,10 +1105,11 @@ def train(
                     owner = (thread + turn) % n_threads
                     place = queue(wanted, l, n_layers, owner, n_threads)
                     backward_part(
-                        layers[l], m, owner, n_threads, counter, place, parameters, work, copies
-                    )
+                        layers[l], m, owner, n_threads, counter, place, parameters, work, copies,
+                        part(squares, 2 * l * n_threads + thread, 1),
+                    )  # fmt: skip
                 wanted = meet(counter, n_threads, wanted, give, thread, n_layers)
-            doubtful = not stays_finite(layers, numbers, m, rate, per, fused, work)
+            doubtful = not stays_finite(layers, numbers, m, rate, per, fused, work, squares, n_threads)
             if doubtful and not integers[WATCHED]:  # every thread finds the same
                 bad = True
                 continue
@@ -1078,12 +1117,12 @@ def train(
             keep = 1.0 - rate * per * numbers[L2]
             shrink, phase = 1.0, GATHER if integers[CLIPS] else BOTH
             while phase != DONE:
-                squares = 0.0
+                gathered = 0.0
                 # Which thread sums which squares is to be the same in every run: none helps another.
                 for turn in range(1 if integers[CLIPS] else n_threads):
                     for l in range(last + 1):  # noqa: E741
                         owner = (thread + turn) % n_threads
-                        squares += update_part(
+                        gathered += update_part(
                             layers[l], factors[l], integers, numbers, thread, owner, n_threads, m,
                             counter, queue(wanted, l, n_layers, owner, n_threads), phase, shrink, per,
                             keep, rate, updates, parameters, moments, work, copies,
@@ -1091,12 +1130,12 @@ def train(
                             n_filled if l == 0 else vectors(work, layers[l, N_IN]),
                         )  # fmt: skip
                 if phase == GATHER:
-                    costs[batch + thread] = squares
+                    costs[batch + thread] = gathered
                     wanted = meet(counter, n_threads, wanted, give, thread, n_layers)
-                    squares = 0.0
+                    gathered = 0.0
                     for i in range(n_threads):
-                        squares += costs[batch + i]
-                    norm = math.sqrt(squares)
+                        gathered += costs[batch + i]
+                    norm = math.sqrt(gathered)
                     shrink = numbers[CLIP] / norm if norm > numbers[CLIP] else 1.0
                 phase = FOLLOW if phase == GATHER else DONE
         epoch_cost += m * per * (batch_cost + penalties) if integers[OVER_WEIGHT] else batch_cost
