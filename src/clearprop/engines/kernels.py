@@ -33,8 +33,13 @@ and why they are shaped so:
   zero in all of its rows are found first, and neither multiplied nor, in plain SGD, updated: the same
   bits for less work (60 % less where the inputs are one image). Larger batches copy panels of W, and
   of the activations for BP4, in the order in which the products read them.
-- Threads run the same function side by side on shares of each layer, and meet at a barrier after each.
-  What a share computes is in a fixed order, so the bits do not depend on the scheduler.
+- Threads run the same function side by side on parts of each layer, and meet at a barrier after each.
+  Large layers are cut into blocks that stay in the cache until they are activated; who is through with
+  its own part takes blocks that another has left. A block is computed in the same order by whoever
+  takes it, so the bits do not depend on the scheduler; where sums of several blocks are needed
+  (clip_norm), each thread keeps to its own.
+- The activations that a gradient reads are laid out in panels once for all threads, while the costs are
+  computed.
 - Fast-math is decided function by function. Sums may be reordered (SUMS) where the length of a sum
   would otherwise stop vectorisation; nothing may assume that there are no NaNs, since a NaN is how a
   training that diverges is found.
