@@ -223,6 +223,18 @@ def test_several_columns_of_labels_are_learned_together():
     np.testing.assert_array_equal(again.predict(X_IRIS), model.predict(X_IRIS))
 
 
+def test_several_columns_of_labels_come_part_by_part():
+    table = np.column_stack([Y_IRIS, 3 - Y_IRIS])
+    known = [[0, 1, 2], [1, 2, 3, 4]]
+    model = cp.MLPClassifier(engine="numpy").partial_fit(X_IRIS[40:], table[40:], classes=known)
+    later = np.where(table == 3, [[0, 4]], table)  # a class that had not come yet
+    model.partial_fit(X_IRIS, later, classes=known)
+    assert [each.tolist() for each in model.classes_] == known
+    assert [p.shape for p in model.predict_proba(X_IRIS)] == [(150, 3), (150, 4)]
+    with pytest.raises(ValueError, match="classes must be a list for each of y's 2 columns, got 3"):
+        cp.MLPClassifier(engine="numpy").partial_fit(X_IRIS, table, classes=[0, 1, 2])
+
+
 def test_a_class_that_was_not_announced_is_refused_with_both_sets():
     model = cp.MLPClassifier(max_iter=3).partial_fit(X_IRIS, Y_IRIS, classes=[0, 1, 2])
     with pytest.raises(ValueError, match=r"has classes not in.*\[0 1 2\].*\[7\]"):

@@ -134,6 +134,7 @@ REFUSED = {
     "The 'solver' parameter of MLPClassifier": {"solver": "newton"},
     "The 'preset' parameter of MLPClassifier": {"preset": "best"},
     "groups are for the part of X": {"groups": Y},
+    "groups must hold at least 2 groups": {"early_stopping": True, "groups": np.zeros(150)},
     "X_val and y_val must be given together": {"X_val": X},
 }
 

@@ -37,7 +37,7 @@ def main(picture: str = "hidden_features.png") -> None:
         score = pipeline.fit(X_train, y_train).score(X_test, y_test)
         print(f"nearest neighbours in {name}: {score:.1%}")
         points = pipeline[:-1].transform(X_test)
-        drawn = axes.scatter(*points.T, c=y_test, cmap="tab10", s=6)
+        drawn = axes.scatter(*points.T, c=y_test, cmap="tab10", vmin=-0.5, vmax=9.5, s=6)
         axes.set_title(f"{name}: {score:.0%}", loc="left", fontsize=10)
         axes.set_xticks([])
         axes.set_yticks([])

@@ -214,7 +214,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self._groups: tuple[int, ...] = ()
         if kind == "multiclass-multioutput":
             columns = np.asarray(y).T
-            self.classes_: Any = [np.unique(column) for column in columns]
+            if classes is not None and len(classes) != len(columns):
+                raise ValueError(
+                    f"classes must be a list for each of y's {len(columns)} columns, got {len(classes)}"
+                )
+            known = columns if classes is None else classes
+            self.classes_: Any = [np.unique(column) for column in known]
             self._groups = tuple(len(each) for each in self.classes_)
         elif kind == "multilabel-indicator":
             self.classes_ = np.arange(np.shape(y)[1])
@@ -399,7 +404,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         X, y, sample_weight
             As in `fit`. `preprocessing` is what the first call learned.
         classes : array-like, optional
-            All classes that will come; needed in the first call.
+            All classes that will come; needed in the first call. Of several columns of labels, a list
+            with those of each; without it, the first call's are all.
 
         Returns
         -------
@@ -419,7 +425,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             )
         if not hasattr(self, "network_"):
             return self._first_partial_fit(X, y, sample_weight, classes)
-        if classes is not None and self._target_kind != "multilabel-indicator":
+        if classes is not None and not self._groups and self._target_kind != "multilabel-indicator":
             given = np.unique(np.asarray(classes))
             if not np.array_equal(given, np.asarray(self.classes_)):
                 raise ValueError(

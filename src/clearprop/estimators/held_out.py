@@ -55,6 +55,9 @@ def split(
 ) -> tuple[Array, Array]:
     """Return the rows to train on and those set aside, each in their order."""
     if groups is not None:
+        found = len(np.unique(np.asarray(groups)))
+        if found < 2:
+            raise ValueError(f"groups must hold at least 2 groups, to set one aside, got {found}")
         splitter = GroupShuffleSplit(1, test_size=options.validation_fraction, random_state=state)
         rows, held = next(splitter.split(np.zeros((n, 1)), groups=groups))
     else:
