@@ -258,7 +258,13 @@ class Network:
     # What it computes
 
     def predict(self, X: Any) -> Array:
-        """Return the activations of the last layer, shape (n_samples, n_outputs)."""
+        """Return the activations of the last layer, shape (n_samples, n_outputs).
+
+        A process that has trained predicts with the compiled engine. One that only predicts begins with
+        NumPy, and goes over when what compiled code would have saved adds up to the time it takes to
+        load: some hundred calls. That is counted in calls and operations, not by a clock, so that the
+        same program gets the same bits. The engines agree to rounding.
+        """
         made, parameters = self.architecture, self._parameters
         if self.scaling is None and arrays.is_table(X, made.n_features, parameters.dtype):
             passed = engines.predict_unchecked(made, parameters, X)
