@@ -47,6 +47,10 @@ def test_validation_lays_the_weights_out_and_early_stopping_keeps_the_best_ones(
     assert peak_of_a_fit(optimizer=cp.Adam(1e-4), validation_data=(X, Y), **how) < most
 
 
+def test_a_checkpoint_is_written_from_the_arrays_themselves(tmp_path):
+    assert peak_of_a_fit(optimizer=cp.Adam(1e-4), checkpoint=tmp_path / "run.safetensors") < 5
+
+
 def test_a_copy_of_the_state_at_every_stretch_would_be_noticed(monkeypatch):
     stretch = Training._stretch
 
