@@ -430,7 +430,7 @@ def _check_json(value: object, where: str, depth: int) -> None:
 def _serialize(arrays: Mapping[str, NDArray[Any]], text: str) -> Sequence[memoryview]:
     """Return the bytes of the file in pieces: the header in three, then the arrays as they lie.
 
-    The library's own writer copies every array twice, which for a checkpoint is six times the parameters.
+    The library copies every array twice: of a checkpoint, six times the parameters.
     """
     if len(text) > LARGEST_HEADER:
         raise ValueError(f"metadata must take at most {LARGEST_HEADER} bytes as JSON, got {len(text)}")
