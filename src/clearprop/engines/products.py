@@ -610,10 +610,16 @@ def multiply(
             for k in range(0, n, wide):
                 target = part(out, r * ldo + k, out.size - r * ldo - k)
                 panel = part(panels, k * length + s * wide, deep * wide)
-                _sums_of_panel(
-                    target, ldo, factors, step, along, first, strip, panel, tall, min(wide, n - k),
-                    deep, beta if s == 0 else 1.0,
-                )  # fmt: skip
+                by = beta if s == 0 else 1.0
+                if n - k >= wide:  # without masks: to store through one takes several times as long
+                    _sums(
+                        target, ldo, factors, step, along, first, strip, panel, wide, tall, wide, deep,
+                        by,
+                    )  # fmt: skip
+                else:
+                    _sums_of_panel(
+                        target, ldo, factors, step, along, first, strip, panel, tall, n - k, deep, by
+                    )
 
 
 @kernel()
