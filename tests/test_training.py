@@ -827,3 +827,14 @@ def test_compiling_is_said_once_and_only_where_nothing_is_cached(tmp_path):
         assert done.returncode == 0, done.stderr
         said.append(done.stderr.count("compiling the engine for this CPU"))
     assert said == [1, 0]
+
+
+def test_that_an_activation_of_ones_own_is_compiled_is_said_before(capsys):
+    def doubled(z):
+        return 2.0 * z
+
+    own = cp.Activation("doubled", doubled, lambda z: 2.0 + 0.0 * z)
+    for _ in range(2):
+        net = cp.Network([4, cp.Layer(5, own), 3], seed=0)
+        net.fit(np.eye(4), [0, 1, 2, 0], batch_size=2, epochs=1)
+    assert capsys.readouterr().err.count("compiling activation 'doubled' ...") == 1

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -131,10 +130,6 @@ class Engine(Protocol):
 
     def supports(self, plan: Plan) -> str | None:
         """Return None, or a sentence with the reason why this engine cannot run the plan."""
-        ...
-
-    def compiling(self, say: Callable[[], None]) -> AbstractContextManager[None]:
-        """Return a context inside which `say` is called when something has to be compiled first."""
         ...
 
 

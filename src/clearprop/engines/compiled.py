@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -63,10 +61,6 @@ class CompiledEngine:
         if _optimizer_code(plan.optimizer) is None:
             return f"optimizer {type(plan.optimizer).__name__} is not built in, or not made of steps"
         return None
-
-    def compiling(self, say: Callable[[], None]) -> AbstractContextManager[None]:
-        """Call `say` when, inside the ``with`` block, something has to be compiled, not only loaded."""
-        return machine_code.announced(say)
 
     @staticmethod
     def supports_forward(architecture: Architecture) -> str | None:

@@ -14,7 +14,7 @@ import hashlib
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +23,7 @@ import numpy as np
 from llvmlite import binding
 
 from clearprop.engines import built_in, intrinsics, kernels, language, products, translation
+from clearprop.engines.announcement import announce
 
 Array = Any
 
@@ -30,7 +31,6 @@ _from_buffer = ctypes.c_char.from_buffer
 compiled = 0  # how many times something was compiled, not loaded
 _LOCK = threading.Lock()
 _LOADED: dict[str, Code] = {}  # by the dtype's character: its name takes NumPy a microsecond
-_LISTENERS: list[Callable[[], None]] = []
 _SOURCES = (language, built_in, translation, intrinsics, products, kernels)
 _FROM_C = ("exp", "log", "pow", "expm1", "log1p", "erfc", "logf", "memset", "memcpy")
 if hasattr(os, "register_at_fork"):  # not on every system
@@ -64,16 +64,6 @@ def is_on_disk(dtype: np.dtype[Any]) -> bool:
     """Return whether the machine code for a dtype has to be read only, not to be made."""
     path = _path(dtype.name)
     return path is not None and path.exists()
-
-
-@contextlib.contextmanager
-def announced(say: Callable[[], None]) -> Iterator[None]:
-    """Call `say` when, inside the ``with`` block, something has to be compiled, not only loaded."""
-    _LISTENERS.append(say)
-    try:
-        yield
-    finally:
-        _LISTENERS.remove(say)
 
 
 def slots(*arguments: Array | int) -> Array:
@@ -115,8 +105,7 @@ def _prepare(dtype: str) -> Code:
     path = _path(dtype)
     binary = _read(path)
     if binary is None:
-        for say in _LISTENERS:
-            say()
+        announce("the engine for this CPU (once; it is kept for the next time)")
         binary = _compile(dtype, target)
         _write(path, binary)
     for name in _FROM_C:

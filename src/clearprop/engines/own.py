@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from clearprop.activations import Activation
+from clearprop.engines.announcement import announce
 
 _SIGNATURE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
 _TOLERANCE = {"f": 1e-6, "d": 1e-12}
@@ -51,6 +52,7 @@ def _compile(activation: Activation) -> dict[str, Any] | None:
     """Return a C function for each dtype; both compute in float64, so f and f' are compiled once."""
     if importlib.util.find_spec("numba") is None:
         return None
+    announce(f"activation {activation.name!r}")
     import numba
     from numba import types as kinds
 

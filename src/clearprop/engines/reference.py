@@ -6,9 +6,6 @@ Every other engine is tested against it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,10 +22,6 @@ class ReferenceEngine:
     def supports(self, plan: Plan) -> str | None:
         """Return None: the reference runs every plan."""
         return None
-
-    def compiling(self, say: Callable[[], None]) -> AbstractContextManager[None]:
-        """Return a context that does nothing: nothing is compiled."""
-        return nullcontext()
 
     def run(
         self,

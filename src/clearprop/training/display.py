@@ -10,7 +10,6 @@ import time
 from typing import Any
 
 _ROOM = 150  # columns that all of the live line needs
-_COMPILING = "compiling the engine for this CPU (once; it is kept for the next time) ..."
 _SHOWN = ("cost", "running_accuracy", "validation_cost", "validation_accuracy", "validation_r2")
 
 
@@ -26,8 +25,8 @@ class Display:
     def epoch(self, row: dict[str, float]) -> None:
         """Show the row that the history got."""
 
-    def compiling(self) -> None:
-        """Say that the engine is compiled for this CPU, which is done once."""
+    def compiling(self, what: str) -> None:
+        """Say what is compiled, which takes seconds; also before the start."""
 
     def finish(self) -> None:
         """Leave the terminal as it was."""
@@ -82,9 +81,9 @@ class Lines(Display):
             self._print(line)
             self._last = now
 
-    def compiling(self) -> None:
+    def compiling(self, what: str) -> None:
         """As in `Display.compiling`."""
-        self._print(_COMPILING)
+        self._print(f"compiling {what} ...")
 
     def finish(self) -> None:
         """Print the last epoch if it was held back."""
@@ -149,9 +148,9 @@ class Bar(Display):
         self._text = "  ".join([*parts, speed])
         self._show(row["epoch"])
 
-    def compiling(self) -> None:
+    def compiling(self, what: str) -> None:
         """As in `Display.compiling`."""
-        self._progress.console.print(_COMPILING)
+        self._console.print(f"compiling {what} ...", markup=False, highlight=False)
 
     def finish(self) -> None:
         """As in `Display.finish`."""

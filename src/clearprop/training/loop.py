@@ -17,6 +17,7 @@ from clearprop.checkpoint import WriterLock
 from clearprop.data import arrays
 from clearprop.data.row_stream import RowStream
 from clearprop.engines import Data, Plan, State
+from clearprop.engines.announcement import announced
 from clearprop.optimizers import LBFGS
 from clearprop.schedules import constant, find_plateau
 from clearprop.training import display, divergence, resume, streaming
@@ -87,7 +88,8 @@ class Training:
         if options.seed is not None:
             net.training_seed, net.epochs_trained, net.steps_trained = options.seed, 0, 0
         self.plan = self._make_plan()
-        self.engine = engines.select(options.engine, self.plan)
+        with announced(display.make(options.progress).compiling):
+            self.engine = engines.select(options.engine, self.plan)
         self.history = History()
         self.window = np.zeros(0, bool)  # of the last samples: which were right before their update
         self._watch_schedule()
@@ -276,7 +278,7 @@ class Training:
         shown.start(self.epochs_done, target, self.plan.steps_per_epoch)
         self.net.in_training = True
         try:
-            compiling = self.engine.compiling(shown.compiling)
+            compiling = announced(shown.compiling)
             with Interrupts() as interrupts, self._lock(), self.supply, compiling:
                 if isinstance(options.optimizer, LBFGS):
                     from clearprop.training.lbfgs import run_lbfgs
