@@ -502,6 +502,35 @@ def test_a_gradient_in_float32_is_held_to_1e_4():
     assert check_gradient(net, X, Y, narrow * np.float32(1.001)).verdict == "fail"
 
 
+@pytest.mark.parametrize("shift", [0.0, 0.5, 3.0])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_right_gradient_in_float32_is_never_wrong_for_its_rounding(seed, shift):
+    net = cp.Network([4, 5, 3], dtype="float64", seed=seed)
+    X, Y = batch(net)
+    labels = Y.argmax(axis=1)
+    net.fit(X + shift, labels, epochs=300, batch_size=None, optimizer=cp.Adam(0.05), seed=seed)
+    given = by_hand_in_float32(net, (X + shift).astype(np.float32), labels)
+    found = check_gradient(net, X + shift, labels, given)
+    assert (found.verdict != "fail", found.mistakes) == (True, ())
+    wrong = check_gradient(net, X + shift, labels, given * np.float32(1.001))
+    assert wrong.verdict == "fail"
+
+
+def by_hand_in_float32(net, X, labels):
+    """Return the gradient of a sigmoid layer and softmax, sample after sample."""
+    (W, V), (b, c) = ([each.astype(np.float32) for each in kind] for kind in (net.weights, net.biases))
+    total = [np.zeros_like(each) for each in (W, b, V, c)]
+    for x, label in zip(X, labels, strict=True):
+        a = 1 / (1 + np.exp(-(W @ x + b)))
+        p = np.exp(V @ a + c)
+        p /= p.sum()
+        p[label] -= 1
+        delta = V.T @ p * a * (1 - a)
+        for one, part in zip(total, (np.outer(delta, x), delta, np.outer(p, a), p), strict=True):
+            one += part
+    return np.concatenate([each.ravel() / np.float32(len(X)) for each in total])
+
+
 def test_gradients_of_other_shapes_are_refused_with_both():
     net = network()
     X, Y = batch(net)

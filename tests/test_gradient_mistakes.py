@@ -346,6 +346,18 @@ def test_in_float32_mistakes_are_recognised_as_well():
         assert [each.name for each in check_gradient(net, X, Y, flat).mistakes] == [name]
 
 
+def test_biases_of_0_are_not_said_to_be_left_out():
+    net = network((4, 5, 3))
+    for b in net.biases:
+        b[:] = 0.0
+    X, Y = batch(net)
+    g = net.gradient(X, Y).flat.astype(np.float32)
+    small = np.argmin(np.abs(g[:20]))
+    g[small] += 1e-4 * np.abs(g).max()  # wrong, but less than what a block is compared by
+    found = check_gradient(net, X, Y, g)
+    assert (found.verdict, found.mistakes) == ("fail", ())
+
+
 def test_pytorchs_mean_over_outputs_is_recognised():
     """torch.nn.MSELoss divides by the number of all elements and has no half."""
     net = network((4, 5, 3))

@@ -176,9 +176,12 @@ class _Search:
         for block in self.architecture.blocks:
             if block.kind == "biases":
                 cleared[block.slice] = 0.0
-        if self.agree(made, self.claimed) or self.agree(cleared, self.claimed):
+        for each in (made, cleared):  # with biases of 0 the pass is the right one
+            if self.agree(each, self.truth) or not self.agree(each, self.claimed):
+                continue
             said = "the biases are left out of the pass forwards: z = W a + b is meant"
             yield Mistake("no_bias", self.n_layers, said)
+            return
 
     def rules(self) -> Iterator[Mistake]:
         """Yield the rules that give these numbers, or else those that give them times a factor."""
@@ -234,7 +237,8 @@ class _Search:
         change, claimed = made(1.0) - self.truth, self.claimed - self.truth
         top = np.concatenate([change[part] for part in through])
         eta = float(top @ np.concatenate([claimed[part] for part in through])) / (top @ top or 1.0)
-        if eta and self.agree(made(eta), self.claimed):
+        early = made(eta)
+        if not self.agree(early, self.truth) and self.agree(early, self.claimed):
             said = (
                 "the weights are updated before delta goes back through them, as with a learning rate "
                 f"of {eta:.4g}: all gradients belong to one point (X36)"
