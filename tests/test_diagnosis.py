@@ -273,6 +273,20 @@ def test_a_tiny_last_layer_hides_nothing_that_is_wrong_below_it(size):
     assert "D5" in loud(dead, x, y)
 
 
+def test_where_a_gradient_vanishes_at_slopes_of_0_the_slopes_are_blamed():
+    net = network(activation="sigmoid")
+    net.weights[0][:] *= 1e30
+    (found,) = [each for each in cp.diagnose(net, X, Y) if each.id == "D6"]
+    assert "f'(z) is 0 there (RMS), which is the larger part" in found.how
+
+
+@pytest.mark.parametrize("optimizer", [None, "sgd", "adam"])
+def test_a_number_whose_square_overflows_is_no_trouble(optimizer):
+    net = network(activation="sigmoid")
+    net.weights[0][0, 0] = net.weights[1][1, 1] = -1e300
+    assert "D2" in ids(net, optimizer=optimizer)  # warnings are errors here
+
+
 def test_a_last_layer_that_a_penalty_holds_near_0_is_not_growing():
     net, x, y = growing("tanh", 0, 1e-3)
     assert not {"D6", "D8"} & loud(net, x, y)

@@ -171,6 +171,7 @@ def after_step(plan: Plan, state: State, rate: float, X: Array, Y: Array) -> NDA
     return after
 
 
+@np.errstate(all="ignore")
 def update_ratios(plan: Plan, state: State, after: NDArray[Any]) -> tuple[float, ...]:
     """Return ``||W_after - W|| / ||W||`` of each layer's weights; NaN where they are frozen or zero."""
     frozen = {block.name for block in plan.frozen}
@@ -211,6 +212,7 @@ def _median(values: Sequence[float]) -> float:
     return float(np.median(known)) if known else float("nan")
 
 
+@np.errstate(all="ignore")
 def _overshoot(plan: Plan, state: State, rate: float, p: Pass) -> float:
     after = after_step(plan, state, rate, p.X, p.Y)
     passed = backprop.forward(p.architecture, after, p.X)
@@ -219,5 +221,4 @@ def _overshoot(plan: Plan, state: State, rate: float, p: Pass) -> float:
         each.astype(np.float64)
         for each in (p.gradient, backprop.gradient(p.architecture, passed, back))
     )
-    with np.errstate(all="ignore"):
-        return float(g @ h / (np.sqrt(g @ g) * np.sqrt(h @ h)))
+    return float(g @ h / (np.sqrt(g @ g) * np.sqrt(h @ h)))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import numpy as np
+
 from clearprop.diagnosis.finding import Finding
 from clearprop.diagnosis.measurements import Measurements
 from clearprop.diagnosis.rules import data, layers, runs, steps, units
@@ -34,6 +36,7 @@ RULES: dict[str, Rule] = {
 }
 
 
+@np.errstate(all="ignore")  # finite numbers may still have squares that are not
 def apply(m: Measurements, limits: Thresholds) -> list[Finding]:
     """Return what every rule finds; where a number is not finite, that alone."""
     first = list(layers.nonfinite(m, limits))

@@ -47,6 +47,10 @@ def nonfinite(m: Measurements, t: Thresholds) -> Iterator[Finding]:
     )
 
 
+def _more_layers(n: int) -> str:
+    return "1 more layer's gain is" if n == 1 else f"{n} more layers' gains are"
+
+
 def vanishing(m: Measurements, t: Thresholds) -> Iterator[Finding]:
     """D6: delta shrinks on its way back to the first layer, while there is error left."""
     first, last = m.layers[0], m.layers[-1]
@@ -61,7 +65,7 @@ def vanishing(m: Measurements, t: Thresholds) -> Iterator[Finding]:
     shrunk = _shrink(at, after)
     steepest = np.where(np.isfinite(at.range.steepest), at.range.steepest, 1.0)
     slope = float(np.sqrt(np.square(at.slope * steepest).mean()))
-    by_slope = slope * slope < shrunk  # shrunk is slope times what the weights do
+    by_slope = slope == 0 or slope * slope < shrunk  # shrunk is slope times what the weights do
     wanted = last.delta  # what layer 1 would have if nothing shrank on the way
     lost = (
         float(first.actual.sum()) * ((wanted / first.delta) ** 2 - 1) if first.delta > 0 else math.inf
@@ -187,7 +191,7 @@ def gain(m: Measurements, t: Thresholds) -> Iterator[Finding]:
         ),
         what=f"Layer {worst.number} {'shrinks' if small else 'stretches'} whatever comes back through it: "
         f"its gain is {number(worst.gain)}"
-        + (f", and {len(off) - 1} more layers' gains are off too." if len(off) > 1 else "."),
+        + ("." if len(off) == 1 else f", and {_more_layers(len(off) - 1)} off too."),
         how="That is the root of mean ||W diag f'||^2 over its widths, 1 for a start after Glorot and "
         f"Bengio with slopes of 1; the slopes of layer {before.number} are {number(slope)} of the largest.",
         remedy=remedy,
