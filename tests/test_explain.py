@@ -185,6 +185,11 @@ def test_learning_rates_are_converted_to_make_the_same_step():
     np.testing.assert_allclose(steps[0], steps[1], rtol=1e-12)
     assert equivalent_learning_rate(1.0, "jordan", "softmax-ce", 5) == 1.0
     assert cp.notation.equivalent_learning_rate is equivalent_learning_rate
+    for given in (1.5, True, "3"):
+        with pytest.raises(
+            TypeError, match=f"n_samples must be an integer of at least 1, got {given!r}"
+        ):
+            equivalent_learning_rate(0.3, "nielsen", "dp", given)
     with pytest.raises(ValueError, match="n_samples must be at least 1, got 0"):
         equivalent_learning_rate(1.0, "jordan", "dp", 0)
 
@@ -230,11 +235,27 @@ def test_a_notation_of_ones_own_takes_a_few_lines():
         ("index_names", ("j", "j"), "index_names must be two different names"),
         ("weight_symbol", "\\input{x}", "weight_symbol must be one letter"),
         ("cost_scale", 2.0, "cost_scale must be 0.5 or 1.0, got 2.0"),
+        ("weight_symbol", "ж", "weight_symbol must be one letter, Latin or Greek, got 'ж'"),
+        ("delta_symbol", 5, "delta_symbol must be one letter, Latin or Greek, or empty, got 5"),
+        ("delta_symbol", None, "delta_symbol must be one letter, Latin or Greek, or empty, got None"),
+        ("batch_axis", "<b>", "batch_axis must be a name, as in 'i', got '<b>'"),
+        ("layer_counts_input", "no", "layer_counts_input must be True or False, got 'no'"),
+        ("name", 5, "name must be text, got 5"),
+        ("errata", (("delta", "X1"),), "errata must be a tuple of (where, id, sentence)"),
     ],
 )
 def test_a_notation_that_makes_no_sense_is_refused(field, value, message):
-    with pytest.raises(ValueError, match=re.escape(message)):
+    with pytest.raises((ValueError, TypeError), match=re.escape(message)):
         dataclasses.replace(NOTATIONS["dp"], **{field: value})
+
+
+@pytest.mark.parametrize("letter", "αιουςΑΞΠΥΩ")
+def test_every_greek_letter_is_written_in_latex(letter):
+    net, x, y = mazur()
+    mine = dataclasses.replace(NOTATIONS["nielsen"], weight_symbol=letter)
+    latex = cp.explain(net, x, y, mine, "latex")
+    assert latex.isascii()
+    assert "U+" not in latex
 
 
 def test_jordan_can_be_read_with_true_derivatives():

@@ -239,6 +239,7 @@ def test_the_demon_at_z_measures_delta_and_at_a_the_error():
         ({"on": "weight"}, "source must be given for a weight"),
         ({"source": 1}, "source must be given for a weight, and for nothing else, got 1 for z"),
         ({"by": math.inf}, "by must be a finite number, got inf"),
+        ({"by": True}, "by must be a finite number, got True"),
         ({"neuron": 9}, "neuron must be in 0..1, got 9"),
     ],
 )
@@ -246,6 +247,12 @@ def test_a_demon_that_makes_no_sense_is_refused(how, message):
     arguments = {"layer": 0, "neuron": 0, **how}
     with pytest.raises(ValueError, match=re.escape(message)):
         cp.nudge(*mazur(), **arguments)
+
+
+def test_a_demon_may_push_beyond_what_a_number_can_hold():
+    net, x, y = mazur()
+    found = cp.nudge(net, np.array(x) * 1e5, y, 0, 0, by=1e308, on="weight", source=0)
+    assert np.isfinite(found.cost_after)  # the sigmoid is full; warnings are errors here
 
 
 @pytest.mark.parametrize("top", [0, 100_001, 10**7, True, 2.5])

@@ -19,6 +19,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+
 from clearprop.architecture import Architecture
 from clearprop.names import is_number, known_name
 
@@ -92,8 +94,8 @@ class Notation:
 
     Raises
     ------
-    ValueError
-        If a field is not one of its choices.
+    ValueError, TypeError
+        If a field is not one of its choices, or not of its kind.
     """
 
     name: str
@@ -135,16 +137,47 @@ class Notation:
             if isinstance(value, bool) or not isinstance(value, kinds) or value not in allowed:
                 raise ValueError(f"{name} must be {allowed[0]} or {allowed[1]}, got {value!r}")
         for name in _LETTERS:
-            symbol = getattr(self, name)
-            if not (isinstance(symbol, str) and len(symbol) == 1 and symbol.isalpha()):
-                raise ValueError(f"{name} must be one letter, got {symbol!r}")
-        if self.delta_symbol and not (len(self.delta_symbol) == 1 and self.delta_symbol.isalpha()):
-            raise ValueError(f"delta_symbol must be one letter or empty, got {self.delta_symbol!r}")
+            if not _is_letter(symbol := getattr(self, name)):
+                raise ValueError(f"{name} must be one letter, Latin or Greek, got {symbol!r}")
+        if self.delta_symbol != "" and not _is_letter(self.delta_symbol):
+            raise ValueError(
+                f"delta_symbol must be one letter, Latin or Greek, or empty, got {self.delta_symbol!r}"
+            )
+        if not _is_name(self.batch_axis) or not self.batch_axis.isascii():
+            raise ValueError(f"batch_axis must be a name, as in 'i', got {self.batch_axis!r}")
+        for name in ("layer_counts_input", "activation_superscript"):
+            if not isinstance(value := getattr(self, name), bool):
+                raise TypeError(f"{name} must be True or False, got {value!r}")
+        for name in ("name", "source"):
+            if not isinstance(value := getattr(self, name), str):
+                raise TypeError(f"{name} must be text, got {value!r}")
+        if not (isinstance(self.errata, tuple) and all(map(_is_erratum, self.errata))):
+            raise ValueError(
+                f"errata must be a tuple of (where, id, sentence), all text, got {self.errata!r}"
+            )
         names = self.index_names
         if not (isinstance(names, tuple) and len(names) == 2 and all(map(_is_name, names))):
             raise ValueError(f"index_names must be two names, as in ('j', 'k'), got {names!r}")
         if names[0] == names[1]:
             raise ValueError(f"index_names must be two different names, got {names!r}")
+
+
+def _is_letter(symbol: object) -> bool:
+    # Those that every printer can write: LaTeX has no others without more packages.
+    return (
+        isinstance(symbol, str)
+        and len(symbol) == 1
+        and symbol.isalpha()
+        and (symbol.isascii() or "Α" <= symbol <= "Ω" or "α" <= symbol <= "ω")
+    )
+
+
+def _is_erratum(erratum: object) -> bool:
+    return (
+        isinstance(erratum, tuple)
+        and len(erratum) == 3
+        and all(isinstance(each, str) for each in erratum)
+    )
 
 
 def _is_name(name: object) -> bool:
@@ -346,6 +379,8 @@ def equivalent_learning_rate(
     """
     if not is_number(eta) or eta <= 0:
         raise ValueError(f"eta must be a finite number above 0, got {eta!r}")
+    if isinstance(n_samples, bool) or not isinstance(n_samples, int | np.integer):
+        raise TypeError(f"n_samples must be an integer of at least 1, got {n_samples!r}")
     if n_samples < 1:
         raise ValueError(f"n_samples must be at least 1, got {n_samples}")
     length = [

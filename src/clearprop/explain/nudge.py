@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clearprop.explain.paths import check_index, one_sample
-from clearprop.names import known_name
+from clearprop.names import is_number, known_name
 
 if TYPE_CHECKING:
     from clearprop.network import Network
@@ -120,7 +120,7 @@ def nudge(
         )
     if source is not None:
         source = check_index("source", source, net.sizes[layer])
-    if not isinstance(by, int | float | np.number) or not np.isfinite(by):
+    if not is_number(by):
         raise ValueError(f"by must be a finite number, got {by!r}")
     wide = net.copy("float64")
     trace = wide.trace(*one_sample(x, y))
@@ -131,9 +131,10 @@ def nudge(
     if on == "a":
         rate, a[0, neuron] = here.error[0, neuron], a[0, neuron] + by
     else:
-        unit = 1.0 if source is None else before[0, source]
-        z[0, neuron] += by * unit
-        rate, a = here.delta[0, neuron] * unit, function(z)
+        with np.errstate(all="ignore"):
+            unit = 1.0 if source is None else before[0, source]
+            z[0, neuron] += by * unit
+            rate, a = here.delta[0, neuron] * unit, function(z)
     if on == "bias" and here.biases is None:
         raise ValueError(
             f"on must be a number that is there, got 'bias' for layer {layer}, which has none"

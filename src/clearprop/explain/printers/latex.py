@@ -36,11 +36,24 @@ _SPECIAL = {
 }  # fmt: skip
 _GREEK = {
     "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "ζ": "zeta", "η": "eta",
-    "θ": "theta", "κ": "kappa", "λ": "lambda", "μ": "mu", "ν": "nu", "ξ": "xi", "π": "pi", "ρ": "rho",
-    "σ": "sigma", "τ": "tau", "φ": "phi", "χ": "chi", "ψ": "psi", "ω": "omega", "Γ": "Gamma",
-    "Δ": "Delta", "Θ": "Theta", "Λ": "Lambda", "Σ": "Sigma", "Φ": "Phi", "Ψ": "Psi", "Ω": "Omega",
+    "θ": "theta", "ι": "iota", "κ": "kappa", "λ": "lambda", "μ": "mu", "ν": "nu", "ξ": "xi",
+    "π": "pi", "ρ": "rho", "ς": "varsigma", "σ": "sigma", "τ": "tau", "υ": "upsilon", "φ": "phi",
+    "χ": "chi", "ψ": "psi", "ω": "omega", "Γ": "Gamma", "Δ": "Delta", "Θ": "Theta", "Λ": "Lambda",
+    "Ξ": "Xi", "Π": "Pi", "Σ": "Sigma", "Υ": "Upsilon", "Φ": "Phi", "Ψ": "Psi", "Ω": "Omega",
 }  # fmt: skip
-_IN_TEXT = {"⊙": r"$\odot$", "∂": r"$\partial$", "ℓ": r"$\ell$", "−": "-", "—": "---", "′": "'"}
+_GREEK |= {  # which LaTeX has no commands for
+    greek: rf"mathrm{{{latin}}}"
+    for greek, latin in zip("ΑΒΕΖΗΙΚΜΝΟΡΤΧο", "ABEZHIKMNOPTXo", strict=True)
+}
+_IN_TEXT = {
+    "ᵀ": r"$^T$",
+    "⊙": r"$\odot$",
+    "∂": r"$\partial$",
+    "ℓ": r"$\ell$",
+    "−": "-",
+    "—": "---",
+    "′": "'",
+}
 _SIGNS = {"=": "=", "→": r"\to", ":=": ":="}
 _ROOM = 72.0  # digits that fit on a line beside the left side and the label
 _STYLE = Signs(
