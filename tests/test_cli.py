@@ -1084,3 +1084,31 @@ def test_evaluate_prints_the_metrics_of_classes_with_intervals(clearprop, flower
     assert "is \\ predicted" in out
     code, _, err = clearprop("evaluate", "t.safetensors", "t.csv", "--level", 1.5)
     assert (code, err) == (2, "clearprop: --level must be above 0 and below 1, got 1.5\n")
+
+
+def estimator_file(folder, **how):
+    """Save a regressor and what it learned from; return it and both names."""
+    X = np.random.default_rng(0).normal(5.0, 2.0, (60, 3))
+    y = 100.0 + X @ [3.0, -2.0, 1.0]
+    made = cp.MLPRegressor((4,), max_iter=5, random_state=0, **how).fit(X, y)
+    made.save(folder / "estimator.safetensors")
+    np.savez(folder / "data.npz", X=X, y=y)
+    return made, X
+
+
+def test_an_estimators_targets_are_predicted_in_their_own_units(clearprop, tmp_path):
+    made, X = estimator_file(tmp_path, target="standardize")
+    code, out, _ = clearprop("predict", "estimator.safetensors", "data.npz")
+    predicted = [float(row["prediction"]) for row in csv.DictReader(io.StringIO(out))]
+    assert code == 0
+    np.testing.assert_allclose(predicted, made.predict(X), rtol=1e-4)
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate", "explain", "check", "diagnose"])
+def test_an_estimator_that_prepares_its_inputs_is_not_taken_for_its_network(
+    clearprop, tmp_path, command
+):
+    estimator_file(tmp_path, preset="realmlp-s")
+    code, _, err = clearprop(command, "estimator.safetensors", "data.npz")
+    assert code == 2
+    assert "an MLPRegressor that prepares its inputs itself; load it in Python" in err

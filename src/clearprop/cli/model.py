@@ -120,8 +120,27 @@ def in_raw_units(net: cp.Network) -> cp.Network:
 
 
 def load_model(path: str) -> cp.Network:
-    """Return the network of a model file or checkpoint, predicting raw quantities."""
-    return in_raw_units(cp.load(path))
+    """Return the network of a model file or checkpoint, predicting raw quantities.
+
+    Raises
+    ------
+    CheckpointError, OSError
+        As `clearprop.load`; or if an estimator prepares the inputs of the network in a way that is not
+        part of it, so that it would take the rows of a file for something else.
+    """
+    net = cp.load(path)
+    estimator = net.about.get("estimator")
+    if isinstance(estimator, dict) and not is_of_table(net):
+        if estimator.get("preprocessing") is not None or estimator.get("table") is not None:
+            name = estimator.get("class", "estimator")
+            raise checkpoint.CheckpointError(
+                f"{path} holds the network of an {name} that prepares its inputs itself; "
+                f"load it in Python, with {name}.load"
+            )
+        target = estimator.get("target")
+        if isinstance(target, dict) and _UNITS not in net.about:
+            net.about[_UNITS] = {"shift": target.get("shift"), "factor": target.get("scale")}
+    return in_raw_units(net)
 
 
 def is_of_table(net: cp.Network) -> bool:
