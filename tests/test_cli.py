@@ -1090,7 +1090,9 @@ def estimator_file(folder, **how):
     """Save a regressor and what it learned from; return it and both names."""
     X = np.random.default_rng(0).normal(5.0, 2.0, (60, 3))
     y = 100.0 + X @ [3.0, -2.0, 1.0]
-    made = cp.MLPRegressor((4,), max_iter=5, random_state=0, **how).fit(X, y)
+    made = cp.MLPRegressor(hidden_layer_sizes=(4,), max_iter=5, random_state=0, **how)
+    with warnings.catch_warnings(action="ignore"):  # that five epochs are few
+        made.fit(X, y)
     made.save(folder / "estimator.safetensors")
     np.savez(folder / "data.npz", X=X, y=y)
     return made, X
