@@ -518,6 +518,18 @@ def test_a_forked_child_can_compile_while_its_parent_was_compiling(monkeypatch, 
     assert process.exitcode == 0
 
 
+def assert_agrees_in_a_child_and_in_threads(agrees):
+    child = multiprocessing.get_context("fork").Process(target=lambda: sys.exit(not agrees()))
+    child.start()
+    child.join(timeout=60)
+    alive = child.is_alive()
+    child.kill()
+    assert not alive
+    assert child.exitcode == 0
+    with joblib.parallel_backend("threading", n_jobs=3):
+        assert all(joblib.Parallel(timeout=60)(joblib.delayed(agrees)() for _ in range(6)))
+
+
 @pytest.mark.usefixtures("threads_for_any_size")
 def test_threads_work_after_a_fork_and_inside_joblib():
     architecture = build(LARGER, "tanh", "softmax", "cross_entropy")
@@ -529,15 +541,7 @@ def test_threads_work_after_a_fork_and_inside_joblib():
         got, _ = train(CompiledEngine(), plan, data, parameters)
         return np.array_equal(got.parameters, wanted.parameters)
 
-    child = multiprocessing.get_context("fork").Process(target=lambda: sys.exit(not agrees()))
-    child.start()
-    child.join(timeout=60)
-    alive = child.is_alive()
-    child.kill()
-    assert not alive
-    assert child.exitcode == 0
-    with joblib.parallel_backend("threading", n_jobs=3):
-        assert all(joblib.Parallel(timeout=60)(joblib.delayed(agrees)() for _ in range(6)))
+    assert_agrees_in_a_child_and_in_threads(agrees)
 
 
 CUT = [((1100, 130, 3), 20), ((7, 530, 9), 530), ((400, 150, 70, 3), 101)]
@@ -697,12 +701,4 @@ def test_threaded_predictions_work_after_a_fork_and_inside_joblib(n_rows, monkey
         ]
         return all(np.array_equal(each, wanted) for each in got)
 
-    child = multiprocessing.get_context("fork").Process(target=lambda: sys.exit(not agrees()))
-    child.start()
-    child.join(timeout=60)
-    alive = child.is_alive()
-    child.kill()
-    assert not alive
-    assert child.exitcode == 0
-    with joblib.parallel_backend("threading", n_jobs=3):
-        assert all(joblib.Parallel(timeout=60)(joblib.delayed(agrees)() for _ in range(6)))
+    assert_agrees_in_a_child_and_in_threads(agrees)

@@ -249,6 +249,16 @@ def test_a_notation_that_makes_no_sense_is_refused(field, value, message):
         dataclasses.replace(NOTATIONS["dp"], **{field: value})
 
 
+@pytest.mark.parametrize("notation", ["jordan", "nielsen"])
+def test_what_the_indices_of_a_weight_mean_is_said_with_the_notations_names(notation):
+    net, x, y = mazur()
+    to, comes_from = NOTATIONS[notation].index_names
+    said = f"indices are {to}, of the unit it leads to, and {comes_from}, of the one it comes from"
+    assert said in cp.explain(net, x, y, notation)
+    mine = dataclasses.replace(NOTATIONS[notation], index_names=("q", "p"))
+    assert "indices are q, of the unit it leads to, and p, of" in cp.explain(net, x, y, mine)
+
+
 @pytest.mark.parametrize("letter", "αιουςΑΞΠΥΩ")
 def test_every_greek_letter_is_written_in_latex(letter):
     net, x, y = mazur()

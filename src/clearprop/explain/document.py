@@ -269,6 +269,9 @@ def facts(glyphs: Glyphs) -> tuple[str, ...]:
         f"{trace.layers[0].z.dtype}",
         f"Layers are numbered from {n.layer_base}, the input; L = {depth}"
         + ("" if n.layer_counts_input else ", the input not counted"),
+        "A weight's indices are {}, of the unit it leads to, and {}, of the one it comes from".format(
+            *n.index_names
+        ),
         f"Multiply-adds: forward {forward:,}, backward {backward:,}; written out as chains, "
         f"{count_factors(glyphs.sizes):,} factors an example",
     ]

@@ -79,7 +79,7 @@ def explain(
     Examples
     --------
     >>> net = cp.Network([2, 2], output="sigmoid", cost="quadratic", seed=0)
-    >>> print(explain(net, [[0.5, 1.0]], [[0.0, 1.0]], form="component").splitlines()[14])
+    >>> print(explain(net, [[0.5, 1.0]], [[0.0, 1.0]], form="component").splitlines()[15])
       z²₁ = w²₁₁ a¹₁ + w²₁₂ a¹₂ + b²₁                                                               (23)
     """
     known_name("format", format, FORMATS)
