@@ -51,7 +51,7 @@ TEXT = {
     "two unclosed quotes [65]": (
         TABLE + '1,"u,0\n2,v,1\n3,w",0\n', "must keep each value on one line.*line 14, column 'b'"
     ),
-    "a field of 5 MB [66]": (TABLE + "1," + "x" * 5_000_000 + ",0\n", "line 14: field larger than field limit"),
+    "a field of 9 MB [66]": (TABLE + "1," + "x" * 9_000_000 + ",0\n", "line 14: field larger than field limit"),
     "a NUL [67]": (TABLE + "1,\0,0\n", f"must be text, got a NUL at byte {len(TABLE) + 2}"),
     "UTF-16 [69]": (TABLE.encode("utf-16"), "must be UTF-8, starts like UTF-16: --encoding utf-16"),
     "UTF-16 without its mark [69]": (TABLE.encode("utf-16-le"), "must be text, got a NUL at byte 1"),

@@ -67,6 +67,17 @@ def test_a_gzip_file_may_be_called_so(tmp_path):
     assert found.name == "table"
 
 
+def test_text_files_may_be_called_otherwise_and_a_folder_of_parquet_is_one_table(tmp_path):
+    for name in ("t.tsv", "t.txt", "t.data", "t.tsv.gz"):
+        assert_is_the_table(data.load(write(tmp_path / name, TABLE.replace(",", "\t"))))
+    (tmp_path / "t").mkdir()
+    parquet(tmp_path / "t" / "1.parquet", a=[1, 3], b=[2.5, -4], target=["x", "y"])
+    parquet(tmp_path / "t" / "2.parquet", a=[500], b=[6.0], target=["x"])
+    found = data.load(tmp_path / "t")
+    assert_is_the_table(found)
+    assert_is_the_table(data.load(tmp_path / "t", schema=found.schema))
+
+
 def test_a_parquet_file_is_the_same_table(tmp_path):
     a, b, target = [1, 3, 500], [2.5, -4, 6], ["x", "y", "x"]
     assert_is_the_table(data.load(parquet(tmp_path / "t.parquet", a=a, b=b, target=target)))
@@ -82,15 +93,15 @@ def test_a_parquet_file_is_the_same_table(tmp_path):
 def test_floats_come_back_to_the_bit(tmp_path_factory, values):
     folder = tmp_path_factory.getbasetemp()
     text = "v,y\n" + "".join(f"{value!r},{i / 2}\n" for i, value in enumerate(values))
-    found = data.read_csv(write(folder / "floats.csv", text)).X_train
+    found = data.read_table(write(folder / "floats.csv", text)).X_train
     np.testing.assert_array_equal(found[:, 0].view(np.int64), np.array(values).view(np.int64))
     y = [i / 2 for i in range(len(values))]
-    found = data.read_parquet(parquet(folder / "floats.parquet", v=values, y=y)).X_train
+    found = data.read_table(parquet(folder / "floats.parquet", v=values, y=y)).X_train
     np.testing.assert_array_equal(found[:, 0].view(np.int64), np.array(values).view(np.int64))
 
 
 def test_a_table_longer_than_a_block_keeps_its_order(tmp_path, monkeypatch):
-    monkeypatch.setattr("clearprop.data.csv_table._BLOCK_BYTES", 10_000)
+    monkeypatch.setattr("clearprop.data.table.csv_text.BLOCK_BYTES", 10_000)
     rows = np.arange(20_000)
     text = "a,b,y\n" + "\n".join(f"{i},{-i},{i % 3}" for i in rows)
     assert len(text) > 200_000
@@ -232,8 +243,8 @@ BAD_VALUES = {
         "must hold numbers that float64 keeps exactly, got '9007199254740993'",
     ),
     "formula": ("=1+1", "must hold numbers, got '=1\\+1'"),
-    "200 kB": ("9" * 200_000, "is damaged in line 3: field larger than field limit"),
-    "5 MB": ("9" * 5_000_000, "is damaged in line 3: field larger than field limit"),
+    "200 kB": ("9" * 200_000, r"must hold finite numbers, got '9{36}\.\.\."),
+    "9 MB": ("9" * 9_000_000, "is damaged in line 3: field larger than field limit"),
 }
 MISSING = ["", " ", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "?", "-", "#N/A", "<NA>"]
 BAD_VALUES |= {
@@ -254,8 +265,18 @@ def test_a_feature_that_is_no_number_is_refused_with_line_column_and_value(tmp_p
 
 
 def test_the_first_thing_that_is_wrong_is_named(tmp_path):
-    path = write(tmp_path / "bad.csv", "a,b,y\n1,2,0\n3,1e400,1\noops,?,1\n5\n")
+    text = "a,b,y\n1,2,0\n3,1e400,1\noops,?,1\n"
+    path = write(tmp_path / "bad.csv", text)
     with pytest.raises(ValueError, match="must hold finite numbers, got '1e400': line 3, feature 'b'"):
+        data.load(path)
+    write(path, text.replace("1e400", "4").replace("oops", "-").replace("?", "oops"))
+    with pytest.raises(ValueError, match="must have no missing values, got '-': line 4, feature 'a'"):
+        data.load(path)
+    write(path, text.replace("3,", " ,").replace("1e400", "4"))
+    with pytest.raises(ValueError, match="must have no missing values, got ' ': line 3, feature 'a'"):
+        data.load(path)
+    write(path, text + "5\n")
+    with pytest.raises(ValueError, match="must have 3 fields in each row, got 1 in line 5"):
         data.load(path)
 
 
@@ -303,24 +324,32 @@ BAD_TEXT = {
         b'a,y\n1,0\n2,"u\n3,v\n',
         "is damaged in line 3: an unclosed quote",
     ),
+    "unclosed quote below blank lines": (
+        b'a,y\n1,0\n\n\n"2,1\n3,1\n',
+        "is damaged in line 5: an unclosed quote",
+    ),
     "unclosed quote at the end": (b'a,y\n1,v\n2,"u', "is damaged in line 3: an unclosed quote"),
     "unclosed quote in the names": (b'a,"y\n1,0\n', "damaged row of column names"),
-    "NUL": (b"a,y\n1,0\n2\0,1\n", "must be text in UTF-8, got a NUL at byte 9"),
+    "NUL": (b"a,y\n1,0\n2\0,1\n", "must be text, got a NUL at byte 9"),
     "UTF-16 with mark": ("a,y\n1,0\n".encode("utf-16"), "must be UTF-8, starts like UTF-16"),
     "UTF-16 without mark": (
         "a,y\n1,0\n".encode("utf-16-le"),
-        "must be text in UTF-8, got a NUL at byte 1",
+        "must be text, got a NUL at byte 1",
     ),
     "latin-1": ("a,ÿ\n1,0\n".encode("latin-1"), "must be UTF-8, got the byte 0xff at byte 2"),
     "mixed": ("é,y\n1,ü\n2,".encode() + b"\xfc\n", "must be UTF-8, got the byte 0xfc at byte 12"),
     "surrogate": (b"a,y\n1,\xed\xa0\x80\n", "must be UTF-8, got the byte 0xed at byte 6"),
     "duplicate names": (b"a,b,a,y\n1,2,3,0\n", "must name every column differently, got 'a' more than"),
     "empty name": (b"a,,y\n1,2,0\n", "must name every column, column 2 has no name"),
+    "an index without a name": (
+        b",a,y\n0,2,0\n1,3,1\n",
+        "must name every column, column 1 has no name",
+    ),
     "blank name": (b"a, ,y\n1,2,0\n", "must name every column, column 2 has no name"),
     "comma at the end": (b"a,y,\n1,2,\n", "must name every column, column 3 has no name"),
     "no names": (
         b"1,2,1\n3,4,0\n",
-        "must name every column differently, .*is the row of names missing",
+        "must have a row of column names, got numbers in its first row such as '1': give the names",
     ),
     "gzip cut": (gzip.compress(TABLE.encode() * 9)[:-9], "ends in the middle of its gzip data"),
     "a Parquet file": (b"PAR1\x15\x04", "must have|must name|must be"),
@@ -337,9 +366,7 @@ def test_a_file_that_is_no_table_is_refused(tmp_path, case):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "name", ["a b", "ä", "<script>", 'say "hi"', "new\nline", "x" * 10_000, " lead"]
-)
+@pytest.mark.parametrize("name", ["a b", "ä", "<script>", 'say "hi"', "new\nline", "x" * 10_000])
 def test_names_are_kept_exactly(tmp_path, name):
     quoted = '"' + name.replace('"', '""') + '"'
     found = data.load(write(tmp_path / "t.csv", f"{quoted},y\n1,0\n2,1\n"))
@@ -364,19 +391,22 @@ def test_a_csv_bomb_is_refused(tmp_path, monkeypatch):
 
 
 BAD_COLUMNS = {
-    "text": (pa.array(["u", "v"]), r"must hold numbers in the feature 'a', got 'string'"),
+    "text": (pa.array(["1", "v"]), "must hold numbers, got 'v': row 1, feature 'a'"),
     "dates": (pa.array([0, 1], pa.timestamp("ms")), r"must hold numbers in .*, got 'timestamp\[ms\]'"),
     "lists": (pa.array([[1], [2]]), "must hold numbers in the feature 'a', got 'list<"),
     "structs": (pa.array([{"u": 1}, {"u": 2}]), "must hold numbers in the feature 'a', got 'struct<"),
     "bytes": (pa.array([b"u", b"v"]), "must hold numbers in the feature 'a', got 'binary'"),
-    "categories": (pa.array(["u", "v"]).dictionary_encode(), "must hold numbers .*, got 'dictionary<"),
-    "nulls alone": (pa.nulls(2), "no value in row 0, column 'a'"),
-    "one null": (pa.array([1, None]), "no value in row 1, column 'a'"),
-    "one NaN": (pa.array([1.0, np.nan]), "must hold finite numbers, got nan: row 1, column 'a'"),
-    "infinity": (pa.array([-np.inf, 0.0]), "must hold finite numbers, got -inf: row 0, column 'a'"),
+    "categories": (
+        pa.array(["u", "v"]).dictionary_encode(),
+        "must hold numbers, got 'u': row 0, feature 'a'",
+    ),
+    "nulls alone": (pa.nulls(2), "must have no missing values, got None: row 0, feature 'a'"),
+    "one null": (pa.array([1, None]), "must have no missing values, got None: row 1, feature 'a'"),
+    "one NaN": (pa.array([1.0, np.nan]), "must have no missing values, got nan: row 1, feature 'a'"),
+    "infinity": (pa.array([-np.inf, 0.0]), "must hold finite numbers, got '-inf': row 0, feature 'a'"),
     "uint64": (
         pa.array([2**64 - 1, 0], pa.uint64()),
-        "column 'a' holds numbers that float64 cannot keep exactly",
+        "must hold numbers that float64 keeps exactly, got 18446744073709551615: row 0, feature 'a'",
     ),
 }
 
@@ -393,9 +423,9 @@ def test_a_column_of_another_type_is_refused(tmp_path, case):
 @pytest.mark.parametrize(
     ("column", "message"),
     [
-        (pa.array(["u", None]), "no value in row 1, column 'y'"),
-        (pa.array([1.5, np.nan]), "must hold finite numbers, got nan: row 1, column 'y'"),
-        (pa.array(["u", "NaN"]), "must have no missing labels, got 'NaN'"),
+        (pa.array(["u", None]), "must have no missing values, got None: row 1, target 'y'"),
+        (pa.array([1.5, np.nan]), "must have no missing values, got nan: row 1, target 'y'"),
+        (pa.array(["u", "NaN"]), "must have no missing values, got 'NaN': row 1, target 'y'"),
         (
             pa.array([0, 1], pa.date32()),
             "must hold numbers, booleans or text in the target 'y', got 'date32",

@@ -16,7 +16,7 @@ from clearprop.cli import errors
 from clearprop.data import BUILT_IN, Dataset, Schema
 from clearprop.data.dataset import Label, some
 from clearprop.data.files import local_path
-from clearprop.data.loading import TABLES
+from clearprop.data.tables import is_table
 
 _UNITS = "target_units"  # in `about`, while a network still predicts standardized targets
 OPTIONS = "options"  # in `about`, while a training may be resumed
@@ -281,16 +281,13 @@ def _read(
     path = local_path(source)
     if is_of_table(net):
         return _table_dataset(net, source, target, need_target)
-    if source not in BUILT_IN and path.is_file():
+    if source not in BUILT_IN and path.exists():
         # Not `load`, for which a target of one label is nothing to learn: it can be evaluated.
-        name = path.name.lower()
-        if name.endswith(".npz") and target is None:
+        if path.name.lower().endswith(".npz") and target is None:
             return cp.data.read_npz(path, task=schema.task, need_target=need_target)
-        for ending, read in TABLES.items():
-            if name.endswith(ending):
-                needed = need_target or target is not None
-                column = target or schema.target
-                return read(path, target=column, task=schema.task, need_target=needed)
+        if is_table(path):
+            needed, column = need_target or target is not None, target or schema.target
+            return cp.data.read_table(path, target=column, task=schema.task, need_target=needed)
     return cp.data.load(source, target=target, need_target=need_target, part=part)
 
 

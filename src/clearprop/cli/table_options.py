@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clearprop.cli.setup import Options
-from clearprop.data import BUILT_IN
+from clearprop.data import BUILT_IN, tables
 from clearprop.data.files import local_path
 from clearprop.data.table import ColumnDecision, ReadOptions, Roles, TableSource, TargetEncoder
 from clearprop.data.table.encoder import MOST_CATEGORIES
@@ -17,10 +17,6 @@ from clearprop.data.table.encoder import MOST_CATEGORIES
 if TYPE_CHECKING:
     from clearprop.estimators.base import BaseMLP
 
-ENDINGS = (
-    ".parquet",
-    *(ending + packed for ending in (".csv", ".tsv", ".txt", ".data") for packed in ("", ".gz")),
-)
 _SHARE = 0.5  # of the machine's memory, beyond which a table is trained on from disk
 HELD_OUT = 0.2  # of the rows, where nothing is said
 FEWEST = 10  # rows below which nothing is held out unasked
@@ -44,9 +40,7 @@ def is_table(data: str) -> bool:
     if data in BUILT_IN:
         return False
     path = local_path(data)
-    if path.is_dir():
-        return any(path.rglob("*.parquet"))
-    return path.name.lower().endswith(ENDINGS) and path.exists()
+    return tables.is_table(path) and path.exists()
 
 
 def refuse_for_others(options: Options) -> None:

@@ -1,4 +1,4 @@
-"""What becomes X and Y: built-in sets, IDX, NPZ, numeric CSV and Parquet.
+"""What becomes X and Y: built-in sets, IDX, NPZ, CSV and Parquet.
 
 `load` is the way in; it calls the reader that the source needs. Nothing read here is ever executed,
 unpickled or extracted to disk: each declared size is held against the bytes that are there before
@@ -10,16 +10,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clearprop.data.csv_table import read_csv
     from clearprop.data.dataset import Dataset, Schema
     from clearprop.data.idx import read_idx, read_idx_folder
     from clearprop.data.loading import BUILT_IN, load
     from clearprop.data.npz import read_npz
-    from clearprop.data.parquet import read_parquet
     from clearprop.data.row_stream import RowStream
     from clearprop.data.scaling import divide_by, standardize
     from clearprop.data.split import holdout
-    from clearprop.data.table import stream
+    from clearprop.data.table import read_table, stream
 
 __all__ = [
     "BUILT_IN",
@@ -29,11 +27,10 @@ __all__ = [
     "divide_by",
     "holdout",
     "load",
-    "read_csv",
     "read_idx",
     "read_idx_folder",
     "read_npz",
-    "read_parquet",
+    "read_table",
     "standardize",
     "stream",
 ]
@@ -41,16 +38,14 @@ __all__ = [
 
 # Each is imported when it is first asked for: training on arrays needs none of them.
 _LATER = {
-    "csv_table": ("read_csv",),
     "dataset": ("Dataset", "Schema"),
     "idx": ("read_idx", "read_idx_folder"),
     "loading": ("BUILT_IN", "load"),
     "npz": ("read_npz",),
-    "parquet": ("read_parquet",),
     "row_stream": ("RowStream",),
     "scaling": ("divide_by", "standardize"),
     "split": ("holdout",),
-    "table": ("stream",),
+    "table": ("read_table", "stream"),
 }
 
 

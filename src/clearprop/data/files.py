@@ -159,24 +159,3 @@ def read_up_to(source: IO[bytes], n_bytes: int) -> bytearray:
     while len(data) < n_bytes and (chunk := source.read(min(_CHUNK, n_bytes - len(data)))):
         data += chunk
     return data
-
-
-def read_all(path: Path) -> bytes:
-    """Return the whole content of a file, decompressed if it is a gzip file.
-
-    Raises
-    ------
-    OSError
-        As in `open_regular`.
-    ValueError
-        If it is damaged or too large, as in `content` and `check_size`.
-    """
-    with open_regular(path) as file:
-        stored, packed = size(file), is_gzip(file)
-        if not packed:
-            check_size(path, stored)
-        limit = min(MAX_BYTES, max(RATIO_FREE, MAX_RATIO * stored)) if packed else stored
-        with content(file, path) as unpacked:
-            data = read_up_to(unpacked, limit + 1)
-        check_size(path, len(data), stored if packed else None)
-    return bytes(data)

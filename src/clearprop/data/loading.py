@@ -8,18 +8,16 @@ import stat
 from pathlib import Path
 
 from clearprop.data.builtin import SETS, read_built_in
-from clearprop.data.csv_table import read_csv
 from clearprop.data.dataset import PARTS, Dataset, Schema
 from clearprop.data.files import Source, local_path
 from clearprop.data.idx import read_idx_folder
 from clearprop.data.mnist import read_mnist
 from clearprop.data.npz import read_npz
-from clearprop.data.parquet import read_parquet
+from clearprop.data.tables import is_table
 from clearprop.data.targets import check_task
 from clearprop.names import known_name
 
 BUILT_IN = (*SETS, "mnist")
-TABLES = {".csv": read_csv, ".csv.gz": read_csv, ".parquet": read_parquet}
 
 
 def load(
@@ -36,9 +34,10 @@ def load(
     Parameters
     ----------
     source : str or path
-        A built-in name (digits, iris, wine, breast_cancer, diabetes, mnist), a file (.csv, .csv.gz,
-        .parquet, .npz), or a folder with the four IDX files of MNIST or of a set made like it. A
-        built-in name wins over a file of that name, which ``./iris`` still reaches.
+        A built-in name (digits, iris, wine, breast_cancer, diabetes, mnist), a table of numbers (.csv,
+        .csv.gz, .parquet or a folder of Parquet files, see `read_table`), an .npz file, or a folder
+        with the four IDX files of MNIST or of a set made like it. A built-in name wins over a file of
+        that name, which ``./iris`` still reaches.
     target : str, optional
         The column of a CSV or Parquet file that holds the target. Without it, the only one called
         target, label, y or class.
@@ -81,7 +80,7 @@ def load(
     needed = need_target or target is not None  # a target that was named has to be there
     if schema is not None:
         task = task or schema.task
-        if target is None and str(source).lower().endswith(tuple(TABLES)):
+        if target is None and source not in BUILT_IN and is_table(local_path(source)):
             target = schema.target
     try:
         dataset = _read(source, target, task, needed, part)
@@ -117,16 +116,16 @@ def _read(
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(_not_found(path)) from None
+    if is_table(path):
+        from clearprop.data.table.numeric import read_table
+
+        return read_table(path, target=target, task=task, need_target=need_target)
     if stat.S_ISDIR(status.st_mode):
         _no_target(target, f"{path} is a folder of images and labels")
         return read_idx_folder(path, part)
-    name = path.name.lower()
-    if name.endswith(".npz"):
+    if path.name.lower().endswith(".npz"):
         _no_target(target, f"{path} has its target in y")
         return read_npz(path, task=task, need_target=need_target)
-    for ending, read in TABLES.items():
-        if name.endswith(ending):
-            return read(path, target=target, task=task, need_target=need_target)
     raise ValueError(f"source must be a .csv, .csv.gz, .parquet or .npz file or a folder, got {path}")
 
 

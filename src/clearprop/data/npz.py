@@ -70,7 +70,7 @@ def read_npz(path: Source, *, task: str | None = None, need_target: bool = True)
     path : str or path
         A regular file.
     task : {"classification", "regression"}, optional
-        As in `read_csv`. A y of two dimensions is a regression.
+        As in `read_table`. A y of two dimensions is a regression.
     need_target : bool
         False: y may be absent.
 

@@ -15,6 +15,10 @@ from clearprop.data.dataset import Dataset, meant, some
 from clearprop.data.targets import make_target
 
 TARGET_NAMES = ("target", "label", "y", "class")
+ENDINGS = (
+    *(ending + packed for ending in (".csv", ".tsv", ".txt", ".data") for packed in ("", ".gz")),
+    ".parquet",
+)
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,13 @@ class TargetColumn:
     name: str
     distinct: Sequence[Any]
     codes: NDArray[Any]
+
+
+def is_table(path: Path) -> bool:
+    """Return whether a path is that of a CSV or Parquet file, by its name, or a folder of Parquet."""
+    if path.is_dir():
+        return next(path.rglob("*.parquet"), None) is not None
+    return path.name.lower().endswith(ENDINGS)
 
 
 def check_names(names: Sequence[str], path: Path) -> None:

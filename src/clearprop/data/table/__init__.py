@@ -7,6 +7,7 @@
 from clearprop.data.table.csv_text import ReadOptions
 from clearprop.data.table.encoder import TableEncoder
 from clearprop.data.table.kinds import ColumnDecision, Roles, decide
+from clearprop.data.table.numeric import read_table
 from clearprop.data.table.profiles import ColumnProfile
 from clearprop.data.table.quantiles import ExactQuantiles, Quantiles
 from clearprop.data.table.source import TableSource, open_table
@@ -26,5 +27,6 @@ __all__ = [
     "TargetEncoder",
     "decide",
     "open_table",
+    "read_table",
     "stream",
 ]

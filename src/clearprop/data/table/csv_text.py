@@ -22,7 +22,7 @@ from clearprop.data import files
 from clearprop.data.table.values import PLAIN_NUMBER
 from clearprop.data.tables import check_names
 
-BLOCK_BYTES = 1 << 22  # read together; no row may be longer
+BLOCK_BYTES = 1 << 22  # read together; no row may be longer than two
 _CHUNK = 1 << 20
 _HEAD = 1 << 20  # bytes in which the row of names must end
 UNNAMED = "Unnamed: 0"  # an index that pandas or R wrote before the first name, as pandas reads it
@@ -102,17 +102,19 @@ class _Utf8(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def read(self, size: int = -1) -> bytes:
-        """Return at most `size` bytes of UTF-8; b"" at the end."""
+    def read(self, size: int) -> bytes:  # type: ignore[override]
+        """Return `size` bytes of UTF-8, fewer at the end: pyarrow makes a batch of what it is given."""
+        parts, left = [self._rest], size - len(self._rest)
         try:
-            while not self._rest and not self._ended:
-                self._rest = self._next()
+            while left > 0 and not self._ended:
+                parts.append(self._next())
+                left -= len(parts[-1])
         except BaseException as problem:
             self.problem = problem
             raise
-        size = len(self._rest) if size is None or size < 0 else size
-        found, self._rest = self._rest[:size], self._rest[size:]
-        return found
+        found = b"".join(parts)
+        self._rest = found[size:]
+        return found[:size]
 
     def _next(self) -> bytes:
         chunk = self._source.read(_CHUNK)
@@ -172,6 +174,8 @@ class CsvText:
     ----------
     names : tuple of str
     delimiter : str
+    has_nameless_index : bool
+        Whether the first name was none, and is `UNNAMED`.
 
     Raises
     ------
@@ -184,7 +188,7 @@ class CsvText:
         with self._open() as text:
             head = files.read_up_to(text, _HEAD)
         self.delimiter = options.delimiter or _sniff(_complete(head))
-        self._body = 0
+        self._body, self.has_nameless_index = 0, False
         self.names = options.names or self._read_names(bytes(head))
         if options.names is None:
             _refuse_numbers(self.names, path)
@@ -213,7 +217,7 @@ class CsvText:
         self._body = lines.end
         plain = [name.strip(" \t") for name in names]
         if not plain[0] and all(plain[1:]):
-            plain[0] = UNNAMED
+            plain[0], self.has_nameless_index = UNNAMED, True
         return tuple(plain)
 
     def batches(self) -> Iterator[Any]:
@@ -263,37 +267,52 @@ class CsvText:
         return ValueError(f"{self.path} {problem}")
 
     def _first_problem(self) -> str | None:
-        n, line = len(self.names), 0
+        n = len(self.names)
         try:
-            for first, last, row in self._records():
-                line = last
+            for first, row in self._records():
                 if len(row) != n:
                     return f"must have {n} fields in each row, got {len(row)} in line {first}"
-        except csv.Error as error:
-            reason = "an unclosed quote" if "unexpected end" in str(error) else str(error)
-            return f"is damaged in line {line + 1}: {reason}"
+        except _Damaged as damage:
+            return str(damage)
         return None
 
     def line_of(self, row: int) -> int | None:
         """Return the number of the line on which a row (counted from 0) begins, or None."""
-        with contextlib.suppress(csv.Error, ValueError):
-            return next((first for first, *_ in itertools.islice(self._records(), row, None)), None)
+        n_before = 0
+        try:
+            for first, _ in self._records():
+                if n_before == row:
+                    return first
+                n_before += 1
+        except _Damaged as damage:  # a field too long for the standard library, not for pyarrow
+            return damage.line if n_before == row else None
+        except ValueError:
+            pass
         return None
 
-    def _records(self) -> Iterator[tuple[int, int, list[str]]]:
-        """Give the first line, the last line and the fields of every record below the names."""
+    def _records(self) -> Iterator[tuple[int, list[str]]]:
+        """Give the first line and the fields of every record below the names."""
         with self._open() as text:
             lines = _Lines(iter(lambda: text.read(_CHUNK), b""))
             reader = csv.reader(lines, delimiter=self.delimiter, strict=True)
             header, line = self.options.names is None, 0
-            for row in reader:
-                first, line = line + 1, reader.line_num
-                if not row:
-                    continue
-                if header:
-                    header = False
-                    continue
-                yield first, line, row
+            try:
+                for row in reader:
+                    first, line = line + 1, reader.line_num
+                    if row and not header:
+                        yield first, row
+                    header = header and not row
+            except csv.Error as error:
+                raise _Damaged(line + 1, str(error)) from None
+
+
+class _Damaged(ValueError):
+    """What is wrong with the record that begins on a line."""
+
+    def __init__(self, line: int, reason: str) -> None:
+        reason = "an unclosed quote" if "unexpected end" in reason else reason
+        super().__init__(f"is damaged in line {line}: {reason}")
+        self.line = line
 
 
 class _Lines:
@@ -348,7 +367,7 @@ def _complete(head: bytes | bytearray) -> str:
 
 def _sniff(text: str) -> str:
     """Return the delimiter that gives the first rows as many fields each, and more than one."""
-    first = next((line for line in _LINE_END.split(text) if line), "")
+    first = re.search(r"[^\r\n]+", text)
     for mark in _DELIMITERS:
         try:
             rows = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True)
@@ -357,4 +376,4 @@ def _sniff(text: str) -> str:
             continue
         if len(set(counts)) == 1 and counts[0] > 1:
             return mark
-    return next((mark for mark in ",;\t|" if mark in first), ",")
+    return next((mark for mark in ",;\t|" if first and mark in first.group()), ",")

@@ -19,7 +19,6 @@ from clearprop.data.table.values import BOOLEAN, NUMBER, TEXT, TIME, BadCell
 from clearprop.data.tables import check_names
 
 BATCH_ROWS = 1 << 16
-ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".data", ".parquet")
 MAX_COLUMNS = 20_000
 
 
@@ -50,7 +49,7 @@ class TableSource:
         self.name = Path(where).name.split(".")[0] or where
         text = isinstance(raw, CsvText)
         schema = pa.schema([(n, pa.string()) for n in raw.names]) if text else raw.schema
-        self._stored = schema
+        self.stored = schema
         self.names: tuple[str, ...] = tuple(schema.names)
         if len(self.names) > MAX_COLUMNS:
             raise ValueError(f"{where} must have at most {MAX_COLUMNS} columns, got {len(self.names)}")
@@ -71,11 +70,11 @@ class TableSource:
             field.name: ColumnProfile(
                 field.name, arrow_source.kind_of(field.type), arrow_source.is_category(field.type)
             )
-            for field in self._stored
+            for field in self.stored
         }
         comma = self._may_have_commas
         row = 0
-        for batch in self._raw_batches(self.names, BATCH_ROWS):
+        for batch in self.stored_batches(self.names, BATCH_ROWS):
             for name, column in zip(self.names, batch.columns, strict=True):
                 found[name].see(column, row, self._missing, comma)
             row += batch.num_rows
@@ -116,6 +115,16 @@ class TableSource:
     def decimal(self) -> str:
         """The decimal sign of a CSV file."""
         return self._decimal
+
+    @property
+    def delimiter(self) -> str | None:
+        """What is between the fields of a CSV file; None of another table."""
+        return self._raw.delimiter if isinstance(self._raw, CsvText) else None
+
+    @property
+    def has_nameless_index(self) -> bool:
+        """Whether the first column of a CSV file was named by us, for want of a name."""
+        return isinstance(self._raw, CsvText) and self._raw.has_nameless_index
 
     @property
     def read_options(self) -> ReadOptions:
@@ -162,7 +171,7 @@ class TableSource:
             raise ValueError(f"{self.where} lacks {some(absent)}")
         schema = pa.schema([self.schema.field(name) for name in wanted])
         first = 0
-        for batch in self._raw_batches(wanted, batch_rows):
+        for batch in self.stored_batches(wanted, batch_rows):
             typed = [
                 self._typed(batch.column(i), name, schema.field(i).type, first)
                 for i, name in enumerate(wanted)
@@ -194,7 +203,8 @@ class TableSource:
         line = self._raw.line_of(row) if isinstance(self._raw, CsvText) else None
         return f"row {row}" if line is None else f"line {line}"
 
-    def _raw_batches(self, columns: Sequence[str], batch_rows: int) -> Iterator[Any]:
+    def stored_batches(self, columns: Sequence[str], batch_rows: int) -> Iterator[Any]:
+        """Give every row of some columns as they are stored: text, if it is a CSV file."""
         raw = self._raw
         if isinstance(raw, arrow_source.ParquetFiles):
             yield from raw.batches(columns, batch_rows)

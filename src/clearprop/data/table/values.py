@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from clearprop.data.dataset import some
 from clearprop.data.targets import MISSING
 
 NUMBER, BOOLEAN, TEXT, TIME = "number", "boolean", "text", "time"
@@ -30,13 +31,13 @@ class BadCell(ValueError):
     ----------
     row : int
         In the batch, from 0.
-    value : str
+    value : str, int, float or None
     rule : str
         What the column must hold.
     """
 
-    def __init__(self, row: int, value: str, rule: str) -> None:
-        super().__init__(f"{rule}, got {value!r}")
+    def __init__(self, row: int, value: Any, rule: str) -> None:
+        super().__init__(f"{rule}, got {some([value])}")
         self.row, self.value, self.rule = row, value, rule
 
 

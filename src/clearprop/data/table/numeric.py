@@ -1,0 +1,234 @@
+"""read_table: a table of numbers as it is, for whoever wants X and Y and no encoder."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearprop.data import files
+from clearprop.data.dataset import Dataset, some
+from clearprop.data.files import Source, local_path
+from clearprop.data.table import arrow_source, values
+from clearprop.data.table.source import BATCH_ROWS, TableSource, open_table
+from clearprop.data.table.values import BOOLEAN, EXACT, NUMBER, PLAIN_NUMBER, TEXT, BadCell
+from clearprop.data.tables import TargetColumn, check_names, choose_target, table_dataset
+from clearprop.data.targets import MAX_CLASSES, check_task
+
+MISSING = "must have no missing values"
+_WHOLE = re.compile(r"[ \t]*[+-]?[0-9]{1,4000}[ \t]*")
+_DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
+
+
+def read_table(
+    path: Source, *, target: str | None = None, task: str | None = None, need_target: bool = True
+) -> Dataset:
+    """Return the data set in a CSV or Parquet file whose features are numbers.
+
+    What `open_table` reads, with stricter rules: nothing is guessed, filled in or left out, but for an
+    index that pandas stored in Parquet without a name. The decimal sign is the point. Booleans of
+    Parquet are 0 and 1. In text, a target of numbers written with leading zeros (007) is text, and one
+    of true and false is boolean.
+
+    Parameters
+    ----------
+    path : str or path
+        A regular file, or a folder of Parquet files.
+    target : str, optional
+        The target's column. Without it, the only one called target, label, y or class.
+    task : {"classification", "regression"}, optional
+        Without it the target decides: text, booleans and at most 100 different whole numbers are
+        classes; anything else is a quantity.
+    need_target : bool
+        False: the target may be absent.
+
+    Returns
+    -------
+    Dataset
+        X and a regression's Y are float64; a class keeps its text, or is an int or a bool.
+
+    Raises
+    ------
+    OSError
+        If `path` is no regular file that can be read.
+    TypeError
+        If `path` or `target` has the wrong type.
+    ValueError
+        If it is not such a table: the message has the line (of Parquet the row, counted from 0), the
+        column and the value. A feature that is missing (see `targets.MISSING`), no number, or not
+        finite is refused.
+    """
+    check_task(task)
+    path = local_path(path, "path")
+    source = open_table(path)
+    if source.has_nameless_index:
+        check_names(("", *source.names[1:]), path)
+    target = choose_target(source.names, target, need_target, path)
+    _check_types(source, target)
+    features = [name for name in source.names if name != target]
+    X, words = _read(source, features, target)
+    found = None if target is None else _target_column(source, target, words, task)
+    return table_dataset(path, features, X, found, task)
+
+
+def _check_types(source: TableSource, target: str | None) -> None:
+    for field in source.stored:
+        if arrow_source.kind_of(field.type) not in (NUMBER, BOOLEAN, TEXT):
+            is_target = field.name == target
+            role = "target" if is_target else "feature"
+            rule = "numbers, booleans or text" if is_target else "numbers"
+            raise ValueError(
+                f"{source.where} must hold {rule} in the {role} {field.name!r}, got "
+                f"{some([str(field.type)])}"
+            )
+
+
+def _read(
+    source: TableSource, features: Sequence[str], target: str | None
+) -> tuple[NDArray[np.float64], list[Any]]:
+    """Return the features, and the target as it is stored, batch by batch."""
+    row_bytes, n_rows = 8 * len(source.names), 0
+    files.check_size(Path(source.where), row_bytes * (source.n_rows or 0))
+    missing = values.missing_words()
+    blocks, words = [], []
+    for batch in source.stored_batches(source.names, BATCH_ROWS):
+        block = np.empty((batch.num_rows, len(features)))
+        problems: list[tuple[BadCell, str]] = []
+        for at, name in enumerate(features):
+            try:
+                with arrow_source.readable(source.where):
+                    block[:, at] = _numbers(batch.column(name), missing)
+            except BadCell as bad:
+                problems.append((bad, name))
+        if problems:
+            first, name = min(problems, key=lambda problem: problem[0].row)
+            _refuse(source, first, n_rows, f"feature {name!r}")
+        n_rows += batch.num_rows
+        files.check_size(Path(source.where), row_bytes * n_rows)
+        blocks.append(block)
+        if target is not None:
+            words.append(batch.column(target))
+    if not n_rows:
+        raise ValueError(f"{source.where} must have rows, got none")
+    return np.concatenate(blocks), words
+
+
+def _refuse(source: TableSource, bad: BadCell, first_row: int, what: str) -> NoReturn:
+    comma = source.delimiter not in (None, ",") and _DECIMAL_COMMA.fullmatch(str(bad.value).strip())
+    hint = " (the decimal sign must be a point)" if comma else ""
+    raise ValueError(
+        f"{source.where} {bad}: {source.place(first_row + bad.row)}, {what}{hint}"
+    ) from None
+
+
+def _numbers(stored: Any, missing: Any) -> NDArray[np.float64]:
+    """Return a column as float64.
+
+    Raises
+    ------
+    BadCell
+        Of the first value that is missing or no number, or that float64 does not keep.
+    """
+    import pyarrow as pa
+
+    column = arrow_source.plain(stored)
+    if pa.types.is_string(column.type):
+        try:
+            numbers = values.as_numbers(column, missing)
+        except BadCell as bad:
+            above = column.slice(0, bad.row)
+            _refuse_missing(stored, values.trimmed(above, missing))
+            raise
+    elif pa.types.is_boolean(column.type):
+        numbers = column.cast(pa.uint8()).cast(pa.float64())
+    else:
+        values.refuse_infinite(column)
+        numbers = column
+    _refuse_missing(stored, numbers)
+    found: NDArray[np.float64] = numbers.to_numpy(zero_copy_only=False)
+    if len(found) and max(found.max(), -found.min()) >= EXACT:
+        _refuse_inexact(stored)
+    return found
+
+
+def _refuse_missing(stored: Any, found: Any) -> None:
+    import pyarrow as pa
+
+    if found.null_count:
+        row = found.is_null().index(pa.scalar(True)).as_py()
+        raise BadCell(row, stored[row].as_py(), MISSING)
+
+
+def _refuse_inexact(stored: Any) -> None:
+    for row, value in enumerate(stored.to_pylist()):
+        is_whole = isinstance(value, int) or (isinstance(value, str) and _WHOLE.fullmatch(value))
+        if is_whole and abs(int(value)) >= EXACT and int(float(value)) != int(value):
+            raise BadCell(row, value, "must hold numbers that float64 keeps exactly")
+
+
+def _target_column(
+    source: TableSource, name: str, batches: list[Any], task: str | None
+) -> TargetColumn:
+    import pyarrow as pa
+
+    try:
+        with arrow_source.readable(source.where):
+            stored = pa.chunked_array(batches)
+            if pa.types.is_dictionary(stored.type):
+                stored = stored.cast(stored.type.value_type)
+            stored = pa.concat_arrays(stored.chunks)
+            column = stored if pa.types.is_integer(stored.type) else arrow_source.plain(stored)
+            is_text = pa.types.is_string(column.type)
+            if is_text:
+                column = values.trimmed(column, values.missing_words())
+            _refuse_missing(stored, column)
+            encoded = column.dictionary_encode()
+            distinct = encoded.dictionary.to_pylist()
+            if is_text:
+                _check_words(column, distinct, task)
+                distinct = _typed(distinct, task)
+            elif pa.types.is_floating(column.type):
+                values.refuse_infinite(column)
+    except BadCell as bad:
+        _refuse(source, bad, 0, f"target {name!r}")
+    return TargetColumn(name, distinct, encoded.indices.to_numpy())
+
+
+def _check_words(column: Any, distinct: Sequence[str], task: str | None) -> None:
+    """Refuse words that are on two lines, and those among numbers that are quantities."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    values.refuse_split(column)
+    numbers = [word for word in distinct if PLAIN_NUMBER.fullmatch(word)]
+    mixed = len(numbers) < len(distinct)
+    # one stray word among a thousand different numbers does not make them classes
+    quantity = task == "regression" or (
+        len(distinct) > MAX_CLASSES and 2 * len(numbers) > len(distinct)
+    )
+    if mixed and not quantity:
+        return
+    infinite = [word for word in numbers if not math.isfinite(float(word))]
+    strange = sorted(set(distinct).difference(numbers)) + infinite
+    if strange:
+        row = pc.index(pc.is_in(column, pa.array(strange)), pa.scalar(True)).as_py()
+        word = column[row].as_py()
+        rule = "must hold finite numbers" if word in infinite else "must hold numbers"
+        raise BadCell(row, word, rule)
+
+
+def _typed(words: list[str], task: str | None) -> list[Any]:
+    """Return a column's different words as Python values of one type, told by all of them."""
+    if all(map(_WHOLE.fullmatch, words)):
+        names = any(re.match(values.LEADING_ZERO, word) for word in words)
+        return words if names and task != "regression" else [int(word) for word in words]
+    if all(map(PLAIN_NUMBER.fullmatch, words)):
+        return [float(word) for word in words]
+    if all(word.lower() in ("true", "false") for word in words):
+        return [word.lower() == "true" for word in words]
+    return words
