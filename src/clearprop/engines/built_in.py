@@ -15,20 +15,11 @@ if TYPE_CHECKING:
     from clearprop.engines.translation import Writer
 
 
-def _of_llvm(name: str, arguments: int = 1) -> Callable[..., Value]:
+def _of_llvm(name: str) -> Callable[..., Value]:
     def emit(w: Writer, *values: Value) -> Value:
-        kind = values[0].type if values[0].type == FLOAT32 and arguments == 1 else FLOAT64
+        kind = FLOAT32 if all(each.type == FLOAT32 for each in values) else FLOAT64
         suffix = "f32" if kind == FLOAT32 else "f64"
         return w.call(f"llvm.{name}.{suffix}", *(w.cast(each, kind) for each in values))
-
-    return emit
-
-
-def _of_c(name: str) -> Callable[..., Value]:
-    """Of the C library, in float64."""
-
-    def emit(w: Writer, x: Value) -> Value:
-        return w.call(name, w.cast(x, FLOAT64))
 
     return emit
 
@@ -60,8 +51,7 @@ def _sign(w: Writer, x: Value) -> Value:
 
 BUILT_IN: dict[Any, Callable[..., Value]] = {
     abs: _of_llvm("fabs"), math.sqrt: _of_llvm("sqrt"), math.log: _of_llvm("log"),
-    math.exp: _of_llvm("exp"), math.pow: _of_llvm("pow", 2), math.expm1: _of_c("expm1"),
-    math.log1p: _of_c("log1p"), math.erfc: _of_c("erfc"), math.isfinite: _is_finite, np.sign: _sign,
-    min: _smaller_or_larger("<"), max: _smaller_or_larger(">"), np.uint64: _to(WORD),
-    np.float64: _to(FLOAT64),
+    math.pow: _of_llvm("pow"), math.copysign: _of_llvm("copysign"), math.isfinite: _is_finite,
+    np.sign: _sign, min: _smaller_or_larger("<"), max: _smaller_or_larger(">"),
+    np.uint64: _to(WORD), np.float64: _to(FLOAT64),
 }  # fmt: skip

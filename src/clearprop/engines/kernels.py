@@ -53,17 +53,14 @@ from typing import Any
 
 import numpy as np
 
+from clearprop.engines.elementary import exp, exp_both, log1p, normal
 from clearprop.engines.intrinsics import (
     arrive,
     arrived,
     call_own,
-    exp,
-    exp_both,
     give_way,
     kernel,
     like,
-    log1p,
-    normal_cdf,
     part,
     prefetch,
 )
@@ -152,7 +149,7 @@ def _tanh(z: Any) -> Any:
     e, q = exp_both(like(z, -2.0) * abs(z))
     r = like(z, 1.0) / (like(z, 2.0) + q)
     t = -q * r
-    return (t if z >= 0 else -t), like(z, 4.0) * e * r * r
+    return math.copysign(t, z), like(z, 4.0) * e * r * r
 
 
 @kernel()
@@ -188,8 +185,7 @@ def _selu(z: Any) -> Any:
 
 @kernel()
 def _gelu(z: Any) -> Any:
-    cdf = normal_cdf(z)
-    density = exp(like(z, -0.5) * z * z) * like(z, 0.3989422804014327)
+    cdf, density = normal(z)
     return z * cdf, cdf + z * density
 
 

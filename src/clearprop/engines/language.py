@@ -136,14 +136,6 @@ class Kernel:
         return _functions_of(inspect.getmodule(self.function))[self.name]
 
 
-class Choice(Kernel):
-    """A function that is another kernel for each type of its first argument."""
-
-    def __init__(self, function: Callable[..., Any], forms: dict[Scalar, Kernel]) -> None:
-        super().__init__(function)
-        self.forms = forms
-
-
 class Emitted(Kernel):
     """A function with a Python form, and one that writes LLVM code: ``emit(writer, *values)``."""
 

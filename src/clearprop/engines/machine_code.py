@@ -22,7 +22,15 @@ import llvmlite
 import numpy as np
 from llvmlite import binding
 
-from clearprop.engines import built_in, intrinsics, kernels, language, products, translation
+from clearprop.engines import (
+    built_in,
+    elementary,
+    intrinsics,
+    kernels,
+    language,
+    products,
+    translation,
+)
 from clearprop.engines.announcement import announce
 
 Array = Any
@@ -31,8 +39,8 @@ _from_buffer = ctypes.c_char.from_buffer
 compiled = 0  # how many times something was compiled, not loaded
 _LOCK = threading.Lock()
 _LOADED: dict[str, Code] = {}  # by the dtype's character: its name takes NumPy a microsecond
-_SOURCES = (language, built_in, translation, intrinsics, products, kernels)
-_FROM_C = ("exp", "log", "pow", "expm1", "log1p", "erfc", "logf", "memset", "memcpy")
+_SOURCES = (language, built_in, translation, intrinsics, elementary, products, kernels)
+_FROM_C = ("log", "logf", "pow", "memset", "memcpy")
 if hasattr(os, "register_at_fork"):  # not on every system
     os.register_at_fork(after_in_child=lambda: globals().update(_LOCK=threading.Lock()))
 
@@ -128,15 +136,20 @@ def _compile(dtype: str, target: binding.TargetMachine) -> bytes:
     for kernel, types in kernels.ENTRIES.items():
         real = language.FLOAT32 if dtype == "float32" else language.FLOAT64
         made.export(kernel, tuple(types(real)))
-    module = binding.parse_assembly(str(made.module))
+    binary: bytes = target.emit_object(optimised(str(made.module), target))
+    return binary
+
+
+def optimised(text: str, target: binding.TargetMachine) -> binding.ModuleRef:
+    """Return an LLVM module, optimised as the engine is."""
+    module = binding.parse_assembly(text)
     module.verify()
     # Level 3 takes a second longer, and what it makes was no faster in side-by-side runs.
     options = binding.create_pipeline_tuning_options(speed_level=2)
     options.loop_vectorization = True
     builder = binding.create_pass_builder(target, options)
     builder.getModulePassManager().run(module, builder)
-    binary: bytes = target.emit_object(module)
-    return binary
+    return module
 
 
 def _path(dtype: str) -> Path | None:

@@ -32,7 +32,6 @@ from clearprop.engines.language import (
     I64,
     INT,
     WORD,
-    Choice,
     Emitted,
     Flat,
     Kernel,
@@ -311,7 +310,9 @@ class Writer:
         return found
 
     def constant(self, number: Any, node: ast.expr) -> Value:
-        """Return a Python number as a constant."""
+        """Return a Python number, or a tuple of them, as a constant."""
+        if isinstance(number, tuple):
+            return joined([self.constant(each, node) for each in number])
         if isinstance(number, bool | np.bool_):
             return Value(BOOL, (I1(int(number)),))
         if isinstance(number, int):
@@ -470,8 +471,6 @@ class Writer:
         """Write a call of a kernel, or of something built in."""
         callee = self.callee(node.func)
         values = [self.value(each) for each in node.args]
-        if isinstance(callee, Choice):
-            callee = callee.forms[values[0].type]  # type: ignore[index]
         if isinstance(callee, Emitted):
             return callee.emit(self, *values)
         if not isinstance(callee, Kernel):
