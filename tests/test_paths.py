@@ -249,6 +249,13 @@ def test_a_demon_that_makes_no_sense_is_refused(how, message):
         cp.nudge(*mazur(), **arguments)
 
 
+def test_a_nudge_out_of_the_domain_of_the_cost_says_so():
+    net = cp.Network([4, 5, 3], activation="tanh", output="sigmoid", seed=0)
+    x, y = np.arange(4.0), np.array([0.0, 1.0, 0.0])
+    assert "out of where the cost is defined" in str(cp.nudge(net, x, y, 1, 1, by=-5.0, on="a"))
+    assert "out of where" not in str(cp.nudge(net, x, y, 1, 1, by=-1e-4, on="a"))
+
+
 def test_a_demon_may_push_beyond_what_a_number_can_hold():
     net, x, y = mazur()
     found = cp.nudge(net, np.array(x) * 1e5, y, 0, 0, by=1e308, on="weight", source=0)

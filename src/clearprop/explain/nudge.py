@@ -6,6 +6,7 @@ z, where dC/da is its measure; or at a weight or bias.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,8 @@ class Nudge:
     rate : float
         The derivative of the cost: delta for z, dC/da for a, dC/dw, dC/db.
     cost, cost_after : float
-        Of the sample, in float64.
+        Of the sample, in float64; `cost_after` is NaN or infinite where the change leads out of where
+        the cost is defined, as an output of 1.2 does under cross-entropy.
     """
 
     on: str
@@ -57,17 +59,20 @@ class Nudge:
         return self.exact - self.predicted
 
     def __str__(self) -> str:
-        """Return three lines: what is changed, what is predicted, what happens."""
+        """Return what is changed, what is predicted and what happens, a line each."""
         symbol = {"z": "delta", "a": "dC/da", "weight": "dC/dw", "bias": "dC/db"}[self.on]
         where = f"neuron {self.neuron + 1} of layer {self.layer + 1}"
         if self.source is not None:
             where += f", from neuron {self.source + 1}"
-        return (
+        said = (
             f"{self.on} of {where} is changed by {self.by:.4g}\n"
             f"predicted  {symbol} x change = {self.rate:.4g} x {self.by:.4g} = {self.predicted:.4g}\n"
             f"exact      C {self.cost:.6g} -> {self.cost_after:.6g}, a change of {self.exact:.4g} "
             f"(error {self.error:.2g})"
         )
+        if not math.isfinite(self.cost_after):
+            said += "\nThe change leads out of where the cost is defined, or of what float64 holds."
+        return said
 
 
 def nudge(
