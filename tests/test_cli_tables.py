@@ -67,7 +67,7 @@ def test_what_becomes_of_every_column_is_said_and_kept(clearprop, frame):
     rows = {line.split()[0]: line.split()[1] for line in err.splitlines() if len(line.split()) > 1}
     expected = {
         "customer_id": "identifier", "age": "numeric", "plan": "categorical", "since": "datetime",
-        "vip": "boolean", "country": "constant", "shop": "numeric", "count": "numeric", "note": "text",
+        "vip": "boolean", "country": "constant", "shop": "numeric", "count": "categorical", "note": "text",
         "left": "target",
     }  # fmt: skip
     assert {name: rows[name] for name in expected} == expected
@@ -143,13 +143,16 @@ def test_options_overrule_what_the_values_tell(clearprop, frame):
         "note",
         "--categorical",
         "shop",
+        "--numeric",
+        "count",
         "--task",
         "classification",
     )
     code, _, err = clearprop("train", "t.csv", "--target", "left", *options, *QUICK)
     assert code == 0
     rows = {line.split()[0]: line.split()[1] for line in err.splitlines() if len(line.split()) > 1}
-    assert [rows[name] for name in ("age", "vip", "note", "shop")] == ["dropped"] * 3 + ["categorical"]
+    kinds = [rows[name] for name in ("age", "vip", "note", "shop", "count")]
+    assert kinds == ["dropped"] * 3 + ["categorical", "numeric"]
     Path("run.toml").write_text(
         'target = "left"\ncolumns = ["age", "plan"]\nepochs = 1\nhidden = [8]\n'
     )
@@ -310,6 +313,10 @@ WRONG = {
     "--drop nothing": "has no column 'nothing': --drop must be among",
     "--columns age,nothing": "has no column 'nothing': --columns must be among",
     "--categorical age --drop age": "--drop and --categorical must be different columns",
+    "--numeric age --drop age": "--drop and --numeric must be different columns",
+    "--numeric age --categorical age": "--categorical and --numeric must be different columns",
+    "--numeric nothing": "has no column 'nothing': --numeric must be among",
+    "--numeric plan": "column 'plan' of t.csv cannot be numeric: it holds text",
     "--weight plan": "must hold numbers in the weight 'plan'",
     "--weight age": "must have no missing values in the weight 'age', got 14: the first in line 2",
     "--weight left": "the target and the weight must be two columns",

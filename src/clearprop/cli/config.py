@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-_LISTS = ("columns", "drop", "categorical", "missing", "names")
+_LISTS = ("columns", "drop", "categorical", "numeric", "missing", "names")
 
 
 def read_config(context: typer.Context, path: Path | None) -> Path | None:

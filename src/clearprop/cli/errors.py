@@ -32,12 +32,15 @@ _PHRASES = {
     ": drop must be among ": ": --drop must be among ",
     ": columns must be among ": ": --columns must be among ",
     ": categorical must be among ": ": --categorical must be among ",
+    ": numeric must be among ": ": --numeric must be among ",
     ": give the names": ": --names gives the names",
     "which cannot be learned from: drop it": "which cannot be learned from: --drop leaves it out",
     "(say that it is missing, or that the column is categorical or dropped)": (
         "(--missing, --categorical or --drop says what it is)"
     ),
     "drop and categorical must be ": "--drop and --categorical must be ",
+    "drop and numeric must be ": "--drop and --numeric must be ",
+    "categorical and numeric must be ": "--categorical and --numeric must be ",
 }
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 

@@ -55,6 +55,7 @@ class Options:
     columns: Sequence[str] | None = None
     drop: Sequence[str] | None = None
     categorical: Sequence[str] | None = None
+    numeric: Sequence[str] | None = None
     weight: str | None = None
     group: str | None = None
     time: str | None = None

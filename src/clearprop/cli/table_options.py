@@ -21,7 +21,7 @@ _SHARE = 0.5  # of the machine's memory, beyond which a table is trained on from
 HELD_OUT = 0.2  # of the rows, where nothing is said
 FEWEST = 10  # rows below which nothing is held out unasked
 READING = ("delimiter", "decimal", "encoding", "missing", "names")
-DECIDING = ("columns", "drop", "categorical", "weight", "group", "time", "class_weight")
+DECIDING = ("columns", "drop", "categorical", "numeric", "weight", "group", "time", "class_weight")
 _LOSSES = {
     "classifier": {
         "cross_entropy": "log_loss", "binary_cross_entropy": "log_loss", "quadratic": "squared_error",
@@ -192,7 +192,7 @@ def _memory() -> int:
 
 def kept(options: Options, horizon: int, target: TargetEncoder, n_rows: int) -> dict[str, Any]:
     """Return the options that a resumed run must share, and that a training does not compare itself."""
-    lists = ("columns", "drop", "categorical", "missing", "names")
+    lists = ("columns", "drop", "categorical", "numeric", "missing", "names")
     shared: dict[str, Any] = {
         name.replace("_", "-"): list(names(getattr(options, name)))
         if name in lists

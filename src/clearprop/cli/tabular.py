@@ -61,6 +61,7 @@ def run(options: Options) -> int:
         columns=table_options.names(options.columns) or None,
         drop=table_options.names(options.drop),
         categorical=table_options.names(options.categorical),
+        kinds=dict.fromkeys(table_options.names(options.numeric), "numeric"),
     )
     output = running.check_output(options, table_options.model_name(options.data))
     run = _Run(options, source, target, roles, decisions, output, resumes)

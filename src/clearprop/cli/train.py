@@ -53,6 +53,14 @@ def train(
             metavar="NAME,...", help="Columns whose values are categories.", rich_help_panel=_TABLE
         ),
     ] = None,
+    numeric: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME,...",
+            help="Columns of a few whole numbers that are quantities.",
+            rich_help_panel=_TABLE,
+        ),
+    ] = None,
     weight: Annotated[
         str | None, typer.Option(help="Column of how much each row counts.", rich_help_panel=_TABLE)
     ] = None,

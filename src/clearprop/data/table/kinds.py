@@ -24,6 +24,8 @@ _ID = re.compile(
 _FEW_ROWS = 10  # below which different values say nothing
 _MOSTLY = 0.5  # of the rows with a value of their own: nothing that could be learned of each
 _SENTENCE_BLANKS, _SENTENCE_LENGTH = 3.0, 50.0
+_FEW_VALUES, _CODE_BELOW = 5, 10.0  # whole numbers so few and so small are codes; years are not
+_FEW_REPEATS = 20.0  # rows for each of them
 _CODE_REPEATS = 5.0  # rows for each value of a column called an id, for its values to be categories
 
 
@@ -136,6 +138,10 @@ def decide(
     roles = roles or Roles()
     roles.check(source.names, source.where)
     forced = dict(kinds or {})
+    if both := [name for name in categorical if forced.get(name, "categorical") != "categorical"]:
+        raise ValueError(
+            f"categorical and {forced[both[0]]} must be different columns, got {some(both)} in both"
+        )
     forced |= dict.fromkeys(categorical, "categorical")
     _check_given(source, roles, columns, drop, forced)
     found = []
@@ -177,7 +183,14 @@ def _check_given(
     drop: Sequence[str],
     forced: Mapping[str, str],
 ) -> None:
-    for option, names in (("columns", columns or ()), ("drop", drop), ("categorical", tuple(forced))):
+    for name, kind in forced.items():
+        if kind not in (*FEATURES, "dropped"):
+            raise ValueError(
+                f"the kind of column {name!r} must be one of {', '.join(FEATURES)} or dropped, "
+                f"got {kind!r}"
+            )
+    by_kind = {kind: [name for name in forced if forced[name] == kind] for kind in forced.values()}
+    for option, names in {"columns": columns or (), "drop": drop, **by_kind}.items():
         absent = [name for name in names if name not in source.names]
         if absent:
             raise ValueError(
@@ -190,13 +203,8 @@ def _check_given(
             raise ValueError(f"{option} must not hold the {roles.of(taken[0])} {taken[0]!r}")
     both = [name for name in forced if name in drop]
     if both:
-        raise ValueError(f"drop and categorical must be different columns, got {some(both)} in both")
-    for name, kind in forced.items():
-        if kind not in (*FEATURES, "dropped"):
-            raise ValueError(
-                f"the kind of column {name!r} must be one of {', '.join(FEATURES)} or dropped, "
-                f"got {kind!r}"
-            )
+        kind = forced[both[0]]
+        raise ValueError(f"drop and {kind} must be different columns, got {some(both)} in both")
 
 
 def _decide(source: TableSource, found: ColumnProfile, forced: str | None) -> tuple[str, str]:
@@ -274,8 +282,21 @@ def _decide_number(found: ColumnProfile) -> tuple[str, str]:
     if found.counts is not None and distinct == 2:
         low, high = sorted(found.counts)
         return "boolean", f"two values, {_shown(low)} and {_shown(high)}{_missing(found)}"
+    if _are_few(found):
+        return "categorical", f"few values: {distinct} different whole numbers{_missing(found)}"
     what = "whole numbers" if found.whole else "numbers"
     return "numeric", f"{what} from {found.low:.6g} to {found.high:.6g}{_missing(found)}"
+
+
+def _are_few(found: ColumnProfile) -> bool:
+    """Return whether whole numbers are so few that each is better learned by itself."""
+    return (
+        found.counts is not None
+        and found.whole
+        and 2 < found.n_distinct <= _FEW_VALUES  # two are a boolean, one with gaps says only where
+        and found.n_present >= _FEW_REPEATS * found.n_distinct
+        and 0 <= found.low <= found.high < _CODE_BELOW
+    )
 
 
 def _decide_text(found: ColumnProfile) -> tuple[str, str]:
