@@ -125,6 +125,31 @@ def test_columns_may_be_in_any_order_and_others_are_named_but_none_may_be_absent
     assert not Path("p.csv").exists()
 
 
+def test_a_file_that_is_written_otherwise_than_in_training_is_read_as_told(clearprop, frame):
+    clearprop("train", "t.csv", "--target", "left", *QUICK)
+    _, expected, _ = clearprop("predict", "t.safetensors", "t.csv")
+    _, measured, _ = clearprop("evaluate", "t.safetensors", "t.csv", "--json")
+    otherwise = {"sep": "\t", "decimal": ",", "encoding": "utf-16"}
+    numbers = frame.assign(age=pandas.to_numeric(frame["age"], errors="coerce"))
+    numbers.to_csv("other.csv", index=False, **otherwise)
+    assert "other.csv must be UTF-8" in clearprop("predict", "t.safetensors", "other.csv")[2]
+    told = ("--delimiter", "tab", "--decimal", ",", "--encoding", "utf-16")
+    assert clearprop("predict", "t.safetensors", "other.csv", *told) == (0, expected, "")
+    _, out, _ = clearprop("evaluate", "t.safetensors", "other.csv", "--json", *told)
+    assert json.loads(out) == json.loads(measured)
+    for wrong, message in {
+        ("--encoding", "utf-16"): "t.csv must be utf-16: UTF-16 stream does not start with BOM",
+        ("--encoding", "utf-9"): "--encoding must be one that Python knows, got 'utf-9'",
+        ("--decimal", ",", "--delimiter", "comma"): "--decimal and --delimiter must be two characters",
+    }.items():
+        code, out, err = clearprop("predict", "t.safetensors", "t.csv", *wrong)
+        assert (code, out) == (2, "")
+        assert message in err
+    clearprop("train", "iris", "--output", "iris.safetensors", *QUICK)
+    _, _, err = clearprop("predict", "iris.safetensors", "t.csv", "--encoding", "latin-1")
+    assert err == "clearprop: --encoding is for models of tables (CSV, Parquet), got t.csv\n"
+
+
 def test_a_value_that_is_none_is_named_when_it_comes_to_predict(clearprop, frame):
     clearprop("train", "t.csv", "--target", "left", *QUICK)
     frame.loc[7, "age"] = "old"

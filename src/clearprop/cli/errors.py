@@ -39,6 +39,7 @@ _PHRASES = {
         "(--missing, --categorical or --drop says what it is)"
     ),
     "drop and categorical must be ": "--drop and --categorical must be ",
+    "decimal and delimiter must be two ": "--decimal and --delimiter must be two ",
     "drop and numeric must be ": "--drop and --numeric must be ",
     "categorical and numeric must be ": "--categorical and --numeric must be ",
 }

@@ -13,11 +13,15 @@ import clearprop as cp
 from clearprop.cli import errors, model, terminal
 from clearprop.cli.apply import (
     DataArgument,
+    DecimalOption,
+    DelimiterOption,
+    EncodingOption,
     JsonOption,
     ModelArgument,
     Part,
     PartOption,
     TargetOption,
+    read_otherwise,
 )
 from clearprop.data.dataset import some
 from clearprop.evaluation import ClassTally, Evaluation, QuantityTally
@@ -52,6 +56,9 @@ def evaluate(
     replicates: ReplicatesOption = 1000,
     level: LevelOption = 0.95,
     seed: SeedOption = 0,
+    delimiter: DelimiterOption = None,
+    decimal: DecimalOption = None,
+    encoding: EncodingOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure MODEL on DATA: accuracy, log loss, Brier score, AUC and confusions, or errors and R2.
@@ -63,6 +70,7 @@ def evaluate(
     if not 0 < level < 1:
         raise ValueError(f"--level must be above 0 and below 1, got {level:g}")
     net = model.load_model(model_file)
+    read_otherwise(net, data, delimiter, decimal, encoding)
     measured = _Measured(net, seed)
     if model.is_of_table(net):
         name, source = "all", data

@@ -64,15 +64,18 @@ def names(given: Sequence[str] | None) -> tuple[str, ...]:
 
 def read_options(given: Any) -> ReadOptions:
     """Return how the file is read, from the options of a command."""
-    mark = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";"}
-    delimiter = given.delimiter
     return ReadOptions(
-        None if delimiter is None else mark.get(delimiter, delimiter),
+        None if given.delimiter is None else delimiter(given.delimiter),
         given.decimal,
         given.encoding or "utf-8",
         names(given.missing),
         names(given.names) or None,
     )
+
+
+def delimiter(given: str) -> str:
+    """Return the character that an option names."""
+    return {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";"}.get(given, given)
 
 
 def roles(options: Options, target: str) -> Roles:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 import warnings
-import zlib
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -306,12 +305,12 @@ class Training:
         last_step = first_step - (-len(order) // plan.batch_size)
         n_steps = min(wanted, last_step - state.epoch_step)
         rates = self._rates(n_steps)
-        before = 0 if self._moved else zlib.crc32(state.parameters.data)  # no copy: it would be three
+        before = None if self._moved else _digest(state.parameters)  # no copy: it would be three
         began = time.monotonic()
         report = self.engine.run(plan, state, data, order, rates, first_step)
         ended = time.monotonic()
         if not self._moved:  # once an epoch is enough
-            self._moved = before != zlib.crc32(state.parameters.data)
+            self._moved = before != _digest(state.parameters)
         if report.bad:
             step = state.epoch_step - first_step
             rows = order[step * plan.batch_size : (step + 1) * plan.batch_size]
@@ -411,3 +410,9 @@ class Training:
         if self.best_parameters is not None:
             self._latest = self.state.parameters.copy()
             self.net.parameters[:] = self.best_parameters
+
+
+def _digest(parameters: NDArray[Any]) -> tuple[int, int]:
+    """Return what hardly stays the same when a parameter changes; a fifth of the time of a checksum."""
+    bits = parameters.view(f"u{parameters.itemsize}")
+    return int(np.add.reduce(bits, dtype=bits.dtype)), int(np.bitwise_xor.reduce(bits))

@@ -147,6 +147,7 @@ class _Utf8(io.RawIOBase):
         pending = len(self._decoder.getstate()[0])
         try:
             text = self._decoder.decode(chunk, final=not chunk)
+            plain = text.encode()
         except UnicodeDecodeError as error:
             at = self._read - pending + error.start
             name = "UTF-8" if self._encoding == "utf-8" else self._encoding
@@ -157,9 +158,11 @@ class _Utf8(io.RawIOBase):
                 f"{self._path} must be {name}, got the byte {error.object[error.start]:#04x} at byte "
                 f"{at}: {hint}"
             ) from None
+        except UnicodeError as error:  # no mark where there has to be one, half a character
+            raise ValueError(f"{self._path} must be {self._encoding}: {error}") from None
         if (at := text.find("\0")) >= 0:
             raise ValueError(f"{self._path} must be text, got a NUL after byte {self._read}")
-        return text.encode()
+        return plain
 
 
 class CsvText:

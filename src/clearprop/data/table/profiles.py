@@ -361,7 +361,8 @@ def _short(value: str) -> str:
 def _fits(words: Any, form: str) -> bool:
     import pyarrow as pa
 
-    if form == ISO and not values.is_iso_date(words[0].as_py()):
+    first = words[0].as_py()
+    if not first[:1].isdigit() or (form == ISO and not values.is_iso_date(first)):
         return False
     try:
         values.as_times(words, pa.array([], pa.string()), form)
