@@ -22,6 +22,16 @@ def scaled_network(ntk=False, seed=0, sizes=(4, 5, 3)):
     return net
 
 
+def test_numbers_near_the_ends_of_what_floats_hold_are_learned_from_or_refused(rng):
+    tiny = cp.MLPClassifier(preset="realmlp-s", max_iter=2).fit(
+        np.arange(40.0)[:, None] * 1e-310, np.arange(40) % 2
+    )
+    assert np.isfinite(tiny.predict_proba([[1e-310], [0.0], [5.0]])).all()
+    huge = np.arange(40.0) * 1e306
+    with pytest.raises(ValueError, match="y must fit in float32, got a mean of inf and a standard"):
+        cp.MLPRegressor(preset="realmlp-s", max_iter=2).fit(rng.normal(size=(40, 3)), huge)
+
+
 def test_the_gradient_of_the_input_scale_is_that_of_the_cost(rng):
     net = scaled_network()
     data = rng.normal(size=(6, 4)), rng.normal(size=(6, 3))

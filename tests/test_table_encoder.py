@@ -269,6 +269,8 @@ TARGETS = {
     "words": (["u", "v", "w"] * 9, None, "multiclass", ("u", "v", "w")),
     "two words": (["yes", "no"] * 9, None, "binary", ("no", "yes")),
     "booleans": ([True, False] * 9, None, "binary", (False, True)),
+    "the words true and false": (["true", "FALSE", "True"] * 9, None, "binary", (False, True)),
+    "very large whole numbers": ([1e300, 2.0**60] * 9, None, "regression", None),
     "few whole numbers": ([3, 1, 2] * 9, None, "multiclass", (1, 2, 3)),
     "few whole floats": ([1.0, 0.0] * 9, None, "binary", (0, 1)),
     "codes": (["007", "7"] * 9, None, "binary", ("007", "7")),
@@ -286,7 +288,8 @@ def test_the_task_is_told_by_the_target(case):
     target = TargetEncoder.learn(source, "y", task)
     assert (target.kind, target.classes) == (kind, classes)
     codes = target.codes(source.table(["y"]).column("y"))
-    np.testing.assert_array_equal(target.labels(codes), column)
+    values = [str(v).lower() == "true" for v in column] if column[0] == "true" else column
+    np.testing.assert_array_equal(target.labels(codes), values)
     again = TargetEncoder.from_json(json.loads(json.dumps(target.to_json())))
     assert again == target
 
@@ -298,6 +301,10 @@ BAD_TARGETS = {
     "dates": (["2024-01-01", "2024-01-02"], None, "must be numbers, booleans or text, got dates"),
     "words for a regression": (["u", "v"], "regression", "must hold numbers for a regression, got 'u'"),
     "fractions for classes": ([0.5, 1.0], "classification", "must hold classes, whole numbers or text, got 0.5"),
+    "very large classes": ([1e300, 2.0], "classification", "must hold classes, whole numbers or text, got 1e.300"),
+    "true and TRUE": (["true", "TRUE"], None, "must vary, is always True"),
+    "money": ([f"${i}.50" for i in range(30)], None, r"must hold numbers written like 1234.5, got '\$0.50': row 0"),
+    "a stray word among a few numbers": ([*map(str, range(30)), "oops"], None, "got 'oops': row 30, target 'y'"),
     "three for binary": ([1, 2, 3], "binary", "must have 2 classes, has 3: 1, 2, 3"),
     "a task that is none": ([1, 2], "clustering", "task must be one of classification"),
     "a stray word": ([*map(str, range(300)), "oops"], None, "must hold numbers, .* got 'oops': row 300, target 'y'"),
@@ -310,6 +317,14 @@ def test_a_wrong_target_is_refused(case):
     column, task, message = BAD_TARGETS[case]
     with pytest.raises(ValueError, match=message):
         TargetEncoder.learn(open_table(pa.table({"y": column})), "y", task)
+
+
+def test_a_class_for_every_other_row_is_warned_of():
+    source = open_table(pa.table({"y": [f"n{i}" for i in range(30)]}))
+    with pytest.warns(
+        UserWarning, match="'y' of X has 30 classes in 30 rows: is it a name or a number"
+    ):
+        TargetEncoder.learn(source, "y")
 
 
 def test_labels_that_are_new_are_told_from_those_that_are_known():

@@ -229,7 +229,9 @@ class Fitting(Running, ABC):
         """Return mean and variance of every target, where they are to be scaled."""
         return None
 
-    def _learn_units(self, options: SimpleNamespace, moments: tuple[Array, Array] | None) -> None:
+    def _learn_units(
+        self, options: SimpleNamespace, moments: tuple[Array, Array] | None, dtype: str
+    ) -> None:
         """Learn how targets are scaled."""
 
     # The network
@@ -257,7 +259,7 @@ class Fitting(Running, ABC):
     ) -> None:
         """Make the network, of so many features and outputs, and begin to count."""
         self.preprocessing_ = preprocessing
-        self._learn_units(options, moments)
+        self._learn_units(options, moments, dtype)
         activation, cost = self._output(options)
         hidden = [
             Layer(size, each)

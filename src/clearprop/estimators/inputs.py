@@ -102,7 +102,8 @@ def robust(X: Any, weight: Array | None) -> Preprocessing:
 def robust_of(least: Array, low: Array, middle: Array, high: Array, most: Array) -> Preprocessing:
     """Return RealMLP's scaling by the ends and quartiles of every feature."""
     width = np.where(high > low, high - low, (most - least) / 2.0)
-    factor = np.where(width > 0, 1.0 / np.where(width > 0, width, 1.0), 0.0)
+    real = width > 1e-300  # one over less is not finite
+    factor = np.where(real, 1.0 / np.where(real, width, 1.0), 0.0)
     return Preprocessing(middle, factor, clip=True)
 
 

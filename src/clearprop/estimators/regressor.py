@@ -209,10 +209,13 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         if options.target is None:
             return None
         wide = targets.astype(np.float64)
-        mean = np.average(wide, axis=0, weights=weight)
-        return mean, np.average((wide - mean) ** 2, axis=0, weights=weight)
+        with np.errstate(over="ignore", invalid="ignore"):  # `_learn_units` looks at them
+            mean = np.average(wide, axis=0, weights=weight)
+            return mean, np.average((wide - mean) ** 2, axis=0, weights=weight)
 
-    def _learn_units(self, options: SimpleNamespace, moments: tuple[Array, Array] | None) -> None:
+    def _learn_units(
+        self, options: SimpleNamespace, moments: tuple[Array, Array] | None, dtype: str
+    ) -> None:
         self.target_shift_: Array | None = None
         self.target_scale_: Array | None = None
         if options.target is None or moments is None:
@@ -223,6 +226,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
                 "counts"
             )
         spread = np.sqrt(moments[1])
+        if not (np.abs(moments[0]) + spread < np.finfo(dtype).max).all():
+            raise ValueError(
+                f"y must fit in {dtype}, got a mean of {moments[0].max():.6g} and a standard deviation "
+                f"of {spread.max():.6g}; scale it"
+            )
         self.target_shift_ = moments[0]
         self.target_scale_ = np.where(spread > 0, spread, 1.0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from clearprop.data.dataset import Label, some
 from clearprop.data.table.kinds import refuse_split
 from clearprop.data.table.profiles import MOST_VALUES
 from clearprop.data.table.source import TableSource
-from clearprop.data.table.values import NUMBER, TEXT, TIME
+from clearprop.data.table.values import BOOLEAN, EXACT, NUMBER, TEXT, TIME
 from clearprop.data.targets import TASKS
 
 MAX_CLASSES = 20  # different whole numbers that are classes rather than quantities
@@ -72,7 +73,7 @@ class TargetEncoder:
         found = source.profile[name]
         what = f"the target {name!r} of {source.where}"
         if found.problem is not None and (
-            task == "regression" or found.type == NUMBER or _looks(found)
+            task == "regression" or found.type == NUMBER or (task is None and _looks(found))
         ):
             place = source.place(found.problem_row or 0)
             raise ValueError(f"{source.where} {found.problem}: {place}, target {name!r}")
@@ -98,7 +99,13 @@ class TargetEncoder:
                     f"{what} must hold numbers for a regression, got {found.example or kind!r}"
                 )
             return cls(name, None, reason)
-        return cls(name, _classes(found, what, task), reason)
+        classes = _classes(found, what, task)
+        if reason != "as asked" and len(classes) > max(MAX_CLASSES, found.n / 2):
+            warnings.warn(
+                f"{what} has {len(classes):,} classes in {found.n:,} rows: is it a name or a number?",
+                stacklevel=2,
+            )
+        return cls(name, classes, reason)
 
     def codes(self, column: Any, read_as: dict[str, Label] | None = None) -> NDArray[Any]:
         """Return class numbers, int64, -1 for an unknown label; or float64 quantities.
@@ -160,7 +167,7 @@ def say_read_as(read_as: Mapping[str, Label], where: str) -> str:
 
 def _looks(found: Any) -> bool:
     """Return whether strays among numbers are no classes: there are too many different numbers."""
-    return bool(found.type == TEXT and found.n_distinct > 100)
+    return bool(found.type == TEXT and found.n_distinct > MAX_CLASSES)
 
 
 def _infer(found: Any, kind: str) -> tuple[str, str]:
@@ -169,6 +176,8 @@ def _infer(found: Any, kind: str) -> tuple[str, str]:
         return "classification", f"{n:,} different words" if kind == TEXT else "true or false"
     if not found.whole:
         return "regression", "numbers with fractions"
+    if max(found.high, -found.low) >= EXACT:
+        return "regression", "numbers beyond those that are exact"
     if found.counts is not None and n <= MAX_CLASSES:
         return "classification", f"{n} different whole numbers"
     return "regression", f"{n:,} different whole numbers, more than {MAX_CLASSES}"
@@ -180,10 +189,16 @@ def _classes(found: Any, what: str, task: str) -> tuple[Label, ...]:
             f"{what} must have at most {MOST_VALUES:,} classes, has {found.n_distinct:,}: is it a name "
             "or a number?"
         )
-    if found.type == NUMBER and not found.whole:
-        odd = next(value for value in found.counts if not float(value).is_integer())
-        raise ValueError(f"{what} must hold classes, whole numbers or text, got {odd}")
-    classes = tuple(sorted((_label(value) for value in found.counts), key=lambda c: (str(type(c)), c)))
+    if found.type == NUMBER:
+        odd = [v for v in found.counts if not float(v).is_integer() or abs(v) >= EXACT]
+        if odd:
+            raise ValueError(f"{what} must hold classes, whole numbers or text, got {odd[0]}")
+    labels = {_label(value) for value in found.counts}
+    if found.type == BOOLEAN:  # as text has them: true, TRUE
+        labels = {str(label).lower() == "true" for label in labels}
+    classes = tuple(sorted(labels, key=lambda c: (str(type(c)), c)))
+    if len(classes) < 2:
+        raise ValueError(f"{what} must vary, is always {classes[0]!r}")
     if task == "binary" and len(classes) != 2:
         raise ValueError(f"{what} must have 2 classes, has {len(classes)}: {some(classes)}")
     return classes
