@@ -13,7 +13,11 @@ from sklearn.utils.fixes import parse_version
 
 import clearprop as cp
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    # scikit-learn 1.6's own L-BFGS under a later SciPy.
+    pytest.mark.filterwarnings("ignore:scipy.optimize. The .disp. and:DeprecationWarning"),
+]
 SINCE_17 = pytest.mark.skipif(
     parse_version(sklearn.__version__) < parse_version("1.7"),
     reason="sample_weight and loss came to scikit-learn's perceptrons with 1.7",

@@ -257,18 +257,30 @@ def _is_missing(label: object) -> bool:
     return label is None or str(label) in ("<NA>", "NaT") or bool(label != label)
 
 
+def typed_labels(objects: NDArray[Any], argument: str) -> NDArray[Any]:
+    """Return labels that are Python objects, shape (n_samples,), as an array of their type.
+
+    Raises
+    ------
+    ValueError
+        If one is missing: None, NaN or pandas' NA or NaT; with its row.
+    TypeError
+        If they are of several types, whole and other numbers being one.
+    """
+    labels = [label.item() if isinstance(label, np.generic) else label for label in objects.tolist()]
+    for row, label in enumerate(labels):
+        if _is_missing(label):
+            raise ValueError(f"{argument} must have a label in each row, got {label!r} in row {row}")
+    types = {type(label).__name__ for label in labels}
+    if len(types) > 1 and types != {"int", "float"}:
+        raise TypeError(f"{argument} must hold labels of one type, got {' and '.join(sorted(types))}")
+    return np.array(labels)
+
+
 def _plain_labels(array: NDArray[Any], argument: str) -> NDArray[Any]:
     """Return labels as integers, booleans or text, each of one type."""
     if array.dtype == object:
-        for row, label in enumerate(array.tolist()):
-            if _is_missing(label):
-                raise ValueError(
-                    f"{argument} must have a label in each row, got {label!r} in row {row}"
-                )
-        types = sorted({type(label).__name__ for label in array.tolist()})
-        if len(types) > 1:
-            raise TypeError(f"{argument} must hold labels of one type, got {' and '.join(types)}")
-        array = np.array(array.tolist())
+        array = typed_labels(array, argument)
     if array.dtype.kind == "f":
         if np.isnan(array).any():
             row = int(np.argmax(np.isnan(array)))

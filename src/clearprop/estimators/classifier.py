@@ -20,6 +20,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from clearprop import costs
 from clearprop.activations import Array
 from clearprop.costs import Cost
+from clearprop.data import arrays
 from clearprop.estimators.base import BaseMLP
 from clearprop.estimators.grouped import grouped_cross_entropy, softmax_groups
 from clearprop.estimators.regressor import LOSSES
@@ -213,7 +214,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """Take note of what y is, and of its classes, or the given ones."""
         self._groups: tuple[int, ...] = ()
         if kind == "multiclass-multioutput":
-            columns = np.asarray(y).T
+            columns = _columns(y)
             if classes is not None and len(classes) != len(columns):
                 raise ValueError(
                     f"classes must be a list for each of y's {len(columns)} columns, got {len(classes)}"
@@ -236,6 +237,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if self._target_kind == "multiclass":
             self._learn_classes(None, "multiclass", classes)
 
+    def _name_network(self) -> None:
+        super()._name_network()
+        if self._target_kind in ("binary", "multiclass"):
+            labels = self.classes_.tolist()
+            if self.classes_.dtype.kind == "f":
+                labels = [int(label) for label in labels]  # whole ones: that is what a network holds
+            if {type(label) for label in labels} in ({str}, {int}, {bool}):
+                self.network_.classes = tuple(labels)
+
     def _encode(self, y: Any) -> Array:
         """Return one column for two classes or one, one for each of more classes or labels."""
         if self._target_kind == "multilabel-indicator":
@@ -244,7 +254,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 raise ValueError(f"y must have {len(self.classes_)} labels, got shape {dense.shape}")
             return (dense != 0).astype(np.float64)
         if self._groups:
-            columns = np.asarray(y).T
+            columns = _columns(y)
             blocks = [
                 np.eye(len(known))[_codes(column, known)]
                 for column, known in zip(columns, self.classes_, strict=True)
@@ -336,7 +346,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         z = self._logits(X)
         if self._groups:
             picks = zip(self._picks(z), self.classes_, strict=True)
-            return np.stack([known[codes] for codes, known in picks], axis=1)
+            labels = [known[codes] for codes, known in picks]
+            if len({each.dtype.kind == "U" for each in labels}) > 1:  # else numbers become texts
+                labels = [each.astype(object) for each in labels]
+            return np.stack(labels, axis=1)
         if self._target_kind == "single":
             return np.repeat(self.classes_, len(z))
         a = self.network_.architecture.output(z)
@@ -451,10 +464,40 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
 
 def _as_labels(y: Any) -> Any:
-    return y if hasattr(y, "tocsr") or isinstance(y, list) else np.asarray(y)
+    """Return y as an array of labels, each there; a sparse matrix and nested lists as they are."""
+    if hasattr(y, "tocsr"):
+        return y
+    if isinstance(y, list | tuple):
+        if any(np.ndim(label) for label in y):
+            return y
+        objects = np.empty(len(y), object)  # NumPy would make texts of what stands beside a text
+        objects[:] = y
+        return arrays.typed_labels(objects, "y") if len(y) else objects
+    array = np.asarray(y)
+    if array.dtype.kind == "f" and np.isnan(array).any():
+        row = int(np.argmax(np.isnan(array).reshape(len(array), -1).any(axis=1)))
+        raise ValueError(f"y must have a label in each row, got NaN in row {row}")
+    if array.dtype == object and array.ndim in (1, 2):
+        for column in array.reshape(len(array), -1).T:
+            arrays.typed_labels(column, "y")
+    return array
+
+
+def _several_types(y: Any) -> bool:
+    """Whether y has several columns of labels, such as a data frame's, that have a type each."""
+    return isinstance(y, np.ndarray) and y.dtype == object and y.ndim == 2 and y.shape[1] > 1
+
+
+def _columns(y: Any) -> list[Array]:
+    """Return the columns of y, each as an array of the type of its labels."""
+    if _several_types(y):
+        return [arrays.typed_labels(column, "y") for column in y.T]
+    return list(np.asarray(y).T)
 
 
 def _kind_of(y: Any) -> str:
+    if _several_types(y):
+        return "multiclass-multioutput"
     kind = str(type_of_target(y, input_name="y"))
     if kind not in _KINDS:
         check_classification_targets(y)  # which says why

@@ -60,6 +60,7 @@ def from_sklearn(cls: type[Any], estimator: Any) -> Any:
     for name in _COPIED:
         if hasattr(estimator, name):
             setattr(made, name, getattr(estimator, name))
+    made._name_network()
     made.loss_curve_ = list(getattr(estimator, "loss_curve_", []))
     return made
 

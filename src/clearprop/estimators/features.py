@@ -39,6 +39,7 @@ class Features(Arguments):
             found = self._read_table(X, reset=reset)
             if found is not None:
                 return found
+        tables.refuse_text_and_dates(X)
         try:
             return validate_data(
                 self,
@@ -47,7 +48,8 @@ class Features(Arguments):
                 dtype=(np.float64, np.float32),
                 reset=reset,
             )
-        except ValueError as problem:
+        except (ValueError, TypeError) as problem:
+            tables.refuse_text_and_dates(X, failed=True)
             if "must be in the same order" not in str(problem):
                 raise
             names, known = tables.column_names(X) or [], list(self.feature_names_in_)

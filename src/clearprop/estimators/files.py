@@ -52,12 +52,6 @@ def save(
 ) -> None:
     """Write `estimator` to `path`, atomically, and beside it JSON on the data, say."""
     net = estimator.network_.copy()
-    names = getattr(estimator, "feature_names_in_", None)
-    encoder = getattr(estimator, "table_encoder_", None)
-    if encoder is not None:
-        net.feature_names = encoder.feature_names
-    elif names is not None and len(names) == net.sizes[0]:
-        net.feature_names = tuple(map(str, names))
     net.about = about(estimator, more)
     tensors = checkpoint.network_tensors(net)
     going_on = estimator._going_on

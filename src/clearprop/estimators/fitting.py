@@ -13,6 +13,7 @@ from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
 from clearprop import randomness
+from clearprop.activations import Activation
 from clearprop.architecture import Layer
 from clearprop.costs import Cost
 from clearprop.data import arrays
@@ -30,6 +31,10 @@ from clearprop.training.supply import InMemory
 Array = NDArray[Any]
 
 _OUR_NAMES = {"sigmoid": "logistic"}
+
+
+def _shown(activation: Activation) -> str | list[str]:
+    return [part.name for part in activation.parts] or activation.name
 
 
 class Rows(NamedTuple):
@@ -104,14 +109,15 @@ class Fitting(Running, ABC):
             if options.preprocessing is None:
                 inputs.warn_of_scales(train.X, getattr(self, "feature_names_in_", None))
         else:
-            self._check_sizes(options)
+            self._check_unchanged(options)
         supply = InMemory(self._data(train))
         if held is None:
             validation_data = self._read_validation(validation, options)
         else:
             validation_data = self._data(given.take(held))
             if options.scoring is not None:
-                validation = _safe_indexing(X, held), _safe_indexing(y, held)
+                indexed = X.tocsr() if hasattr(X, "tocsr") else X  # not every format has rows
+                validation = _safe_indexing(indexed, held), _safe_indexing(y, held)
         total = float(len(train.targets) if train.weight is None else np.sum(train.weight))
         work = Work(X, y, supply, validation_data, validation, total, incremental)
         return self._train(options, work)
@@ -167,12 +173,33 @@ class Fitting(Running, ABC):
         read = self._read_X(X, reset=False)
         return self._data(Rows(read, self._read_targets(y, options, reset=False), None))
 
-    def _check_sizes(self, options: SimpleNamespace) -> None:
-        """Refuse other layers than those of the network that is gone on with."""
-        if self.network_.sizes[1:-1] != tuple(options.sizes):
+    def _check_unchanged(self, options: SimpleNamespace) -> None:
+        """Refuse other layers, costs or scalings than those of the network that is gone on with."""
+        net = self.network_
+        had = "realmlp-s" if net.architecture.input_scale else "sklearn"
+        self._check_same("preset", had, options.preset)
+        self._check_same("hidden_layer_sizes", net.sizes[1:-1], tuple(options.sizes))
+        wanted = zip(options.sizes, recipe.hidden_activations(options), strict=True)
+        self._check_same(
+            "activation",
+            [_shown(layer.function) for layer in net.layers[:-1]],
+            [_shown(Layer(size, each).function) for size, each in wanted],
+        )
+        self._check_same("loss", repr(net.architecture.cost), repr(self._output(options)[1]))
+        then = self.preprocessing_
+        self._check_same(
+            "preprocessing",
+            None if then is None else "robust" if then.clip else "standard",
+            options.preprocessing,
+        )
+        if options.dtype != "auto":
+            self._check_same("dtype", net.dtype, options.dtype)
+
+    @staticmethod
+    def _check_same(name: str, had: Any, wanted: Any) -> None:
+        if had != wanted:
             raise ValueError(
-                f"hidden_layer_sizes must be what the network has, {self.network_.sizes[1:-1]}, to go "
-                f"on with it, got {tuple(options.sizes)}"
+                f"{name} must be what the network has, {had}, to go on with it, got {wanted}"
             )
 
     def _dtype_of(self, X: Any, options: SimpleNamespace) -> str:
@@ -236,6 +263,15 @@ class Fitting(Running, ABC):
 
     # The network
 
+    def _name_network(self) -> None:
+        """Let the network know its features, and a classifier's its classes, by their names."""
+        names = getattr(self, "feature_names_in_", None)
+        encoder = getattr(self, "table_encoder_", None)
+        if encoder is not None:
+            names = encoder.feature_names
+        if names is not None and len(names) == self.network_.sizes[0]:
+            self.network_.feature_names = tuple(map(str, names))
+
     def _begin(self, options: SimpleNamespace, rows: Rows, dtype: str, seed: int) -> None:
         """Make the network, and learn from the rows how they are scaled."""
         make = PREPROCESSING.get(options.preprocessing)
@@ -275,6 +311,7 @@ class Fitting(Running, ABC):
         )
         if options.preset == "realmlp-s":
             presets.as_realmlp(self.network_, options)
+        self._name_network()
         self.n_layers_ = len(self.network_.sizes)
         self.n_outputs_ = self.network_.sizes[-1]
         self.out_activation_ = _OUR_NAMES.get(activation, activation)

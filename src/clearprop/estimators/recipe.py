@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.estimators import inputs
+from clearprop.names import is_number
 from clearprop.training.supply import InMemory, Supply
 
 Array = NDArray[Any]
@@ -71,8 +72,19 @@ def _is_auto(chosen: Any) -> bool:
 
 
 def dropout(rates: Any) -> float | list[float]:
-    """Return the rate, or that of every layer."""
-    return [float(rate) for rate in rates] if isinstance(rates, list | tuple) else float(rates)
+    """Return the rate, or that of every layer.
+
+    Raises
+    ------
+    TypeError
+        If one of them is not a number.
+    """
+    if not isinstance(rates, list | tuple):
+        return float(rates)
+    for rate in rates:
+        if not is_number(rate):
+            raise TypeError(f"dropout must hold numbers, got {rate!r} in {rates!r}")
+    return [float(rate) for rate in rates]
 
 
 def batch_size(options: SimpleNamespace, n: int) -> int | None:

@@ -250,6 +250,12 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             weights += float(len(y) if weight is None else weight.sum())
         return total / weights
 
+    def _check_unchanged(self, options: SimpleNamespace) -> None:
+        super()._check_unchanged(options)
+        self._check_same(
+            "target", None if self.target_scale_ is None else "standardize", options.target
+        )
+
     def _score_outputs(self, a: Array, targets: Array, weight: Array | None) -> float:
         if not np.isfinite(a).all():
             return float("nan")

@@ -13,6 +13,8 @@ from clearprop.data.table.values import NUMBER
 
 Array = NDArray[Any]
 
+_NO_NUMBERS = {"U": "text", "S": "bytes", "M": "dates", "m": "time spans"}
+
 
 def column_names(X: Any) -> list[str] | None:
     """Return the names of a pandas, polars (`columns`) or pyarrow (`column_names`) table, or None."""
@@ -20,6 +22,56 @@ def column_names(X: Any) -> list[str] | None:
     if names is None:
         names = getattr(X, "columns", None)
     return None if names is None or not hasattr(X, "__getitem__") else [str(name) for name in names]
+
+
+def refuse_text_and_dates(X: Any, *, failed: bool = False) -> None:
+    """Refuse texts and dates in X, which scikit-learn takes for numbers where it can.
+
+    Parameters
+    ----------
+    X : array-like or table
+    failed : bool
+        Whether something in a table is known not to be a number: every column is looked at then.
+
+    Raises
+    ------
+    ValueError
+        Naming the columns.
+    """
+    kind = getattr(getattr(X, "dtype", None), "kind", "")
+    if kind in _NO_NUMBERS:
+        raise ValueError(f"X must hold numbers, got {_NO_NUMBERS[kind]} (dtype {X.dtype})")
+    names = column_names(X)
+    if names is None or not (failed or any(map(_may_be_dates, getattr(X, "dtypes", ())))):
+        return
+    columns = (X.iloc[:, j] if hasattr(X, "iloc") else X[name] for j, name in enumerate(names))
+    strange = [
+        f"{what} in column {name!r}"
+        for name, column in zip(names, columns, strict=True)
+        if (what := _no_numbers(column))
+    ]
+    if strange:
+        more = f" and {len(strange) - 3} more" if len(strange) > 3 else ""
+        raise ValueError(
+            f"X must hold numbers, got {', '.join(strange[:3])}{more}; preset='realmlp-s' takes them, "
+            "or encode them first"
+        )
+
+
+def _may_be_dates(dtype: Any) -> bool:
+    return any(word in str(dtype).lower() for word in ("date", "time", "duration"))
+
+
+def _no_numbers(column: Any) -> str:
+    """Return what a column holds instead of numbers; nothing where it holds numbers."""
+    values = np.asarray(column)
+    if values.dtype.kind in _NO_NUMBERS:
+        return _NO_NUMBERS[values.dtype.kind]
+    try:
+        values.astype(np.float64)
+    except (TypeError, ValueError):
+        return next((f"the text {each!r}" for each in values if isinstance(each, str)), "")
+    return ""
 
 
 class TableRows:
