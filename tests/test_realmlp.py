@@ -247,6 +247,15 @@ def test_the_encoder_sees_only_the_rows_that_are_trained_on():
     assert model.table_encoder_.feature_names == ("a", "c = u", "c = v", "c = w")
 
 
+def test_lists_where_words_were_learned_from_are_refused():
+    pyarrow = pytest.importorskip("pyarrow")
+    table = pyarrow.table({"a": ["u", "v"] * 20, "b": np.arange(40) / 2})
+    model = cp.MLPClassifier(preset="realmlp-s", max_iter=1, random_state=0).fit(table, [0, 1] * 20)
+    lists = pyarrow.table({"a": [["u"]] * 3, "b": [1.5] * 3})
+    with pytest.raises(ValueError, match="must hold numbers, words or dates in column 'a', got list"):
+        model.predict(lists)
+
+
 def test_missing_values_in_an_array_are_refused():
     data = X.copy()
     data[3, 1] = np.nan

@@ -369,6 +369,31 @@ def test_the_files_of_a_folder_have_the_same_columns(tmp_path):
     parquet(tmp_path / "b.parquet", {"b": [1, 2], "y": [0, 1]})
     with pytest.raises(ValueError, match=r"b.parquet must have the columns of .*a.parquet, lacks 'a'"):
         open_table(tmp_path)
+    parquet(tmp_path / "b.parquet", {"a": ["u", "v"], "y": [0, 1]})
+    with pytest.raises(
+        ValueError, match="b.parquet must .*, has string in column 'a' instead of int64"
+    ):
+        open_table(tmp_path)
+    parquet(tmp_path / "b.parquet", {"a": [1, 2], "b": [1, 2], "y": [0, 1]})
+    with pytest.warns(UserWarning, match=r"b.parquet has 'b', which .*a.parquet has not: not used"):
+        open_table(tmp_path)
+
+
+def test_a_column_may_be_stored_as_one_kind_of_numbers_or_words_in_each_file_of_a_folder(tmp_path):
+    for number, a, b in (
+        (1, pa.array([1, 2], pa.int8()), pa.nulls(2)),
+        (2, pa.array([0.5, None]), pa.array(["u", "v"])),
+        (3, pa.nulls(2), pa.array(["u", None], pa.large_string())),
+        (4, pa.array([3, 2**40]), pa.array(["w", "w"]).dictionary_encode()),
+    ):
+        parquet(tmp_path / f"{number}.parquet", {"a": a, "b": b, "y": pa.array([0, 1], pa.int8())})
+    found = open_table(tmp_path)
+    assert found.types == {"a": "number", "b": "text", "y": "number"}
+    assert found.table().to_pydict() == {
+        "a": [1, 2, 0.5, None, None, None, 3, 2**40],
+        "b": [None, None, "u", "v", "u", None, "w", "w"],
+        "y": [0, 1] * 4,
+    }
 
 
 # Frames

@@ -64,6 +64,7 @@ class TableReader:
             raise ValueError(
                 f"{source.where} lacks {some(missing)}{known}; the columns must be the model's"
             )
+        source.refuse_useless(self.encoder.columns)
         return source
 
     def unknown_columns(self, source: TableSource) -> list[str]:

@@ -136,4 +136,5 @@ def encode(X: Any, encoder: TableEncoder) -> Array:
         If a value is not what its column held; the sentence has row, column and value.
     """
     source = open_table(X, types=types_of(encoder.decisions))
+    source.refuse_useless(encoder.columns)
     return encoder.encode(source.table(encoder.columns))

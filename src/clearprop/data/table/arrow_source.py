@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -35,7 +36,8 @@ def readable(where: str, what: str = "a table") -> Iterator[None]:
 class ParquetFiles:
     """One Parquet file, or all of a folder in the order of their names.
 
-    ``key=value`` in the name of a folder inside is a column of text.
+    ``key=value`` in the name of a folder inside is a column of text. A column may be of whole numbers
+    in one file, of floats in another and of nothing but nulls in a third.
 
     Raises
     ------
@@ -56,14 +58,35 @@ class ParquetFiles:
             if number == 0:
                 self.schema = schema
                 check_names(schema.names, path)
-            elif missing := [name for name in self.schema.names if name not in schema.names]:
-                raise ValueError(
-                    f"{each} must have the columns of {self.paths[0]}, lacks {some(missing)}"
-                )
+            else:
+                self._join(each, schema)
         if self.n_rows < 1:
             raise ValueError(
                 f"{path} must have rows, got {self.n_rows} rows of {len(self.schema.names)} columns"
             )
+
+    def _join(self, path: Path, schema: Any) -> None:
+        """Bring the types of the columns so far and of another file together."""
+        import pyarrow as pa
+
+        first = self.paths[0]
+        if missing := [name for name in self.schema.names if name not in schema.names]:
+            raise ValueError(f"{path} must have the columns of {first}, lacks {some(missing)}")
+        if more := [name for name in schema.names if name not in self.schema.names]:
+            warnings.warn(f"{path} has {some(more)}, which {first} has not: not used", stacklevel=4)
+        fields = []
+        for field in self.schema:
+            here, there = field.type, schema.field(field.name).type
+            pair = [pa.schema([(field.name, _words(each))]) for each in (here, there)]
+            try:
+                both = pa.unify_schemas(pair, promote_options="permissive").field(0)
+            except pa.ArrowException:
+                raise ValueError(
+                    f"{path} must have the columns of {first}, has {there} in column {field.name!r} "
+                    f"instead of {here}"
+                ) from None
+            fields.append(field if here == there else both)
+        self.schema = pa.schema(fields)
 
     @contextlib.contextmanager
     def _file(self, path: Path) -> Iterator[Any]:
@@ -93,6 +116,7 @@ class ParquetFiles:
         """Give the columns of every row, in order."""
         import pyarrow as pa
 
+        types = [self.schema.field(name).type for name in columns]
         for path in self.paths:
             keys = self._keys(path)
             stored = [name for name in columns if name not in keys]
@@ -105,6 +129,11 @@ class ParquetFiles:
                         pa.array([keys[name]] * batch.num_rows) if name in keys else batch.column(name)
                         for name in columns
                     ]
+                    with readable(str(path), "Parquet"):
+                        arrays = [
+                            each if each.type == kind else each.cast(kind)
+                            for each, kind in zip(arrays, types, strict=True)
+                        ]
                     yield pa.record_batch(arrays, names=list(columns))
                 declared = file.metadata.num_rows
             if n_rows != declared:
@@ -193,6 +222,11 @@ def kind_of(arrow_type: Any) -> str | None:
     if types.is_timestamp(value) or types.is_date(value) or types.is_time(value):
         return TIME
     return None
+
+
+def _words(arrow_type: Any) -> Any:
+    """Return what a type of categories stands for, and any other type itself."""
+    return arrow_type.value_type if is_category(arrow_type) else arrow_type
 
 
 def is_category(arrow_type: Any) -> bool:

@@ -152,6 +152,20 @@ class TableSource:
         """Rows, once they are known: of a CSV file after `schema` was asked for."""
         return self._n_rows
 
+    def refuse_useless(self, columns: Sequence[str]) -> None:
+        """Refuse columns of lists, structures or bytes where others were learned from.
+
+        Raises
+        ------
+        ValueError
+        """
+        for name in columns:
+            if name in self.refused:
+                raise ValueError(
+                    f"{self.where} must hold numbers, words or dates in column {name!r}, got "
+                    f"{self.refused[name]}"
+                )
+
     # What flows out
 
     def batches(
