@@ -247,6 +247,21 @@ def test_the_encoder_sees_only_the_rows_that_are_trained_on():
     assert model.table_encoder_.feature_names == ("a", "c = u", "c = v", "c = w")
 
 
+@pytest.mark.parametrize("preset", ["sklearn", "realmlp-s"])
+def test_wrong_weights_and_groups_are_refused_before_anything_is_learned_with_them(preset, rng):
+    X, y, weight = rng.normal(size=(40, 3)), np.arange(40) % 2, np.ones(40)
+    model = cp.MLPClassifier(preset=preset, early_stopping=True, max_iter=1, random_state=0)
+    for wrong, message in (
+        (-weight, "sample_weight must be at least 0, got -1.0 in row 0"),
+        (np.where(np.arange(40) == 31, -2.0, 1.0), "must be at least 0, got -2.0 in row 31"),
+        (np.where(np.arange(40) == 31, np.nan, 1.0), "sample_weight contains NaN"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model.fit(X, y, sample_weight=wrong)
+    with pytest.raises(ValueError, match="groups must hold values of one type, without gaps"):
+        model.fit(X, y, groups=[None, "u"] * 20)
+
+
 def test_lists_where_words_were_learned_from_are_refused():
     pyarrow = pytest.importorskip("pyarrow")
     table = pyarrow.table({"a": ["u", "v"] * 20, "b": np.arange(40) / 2})

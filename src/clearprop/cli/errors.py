@@ -31,8 +31,8 @@ _PHRASES = {
     ": the target must be one of ": ": --target must be one of ",
     ": drop must be among ": ": --drop must be among ",
     ": columns must be among ": ": --columns must be among ",
-    ": categorical must be among ": ": --categorical must be among ",
-    ": numeric must be among ": ": --numeric must be among ",
+    ": the categorical columns must be among ": ": --categorical must be among ",
+    ": the numeric columns must be among ": ": --numeric must be among ",
     ": give the names": ": --names gives the names",
     "which cannot be learned from: drop it": "which cannot be learned from: --drop leaves it out",
     "(say that it is missing, or that the column is categorical or dropped)": (

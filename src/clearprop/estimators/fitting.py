@@ -103,6 +103,9 @@ class Fitting(Running, ABC):
             given = given._replace(X=self.table_encoder_.encode(given.X.table))
             start = self._first_parameters(options, given, state)
         train = given.take(rows)
+        arrays.as_sample_weight(
+            train.weight, len(train.targets), "float64"
+        )  # before scales are learned
         if first:
             self._begin(options, train, dtype, seed)
             self._start_from(start)
@@ -163,6 +166,7 @@ class Fitting(Running, ABC):
         if len(targets) != read.shape[0]:
             raise ValueError(f"X and y must have as many rows, got {read.shape[0]} and {len(targets)}")
         weight = None if sample_weight is None else _check_sample_weight(sample_weight, read)
+        arrays.as_sample_weight(weight, len(targets), "float64")  # which names the row, before a split
         return Rows(read, targets, self._weigh_classes(y, weight, options))
 
     def _read_validation(self, validation: tuple[Any, Any], options: SimpleNamespace) -> Data | None:

@@ -55,7 +55,10 @@ def split(
 ) -> tuple[Array, Array]:
     """Return the rows to train on and those set aside, each in their order."""
     if groups is not None:
-        found = len(np.unique(np.asarray(groups)))
+        try:
+            found = len(np.unique(np.asarray(groups)))
+        except TypeError:
+            raise ValueError("groups must hold values of one type, without gaps") from None
         if found < 2:
             raise ValueError(f"groups must hold at least 2 groups, to set one aside, got {found}")
         splitter = GroupShuffleSplit(1, test_size=options.validation_fraction, random_state=state)

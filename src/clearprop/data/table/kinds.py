@@ -189,7 +189,10 @@ def _check_given(
                 f"the kind of column {name!r} must be one of {', '.join(FEATURES)} or dropped, "
                 f"got {kind!r}"
             )
-    by_kind = {kind: [name for name in forced if forced[name] == kind] for kind in forced.values()}
+    by_kind = {
+        f"the {kind} columns": [name for name in forced if forced[name] == kind]
+        for kind in forced.values()
+    }
     for option, names in {"columns": columns or (), "drop": drop, **by_kind}.items():
         absent = [name for name in names if name not in source.names]
         if absent:
