@@ -252,3 +252,13 @@ def test_layers_draw_their_own_numbers():
 def test_largest_network_is_a_limit_not_a_promise_of_memory():
     # The size is counted, not allocated: this returns at once.
     assert made(2**15, 2**15, 1).n_parameters < architecture.LARGEST_NETWORK
+
+
+@pytest.mark.parametrize("given", [["tanh", "sigmoid"], ["tanh", "tanh"], [], "an activation"])
+def test_a_list_of_activations_must_fit_every_layer_that_it_is_for(given):
+    if given == "an activation":
+        given = Layer(2, ["tanh", "sigmoid"]).function
+    with pytest.raises(ValueError, match="a layer of 5 neurons needs 5 activations, got"):
+        cp.Network([4, 5, 3], activation=given)  # two of the neurons had none, and what lay there
+    with pytest.raises(ValueError, match="a layer of 5 neurons needs 5 activations, got"):
+        Layer(5, given)

@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 import scipy.special
@@ -5,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn._loss import loss as sklearn_loss
 
+import clearprop as cp
 import oracles
 from clearprop import costs
 from clearprop.activations import ACTIVATIONS
@@ -311,3 +314,47 @@ def test_poisson_through_softplus_keeps_its_digits_where_softplus_vanishes():
     )
     expected = slope - y * slope / a
     np.testing.assert_allclose(delta(costs.poisson(), "softplus", z, y), expected, rtol=1e-12)
+
+
+# Several softmaxes side by side
+
+
+def test_a_grouped_cross_entropy_is_the_sum_of_one_for_each_group(rng):
+    z, y = rng.normal(size=(7, 6)), rng.uniform(size=(7, 6))
+    cost, identity = costs.grouped_cross_entropy((3, 1, 2)), F["identity"]
+    expected, deltas = np.zeros(7), []
+    for part in (slice(0, 3), slice(3, 4), slice(4, 6)):
+        expected -= (y[:, part] * scipy.special.log_softmax(z[:, part], axis=1)).sum(axis=1)
+        total = y[:, part].sum(axis=1, keepdims=True)
+        deltas.append(scipy.special.softmax(z[:, part], axis=1) * total - y[:, part])
+    np.testing.assert_allclose(cost.of_samples(identity, z, z, y), expected, rtol=1e-13)
+    np.testing.assert_allclose(cost.output_delta(identity, z, z, y), np.hstack(deltas), atol=1e-15)
+    far = cost.of_samples(identity, 1e4 * z, 1e4 * z, y)
+    assert np.isfinite(far).all()
+
+
+def test_a_network_with_several_softmaxes_is_trained_saved_and_checked(tmp_path, rng):
+    X = rng.normal(size=(60, 4))
+    Y = np.hstack([np.eye(3)[rng.integers(3, size=60)], np.eye(2)[(X[:, 0] > 0).astype(int)]])
+    net = cp.Network([4, 5, 5], cost=costs.grouped_cross_entropy([3, 2]), dtype="float64", seed=0)
+    assert cp.check_gradient(net, X[:7], Y[:7]).verdict == "pass"
+    net.fit(X, Y, epochs=3, optimizer=cp.Adam(0.05), engine="numba", progress=False)
+    net.save(tmp_path / "net.safetensors")
+    again = cp.load(tmp_path / "net.safetensors")
+    assert again.architecture.cost.groups == (3, 2)
+    assert again.cost(X, Y) == net.cost(X, Y)
+    assert pickle.loads(pickle.dumps(net)).architecture.cost.groups == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ((), "groups must be whole numbers of at least 1"),
+        ((3, 0), "groups must be whole numbers of at least 1"),
+        ((3.0,), "groups must be whole numbers of at least 1"),
+        ((3, 1), r"groups must be of all 5 outputs together, got \[3, 1\]"),
+    ],
+)
+def test_groups_that_do_not_make_up_the_outputs_are_refused(groups, message):
+    with pytest.raises(ValueError, match=message):
+        cp.Network([4, 5], cost=costs.grouped_cross_entropy(groups))

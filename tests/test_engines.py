@@ -131,6 +131,23 @@ def test_every_cost_agrees_with_and_without_weights(cost, output, weighted):
     assert_agrees(plan, data, parameters)
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_several_softmaxes_over_one_output_layer_agree(weighted, n_threads, dtype):
+    architecture = build(LARGER, "tanh", "identity", costs.grouped_cross_entropy((3, 1, 6)))
+    data, parameters = problem(architecture, 70, dtype=dtype, weighted=weighted)
+    plan = plan_for(architecture, n=70, batch=32, n_threads=n_threads, l2=0.01)
+    assert_agrees(plan, data, parameters, 1e-9 if dtype == "float64" else 2e-4)
+
+
+def test_several_softmaxes_take_the_segments_after_those_of_mixed_activations():
+    mixed = Layer(5, ["sigmoid", "tanh", "relu", "tanh", "tanh"])
+    architecture = build((4, mixed, 3), None, "identity", costs.grouped_cross_entropy((1, 2)))
+    data, parameters = problem(architecture, 7)
+    assert_agrees(plan_for(architecture), data, parameters)
+
+
 @pytest.mark.parametrize("cost", ["cross_entropy", "binary_cross_entropy", "quadratic"])
 def test_a_single_sigmoid_output_agrees_and_counts_what_is_above_one_half(cost):
     architecture = build((4, 5, 1), "tanh", "sigmoid", cost)

@@ -215,9 +215,8 @@ def test_one_class_gives_one_column_of_ones():
 
 def test_several_columns_of_labels_are_learned_together():
     y = np.column_stack([Y_IRIS, (X_IRIS[:, 0] > 0).astype(int), Y_IRIS[::-1]])
-    model = cp.MLPClassifier(
-        50, solver="lbfgs", max_iter=200, random_state=0, alpha=1e-3, engine="numpy"
-    ).fit(X_IRIS, y)
+    model = cp.MLPClassifier(50, solver="lbfgs", max_iter=200, random_state=0, alpha=1e-3)
+    model.fit(X_IRIS, y)
     proba = model.predict_proba(X_IRIS)
     assert [p.shape for p in proba] == [(150, 3), (150, 2), (150, 3)]
     assert all(np.allclose(p.sum(axis=1), 1.0) for p in proba)
@@ -227,16 +226,37 @@ def test_several_columns_of_labels_are_learned_together():
     np.testing.assert_array_equal(again.predict(X_IRIS), model.predict(X_IRIS))
 
 
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_several_columns_of_labels_are_trained_by_compiled_code_to_the_same_losses(solver):
+    y = np.column_stack([Y_IRIS, (X_IRIS[:, 0] > 0).astype(int), Y_IRIS[::-1]])
+    seen = []
+    how = {"solver": solver, "max_iter": 5, "random_state": 0, "batch_size": 40, "dropout": 0.1}
+    how |= {"callbacks": [lambda training: seen.append(training.engine.name)], "early_stopping": True}
+    compiled = cp.MLPClassifier(**how).fit(X_IRIS, y)
+    reference = cp.MLPClassifier(**how, engine="numpy").fit(X_IRIS, y)
+    assert seen == ["numba"] * 5 + ["numpy"] * 5
+    np.testing.assert_allclose(compiled.loss_curve_, reference.loss_curve_, rtol=1e-10)
+    assert compiled.validation_scores_ == reference.validation_scores_
+
+
+def test_several_columns_of_labels_are_one_network_each_where_no_layer_is_shared():
+    y = np.column_stack([Y_IRIS, np.minimum(Y_IRIS[::-1], 1)])
+    how = {"solver": "lbfgs", "alpha": 1.0, "max_iter": 1000, "tol": 1e-10}
+    both = cp.MLPClassifier((), **how).fit(X_IRIS, y).predict_proba(X_IRIS)
+    first = cp.MLPClassifier((), **how).fit(X_IRIS, y[:, 0]).predict_proba(X_IRIS)
+    np.testing.assert_allclose(both[0], first, atol=1e-6)
+
+
 def test_several_columns_of_labels_come_part_by_part():
     table = np.column_stack([Y_IRIS, 3 - Y_IRIS])
     known = [[0, 1, 2], [1, 2, 3, 4]]
-    model = cp.MLPClassifier(engine="numpy").partial_fit(X_IRIS[40:], table[40:], classes=known)
+    model = cp.MLPClassifier().partial_fit(X_IRIS[40:], table[40:], classes=known)
     later = np.where(table == 3, [[0, 4]], table)  # a class that had not come yet
     model.partial_fit(X_IRIS, later, classes=known)
     assert [each.tolist() for each in model.classes_] == known
     assert [p.shape for p in model.predict_proba(X_IRIS)] == [(150, 3), (150, 4)]
     with pytest.raises(ValueError, match="classes must be a list for each of y's 2 columns, got 3"):
-        cp.MLPClassifier(engine="numpy").partial_fit(X_IRIS, table, classes=[0, 1, 2])
+        cp.MLPClassifier().partial_fit(X_IRIS, table, classes=[0, 1, 2])
 
 
 def test_a_class_that_was_not_announced_is_refused_with_both_sets():

@@ -443,7 +443,7 @@ FILES = {
     "integers": (cp.MLPClassifier((5, 4), ["gelu", "tanh"], max_iter=5, preprocessing="robust"), Y * 7),
     "booleans": (cp.MLPClassifier(5, max_iter=5, solver=cp.AdamW(cp.schedules.constant(0.01))), Y == 1),
     "multilabel": (cp.MLPClassifier(5, max_iter=5), np.eye(3, dtype=int)[Y]),
-    "columns": (cp.MLPClassifier(5, max_iter=5, engine="numpy"), np.column_stack([Y, Y[::-1]])),
+    "columns": (cp.MLPClassifier(5, max_iter=5), np.column_stack([Y, Y[::-1]])),
     "regression": (
         cp.MLPRegressor(
             cp.costs.huber(0.5), 5, max_iter=5, target="standardize", preprocessing="standard",
@@ -471,9 +471,8 @@ def test_a_saved_estimator_predicts_and_goes_on_to_the_same_bits(name, tmp_path)
     np.testing.assert_array_equal(
         again.partial_fit(table, y).network_.parameters, model.partial_fit(table, y).network_.parameters
     )
-    assert (
-        cp.load(tmp_path / "model.safetensors", custom=[model.network_.architecture.cost]).sizes[0] == 4
-    )
+    network = cp.load(tmp_path / "model.safetensors")
+    assert repr(network.architecture.cost) == repr(model.network_.architecture.cost)
 
 
 def test_another_file_or_estimator_is_refused(tmp_path):

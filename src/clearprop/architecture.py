@@ -86,14 +86,13 @@ class Layer:
         object.__setattr__(self, "size", check_size(self.size))
         if self.activation is None:
             return
-        if not isinstance(self.activation, str | Activation) and (
-            isinstance(self.activation, Sequence) and len(self.activation) != self.size
-        ):
+        given = self.activation
+        each = given.parts if isinstance(given, Activation) else () if isinstance(given, str) else given
+        if isinstance(each, Sequence) and len(each) != self.size and (each or each is given):
             raise ValueError(
-                f"a layer of {self.size} neurons needs {self.size} activations, "
-                f"got {len(self.activation)}"
+                f"a layer of {self.size} neurons needs {self.size} activations, got {len(each)}"
             )
-        object.__setattr__(self, "activation", activations.resolve(self.activation))
+        object.__setattr__(self, "activation", activations.resolve(given))
 
     @property
     def function(self) -> Activation:
@@ -334,7 +333,7 @@ def build(
         else:
             default = activation
         chosen = default if layer.activation is None else layer.activation
-        made.append(Layer(layer.size, activations.resolve(chosen), layer.bias))
+        made.append(Layer(layer.size, chosen, layer.bias))
     return Architecture(check_size(first), tuple(made), resolved_cost)
 
 

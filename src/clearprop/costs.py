@@ -8,8 +8,9 @@ dividing by a vanishing slope would give NaN; with any other it goes through BP1
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from clearprop import user_functions
 from clearprop.activations import ACTIVATIONS, Activation, Array
 from clearprop.names import is_number, known_name
 
-_sigmoid, _softplus = ACTIVATIONS["sigmoid"], ACTIVATIONS["softplus"]
+_sigmoid, _softplus, _softmax = (ACTIVATIONS[name] for name in ("sigmoid", "softplus", "softmax"))
 _quiet = np.errstate(all="ignore")  # dC/da is honestly infinite where a = 0
 
 ANY, NOT_NEGATIVE, UNIT_INTERVAL, DISTRIBUTION = (
@@ -79,15 +80,20 @@ class Cost:
     only_canonical: bool = field(default=False, repr=False)
     smooth: bool = field(default=True, repr=False)
     targets: str = field(default=ANY, repr=False)
-    parameters: Mapping[str, float] = field(default_factory=dict, compare=False)
+    parameters: Mapping[str, Any] = field(default_factory=dict, compare=False)
     built_in: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
         """Check the reduction, and a derivative that is not our own."""
         known_name("reduction", self.reduction, ("mean", "sum"))
         if not self.built_in:
-            user_functions.check_name("cost", self.name, COSTS)
+            user_functions.check_name("cost", self.name, FACTORIES)
             user_functions.check_cost(self)
+
+    @property
+    def groups(self) -> tuple[int, ...]:
+        """Sizes of the groups of outputs that have a softmax each; () where there are none."""
+        return tuple(self.parameters.get("groups", ()))
 
     @_quiet
     def of_samples(self, output: Activation, z: Array, a: Array, y: Array) -> Array:
@@ -133,6 +139,10 @@ class Cost:
             raise ValueError(
                 f"cost {self.name} needs outputs through {' or '.join(self.canonical)}, "
                 f"got {output.name}"
+            )
+        if self.groups and sum(self.groups) != n_outputs:
+            raise ValueError(
+                f"groups must be of all {n_outputs} outputs together, got {list(self.groups)}"
             )
         if self.name == "binary_cross_entropy" and n_outputs != 1:
             raise ValueError(f"cost binary_cross_entropy needs one output, got {n_outputs}")
@@ -339,6 +349,48 @@ def poisson(reduction: str = "mean") -> Cost:
     )
 
 
+def grouped_cross_entropy(groups: Sequence[int], reduction: str = "mean") -> Cost:
+    """Return the sum of a cross-entropy for each group of outputs, through a softmax of its own.
+
+    Several columns of labels are learned together: ``sum_g -y_g . ln softmax(z_g)``, computed from the
+    identity outputs z. ``delta_g = softmax(z_g) sum(y_g) - y_g``.
+
+    Parameters
+    ----------
+    groups : sequence of int
+        How many outputs each group has, in their order.
+
+    Raises
+    ------
+    ValueError
+        If there is no group, or one without outputs.
+    """
+    sizes = tuple(groups)
+    if not sizes or not all(isinstance(size, int) and size >= 1 for size in sizes):
+        raise ValueError(f"groups must be whole numbers of at least 1, got {list(sizes)}")
+    ends = list(accumulate(sizes))
+    parts = [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
+
+    def value(z: Array, y: Array) -> Array:
+        costs: Array = sum((y[:, p] * (_log_sum_exp(z[:, p]) - z[:, p])).sum(axis=1) for p in parts)
+        return costs
+
+    def derivative(z: Array, y: Array) -> Array:
+        softmaxes = [_softmax(z[:, p]) * y[:, p].sum(axis=1, keepdims=True) for p in parts]
+        return np.concatenate(softmaxes, axis=1) - y
+
+    form = Canonical(value, derivative, lambda z, a, y: derivative(z, y))
+    return _built_in(
+        "grouped_cross_entropy",
+        value,
+        derivative,
+        reduction,
+        canonical={"identity": form},
+        only_canonical=True,
+        parameters={"groups": sizes},
+    )
+
+
 COSTS: dict[str, Callable[..., Cost]] = {
     factory.__name__: factory
     for factory in (
@@ -354,8 +406,12 @@ COSTS: dict[str, Callable[..., Cost]] = {
 }
 
 
-def _again(name: str, reduction: str, parameters: dict[str, float]) -> Cost:
-    return COSTS[name](reduction=reduction, **parameters)
+# And those that a name alone does not make.
+FACTORIES = {**COSTS, "grouped_cross_entropy": grouped_cross_entropy}
+
+
+def _again(name: str, reduction: str, parameters: dict[str, Any]) -> Cost:
+    return FACTORIES[name](reduction=reduction, **parameters)
 
 
 def resolve(cost: str | Cost) -> Cost:

@@ -10,12 +10,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop import costs
 from clearprop.activations import ACTIVATIONS, Activation
 from clearprop.architecture import Architecture, Layer, Scaling
 from clearprop.checkpoint.errors import CheckpointError
 from clearprop.checkpoint.tensor_file import read_tensors
-from clearprop.costs import COSTS, Cost
+from clearprop.costs import FACTORIES, Cost
 
 FORMAT = 1
 _FLAGS = ("input_scale", "ntk")
@@ -232,7 +231,7 @@ def _one_activation(name: str, own: Mapping[str, Activation | Cost]) -> Activati
 
 
 def _cost(
-    name: str, reduction: str, parameters: dict[str, float], own: Mapping[str, Activation | Cost]
+    name: str, reduction: str, parameters: dict[str, Any], own: Mapping[str, Activation | Cost]
 ) -> Cost:
     found = own.get(name)
     if isinstance(found, Cost):
@@ -241,9 +240,9 @@ def _cost(
                 f"cost {name!r} had reduction {reduction!r}, the one in custom= has {found.reduction!r}"
             )
         return found
-    if name not in COSTS:
+    if name not in FACTORIES:
         raise CheckpointError(f"cost {name!r} is not known here; give it in custom=")
-    return costs.COSTS[name](reduction=reduction, **parameters)
+    return FACTORIES[name](reduction=reduction, **parameters)
 
 
 def _scaling(tensors: dict[str, NDArray[Any]], n_features: int) -> Scaling:

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop import costs, optimizers
+from clearprop import optimizers
 from clearprop.activations import ACTIVATIONS, Activation, Array
 from clearprop.architecture import Architecture
 from clearprop.engines import Data, Plan, Report, State, helpers, machine_code, own, products
@@ -34,6 +34,7 @@ _CANONICAL_COSTS = {
     ("binary_cross_entropy", "sigmoid"): k.SIGMOID_ENTROPY,
     ("poisson", "exp"): k.POISSON_EXP,
     ("poisson", "softplus"): k.POISSON_SOFTPLUS,
+    ("grouped_cross_entropy", "identity"): k.GROUPED_ENTROPY,
 }
 # Multiply-adds of a step from which a second thread gains more than the meetings cost.
 WORTH_A_THREAD = 8_000_000
@@ -113,7 +114,7 @@ class CompiledEngine:
 
 def _cost_code(architecture: Architecture) -> int | None:
     cost, output = architecture.cost, architecture.output.name
-    if not cost.built_in or cost.name not in costs.COSTS:
+    if not cost.built_in:
         return None
     if output in cost.canonical:
         return _CANONICAL_COSTS.get((cost.name, output))
@@ -191,6 +192,12 @@ class _Layout:
             else:
                 row[k.CODE] = _activation_code(layer.function, dtype) or 0
         self.layers[-1, k.Z] = self.take(batch * sizes[-1])
+        first = len(segments)
+        for size in architecture.cost.groups:
+            start = segments[-1][1] if len(segments) > first else 0
+            segments.append((start, start + size, k.IDENTITY))
+        if architecture.cost.groups:
+            self.layers[-1, k.FIRST_SEGMENT], self.layers[-1, k.LAST_SEGMENT] = first, len(segments)
         self.segments = np.array(segments or [(0, 0, 0)], np.int64)
         self.layers[:, k.LOG_SUMS] = self.take(batch)
         self.layers[:, k.COPIED] = copied = products.spare(batch, max(sizes))
@@ -344,7 +351,7 @@ class _Prepared:
             k.SECOND: getattr(optimizer, "beta2", 0.0),
             k.EPSILON: getattr(optimizer, "epsilon", 0.0),
             k.DECAY: getattr(optimizer, "weight_decay", 0.0),
-            k.COST_PARAMETER: next(iter(cost.parameters.values()), 0.0),
+            k.COST_PARAMETER: 0.0 if cost.groups else next(iter(cost.parameters.values()), 0.0),
         }.items():
             self.numbers[where] = value
         self.work = np.empty(layout.end, dtype)

@@ -8,6 +8,7 @@ What each kernel computes, and which function of the reference it must agree wit
     activate           a = f(z) and f'(z), a whole row or batch       Activation.__call__, .slope
     softmax            a and log(sum(exp(z)))                         ACTIVATIONS["softmax"]
     sample_cost        one sample's cost, and dC/dz                   Cost.of_samples, .output_delta
+    grouped_cost       the same of several softmaxes side by side     costs.grouped_cross_entropy
     drop               a and f' times the dropout mask                randomness.keep_mask
     forward_layer      z = a_previous W^T + b, then activate          backprop.forward
     backward_layer     BP2                                            backprop.backward
@@ -125,8 +126,8 @@ MIXED = -1
 # Costs computed from z, for the output activation that belongs to them, come after the others.
 (
     QUADRATIC, SQUARED_ERROR, MEAN_ABSOLUTE_ERROR, HUBER, QUANTILE, SOFTMAX_ENTROPY, SIGMOID_ENTROPY,
-    POISSON_EXP, POISSON_SOFTPLUS,
-) = range(9)  # fmt: skip
+    POISSON_EXP, POISSON_SOFTPLUS, GROUPED_ENTROPY,
+) = range(10)  # fmt: skip
 SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, ADAMW, FOLDED_ADAM = range(7)
 
 LINE = 8  # integers of a cache line
@@ -357,6 +358,28 @@ def sample_cost(
     else:
         for j in range(a.size):
             delta[j] *= slope[j]
+    return total
+
+
+@kernel(SUMS)
+def grouped_cost(groups: Array, first: int, last: int, z: Array, y: Array, delta: Array) -> Any:
+    """Return the sum of a cross-entropy for each group of outputs, and put dC/dz into `delta`."""
+    total = like(z[0], 0.0)
+    for g in range(first, last):
+        j0, j1 = groups[g, 0], groups[g, 1]
+        top = z[j0]
+        for j in range(j0, j1):
+            top = top if z[j] <= top else z[j]  # a NaN wins, and then stays
+        for j in range(j0, j1):
+            delta[j] = exp(z[j] - top)
+        whole, wanted = like(total, 0.0), like(total, 0.0)
+        for j in range(j0, j1):
+            whole += delta[j]
+            wanted += y[j]
+            total += y[j] * (top - z[j])
+        total += wanted * like(total, math.log(whole))
+        for j in range(j0, j1):
+            delta[j] = delta[j] * (wanted / whole) - y[j]
     return total
 
 
@@ -913,8 +936,9 @@ def fetch_ahead(rows: Array, X: Array, n: int) -> None:
 
 @kernel()
 def costs_and_deltas(
-    layer: Array, integers: Array, numbers: Array, rows: Array, Y: Array, sample_weight: Array,
-    scale: float, correct: Array, thread: int, n_threads: int, work: Array, costs: Array,
+    layer: Array, segments: Array, integers: Array, numbers: Array, rows: Array, Y: Array,
+    sample_weight: Array, scale: float, correct: Array, thread: int, n_threads: int, work: Array,
+    costs: Array,
 ) -> None:  # fmt: skip
     """Compute a thread's share of the samples' costs, and of their output deltas times `scale`: BP1."""
     n = layer[N_OUT]
@@ -925,9 +949,13 @@ def costs_and_deltas(
         z = part(work, layer[Z] + i * n, n)
         slope = part(work, layer[SLOPE] + i * n, n)
         delta = part(work, layer[DELTA] + i * n, n)
-        cost = sample_cost(
-            integers[COST], numbers[COST_PARAMETER], layer[CODE], work[layer[LOG_SUMS] + i], z, a,
-            slope, y, delta,
+        cost = (
+            grouped_cost(segments, layer[FIRST_SEGMENT], layer[LAST_SEGMENT], z, y, delta)
+            if integers[COST] == GROUPED_ENTROPY
+            else sample_cost(
+                integers[COST], numbers[COST_PARAMETER], layer[CODE], work[layer[LOG_SUMS] + i], z, a,
+                slope, y, delta,
+            )
         )  # fmt: skip
         weight = np.float64(sample_weight[rows[i]]) if integers[WEIGHTED] else 1.0
         costs[i] = np.float64(cost) * weight
@@ -1088,8 +1116,8 @@ def train(
                 penalties = penalty(layers, parameters, numbers[L2], numbers[L1])
         seen = part(correct, made * batch, m)
         costs_and_deltas(
-            layers[last], integers, numbers, rows, Y, sample_weight, scale, seen, thread, n_threads,
-            work, costs,
+            layers[last], segments, integers, numbers, rows, Y, sample_weight, scale, seen, thread,
+            n_threads, work, costs,
         )  # fmt: skip
         for l in range(last + 1 if n_threads > 1 else 0):  # noqa: E741 - once for all threads
             lay_out_below(layers[l], m, thread, n_threads, work)

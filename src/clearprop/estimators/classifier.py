@@ -18,11 +18,10 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from clearprop import costs
-from clearprop.activations import Array
+from clearprop.activations import ACTIVATIONS, Array
 from clearprop.costs import Cost
 from clearprop.data import arrays
 from clearprop.estimators.base import BaseMLP
-from clearprop.estimators.grouped import grouped_cross_entropy, softmax_groups
 from clearprop.estimators.regressor import LOSSES
 from clearprop.names import known_name
 
@@ -280,7 +279,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                     "several columns of labels need loss='log_loss' without label_smoothing, got "
                     f"loss={loss!r}, label_smoothing={options.label_smoothing!r}"
                 )
-            return "identity", grouped_cross_entropy(self._groups)
+            return "identity", costs.grouped_cross_entropy(self._groups)
         known = _CLASSIFIER_LOSSES
         cost = loss if isinstance(loss, Cost) else known[known_name("loss", loss, known)]()
         if cost.name == "poisson":
@@ -387,7 +386,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """
         z = self._logits(X)
         if self._groups:
-            return softmax_groups(z, self._groups)
+            softmax = ACTIVATIONS["softmax"]
+            return [softmax(part) for part in np.split(z, np.cumsum(self._groups)[:-1], axis=1)]
         if self._target_kind == "single":
             return np.ones((len(z), 1), z.dtype)
         a = self.network_.architecture.output(z)

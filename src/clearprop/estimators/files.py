@@ -16,7 +16,6 @@ from clearprop.checkpoint import CheckpointError
 from clearprop.costs import Cost
 from clearprop.data.table import TableEncoder
 from clearprop.estimators import presets
-from clearprop.estimators.grouped import grouped_cross_entropy
 from clearprop.estimators.inputs import Preprocessing
 from clearprop.estimators.training import Progress
 from clearprop.initializers import INITIALIZERS, Initializer
@@ -80,8 +79,6 @@ def load(cls: type[Any], path: str | os.PathLike[str], custom: Iterable[Activati
     if data.get("class") != cls.__name__:
         raise CheckpointError(f"{where} holds a {data.get('class')}, not a {cls.__name__}")
     try:
-        if data["groups"]:
-            own.append(grouped_cross_entropy(tuple(int(size) for size in data["groups"])))
         net = load_network(where, own)
         return _restore(cls, data, net, tensors, {each.name: each for each in own})
     except CheckpointError:
@@ -196,7 +193,7 @@ def _argument(data: Any, own: dict[str, Any]) -> Any:
         return made(**fields | {"learning_rate": schedules.from_description(fields["learning_rate"])})
     if kind == "cost":
         name, reduction, parameters = value
-        return own[name] if name in own else costs.COSTS[name](reduction=reduction, **parameters)
+        return own[name] if name in own else costs.FACTORIES[name](reduction=reduction, **parameters)
     if kind == "initializer":
         return INITIALIZERS[value[0]](**value[1])
     if kind == "activation":
