@@ -83,6 +83,7 @@ def test_what_becomes_of_every_column_is_said_and_kept(clearprop, frame):
         assert said in " ".join(err.split())
     assert "validation accuracy" in out
     info = clearprop("info", "t.safetensors")[1]
+    assert "on 96 rows" in info
     for name, kind in expected.items():
         assert any(line.split()[:2] == [name, kind] for line in info.splitlines()), name
     described = json.loads(clearprop("info", "t.safetensors", "--json")[1])
@@ -261,6 +262,19 @@ def test_a_regression_learns_and_says_quantities(clearprop, frame):
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
+def test_counts_are_learned_with_their_own_cost_and_another_column_can_be_evaluated(clearprop, frame):
+    run = ("train", "t.csv", "--target", "shop", "--task", "regression", "--cost", "poisson", *QUICK)
+    code, out, err = clearprop(*run)
+    assert code == 0
+    assert "poisson" in err
+    rows = list(csv.DictReader(io.StringIO(clearprop("predict", "t.safetensors", "t.csv")[1])))
+    assert min(float(row["prediction"]) for row in rows) > 0
+    clearprop("train", "t.csv", "--target", "left", *QUICK)
+    code, out, err = clearprop("evaluate", "t.safetensors", "t.csv", "--target", "vip", "--json")
+    assert code == 0
+    assert json.loads(out)["n_unknown"] == N  # true and false are not yes and no
+
+
 def test_a_file_without_names_and_words_of_its_own_are_read_as_told(clearprop, frame):
     names = ",".join(frame.columns)
     text = frame.replace({"plan": {"?": "not known"}}).to_csv(index=False, header=False, sep=";")
@@ -338,6 +352,13 @@ WRONG = {
     "--drop nothing": "has no column 'nothing': --drop must be among",
     "--columns age,nothing": "has no column 'nothing': --columns must be among",
     "--categorical age --drop age": "--drop and --categorical must be different columns",
+    "--threads 0": "--threads must be None or an int in the range [1, inf), got 0",
+    "--dropout 1": "--dropout must be a float in the range [0.0, 1.0)",
+    "--drop left": "--drop must not hold the target 'left'",
+    "--categorical left": "--categorical must not hold the target 'left'",
+    "--validation 1": "--validation must be at least 0 and below 1, or other data, got 1",
+    "--validation nan": "--validation must be at least 0 and below 1, or other data, got nan",
+    "--validation 0.999": "--validation 0.999 of 120 rows leaves none to train on",
     "--numeric age --drop age": "--drop and --numeric must be different columns",
     "--numeric age --categorical age": "--categorical and --numeric must be different columns",
     "--numeric nothing": "has no column 'nothing': --numeric must be among",

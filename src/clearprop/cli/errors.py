@@ -19,6 +19,12 @@ _OPTIONS = {
     "n_threads": "--threads",
     "fraction": "--validation",
     "source": "DATA",
+    "hidden_layer_sizes": "--hidden",
+    "solver": "--optimizer",
+    "alpha": "--l2",
+    "learning_rate_init": "--learning-rate",
+    "max_iter": "--epochs",
+    "random_state": "--seed",
 }
 _SAME = (
     "activation algorithm batch_size checkpoint checkpoint_every cost digits dropout engine epochs "
@@ -38,6 +44,9 @@ _PHRASES = {
     "(say that it is missing, or that the column is categorical or dropped)": (
         "(--missing, --categorical or --drop says what it is)"
     ),
+    "drop must not hold the ": "--drop must not hold the ",
+    "the categorical columns must not hold the ": "--categorical must not hold the ",
+    "the numeric columns must not hold the ": "--numeric must not hold the ",
     "drop and categorical must be ": "--drop and --categorical must be ",
     "decimal and delimiter must be two ": "--decimal and --delimiter must be two ",
     "drop and numeric must be ": "--drop and --numeric must be ",
@@ -101,6 +110,11 @@ def show_warning(
 
 def in_options(sentence: str) -> str:
     """Return a library's sentence with the option that its argument has here."""
+    sentence = re.sub(
+        r"^The '(\w+)' parameter of \w+ must be (.*)\. Got (.*) instead\.$",
+        r"\1 must be \2, got \3",
+        sentence,
+    )
     name = re.match(r"(\w+)(?= (?:must|cannot|needs|\d|'))", sentence)
     if name and name[1] in _OPTIONS:
         return _OPTIONS[name[1]] + sentence[name.end() :]

@@ -143,8 +143,8 @@ class _Measured:
         strangers: set[str] = set()
         read_as: dict[str, Any] = {}
         columns, first = list(reader.encoder.columns), 0
-        for batch in source.batches([*columns, name]):
-            labels = batch.column(len(columns))
+        for batch in source.batches(list(dict.fromkeys([*columns, name]))):
+            labels = batch.column(name)
             reader.check_labels(source, labels, name, first)
             codes = reader.target.codes(labels, read_as)
             first += len(codes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -142,6 +143,8 @@ def _network_arguments(options: Options, kind: str) -> dict[str, Any]:
     if "cost" in given:
         losses = _LOSSES[kind]
         found["loss"] = losses[known_name("cost", options.cost, losses)]
+        if found["loss"] == "poisson":
+            found["target"] = None  # counts are not standardized
     fraction = setup.fraction(options.validation)
     if fraction == 0:
         found["early_stopping"] = False
@@ -155,7 +158,14 @@ def held_out(options: Options, n_rows: int) -> float | None:
     from clearprop.cli import setup
 
     if options.validation is not None:
-        return setup.fraction(options.validation)
+        fraction = setup.fraction(options.validation)
+        if fraction is not None and not 0 <= fraction < 1:
+            raise ValueError(
+                f"--validation must be at least 0 and below 1, or other data, got {options.validation}"
+            )
+        if fraction is not None and math.ceil(fraction * n_rows) >= n_rows:
+            raise ValueError(f"--validation {fraction:g} of {n_rows} rows leaves none to train on")
+        return fraction
     return HELD_OUT if n_rows >= FEWEST else 0.0
 
 

@@ -279,7 +279,8 @@ class _Run:
         part = "training" if held is None else "validation"
         result = {"part": part, **_measured(estimator, held or _rows_of(training))}
         about = {key: value for key, value in self.model.about.items() if key != model.OPTIONS}
-        self.model = dataclasses.replace(self.model, about=about | {"result": result})
+        about |= {"result": result, "n_samples": training.supply.n_samples}
+        self.model = dataclasses.replace(self.model, about=about)
         self.model.save(self.output)
         seconds = sum(training.history["seconds"]) if len(training.history) else 0.0
         scores = estimator.validation_scores_
