@@ -600,19 +600,99 @@ def test_products_of_any_shape_are_those_of_numpy(n_rows, n_out, n_in, dtype):
     np.testing.assert_allclose(moved, wanted, rtol=bound, atol=bound)
 
 
+def some_columns_zero(X, seed=3):
+    """Return inputs most of which are zero, some columns all along; of any three neighbours one is."""
+    rng = np.random.default_rng(seed)
+    X = X * (rng.random(X.shape) < 0.1)
+    X[:, rng.random(X.shape[1]) < 0.3] = 0.0
+    X[:, 16:40] = 0.0
+    X[5:12] = 0.0  # whole rows
+    return X
+
+
 @pytest.mark.parametrize("batch", [1, 3, 40, 60])
 @pytest.mark.parametrize("how", [{}, {"l2": 0.01}, {"frozen": True}], ids=str)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS[::4], ids=str)
-def test_inputs_that_are_zero_in_a_whole_batch_change_nothing(optimizer, how, batch):
-    architecture = build((75, 9, 3), "tanh", "softmax", "cross_entropy")
+@pytest.mark.parametrize("sizes", [(75, 9, 3), (78, 68, 3)], ids=str)
+def test_inputs_that_are_zero_in_a_whole_batch_change_nothing(sizes, optimizer, how, batch):
+    architecture = build(sizes, "tanh", "softmax", "cross_entropy")
     data, parameters = problem(architecture, 127)
-    rng = np.random.default_rng(3)
-    X = data.X * (rng.random(data.X.shape) < 0.1)
-    X[:, 16:40] = 0.0
-    X[5:12] = 0.0  # whole rows
     how = {"frozen": (architecture.blocks[1],)} if "frozen" in how else how
     plan = plan_for(architecture, optimizer, n=127, batch=batch, **how)
-    assert_agrees(plan, data._replace(X=X), parameters)
+    assert_agrees(plan, data._replace(X=some_columns_zero(data.X)), parameters)
+
+
+WIDE_ZEROS = [((1003, 131, 3), 60), ((230, 66, 9), 450), ((201, 61, 70, 3), 101), ((101, 61, 3), 600)]
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS[::4], ids=str)
+@pytest.mark.parametrize("how", [{}, {"clip_norm": 0.05, "l1": 0.01}, {"l2": 0.01}], ids=str)
+@pytest.mark.parametrize(("sizes", "batch"), WIDE_ZEROS, ids=str)
+@pytest.mark.usefixtures("threads_for_any_size")
+def test_large_batches_pass_over_columns_of_zeros(sizes, batch, how, optimizer, n_threads):
+    architecture = build(sizes, "tanh", "softmax", "cross_entropy")
+    data, parameters = problem(architecture, batch + 55)
+    data = data._replace(X=some_columns_zero(data.X))
+    plan = plan_for(architecture, optimizer, n=batch + 55, batch=batch, n_threads=n_threads, **how)
+    assert_agrees(plan, data, parameters)
+
+
+def next_to_nothing(X):
+    """Return inputs without columns of zeros, whose products vanish beside any other number."""
+    tiny = np.array(1e-300 if X.dtype == np.float64 else 1e-42, X.dtype)
+    return np.where((X == 0).all(axis=0), tiny, X)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS[:3], ids=str)
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.usefixtures("threads_for_any_size")
+def test_passing_over_columns_of_zeros_does_not_change_a_bit(n_threads, optimizer, dtype):
+    architecture = build((807, 103, 50, 3), "tanh", "softmax", "cross_entropy")
+    data, parameters = problem(architecture, 150, dtype=dtype)
+    X = some_columns_zero(data.X)
+    plan = plan_for(architecture, optimizer, n=150, batch=100, n_threads=n_threads)
+    got, wanted = (
+        train(CompiledEngine(), plan, data._replace(X=x), parameters)[0]
+        for x in (X, next_to_nothing(X))
+    )
+    np.testing.assert_array_equal(got.parameters, wanted.parameters)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_a_prediction_does_not_depend_on_what_is_zero_in_the_rows_beside_it(
+    dtype, n_threads, monkeypatch
+):
+    monkeypatch.setattr(compiled, "_PREDICTION_WORTH_A_THREAD", 1)
+    architecture = build((807, 103, 50, 3), "tanh", "softmax", "cross_entropy")
+    data, parameters = problem(architecture, 700, dtype=dtype)
+    X = some_columns_zero(data.X)
+    X[:60, ::2] = 0.0
+    predict = CompiledEngine().predict
+    got = predict(architecture, parameters, X, n_threads)
+    np.testing.assert_array_equal(got, predict(architecture, parameters, next_to_nothing(X), n_threads))
+    np.testing.assert_array_equal(got[:60], predict(architecture, parameters, X[:60], 1))
+    wanted = backprop.forward(architecture, parameters.astype("f8"), X.astype("f8")).a[-1]
+    np.testing.assert_allclose(got, wanted, rtol=1e-12 if dtype == "float64" else 1e-4)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.usefixtures("threads_for_any_size")
+def test_zero_times_a_weight_that_is_not_finite_is_not_taken_for_zero(value, n_threads, monkeypatch):
+    monkeypatch.setattr(compiled, "_PREDICTION_WORTH_A_THREAD", 1)
+    architecture = build((75, 60, 3), "tanh", "softmax", "cross_entropy")
+    data, parameters = problem(architecture, 90)
+    data = data._replace(X=some_columns_zero(data.X))
+    parameters[20] = value  # input 20 is zero everywhere
+    assert np.isnan(CompiledEngine().predict(architecture, parameters, data.X, n_threads)).all()
+    for engine in (ReferenceEngine(), CompiledEngine()):
+        _, report = train(
+            engine, plan_for(architecture, n=90, batch=90, n_threads=n_threads), data, parameters
+        )
+        assert (report.bad, report.n_steps) == (True, 0)
 
 
 def test_predictions_in_several_threads_start_those_once(monkeypatch):

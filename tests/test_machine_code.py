@@ -12,7 +12,7 @@ import pytest
 from llvmlite import binding
 
 from clearprop.architecture import build
-from clearprop.engines import compiled, kernels, machine_code
+from clearprop.engines import compiled, kernels, machine_code, products
 from clearprop.engines.elementary import exp
 from clearprop.engines.intrinsics import kernel, like, part
 from clearprop.engines.language import FLOAT32, FLOAT64, INT, Flat, Table
@@ -182,24 +182,59 @@ def test_what_the_language_has_not_is_refused_with_its_place(function, message):
         compile_kernel(function, NUMBERS)
 
 
-def test_the_kernels_run_as_python_too_and_find_the_same(monkeypatch):
-    architecture = build(SMALL, "tanh", "softmax", "cross_entropy")
-    data, parameters = problem(architecture, 7)
-    plan = plan_for(architecture, OPTIMIZERS[4], dropout=(0.4,), l2=0.1, clip_norm=0.5)
-
-    def trained():
-        state = compiled.State(parameters.copy(), plan.optimizer.init(parameters))
-        compiled.CompiledEngine().run(plan, state, data, np.arange(7), np.full(3, 0.1))
-        return state
-
-    wanted = trained()
+def stepped_through(monkeypatch):
+    """Let the engine run its kernels as Python."""
     monkeypatch.setattr(machine_code, "slots", lambda *arrays: arrays)
     monkeypatch.setattr(machine_code, "address", lambda arrays: arrays)
     step_through = lambda _, arrays, __: kernels.train(*arrays, 0, 1)  # noqa: E731
     monkeypatch.setattr(compiled, "_side_by_side", step_through)
-    got = trained()
+
+
+def trained(plan, data, parameters, n_steps=3):
+    state = compiled.State(parameters.copy(), plan.optimizer.init(parameters))
+    order, rates = np.arange(len(data.X)), np.full(n_steps, 0.1)
+    compiled.CompiledEngine().run(plan, state, data, order, rates)
+    return state
+
+
+def test_the_kernels_run_as_python_too_and_find_the_same(monkeypatch):
+    architecture = build(SMALL, "tanh", "softmax", "cross_entropy")
+    data, parameters = problem(architecture, 7)
+    plan = plan_for(architecture, OPTIMIZERS[4], dropout=(0.4,), l2=0.1, clip_norm=0.5)
+    wanted = trained(plan, data, parameters)
+    stepped_through(monkeypatch)
+    got = trained(plan, data, parameters)
     np.testing.assert_allclose(got.parameters, wanted.parameters, rtol=1e-12)
     assert got.epoch_cost == pytest.approx(wanted.epoch_cost, rel=1e-12)
+
+
+@pytest.mark.parametrize("optimizer", [OPTIMIZERS[0], OPTIMIZERS[4]], ids=str)
+def test_products_of_a_large_batch_leave_out_its_columns_of_zeros(optimizer, monkeypatch):
+    """Of 90 inputs 45 are used: the multiplications that are made are counted."""
+    architecture = build((90, 48, 2), "relu", "softmax", "cross_entropy")
+    data, parameters = problem(architecture, 50)
+    data.X[:, 20:65] = 0.0
+    plan = plan_for(architecture, optimizer, n=50, batch=50)
+    wanted = trained(plan, data, parameters, 1)
+    lengths, columns = [], []
+    multiply_used, multiply_at = products._sums_of_used.function, products._sums_at.function
+
+    def seen_used(*arguments):
+        lengths.append(arguments[-2])
+        multiply_used(*arguments)
+
+    def seen_at(*arguments):
+        columns.extend(arguments[7])
+        multiply_at(*arguments)
+
+    stepped_through(monkeypatch)
+    monkeypatch.setattr(products._sums_of_used, "function", seen_used)
+    monkeypatch.setattr(products._sums_at, "function", seen_at)
+    got = trained(plan, data, parameters, 1)
+    np.testing.assert_allclose(got.parameters, wanted.parameters, rtol=1e-12)
+    assert set(lengths) == {45}
+    assert columns
+    assert not any(20 <= k < 65 for k in columns)
 
 
 def test_code_is_kept_in_the_first_folder_that_only_its_user_can_write_to(tmp_path, monkeypatch):

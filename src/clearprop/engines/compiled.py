@@ -215,11 +215,12 @@ class _Call:
 
     def __init__(self, layout: _Layout, dtype: np.dtype[Any], columns: Array, n_threads: int) -> None:
         none = np.empty(0)
-        self.work = np.empty(layout.end * n_threads, dtype)
+        self.work = _aligned(layout.end * n_threads, dtype)
         self.found = np.zeros(2, np.int64)  # whether an input is not finite; where threads meet
+        self.lists = np.zeros(n_threads * layout.layers[0, k.N_IN], np.int64)
         slots = machine_code.slots(
             none, none, 0, _BLOCK, layout.layers, layout.segments, self.work, none, none, columns,
-            none, self.found, low.address_of_yield(),
+            none, self.found, self.lists, low.address_of_yield(),
         )  # fmt: skip
         self.address, self.slots = machine_code.address(slots), memoryview(slots)
 
@@ -269,7 +270,7 @@ class _Forward:
         slots[5] = -(-rows // max(1, -(-rows // _BLOCK)))  # even ones
         slots[20] = slots[21] = found[0] = found[1] = 0
         if rows >= products.LARGE:
-            panels = np.empty(self.laid_out, self.dtype)
+            panels = _aligned(self.laid_out, self.dtype)
             slots[20], slots[21] = address(panels), panels.size
         _side_by_side(self.kernel, call.address, threads)
         finite = not found[0]
@@ -321,7 +322,8 @@ class _Prepared:
                 self.factors[i, k.KEEP_SCALE] = 1.0 / (1.0 - rate)
 
         columns = products.every(max(architecture.sizes), dtype.itemsize)
-        self.columns = np.concatenate([columns, np.zeros(len(columns) + 1, np.int64)])
+        room = self.n_threads * (architecture.sizes[0] + len(columns) + 1)
+        self.columns = np.concatenate([columns, np.zeros(room, np.int64)])
         self.integers = np.zeros(k.N_INTEGERS, np.int64)
         self.integers[k.COLUMNS] = len(columns)
         chunk = max(_CHUNK, max(architecture.sizes))
@@ -354,7 +356,7 @@ class _Prepared:
             k.COST_PARAMETER: 0.0 if cost.groups else next(iter(cost.parameters.values()), 0.0),
         }.items():
             self.numbers[where] = value
-        self.work = np.empty(layout.end, dtype)
+        self.work = _aligned(layout.end, dtype)
         self.costs = np.zeros(batch + self.n_threads * (1 + 2 * len(self.layers)))
         self.measured: tuple[Array, float] | None = None
         queues = 3 * len(self.layers) * self.n_threads
@@ -470,6 +472,13 @@ def _plain(array: Array) -> Array:
     if array.flags.carray:  # at once: one row takes microseconds
         return array.reshape(-1)
     return np.require(array, requirements=["C", "A"]).reshape(-1)
+
+
+def _aligned(n: int, dtype: np.dtype[Any]) -> Array:
+    """Return an empty array that begins on a cache line; NumPy's own begin in the middle of one."""
+    whole = np.empty(n * dtype.itemsize + 64, np.uint8)
+    start = -whole.ctypes.data % 64
+    return whole[start : start + n * dtype.itemsize].view(dtype)
 
 
 def _threads(asked: int | None, worth: int) -> int:

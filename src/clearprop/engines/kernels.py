@@ -33,7 +33,10 @@ and why they are shaped so:
 - A batch of a few rows goes straight from its arguments to registers; the vectors of inputs that are
   zero in all of its rows are found first, and neither multiplied nor, in plain SGD, updated: the same
   bits for less work (60 % less where the inputs are one image). Larger batches copy panels of W, and
-  of the activations for BP4, in the order in which the products read them.
+  of the activations for BP4, in the order in which the products read them. They pass over columns of
+  zeros as well, where an eighth of a batch's columns or more are that (a third of MNIST's in 128
+  rows): z is a sum over the other columns, and dC/dW is made only where vectors of it lie that cover
+  those. Zero times a weight that is not finite is no zero, so that is looked at first.
 - Threads run the same function side by side on parts of each layer, and meet at a barrier after each.
   Large layers are cut into blocks that stay in the cache until they are activated; who is through with
   its own part takes blocks that another has left. A block is computed in the same order by whoever
@@ -69,16 +72,22 @@ from clearprop.engines.language import BOOL, FLOAT64, INT, Flat, Kernel, Scalar,
 from clearprop.engines.products import (
     LARGE,
     MOST,
+    REGISTER_BYTES,
     STRIPS,
     WIDE,
     add_listed,
+    cover,
     dots,
+    find_used,
     laid_out_size,
     lay_out,
+    lay_out_at,
     multiply,
+    multiply_at,
     sums,
     used,
     vectors,
+    width,
 )
 
 Array = Any
@@ -575,11 +584,12 @@ def activate_rows(
 @kernel()
 def forward_layer(
     layer: Array, segments: Array, rows_and_columns: Any, parameters: Array, below: Array, above: Array,
-    slopes: Array, z: Array, log_sum: Array, copies: Array, columns: Array, count: int,
+    slopes: Array, z: Array, log_sum: Array, copies: Array, columns: Array, count: int, used: Array,
 ) -> None:  # fmt: skip
     """Compute a rectangle of a layer's activations and slopes, and keep z if it is the last.
 
-    The `count` first of `columns` are where vectors of inputs begin that are not all zero.
+    The `count` first of `columns` are where vectors of inputs begin that are not all zero; `used` lists
+    the inputs that are not, if it is not empty.
     """
     i0, i1, j0, j1 = rows_and_columns
     n_in, n = layer[N_IN], layer[N_OUT]
@@ -588,7 +598,7 @@ def forward_layer(
     W = part(parameters, layer[WEIGHTS] + j0 * n_in, (j1 - j0) * n_in)
     a = part(below, i0 * n_in, (i1 - i0) * n_in)
     out = part(above, i0 * n + j0, (i1 - i0) * n - j0)
-    dots(out, n, a, n_in, W, n_in, i1 - i0, j1 - j0, n_in, copies, columns, count)
+    dots(out, n, a, n_in, W, n_in, i1 - i0, j1 - j0, n_in, copies, columns, count, used)
     complete_layer(
         layer, segments, rows_and_columns, parameters, above, slopes, z, log_sum,
     )  # fmt: skip
@@ -617,7 +627,7 @@ def complete_layer(
 
 @kernel()
 def backward_layer(
-    layer: Array, rows_and_columns: Any, parameters: Array, work: Array, copies: Array
+    layer: Array, rows_and_columns: Any, parameters: Array, work: Array, copies: Array, every: Array
 ) -> None:
     """Compute a rectangle of the deltas of the layer below from those of `layer`: BP2."""
     i0, i1, j0, j1 = rows_and_columns
@@ -627,7 +637,7 @@ def backward_layer(
     W = part(parameters, layer[WEIGHTS] + j0, n_out * n - j0)
     delta = part(work, layer[DELTA] + i0 * n_out, (i1 - i0) * n_out)
     error = part(work, layer[BELOW_DELTA] + i0 * n + j0, (i1 - i0) * n - j0)
-    sums(error, n, delta, 1, n_out, W, n, i1 - i0, j1 - j0, n_out, 0.0, copies)
+    sums(error, n, delta, 1, n_out, W, n, i1 - i0, j1 - j0, n_out, 0.0, copies, every)
     together = j1 - j0 == n
     for i in range(i0, i0 + 1 if together else i1):
         size = (i1 - i0) * n if together else j1 - j0
@@ -641,7 +651,7 @@ def backward_layer(
 def forward_part(
     layer: Array, factors: Array, number: int, segments: Array, integers: Array, made: int, m: int,
     owner: int, n_threads: int, counter: Array, place: int, parameters: Array, work: Array,
-    log_sum: Array, copies: Array, columns: Array, count: int, squares: Array,
+    log_sum: Array, copies: Array, columns: Array, count: int, used: Array, squares: Array,
 ) -> None:  # fmt: skip
     """Compute what is left of a thread's part of a layer, in blocks that stay in the cache.
 
@@ -660,6 +670,7 @@ def forward_part(
         mine = i0, i1, first, min(j1, first + step)
         forward_layer(
             layer, segments, mine, parameters, below, above, slopes, z, log_sum, copies, columns, count,
+            used,
         )  # fmt: skip
         if layer[DROP] > 0:
             drop_rectangle(layer, factors, number, integers, made, mine, above, slopes)
@@ -670,7 +681,7 @@ def forward_part(
 @kernel()
 def backward_part(
     layer: Array, m: int, owner: int, n_threads: int, counter: Array, place: int, parameters: Array,
-    work: Array, copies: Array, squares: Array,
+    work: Array, copies: Array, every: Array, squares: Array,
 ) -> None:  # fmt: skip
     """Compute what is left of a thread's part of the deltas below a layer, as `forward_part` does."""
     errors = part(work, layer[BELOW_DELTA], m * layer[N_IN])
@@ -682,7 +693,7 @@ def backward_part(
     while j0 + block * step < j1:
         first = j0 + block * step
         mine = i0, i1, first, min(j1, first + step)
-        backward_layer(layer, mine, parameters, work, copies)
+        backward_layer(layer, mine, parameters, work, copies, every)
         squares[0] += squares_of(mine, layer[N_IN], errors)
         block = take(counter, place, n_threads, block)
 
@@ -697,13 +708,22 @@ def in_panels(layer: Array, m: int) -> bool:
 
 
 @kernel()
-def lay_out_below(layer: Array, m: int, thread: int, n_threads: int, work: Array) -> None:
+def lay_out_below(layer: Array, m: int, thread: int, n_threads: int, work: Array, first: Array) -> None:
     """Lay out a thread's share of the activations below a layer, in the order its gradient reads."""
+    if not in_panels(layer, m):
+        return
     n = layer[N_IN]
+    a, panels = part(work, layer[BELOW], m * n), part(work, layer[PANELS], m * (n + WIDE))
+    if first.size > 0:
+        lanes = REGISTER_BYTES // work.itemsize
+        v0, v1 = share(thread, n_threads, first.size, width(work) // lanes)
+        target = part(panels, v0 * lanes * m, panels.size - v0 * lanes * m)
+        lay_out_at(target, a, n, m, part(first, v0, v1 - v0), n)
+        return
     k0, k1 = share(thread, n_threads, n, WIDE)
-    if in_panels(layer, m) and k1 > k0:
-        panels = part(work, layer[PANELS] + k0 * m, (k1 - k0) * m + WIDE * m)
-        lay_out(panels, part(work, layer[BELOW] + k0, m * n - k0), n, 1, m, k1 - k0)
+    if k1 > k0:
+        target = part(panels, k0 * m, panels.size - k0 * m)
+        lay_out(target, part(a, k0, a.size - k0), n, 1, m, k1 - k0)
 
 
 @kernel()
@@ -718,12 +738,13 @@ def add_columns(total: Array, delta: Array, n_out: int, m: int) -> None:
 @kernel()
 def descend(
     layer: Array, factors: Array, j0: int, j1: int, m: int, keep: float, parameters: Array, work: Array,
-    copies: Array, columns: Array, count: int,
+    copies: Array, columns: Array, count: int, at: Array,
 ) -> None:  # fmt: skip
     """Plain SGD without a gradient array: the deltas are already times -rate, BP4 adds to W itself.
 
     Of neurons j0 to j1. `keep` is what is left of the weights themselves, 1 - rate * l2; the `count`
-    first of `columns` are where vectors of inputs begin that are not all zero.
+    first of `columns` are where vectors of inputs begin that are not all zero, as do those that `at`
+    lists for products of copies, if it is not empty.
     """
     n_in, n_out = layer[N_IN], layer[N_OUT]
     delta = part(work, layer[DELTA] + j0, m * n_out - j0)
@@ -732,11 +753,15 @@ def descend(
         W = part(parameters, layer[WEIGHTS] + j0 * n_in, (j1 - j0) * n_in)
         if in_panels(layer, m):
             strips, panels = part(copies, 0, STRIPS), part(work, layer[PANELS], m * n_in + WIDE)
-            multiply(W, n_in, delta, n_out, 1, panels, j1 - j0, n_in, m, keep, strips)
+            if at.size > 0:
+                multiply_at(W, n_in, delta, n_out, panels, j1 - j0, n_in, at, m, keep, strips)
+            else:
+                every = part(at, 0, 0)
+                multiply(W, n_in, delta, n_out, 1, panels, j1 - j0, n_in, m, keep, strips, every, 0)
         elif keep == 1.0 and count < vectors(a, n_in):
             add_listed(W, n_in, delta, n_out, a, n_in, j1 - j0, n_in, m, columns, count)
         else:
-            sums(W, n_in, delta, n_out, 1, a, n_in, j1 - j0, n_in, m, keep, copies)
+            sums(W, n_in, delta, n_out, 1, a, n_in, j1 - j0, n_in, m, keep, copies, part(at, 0, 0))
     if layer[BIASES] >= 0 and factors[BIAS_RATE] != 0.0:
         add_columns(part(parameters, layer[BIASES] + j0, j1 - j0), delta, n_out, m)
 
@@ -800,14 +825,14 @@ def sum_of_squares(g: Array) -> float:
 @kernel()
 def gradient(
     layer: Array, what: int, first: int, count: int, m: int, frozen: bool, l2: float, l1: float,
-    p: Array, work: Array, g: Array, copies: Array,
+    p: Array, work: Array, g: Array, copies: Array, at: Array,
 ) -> None:  # fmt: skip
     """Put rows of a layer's gradient with its penalties into `g`: BP4; for biases and scales BP3."""
-    for i in range(g.size if frozen or what > 0 else 0):
+    n_in, n_out = layer[N_IN], layer[N_OUT]
+    for i in range(g.size if frozen or what > 0 or at.size > 0 else 0):
         g[i] = like(g[i], 0.0)
     if frozen:
         return
-    n_in, n_out = layer[N_IN], layer[N_OUT]
     deltas, n = (layer[BELOW_DELTA], n_in) if what == 2 else (layer[DELTA], n_out)
     delta = part(work, deltas + first, m * n - first)
     if what > 0:
@@ -815,10 +840,14 @@ def gradient(
         return
     if in_panels(layer, m):
         strips, panels = part(copies, 0, STRIPS), part(work, layer[PANELS], m * n_in + WIDE)
-        multiply(g, n_in, delta, n_out, 1, panels, count, n_in, m, 0.0, strips)
+        if at.size > 0:
+            multiply_at(g, n_in, delta, n_out, panels, count, n_in, at, m, 0.0, strips)
+        else:
+            every = part(at, 0, 0)
+            multiply(g, n_in, delta, n_out, 1, panels, count, n_in, m, 0.0, strips, every, 0)
     else:
         a = part(work, layer[BELOW], m * n_in)
-        sums(g, n_in, delta, n_out, 1, a, n_in, count, n_in, m, 0.0, copies)
+        sums(g, n_in, delta, n_out, 1, a, n_in, count, n_in, m, 0.0, copies, part(at, 0, 0))
     if l2 != 0.0 or l1 != 0.0:
         add_penalties(g, p, l2, l1)
 
@@ -827,7 +856,7 @@ def gradient(
 def update_rows(
     layer: Array, factors: Array, integers: Array, numbers: Array, thread: int, j0: int, j1: int,
     m: int, phase: int, shrink: float, penalties: float, rate: float, t: int, parameters: Array,
-    moments: Array, work: Array, copies: Array,
+    moments: Array, work: Array, copies: Array, at: Array,
 ) -> float:  # fmt: skip
     """Compute the gradient of neurons j0 to j1, a few at a time, and follow each while it is in cache.
 
@@ -854,7 +883,7 @@ def update_rows(
             g, p = part(work, place, n), part(parameters, offset, n)
             if phase != FOLLOW:
                 l2, l1 = penalties * numbers[L2], penalties * numbers[L1]
-                gradient(layer, what, first, count, m, factor == 0.0, l2, l1, p, work, g, copies)
+                gradient(layer, what, first, count, m, factor == 0.0, l2, l1, p, work, g, copies, at)
             by = shrink if phase == FOLLOW else factors[GRADIENT_FACTOR + what]
             if by != 1.0:
                 for i in range(n):
@@ -873,7 +902,7 @@ def update_part(
     layer: Array, factors: Array, integers: Array, numbers: Array, thread: int, owner: int,
     n_threads: int, m: int, counter: Array, place: int, phase: int, shrink: float, penalties: float,
     keep: float, rate: float, t: int, parameters: Array, moments: Array, work: Array, copies: Array,
-    columns: Array, count: int,
+    columns: Array, count: int, at: Array,
 ) -> float:  # fmt: skip
     """Update what is left of a thread's part of a layer; return the sum of squares of its gradient."""
     j0, j1 = share(owner, n_threads, layer[N_OUT], 6)
@@ -882,17 +911,17 @@ def update_part(
     if in_panels(layer, m):
         rows = at_a_time(rows, n_threads, 18, rows if integers[FUSED] else max(6, chunk // 6 * 6), 6)
     if n_threads == 1 and phase != FOLLOW:
-        lay_out_below(layer, m, 0, 1, work)
+        lay_out_below(layer, m, 0, 1, work, at)
     squares = 0.0
     block = take(counter, place, n_threads, -1)
     while j0 + block * rows < j1:
         first, end = j0 + block * rows, min(j1, j0 + (block + 1) * rows)
         if integers[FUSED]:
-            descend(layer, factors, first, end, m, keep, parameters, work, copies, columns, count)
+            descend(layer, factors, first, end, m, keep, parameters, work, copies, columns, count, at)
         else:
             squares += update_rows(
                 layer, factors, integers, numbers, thread, first, end, m, phase, shrink, penalties,
-                rate, t, parameters, moments, work, copies,
+                rate, t, parameters, moments, work, copies, at,
             )  # fmt: skip
         block = take(counter, place, n_threads, block)
     return squares
@@ -1069,10 +1098,16 @@ def train(
     copies = part(work, layers[0, COPIES] + thread * size, size)
     # Columns of zeros (the rim of an image, one-hot features) change nothing, and are passed over.
     sparse = n_threads == 1 and batch < LARGE
-    listed = part(columns, integers[COLUMNS], columns.size - integers[COLUMNS])
+    each = (columns.size - integers[COLUMNS]) // n_threads
+    listed = part(columns, integers[COLUMNS] + thread * each, each)
+    starts = part(listed, n_features, each - n_features)
     filled, n_filled = columns, vectors(work, n_features)
+    every = part(columns, 0, 0)
+    used_inputs, at = every, every
     if sparse:
         filled = part(listed, 1, listed.size - 1)
+    W = part(parameters, layers[0, WEIGHTS], n_features * layers[0, N_OUT])
+    finite = False  # whether zeros times the weights are known to be zeros
     squares = part(costs, batch + n_threads, 2 * n_layers * n_threads)
     wanted = n_threads
     made = 0
@@ -1092,6 +1127,15 @@ def train(
         if sparse:
             used(part(work, layers[0, BELOW], m * n_features), n_features, m, n_features, listed)
             n_filled = listed[0]
+        elif m >= LARGE and layers[0, N_OUT] >= LARGE:  # else looking takes longer than what it saves
+            inputs = part(work, layers[0, BELOW], m * n_features)
+            found = find_used(inputs, m, n_features, part(copies, 0, n_features), listed)
+            finite = finite or (found > 0 and all_finite(W))
+            used_inputs, at = part(listed, 0, found if finite else 0), every
+            if found > 0 and finite and in_panels(layers[0], m):
+                at = part(starts, 0, cover(used_inputs, REGISTER_BYTES // work.itemsize, starts))
+            if integers[FUSED] != 0 and rates[made] * numbers[L2] != 0.0:
+                at = every  # all weights decay
         for l in range(last + 1):  # noqa: E741 - the layer, as in the equations
             which, count = columns, vectors(work, layers[l, N_IN])
             if l == 0:
@@ -1101,7 +1145,8 @@ def train(
                 forward_part(
                     layers[l], factors[l], l, segments, integers, made, m, owner, n_threads, counter,
                     queue(wanted, l, n_layers, owner, n_threads), parameters, work, log_sum, copies,
-                    which, count, part(squares, (2 * l + 1) * n_threads + thread, 1),
+                    which, count, used_inputs if l == 0 else every,
+                    part(squares, (2 * l + 1) * n_threads + thread, 1),
                 )  # fmt: skip
             wanted = meet(counter, n_threads, wanted, give, thread, n_layers)
 
@@ -1120,7 +1165,7 @@ def train(
             n_threads, work, costs,
         )  # fmt: skip
         for l in range(last + 1 if n_threads > 1 else 0):  # noqa: E741 - once for all threads
-            lay_out_below(layers[l], m, thread, n_threads, work)
+            lay_out_below(layers[l], m, thread, n_threads, work, at if l == 0 else every)
         wanted = meet(counter, n_threads, wanted, give, thread, n_layers)
         batch_cost = 0.0
         for i in range(m):
@@ -1134,7 +1179,7 @@ def train(
                     owner = (thread + turn) % n_threads
                     place = queue(wanted, l, n_layers, owner, n_threads)
                     backward_part(
-                        layers[l], m, owner, n_threads, counter, place, parameters, work, copies,
+                        layers[l], m, owner, n_threads, counter, place, parameters, work, copies, every,
                         part(squares, 2 * l * n_threads + thread, 1),
                     )  # fmt: skip
                 wanted = meet(counter, n_threads, wanted, give, thread, n_layers)
@@ -1157,6 +1202,7 @@ def train(
                             keep, rate, updates, parameters, moments, work, copies,
                             filled if l == 0 else columns,
                             n_filled if l == 0 else vectors(work, layers[l, N_IN]),
+                            at if l == 0 else every,
                         )  # fmt: skip
                 if phase == GATHER:
                     costs[batch + thread] = gathered
@@ -1188,8 +1234,8 @@ def all_finite(x: Array) -> bool:
 @kernel()
 def predict(
     parameters: Array, X: Array, n_rows: int, block: int, layers: Array, segments: Array, work: Array,
-    out: Array, zs: Array, columns: Array, panels: Array, found: Array, give: int, thread: int,
-    n_threads: int,
+    out: Array, zs: Array, columns: Array, panels: Array, found: Array, lists: Array, give: int,
+    thread: int, n_threads: int,
 ) -> None:  # fmt: skip
     """Put the activations of the last layer into `out`, in blocks of rows: backprop.forward.
 
@@ -1204,7 +1250,11 @@ def predict(
     base = thread * (work.size // n_threads)
     copies = part(work, base + layers[0, COPIES], layers[0, COPIED])
     first_row, end = share(thread, n_threads, n_rows, block)
-    place = 0
+    listed = part(lists, thread * (lists.size // n_threads), lists.size // n_threads)
+    place, n_features = 0, layers[0, N_IN]
+    every, finite = part(columns, 0, 0), False
+    seen = part(work, base + layers[0, COPIES], n_features)
+    W0 = part(parameters, layers[0, WEIGHTS], n_features * layers[0, N_OUT])
     for l in range(last + 1 if panels.size > 0 else 0):  # noqa: E741
         n_in, n = layers[l, N_IN], layers[l, N_OUT]
         if l % n_threads == thread:
@@ -1233,7 +1283,12 @@ def predict(
             z = part(zs, first * n, m * n)
             if panels.size > 0:
                 mine = part(panels, place, panels.size - place)
-                multiply(above, n, below, 1, n_in, mine, m, n, n_in, 0.0, copies)
+                used_inputs = every
+                if l == 0 and n >= LARGE:
+                    some = find_used(below, m, n_in, seen, listed)
+                    finite = finite or (some > 0 and all_finite(W0))
+                    used_inputs = part(listed, 0, some if finite else 0)
+                multiply(above, n, below, 1, n_in, mine, m, n, n_in, 0.0, copies, used_inputs, 0)
                 place += laid_out_size(n_in, n)
                 complete_layer(
                     layer, segments, (0, m, 0, n), parameters, above, slopes, z, log_sum,
@@ -1241,7 +1296,7 @@ def predict(
             else:
                 forward_layer(
                     layer, segments, (0, m, 0, n), parameters, below, above, slopes, z, log_sum, copies,
-                    columns, vectors(work, n_in),
+                    columns, vectors(work, n_in), every,
                 )  # fmt: skip
 
 
@@ -1258,7 +1313,7 @@ def _types_of_predict(real: Scalar) -> list[Type]:
     integers = Flat(INT)
     return [
         reals, reals, INT, INT, Table(INT), Table(INT), reals, reals, reals, integers, reals, integers,
-        INT, INT, INT,
+        integers, INT, INT, INT,
     ]  # fmt: skip
 
 

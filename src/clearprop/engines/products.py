@@ -26,7 +26,7 @@ import llvmlite.binding
 import numpy as np
 from llvmlite import ir
 
-from clearprop.engines.intrinsics import kernel, part, written_by
+from clearprop.engines.intrinsics import kernel, like, part, written_by
 from clearprop.engines.language import INT as WHOLE
 from clearprop.engines.language import NOTHING, Flat, Scalar, Value
 from clearprop.engines.translation import Writer
@@ -46,6 +46,7 @@ REGISTER_BYTES = _register_bytes()
 # (rows, columns) of the block of results, in scalars or vectors: most of 32 or 16 registers.
 DOTS_BLOCK = (5, 5) if REGISTER_BYTES == 64 else (3, 4)
 SUMS_BLOCK = (6, 4) if REGISTER_BYTES == 64 else (6, 2)
+SEVERAL, LEAST = 8, 4  # that many rows or more are cut into strips of 4 to 6: fewer heights to compile
 
 
 class _Writer:
@@ -198,8 +199,11 @@ class _Writer:
             half //= 2
         return rows
 
-    def strips(self, n: Any, most: int, body: Callable[[Any, Any, int], None]) -> None:
-        """Cut n rows into even strips of at most `most`; write ``body(number, first, height)``."""
+    def strips(self, n: Any, most: int, body: Callable[[Any, Any, int], None], least: int = 1) -> None:
+        """Cut n rows into even strips of at most `most`; write ``body(number, first, height)``.
+
+        Strips of fewer rows than `least` are not written: n is known to be large enough.
+        """
         b = self.builder
         count = b.sdiv(b.add(n, LONG(most - 1)), LONG(most))
         with self.loop(LONG(0), count, LONG(1)) as index:
@@ -207,7 +211,7 @@ class _Writer:
             last = b.sdiv(b.mul(b.add(index, LONG(1)), n), count)
             done = b.append_basic_block("strip_done")
             switch = b.switch(b.sub(last, first), done)
-            for height in range(1, most + 1):
+            for height in range(least, most + 1):
                 block = b.append_basic_block(f"height_{height}")
                 switch.add_case(LONG(height), block)
                 b.position_at_end(block)
@@ -318,24 +322,28 @@ def _write_sums_of_panel(w: _Writer, out: Any, ldo: Any, c: Any, along_s: Any, a
 
 def _strip_of_sums(w: _Writer, out: Any, ldo: Any, c: Any, along_s: Any, along_r: Any, along_first: Any,
                    along_strip: Any, x: Any, ldx: Any, length: Any, beta: Any, reads: list[Any],
-                   writes: list[Any]) -> Callable[[Any, Any, int], None]:  # fmt: skip
-    """Return what writes a block of results; `reads` and `writes` are the masks of its vectors."""
+                   writes: list[Any], which: Any = None,
+                   columns: list[Any] | None = None) -> Callable[[Any, Any, int], None]:  # fmt: skip
+    """Return what writes a block of results; `reads` and `writes` are the masks of its vectors.
+
+    `which` lists the `length` rows of x and c that take part, `columns` where in a row of results its
+    vectors lie: without these, the first rows, and one vector after the other.
+    """
     b, vectors = w.builder, len(writes)
+    columns = columns or [LONG(v * w.lanes) for v in range(vectors)]
     keeps = b.fcmp_unordered("!=", beta, ir.Constant(w.real, 0.0))
     long = b.icmp_signed(">=", length, LONG(32))
 
     def strip(number: Any, r0: Any, height: int) -> None:
         target = w.at(out, w.times(r0, ldo))
-        places = [
-            [w.at(target, w.times(ldo, r), LONG(v * w.lanes)) for v in range(vectors)]
-            for r in range(height)
-        ]
+        places = [[w.at(target, w.times(ldo, r), k) for k in columns] for r in range(height)]
         with b.if_then(long):  # long enough for it to arrive
             for row in places:
                 w.ask_for(row[0])
         start = w.at(c, w.times(number, along_strip), w.times(r0, along_first))
         totals = w.totals(height, vectors)
-        with w.loop(LONG(0), length, LONG(1)) as index:
+        with w.loop(LONG(0), length, LONG(1)) as i:
+            index = b.load(w.at(which, i)) if which else i
             source = w.at(x, w.times(index, ldx))
             right = [w.load(w.at(source, LONG(v * w.lanes)), reads[v]) for v in range(vectors)]
             factors = w.at(start, w.times(index, along_s))
@@ -352,6 +360,32 @@ def _strip_of_sums(w: _Writer, out: Any, ldo: Any, c: Any, along_s: Any, along_r
                 w.store(b.load(totals[r][v]), places[r][v], writes[v])
 
     return strip
+
+
+def _write_sums_of_used(w: _Writer, out: Any, ldo: Any, c: Any, along_s: Any, along_r: Any,
+                        along_first: Any, along_strip: Any, x: Any, rows: Any, which: Any, first: Any,
+                        length: Any, beta: Any) -> None:  # fmt: skip
+    b = w.builder
+    wide = LONG(SUMS_BLOCK[1] * w.lanes)
+    c = w.at(c, b.neg(w.times(first, along_s)))  # the list counts from where `first` does
+    x = w.at(x, b.neg(w.times(first, wide)))
+    unmasked = [None] * SUMS_BLOCK[1]
+    strip = _strip_of_sums(
+        w, out, ldo, c, along_s, along_r, along_first, along_strip, x, wide, length, beta, unmasked,
+        unmasked, which,
+    )  # fmt: skip
+    w.strips(rows, SUMS_BLOCK[0], strip, LEAST)
+
+
+def _write_sums_at(w: _Writer, out: Any, ldo: Any, c: Any, along_s: Any, along_strip: Any, x: Any,
+                   rows: Any, columns: Any, length: Any, beta: Any) -> None:  # fmt: skip
+    wide, unmasked = LONG(SUMS_BLOCK[1] * w.lanes), [None] * SUMS_BLOCK[1]
+    places = [w.builder.load(w.at(columns, LONG(v))) for v in range(SUMS_BLOCK[1])]
+    strip = _strip_of_sums(
+        w, out, ldo, c, along_s, LONG(1), LONG(0), along_strip, x, wide, length, beta, unmasked,
+        unmasked, None, places,
+    )  # fmt: skip
+    w.strips(rows, SUMS_BLOCK[0], strip, LEAST)
 
 
 def _write_sums_listed(w: _Writer, out: Any, ldo: Any, c: Any, along_s: Any, x: Any, ldx: Any,
@@ -499,6 +533,31 @@ def _sums_of_panel(out: Any, ldo: int, c: Any, along_s: int, along_r: int, along
     _sums(out, ldo, c, along_s, along_r, along_first, along_strip, panel, wide, rows, n, length, beta)
 
 
+@written_by(_call("clearprop_sums_of_used", _write_sums_of_used))
+def _sums_of_used(out: Any, ldo: int, c: Any, along_s: int, along_r: int, along_first: int,
+                  along_strip: int, panel: Any, rows: int, which: Any, first: int, length: int,
+                  beta: float) -> None:  # fmt: skip
+    wide, rows_of_it = width(panel), which[:length] - first
+    n_strips = -(-rows // SUMS_BLOCK[0])
+    for number in range(n_strips):
+        begin, end = number * rows // n_strips, (number + 1) * rows // n_strips
+        target = _grid(out[begin * ldo :], end - begin, wide, ldo)
+        factors = c[number * along_strip + begin * along_first :]
+        deep = 1 + max(rows_of_it, default=-1)
+        left = _grid(factors, end - begin, deep, along_r, along_s)[:, rows_of_it]
+        total = left @ _grid(panel, deep, wide, wide)[rows_of_it]
+        target[:] = total + beta * target if beta else total
+
+
+@written_by(_call("clearprop_sums_at", _write_sums_at))
+def _sums_at(out: Any, ldo: int, c: Any, along_s: int, along_strip: int, panel: Any, rows: int,
+             columns: Any, length: int, beta: float) -> None:  # fmt: skip
+    wide, lanes = width(panel), REGISTER_BYTES // panel.itemsize
+    for v in range(wide // lanes):
+        target, x = out[columns[v] :], panel[v * lanes :]
+        _sums(target, ldo, c, along_s, 1, 0, along_strip, x, wide, rows, lanes, length, beta)
+
+
 @written_by(_call("clearprop_sums_listed", _write_sums_listed))
 def _sums_listed(out: Any, ldo: int, c: Any, along_s: int, x: Any, ldx: int, rows: int, n: int,
                  length: int, columns: Any, count: int) -> None:  # fmt: skip
@@ -586,48 +645,157 @@ def depth(length: int) -> int:
 
 
 @kernel()
+def find_used(x: Any, m: int, n: int, seen: Any, which: Any) -> int:
+    """List the columns in which any of m rows of x is not zero; return how many, 0 for (almost) all.
+
+    It looks at a few rows first: where every column has something in it, they mostly show that.
+    """
+    for k in range(n):
+        seen[k] = like(seen[k], 0.0)
+    i, some, count = 0, 8, 0
+    while i < m and count < n:
+        end = min(m, i + some)
+        while i < end:
+            row = part(x, i * n, n)
+            for k in range(n):
+                seen[k] += abs(row[k])
+            i += 1
+        some *= 2
+        count = 0
+        for k in range(n):
+            which[count] = k
+            count += 1 if seen[k] != 0 else 0
+    return count if count < n - n // 8 else 0
+
+
+@kernel()
+def cover(used: Any, lanes: int, first: Any) -> int:
+    """List where vectors begin that cover all of some columns; return how many they are."""
+    count, end = 0, -1
+    for i in range(used.size):
+        if used[i] >= end:
+            first[count] = used[i]
+            end = used[i] + lanes
+            count += 1
+    return count
+
+
+@kernel()
+def lay_out_at(panels: Any, x: Any, ldx: int, m: int, first: Any, n: int) -> None:
+    """Copy the vectors of x that begin at some columns into panels, as `lay_out` does."""
+    wide = width(x)
+    lanes = REGISTER_BYTES // x.itemsize
+    for s in range(0, m, 16):
+        for v in range(first.size):
+            place = v * lanes // wide * wide * m + s * wide + v * lanes % wide
+            target = part(panels, place, 16 * wide)
+            source = part(x, s * ldx + first[v], 16 * ldx - first[v])
+            _panel(target, wide, source, ldx, 1, min(16, m - s), min(lanes, n - first[v]))
+
+
+@kernel()
+def number_before(which: Any, column: int) -> int:
+    """Return how many of the listed columns, which ascend, are before one."""
+    low, high = 0, which.size
+    while low < high:
+        middle = (low + high) // 2
+        if which[middle] < column:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@kernel()
+def copy_strips(strips: Any, c: Any, along_s: int, tall: int, deep: int) -> None:
+    """Copy columns of c into strips whose rows are neighbours: read once, not for every panel."""
+    count = (tall + STRIP - 1) // STRIP
+    for i in range(count):
+        begin, end = i * tall // count, (i + 1) * tall // count
+        target = part(strips, i * STRIP * deep, STRIP * deep)
+        _panel(target, STRIP, part(c, begin, c.size - begin), along_s, 1, deep, end - begin)
+
+
+@kernel()
 def multiply(
     out: Any, ldo: int, c: Any, along_s: int, along_r: int, panels: Any, rows: int, n: int, length: int,
-    beta: float, strips: Any,
+    beta: float, strips: Any, used: Any, first_used: int,
 ) -> None:  # fmt: skip
-    """Put beta out + c^T x into `out`, with x laid out in panels."""
+    """Put beta out + c^T x into `out`, with x laid out in panels.
+
+    Where `used` is not empty, it lists the rows of c that are not all zero, counted from `first_used`.
+    """
     wide, block = width(panels), depth(length)
     for s in range(0, length, block):
         deep = min(block, length - s)
+        begin = number_before(used, first_used + s)
+        which = part(used, begin, number_before(used, first_used + s + deep) - begin)
         for r in range(0, rows, TALL):
             tall = min(TALL, rows - r)
             start = s * along_s + r * along_r
             factors = part(c, start, c.size - start)
             step, along, first, strip = along_s, along_r, along_r, 0
-            if along_r == 1:  # neighbours in c are a row apart in s: read once, not for every panel
-                count = (tall + STRIP - 1) // STRIP
-                for i in range(count):
-                    begin, end = i * tall // count, (i + 1) * tall // count
-                    target = part(strips, i * STRIP * deep, STRIP * deep)
-                    source = part(factors, begin, factors.size - begin)
-                    _panel(target, STRIP, source, along_s, 1, deep, end - begin)
+            if along_r == 1:  # neighbours in c are a row apart in s
+                copy_strips(strips, factors, along_s, tall, deep)
                 factors, step, along, first, strip = strips, STRIP, 1, 0, STRIP * deep
             for k in range(0, n, wide):
                 target = part(out, r * ldo + k, out.size - r * ldo - k)
                 panel = part(panels, k * length + s * wide, deep * wide)
                 by = beta if s == 0 else 1.0
-                if n - k >= wide:  # without masks: to store through one takes several times as long
+                if n - k < wide:  # masked: to store through one takes several times as long
+                    _sums_of_panel(
+                        target, ldo, factors, step, along, first, strip, panel, tall, n - k, deep, by
+                    )
+                elif used.size > 0 and tall >= SEVERAL:
+                    _sums_of_used(
+                        target, ldo, factors, step, along, first, strip, panel, tall, which,
+                        first_used + s, which.size, by,
+                    )  # fmt: skip
+                else:
                     _sums(
                         target, ldo, factors, step, along, first, strip, panel, wide, tall, wide, deep,
                         by,
                     )  # fmt: skip
-                else:
+
+
+@kernel()
+def multiply_at(
+    out: Any, ldo: int, c: Any, along_s: int, panels: Any, rows: int, n: int, first: Any, length: int,
+    beta: float, strips: Any,
+) -> None:  # fmt: skip
+    """Put beta out + c^T x into `out` where the vectors are that x was laid out of by `lay_out_at`."""
+    wide, block = width(panels), depth(length)
+    lanes = REGISTER_BYTES // panels.itemsize
+    several = wide // lanes
+    for s in range(0, length, block):
+        deep = min(block, length - s)
+        by = beta if s == 0 else 1.0
+        for r in range(0, rows, TALL):
+            tall = min(TALL, rows - r)
+            copy_strips(strips, part(c, s * along_s + r, c.size - s * along_s - r), along_s, tall, deep)
+            for v in range(0, first.size, several):
+                panel = part(panels, v * lanes * length + s * wide, deep * wide)
+                target = part(out, r * ldo, out.size - r * ldo)
+                columns = part(first, v, min(several, first.size - v))
+                whole = columns.size == several and columns[several - 1] + lanes <= n
+                if whole and tall >= SEVERAL:
+                    _sums_at(target, ldo, strips, STRIP, STRIP * deep, panel, tall, columns, deep, by)
+                    continue
+                for i in range(columns.size):  # the last one may reach beyond n, or have no neighbour
+                    k = columns[i]
+                    one = part(panel, i * lanes, panel.size - i * lanes)
                     _sums_of_panel(
-                        target, ldo, factors, step, along, first, strip, panel, tall, n - k, deep, by
-                    )
+                        part(target, k, target.size - k), ldo, strips, STRIP, 1, 0, STRIP * deep, one,
+                        tall, min(lanes, n - k), deep, by,
+                    )  # fmt: skip
 
 
 @kernel()
 def product(
     out: Any, ldo: int, c: Any, along_s: int, along_r: int, x: Any, x_along_s: int, x_along_k: int,
-    rows: int, n: int, length: int, copies: Any,
+    rows: int, n: int, length: int, copies: Any, used: Any,
 ) -> None:  # fmt: skip
-    """Put c^T x into `out`, a block of x at a time."""
+    """Put c^T x into `out`, a block of x at a time; `used` as in `multiply`."""
     strips, panels = part(copies, 0, STRIPS), part(copies, STRIPS, copies.size - STRIPS)
     block = depth(length)
     for s in range(0, length, block):
@@ -639,21 +807,22 @@ def product(
             lay_out(panels, part(x, start, x.size - start), x_along_s, x_along_k, deep, wide)
             multiply(
                 part(out, k, out.size - k), ldo, factors, along_s, along_r, panels, rows, wide, deep,
-                0.0 if s == 0 else 1.0, strips,
+                0.0 if s == 0 else 1.0, strips, used, s,
             )  # fmt: skip
 
 
 @kernel()
 def dots(
     out: Any, ldo: int, a: Any, lda: int, x: Any, ldx: int, m: int, n: int, length: int, copies: Any,
-    columns: Any, count: int,
+    columns: Any, count: int, used: Any,
 ) -> None:  # fmt: skip
     """Put a x^T into `out`: a (m, length) in rows of lda, x (n, length) of ldx, out (m, n) of ldo.
 
-    Only the vectors that begin at the first `count` of `columns` take part, where there are no copies.
+    Only the vectors that begin at the first `count` of `columns` take part, where there are no copies,
+    and where there are, if `used` is not empty, only the columns of a that it lists.
     """
     if m >= LARGE and copies.size > 0:
-        product(out, ldo, a, 1, lda, x, 1, ldx, m, n, length, copies)
+        product(out, ldo, a, 1, lda, x, 1, ldx, m, n, length, copies, used)
         return
     # Cut so that what is read again for every strip of rows stays in the second-level cache.
     rows = max(1, CACHED // (length * 20)) * 20  # 20: a multiple of every block's columns
@@ -666,7 +835,7 @@ def dots(
 @kernel()
 def sums(
     out: Any, ldo: int, c: Any, along_s: int, along_r: int, x: Any, ldx: int, rows: int, n: int,
-    length: int, beta: float, copies: Any,
+    length: int, beta: float, copies: Any, every: Any,
 ) -> None:  # fmt: skip
     """Put beta out + c^T x into `out`: x (length, n) in rows of ldx, out (rows, n) of ldo.
 
@@ -680,9 +849,9 @@ def sums(
                 lay_out(panels, part(x, s * ldx, x.size - s * ldx), ldx, 1, some, n)
                 factors = part(c, s * along_s, c.size - s * along_s)
                 by = beta if s == 0 else 1.0
-                multiply(out, ldo, factors, along_s, 1, panels, rows, n, some, by, strips)
+                multiply(out, ldo, factors, along_s, 1, panels, rows, n, some, by, strips, every, 0)
         else:
-            product(out, ldo, c, along_s, along_r, x, ldx, 1, rows, n, length, copies)
+            product(out, ldo, c, along_s, along_r, x, ldx, 1, rows, n, length, copies, every)
         return
     for s in range(0, length, DEEP):
         some = min(DEEP, length - s)
