@@ -1,18 +1,11 @@
 import pytest
 from sklearn.utils import estimator_checks
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import clearprop as cp
+from scikit_checks import every_check
 
 # scikit-learn's checks warn on purpose, and look for warnings themselves.
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-def every_check(estimators):
-    """scikit-learn 1.6 hands pytest a generator, which pytest 9 warns of."""
-    made = parametrize_with_checks(estimators)
-    names, checks = made.args
-    return pytest.mark.parametrize(names, list(checks), **made.kwargs)
 
 
 @every_check([cp.MLPClassifier(max_iter=100), cp.MLPRegressor(max_iter=100)])

@@ -6,9 +6,9 @@ import pickle
 import numpy as np
 import pytest
 from sklearn import datasets, model_selection
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import clearprop as cp
+from scikit_checks import every_check
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 X, Y = datasets.load_iris(return_X_y=True)
@@ -279,7 +279,7 @@ def test_missing_values_in_an_array_are_refused():
 
 
 @pytest.mark.slow
-@parametrize_with_checks(
+@every_check(
     [
         cp.MLPClassifier(preset="realmlp-s", max_iter=30, hidden_layer_sizes=(32, 32)),
         cp.MLPRegressor(preset="realmlp-s", max_iter=30, hidden_layer_sizes=(32, 32)),

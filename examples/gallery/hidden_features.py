@@ -6,6 +6,8 @@ python examples/gallery/hidden_features.py [picture.png]
 import sys
 
 import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.patheffects import withStroke
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
@@ -13,6 +15,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 
 import clearprop as cp
+
+HALO = [withStroke(linewidth=3, foreground="white")]
 
 
 def main(picture: str = "hidden_features.png") -> None:
@@ -37,11 +41,15 @@ def main(picture: str = "hidden_features.png") -> None:
         score = pipeline.fit(X_train, y_train).score(X_test, y_test)
         print(f"nearest neighbours in {name}: {score:.1%}")
         points = pipeline[:-1].transform(X_test)
-        drawn = axes.scatter(*points.T, c=y_test, cmap="tab10", vmin=-0.5, vmax=9.5, s=6)
+        axes.scatter(*points.T, c=y_test, cmap="tab10", vmin=-0.5, vmax=9.5, s=6, alpha=0.7)
+        for digit in range(10):
+            middle = np.median(points[y_test == digit], axis=0)
+            axes.text(
+                *middle, digit, weight="bold", size=13, ha="center", va="center", path_effects=HALO
+            )
         axes.set_title(f"{name}: {score:.0%}", loc="left", fontsize=10)
         axes.set_xticks([])
         axes.set_yticks([])
-    figure.colorbar(drawn, ax=panels, ticks=range(10), label="digit")
     figure.savefig(picture, dpi=120)
 
 

@@ -9,6 +9,7 @@ import sys
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import PercentFormatter
 from sklearn.datasets import load_digits
 from sklearn.metrics import precision_recall_fscore_support
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
@@ -42,6 +43,8 @@ def main(picture: str = "imbalanced_classes.png") -> None:
         axes.bar_label(bars, fmt="{:.0%}")
     axes.set_xticks([0.19, 1.19], ["eights found (recall)", "right when it said eight (precision)"])
     axes.set_ylim(0, 1.15)
+    axes.set_yticks(np.linspace(0, 1, 6))
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.set_title(f"{y.sum()} eights among {len(y)} digits, 5-fold", loc="left")
     axes.legend(frameon=False, loc="upper left", ncols=2)
     axes.spines[["top", "right"]].set_visible(False)

@@ -31,10 +31,10 @@ def main(picture: str = "quantile_band.png") -> None:
         curves[q], inside[q] = model.predict(grid), model.predict(X_test)
         print(f"q = {q}: {np.mean(y_test <= inside[q]):.0%} of the test patients are below the curve")
     share = np.mean((inside[0.1] <= y_test) & (y_test <= inside[0.9]))
-    print(f"{share:.0%} of the test patients are in the band of 80 %")
+    print(f"{share:.0%} of the test patients are in the band of 80%")
 
     figure, axes = plt.subplots(figsize=(6.5, 4), layout="constrained")
-    axes.fill_between(grid[:, 0], curves[0.1], curves[0.9], alpha=0.25, label="80 % band")
+    axes.fill_between(grid[:, 0], curves[0.1], curves[0.9], alpha=0.25, label="80% band")
     axes.plot(grid, curves[0.5], label="median")
     axes.scatter(X_test, y_test, s=10, color="0.3", label="test patients")
     axes.set_xlabel("body-mass index")

@@ -53,10 +53,10 @@ class LearningRates:
         axes.axvline(self.suggestion, color="0.5", linestyle="--")
         axes.annotate(
             f"suggestion {self.suggestion:.2g}",
-            (self.suggestion, self.losses.max()),
-            xytext=(4, 0),
+            (self.suggestion, self.losses.min()),  # below a curve that falls is room
+            xytext=(-4, 0),
             textcoords="offset points",
-            va="top",
+            ha="right",
         )
         axes.set_xscale("log")
         axes.set_xlabel("learning rate")
