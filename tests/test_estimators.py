@@ -164,6 +164,30 @@ def test_a_weight_of_k_is_k_copies_and_of_zero_none(solver, preprocessing, rng):
     np.testing.assert_allclose(weighted, repeated, rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.parametrize("preset", ["sklearn", "realmlp-s"])
+@pytest.mark.parametrize("grouped", [False, True])
+def test_rows_of_weight_zero_are_not_there_for_the_validation_part_either(preset, grouped, rng):
+    weight = np.where(rng.uniform(size=150) < 0.8, 0.0, 1.0)
+    there = weight > 0
+    groups = np.arange(150) // 5
+    model = cp.MLPClassifier(
+        8, preset=preset, early_stopping=True, validation_fraction=0.3, max_iter=8, random_state=1
+    )
+    how = {"groups": groups} if grouped else {}
+    weighted = model.fit(X_IRIS, Y_IRIS, weight, **how).predict_proba(X_IRIS)
+    scores = model.validation_scores_
+    how = {"groups": groups[there]} if grouped else {}
+    alone = model.fit(X_IRIS[there], Y_IRIS[there], **how).predict_proba(X_IRIS)
+    np.testing.assert_allclose(weighted, alone, rtol=1e-6)
+    assert scores == model.validation_scores_
+
+
+def test_few_rows_leave_two_to_validate_on(rng):
+    model = cp.MLPClassifier(4, preset="realmlp-s", max_iter=2, random_state=0)
+    model.fit(rng.normal(size=(5, 2)), [0, 1, 0, 1, 1])  # a fifth of them would be one
+    assert model.t_ == 2 * 3
+
+
 def test_d6_a_batch_whose_weights_are_all_zero_takes_no_step(rng):
     X = rng.normal(size=(200, 3))
     y = (X[:, 0] > 0).astype(int)

@@ -227,3 +227,18 @@ def test_seeds_out_of_range_are_refused(seed):
 def test_other_seeds_are_refused_by_name(seed):
     with pytest.raises(TypeError, match="seed must be None or an integer, got "):
         randomness.check_seed(seed)
+
+
+@pytest.mark.parametrize("most", [10, 3])
+def test_keys_that_agree_but_for_their_lowest_bits_are_sorted_by_these(most, monkeypatch):
+    keys = np.array([[7, 5, 6, 4], [2**63, 9, 2**63 + 1, 9]], np.uint64)  # and equal ones as they come
+    monkeypatch.setattr(randomness, "_words64", lambda *args, **kwargs: keys)
+    monkeypatch.setattr(randomness, "_MOST_PACKED", most)
+    found = randomness.permutations(0, 4, steps=range(2))
+    assert found.tolist() == [[3, 1, 2, 0], [1, 3, 0, 2]]
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 1000, 1025, 2**18 + 1])
+def test_a_permutation_is_the_order_of_its_keys(n):
+    keys = randomness._words64(5, n, purpose=randomness.SAMPLE_ORDER, step=7)
+    np.testing.assert_array_equal(randomness.permutation(5, n, step=7), np.argsort(keys, kind="stable"))

@@ -28,6 +28,7 @@ _LOW = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)
 _MULTIPLIERS = 0xD2511F53, 0xCD9E8D57
 _WEYL = 0x9E3779B9, 0xBB67AE85
+_MOST_PACKED = 2**18  # of more numbers, the bits that are left would often be equal
 _ROUNDS = 10
 
 
@@ -145,10 +146,16 @@ def permutations(
     """Return `permutation` of every step, shape (n_steps, n): of few numbers, in half the time."""
     each = np.array(steps, np.int64)[:, None]
     keys = _words64(seed, n, purpose=purpose, step=each, first=first)
-    order = np.argsort(keys, axis=1)
-    drawn = np.take_along_axis(keys, order, axis=1)
-    if (drawn[:, 1:] == drawn[:, :-1]).any():  # never in practice; the quick sort leaves equal keys
-        return np.argsort(keys, axis=1, kind="stable")  # anywhere
+    if n > _MOST_PACKED:
+        return np.argsort(keys, axis=1, kind="stable")
+    # Numbers in the place of the keys' lowest bits are sorted with them, twice as fast as beside them.
+    bits = np.uint64(max(1, (n - 1).bit_length()))
+    packed = keys >> bits << bits | np.arange(n, dtype=np.uint64)
+    packed.sort(axis=1)
+    order: NDArray[np.int64] = (packed & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.int64)
+    packed >>= bits
+    if (packed[:, 1:] == packed[:, :-1]).any():  # hardly ever: the bits that are gone decide
+        return np.argsort(keys, axis=1, kind="stable")
     return order
 
 

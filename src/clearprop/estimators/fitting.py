@@ -97,7 +97,8 @@ class Fitting(Running, ABC):
         dtype, rows, held = self._dtype_of(given.X, options), None, None
         if options.early_stopping and not incremental and validation[0] is None:
             strata = self._stratify(given.targets)
-            rows, held = held_out.split(options, groups, len(given.targets), strata, state)
+            n, weight = len(given.targets), given.weight
+            rows, held = held_out.split(options, groups, n, strata, weight, state)
         if isinstance(given.X, TableRows):
             self.table_encoder_ = given.X.learn(rows)
             given = given._replace(X=self.table_encoder_.encode(given.X.table))

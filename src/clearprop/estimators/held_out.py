@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import SimpleNamespace
 from typing import Any
 
@@ -51,9 +52,19 @@ def split(
     groups: Any,
     n: int,
     strata: Array | None,
+    weight: Array | None,
     state: np.random.RandomState,
 ) -> tuple[Array, Array]:
-    """Return the rows to train on and those set aside, each in their order."""
+    """Return the rows to train on and those set aside, each in their order.
+
+    Rows of weight 0 are in neither, as if they were not there.
+    """
+    if weight is not None and not (weight > 0).all():
+        there = np.flatnonzero(weight > 0)
+        strata = None if strata is None else strata[there]
+        groups = None if groups is None else np.asarray(groups)[there]
+        rows, held = split(options, groups, len(there), strata, None, state)
+        return there[rows], there[held]
     if groups is not None:
         try:
             found = len(np.unique(np.asarray(groups)))
@@ -64,9 +75,12 @@ def split(
         splitter = GroupShuffleSplit(1, test_size=options.validation_fraction, random_state=state)
         rows, held = next(splitter.split(np.zeros((n, 1)), groups=groups))
     else:
+        size = options.validation_fraction
+        if not options.like_sklearn and n >= 4:
+            size = max(2, math.ceil(size * n))
         rows, held = train_test_split(
             np.arange(n),
-            test_size=options.validation_fraction,
+            test_size=size,
             random_state=state,
             stratify=strata if options.like_sklearn else None,
         )
