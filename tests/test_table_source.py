@@ -146,6 +146,21 @@ def test_dates_are_points_in_time(tmp_path):
     assert found["day"] == [stamp(2024, 1, 31), None, stamp(2023, 12, 1)]
 
 
+def test_a_column_of_another_type_is_refused_unless_nothing_is_in_it():
+    types = {"t": "time", "n": "number", "b": "boolean"}
+    nothing = {"t": pa.nulls(2), "n": pa.nulls(2, pa.bool_()), "b": pa.nulls(2, pa.date32())}
+    assert everything(open_table(pa.table(nothing), types=types)) == {
+        name: [None, None] for name in nothing
+    }
+    for name, column, said in (
+        ("t", [None, 20240105], "dates, got '20240105': row 1"),
+        ("n", [None, datetime.date(2024, 1, 5)], "numbers, got '2024-01-05 00:00:00': row 1"),
+        ("b", [None, datetime.date(2024, 1, 5)], "true or false, got '2024-01-05 00:00:00': row 1"),
+    ):
+        with pytest.raises(ValueError, match=f"X must hold {said}, column '{name}'"):
+            open_table(pa.table({**nothing, name: column}), types=types).table()
+
+
 def test_dates_that_can_be_read_in_two_ways_are_not_guessed():
     profile = open_table(pa.table({"a": ["01/02/2024", "03/04/2024"]})).profile["a"]
     assert profile.ambiguous == ("%d/%m/%Y", "%m/%d/%Y")

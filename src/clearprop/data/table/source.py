@@ -294,7 +294,11 @@ def _as_kind(column: Any, kind: str) -> Any:
                 if value not in (None, 0.0, 1.0):
                     raise BadCell(row, values.text_of(value), "must hold true or false")
             return column.cast(pa.uint8()).cast(pa.bool_())
-        raise BadCell(0, str(column[0]), f"must hold a {kind}")
+        rule = {NUMBER: "numbers", BOOLEAN: "true or false", TIME: "dates"}[kind]
+        for row, value in enumerate(column.to_pylist()):
+            if value is not None:
+                raise BadCell(row, values.text_of(value), f"must hold {rule}")
+        return pa.nulls(len(column))
     return column
 
 
