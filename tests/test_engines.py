@@ -351,12 +351,80 @@ def test_an_activation_of_the_users_own_runs_compiled_and_the_kernels_are_not_co
     np.testing.assert_allclose(several.parameters, alone.parameters, rtol=1e-12)
 
 
+OWN_COSTS = [
+    costs.Cost(
+        "fourth",
+        lambda a, y: ((a - y) ** 4).sum(axis=1),
+        lambda a, y: 4 * (a - y) ** 3,
+        reduction="sum",
+    ),
+    costs.Cost(  # of outputs that belong together
+        "distance",
+        lambda a, y: np.sqrt(1.0 + ((a - y) ** 2).sum(axis=1)),
+        lambda a, y: (a - y) / np.sqrt(1.0 + ((a - y) ** 2).sum(axis=1)).reshape(-1, 1),
+    ),
+]
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize("output", ["identity", "softmax", "tanh"])
+@pytest.mark.parametrize("cost", OWN_COSTS, ids=str)
+@pytest.mark.usefixtures("threads_for_any_size")
+def test_a_cost_of_the_users_own_is_called_by_the_compiled_engine(cost, output, n_threads):
+    architecture = build(SMALL, "tanh", output, cost)
+    data, parameters = problem(architecture, 7, weighted=True)
+    plan = plan_for(architecture, OPTIMIZERS[4], clip_norm=0.5, n_threads=n_threads)
+    assert select("auto", plan).name == "numba"
+    before = machine_code.compiled
+    assert_agrees(plan, data, parameters)
+    assert machine_code.compiled == before
+    narrow = Data(*(each.astype("f4") for each in (data.X, data.Y, data.sample_weight)))
+    got = train(CompiledEngine(), plan, narrow, parameters.astype("f4"))[0]
+    wanted = train(ReferenceEngine(), plan, narrow, parameters.astype("f4"))[0]
+    assert relative(got.parameters, wanted.parameters) < 1e-4
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize("problem_of", [ZeroDivisionError, KeyboardInterrupt])
+@pytest.mark.usefixtures("threads_for_any_size")
+def test_what_a_cost_of_the_users_own_raises_is_raised_and_its_step_is_not_made(n_threads, problem_of):
+    calls, fourth = [], OWN_COSTS[0]
+
+    def value(a, y):
+        calls.append(len(a))
+        if calls[0] == 0 and len(calls) > 1 + n_threads:  # in the second step
+            raise problem_of("mine")
+        return fourth.value(a, y)
+
+    architecture = build(SMALL, "tanh", None, costs.Cost("mine", value, fourth.derivative))
+    data, parameters = problem(architecture, 7)
+    plan, engine = plan_for(architecture, OPTIMIZERS[0], batch=3, n_threads=n_threads), CompiledEngine()
+    state = State(parameters.copy(), plan.optimizer.init(parameters))
+    calls[:] = [0]
+    with pytest.raises(problem_of, match="mine"):
+        engine.run(plan, state, data, np.arange(7), np.full(3, 0.1))
+    assert state.step == 1
+    calls[:] = [1]  # and the next run knows nothing of it
+    state = State(parameters.copy(), plan.optimizer.init(parameters))
+    assert engine.run(plan, state, data, np.arange(7), np.full(3, 0.1)).n_steps == 3
+
+
+def test_a_cost_that_is_not_finite_stops_a_training_with_a_cost_of_the_users_own():
+    logarithm = costs.Cost("logarithm", lambda a, y: -(y * np.log(a)).sum(axis=1), lambda a, y: -y / a)
+    architecture = build(SMALL, "tanh", "identity", logarithm)
+    data, parameters = problem(architecture, 7)
+    plan = plan_for(architecture, OPTIMIZERS[0])
+    got, _ = train(CompiledEngine(), plan, data, parameters)
+    wanted, _ = train(ReferenceEngine(), plan, data, parameters)
+    assert got.step == wanted.step
+
+
 def test_what_is_not_built_in_is_named_with_a_reason():
     square = uncompilable()
-    own = costs.Cost("own", lambda a, y: ((a - y) ** 4).sum(axis=1), lambda a, y: 4 * (a - y) ** 3)
+    of_z = costs.Cost("of z", OWN_COSTS[0].value, OWN_COSTS[0].derivative, canonical={"tanh": None})
     engine = CompiledEngine()
     assert "square" in engine.supports(plan_for(build(SMALL, square, None, "quadratic")))
-    assert "own" in engine.supports(plan_for(build(SMALL, "tanh", None, own)))
+    assert "of z" in engine.supports(plan_for(build(SMALL, "tanh", "tanh", of_z)))
     lbfgs = plan_for(build(SMALL, "tanh", None, "quadratic"), optimizers.LBFGS())
     assert "LBFGS" in engine.supports(lbfgs)
     mixed = build([4, Layer(2, [square, "tanh"]), 3], "tanh", None, "quadratic")
@@ -369,15 +437,15 @@ def test_auto_is_the_compiled_engine_where_it_can_and_says_so_where_it_cannot():
     assert select("numba", plan).name == "numba"
     assert select("numpy", plan).name == "numpy"
     square = uncompilable()
-    own = plan_for(build(SMALL, square, None, "quadratic"))
+    strange = plan_for(build(SMALL, square, None, "quadratic"))
     with pytest.warns(
         UserWarning, match=r"'numpy', which is slower: Numba cannot compile activation 'square'"
     ):
-        assert select("auto", own).name == "numpy"
+        assert select("auto", strange).name == "numpy"
     with pytest.raises(
         ValueError, match="'numba' cannot run this: Numba cannot compile activation 'square'"
     ):
-        select("numba", own)
+        select("numba", strange)
 
 
 @pytest.fixture

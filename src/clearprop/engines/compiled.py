@@ -57,7 +57,7 @@ class CompiledEngine:
         reason = self.supports_forward(plan.architecture)
         if reason is not None:
             return reason
-        if _cost_code(plan.architecture) is None:
+        if _cost_code(plan.architecture) is None and not _is_called(plan.architecture):
             return f"cost {plan.architecture.cost.name!r} is not built in"
         if _optimizer_code(plan.optimizer) is None:
             return f"optimizer {type(plan.optimizer).__name__} is not built in, or not made of steps"
@@ -119,6 +119,12 @@ def _cost_code(architecture: Architecture) -> int | None:
     if output in cost.canonical:
         return _CANONICAL_COSTS.get((cost.name, output))
     return _RESIDUAL_COSTS.get(cost.name)
+
+
+def _is_called(architecture: Architecture) -> bool:
+    """Return whether the cost is a user's own, of the outputs: the machine code calls it."""
+    cost = architecture.cost
+    return not cost.built_in and architecture.output.name not in cost.canonical
 
 
 def _optimizer_code(optimizer: optimizers.Optimizer) -> int | None:
@@ -358,9 +364,19 @@ class _Prepared:
             self.numbers[where] = value
         self.work = _aligned(layout.end, dtype)
         self.costs = np.zeros(batch + self.n_threads * (1 + 2 * len(self.layers)))
+        self.own_cost: own.CostOfSamples | None = None
+        if _is_called(architecture):
+            places = (self.layers[-1, column] for column in (k.ABOVE, k.DELTA))
+            outputs, errors = (self._rows(start, batch, architecture.sizes[-1]) for start in places)
+            self.own_cost = own.CostOfSamples(cost, architecture.output, outputs, errors, self.costs)
+            self.integers[k.COST] = self.own_cost.address
         self.measured: tuple[Array, float] | None = None
         queues = 3 * len(self.layers) * self.n_threads
         self.counter = np.zeros(k.LINE * (1 + queues), np.int64)
+
+    def _rows(self, start: int, m: int, n: int) -> Array:
+        """Return a layer's part of the workspace, of m rows."""
+        return self.work[start : start + m * n].reshape(m, n)
 
     def _fuses(self, plan: Plan) -> bool:
         """Return whether a step is ``W -= rate (dC/dW + l2 W)`` and nothing else."""
@@ -435,6 +451,8 @@ class _Prepared:
         state.epoch_step += made
         state.updates = int(integers[k.UPDATES])
         state.epoch_cost = float(numbers[k.EPOCH_COST])
+        if self.own_cost is not None:
+            self.own_cost.raise_what_it_raised()
         bad, doubtful = bool(integers[k.BAD]), integers[k.BAD] == k.DOUBTFUL
         return Report(made, bad, correct[:seen] if counts else None), bool(doubtful)
 

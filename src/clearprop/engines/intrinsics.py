@@ -165,6 +165,19 @@ def call_own(address: int, a: Any, slope: Any) -> None:
     own.apply(address, a, slope)
 
 
+def _write_call_own_cost(w: Writer, address: Value, first: Value, end: Value) -> Value:
+    kind = ir.FunctionType(ir.VoidType(), [I64, I64])
+    function = w.builder.inttoptr(address.one, kind.as_pointer())
+    w.builder.call(function, [first.one, end.one])
+    return Value(NOTHING, ())
+
+
+@written_by(_write_call_own_cost)
+def call_own_cost(address: int, first: int, end: int) -> None:
+    """Call the function at `address`, which knows where the samples `first` to `end` are."""
+    own.OF_COST(address)(first, end)
+
+
 def address_of_yield() -> int:
     """Return the address of the system's sched_yield, 0 where threads cannot meet."""
     try:

@@ -62,6 +62,7 @@ from clearprop.engines.intrinsics import (
     arrive,
     arrived,
     call_own,
+    call_own_cost,
     give_way,
     kernel,
     like,
@@ -358,8 +359,15 @@ def sample_cost(
     if code >= SOFTMAX_ENTROPY:
         return _entropy_cost(code, log_sum, z, a, y, delta)
     total = _residual_cost(code, parameter, a, y, delta)
+    error_to_delta(output, a, slope, delta)
+    return total
+
+
+@kernel(SUMS)
+def error_to_delta(output: int, a: Array, slope: Array, delta: Array) -> None:
+    """Turn dC/da of one sample, which is in `delta`, into dC/dz: BP1."""
     if output == SOFTMAX:  # the product with the Jacobian, without building it
-        along = like(total, 0.0)
+        along = like(a[0], 0.0)
         for j in range(a.size):
             along += a[j] * delta[j]
         for j in range(a.size):
@@ -367,7 +375,6 @@ def sample_cost(
     else:
         for j in range(a.size):
             delta[j] *= slope[j]
-    return total
 
 
 @kernel(SUMS)
@@ -972,20 +979,28 @@ def costs_and_deltas(
     """Compute a thread's share of the samples' costs, and of their output deltas times `scale`: BP1."""
     n = layer[N_OUT]
     i0, i1 = share(thread, n_threads, rows.size, 1)
+    own = integers[COST] > GROUPED_ENTROPY  # the address of a user's own
+    if own and i1 > i0:  # it finds the targets where it leaves dC/da
+        for i in range(i0, i1):
+            for j in range(n):
+                work[layer[DELTA] + i * n + j] = Y[rows[i] * n + j]
+        call_own_cost(integers[COST], i0, i1)
     for i in range(i0, i1):
         y = part(Y, rows[i] * n, n)
         a = part(work, layer[ABOVE] + i * n, n)
         z = part(work, layer[Z] + i * n, n)
         slope = part(work, layer[SLOPE] + i * n, n)
         delta = part(work, layer[DELTA] + i * n, n)
-        cost = (
-            grouped_cost(segments, layer[FIRST_SEGMENT], layer[LAST_SEGMENT], z, y, delta)
-            if integers[COST] == GROUPED_ENTROPY
-            else sample_cost(
+        cost = like(a[0], costs[i])
+        if own:
+            error_to_delta(layer[CODE], a, slope, delta)
+        elif integers[COST] == GROUPED_ENTROPY:
+            cost = grouped_cost(segments, layer[FIRST_SEGMENT], layer[LAST_SEGMENT], z, y, delta)
+        else:
+            cost = sample_cost(
                 integers[COST], numbers[COST_PARAMETER], layer[CODE], work[layer[LOG_SUMS] + i], z, a,
                 slope, y, delta,
-            )
-        )  # fmt: skip
+            )  # fmt: skip
         weight = np.float64(sample_weight[rows[i]]) if integers[WEIGHTED] else 1.0
         costs[i] = np.float64(cost) * weight
         c = like(cost, scale * weight)

@@ -1,8 +1,12 @@
-"""A user's own activation, compiled by Numba where it can be.
+"""A user's own activation, compiled by Numba where it can be, and a user's own cost, which is called.
 
-Its function and derivative become one C function, whose address stands where a built-in activation has
-its code: the kernels are not compiled again. What Numba makes of it has to agree with the Python
-functions on a grid; otherwise, or where Numba cannot compile it, the reference trains the network.
+An activation's function and derivative become one C function, whose address stands where a built-in
+one has its code: the kernels are not compiled again. What Numba makes of it has to agree with the
+Python functions on a grid; otherwise, or where Numba cannot compile it, the reference trains the
+network.
+
+A cost is called from the machine code with NumPy's arrays, once for a batch: some microseconds, while
+Numba takes seconds to compile a sum over columns.
 """
 
 from __future__ import annotations
@@ -18,9 +22,11 @@ from typing import Any
 
 import numpy as np
 
-from clearprop.activations import Activation
+from clearprop.activations import Activation, Array
+from clearprop.costs import Cost
 from clearprop.engines.announcement import announce
 
+OF_COST = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)
 _SIGNATURE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
 _TOLERANCE = {"f": 1e-6, "d": 1e-12}
 _LOCK = threading.Lock()
@@ -99,3 +105,41 @@ def _agrees(activation: Activation, dtype: np.dtype[Any], address: int) -> bool:
 def apply(address: int, a: Any, slope: Any) -> None:
     """Call the function at an address."""
     _SIGNATURE(address)(a.ctypes.data, slope.ctypes.data, a.size)
+
+
+class CostOfSamples:
+    """What the machine code calls for the costs of samples `first` to `end` of a batch.
+
+    Parameters
+    ----------
+    cost, output : Cost, Activation
+    outputs : ndarray of shape (n_samples, n_outputs)
+    errors : ndarray of shape (n_samples, n_outputs)
+        Holds the targets when it is called, and dC/da afterwards.
+    costs : ndarray of shape (at least n_samples,)
+    """
+
+    def __init__(
+        self, cost: Cost, output: Activation, outputs: Array, errors: Array, costs: Array
+    ) -> None:
+        self.raised: list[BaseException] = []
+        raised = self.raised  # without `self`, which would keep the workspace until the next collection
+
+        def call(first: int, end: int) -> None:
+            a, y = outputs[first:end], errors[first:end]
+            try:
+                costs[first:end] = cost.of_samples(output, a, a, y)
+                y[:] = cost.error(output, a, y)
+            except BaseException as problem:  # the machine code knows none, but stops at a NaN
+                raised.append(problem)
+                costs[first:end] = np.nan
+
+        self._function = OF_COST(call)  # kept: the address belongs to it
+        self.address: int = ctypes.cast(self._function, ctypes.c_void_p).value or 0
+
+    def raise_what_it_raised(self) -> None:
+        """Raise an error of the user's own functions where a caller can see it."""
+        if self.raised:
+            first = self.raised[0]
+            self.raised.clear()
+            raise first
