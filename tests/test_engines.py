@@ -1,10 +1,12 @@
 """Every engine agrees with the reference, to the tolerances stated here."""
 
 import dataclasses
+import gc
 import itertools
 import multiprocessing
 import sys
 import threading
+import weakref
 
 import joblib
 import numpy as np
@@ -407,6 +409,21 @@ def test_what_a_cost_of_the_users_own_raises_is_raised_and_its_step_is_not_made(
     calls[:] = [1]  # and the next run knows nothing of it
     state = State(parameters.copy(), plan.optimizer.init(parameters))
     assert engine.run(plan, state, data, np.arange(7), np.full(3, 0.1)).n_steps == 3
+
+
+def test_a_cost_of_the_users_own_does_not_keep_the_workspace_of_a_training_that_is_over():
+    architecture = build(SMALL, "tanh", None, OWN_COSTS[0])
+    data, parameters = problem(architecture, 7)
+    plan, engine = plan_for(architecture, OPTIMIZERS[0]), CompiledEngine()
+    train(engine, plan, data, parameters)
+    gone = weakref.ref(engine._prepared[plan].work)
+    gc.collect()
+    gc.disable()
+    try:
+        del engine
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_a_cost_that_is_not_finite_stops_a_training_with_a_cost_of_the_users_own():

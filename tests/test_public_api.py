@@ -1,5 +1,6 @@
 import inspect
 import json
+import pickle
 import subprocess
 import sys
 
@@ -67,6 +68,10 @@ def test_explain_is_the_function_whatever_was_imported_before(first):
         "import clearprop.explain\nassert clearprop.explain is cp.explain\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_package_can_be_sent_to_another_process():
+    assert pickle.loads(pickle.dumps(cp)) is cp
 
 
 def test_the_version_is_the_installed_one():

@@ -95,5 +95,10 @@ class _Package(ModuleType):
         if name != "explain" or not isinstance(value, ModuleType):
             super().__setattr__(name, value)
 
+    def __reduce__(self) -> Any:
+        return import_module, (
+            self.__name__,
+        )  # joblib's processes get functions that name it, by value
+
 
 sys.modules[__name__].__class__ = _Package

@@ -135,7 +135,8 @@ class CostOfSamples:
                 costs[first:end] = np.nan
 
         self._function = OF_COST(call)  # kept: the address belongs to it
-        self.address: int = ctypes.cast(self._function, ctypes.c_void_p).value or 0
+        # Not by ctypes.cast, which makes the function refer to itself.
+        self.address: int = ctypes.c_void_p.from_buffer(self._function).value or 0
 
     def raise_what_it_raised(self) -> None:
         """Raise an error of the user's own functions where a caller can see it."""
