@@ -416,7 +416,9 @@ def test_a_cost_of_the_users_own_does_not_keep_the_workspace_of_a_training_that_
     data, parameters = problem(architecture, 7)
     plan, engine = plan_for(architecture, OPTIMIZERS[0]), CompiledEngine()
     train(engine, plan, data, parameters)
-    gone = weakref.ref(engine._prepared[plan].work)
+    work = engine._prepared[plan].work
+    gone = weakref.ref(work if work.base is None else work.base)
+    del work
     gc.collect()
     gc.disable()
     try:
