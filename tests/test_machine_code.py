@@ -255,7 +255,13 @@ def test_code_is_kept_in_the_first_folder_that_only_its_user_can_write_to(tmp_pa
     assert machine_code._folder() is None
 
 
-@pytest.mark.parametrize("module", ["language", "translation", "products", "kernels", "machine_code"])
+SOURCES = [
+    "built_in", "codes", "elementary", "intrinsics", "kernels", "language", "layers", "machine_code",
+    "neurons", "products", "translation", "updates",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("module", SOURCES)
 def test_a_changed_source_is_compiled_again(module, monkeypatch):
     before, read = machine_code._path("float32"), pathlib.Path.read_text
 

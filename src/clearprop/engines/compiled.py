@@ -18,8 +18,8 @@ from clearprop import optimizers
 from clearprop.activations import ACTIVATIONS, Activation, Array
 from clearprop.architecture import Architecture
 from clearprop.engines import Data, Plan, Report, State, helpers, machine_code, own, products
+from clearprop.engines import codes as k
 from clearprop.engines import intrinsics as low
-from clearprop.engines import kernels as k
 
 _RESIDUAL_COSTS = {
     "quadratic": k.QUADRATIC,

@@ -24,12 +24,16 @@ from llvmlite import binding
 
 from clearprop.engines import (
     built_in,
+    codes,
     elementary,
     intrinsics,
     kernels,
     language,
+    layers,
+    neurons,
     products,
     translation,
+    updates,
 )
 from clearprop.engines.announcement import announce
 
@@ -39,7 +43,10 @@ _from_buffer = ctypes.c_char.from_buffer
 compiled = 0  # how many times something was compiled, not loaded
 _LOCK = threading.Lock()
 _LOADED: dict[str, Code] = {}  # by the dtype's character: its name takes NumPy a microsecond
-_SOURCES = (language, built_in, translation, intrinsics, elementary, products, kernels)
+_SOURCES = (
+    language, built_in, translation, intrinsics, elementary, products, codes, neurons, layers, updates,
+    kernels,
+)  # fmt: skip
 _FROM_C = ("log", "logf", "pow", "memset", "memcpy")
 if hasattr(os, "register_at_fork"):  # not on every system
     os.register_at_fork(after_in_child=lambda: globals().update(_LOCK=threading.Lock()))
