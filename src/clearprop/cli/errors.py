@@ -48,6 +48,7 @@ _PHRASES = {
     "the categorical columns must not hold the ": "--categorical must not hold the ",
     "the numeric columns must not hold the ": "--numeric must not hold the ",
     "drop and categorical must be ": "--drop and --categorical must be ",
+    "the stream's buffer_rows": "--buffer",
     "decimal and delimiter must be two ": "--decimal and --delimiter must be two ",
     "drop and numeric must be ": "--drop and --numeric must be ",
     "categorical and numeric must be ": "--categorical and --numeric must be ",
@@ -117,7 +118,7 @@ def in_options(sentence: str) -> str:
     )
     name = re.match(r"(\w+)(?= (?:must|cannot|needs|\d|'))", sentence)
     if name and name[1] in _OPTIONS:
-        return _OPTIONS[name[1]] + sentence[name.end() :]
+        sentence = _OPTIONS[name[1]] + sentence[name.end() :]
     for phrase, said in _PHRASES.items():
         sentence = sentence.replace(phrase, said)
     return sentence
