@@ -337,7 +337,7 @@ def in_order(monkeypatch):
     """Make the rows that a fit in memory holds out those that a stream does."""
     from clearprop.estimators import held_out
 
-    def split(options, groups, n, strata, state):
+    def split(options, groups, n, strata, weight, state):
         mask = held.random_rows(0, options.validation_fraction)(TABLE, 0)
         return np.flatnonzero(~mask), np.flatnonzero(mask)
 
@@ -455,7 +455,7 @@ def test_train_with_a_buffer_says_what_it_does_and_makes_a_model(here):
     ("words", "message"),
     [
         (("--buffer", 0), "--buffer must be at least 1, got 0"),
-        (("--buffer", 300, "--batch-size", 400), "--batch-size must be at most the stream's buffer_rows, 300, got 400"),
+        (("--buffer", 300, "--batch-size", 400), "--batch-size must be at most --buffer, 300, got 400"),
     ],
 )  # fmt: skip
 def test_a_buffer_that_cannot_be_is_refused(words, message, here):
