@@ -317,8 +317,28 @@ def test_d2_a_model_that_never_improved_is_not_returned_silently(rng):
 
 
 def test_d7_lbfgs_has_no_partial_fit():
-    assert not any(hasattr(kind(solver="lbfgs"), "partial_fit") for kind in BOTH)
+    for solver in ("lbfgs", cp.optimizers.LBFGS()):
+        assert not any(hasattr(kind(solver=solver), "partial_fit") for kind in BOTH)
     assert all(hasattr(kind(), "partial_fit") for kind in BOTH)
+
+
+def test_early_stopping_gives_back_the_epoch_that_validated_best(rng):
+    X = rng.normal(size=(60, 4))
+    y, y_val = rng.integers(0, 3, (2, 60))
+    model = cp.MLPClassifier((5,), max_iter=40, learning_rate_init=0.1, early_stopping=True)
+    model.set_params(random_state=0, n_iter_no_change=30).fit(X, y, X_val=X, y_val=y_val)
+    assert model.validation_scores_[-1] < model.best_validation_score_
+    assert model.score(X, y_val) == model.best_validation_score_
+
+
+def test_the_validation_score_is_weighted_as_the_rows_are(rng):
+    X, y = rng.normal(size=(200, 4)), rng.integers(0, 3, 200)
+    model = cp.MLPClassifier((5,), solver="sgd", max_iter=1, learning_rate_init=1e-12)
+    model.set_params(random_state=0, early_stopping=True).fit(X, y)
+    assert model.validation_scores_[0] < 0.8
+    right = model.predict(X) == y
+    model.fit(X, y, sample_weight=np.where(right, 1.0, 1e-6))
+    assert model.validation_scores_[0] > 0.999
 
 
 def test_d8_a_feature_far_larger_than_the_others_is_named_and_does_no_harm_with_preprocessing(rng):
