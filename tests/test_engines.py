@@ -620,7 +620,11 @@ def test_a_forked_child_can_compile_while_its_parent_was_compiling(monkeypatch, 
     with machine_code._LOCK:  # as where another thread of the parent's compiles
         process = multiprocessing.get_context("fork").Process(target=child)
         process.start()
-    process.join(timeout=120)
+    assert_ends_well(process, timeout=120)
+
+
+def assert_ends_well(process, timeout):
+    process.join(timeout)
     alive = process.is_alive()
     process.kill()
     assert not alive
@@ -630,11 +634,7 @@ def test_a_forked_child_can_compile_while_its_parent_was_compiling(monkeypatch, 
 def assert_agrees_in_a_child_and_in_threads(agrees):
     child = multiprocessing.get_context("fork").Process(target=lambda: sys.exit(not agrees()))
     child.start()
-    child.join(timeout=60)
-    alive = child.is_alive()
-    child.kill()
-    assert not alive
-    assert child.exitcode == 0
+    assert_ends_well(child, timeout=60)
     with joblib.parallel_backend("threading", n_jobs=3):
         assert all(joblib.Parallel(timeout=60)(joblib.delayed(agrees)() for _ in range(6)))
 

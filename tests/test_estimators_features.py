@@ -107,6 +107,13 @@ def test_every_argument_changes_the_weights_or_is_refused(kind, name):
     assert not (same_size and np.array_equal(first.parameters, other.parameters))
 
 
+def test_partial_fit_goes_on_counting_where_it_prints(capsys):
+    model = cp.MLPClassifier(**SMALL, verbose=True)
+    for number in (1, 2, 3):
+        model.partial_fit(X, Y, classes=np.unique(Y))
+        assert f"Iteration {number}, loss" in capsys.readouterr().out
+
+
 def test_an_argument_that_cannot_change_the_weights_does_what_it_is_for(capsys):
     seen = []
     how = SMALL | {"callbacks": [seen.append]}

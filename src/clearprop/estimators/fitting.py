@@ -104,9 +104,8 @@ class Fitting(Running, ABC):
             given = given._replace(X=self.table_encoder_.encode(given.X.table))
             start = self._first_parameters(options, given, state)
         train = given.take(rows)
-        arrays.as_sample_weight(
-            train.weight, len(train.targets), "float64"
-        )  # before scales are learned
+        # Those of the classes are in them now, and scales are learned with them next.
+        arrays.as_sample_weight(train.weight, len(train.targets), "float64")
         if first:
             self._begin(options, train, dtype, seed)
             self._start_from(start)
