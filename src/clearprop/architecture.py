@@ -51,7 +51,9 @@ class Scaling:
 
     def __call__(self, X: Array) -> Array:
         """Return the scaled X, in its own dtype."""
-        return (X - self.shift.astype(X.dtype)) * self.factor.astype(X.dtype)
+        scaled: Array = X - self.shift.astype(X.dtype)
+        scaled *= self.factor.astype(X.dtype)  # in place: X may be most of the memory
+        return scaled
 
 
 @dataclass(frozen=True)
