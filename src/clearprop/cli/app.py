@@ -14,16 +14,8 @@ import typer
 
 from clearprop.cli import errors, terminal
 
-# The module of each command, in the order of the help.
-COMMANDS = {
-    "train": "train",
-    "evaluate": "evaluate",
-    "predict": "apply",
-    "info": "inspect",
-    "check": "check",
-    "explain": "explain",
-    "diagnose": "diagnose",
-}
+# In the order of the help; each is the function of its name in the module of its name.
+COMMANDS = ("train", "evaluate", "predict", "info", "check", "explain", "diagnose")
 
 
 def _print_version(wanted: bool) -> None:
@@ -50,7 +42,7 @@ def _clearprop(
     """
 
 
-def application(commands: Iterable[str] = tuple(COMMANDS)) -> typer.Typer:
+def application(commands: Iterable[str] = COMMANDS) -> typer.Typer:
     """Return the program with these commands: one that runs does not wait for the others."""
     app = typer.Typer(
         name="clearprop",
@@ -61,7 +53,7 @@ def application(commands: Iterable[str] = tuple(COMMANDS)) -> typer.Typer:
     )
     app.callback()(_clearprop)
     for name in commands:
-        module = import_module(f"clearprop.cli.{COMMANDS[name]}")
+        module = import_module(f"clearprop.cli.{name}")
         app.command(name)(getattr(module, name))
     return app
 

@@ -10,8 +10,8 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from clearprop.cli import errors, model, terminal
-from clearprop.cli.apply import (
+from clearprop.cli import errors, model, model_data, terminal
+from clearprop.cli.arguments import (
     DataArgument,
     JsonOption,
     ModelArgument,
@@ -53,7 +53,7 @@ def check(
     if rows is not None and rows < 1:
         raise ValueError(f"--rows must be at least 1, got {rows}")
     net = model.load_model(model_file)
-    dataset = model.load_data(net, data, target, part=part)
+    dataset = model_data.load_data(net, data, target, part=part)
     X, Y = dataset.part(part)
     claimed = None
     if gradient is None:
@@ -63,7 +63,7 @@ def check(
         X, Y = X[:rows], Y[:rows]
     result = check_gradient(net, X, model.outputs_of(net).encode(Y), claimed, l2=l2, l1=l1)
     if as_json:
-        terminal.print_json(_checked(result, model.part_name(dataset, part), len(X)))
+        terminal.print_json(_checked(result, model_data.part_name(dataset, part), len(X)))
     else:
         print(result)
     if result.verdict == "fail":

@@ -9,8 +9,6 @@ from typing import Any
 
 import typer
 
-_LISTS = ("columns", "drop", "categorical", "numeric", "missing", "names")
-
 
 def read_config(context: typer.Context, path: Path | None) -> Path | None:
     """Make what the file says the defaults of the command that is being read.
@@ -31,14 +29,15 @@ def read_config(context: typer.Context, path: Path | None) -> Path | None:
     except ValueError as problem:  # not TOML, or not UTF-8
         raise ValueError(f"{path} is not a TOML file: {problem}") from None
     known = {
-        option[2:]: parameter.name
+        option[2:]: parameter
         for parameter in context.command.params
         for option in parameter.opts
         if option.startswith("--") and option not in ("--config", "--help")
     }
-    context.default_map = {
-        known[_known_key(key, known, path)]: _value(key, value, path) for key, value in values.items()
-    }
+    context.default_map = {}
+    for key, value in values.items():
+        parameter = known[_known_key(key, known, path)]
+        context.default_map[parameter.name] = _value(parameter, key, value, path)
     return path
 
 
@@ -51,13 +50,13 @@ def _known_key(key: str, known: dict[str, Any], path: Path) -> str:
     raise ValueError(f"{path} has the unknown key {key!r}{meant}")
 
 
-def _value(key: str, value: Any, path: Path) -> Any:
+def _value(parameter: Any, key: str, value: Any, path: Path) -> Any:
     """Return the value as it would stand on the command line; switches stay true or false."""
-    if key.replace("_", "-") == "resume":
+    if parameter.is_flag:
         if not isinstance(value, bool):
             raise ValueError(f"{path}: {key} must be true or false, got {value!r}")
         return value
-    if isinstance(value, list) and key.replace("_", "-") in _LISTS:
+    if isinstance(value, list) and parameter.multiple:
         if all(isinstance(each, str) for each in value):
             return value
     elif isinstance(value, list) and all(type(each) is int for each in value):

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 import clearprop as cp
 from clearprop import checkpoint
-from clearprop.cli import files, model, terminal
-from clearprop.cli.apply import (
+from clearprop.cli import files, model, model_data, terminal
+from clearprop.cli.arguments import (
     DataArgument,
     JsonOption,
     ModelArgument,
@@ -54,7 +54,7 @@ def diagnose(
         raise ValueError("--json and --format html must not be given together")
     files.refuse_same({"MODEL": model_file, "DATA": data}, {"--output": output})
     net = model.load_model(model_file)
-    dataset = model.load_data(net, data, target, part=part)
+    dataset = model_data.load_data(net, data, target, part=part)
     X, Y = dataset.part(part)
     net, targets = _in_learned_units(net, Y)
     found = cp.diagnose(net, X, targets, **_training(model_file))

@@ -10,8 +10,8 @@ import typer
 from numpy.typing import NDArray
 
 import clearprop as cp
-from clearprop.cli import errors, model, terminal
-from clearprop.cli.apply import (
+from clearprop.cli import errors, model, model_data, terminal
+from clearprop.cli.arguments import (
     DataArgument,
     DecimalOption,
     DelimiterOption,
@@ -21,7 +21,6 @@ from clearprop.cli.apply import (
     Part,
     PartOption,
     TargetOption,
-    read_otherwise,
 )
 from clearprop.data.dataset import some
 from clearprop.evaluation import ClassTally, Evaluation, QuantityTally
@@ -70,14 +69,14 @@ def evaluate(
     if not 0 < level < 1:
         raise ValueError(f"--level must be above 0 and below 1, got {level:g}")
     net = model.load_model(model_file)
-    read_otherwise(net, data, delimiter, decimal, encoding)
+    model.read_otherwise(net, data, delimiter, decimal, encoding)
     measured = _Measured(net, seed)
     if model.is_of_table(net):
         name, source = "all", data
         strangers: Sequence[Any] = measured.add_table(data, target)
     else:
-        dataset, known = model.load_with_strangers(net, data, target)
-        name, source = model.part_name(dataset, part), dataset.source
+        dataset, known = model_data.load_with_strangers(net, data, target)
+        name, source = model_data.part_name(dataset, part), dataset.source
         X, Y = dataset.part(part)
         for first in range(0, len(X), _ROWS):
             measured.add(net.inputs(X[first : first + _ROWS]), Y[first : first + _ROWS])
@@ -137,7 +136,7 @@ class _Measured:
 
         reader = TableReader.from_about(self.net.about, self.net.dtype)
         source = reader.open(local_path(data))
-        model.say_unknown_columns(reader.unknown_columns(source), source.where)
+        model_data.say_unknown_columns(reader.unknown_columns(source), source.where)
         name = target or reader.target.name
         reader.check_target(source, name)
         strangers: set[str] = set()
@@ -151,7 +150,7 @@ class _Measured:
             if self.classes is not None:
                 strangers |= {str(labels[int(row)].as_py()) for row in np.flatnonzero(codes < 0)}
             self.add(reader.inputs(batch.select(columns)), codes)
-        model.say_read_as(read_as, source.where)
+        model_data.say_read_as(read_as, source.where)
         return sorted(strangers)
 
 

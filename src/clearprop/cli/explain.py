@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 import clearprop as cp
-from clearprop.cli import files, model, terminal
-from clearprop.cli.apply import DataArgument, ModelArgument, Part, PartOption, TargetOption
+from clearprop.cli import files, model, model_data, terminal
+from clearprop.cli.arguments import DataArgument, ModelArgument, Part, PartOption, TargetOption
 
 
 class Format(enum.StrEnum):
@@ -69,12 +69,12 @@ def explain(
     """
     files.refuse_same({"MODEL": model_file, "DATA": data}, {"--output": output})
     net = model.load_model(model_file)
-    dataset = model.load_data(net, data, target, part=part)
+    dataset = model_data.load_data(net, data, target, part=part)
     X, Y = dataset.part(part)
     if not 0 <= row < len(X):
         raise ValueError(
             f"--row must be in 0..{len(X) - 1}, got {row}: {dataset.source} has {len(X):,} rows in "
-            f"its part {model.part_name(dataset, part)}"
+            f"its part {model_data.part_name(dataset, part)}"
         )
     one = slice(row, row + 1)
     text = cp.explain(

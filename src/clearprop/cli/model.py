@@ -1,10 +1,13 @@
-"""Between data sets and networks: what the outputs stand for, and what a model says of its data."""
+"""A model, from its file or for a training: what its outputs stand for, and in which units.
+
+In: a model's file, or a data set that is to be learned. Out: a network that predicts raw quantities,
+and the `Outputs` that encode targets for it.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,17 +15,10 @@ from numpy.typing import NDArray
 
 import clearprop as cp
 from clearprop import checkpoint
-from clearprop.cli import errors
-from clearprop.data import BUILT_IN, Dataset, Schema
-from clearprop.data.dataset import Label, some
-from clearprop.data.files import local_path
-from clearprop.data.tables import is_table
+from clearprop.data import Dataset, Schema
+from clearprop.data.dataset import Label
 
 _UNITS = "target_units"  # in `about`, while a network still predicts standardized targets
-OPTIONS = "options"  # in `about`, while a training may be resumed
-_ROWS = 1024  # of an array, predicted together
-_TABLE_ROWS = 1 << 16
-_BLOCK_BYTES = 1 << 25  # of a table's rows that are predicted together
 _NARROW = 1e4  # a mean so many deviations from 0 is more than float32 can hold beside them
 
 
@@ -152,68 +148,6 @@ def is_of_table(net: cp.Network) -> bool:
     return is_described(net.about)
 
 
-def _table_dataset(net: cp.Network, source: str, target: str | None, need_target: bool) -> Dataset:
-    """Return a raw table as the inputs of a network that was trained on one."""
-    from clearprop.estimators.table_reader import TableReader
-
-    reader = TableReader.from_about(net.about, net.dtype)
-    table = reader.open(local_path(source))
-    say_unknown_columns(reader.unknown_columns(table), table.where)
-    X = np.concatenate([reader.inputs(batch) for batch in table.batches(reader.encoder.columns)])
-    Y, strangers, name = None, (), target or reader.target.name
-    if need_target or name in table.names:
-        read_as: dict[str, Any] = {}
-        Y, strangers = reader.labels(table, name, read_as)
-        say_read_as(read_as, table.where)
-    classes = reader.target.classes
-    return Dataset(
-        name=table.name,
-        source=str(source),
-        task=reader.target.task,
-        X_train=X,
-        Y_train=Y,
-        classes=None if classes is None else (*classes, *strangers),
-        feature_names=net.feature_names,
-        target=name,
-    )
-
-
-def input_blocks(net: cp.Network, source: str, part: str) -> Iterator[NDArray[Any]]:
-    """Return the rows that are to be predicted, in their order, in blocks that `predict` takes.
-
-    Of a raw table no more than a block is in memory.
-
-    Raises
-    ------
-    ValueError, OSError
-        As in `load_data`, for a raw table while it is read.
-    """
-    if not is_of_table(net):
-        X = load_data(net, source, need_target=False).inputs(part)
-        return (X[first : first + _ROWS] for first in range(0, len(X), _ROWS))
-    from clearprop.estimators.table_reader import TableReader
-
-    reader = TableReader.from_about(net.about, net.dtype)
-    table = reader.open(local_path(source))
-    say_unknown_columns(reader.unknown_columns(table), table.where)
-    rows = max(1, min(_TABLE_ROWS, _BLOCK_BYTES // (8 * reader.encoder.n_features)))
-    return (reader.inputs(batch) for batch in table.batches(reader.encoder.columns, rows))
-
-
-def say_read_as(labels: Mapping[str, Any], where: str) -> None:
-    """Say which labels of a table were taken for others, that end without a point."""
-    if labels:
-        from clearprop.data.table import target
-
-        errors.say(target.say_read_as(labels, where))
-
-
-def say_unknown_columns(names: list[str], where: str) -> None:
-    """Say which columns of a table are ignored, because the model was trained without them."""
-    if names:
-        errors.say(f"{where} has {some(names)}, which the model does not know: not used")
-
-
 def schema_of(net: cp.Network) -> Schema:
     """Return what a network expects of data; a network saved from Python need not say it."""
     classes, task = net.classes, net.about.get("task")
@@ -230,76 +164,6 @@ def schema_of(net: cp.Network) -> Schema:
         classes,
         target if isinstance(target, str) else None,
     )
-
-
-def load_data(
-    net: cp.Network,
-    source: str,
-    target: str | None = None,
-    need_target: bool = True,
-    part: str | None = None,
-) -> Dataset:
-    """Return a data set in the form that a network expects; `part` is the only part that is needed.
-
-    Raises
-    ------
-    ValueError, OSError
-        As in `data.load`.
-    """
-    schema = schema_of(net)
-    dataset = _read(net, source, schema, target, need_target, part)
-    return dataset.conform(_named(net, schema, dataset))
-
-
-def load_with_strangers(
-    net: cp.Network, source: str, target: str | None = None
-) -> tuple[Dataset, int | None]:
-    """Return a data set as in `load_data`, and how many classes the network knows (or None).
-
-    Labels that it does not know get the numbers from there on.
-    """
-    schema = schema_of(net)
-    dataset = _read(net, source, schema, target, True, None)
-    schema = _named(net, schema, dataset)
-    if schema.classes is None or dataset.classes is None:
-        return dataset.conform(schema), None
-    known = {str(label) for label in schema.classes}  # as `conform` looks labels up
-    strangers = tuple(label for label in dataset.classes if str(label) not in known)
-    whole = dataclasses.replace(schema, classes=(*schema.classes, *strangers))
-    return dataset.conform(whole), len(schema.classes)
-
-
-def _read(
-    net: cp.Network,
-    source: str,
-    schema: Schema,
-    target: str | None,
-    need_target: bool,
-    part: str | None,
-) -> Dataset:
-    """Return a data set with the labels that it has itself."""
-    path = local_path(source)
-    if is_of_table(net):
-        return _table_dataset(net, source, target, need_target)
-    if source not in BUILT_IN and path.exists():
-        # Not `load`, for which a target of one label is nothing to learn: it can be evaluated.
-        if path.name.lower().endswith(".npz") and target is None:
-            return cp.data.read_npz(path, task=schema.task, need_target=need_target)
-        if is_table(path):
-            needed, column = need_target or target is not None, target or schema.target
-            return cp.data.read_table(path, target=column, task=schema.task, need_target=needed)
-    return cp.data.load(source, target=target, need_target=need_target, part=part)
-
-
-def _named(net: cp.Network, schema: Schema, dataset: Dataset) -> Schema:
-    """Return what a network expects, with the data's names of classes if it has only numbers."""
-    numbered = net.classes is None or net.classes == tuple(range(len(net.classes)))
-    names = dataset.classes or ()
-    if not numbered or schema.classes is None or len(names) != len(schema.classes):
-        return schema
-    if any(str(name).isdecimal() for name in names):
-        return schema
-    return dataclasses.replace(schema, classes=names)  # the numbers of the names, in their order
 
 
 def measure(net: cp.Network, X: NDArray[Any], Y: NDArray[Any]) -> dict[str, float]:
@@ -334,11 +198,31 @@ def is_own_model(path: str) -> bool:
     return "architecture" in metadata and "training" not in metadata
 
 
-def part_name(dataset: Dataset, part: str) -> str:
-    """Return which part of the data that really is: a file has but one."""
-    return part if dataset.X_test is not None else "all"
-
-
 def expanded(path: str) -> str:
     """Return a path with ``~`` expanded."""
     return os.path.expanduser(path)
+
+
+def read_otherwise(
+    net: cp.Network, data: str, delimiter: str | None, decimal: str | None, encoding: str | None
+) -> None:
+    """Let a model of raw tables read DATA as it is written, where that is not as in its training.
+
+    Raises
+    ------
+    ValueError
+        If an option is wrong, or the model takes no raw tables.
+    """
+    options = {"delimiter": delimiter, "decimal": decimal, "encoding": encoding}
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    if not given:
+        return
+    if not is_of_table(net):
+        raise ValueError(f"--{next(iter(given))} is for models of tables (CSV, Parquet), got {data}")
+    from clearprop.cli import table_options
+    from clearprop.estimators.table_reader import TableReader
+
+    if delimiter is not None:
+        given["delimiter"] = table_options.delimiter(delimiter)
+    then = TableReader.from_about(net.about, net.dtype).read
+    net.about["table"]["read"] |= dataclasses.asdict(dataclasses.replace(then, **given))

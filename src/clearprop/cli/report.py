@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from collections import Counter
 from collections.abc import Sequence
@@ -11,9 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import clearprop as cp
-from clearprop.cli import model, pictures, terminal
-from clearprop.cli.setup import Pair
-from clearprop.data import Dataset
+from clearprop.cli import pictures, terminal
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,48 +26,85 @@ _MANY_COLUMNS, _OF_A_KIND = 100, 12
 _SIDE_BY_SIDE = 72  # columns from which two panels stand side by side
 
 
-def show(
-    net: cp.Network,
-    history: cp.History,
-    dataset: Dataset,
-    held: Pair | None,
-    result: dict[str, Any],
-    saved: str,
-    summary: str,
-    standardized: bool = False,
-) -> None:
-    """Show how a training went, on standard output.
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """A training that has ended, and its model.
 
     Parameters
     ----------
     net : Network
         In raw units.
-    held : (X, Y) or None
-        Rows held out of the training.
+    training : Training
     result : dict
-        As `measure` returned it.
+        The part that was measured, its number of rows, and its metrics.
     saved : str
         The model's file.
-    summary : str
-        A line about the training.
     standardized : bool
         Whether the history is that of standardized targets.
+    best_epoch : int, optional
+        The epoch whose network was kept, counted from 1; None where it is the last.
+    test_data : str, optional
+        Data with a test part, that the model can be evaluated on.
+    images : (X, Y, shape), optional
+        What was measured, where that is images.
     """
-    part, X, Y = _part_to_measure(dataset, held)
+
+    net: cp.Network
+    training: cp.Training
+    result: dict[str, Any]
+    saved: str
+    standardized: bool = False
+    best_epoch: int | None = None
+    test_data: str | None = None
+    images: tuple[NDArray[Any], NDArray[Any], tuple[int, int]] | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long its epochs took."""
+        history = self.training.history
+        return float(sum(history["seconds"])) if len(history) else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        net, training = self.net, self.training
+        return {
+            "model": self.saved,
+            **{name: net.about.get(name) for name in ("data", "task", "target")},
+            **self.result,
+            "epochs": training.epochs_done,
+            "steps": training.state.step,
+            "best_epoch": self.best_epoch,
+            "seconds": round(self.seconds, 3),
+            "stopped": training.history.stopped or None,
+            "seed": net.seed,
+        }
+
+
+def show(report: Report) -> None:
+    """Show on standard output how a training went, and what can be done next."""
     console = terminal.console()
     wide = terminal.is_wide(console)
-    _say_result(console, part, result, len(X), net)
-    _line(console, "trained", summary)
-    _show_curve(console, history, wide, standardized)
-    if dataset.image_shape is not None:
-        _show_wrong(console, net, X, Y, dataset.image_shape, part, wide)
+    _say_result(console, report)
+    _line(console, "trained", _summary(report))
+    _show_curve(console, report.training.history, wide, report.standardized)
+    if report.images is not None:
+        _show_wrong(console, report.net, *report.images, report.result["part"], wide)
     console.print()
-    _line(console, "saved", saved)
-    name = shlex.quote(saved)
-    others = dataset.X_test is not None
-    data = shlex.quote(dataset.source if others else "DATA.csv")
-    _line(console, "next", f"clearprop {'evaluate' if others else 'predict'} {name} {data}", "bold")
+    _line(console, "saved", report.saved)
+    name = shlex.quote(report.saved)
+    data = shlex.quote("DATA.csv" if report.test_data is None else report.test_data)
+    command = "predict" if report.test_data is None else "evaluate"
+    _line(console, "next", f"clearprop {command} {name} {data}", "bold")
     _line(console, "", f"clearprop info {name}", "bold")
+
+
+def _summary(report: Report) -> str:
+    training = report.training
+    said = f"{training.epochs_done:,} epochs, {training.state.step:,} steps, {report.seconds:.1f} s"
+    if training.history.stopped:
+        said += f" ({training.history.stopped})"
+    said += f", the best was epoch {report.best_epoch}" if report.best_epoch else ""
+    return f"{said}, seed {report.net.seed}"
 
 
 def show_columns(encoder: TableEncoder, *, error: bool = False) -> None:
@@ -117,44 +153,6 @@ def _fewer(decisions: Sequence[ColumnDecision]) -> list[ColumnDecision]:
     return shown
 
 
-def show_table(
-    net: cp.Network, history: cp.History, result: dict[str, Any], saved: str, summary: str
-) -> None:
-    """Show how a training on a table went, on standard output.
-
-    Parameters
-    ----------
-    net : Network
-    history : History
-    result : dict
-        With its part, number of rows and metrics.
-    saved : str
-        The model's file.
-    summary : str
-        A line about the training.
-    """
-    console = terminal.console()
-    _say_result(console, result["part"], result, result["n_samples"], net)
-    _line(console, "trained", summary)
-    _show_curve(console, history, terminal.is_wide(console), "r2" in result)
-    console.print()
-    _line(console, "saved", saved)
-    _line(console, "next", f"clearprop predict {shlex.quote(saved)} DATA.csv", "bold")
-    _line(console, "", f"clearprop info {shlex.quote(saved)}", "bold")
-
-
-def measure(net: cp.Network, dataset: Dataset, held: Pair | None) -> dict[str, Any]:
-    """Return how good a network is on the rows that are the most honest: test, validation, training."""
-    part, X, Y = _part_to_measure(dataset, held)
-    return {"part": part, "n_samples": len(X), **model.measure(net, X, Y)}
-
-
-def _part_to_measure(dataset: Dataset, held: Pair | None) -> tuple[str, NDArray[Any], NDArray[Any]]:
-    if dataset.X_test is not None:
-        return ("test", *dataset.test)
-    return ("validation", *held) if held is not None else ("training", *dataset.train)
-
-
 def _line(console: Console, name: str, text: str, style: str = "") -> None:
     from rich.text import Text
 
@@ -163,7 +161,8 @@ def _line(console: Console, name: str, text: str, style: str = "") -> None:
     console.print(line, soft_wrap=True)
 
 
-def _say_result(console: Console, part: str, result: dict[str, Any], n: int, net: cp.Network) -> None:
+def _say_result(console: Console, report: Report) -> None:
+    result, part, n = report.result, report.result["part"], report.result["n_samples"]
     if "accuracy" in result:
         right = round(result["accuracy"] * n)
         text = f"{result['accuracy']:.1%}".replace("%", " %")
@@ -173,7 +172,7 @@ def _say_result(console: Console, part: str, result: dict[str, Any], n: int, net
         _line(
             console, f"{part} RMSE", f"{result['rmse']:.4g}  (mean absolute error {result['mae']:.4g})"
         )
-    _line(console, f"{part} cost", f"{result['cost']:.4g}  ({net.architecture.cost.name})")
+    _line(console, f"{part} cost", f"{result['cost']:.4g}  ({report.net.architecture.cost.name})")
 
 
 def _show_curve(console: Console, history: cp.History, wide: bool, standardized: bool) -> None:

@@ -1,157 +1,146 @@
-"""A training from the command line: what is refused first, how it ends, and what is kept."""
+"""A training from the command line, the same way for arrays and for tables.
+
+In: `Options`, and a `Job`, which is the data that were read and what is to be trained on them. Out: a
+model's file, the history as CSV, a report, an exit code. What is refused is refused before a training
+begins, and nothing is written until then.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 import clearprop as cp
 from clearprop import Training
-from clearprop.cli import errors, files, model, report, setup, table_options
-from clearprop.cli.setup import Options, Pair
-from clearprop.data import Dataset
+from clearprop.cli import errors, files, report, table_options, terminal, training_files
+from clearprop.cli.options import Options
+
+if TYPE_CHECKING:
+    from clearprop.data.table import TableEncoder
 
 _LOG_SECONDS = 1.0  # between two writings of the log
 
 
+class Job(Protocol):
+    """Data that were read, and what is to be trained on them."""
+
+    @property
+    def name(self) -> str:
+        """What the model is called where nothing is said."""
+
+    def train(self, run: Run) -> None:
+        """Prepare the training, hand it to `Run.begin`, and run it."""
+
+    def save(self, run: Run, output: str) -> report.Report:
+        """Write the model of a training that has ended; return what is to be shown of it."""
+
+
 def run(options: Options) -> int:
     """Train as the options say; return the exit code."""
-    if table_options.is_table(options.data):
-        from clearprop.cli import tabular
-
-        return tabular.run(options)
-    table_options.refuse_for_others(options)
-    refuse_same(options, options.output)
+    training_files.refuse_same(options, options.output)
     files.check_log(options.log)
-    resumes = check_checkpoint(options)
-    dataset = cp.data.load(options.data, target=options.target, task=options.task)
-    output = check_output(options, dataset.name)
-    if resumes:
-        setup.check_resumed(options, dataset)
-    seed = setup.choose_seed(options)
-    (X, Y), held, note = setup.split(options, dataset, seed)
-    net, outputs = setup.make_network(options, dataset, X, Y, seed)
-    log = Log(options.log)
-    training = cp.Training(
-        net,
-        X,
-        outputs.encode(Y),
-        validation_data=None if held is None else (held[0], outputs.encode(held[1])),
-        callbacks=(log,),
-        **setup.settings(options, dataset, len(X), seed),
+    resumes = training_files.check_checkpoint(options)
+    job = _read(options)
+    output = training_files.check_output(options, job.name)
+    return Run(options, resumes).train(job, output)
+
+
+def _read(options: Options) -> Job:
+    if table_options.is_table(options.data):
+        from clearprop.cli.tabular import TableJob
+
+        return TableJob(options)
+    from clearprop.cli.arrays import ArrayJob
+
+    table_options.refuse_for_others(options)
+    return ArrayJob(options)
+
+
+class Run:
+    """One training: what is said of it, its log, and how it ends."""
+
+    def __init__(self, options: Options, resumes: bool) -> None:
+        self.options, self.resumes = options, resumes
+        self.log = Log(options.log)
+        self._training: Training | None = None
+
+    @property
+    def training(self) -> Training:
+        """The training that was begun."""
+        assert self._training is not None
+        return self._training
+
+    def begin(
+        self, training: Training, said: Sequence[str], encoder: TableEncoder | None = None
+    ) -> None:
+        """Take a training that is prepared, and say on standard error what it is.
+
+        Parameters
+        ----------
+        training : Training
+        said : sequence of str
+            Lines on the data and the network.
+        encoder : TableEncoder, optional
+            Whose columns are shown before them.
+        """
+        self._training = training
+        if self.options.quiet:
+            return
+        if self.resumes:
+            _say_resumed(self.options, training)
+        if encoder is not None:
+            report.show_columns(encoder, error=True)
+        for line in filter(None, said):
+            print(terminal.plain(line), file=sys.stderr)
+
+    def train(self, job: Job, output: str) -> int:
+        """Train, save and show; return the exit code."""
+        try:
+            job.train(self)
+        except errors.Terminated:
+            return self._interrupted(errors.TERMINATED)
+        finally:
+            if self._training is not None:
+                self.log.write(self._training.history)
+        if self.training.history.stopped == "interrupted":
+            return self._interrupted(errors.INTERRUPTED)
+        found = job.save(self, output)
+        if self.options.json:
+            terminal.print_json(found.to_dict())
+        elif not self.options.quiet:
+            report.show(found)
+        return 0
+
+    def _interrupted(self, code: int) -> int:
+        """Say where an interrupted run has left what it learned."""
+        where, checkpoint = "interrupted", self.options.checkpoint
+        if self._training is not None:
+            where += f" at epoch {self._training.epochs_done}, step {self._training.state.step}"
+        if checkpoint and self._training is not None:
+            errors.say(f"{where}; the same command with --resume goes on from {checkpoint}")
+        else:
+            errors.say(f"{where}; nothing was saved (with --checkpoint FILE a run can be gone on with)")
+        return code
+
+
+def describe_network(training: Training) -> str:
+    """Return a line on what is trained, and how."""
+    net, optimizer = training.net, training.settings.optimizer
+    schedule = optimizer.schedule
+    rate = getattr(schedule, "rate", None) or schedule(0.0)
+    shown = "" if isinstance(optimizer, cp.LBFGS) else f" {rate:g}"
+    return (
+        f"network {'-'.join(map(str, net.sizes))}, {net.layers[0].function}, "
+        f"{net.architecture.cost.name}; {type(optimizer).__name__}{shown}, batches of "
+        f"{training.plan.batch_size}, {training.engine.name} engine"
     )
-    if resumes:
-        say_resumed(options, training)
-    announce(dataset, net, training, note)
-    try:
-        ended = _run(training)
-    finally:
-        log.write(training.history)
-    if ended:
-        say_interrupted(options, training)
-        return ended
-    del net.about[model.OPTIONS]  # nothing more is to be resumed
-    return finish(model.in_raw_units(net), training, dataset, held, output)
 
 
-def _run(training: Training) -> int:
-    """Train; return the exit code if a signal ended it, else 0."""
-    try:
-        history = training.run()
-    except errors.Terminated:
-        return errors.TERMINATED
-    return errors.INTERRUPTED if history.stopped == "interrupted" else 0
-
-
-def finish(
-    net: cp.Network, training: Training, dataset: Dataset, held: Pair | None, output: str
-) -> int:
-    """Save the network, then show how it went: a reader that has gone costs no work."""
-    history, state = training.history, training.state
-    net.about["result"] = result = report.measure(net, dataset, held)
-    net.save(output)
-    seconds = sum(history["seconds"]) if len(history) else 0.0
-    summary = f"{training.epochs_done:,} epochs, {state.step:,} steps, {seconds:.1f} s"
-    if history.stopped:
-        summary += f" ({history.stopped})"
-    summary += f", seed {net.seed}"
-    standardized = model.is_standardized(training.net)
-    report.show(net, history, dataset, held, result, output, summary, standardized)
-    return 0
-
-
-def say_interrupted(options: Options, training: Training) -> None:
-    """Say where an interrupted run has left what it learned."""
-    where = f"interrupted at epoch {training.epochs_done}, step {training.state.step}"
-    if options.checkpoint:
-        errors.say(f"{where}; the same command with --resume goes on from {options.checkpoint}")
-    else:
-        errors.say(f"{where}; nothing was saved (with --checkpoint FILE a run can be gone on with)")
-
-
-def refuse_same(options: Options, output: str | None) -> None:
-    """Make sure that no file is written which is another of the run's files too.
-
-    Raises
-    ------
-    ValueError
-        Naming both options.
-    """
-    validation = None if setup.is_fraction(options.validation) else options.validation
-    files.refuse_same(
-        {"DATA": options.data, "--validation": validation, "--config": options.config},
-        {"--output": output, "--log": options.log, "--checkpoint": options.checkpoint},
-    )
-
-
-def check_checkpoint(options: Options) -> bool:
-    """Return whether there is a checkpoint to go on from, before anything is loaded.
-
-    Raises
-    ------
-    ValueError
-        If one would be overwritten, or none was named.
-    """
-    if options.checkpoint is None:
-        if options.resume:
-            raise ValueError("--resume needs --checkpoint FILE, the file to go on from")
-        return False
-    path = model.expanded(options.checkpoint)
-    there = os.path.exists(path)
-    if not os.path.isdir(os.path.dirname(path) or "."):
-        raise ValueError(f"--checkpoint {path}: there is no folder {os.path.dirname(path)}")
-    if there and not options.resume:
-        raise ValueError(
-            f"--checkpoint {options.checkpoint} exists: --resume goes on from it, another name starts "
-            "anew"
-        )
-    if options.resume and not there:
-        errors.say(f"{options.checkpoint} does not exist: starting from the beginning")
-    return there
-
-
-def check_output(options: Options, name: str) -> str:
-    """Return the model's file, which can be written and holds nothing that would be missed."""
-    path = model.expanded(options.output or f"{name}.safetensors")
-    try:
-        folder = os.path.dirname(os.path.abspath(path))
-    except FileNotFoundError:
-        raise ValueError(f"--output {path}: the current folder has been removed") from None
-    if os.path.isdir(path):
-        raise ValueError(f"--output must be a file, {path} is a folder")
-    if not os.path.isdir(folder):
-        raise ValueError(f"--output {path}: there is no folder {folder}")
-    if not os.access(folder, os.W_OK):
-        raise ValueError(f"--output {path}: the folder {folder} cannot be written to")
-    refuse_same(options, path)
-    if os.path.lexists(path) and not model.is_own_model(path):
-        raise ValueError(f"{path} exists and is no clearprop model; --output names another file")
-    return path
-
-
-def say_resumed(options: Options, training: Training) -> None:
+def _say_resumed(options: Options, training: Training) -> None:
     """Say from where a run goes on, and whether there is anything left to do."""
     done, wanted = training.epochs_done, training.settings.epochs
     errors.say(f"resumed at epoch {done}, step {training.state.step} ({options.checkpoint})")
@@ -159,29 +148,6 @@ def say_resumed(options: Options, training: Training) -> None:
         errors.say(
             f"nothing is left to do: {done} of {wanted} epochs are done (a larger --epochs trains on)"
         )
-
-
-def announce(dataset: Dataset, net: cp.Network, training: Training, note: str) -> None:
-    """Say on standard error what is about to be trained."""
-    n = f"{training.plan.n_samples:,} rows"
-    if dataset.X_test is not None:
-        n += f" to train on, {len(dataset.X_test):,} to test on"
-    what = "1 target" if net.sizes[-1] == 1 else f"{net.sizes[-1]} targets"
-    if dataset.classes is not None:
-        what = f"{len(dataset.classes)} classes"
-    optimizer = training.settings.optimizer
-    rate = "" if isinstance(optimizer, cp.LBFGS) else f" {optimizer.learning_rate:g}"
-    lines = [
-        f"{dataset.source}: {n}, {net.sizes[0]} features, {what}",
-        note,
-        f"network {'-'.join(map(str, net.sizes))}, {net.layers[-1].function}, "
-        f"{net.architecture.cost.name}; {type(optimizer).__name__}{rate}, batches of "
-        f"{training.plan.batch_size}, {training.engine.name} engine",
-    ]
-    if model.is_standardized(net):
-        lines.append("the target is standardized while it trains, and so is the cost shown")
-    for line in filter(None, lines):
-        print(line, file=sys.stderr)
 
 
 class Log:

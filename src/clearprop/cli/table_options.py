@@ -1,4 +1,8 @@
-"""The options that tables have, and what the others mean for a table's estimator."""
+"""The options that tables have, and what the others mean for a table's estimator.
+
+In: `Options`, and the table that they name. Out: how it is read, what becomes of its columns, an
+estimator whose arguments are the options', and what a resumed run must share.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +13,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clearprop.cli.setup import Options
+from clearprop.cli.options import Options
 from clearprop.data import BUILT_IN, tables
 from clearprop.data.files import local_path
-from clearprop.data.table import ColumnDecision, ReadOptions, Roles, TableSource, TargetEncoder
+from clearprop.data.table import ColumnDecision, ReadOptions, Roles, TableSource, TargetEncoder, decide
 from clearprop.data.table.encoder import MOST_CATEGORIES
+from clearprop.data.tables import choose_target
 
 if TYPE_CHECKING:
     from clearprop.estimators.base import BaseMLP
 
 _SHARE = 0.5  # of the machine's memory, beyond which a table is trained on from disk
-HELD_OUT = 0.2  # of the rows, where nothing is said
-FEWEST = 10  # rows below which nothing is held out unasked
 READING = ("delimiter", "decimal", "encoding", "missing", "names")
 DECIDING = ("columns", "drop", "categorical", "numeric", "weight", "group", "time", "class_weight")
 _LOSSES = {
@@ -53,7 +56,7 @@ def refuse_for_others(options: Options) -> None:
         Naming the first.
     """
     for name in (*READING, *DECIDING, "buffer"):
-        if name in options.given:
+        if getattr(options, name) is not None:
             option = "--" + name.replace("_", "-")
             raise ValueError(f"{option} is for tables (CSV, Parquet), {options.data} is none")
 
@@ -86,6 +89,27 @@ def roles(options: Options, target: str) -> Roles:
     return Roles(target, options.weight, options.group, options.time)
 
 
+def target_name(options: Options, source: TableSource) -> str:
+    """Return the column that is learned."""
+    name = choose_target(source.names, options.target, True, Path(source.where))
+    assert name is not None  # or it would have been refused
+    return name
+
+
+def decisions(
+    options: Options, source: TableSource, target: TargetEncoder
+) -> tuple[ColumnDecision, ...]:
+    """Return what becomes of each column."""
+    return decide(
+        source,
+        roles(options, target.name),
+        columns=names(options.columns) or None,
+        drop=names(options.drop),
+        categorical=names(options.categorical),
+        kinds=dict.fromkeys(names(options.numeric), "numeric"),
+    )
+
+
 def make_estimator(options: Options, kind: str, seed: int, horizon: int | None) -> BaseMLP:
     """Return the estimator that the options ask for, of preset realmlp-s where they ask for nothing.
 
@@ -102,9 +126,10 @@ def make_estimator(options: Options, kind: str, seed: int, horizon: int | None) 
     from clearprop.estimators.presets import PRESETS
 
     arguments: dict[str, Any] = {
-        "random_state": seed, "engine": options.engine, "n_threads": options.threads, "verbose": "bar",
+        "random_state": seed, "engine": options.engine, "n_threads": options.threads,
+        "verbose": False if options.quiet else "bar", "time_limit": options.seconds,
     }  # fmt: skip
-    if "output_activation" in options.given:
+    if options.output_activation is not None:
         raise ValueError(
             "--output-activation cannot be chosen for a table, it follows from the task, got "
             f"{options.output_activation}"
@@ -124,49 +149,41 @@ def make_estimator(options: Options, kind: str, seed: int, horizon: int | None) 
 
 
 def _network_arguments(options: Options, kind: str) -> dict[str, Any]:
-    from clearprop.cli import setup
     from clearprop.names import known_name
 
-    given, found = options.given, {}
     plain = {
         "activation": "activation", "epochs": "max_iter", "batch_size": "batch_size", "l2": "alpha",
         "learning_rate": "learning_rate_init", "momentum": "momentum", "dropout": "dropout",
         "optimizer": "solver",
     }  # fmt: skip
-    found = {there: getattr(options, here) for here, there in plain.items() if here in given}
-    if "hidden" in given:
-        found["hidden_layer_sizes"] = tuple(setup.sizes(options.hidden))
-    if "optimizer" in given:
-        found["solver"] = str(options.optimizer).lower()
-    if "momentum" in given and found.get("solver") != "sgd":
+    given = {there: getattr(options, here) for here, there in plain.items()}
+    found = {name: value for name, value in given.items() if value is not None}
+    if options.sizes is not None:
+        found["hidden_layer_sizes"] = options.sizes
+    if options.optimizer is not None:
+        found["solver"] = options.optimizer.lower()
+    if options.momentum is not None and found.get("solver") != "sgd":
         raise ValueError(f"--momentum goes with --optimizer sgd, got {found.get('solver', 'adam')}")
-    if "cost" in given:
+    if options.cost is not None:
         losses = _LOSSES[kind]
         found["loss"] = losses[known_name("cost", options.cost, losses)]
         if found["loss"] == "poisson":
             found["target"] = None  # counts are not standardized
-    fraction = setup.fraction(options.validation)
-    if fraction == 0:
-        found["early_stopping"] = False
-    elif fraction is not None:
-        found["validation_fraction"] = fraction
+    if options.fraction:
+        found["validation_fraction"] = options.fraction
     return found
 
 
 def held_out(options: Options, n_rows: int) -> float | None:
     """Return the share of the rows that is held out; None where other data are validated on."""
-    from clearprop.cli import setup
-
-    if options.validation is not None:
-        fraction = setup.fraction(options.validation)
-        if fraction is not None and not 0 <= fraction < 1:
-            raise ValueError(
-                f"--validation must be at least 0 and below 1, or other data, got {options.validation}"
-            )
-        if fraction is not None and math.ceil(fraction * n_rows) >= n_rows:
-            raise ValueError(f"--validation {fraction:g} of {n_rows} rows leaves none to train on")
-        return fraction
-    return HELD_OUT if n_rows >= FEWEST else 0.0
+    fraction = options.held_out(n_rows)
+    if fraction is not None and not 0 <= fraction < 1:
+        raise ValueError(
+            f"--validation must be at least 0 and below 1, or other data, got {options.validation}"
+        )
+    if fraction is not None and math.ceil(fraction * n_rows) >= n_rows:
+        raise ValueError(f"--validation {fraction:g} of {n_rows} rows leaves none to train on")
+    return fraction
 
 
 def is_streamed(options: Options, source: TableSource, decisions: Sequence[ColumnDecision]) -> bool:
@@ -203,18 +220,16 @@ def _memory() -> int:
         return 2**32
 
 
-def kept(options: Options, horizon: int, target: TargetEncoder, n_rows: int) -> dict[str, Any]:
+def shared(options: Options, horizon: int, target: TargetEncoder, n_rows: int) -> dict[str, Any]:
     """Return the options that a resumed run must share, and that a training does not compare itself."""
-    lists = ("columns", "drop", "categorical", "numeric", "missing", "names")
-    shared: dict[str, Any] = {
-        name.replace("_", "-"): list(names(getattr(options, name)))
-        if name in lists
-        else getattr(options, name)
-        for name in (*READING, *DECIDING)
-        if getattr(options, name)
+    given = {name: getattr(options, name) for name in (*READING, *DECIDING)}
+    told: dict[str, Any] = {
+        name.replace("_", "-"): list(names(value)) if isinstance(value, list | tuple) else value
+        for name, value in given.items()
+        if value
     }
     fraction = held_out(options, n_rows)
-    return shared | {
+    return told | {
         "checkpoint-every": "".join(options.checkpoint_every.split()),
         "validation": "other data" if fraction is None else fraction,
         "task": target.task,

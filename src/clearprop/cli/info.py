@@ -7,7 +7,7 @@ from typing import Any
 import clearprop as cp
 from clearprop import checkpoint
 from clearprop.cli import model, report, terminal
-from clearprop.cli.apply import JsonOption, ModelArgument
+from clearprop.cli.arguments import JsonOption, ModelArgument
 from clearprop.data.table import TableEncoder
 from clearprop.training.history import TIMES
 from clearprop.training.resume import history_columns

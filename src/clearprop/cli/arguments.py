@@ -1,0 +1,76 @@
+"""The arguments and options that several commands have, each declared once."""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated, Any
+
+import typer
+
+
+class Part(enum.StrEnum):
+    """Which part of the data."""
+
+    train = "train"
+    test = "test"
+    all = "all"
+
+
+def option(
+    *names: str, metavar: str, text: str, default: str | bool = True, panel: str | None = None
+) -> Any:
+    """Return the declaration of an option.
+
+    Parameters
+    ----------
+    *names : str
+        As on the command line; without any, that of the parameter.
+    metavar : str
+        What stands for its value in the help, "" for a switch, which has none.
+    text : str
+        One short sentence.
+    default : str or bool
+        What the help calls its default, where that is more than the parameter's own; False hides it.
+    panel : str, optional
+        Under which heading the help has it.
+    """
+    return typer.Option(*names, metavar=metavar, help=text, show_default=default, rich_help_panel=panel)
+
+
+def target(default: str, panel: str | None = None) -> Any:
+    """Return the declaration of --target."""
+    return option(
+        metavar="NAME", text="Column of a table that holds the target.", default=default, panel=panel
+    )
+
+
+def delimiter(default: str, panel: str | None = None) -> Any:
+    """Return the declaration of --delimiter."""
+    text = "Between the fields of a table: a character, or tab."
+    return option(metavar="CHAR", text=text, default=default, panel=panel)
+
+
+def decimal(default: str, panel: str | None = None) -> Any:
+    """Return the declaration of --decimal."""
+    text = "Decimal sign of a table: . or a comma."
+    return option(metavar="CHAR", text=text, default=default, panel=panel)
+
+
+def encoding(default: str, panel: str | None = None) -> Any:
+    """Return the declaration of --encoding."""
+    return option(metavar="NAME", text="Encoding of a table's text.", default=default, panel=panel)
+
+
+DataArgument = Annotated[
+    str, typer.Argument(metavar="DATA", help="A built-in set, a file or a folder.")
+]
+ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="A model file or checkpoint.")]
+PartOption = Annotated[
+    Part,
+    option(metavar="train|test|all", text="Part of a built-in set or IDX folder; a file is one part."),
+]
+JsonOption = Annotated[bool, option("--json", metavar="", text="Print one JSON object.")]
+TargetOption = Annotated[str | None, target("the one the model learned")]
+DelimiterOption = Annotated[str | None, delimiter("as in training, or told by the file")]
+DecimalOption = Annotated[str | None, decimal("as in training")]
+EncodingOption = Annotated[str | None, encoding("as in training")]

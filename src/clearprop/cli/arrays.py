@@ -1,0 +1,209 @@
+"""``clearprop train`` with arrays: built-in sets, images, NPZ.
+
+In: `Options`, and the set that they name. Out: a `Job` for `running`: a network and its training, and
+afterwards the model and what is to be shown.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+import clearprop as cp
+from clearprop import optimizers
+from clearprop.cli import model, report, resuming, running
+from clearprop.cli.options import Options
+
+Pair = tuple[NDArray[Any], NDArray[Any]]
+
+_EPOCHS, _BATCH, _HIDDEN, _ACTIVATION = 30, 32, (30,), "sigmoid"
+
+# What suits each optimizer at the default number of epochs, on the built-in sets.
+_RATES = {"sgd": 0.2, "rmsprop": 0.003, "adam": 0.01, "adamw": 0.01}
+
+
+class ArrayJob:
+    """A data set of arrays, and a network for it."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.dataset = cp.data.load(options.data, target=options.target, task=options.task)
+        self.held: Pair | None = None
+
+    @property
+    def name(self) -> str:
+        """What the model is called where nothing is said."""
+        return self.dataset.name
+
+    def train(self, run: running.Run) -> None:
+        """As in `running.Job`."""
+        if run.resumes:
+            resuming.compare(self.options, self._shared())
+        seed = resuming.choose_seed(self.options)
+        (X, Y), self.held, note = self._split(seed)
+        net, outputs = self._network(X, Y, seed)
+        training = cp.Training(
+            net,
+            X,
+            outputs.encode(Y),
+            validation_data=None if self.held is None else (self.held[0], outputs.encode(self.held[1])),
+            callbacks=(run.log,),
+            **self._settings(len(X), seed),
+        )
+        run.begin(training, self._described(training, note))
+        training.run()
+
+    def save(self, run: running.Run, output: str) -> report.Report:
+        """As in `running.Job`."""
+        learned = run.training.net
+        del learned.about[resuming.OPTIONS]  # nothing more is to be resumed
+        net = model.in_raw_units(learned)
+        dataset, part, (X, Y) = self.dataset, *self._measured()
+        result = {"part": part, "n_samples": len(X), **model.measure(net, X, Y)}
+        net.about["result"] = result
+        net.save(output)
+        return report.Report(
+            net,
+            run.training,
+            result,
+            output,
+            standardized=model.is_standardized(learned),
+            test_data=dataset.source if dataset.X_test is not None else None,
+            images=None if dataset.image_shape is None else (X, Y, dataset.image_shape),
+        )
+
+    def _measured(self) -> tuple[str, Pair]:
+        """Return the rows that measure the network most honestly: test, validation or training."""
+        if self.dataset.X_test is not None:
+            return "test", self.dataset.test
+        return ("training", self.dataset.train) if self.held is None else ("validation", self.held)
+
+    # From options to arguments
+
+    @property
+    def _held_out(self) -> float | None:
+        """The fraction of the rows that is held out; None where other data are validated on."""
+        if self.dataset.X_test is not None and self.options.validation is None:
+            return 0.0
+        return self.options.held_out(len(self.dataset.X_train))
+
+    def _shared(self) -> dict[str, Any]:
+        """Return what a resumed run must share, and a training does not compare itself."""
+        fraction = self._held_out
+        return {
+            "checkpoint-every": "".join(self.options.checkpoint_every.split()),
+            "validation": "other data" if fraction is None else fraction,  # which, their rows tell
+            "task": self.dataset.task,
+            "target": self.dataset.target,
+        }
+
+    def _split(self, seed: int) -> tuple[Pair, Pair | None, str]:
+        """Return the rows to train on, those to validate on or None, and a note on them."""
+        X, Y = self.dataset.train
+        fraction = self._held_out
+        if fraction is None:
+            other = cp.data.load(str(self.options.validation), schema=self.dataset.schema)
+            note = f"validated on {len(other.test[0]):,} rows of {other.source}"
+            return (X, Y), other.test, note
+        if not fraction:
+            return (X, Y), None, ""
+        rows, held = cp.data.holdout(Y, fraction, seed)
+        note = f"{len(held):,} rows are held out for validation"
+        if self.options.validation is None:
+            note += " (--validation 0 trains on all)"
+        return (X[rows], Y[rows]), (X[held], Y[held]), note
+
+    def _network(self, X: NDArray[Any], Y: NDArray[Any], seed: int) -> tuple[cp.Network, model.Outputs]:
+        """Return the network to train, and what its outputs stand for."""
+        options, dataset = self.options, self.dataset
+        classes = dataset.classes is not None
+        cost = options.cost or ("cross_entropy" if classes else "quadratic")
+        output = options.output_activation
+        if output is None and classes:
+            output = "sigmoid" if cost == "binary_cross_entropy" else "softmax"
+        elif output is None:
+            output = "exp" if cost == "poisson" else "identity"
+        outputs = model.outputs_for(dataset, Y, cost, output)
+        hidden = _HIDDEN if options.sizes is None else options.sizes
+        net = cp.Network(
+            [dataset.n_features, *hidden, outputs.n_outputs],
+            activation=options.activation or _ACTIVATION,
+            output=output,
+            cost=cost,
+            seed=seed,
+            scaling=dataset.scaling_of(X),
+        )
+        net.classes, net.feature_names = dataset.classes, dataset.feature_names
+        net.about = {
+            "data": dataset.source,
+            "task": dataset.task,
+            "target": dataset.target,
+            "image_shape": dataset.image_shape and list(dataset.image_shape),
+            "n_samples": len(X),
+            resuming.OPTIONS: self._shared(),
+        } | model.describe_units(outputs)
+        return net, outputs
+
+    def _settings(self, n_samples: int, seed: int) -> dict[str, Any]:
+        """Return the arguments of the training."""
+        options, classes = self.options, self.dataset.classes is not None
+        return {
+            "epochs": _EPOCHS if options.epochs is None else options.epochs,
+            "batch_size": min(_BATCH, n_samples) if options.batch_size is None else options.batch_size,
+            "optimizer": _optimizer(options, classes),
+            "metrics": ("accuracy",) if classes else ("r2",),
+            "running_window": options.running_window,
+            "l2": options.l2 or 0.0,
+            "dropout": options.dropout or 0.0,
+            "engine": options.engine,
+            "n_threads": options.threads,
+            "seed": seed,
+            "progress": not options.quiet,
+            "time_limit": options.seconds,
+            "checkpoint": options.checkpoint,
+            "checkpoint_every": options.checkpoint_every,
+            "resume": options.resume,
+        }
+
+    def _described(self, training: cp.Training, note: str) -> list[str]:
+        """Return lines on what is about to be trained."""
+        dataset, net = self.dataset, training.net
+        n = f"{training.plan.n_samples:,} rows"
+        if dataset.X_test is not None:
+            n += f" to train on, {len(dataset.X_test):,} to test on"
+        what = "1 target" if net.sizes[-1] == 1 else f"{net.sizes[-1]} targets"
+        if dataset.classes is not None:
+            what = f"{len(dataset.classes)} classes"
+        lines = [
+            f"{dataset.source}: {n}, {net.sizes[0]} features, {what}",
+            note,
+            running.describe_network(training),
+        ]
+        if model.is_standardized(net):
+            lines.append("the target is standardized while it trains, and so is the cost shown")
+        return lines
+
+
+def _optimizer(options: Options, classes: bool) -> Any:
+    """Return the optimizer with the learning rate given, or the one that suits it."""
+    name = (options.optimizer or ("sgd" if classes else "adam")).lower()
+    rate, momentum = options.learning_rate, options.momentum
+    if momentum is not None and name != "sgd":
+        raise ValueError(f"--momentum goes with --optimizer sgd, got --optimizer {name}")
+    if name == "lbfgs":
+        for option, value in (("--learning-rate", rate), ("--batch-size", options.batch_size)):
+            if value is not None:
+                raise ValueError(f"{option} does not go with --optimizer lbfgs, got {value}")
+    if name not in _RATES:
+        return optimizers.resolve(name)  # which names those that are known
+    kind: Any = optimizers.OPTIMIZERS[name]
+    if name != "sgd":
+        return kind(_RATES[name] if rate is None else rate)
+    momentum = 0.9 if momentum is None else momentum
+    if rate is None:
+        # Without a bound on the hidden neurons, or with targets that are not classes, steps are larger.
+        calm = classes and options.activation in (None, "sigmoid")
+        rate = _RATES["sgd"] if calm else _RATES["sgd"] / 10
+        rate *= 1.0 if momentum else 2.5
+    return kind(rate, momentum=momentum)

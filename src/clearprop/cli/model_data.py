@@ -1,0 +1,162 @@
+"""The data that a model is applied to, in the form in which it takes them.
+
+In: a network, and the name of a set, file or folder. Out: a `Dataset`, or blocks of the network's
+inputs; what is read otherwise than it is written, or not used, is said on standard error.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import clearprop as cp
+from clearprop.cli import errors, model
+from clearprop.data import BUILT_IN, Dataset, Schema
+from clearprop.data.dataset import some
+from clearprop.data.files import local_path
+from clearprop.data.tables import is_table
+
+_ROWS = 1024  # of an array, predicted together
+_TABLE_ROWS = 1 << 16
+_BLOCK_BYTES = 1 << 25  # of a table's rows that are predicted together
+
+
+def load_data(
+    net: cp.Network,
+    source: str,
+    target: str | None = None,
+    need_target: bool = True,
+    part: str | None = None,
+) -> Dataset:
+    """Return a data set in the form that a network expects; `part` is the only part that is needed.
+
+    Raises
+    ------
+    ValueError, OSError
+        As in `data.load`.
+    """
+    schema = model.schema_of(net)
+    dataset = _read(net, source, schema, target, need_target, part)
+    return dataset.conform(_named(net, schema, dataset))
+
+
+def load_with_strangers(
+    net: cp.Network, source: str, target: str | None = None
+) -> tuple[Dataset, int | None]:
+    """Return a data set as in `load_data`, and how many classes the network knows (or None).
+
+    Labels that it does not know get the numbers from there on.
+    """
+    schema = model.schema_of(net)
+    dataset = _read(net, source, schema, target, True, None)
+    schema = _named(net, schema, dataset)
+    if schema.classes is None or dataset.classes is None:
+        return dataset.conform(schema), None
+    known = {str(label) for label in schema.classes}  # as `conform` looks labels up
+    strangers = tuple(label for label in dataset.classes if str(label) not in known)
+    whole = dataclasses.replace(schema, classes=(*schema.classes, *strangers))
+    return dataset.conform(whole), len(schema.classes)
+
+
+def _read(
+    net: cp.Network,
+    source: str,
+    schema: Schema,
+    target: str | None,
+    need_target: bool,
+    part: str | None,
+) -> Dataset:
+    """Return a data set with the labels that it has itself."""
+    path = local_path(source)
+    if model.is_of_table(net):
+        return _table_dataset(net, source, target, need_target)
+    if source not in BUILT_IN and path.exists():
+        # Not `load`, for which a target of one label is nothing to learn: it can be evaluated.
+        if path.name.lower().endswith(".npz") and target is None:
+            return cp.data.read_npz(path, task=schema.task, need_target=need_target)
+        if is_table(path):
+            needed, column = need_target or target is not None, target or schema.target
+            return cp.data.read_table(path, target=column, task=schema.task, need_target=needed)
+    return cp.data.load(source, target=target, need_target=need_target, part=part)
+
+
+def _named(net: cp.Network, schema: Schema, dataset: Dataset) -> Schema:
+    """Return what a network expects, with the data's names of classes if it has only numbers."""
+    numbered = net.classes is None or net.classes == tuple(range(len(net.classes)))
+    names = dataset.classes or ()
+    if not numbered or schema.classes is None or len(names) != len(schema.classes):
+        return schema
+    if any(str(name).isdecimal() for name in names):
+        return schema
+    return dataclasses.replace(schema, classes=names)  # the numbers of the names, in their order
+
+
+def _table_dataset(net: cp.Network, source: str, target: str | None, need_target: bool) -> Dataset:
+    """Return a raw table as the inputs of a network that was trained on one."""
+    from clearprop.estimators.table_reader import TableReader
+
+    reader = TableReader.from_about(net.about, net.dtype)
+    table = reader.open(local_path(source))
+    say_unknown_columns(reader.unknown_columns(table), table.where)
+    X = np.concatenate([reader.inputs(batch) for batch in table.batches(reader.encoder.columns)])
+    Y, strangers, name = None, (), target or reader.target.name
+    if need_target or name in table.names:
+        read_as: dict[str, Any] = {}
+        Y, strangers = reader.labels(table, name, read_as)
+        say_read_as(read_as, table.where)
+    classes = reader.target.classes
+    return Dataset(
+        name=table.name,
+        source=str(source),
+        task=reader.target.task,
+        X_train=X,
+        Y_train=Y,
+        classes=None if classes is None else (*classes, *strangers),
+        feature_names=net.feature_names,
+        target=name,
+    )
+
+
+def input_blocks(net: cp.Network, source: str, part: str) -> Iterator[NDArray[Any]]:
+    """Return the rows that are to be predicted, in their order, in blocks that `predict` takes.
+
+    Of a raw table no more than a block is in memory.
+
+    Raises
+    ------
+    ValueError, OSError
+        As in `load_data`, for a raw table while it is read.
+    """
+    if not model.is_of_table(net):
+        X = load_data(net, source, need_target=False).inputs(part)
+        return (X[first : first + _ROWS] for first in range(0, len(X), _ROWS))
+    from clearprop.estimators.table_reader import TableReader
+
+    reader = TableReader.from_about(net.about, net.dtype)
+    table = reader.open(local_path(source))
+    say_unknown_columns(reader.unknown_columns(table), table.where)
+    rows = max(1, min(_TABLE_ROWS, _BLOCK_BYTES // (8 * reader.encoder.n_features)))
+    return (reader.inputs(batch) for batch in table.batches(reader.encoder.columns, rows))
+
+
+def say_read_as(labels: Mapping[str, Any], where: str) -> None:
+    """Say which labels of a table were taken for others, that end without a point."""
+    if labels:
+        from clearprop.data.table import target
+
+        errors.say(target.say_read_as(labels, where))
+
+
+def say_unknown_columns(names: list[str], where: str) -> None:
+    """Say which columns of a table are ignored, because the model was trained without them."""
+    if names:
+        errors.say(f"{where} has {some(names)}, which the model does not know: not used")
+
+
+def part_name(dataset: Dataset, part: str) -> str:
+    """Return which part of the data that really is: a file has but one."""
+    return part if dataset.X_test is not None else "all"

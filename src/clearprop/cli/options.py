@@ -1,0 +1,352 @@
+"""The options of ``clearprop train``, each declared once: its name, its type, its help.
+
+Out: `Options`, which the rest of a training reads, and `declared`, which makes a command of it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from clearprop.cli import arguments
+from clearprop.cli.arguments import DataArgument, option
+from clearprop.cli.config import read_config
+
+_DATA, _COLUMNS, _WRITTEN = "Data", "Columns of a table", "How a table is written"
+_NET, _TRAINING, _FILES, _SHOWN = "Network", "Training", "Files", "What is shown"
+_NAMES = "NAME,..."
+_HELD_OUT = 0.2  # of a file's rows, where nothing is said: a file has no test part to be measured on
+_FEWEST = 10  # rows below which nothing is held out unasked
+_SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """The options of ``clearprop train``, as given; None where nothing was."""
+
+    data: DataArgument
+
+    # Data
+    target: Annotated[str | None, arguments.target("target, label, y or class", _DATA)] = None
+    task: Annotated[
+        str | None,
+        option(
+            metavar="TASK",
+            text="classification, binary, multiclass or regression.",
+            default="by the target's values",
+            panel=_DATA,
+        ),
+    ] = None
+    validation: Annotated[
+        str | None,
+        option(
+            metavar="FRACTION|DATA",
+            text="Rows to validate on after each epoch.",
+            default="0.2 of a file; none where there is a test part",
+            panel=_DATA,
+        ),
+    ] = None
+
+    # Columns of a table
+    columns: Annotated[
+        list[str] | None,
+        option(metavar=_NAMES, text="The only columns to learn from.", default="all", panel=_COLUMNS),
+    ] = None
+    drop: Annotated[
+        list[str] | None, option(metavar=_NAMES, text="Columns to leave out.", panel=_COLUMNS)
+    ] = None
+    categorical: Annotated[
+        list[str] | None,
+        option(metavar=_NAMES, text="Columns whose values are categories.", panel=_COLUMNS),
+    ] = None
+    numeric: Annotated[
+        list[str] | None,
+        option(
+            metavar=_NAMES, text="Columns of few whole numbers that are quantities.", panel=_COLUMNS
+        ),
+    ] = None
+    weight: Annotated[
+        str | None,
+        option(metavar="NAME", text="Column of how much each row counts.", panel=_COLUMNS),
+    ] = None
+    group: Annotated[
+        str | None,
+        option(metavar="NAME", text="Column of what is held out together.", panel=_COLUMNS),
+    ] = None
+    time: Annotated[
+        str | None,
+        option(
+            metavar="NAME",
+            text="Column of the rows' order: the latest are held out.",
+            panel=_COLUMNS,
+        ),
+    ] = None
+    class_weight: Annotated[
+        str | None,
+        option(metavar="balanced", text="Let each class count alike.", panel=_COLUMNS),
+    ] = None
+
+    # How a table is written
+    delimiter: Annotated[str | None, arguments.delimiter("told by the file", _WRITTEN)] = None
+    decimal: Annotated[str | None, arguments.decimal("told by the file", _WRITTEN)] = None
+    encoding: Annotated[str | None, arguments.encoding("utf-8", _WRITTEN)] = None
+    missing: Annotated[
+        list[str] | None,
+        option(
+            metavar="WORD,...",
+            text="What stands for a missing value, besides blanks, NA, ? and the like.",
+            panel=_WRITTEN,
+        ),
+    ] = None
+    names: Annotated[
+        list[str] | None,
+        option(
+            metavar=_NAMES,
+            text="Names of the columns.",
+            default="the first row",
+            panel=_WRITTEN,
+        ),
+    ] = None
+    buffer: Annotated[
+        int | None,
+        option(
+            metavar="ROWS",
+            text="Rows in memory at a time; the others wait on disk.",
+            default="all, unless the table is large",
+            panel=_WRITTEN,
+        ),
+    ] = None
+
+    # Network
+    hidden: Annotated[
+        str | None,
+        option(
+            metavar="N[,N...]",
+            text="Neurons of each hidden layer; none for no such layer.",
+            default="30; tables 256,256,256",
+            panel=_NET,
+        ),
+    ] = None
+    activation: Annotated[
+        str | None,
+        option(
+            metavar="NAME",
+            text="Of the hidden layers.",
+            default="sigmoid; tables selu, mish for quantities",
+            panel=_NET,
+        ),
+    ] = None
+    output_activation: Annotated[
+        str | None,
+        option(
+            metavar="NAME", text="Of the last layer.", default="what goes with the cost", panel=_NET
+        ),
+    ] = None
+    cost: Annotated[
+        str | None,
+        option(
+            metavar="NAME",
+            text="What is made small.",
+            default="cross_entropy for classes, quadratic for quantities",
+            panel=_NET,
+        ),
+    ] = None
+
+    # Training
+    epochs: Annotated[
+        int | None,
+        option(metavar="N", text="Passes over the data.", default="30; tables 256", panel=_TRAINING),
+    ] = None
+    batch_size: Annotated[
+        int | None,
+        option(metavar="N", text="Samples in a step.", default="32; tables 256", panel=_TRAINING),
+    ] = None
+    optimizer: Annotated[
+        str | None,
+        option(
+            metavar="NAME",
+            text="sgd, rmsprop, adam, adamw or lbfgs.",
+            default="sgd; adam for quantities and tables",
+            panel=_TRAINING,
+        ),
+    ] = None
+    learning_rate: Annotated[
+        float | None,
+        option(
+            metavar="F",
+            text="How large the steps are.",
+            default="what suits the optimizer",
+            panel=_TRAINING,
+        ),
+    ] = None
+    momentum: Annotated[
+        float | None, option(metavar="F", text="Of sgd.", default="0.9", panel=_TRAINING)
+    ] = None
+    l2: Annotated[
+        float | None,
+        option(
+            metavar="F",
+            text="Penalty: F / 2 times the sum of the squared weights.",
+            default="0",
+            panel=_TRAINING,
+        ),
+    ] = None
+    dropout: Annotated[
+        float | None,
+        option(
+            metavar="F",
+            text="Share of the hidden neurons left out of a step.",
+            default="0",
+            panel=_TRAINING,
+        ),
+    ] = None
+    running_window: Annotated[
+        int,
+        option(metavar="N", text="Last samples that the running accuracy is over.", panel=_TRAINING),
+    ] = 1000
+    time_limit: Annotated[
+        str | None,
+        option(
+            metavar="90s|10min|2h",
+            text="Time after which the training ends, with what it has learned.",
+            panel=_TRAINING,
+        ),
+    ] = None
+    seed: Annotated[
+        int | None,
+        option(
+            metavar="N",
+            text="The same seed, the same network.",
+            default="a new one, which is told",
+            panel=_TRAINING,
+        ),
+    ] = None
+    engine: Annotated[
+        str, option(metavar="auto|numpy|numba", text="What computes.", panel=_TRAINING)
+    ] = "auto"
+    threads: Annotated[
+        int | None,
+        option(
+            metavar="N",
+            text="Threads that compute.",
+            default="what suits the engine",
+            panel=_TRAINING,
+        ),
+    ] = None
+
+    # Files
+    output: Annotated[
+        str | None,
+        option(
+            metavar="MODEL",
+            text="The model's file.",
+            default="DATA's name with .safetensors",
+            panel=_FILES,
+        ),
+    ] = None
+    log: Annotated[str | None, option(metavar="FILE", text="The history as CSV.", panel=_FILES)] = None
+    checkpoint: Annotated[
+        str | None,
+        option(metavar="FILE", text="What a run can be gone on from.", panel=_FILES),
+    ] = None
+    checkpoint_every: Annotated[
+        str, option(metavar="1epoch|30s|5min", text="When it is written.", panel=_FILES)
+    ] = "1epoch"
+    resume: Annotated[
+        bool, option("--resume", metavar="", text="Go on from the checkpoint.", panel=_FILES)
+    ] = False
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            callback=read_config,
+            is_eager=True,
+            help="Options from a TOML file; the command line wins.",
+            rich_help_panel=_FILES,
+        ),
+    ] = None
+
+    # What is shown
+    quiet: Annotated[
+        bool,
+        option(
+            "--quiet", "-q", metavar="", text="Print warnings and errors, nothing else.", panel=_SHOWN
+        ),
+    ] = False
+    json: Annotated[
+        bool,
+        option("--json", metavar="", text="Print the result as one JSON object.", panel=_SHOWN),
+    ] = False
+
+    @property
+    def fraction(self) -> float | None:
+        """The share of the rows in --validation; None where it names data or is not given."""
+        try:
+            return None if self.validation is None else float(self.validation)
+        except ValueError:
+            return None
+
+    def held_out(self, n_rows: int) -> float | None:
+        """Return the share of a file's rows to hold out; None where other data are validated on."""
+        if self.validation is not None:
+            return self.fraction
+        return _HELD_OUT if n_rows >= _FEWEST else 0.0
+
+    @property
+    def sizes(self) -> tuple[int, ...] | None:
+        """The neurons of each hidden layer, or None where --hidden is not given."""
+        if self.hidden is None:
+            return None
+        if self.hidden.strip().lower() in ("none", ""):
+            return ()
+        try:
+            return tuple(int(size) for size in self.hidden.split(","))
+        except ValueError:
+            raise ValueError(
+                f"--hidden must be sizes such as 30 or 64,32, or none, got {self.hidden!r}"
+            ) from None
+
+    @property
+    def seconds(self) -> float | None:
+        """The seconds of --time-limit, or None where it is not given."""
+        if self.time_limit is None:
+            return None
+        match = re.fullmatch(r"([0-9.]+)(s|min|h)", "".join(self.time_limit.split()))
+        try:
+            found = float(match[1]) * _SECONDS[match[2]] if match else 0.0
+        except ValueError:
+            found = 0.0
+        if not 0 < found < math.inf:
+            raise ValueError(
+                f"--time-limit must be a time such as 90s, 10min or 2h, got {self.time_limit!r}"
+            )
+        return found
+
+
+def declared(command: Callable[[Options], Any]) -> Callable[..., Any]:
+    """Make what takes `Options` a command that has them: typer reads its signature."""
+
+    def called(**given: Any) -> Any:
+        return command(Options(**given))
+
+    hints = get_type_hints(Options, include_extras=True)
+    parameters = [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default,
+            annotation=hints[field.name],
+        )
+        for field in dataclasses.fields(Options)
+    ]
+    called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    called.__annotations__ = hints
+    called.__doc__ = command.__doc__
+    return called

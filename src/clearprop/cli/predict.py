@@ -1,0 +1,42 @@
+"""``clearprop predict``: what a model makes of the rows of data."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from clearprop.cli import files, model, model_data, predictions
+from clearprop.cli.arguments import (
+    DataArgument,
+    DecimalOption,
+    DelimiterOption,
+    EncodingOption,
+    ModelArgument,
+    Part,
+    PartOption,
+    option,
+)
+
+
+def predict(
+    model_file: ModelArgument,
+    data: DataArgument,
+    part: PartOption = Part.test,
+    output: Annotated[
+        str | None, option(metavar="FILE", text="A .csv or .parquet file.", default="standard output")
+    ] = None,
+    delimiter: DelimiterOption = None,
+    decimal: DecimalOption = None,
+    encoding: EncodingOption = None,
+) -> None:
+    """Predict the rows of DATA with MODEL, as CSV: row, prediction, and a probability for each class.
+
+    The rows count from 0 and keep their order. DATA needs no target; a table may be of any size.
+
+    Example: clearprop predict digits.safetensors digits --output predictions.csv
+    """
+    files.refuse_same({"MODEL": model_file, "DATA": data}, {"--output": output})
+    net = model.load_model(model_file)
+    model.read_otherwise(net, data, delimiter, decimal, encoding)
+    if output is not None:
+        predictions.check_output(model.expanded(output))
+    predictions.write(net, model_data.input_blocks(net, data, part), output)

@@ -1,0 +1,69 @@
+"""What a run that goes on from a checkpoint takes over, and what it must share with the one that began.
+
+In: `Options`, and the file of --checkpoint. Out: the seed, and a refusal that names each difference.
+The library holds its own settings against the checkpoint's; here is what it does not see.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import clearprop as cp
+from clearprop import randomness
+from clearprop.cli import model, terminal
+from clearprop.cli.options import Options
+
+OPTIONS = "options"  # in a network's `about`, while its training may be resumed
+
+
+def choose_seed(options: Options) -> int:
+    """Return the seed given, that of the checkpoint to go on from, or a new one."""
+    if options.seed is None and options.resume and options.checkpoint:
+        path = model.expanded(options.checkpoint)
+        if os.path.exists(path):
+            return cp.load(path).seed
+    if options.seed is None:
+        return randomness.check_seed(None) % 2**32  # short enough to be typed again
+    return randomness.check_seed(options.seed)
+
+
+def begun_with(options: Options) -> dict[str, Any] | None:
+    """Return what the run of the checkpoint said of its options; None if it was begun from Python."""
+    about = cp.load(model.expanded(str(options.checkpoint))).about
+    then = about.get(OPTIONS)
+    return then if isinstance(then, dict) else None
+
+
+def compare(options: Options, now: Mapping[str, Any]) -> None:
+    """Hold a run's options against those with which its checkpoint was begun.
+
+    Parameters
+    ----------
+    options : Options
+    now : mapping
+        What the run's `about` says under `OPTIONS`.
+
+    Raises
+    ------
+    ValueError
+        Naming each that differs.
+    """
+    then = begun_with(options)
+    if then is None:
+        return
+    different = [
+        f"--{name} is {_told(now.get(name))}, was {_told(then.get(name))}"
+        for name in sorted({*now, *then})
+        if now.get(name) != then.get(name)
+    ]
+    if different:
+        raise ValueError(
+            f"{options.checkpoint} cannot be resumed with other settings: {'; '.join(different)}"
+        )
+
+
+def _told(value: Any) -> str:
+    """Return a setting's value for a message."""
+    return "not given" if value is None else terminal.plain(value)[:80]
