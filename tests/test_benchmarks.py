@@ -115,3 +115,33 @@ def test_losses_agree_to_one_in_ten_thousand(losses, agree):
     code = f"import sys, run; nan = float('nan'); sys.exit(run.disagreement({losses!r}) is not None)"
     done = subprocess.run([sys.executable, "-c", code], cwd=BENCHMARKS, check=False)
     assert done.returncode == (not agree)
+
+
+@pytest.mark.skipif(not BENCHMARKS.exists(), reason="the benchmarks are not part of this copy")
+def test_report_on_tables_takes_errors_from_all_lines_and_keeps_the_two_kinds_of_times_apart(tmp_path):
+    """By hand: 1 thread 8/2 and 6/3 CPU seconds; 2 cores 9/1 by the clock; one line without times."""
+    one = {"cpu_seconds": 2.0, "seconds": 50.0}, {"cpu_seconds": 8.0, "seconds": 60.0}
+    two = {"cpu_seconds": 3.0, "seconds": 50.0}, {"cpu_seconds": 6.0, "seconds": 60.0}
+    clock = {"threads": 2, "cpu_seconds": 70.0, "seconds": 1.0}, {"threads": 2, "seconds": 9.0}
+    lines = []
+    for split, run, errors, times in (
+        (0, "a", (0.20, 0.21), one),  # of before there were two kinds
+        (1, "b", (0.22, 0.21), ({"threads": 1} | two[0], {"threads": 1} | two[1])),
+        (2, "c", (0.20, 0.20), clock),
+        (3, "d", (0.20, 0.24), ({"threads": 1}, {"threads": 1})),
+    ):
+        for who, error, more in zip(("clearprop", "RealMLP-TD-S"), errors, times, strict=True):
+            line = {"table": "letter", "split": split, "contestant": who, "error": error, "rows": 1000}
+            lines.append(json.dumps(line | {"run": run} | more))
+    results = tmp_path / "tables.jsonl"
+    results.write_text("\n".join(lines))
+    subprocess.run(
+        [sys.executable, str(BENCHMARKS / "tables.py"), "--report", f"--results={results}"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    report = results.with_suffix(".md").read_text()
+    errors, differences, times = [x for x in report.splitlines() if x.startswith("| letter")]
+    assert errors == "| letter | 4 | 20.5 |  |  | 21.5 |"
+    # Differences -1, 1, 0, -4: mean -1, standard deviation 2.16, t(3) 3.182.
+    assert differences.startswith("| letter | 4 | -1.00 | [-4.44, +2.44] |")
+    assert times == "| letter | 2 | 2.50 | 7.00 | 3.0 (2.0 to 4.0) | 1 | 1.00 | 9.00 | 9.0 |"
