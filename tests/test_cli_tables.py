@@ -191,7 +191,10 @@ def test_weights_groups_and_balanced_classes_are_those_of_the_estimator(clearpro
     options = ("--weight", "count", "--group", "shop", "--class-weight", "balanced")
     code, _, err = clearprop("train", "t.csv", "--target", "left", *options, *QUICK)
     assert code == 0
-    assert "80 rows to train on; 40 rows are held out" in err  # two of six shops
+    told = (
+        "100 rows to train on; 20 rows are held out for validation (whole groups of 'shop': 16.7 % of"
+    )
+    assert told in err  # one of six shops
     model = TableModel.load("t.safetensors")
     fitted = cp.MLPClassifier(
         preset="realmlp-s", columns=model.encoder.decisions, class_weight="balanced", max_iter=2,
@@ -367,6 +370,7 @@ WRONG = {
     "--weight age": "must have no missing values in the weight 'age', got 14: the first in line 2",
     "--weight left": "the target and the weight must be two columns",
     "--time plan": "must hold dates or numbers in the time 'plan', got text",
+    "--group country": "the group 'country' of t.csv must have at least 2 different values",
     "--group shop --time since": "--group and --time cannot be used together",
     "--class-weight heavy": "--class-weight must be balanced, got 'heavy'",
     "--output-activation tanh": "--output-activation cannot be chosen for a table",

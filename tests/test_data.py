@@ -1,6 +1,7 @@
 """Built-in sets, paths, parts, scaling, held-out rows, and data brought into a model's form."""
 
 import gzip
+import itertools
 import os
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from hypothesis.extra import numpy as hnp
 
 from clearprop import data
 from clearprop.data import files, mnist
+from clearprop.data.split import whole_groups
 from clearprop.data.targets import make_target
 from data_files import IDX_NAMES, idx_bytes, idx_set, real_mnist, write_idx_folder
 
@@ -597,6 +599,32 @@ def test_each_class_gives_its_share():
     assert np.unique(labels[train], return_counts=True)[1].tolist() == [80, 40, 8]
     names = np.array(["x", "y", "z"])[labels - 7]
     np.testing.assert_array_equal(data.holdout(names, 0.2, seed=3)[1], held)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("fraction", [0.05, 0.2, 0.5])
+def test_no_choice_of_whole_groups_comes_nearer_to_the_share(fraction, seed):
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(1, 60, 9)
+    held = whole_groups(sizes, fraction, rng.permutation(9))
+    choices = [sum(each) for k in range(1, 9) for each in itertools.combinations(sizes.tolist(), k)]
+    wanted = fraction * sizes.sum()
+    assert abs(sizes[held].sum() - wanted) == min(abs(total - wanted) for total in choices)
+
+
+def test_groups_of_very_different_sizes_come_near_to_the_share_and_are_drawn_by_the_order():
+    rng = np.random.default_rng(0)
+    sizes = np.concatenate([[30_000, 9_000], rng.integers(1, 300, 500)])
+    held = [whole_groups(sizes, 0.2, rng.permutation(502)) for _ in range(5)]
+    assert all(abs(sizes[each].sum() / sizes.sum() - 0.2) < 1e-3 for each in held)
+    assert len({each.tobytes() for each in held}) == 5
+
+
+def test_one_of_two_groups_is_held_out_however_large():
+    for sizes in ([90, 10], [10, 90], [500, 500]):
+        held = whole_groups(sizes, 0.01, [0, 1])
+        assert held.sum() == 1
+        assert np.array(sizes)[held] == min(sizes)
 
 
 def test_the_largest_remainders_are_rounded_up():

@@ -19,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.fixes import parse_version
 
 import clearprop as cp
+from clearprop.estimators import held_out
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -211,21 +212,33 @@ def test_early_stopping_watches_any_scorer(scoring):
     assert get_scorer(scoring)(model, X, Y) == pytest.approx(model.best_validation_score_)
 
 
+def parts_of(monkeypatch, groups, **how):
+    """Fit with groups; return which of them were trained on, and which set aside."""
+    kept, split = [], held_out.split
+
+    def note(*arguments):
+        kept.extend(split(*arguments))
+        return kept[-2:]
+
+    monkeypatch.setattr(held_out, "split", note)
+    cp.MLPClassifier(early_stopping=True, max_iter=3, **how).fit(X, Y, groups=groups)
+    return [groups[rows] for rows in kept]
+
+
 def test_the_rows_of_a_group_are_set_aside_together(monkeypatch):
-    groups, kept = np.repeat(np.arange(15), 10), []
-    from sklearn.model_selection import GroupShuffleSplit
+    groups = np.repeat(np.arange(15), 10)
+    rows, held = parts_of(monkeypatch, groups, validation_fraction=0.3, random_state=0)
+    assert not set(rows) & set(held)
+    assert len(held) == 40  # four groups are 45 rows short of five by less
 
-    split = GroupShuffleSplit.split
 
-    def note(self, *args, **kwargs):
-        for rows, held in split(self, *args, **kwargs):
-            kept.append((set(groups[rows]), set(groups[held])))
-            yield rows, held
-
-    monkeypatch.setattr(GroupShuffleSplit, "split", note)
-    cp.MLPClassifier(early_stopping=True, max_iter=3, validation_fraction=0.3).fit(X, Y, groups=groups)
-    assert not kept[0][0] & kept[0][1]
-    assert kept[0][1]
+def test_groups_of_other_names_are_set_aside_alike(monkeypatch):
+    groups = np.repeat([5, 3, 9, 1, 7, 4], 25)
+    named = np.array(["f", "b", "a", "c", "e", "d"])[np.searchsorted([1, 3, 4, 5, 7, 9], groups)]
+    one = parts_of(monkeypatch, groups, random_state=3)[1]
+    monkeypatch.undo()
+    other = parts_of(monkeypatch, named, random_state=3)[1]
+    assert [named[groups == each][0] for each in set(one)] == list(set(other))
 
 
 def test_hidden_activations_are_features():

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from clearprop.cli import model_data, table_options
 from clearprop.cli.options import Options
 from clearprop.data.table import ColumnDecision, Roles, TableSource, TargetEncoder, open_table
+from clearprop.data.table.held import refuse_one_group
 
 Array = NDArray[Any]
 
@@ -80,6 +81,8 @@ class RowReader:
             other = self.other(str(options.validation))
             held = self.read(other)
             return rows, held, f"validated on {len(held.y):,} rows of {other.where}"
+        if fraction and self.roles.group is not None:
+            refuse_one_group(self.source, self.roles.group)
         if self.roles.time is None or not fraction:
             return rows, None, ""
         order = np.argsort(self._times(), kind="stable")

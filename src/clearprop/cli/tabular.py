@@ -16,6 +16,7 @@ from clearprop.cli import errors, report, resuming, running, table_options
 from clearprop.cli.options import Options
 from clearprop.cli.table_rows import RowReader
 from clearprop.data.table import TargetEncoder, open_table, streamed
+from clearprop.data.table.held import told_groups
 from clearprop.estimators.base import BaseMLP
 from clearprop.estimators.session import Session
 from clearprop.estimators.table_model import TableModel
@@ -132,10 +133,14 @@ class TableJob:
 
     def _described(self, training: Any) -> list[str]:
         """Return lines on what is about to be trained."""
-        n, held, target = training.supply.n_samples, training.validation, self.target
+        n, part, target = training.supply.n_samples, training.validation, self.target
         note = self.note or "none are held out"
-        if held is not None and not self.note:
-            note = f"{len(held.X):,} rows are held out for validation (--validation 0 trains on all)"
+        if part is not None and not self.note:
+            how, group = "--validation 0 trains on all", self.rows.roles.group
+            if group is not None:
+                asked = self.model.estimator._options().validation_fraction
+                how = told_groups(group, len(part.X) / (len(part.X) + n), asked)
+            note = f"{len(part.X):,} rows are held out for validation ({how})"
         what = "a quantity" if target.classes is None else f"{len(target.classes)} classes"
         return [
             f"{self.source.where}: {n:,} rows to train on; {note}",

@@ -12,6 +12,8 @@ from clearprop.randomness import HOLDOUT, check_seed, permutation
 
 Rows = NDArray[np.int64]
 
+_TRIED = 16  # groups of which every choice is looked at
+
 
 def holdout(labels: int | ArrayLike, fraction: float, seed: int) -> tuple[Rows, Rows]:
     """Return the rows to train on and those held out for validation.
@@ -66,6 +68,42 @@ def holdout(labels: int | ArrayLike, fraction: float, seed: int) -> tuple[Rows, 
     is_held = np.zeros(n, dtype=bool)
     is_held[order[:n_held] if held is None else held] = True
     return np.flatnonzero(~is_held), np.flatnonzero(is_held)
+
+
+def whole_groups(sizes: ArrayLike, fraction: float, order: ArrayLike) -> NDArray[np.bool_]:
+    """Return which groups to hold out so that their rows come as near to a share as whole groups can.
+
+    In a random order each group is held out that still fits; of the last 16 those are that come
+    nearest together, so that up to 16 groups come as near as any choice of them. One is held out at
+    least, and one is left.
+
+    Parameters
+    ----------
+    sizes : array of shape (n_groups,)
+        The rows of each group; at least two groups.
+    fraction : float
+        Between 0 and 1, both excluded.
+    order : array of shape (n_groups,)
+        A permutation of the groups: of equally good choices another one is taken for another order.
+
+    Examples
+    --------
+    >>> whole_groups([50, 30, 20], 0.2, [2, 0, 1]).tolist()
+    [False, False, True]
+    """
+    rows, places = np.asarray(sizes, np.int64), np.asarray(order, np.int64)
+    wanted, held = fraction * int(rows.sum()), np.zeros(len(rows), bool)
+    first, last = places[:-_TRIED], places[-_TRIED:]
+    total = 0
+    for group, n in zip(first.tolist(), rows[first].tolist(), strict=True):
+        if total + n <= wanted:
+            held[group], total = True, total + n
+    choices = np.arange(2 ** len(last))[:, None] >> np.arange(len(last)) & 1
+    n_held = int(held.sum()) + choices.sum(axis=1)
+    distance = np.abs(total + choices @ rows[last] - wanted)
+    distance[(n_held == 0) | (n_held == len(rows))] = np.inf
+    held[last] = choices[int(np.argmin(distance))] == 1
+    return held
 
 
 def _class_numbers(values: NDArray[Any]) -> Rows | None:

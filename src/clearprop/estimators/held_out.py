@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import GroupShuffleSplit, train_test_split
+from sklearn.model_selection import train_test_split
 
+from clearprop.data.split import whole_groups
 from clearprop.estimators import presets
 from clearprop.estimators.arguments import Arguments
 
@@ -67,13 +68,15 @@ def split(
         return there[rows], there[held]
     if groups is not None:
         try:
-            found = len(np.unique(np.asarray(groups)))
+            found, first, codes = np.unique(np.asarray(groups), return_index=True, return_inverse=True)
         except TypeError:
             raise ValueError("groups must hold values of one type, without gaps") from None
-        if found < 2:
-            raise ValueError(f"groups must hold at least 2 groups, to set one aside, got {found}")
-        splitter = GroupShuffleSplit(1, test_size=options.validation_fraction, random_state=state)
-        rows, held = next(splitter.split(np.zeros((n, 1)), groups=groups))
+        if len(found) < 2:
+            raise ValueError(f"groups must hold at least 2 groups, to set one aside, got {len(found)}")
+        codes = np.argsort(np.argsort(first))[codes]  # in their order of rows, whatever they are called
+        order, sizes = state.permutation(len(found)), np.bincount(codes)
+        chosen = whole_groups(sizes, options.validation_fraction, order)[codes]
+        rows, held = np.flatnonzero(~chosen), np.flatnonzero(chosen)
     else:
         size = options.validation_fraction
         if not options.like_sklearn and n >= 4:

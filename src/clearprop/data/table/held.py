@@ -1,9 +1,10 @@
-"""Which rows of a streamed table are held out to validate on: a function of each row, not of all."""
+"""Which rows of a streamed table are held out to validate on: a function of each row."""
 
 from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -11,11 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop import randomness
+from clearprop.data import split
 from clearprop.data.table.quantiles import Quantiles
 from clearprop.data.table.source import TableSource
 from clearprop.data.table.values import NUMBER, TIME
 
 Mask = NDArray[np.bool_]
+_MOST_GROUPS = 100_000  # that are counted; of more, draws come near to any share by their number
+_FAR = 0.1  # of the share that was asked, from which on the one that was got is said
 HeldRows = Callable[[Any, int], Mask]  # of a batch and the number of its first row
 
 
@@ -40,22 +44,76 @@ def random_rows(seed: int, share: float) -> HeldRows:
     return held
 
 
-def whole_groups(seed: int, share: float, column: str) -> HeldRows:
-    """Hold out a share of the groups, each with all of its rows; rows without a group are kept."""
+def refuse_one_group(source: TableSource, column: str) -> None:
+    """Refuse a column of groups of which none can be held out without holding out everything.
+
+    Raises
+    ------
+    ValueError
+    """
+    found = source.profile[column]
+    if found.n_distinct + (found.n_missing > 0) < 2:
+        raise ValueError(
+            f"the group {column!r} of {source.where} must have at least 2 different values, so that "
+            "the rows of one can be held out, has 1"
+        )
+
+
+def told_groups(column: str, got: float, asked: float) -> str:
+    """Return how whole groups were held out; with which share of the rows, if it is not that asked."""
+    far = abs(got - asked) > _FAR * asked
+    share = f": {100 * got:.3g} % of the rows, {100 * asked:.3g} % asked" if far else ""
+    return f"whole groups of {column!r}{share}"
+
+
+def whole_groups(source: TableSource, column: str, share: float, seed: int) -> HeldRows:
+    """Hold out groups with all of their rows, as near to a share of them as whole groups come.
+
+    One pass over them tells their sizes; of very many, each is held out by a draw of its own. Rows
+    without a group are one.
+
+    Raises
+    ------
+    ValueError
+        If there is one group.
+    """
+    refuse_one_group(source, column)
     key = seed.to_bytes(8, "little")
 
     def draw(group: Any) -> float:
         digest = hashlib.blake2b(str(group).encode(), key=key, digest_size=8).digest()
         return int.from_bytes(digest, "little") / 2.0**64
 
+    sizes = _group_sizes(source, column)
+    chosen: set[Any] | None = None
+    if sizes is not None:
+        order = randomness.permutation(seed, len(sizes), step=0, purpose=randomness.HOLDOUT)
+        mask = split.whole_groups(list(sizes.values()), share, order)
+        chosen = {group for group, taken in zip(sizes, mask.tolist(), strict=True) if taken}
+
     def held(batch: Any, first: int) -> Mask:
-        encoded = batch.column(column).dictionary_encode()
+        encoded = batch.column(column).dictionary_encode("encode")
         groups = encoded.dictionary.to_pylist()
-        chosen = np.array([draw(group) < share for group in groups] + [False])
-        mask: Mask = chosen[encoded.indices.fill_null(len(groups)).to_numpy(zero_copy_only=False)]
+        taken = [draw(group) < share if chosen is None else group in chosen for group in groups]
+        mask: Mask = np.array(taken)[encoded.indices.to_numpy(zero_copy_only=False)]
         return mask
 
     return held
+
+
+def _group_sizes(source: TableSource, column: str) -> Counter[Any] | None:
+    """Return the rows of every group, in the order in which they come; None of very many."""
+    import pyarrow.compute as pc
+
+    sizes: Counter[Any] = Counter()
+    for batch in source.batches([column]):
+        counted = pc.value_counts(batch.column(column))
+        found = zip(counted.field(0).to_pylist(), counted.field(1).to_pylist(), strict=True)
+        for group, n in found:
+            sizes[group] += n
+        if len(sizes) > _MOST_GROUPS:
+            return None
+    return sizes
 
 
 def latest_rows(

@@ -255,7 +255,8 @@ def encoded(
             f"{n_rows} rows"
         )
     how = f"the latest by {roles.time!r}" if roles.time else "drawn"
-    how = f"whole groups of {roles.group!r}" if roles.group else how
+    if roles.group:
+        how = held.told_groups(roles.group, 1.0 - spool.n_rows / n_rows, fraction)
     where = f"validated on {len(part.X):,} rows of {other.where}" if other else ""
     notes = [where or f"{len(part.X):,} rows are held out for validation ({how})"] if asked else []
     notes.append(f"{spool.n_rows:,} rows are trained on, from disk")
@@ -290,7 +291,7 @@ def _rule(
     if roles.time is not None:
         return held.latest_rows(source, roles.time, share, quantiles), share
     if roles.group is not None:
-        return held.whole_groups(seed, share, roles.group), share
+        return held.whole_groups(source, roles.group, share, seed), share
     share = min(share, HELD_ROWS / (source.n_rows or 1))
     return held.random_rows(seed, share), share
 
