@@ -10,7 +10,7 @@ import pytest
 from llvmlite import binding
 
 from clearprop.engines import elementary, machine_code
-from clearprop.engines.elementary import exp, exp_both, log1p, normal
+from clearprop.engines.elementary import exp, exp_both, exp_falling, log1p, normal
 from clearprop.engines.intrinsics import kernel
 from clearprop.engines.language import FLOAT32, FLOAT64, INT, Flat
 from clearprop.engines.translation import Translation
@@ -21,9 +21,11 @@ needs_extended = pytest.mark.skipif(not EXTENDED, reason="NumPy's longdouble is 
 
 
 @kernel()
-def every_function(x, e, e_both, less_one, logarithm, below, density, thread, n_threads):
+def every_function(x, e, falling, e_both, less_one, logarithm, below, density, thread, n_threads):
     for i in range(x.size):
         e[i] = exp(x[i])
+    for i in range(x.size):
+        falling[i] = exp_falling(x[i])
     for i in range(x.size):
         e_both[i], less_one[i] = exp_both(x[i])
     for i in range(x.size):
@@ -32,14 +34,14 @@ def every_function(x, e, e_both, less_one, logarithm, below, density, thread, n_
         below[i], density[i] = normal(x[i])
 
 
-NAMES = ("exp", "exp_both[0]", "exp_both[1]", "log1p", "normal[0]", "normal[1]")
+NAMES = ("exp", "exp_falling", "exp_both[0]", "exp_both[1]", "log1p", "normal[0]", "normal[1]")
 
 
 @functools.cache
 def _machine_code(dtype):
     target = machine_code._target()
     made = Translation(target.triple, str(target.target_data))
-    made.export(every_function, (*[Flat(FLOAT32 if dtype == "float32" else FLOAT64)] * 7, INT, INT))
+    made.export(every_function, (*[Flat(FLOAT32 if dtype == "float32" else FLOAT64)] * 8, INT, INT))
     module = machine_code.optimised(str(made.module), target)
     engine = binding.create_mcjit_compiler(module, target)
     engine.finalize_object()
@@ -95,6 +97,7 @@ def every_size(dtype, highest, lowest=0):
     return np.concatenate([positive, -positive]) if lowest < 0 else positive
 
 
+FALLING = ("exp_falling", "exp_both[0]", "exp_both[1]")  # of what is at most 0
 RANGE = {  # from where to where a function is to be exact
     "exp": {"float32": 88.7, "float64": 709.7},
     "log1p": {"float32": 1.0, "float64": 1.0},
@@ -112,7 +115,7 @@ def units(got, right):
 
 def stated(name, dtype):
     """Return the bound in the table at the head of the file."""
-    name = "exp" if name == "exp_both[0]" else name
+    name = "exp" if name in ("exp_falling", "exp_both[0]") else name
     row = re.search(rf"^    {re.escape(name)} +([\d.]+) +([\d.]+)$", elementary.__doc__, re.MULTILINE)
     return float(row[1 if dtype == "float32" else 2])
 
@@ -121,9 +124,9 @@ def stated(name, dtype):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", NAMES)
 def test_errors_are_at_most_those_stated_over_the_whole_range(name, dtype):
-    kind = name.split("[")[0].removesuffix("_both")
+    kind = name.split("[")[0].removesuffix("_both").removesuffix("_falling")
     x = every_size(dtype, RANGE[kind][dtype], 0 if kind == "log1p" else -1)
-    x = x[x <= 0] if name == "exp_both[1]" else x
+    x = x[x <= 0] if name in FALLING else x
     if kind == "exp":  # down to where not even a subnormal number is left
         x = np.concatenate([x, np.linspace(-760, -80, 20_001).astype(dtype)])
     error = units(computed(x)[name], wanted(name, x))
@@ -144,7 +147,8 @@ def test_infinities_nan_and_both_zeros_give_what_the_c_library_gives(dtype):
         np.testing.assert_array_equal(got[name], np.array(values, dtype), err_msg=name)
     least = np.finfo(dtype).smallest_subnormal
     low = np.array([-np.inf, -top, -1e4, -least, -0.0, 0.0, np.nan], dtype)
-    np.testing.assert_array_equal(computed(low)["exp_both[0]"], np.array([0, 0, 0, 1, 1, 1, np.nan]))
+    for name in ("exp_falling", "exp_both[0]"):
+        np.testing.assert_array_equal(computed(low)[name], np.array([0, 0, 0, 1, 1, 1, np.nan]))
     np.testing.assert_array_equal(computed(low)["exp_both[1]"], [-1, -1, -1, -least, 0, 0, np.nan])
     share = np.array([0, least, 1, np.nan], dtype)
     logarithms = np.array([0, least, math.log(2), np.nan], dtype)
@@ -155,11 +159,11 @@ def test_infinities_nan_and_both_zeros_give_what_the_c_library_gives(dtype):
 def test_they_are_vector_instructions(dtype):
     target = machine_code._target()
     made = Translation(target.triple, str(target.target_data))
-    made.export(every_function, (*[Flat(FLOAT32 if dtype == "float32" else FLOAT64)] * 7, INT, INT))
+    made.export(every_function, (*[Flat(FLOAT32 if dtype == "float32" else FLOAT64)] * 8, INT, INT))
     text = str(machine_code.optimised(str(made.module), target))
     number = "float" if dtype == "float32" else "double"
     loops = re.findall(rf"store <\d+ x {number}>", text)
-    assert len(loops) >= 6
+    assert len(loops) >= 7
     assert "call double @" not in re.sub(r"@llvm\.", "", text)
 
 
@@ -169,6 +173,7 @@ def test_as_python_they_find_the_same(dtype):
         got = computed(np.array([x, -x if x > -1 else 0.5], dtype))
         bound = 4 * float(np.finfo(dtype).eps)
         assert exp(x) == pytest.approx(got["exp"][0], rel=bound)
+        assert exp_falling(x) == pytest.approx(got["exp_falling"][0], rel=bound)
         assert exp_both(x)[1] == pytest.approx(got["exp_both[1]"][0], rel=bound)
         assert normal(x) == pytest.approx((got["normal[0]"][0], got["normal[1]"][0]), rel=bound)
         if x > -1:

@@ -3,7 +3,7 @@
 Each function is given twice: as Python, which is what it means and what runs when a kernel is stepped
 through, and as a few instructions of LLVM, put where it is called. None allocates. ``like`` keeps a
 constant in the dtype of the run (a Python float would widen a float32 loop to float64 and halve its
-speed), ``by_width`` chooses one, ``power_of_two`` builds 2^n from its bits, ``part`` is a slice,
+speed), ``by_width`` chooses one, ``power_of_two`` builds one from its bits, ``part`` is a slice,
 ``arrive`` and ``arrived`` are the barrier between threads.
 """
 
@@ -80,17 +80,22 @@ def polynomial(x: Any, for32: tuple[float, ...], for64: tuple[float, ...]) -> An
     return total
 
 
-def _write_power_of_two(w: Writer, shifted: Value) -> Value:
+def _write_power_of_two(w: Writer, shifted: Value, up: Value) -> Value:
     b, x = w.builder, shifted.one
     word, digits, bias = (I32, 23, 127) if shifted.type == FLOAT32 else (I64, 52, 1023)
     bits = b.shl(b.bitcast(x, word), word(digits))
+    bias += up.one.constant
     return Value(shifted.type, (b.bitcast(b.add(bits, word(bias << digits)), x.type),))
 
 
 @written_by(_write_power_of_two)
-def power_of_two(shifted: Any) -> Any:
-    """Return 2^n for a number that is n + 1.5 * 2^23 (float32) or 2^52: n moves to the exponent."""
-    return type(shifted)(2.0 ** float(shifted - by_width(shifted, 1.5 * 2.0**23, 1.5 * 2.0**52)))
+def power_of_two(shifted: Any, up: int) -> Any:
+    """Return 2^(n + up) for a number that is n + 1.5 * 2^23 (float32) or 2^52: n moves to the exponent.
+
+    `up` is a constant.
+    """
+    n = float(shifted - by_width(shifted, 1.5 * 2.0**23, 1.5 * 2.0**52))
+    return type(shifted)(2.0 ** (n + up))
 
 
 def _write_part(w: Writer, array: Value, start: Value, size: Value) -> Value:

@@ -57,6 +57,7 @@ from clearprop.engines.codes import (
 from clearprop.engines.elementary import (
     exp,
     exp_both,
+    exp_falling,
     log1p,
     normal,
 )
@@ -74,7 +75,7 @@ Array = Any
 
 @kernel()
 def _sigmoid(z: Any) -> Any:
-    e = exp(-abs(z))
+    e = exp_falling(-abs(z))
     r = like(z, 1.0) / (like(z, 1.0) + e)
     return (r if z >= 0 else e * r), e * r * r
 
@@ -132,22 +133,23 @@ def _silu(z: Any) -> Any:
 
 @kernel()
 def _softplus(z: Any) -> Any:
-    e = exp(-abs(z))
+    e = exp_falling(-abs(z))
     r = like(z, 1.0) / (like(z, 1.0) + e)
     return (like(z, 0.0) if z < 0 else z) + log1p(e), (r if z >= 0 else e * r)
 
 
-@kernel()
+@kernel({"contract"})
 def _mish(z: Any) -> Any:
     # tanh(ln(1 + w)) is n / (n + 2), n = w (w + 2), w = e^z: one exponential and one division. Above 0
     # n and n + 2 are times e^-2z, which cannot overflow.
-    e = exp(-abs(z))
+    e = exp_falling(-abs(z))
     one, two = like(z, 1.0), like(z, 2.0)
-    n = one + two * e if z > 0 else e * (e + two)
-    rest = two * e * e if z > 0 else two
-    r = one / (n + rest)
+    square = e * e
+    n = two * e + (one if z > 0 else square)
+    r = one / (n + two * (square if z > 0 else one))
     t = n * r
-    return z * t, t + z * two * rest * (e * (one + e) if z <= 0 else one + e) * r * r
+    rise = like(z, 4.0) * (e + square) * (e if z > 0 else one)
+    return z * t, t + z * rise * (r * r)
 
 
 @kernel()
@@ -210,7 +212,7 @@ def softmax(a: Array, log_sum: Array, n_rows: int, n: int) -> None:
         for j in range(n):
             row[j] -= top
     for i in range(n_rows * n):  # all rows at once: a row of ten is too short for vectors
-        a[i] = exp(a[i])
+        a[i] = exp_falling(a[i])
     for i in range(n_rows):
         row = part(a, i * n, n)
         total = like(row[0], 0.0)
@@ -311,7 +313,7 @@ def grouped_cost(groups: Array, first: int, last: int, z: Array, y: Array, delta
         for j in range(j0, j1):
             top = top if z[j] <= top else z[j]  # a NaN wins, and then stays
         for j in range(j0, j1):
-            delta[j] = exp(z[j] - top)
+            delta[j] = exp_falling(z[j] - top)
         whole, wanted = like(total, 0.0), like(total, 0.0)
         for j in range(j0, j1):
             whole += delta[j]
