@@ -98,7 +98,7 @@ def exp(x: Any) -> Any:
 def _falling(x: Any, low: Any) -> Any:
     """Return (s, q) with e^(x - low) = s (1 + q) 2^-DOWN, for x of at most 0.
 
-    However small e^x is, s is far from the smallest numbers: a factor of 2^-DOWN is all that is missing.
+    However small e^x is, s is no subnormal number: all digits of s (1 + q) are there.
     """
     lowest = by_width(x, -104.0, -746.0)
     x = lowest if x < lowest else x  # not max(): a NaN has to stay one

@@ -456,15 +456,20 @@ def _write_panel(w: _Writer, out: Any, step: Any, x: Any, along_s: Any, along_k:
 
         w.stretches(length, 1, square)
 
-    with b.if_else(b.icmp_signed("==", along_k, one)) as (as_it_lies, across):
-        with as_it_lies, w.loop(zero, length, one) as s:
+    def rows(vectors: int) -> None:
+        masks = [w.first(b.sub(width, LONG(v * w.lanes))) for v in range(vectors)]
+        with w.loop(zero, length, one) as s:
             source, target = w.at(x, w.times(s, along_s)), w.at(out, w.times(s, step))
+            for v, mask in enumerate(masks):  # what is too much of a row, the next one replaces
+                at = LONG(v * w.lanes)
+                w.store(w.load(w.at(source, at), mask), w.at(target, at), None)
 
-            def piece(k: Any, _: int, mask: Any) -> None:
-                # What is too much of it, the next row replaces.
-                w.store(w.load(w.at(source, k), mask), w.at(target, k), None)
-
-            w.stretches(width, 1, piece)
+    with b.if_else(b.icmp_signed("==", along_k, one)) as (as_it_lies, across):
+        with as_it_lies, b.if_else(b.icmp_signed("<=", width, lanes)) as (narrow, wide):
+            with narrow:
+                rows(1)
+            with wide:
+                rows(SUMS_BLOCK[1])
         with across, w.loop(zero, width, lanes) as k:
             turned(k)
 
@@ -710,10 +715,18 @@ def number_before(which: Any, column: int) -> int:
 def copy_strips(strips: Any, c: Any, along_s: int, tall: int, deep: int) -> None:
     """Copy columns of c into strips whose rows are neighbours: read once, not for every panel."""
     count = (tall + STRIP - 1) // STRIP
-    for i in range(count):
-        begin, end = i * tall // count, (i + 1) * tall // count
-        target = part(strips, i * STRIP * deep, STRIP * deep)
-        _panel(target, STRIP, part(c, begin, c.size - begin), along_s, 1, deep, end - begin)
+    for s in range(0, deep, 32):  # rows are far apart: what a cache line has is used while it is there
+        for i in range(count):
+            begin, end = i * tall // count, (i + 1) * tall // count
+            place, start = i * strip_size(deep) + s * STRIP, s * along_s + begin
+            target, source = part(strips, place, 32 * STRIP), part(c, start, c.size - start)
+            _panel(target, STRIP, source, along_s, 1, min(32, deep - s), end - begin)
+
+
+@kernel()
+def strip_size(deep: int) -> int:
+    """Return how far the copies of strips are apart: the last row is stored as a full vector."""
+    return STRIP * deep + REGISTER_BYTES // 4
 
 
 @kernel()
@@ -737,7 +750,7 @@ def multiply(
             step, along, first, strip = along_s, along_r, along_r, 0
             if along_r == 1:  # neighbours in c are a row apart in s
                 copy_strips(strips, factors, along_s, tall, deep)
-                factors, step, along, first, strip = strips, STRIP, 1, 0, STRIP * deep
+                factors, step, along, first, strip = strips, STRIP, 1, 0, strip_size(deep)
             for k in range(0, n, wide):
                 target = part(out, r * ldo + k, out.size - r * ldo - k)
                 panel = part(panels, k * length + s * wide, deep * wide)
@@ -779,14 +792,16 @@ def multiply_at(
                 columns = part(first, v, min(several, first.size - v))
                 whole = columns.size == several and columns[several - 1] + lanes <= n
                 if whole and tall >= SEVERAL:
-                    _sums_at(target, ldo, strips, STRIP, STRIP * deep, panel, tall, columns, deep, by)
+                    _sums_at(
+                        target, ldo, strips, STRIP, strip_size(deep), panel, tall, columns, deep, by
+                    )
                     continue
                 for i in range(columns.size):  # the last one may reach beyond n, or have no neighbour
                     k = columns[i]
                     one = part(panel, i * lanes, panel.size - i * lanes)
                     _sums_of_panel(
-                        part(target, k, target.size - k), ldo, strips, STRIP, 1, 0, STRIP * deep, one,
-                        tall, min(lanes, n - k), deep, by,
+                        part(target, k, target.size - k), ldo, strips, STRIP, 1, 0, strip_size(deep),
+                        one, tall, min(lanes, n - k), deep, by,
                     )  # fmt: skip
 
 
