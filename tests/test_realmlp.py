@@ -195,6 +195,54 @@ def test_text_and_missing_values_in_a_table_are_taken(library):
         model.predict(np.zeros((2, 3)))
 
 
+@pytest.mark.parametrize("preset", ["realmlp-s", "sklearn"])
+@pytest.mark.parametrize("how", ["reader", "dataset", "scanner", "batch", "capsule"])
+def test_tables_that_are_read_once_or_when_asked_are_read_into_memory(how, preset):
+    import pyarrow as pa
+    import pyarrow.dataset as datasets
+
+    table, y = mixed("pyarrow")
+    if preset == "sklearn":
+        table = pa.table({"age": np.nan_to_num(table["age"].to_numpy())})
+
+    class Capsule:  # such as a relation of duckdb
+        columns = table.column_names
+
+        def __getitem__(self, name):
+            raise NotImplementedError
+
+        def __len__(self):
+            return table.num_rows
+
+        def __arrow_c_stream__(self, requested_schema=None):
+            return table.__arrow_c_stream__(requested_schema)
+
+    make = {
+        "reader": table.to_reader,
+        "dataset": lambda: datasets.dataset(table),
+        "scanner": lambda: datasets.dataset(table).scanner(),
+        "batch": lambda: table.combine_chunks().to_batches()[0],
+        "capsule": Capsule,
+    }[how]
+
+    def fit(X):
+        return cp.MLPClassifier(
+            preset=preset, hidden_layer_sizes=8, max_iter=2, early_stopping=True, random_state=0,
+            engine="numpy",
+        ).fit(X, y)  # fmt: skip
+
+    model, plain = fit(make()), fit(table)
+    assert model.n_features_in_ == table.num_columns
+    assert model.feature_names_in_.tolist() == table.column_names
+    np.testing.assert_array_equal(model.predict_proba(make()), plain.predict_proba(table))
+
+
+def test_a_query_of_polars_is_to_be_collected_first():
+    table, y = mixed("polars")
+    with pytest.raises(TypeError, match=r"X must be a data frame, got LazyFrame: collect\(\) it first"):
+        cp.MLPClassifier(preset="realmlp-s").fit(table.lazy(), y)
+
+
 def test_a_table_model_is_saved_with_its_categories(tmp_path):
     table, y = mixed("pandas")
     model = cp.MLPClassifier(preset="realmlp-s", hidden_layer_sizes=8, max_iter=3, random_state=0)

@@ -9,7 +9,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from clearprop.data.table import ReadOptions, open_table
+from clearprop.data.table import ReadOptions, decide, open_table
 from clearprop.data.table import csv_text as csv_text_module
 
 ROWS = {"size": [1.5, None, -300.0], "colour": ["red", "blue", None], "old": [True, False, True]}
@@ -174,6 +174,10 @@ ARROW = {
     "NaN": (pa.array([np.nan, 2.0]), [None, 2.0]),
     "category": (pa.array(["1", "2"]).dictionary_encode(), ["1", "2"]),
     "category of numbers": (pa.array([1, 2]).dictionary_encode(), [1.0, 2.0]),
+    "category of text views": (
+        pa.DictionaryArray.from_arrays([1, 0, None], pa.array(["a", "b"], pa.string_view())),
+        ["b", "a", None],
+    ),
     "large text": (pa.array(["a", "b"], pa.large_string()), ["a", "b"]),
     "text view": (pa.array(["a", "b"], pa.string_view()), ["a", "b"]),
     "date": (pa.array([0, None], pa.date32()), [datetime.datetime(1970, 1, 1), None]),
@@ -192,9 +196,37 @@ def test_arrow_types_become_a_few(tmp_path, case):
     array, expected = ARROW[case]
     table = pa.table({"a": array})
     assert everything(open_table(table))["a"] == expected
-    if case not in ("text view",):
+    if "text view" not in case:
         pq.write_table(table, tmp_path / "t.parquet")
         assert everything(open_table(tmp_path / "t.parquet"))["a"] == expected
+
+
+def test_categories_of_polars_are_categories():
+    polars = pytest.importorskip("polars")
+    frame = polars.DataFrame({"a": ["u", "v", None]})
+    for kind in (polars.Categorical, polars.Enum(["w", "v", "u"])):
+        source = open_table(frame.with_columns(polars.col("a").cast(kind)))
+        assert everything(source)["a"] == ["u", "v", None]
+        assert source.profile["a"].is_category
+
+
+def test_what_a_table_cannot_hold_is_refused_with_its_column_and_what_to_do():
+    polars = pytest.importorskip("polars")
+    frame = polars.DataFrame({"a": [1.0], "b": [2]}).with_columns(polars.col("b").cast(polars.Int128))
+    with pytest.raises(ValueError, match="X holds Int128 in column 'b', .* cast it to Int64"):
+        open_table(frame)
+    beyond = pa.table({"t": pa.array([0, 2**62], pa.timestamp("s"))})
+    with pytest.raises(ValueError, match=r"X, column 't', could not be read as a table: .*bounds"):
+        decide(open_table(beyond))
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(ValueError, match="'a' of X must hold numbers, words or dates, got complex"):
+        open_table(pandas.DataFrame({"a": [1 + 2j, 3j]}))
+
+
+def test_whole_numbers_that_no_type_holds_are_names():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"a": [2**70 + 1, 2**200, None]}, dtype=object)
+    assert everything(open_table(frame))["a"] == [str(2**70 + 1), str(2**200), None]
 
 
 def test_another_file_is_read_with_the_types_of_the_first(tmp_path):

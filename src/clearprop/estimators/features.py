@@ -14,6 +14,7 @@ from sklearn.utils.validation import (
 )
 
 from clearprop.data.table import ColumnDecision, TableEncoder
+from clearprop.data.table.arrow_source import at_hand
 from clearprop.estimators import tables
 from clearprop.estimators.arguments import Arguments
 
@@ -85,6 +86,7 @@ class Features(Arguments):
 
 def _as_table(X: Any) -> Any:
     """Return a table that the installed scikit-learn knows the column names of; others as they are."""
+    X = at_hand(X)
     names = tables.column_names(X)
     if names is not None and len(set(names)) != len(names):
         raise ValueError(f"X must have columns of different names, got {names}")

@@ -18,6 +18,7 @@ from clearprop.architecture import Layer
 from clearprop.costs import Cost
 from clearprop.data import arrays
 from clearprop.data.table import TableStream
+from clearprop.data.table.arrow_source import at_hand
 from clearprop.engines import Data
 from clearprop.estimators import held_out, inputs, presets, recipe, streamed
 from clearprop.estimators.inputs import PREPROCESSING, Preprocessing
@@ -85,7 +86,7 @@ class Fitting(Running, ABC):
         *,
         incremental: bool,
     ) -> Self:
-        options = self._options()
+        options, X = self._options(), at_hand(X)
         held_out.check(self, options, validation, groups, incremental)
         first = not hasattr(self, "network_") or not (self.warm_start or incremental)
         given = self._read(X, y, sample_weight, options, first=first, incremental=incremental)

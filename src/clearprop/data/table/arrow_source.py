@@ -168,12 +168,54 @@ def as_table(what: Any) -> Any:
     if hasattr(what, "iloc") and hasattr(what, "columns"):
         return _from_pandas(what)
     if hasattr(what, "__arrow_c_stream__"):
+        _refuse_unknown(what)
         with readable("X", "an Arrow table"):
             return pa.table(what)
+    if _is_dataset(what):  # of pyarrow, or its Scanner
+        with readable("X", "an Arrow table"):
+            return what.to_table()
     raise TypeError(
         "a table must be a file, a pandas or polars data frame, or another object that speaks Arrow, "
         f"got {type(what).__name__}"
     )
+
+
+def _refuse_unknown(frame: Any) -> None:
+    """Refuse a data frame of polars with a column that Arrow has no type for."""
+    import pyarrow as pa
+
+    if not hasattr(frame, "get_columns"):
+        return
+    for column in frame.get_columns():
+        try:
+            pa.chunked_array(column[:0])
+        except pa.ArrowException:
+            raise ValueError(
+                f"X holds {column.dtype} in column {column.name!r}, which Arrow has no type for: cast "
+                "it to Int64, Float64 or String"
+            ) from None
+
+
+def at_hand(X: Any) -> Any:
+    """Return a table that can be read once, or is read when asked, in memory; others as they are.
+
+    Readers of record batches, pyarrow's Dataset and Scanner, relations of duckdb: what has a stream of
+    Arrow, and no rows to choose from.
+
+    Raises
+    ------
+    TypeError
+        If it is a query of polars, which nothing was asked of yet.
+    """
+    if hasattr(X, "lazy") and hasattr(X, "collect"):
+        raise TypeError(f"X must be a data frame, got {type(X).__name__}: collect() it first")
+    streams = hasattr(X, "__arrow_c_stream__") or _is_dataset(X)
+    has_rows = hasattr(X, "iloc") or hasattr(X, "get_columns")  # pandas, polars
+    return as_table(X) if streams and not has_rows else X
+
+
+def _is_dataset(what: Any) -> bool:
+    return hasattr(what, "to_table") and hasattr(what, "count_rows")
 
 
 def _from_pandas(frame: Any) -> Any:
@@ -188,6 +230,8 @@ def _from_pandas(frame: Any) -> Any:
         column = frame.iloc[:, position]
         try:
             array = pa.array(column, from_pandas=True)
+        except OverflowError:  # whole numbers that no type holds are names, not quantities
+            array = pa.array([None if v is None or v != v else str(v) for v in column], pa.string())
         except (pa.ArrowException, TypeError, ValueError, NotImplementedError):
             array = _mixed(column, name)
         arrays.append(array)
@@ -201,8 +245,9 @@ def _mixed(column: Any, name: str) -> Any:
     try:
         return pa.array([None if v is None or v != v else float(v) for v in column], pa.float64())
     except (TypeError, ValueError):
+        rule = "values of one type" if len(kinds) > 1 else "numbers, words or dates"
         raise ValueError(
-            f"column {name!r} of X must hold values of one type, got {' and '.join(kinds)[:200]}"
+            f"column {name!r} of X must hold {rule}, got {' and '.join(kinds)[:200]}"
         ) from None
 
 
@@ -249,7 +294,7 @@ def plain(array: Any) -> Any:
     import pyarrow.types as types
 
     if types.is_dictionary(array.type):
-        array = array.cast(array.type.value_type)
+        array = _decoded(array)
     kind = array.type
     if kind_of(kind) == TEXT:
         return array if types.is_string(kind) else array.cast(pa.string())
@@ -263,7 +308,8 @@ def plain(array: Any) -> Any:
             .cast(pa.timestamp("us"))
         )
     if types.is_timestamp(kind) or types.is_date(kind):
-        return _local(array).cast(pa.timestamp("us"), safe=False)
+        cut = types.is_timestamp(kind) and kind.unit == "ns"
+        return _local(array).cast(pa.timestamp("us"), safe=not cut)
     if types.is_duration(kind):
         seconds = array.cast(pa.duration("us"), safe=False).cast(pa.int64())
         return pc.divide(seconds.cast(pa.float64()), 1e6)
@@ -274,6 +320,14 @@ def plain(array: Any) -> Any:
     if pc.any(nan).as_py():
         numbers = pc.if_else(nan, pa.scalar(None, pa.float64()), numbers)
     return numbers
+
+
+def _decoded(array: Any) -> Any:
+    """Return the values that codes stand for; text as string, since views cannot be chosen from."""
+    import pyarrow as pa
+
+    values = array.dictionary
+    return (values.cast(pa.string()) if kind_of(values.type) == TEXT else values).take(array.indices)
 
 
 def _local(array: Any) -> Any:

@@ -76,7 +76,8 @@ class TableSource:
         row = 0
         for batch in self.stored_batches(self.names, BATCH_ROWS):
             for name, column in zip(self.names, batch.columns, strict=True):
-                found[name].see(column, row, self._missing, comma)
+                with arrow_source.readable(f"{self.where}, column {name!r},"):
+                    found[name].see(column, row, self._missing, comma)
             row += batch.num_rows
         self._n_rows = row
         if comma:
