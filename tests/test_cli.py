@@ -474,7 +474,7 @@ def test_a_model_of_numbers_is_evaluated_on_rows_of_a_single_label(clearprop, he
 def test_info_says_that_a_checkpoint_speaks_standardized_targets(clearprop):
     clearprop("train", "diabetes", "--checkpoint", "run.ckpt", *QUICK)
     _, out, _ = clearprop("info", "run.ckpt")
-    assert "outputs         standardized, as in training" in out
+    assert "outputs             standardized, as in training" in out
     assert "cp.load does not" in out
     assert json.loads(clearprop("info", "run.ckpt", "--json")[1])["standardized_outputs"] is True
     assert "standardized" not in clearprop("info", "diabetes.safetensors")[1]
@@ -483,7 +483,8 @@ def test_info_says_that_a_checkpoint_speaks_standardized_targets(clearprop):
 
 
 def test_a_curve_in_other_units_than_the_result_says_so(clearprop):
-    assert "training cost, standardized" in clearprop("train", "diabetes", "--seed", 0, *QUICK)[1]
+    told = clearprop("train", "diabetes", "--seed", 0, *QUICK)[1]
+    assert "the cost is that of the standardized target" in told
     assert "standardized" not in clearprop("train", "iris", "--seed", 0, *QUICK)[1]
 
 
@@ -497,7 +498,7 @@ def test_info_tells_a_model_and_a_checkpoint_apart(clearprop):
     assert told["optimizer"]["name"] == "sgd"
     assert len(told["history"]["cost"]) == 2
     _, out, _ = clearprop("info", "run.ckpt")
-    assert "checkpoint at   epoch 2, step 8" in out
+    assert "checkpoint at       epoch 2, step 8" in out
     assert "learning_rate 0.2, momentum 0.9" in out
     assert "running_accuracy" in out
 

@@ -309,7 +309,7 @@ def test_the_epoch_that_is_called_the_best_is_the_one_that_is_kept(clearprop, fr
     scores = pandas.read_csv("log.csv")["validation_accuracy"].to_numpy()
     best = np.flatnonzero(scores == scores.max())
     assert len(best) > 1  # of equals the last
-    assert f"the best was epoch {best[-1] + 1}," in out
+    assert f"epoch {best[-1] + 1}, the best on the rows held out" in out
 
 
 def test_labels_that_differ_by_a_point_at_the_end_are_read_and_said(clearprop, frame):
@@ -355,7 +355,7 @@ WRONG = {
     "--drop nothing": "has no column 'nothing': --drop must be among",
     "--columns age,nothing": "has no column 'nothing': --columns must be among",
     "--categorical age --drop age": "--drop and --categorical must be different columns",
-    "--threads 0": "--threads must be None or an int in the range [1, inf), got 0",
+    "--threads 0": "--threads must be at least 1, got 0",
     "--dropout 1": "--dropout must be a float in the range [0.0, 1.0)",
     "--drop left": "--drop must not hold the target 'left'",
     "--categorical left": "--categorical must not hold the target 'left'",

@@ -29,10 +29,12 @@ def _print_version(wanted: bool) -> None:
 def _clearprop(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, metavar="", help="Show the version."
+        ),
     ] = False,
     debug: Annotated[
-        bool, typer.Option("--debug", help="Show the traceback of an error. Goes anywhere.")
+        bool, typer.Option("--debug", metavar="", help="Show the traceback of an error. Goes anywhere.")
     ] = False,
 ) -> None:
     """Train feed-forward neural networks by explicit backpropagation.

@@ -16,9 +16,7 @@ class Part(enum.StrEnum):
     all = "all"
 
 
-def option(
-    *names: str, metavar: str, text: str, default: str | bool = True, panel: str | None = None
-) -> Any:
+def option(*names: str, metavar: str, text: str, default: object = "", panel: str | None = None) -> Any:
     """Return the declaration of an option.
 
     Parameters
@@ -29,12 +27,13 @@ def option(
         What stands for its value in the help, "" for a switch, which has none.
     text : str
         One short sentence.
-    default : str or bool
-        What the help calls its default, where that is more than the parameter's own; False hides it.
+    default : object
+        What is taken where nothing is said; the help has it in parentheses.
     panel : str, optional
         Under which heading the help has it.
     """
-    return typer.Option(*names, metavar=metavar, help=text, show_default=default, rich_help_panel=panel)
+    told = text if default == "" else f"{text.removesuffix('.')} ({default})."
+    return typer.Option(*names, metavar=metavar, help=told, show_default=False, rich_help_panel=panel)
 
 
 def target(default: str, panel: str | None = None) -> Any:
@@ -46,13 +45,13 @@ def target(default: str, panel: str | None = None) -> Any:
 
 def delimiter(default: str, panel: str | None = None) -> Any:
     """Return the declaration of --delimiter."""
-    text = "Between the fields of a table: a character, or tab."
+    text = "Between the fields of a table: , ; | or tab."
     return option(metavar="CHAR", text=text, default=default, panel=panel)
 
 
 def decimal(default: str, panel: str | None = None) -> Any:
     """Return the declaration of --decimal."""
-    text = "Decimal sign of a table: . or a comma."
+    text = "Decimal sign of a table: . or ,"
     return option(metavar="CHAR", text=text, default=default, panel=panel)
 
 
@@ -67,7 +66,7 @@ DataArgument = Annotated[
 ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="A model file or checkpoint.")]
 PartOption = Annotated[
     Part,
-    option(metavar="train|test|all", text="Part of a built-in set or IDX folder; a file is one part."),
+    option(metavar="NAME", text="train, test or all: part of a set that has parts", default="test"),
 ]
 JsonOption = Annotated[bool, option("--json", metavar="", text="Print one JSON object.")]
 TargetOption = Annotated[str | None, target("the one the model learned")]

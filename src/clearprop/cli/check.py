@@ -18,6 +18,7 @@ from clearprop.cli.arguments import (
     Part,
     PartOption,
     TargetOption,
+    option,
 )
 from clearprop.gradient_check import GradientCheck, check_gradient
 from clearprop.gradient_check.verdict import largest
@@ -30,23 +31,25 @@ def check(
     target: TargetOption = None,
     rows: Annotated[
         int | None,
-        typer.Option(help="Rows of DATA: 32, spread over it; with --gradient the first N (all)."),
+        option(metavar="N", text="Rows to take", default="32, spread over DATA; with --gradient all"),
     ] = None,
     gradient: Annotated[
         str | None,
-        typer.Option(
+        option(
             metavar="FILE",
-            help="A gradient from elsewhere: safetensors with layers.0.weight, layers.0.bias, ...",
+            text="A gradient from elsewhere: safetensors with layers.0.weight, layers.0.bias, ...",
         ),
     ] = None,
-    l2: Annotated[float, typer.Option(help="Penalty, checked by itself.")] = 0.0,
-    l1: Annotated[float, typer.Option(help="Penalty, checked by itself.")] = 0.0,
+    l2: Annotated[float, option(metavar="F", text="Penalty, checked by itself", default=0)] = 0.0,
+    l1: Annotated[float, option(metavar="F", text="Penalty, checked by itself", default=0)] = 0.0,
     as_json: JsonOption = False,
 ) -> None:
     """Hold a gradient against central differences of the cost of MODEL on DATA.
 
-    It is the model's own, or with --gradient one from elsewhere, for the mean cost of the rows, of
-    which it says what is likely to be wrong. Exit code 1 if the verdict is fail.
+    It is the model's own, or with --gradient one from elsewhere: of the mean
+    cost of the rows. What is likely to be wrong with it is said.
+
+    The exit code is 1 if the verdict is fail.
 
     Example: clearprop check digits.safetensors digits
     """

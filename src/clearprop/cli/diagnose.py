@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import typer
 from numpy.typing import NDArray
 
 import clearprop as cp
@@ -20,6 +19,7 @@ from clearprop.cli.arguments import (
     Part,
     PartOption,
     TargetOption,
+    option,
 )
 from clearprop.optimizers import OPTIMIZERS
 from clearprop.training.resume import history_columns
@@ -36,9 +36,11 @@ class Format(enum.StrEnum):
 def diagnose(
     model_file: ModelArgument,
     data: DataArgument,
-    format: Annotated[Format, typer.Option(help="What it is written in.")] = Format.text,
+    format: Annotated[
+        Format, option(metavar="NAME", text="text, html or json", default="text")
+    ] = Format.text,
     output: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Where to write it (standard output).")
+        str | None, option(metavar="FILE", text="Where it is written", default="standard output")
     ] = None,
     part: PartOption = Part.test,
     target: TargetOption = None,

@@ -116,6 +116,9 @@ def in_options(sentence: str) -> str:
         r"\1 must be \2, got \3",
         sentence,
     )
+    sentence = re.sub(
+        r"must be (None or )?an int in the range \[(\d+), inf\)", r"must be at least \2", sentence
+    )
     name = re.match(r"(\w+)(?= (?:must|cannot|needs|\d|'))", sentence)
     if name and name[1] in _OPTIONS:
         sentence = _OPTIONS[name[1]] + sentence[name.end() :]

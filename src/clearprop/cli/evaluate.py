@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-import typer
 from numpy.typing import NDArray
 
 import clearprop as cp
@@ -21,6 +20,7 @@ from clearprop.cli.arguments import (
     Part,
     PartOption,
     TargetOption,
+    option,
 )
 from clearprop.data.dataset import some
 from clearprop.evaluation import ClassTally, Evaluation, QuantityTally
@@ -41,10 +41,13 @@ _NAMES = {
 }
 
 ReplicatesOption = Annotated[
-    int, typer.Option("--bootstrap", min=0, help="Samples of the bootstrap; 0 for no intervals.")
+    int,
+    option("--bootstrap", metavar="N", text="Samples of the bootstrap; 0: no intervals", default=1000),
 ]
-LevelOption = Annotated[float, typer.Option(help="Share of the bootstrap's samples in an interval.")]
-SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")]
+LevelOption = Annotated[
+    float, option(metavar="F", text="Share of those samples in an interval", default=0.95)
+]
+SeedOption = Annotated[int, option(metavar="N", text="Of the bootstrap", default=0)]
 
 
 def evaluate(
@@ -66,6 +69,9 @@ def evaluate(
 
     Example: clearprop evaluate digits.safetensors digits --json
     """
+    for name, value in (("bootstrap", replicates), ("seed", seed)):
+        if value < 0:
+            raise ValueError(f"--{name} must be at least 0, got {value}")
     if not 0 < level < 1:
         raise ValueError(f"--level must be above 0 and below 1, got {level:g}")
     net = model.load_model(model_file)
@@ -215,14 +221,14 @@ def _print_metrics(console: Console, result: dict[str, Any], found: Evaluation) 
         if name not in found.metrics:
             continue
         low, high = found.intervals.get(name, (float("nan"), float("nan")))
-        between = "" if low != low else f"{low:.4g} to {high:.4g}"
-        table.add_row(
-            _NAMES[name], _number(found.metrics[name]), *([between] if found.intervals else [])
-        )
-    table.add_row("cost", _number(result["cost"]), *([""] if found.intervals else []))
+        between = "" if low != low else f"{_number(name, low)} to {_number(name, high)}"
+        value = _number(name, found.metrics[name])
+        table.add_row(_NAMES[name], value, *([between] if found.intervals else []))
+    cost = terminal.number(result["cost"])
+    table.add_row("cost", cost, *([""] if found.intervals else []))
     if "n_unknown" in result:
         table.add_row("unknown labels", f"{result['n_unknown']:,}")
-    console.print(table)
+    terminal.print_table(console, table)
     notes = []
     if found.intervals:
         notes.append(f"Intervals: bootstrap over rows, {found.replicates:,} samples, percentiles.")
@@ -232,8 +238,10 @@ def _print_metrics(console: Console, result: dict[str, Any], found: Evaluation) 
         console.print(note, style="dim", soft_wrap=True)
 
 
-def _number(value: float) -> str:
-    return "none" if value != value else f"{value:.4g}"
+def _number(name: str, value: float) -> str:
+    if name == "accuracy":
+        return terminal.percent(value, 2)
+    return f"{value:.4f}" if name == "r2" and abs(value) < 1e4 else terminal.number(value)
 
 
 def _print_confusion(console: Console, counts: NDArray[np.int64], classes: tuple[str, ...]) -> None:
@@ -264,6 +272,6 @@ def _print_confusion(console: Console, counts: NDArray[np.int64], classes: tuple
             i, j = divmod(int(flat), len(names))
             if wrong[i, j]:
                 share = wrong[i, j] / counts[i].sum()
-                table.add_row(names[i], names[j], f"{wrong[i, j]:,}", f"{share:.1%}".replace("%", " %"))
+                table.add_row(names[i], names[j], f"{wrong[i, j]:,}", terminal.percent(share))
     if table.row_count:
-        console.print(table)
+        terminal.print_table(console, table)

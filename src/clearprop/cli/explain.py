@@ -6,11 +6,9 @@ import enum
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 import clearprop as cp
 from clearprop.cli import files, model, model_data, terminal
-from clearprop.cli.arguments import DataArgument, ModelArgument, Part, PartOption, TargetOption
+from clearprop.cli.arguments import DataArgument, ModelArgument, Part, PartOption, TargetOption, option
 
 
 class Format(enum.StrEnum):
@@ -26,40 +24,45 @@ class Format(enum.StrEnum):
 def explain(
     model_file: ModelArgument,
     data: DataArgument,
-    row: Annotated[int, typer.Option(help="Row of the part, counted from 0.")] = 0,
+    row: Annotated[int, option(metavar="N", text="Row of the part, counted from 0", default=0)] = 0,
     notation: Annotated[
         str | None,
-        typer.Option(metavar="nielsen|jordan|dp|softmax-ce", help="Whose symbols (nielsen)."),
+        option(metavar="NAME", text="Symbols: nielsen, jordan, dp or softmax-ce", default="nielsen"),
     ] = None,
-    format: Annotated[Format, typer.Option(help="What it is written in.")] = Format.text,
+    format: Annotated[
+        Format, option(metavar="NAME", text="text, html, latex, mathml or json", default="text")
+    ] = Format.text,
     output: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Where to write it (standard output).")
+        str | None, option(metavar="FILE", text="Where it is written", default="standard output")
     ] = None,
     learning_rate: Annotated[
         float | None,
-        typer.Option(help="Show the update of gradient descent (SGD) with it; else it is left open."),
+        option(metavar="F", text="Show an update by gradient descent (SGD) with it."),
     ] = None,
     blanks: Annotated[
         bool,
-        typer.Option(
-            "--blanks", help="Leave the derivatives out, to be filled in; a key is at the end."
+        option(
+            "--blanks",
+            metavar="",
+            text="Leave the derivatives out, to be filled in; a key is at the end.",
         ),
     ] = False,
     algorithm: Annotated[
         str | None,
-        typer.Option(
-            metavar="A1|A2|A4|A6|A8",
-            help="Tell it step by step as a book's algorithm does: S2's two, S1's, S3's, S0's.",
+        option(
+            metavar="NAME",
+            text="Tell it step by step as a book does: A1, A2 (nielsen), A4 (jordan), A6 (dp), A8.",
         ),
     ] = None,
     form: Annotated[
         str | None,
-        typer.Option(
-            metavar="matrix|component|numbers|chain|path",
-            help="One way to look at the formulas (what reads best together).",
+        option(
+            metavar="NAME",
+            text="Formulas as matrix, component, numbers, chain or path",
+            default="what reads best",
         ),
     ] = None,
-    digits: Annotated[int, typer.Option(help="Significant digits, 1 to 17.")] = 4,
+    digits: Annotated[int, option(metavar="N", text="Significant digits, 1 to 17", default=4)] = 4,
     part: PartOption = Part.test,
     target: TargetOption = None,
 ) -> None:

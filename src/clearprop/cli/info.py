@@ -42,7 +42,7 @@ def _print(net: cp.Network, training: dict[str, Any] | None) -> None:
     if training is not None:
         facts += [("", ""), *_checkpoint_facts(training)]
     for name, text in facts:
-        print(f"{name:<16}{terminal.plain(text)}".rstrip())
+        print(f"{name:<20}{terminal.plain(text)}".rstrip())
     if model.is_of_table(net):
         print()
         report.show_columns(TableEncoder.from_json(net.about["estimator"]["table"]))
@@ -75,8 +75,10 @@ def _facts(net: cp.Network) -> list[tuple[str, str]]:
         )
     rows = f", on {about['n_samples']:,} rows" if isinstance(about.get("n_samples"), int) else ""
     facts.append(("trained", f"{net.epochs_trained:,} epochs, {net.steps_trained:,} steps{rows}"))
+    if isinstance(about.get("best_epoch"), int):
+        facts.append(("kept", report.kept_line(about["best_epoch"])))
     if isinstance(about.get("result"), dict):
-        facts.append(("result", _pairs(about["result"])))
+        facts += report.result_lines(about["result"], net)
     facts.append(("seed", str(net.seed)))
     return facts
 

@@ -39,7 +39,7 @@ class Options:
         str | None,
         option(
             metavar="TASK",
-            text="classification, binary, multiclass or regression.",
+            text="classification, binary, multiclass or regression",
             default="by the target's values",
             panel=_DATA,
         ),
@@ -47,9 +47,9 @@ class Options:
     validation: Annotated[
         str | None,
         option(
-            metavar="FRACTION|DATA",
+            metavar="F|DATA",
             text="Rows to validate on after each epoch.",
-            default="0.2 of a file; none where there is a test part",
+            default="0.2 of a file that has no test part",
             panel=_DATA,
         ),
     ] = None
@@ -90,7 +90,7 @@ class Options:
     ] = None
     class_weight: Annotated[
         str | None,
-        option(metavar="balanced", text="Let each class count alike.", panel=_COLUMNS),
+        option(metavar="NAME", text="balanced: each class counts alike.", panel=_COLUMNS),
     ] = None
 
     # How a table is written
@@ -109,8 +109,7 @@ class Options:
         list[str] | None,
         option(
             metavar=_NAMES,
-            text="Names of the columns.",
-            default="the first row",
+            text="Names of the columns, if the file has none.",
             panel=_WRITTEN,
         ),
     ] = None
@@ -172,7 +171,7 @@ class Options:
         str | None,
         option(
             metavar="NAME",
-            text="sgd, rmsprop, adam, adamw or lbfgs.",
+            text="sgd, rmsprop, adam, adamw or lbfgs",
             default="sgd; adam for quantities and tables",
             panel=_TRAINING,
         ),
@@ -187,13 +186,13 @@ class Options:
         ),
     ] = None
     momentum: Annotated[
-        float | None, option(metavar="F", text="Of sgd.", default="0.9", panel=_TRAINING)
+        float | None, option(metavar="F", text="Of sgd", default="0.9", panel=_TRAINING)
     ] = None
     l2: Annotated[
         float | None,
         option(
             metavar="F",
-            text="Penalty: F / 2 times the sum of the squared weights.",
+            text="Penalty: F / 2 times the squared weights.",
             default="0",
             panel=_TRAINING,
         ),
@@ -209,13 +208,18 @@ class Options:
     ] = None
     running_window: Annotated[
         int,
-        option(metavar="N", text="Last samples that the running accuracy is over.", panel=_TRAINING),
+        option(
+            metavar="N",
+            text="Last samples that the running accuracy is over.",
+            default=1000,
+            panel=_TRAINING,
+        ),
     ] = 1000
     time_limit: Annotated[
         str | None,
         option(
-            metavar="90s|10min|2h",
-            text="Time after which the training ends, with what it has learned.",
+            metavar="TIME",
+            text="Train no longer than this: 90s, 10min, 2h.",
             panel=_TRAINING,
         ),
     ] = None
@@ -229,7 +233,7 @@ class Options:
         ),
     ] = None
     engine: Annotated[
-        str, option(metavar="auto|numpy|numba", text="What computes.", panel=_TRAINING)
+        str, option(metavar="NAME", text="auto, numpy or numba", default="auto", panel=_TRAINING)
     ] = "auto"
     threads: Annotated[
         int | None,
@@ -257,7 +261,13 @@ class Options:
         option(metavar="FILE", text="What a run can be gone on from.", panel=_FILES),
     ] = None
     checkpoint_every: Annotated[
-        str, option(metavar="1epoch|30s|5min", text="When it is written.", panel=_FILES)
+        str,
+        option(
+            metavar="WHEN",
+            text="How often it is written: 2epochs, 30s, 5min",
+            default="1epoch",
+            panel=_FILES,
+        ),
     ] = "1epoch"
     resume: Annotated[
         bool, option("--resume", metavar="", text="Go on from the checkpoint.", panel=_FILES)

@@ -31,6 +31,7 @@ class _Axis(NamedTuple):
     low: float
     high: float
     logarithmic: bool
+    only: float | None = None  # of values that are all the same
 
     def place(self, value: float) -> float:
         """Return where a value is, from 0 (the low end) to 1."""
@@ -77,13 +78,11 @@ def panel(
     cells: list[list[tuple[str, str]]] = [[(" ", "")] * columns for _ in range(height)]
     for line in lines:
         _draw(cells, line, axis, wide)
-    labels = {0: axis.value(1.0), height - 1: axis.value(0.0)}
-    if height >= 5:
-        labels[height // 2] = axis.value(1 - (height // 2 + 0.5) / height)
+    labels = _labels(axis, height)
     vertical, corner, horizontal = ("│", "└", "─") if wide else ("|", "+", "-")
     rows = [_legend(title + (" (log)" if axis.logarithmic else ""), lines, width, wide)]
     for number, row in enumerate(cells):
-        text = Text(f"{_number(labels[number]) if number in labels else '':>7} {vertical}", "dim")
+        text = Text(f"{labels.get(number, ''):>7} {vertical}", "dim")
         for character, style in row:
             text.append(character, style)
         rows.append(text)
@@ -97,11 +96,29 @@ def _axis(values: Sequence[float], may_be_log: bool) -> _Axis:
     low, high = (min(finite), max(finite)) if finite else (0.0, 1.0)
     if may_be_log and low > 0 and high > _LOG_FROM * low:
         return _Axis(low, high, True)
-    return _Axis(low, high if high > low else low + (abs(low) or 1.0), False)
+    if low == high:  # a line in the middle
+        pad = abs(low) or 1.0
+        return _Axis(low - pad, high + 1.1 * pad, False, only=low)  # 1.1: not between two dots
+    return _Axis(low, high, False)
 
 
-def _number(value: float) -> str:
-    return f"{value:.3g}" if abs(value) < 1e5 else f"{value:.1e}"
+def _labels(axis: _Axis, height: int) -> dict[int, str]:
+    """Return the numbers beside the axis by their row, with as many figures as tell them apart."""
+    middle = height // 2
+    if axis.only is not None:
+        return {middle: _number(axis.only, 3)}
+    places = {0: 1.0, height - 1: 0.0} | ({middle: 1 - (middle + 0.5) / height} if height >= 5 else {})
+    for figures in (3, 4, 5):
+        labels = {row: _number(axis.value(place), figures) for row, place in places.items()}
+        if len(set(labels.values())) == len(labels):
+            break
+    return labels
+
+
+def _number(value: float, figures: int) -> str:
+    if 1e3 <= abs(value) < 1e5:
+        return f"{value:,.0f}"
+    return f"{value:.{figures}g}" if abs(value) < 1e3 else f"{value:.1e}"
 
 
 def _under(epochs: Sequence[float], columns: int) -> str:

@@ -1,12 +1,16 @@
-"""What is shown when a training has ended: the result, the learning curve, and what it read wrongly."""
+"""What is shown of a training: its columns before, and its result, curve and mistakes afterwards.
+
+In: a `Report`, or a table's encoder. Out: text that fits the terminal, or a dictionary for JSON.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import shlex
 from collections import Counter
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 _WIDEST = 120
 _CURVE_HEIGHT = 8
 _MANY_COLUMNS, _OF_A_KIND = 100, 12
+_JOINED_FROM, _ALIKE = 24, 3  # columns from which neighbours that are alike, so many, share a line
 _SIDE_BY_SIDE = 72  # columns from which two panels stand side by side
 
 
@@ -84,8 +89,11 @@ def show(report: Report) -> None:
     """Show on standard output how a training went, and what can be done next."""
     console = terminal.console()
     wide = terminal.is_wide(console)
-    _say_result(console, report)
+    for number, (name, text) in enumerate(result_lines(report.result, report.net)):
+        _line(console, name, text, "" if number else "bold")
     _line(console, "trained", _summary(report))
+    if report.best_epoch is not None:
+        _line(console, "kept", kept_line(report.best_epoch))
     _show_curve(console, report.training.history, wide, report.standardized)
     if report.images is not None:
         _show_wrong(console, report.net, *report.images, report.result["part"], wide)
@@ -100,10 +108,11 @@ def show(report: Report) -> None:
 
 def _summary(report: Report) -> str:
     training = report.training
-    said = f"{training.epochs_done:,} epochs, {training.state.step:,} steps, {report.seconds:.1f} s"
+    counts = ((training.epochs_done, "epoch"), (training.state.step, "step"))
+    said = ", ".join(f"{n:,} {what}{'' if n == 1 else 's'}" for n, what in counts)
+    said += f", {report.seconds:.1f} s"
     if training.history.stopped:
         said += f" ({training.history.stopped})"
-    said += f", the best was epoch {report.best_epoch}" if report.best_epoch else ""
     return f"{said}, seed {report.net.seed}"
 
 
@@ -119,25 +128,57 @@ def show_columns(encoder: TableEncoder, *, error: bool = False) -> None:
     from rich.table import Table
 
     console = terminal.console(error=error)
-    made = {each.name: each for each in encoder.encoded}
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for heading in ("column", "kind", "what it is", "inputs"):
-        table.add_column(heading, overflow="fold", justify="right" if heading == "inputs" else "left")
     shown = _fewer(encoder.decisions)
-    for each in shown:
-        found = made.get(each.name)
-        inputs = "" if found is None else str(len(found.feature_names))
-        reason = each.reason
-        if found is not None and found.summary:
-            reason += f" ({found.summary})"
-        style = "" if each.used else "dim"
-        table.add_row(terminal.plain(each.name), each.kind, terminal.plain(reason), inputs, style=style)
-    console.print(table)
+    rows = _joined(_rows(encoder, shown)) if len(shown) > _JOINED_FROM else _rows(encoder, shown)
+    longest = max((len(row.name) for row in rows), default=0)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("column", overflow="fold", no_wrap=longest <= console.width // 2)
+    table.add_column("kind", no_wrap=True)
+    table.add_column("inputs", justify="right", no_wrap=True)
+    table.add_column("what it is", overflow="fold")
+    for row in rows:
+        inputs = str(row.inputs or "")
+        table.add_row(row.name, row.kind, inputs, row.text, style="" if row.inputs else "dim")
+    terminal.print_table(console, table)
     if left := len(encoder.decisions) - len(shown):
         rest = Counter(each.kind for each in encoder.decisions if each not in shown)
         kinds = ", ".join(f"{n:,} {kind}" for kind, n in rest.most_common())
         console.print(f"and {left:,} more: {kinds}", soft_wrap=True)
     console.print()
+
+
+class _Row(NamedTuple):
+    """A line on a column, or on neighbours that are alike."""
+
+    name: str
+    kind: str
+    inputs: int
+    text: str
+
+
+def _rows(encoder: TableEncoder, shown: Sequence[ColumnDecision]) -> list[_Row]:
+    made = {each.name: each for each in encoder.encoded}
+    rows = []
+    for each in shown:
+        found = made.get(each.name)
+        text = f"{each.reason} ({found.summary})" if found and found.summary else each.reason
+        inputs = len(found.feature_names) if found else 0
+        rows.append(_Row(terminal.plain(each.name), each.kind, inputs, terminal.plain(text)))
+    return rows
+
+
+def _joined(rows: Sequence[_Row]) -> list[_Row]:
+    """Return a line for neighbours of which the same is said: the forty kinds of soil are one."""
+    joined = []
+    for (kind, _, text), group in itertools.groupby(rows, key=lambda row: row[1:]):
+        alike = list(group)
+        if len(alike) < _ALIKE or kind == "target":
+            joined += alike
+            continue
+        name = f"{alike[0].name} to {alike[-1].name}"
+        inputs = sum(row.inputs for row in alike)
+        joined.append(_Row(name, kind, inputs, f"{len(alike):,} columns, each: {text}"))
+    return joined
 
 
 def _fewer(decisions: Sequence[ColumnDecision]) -> list[ColumnDecision]:
@@ -161,18 +202,25 @@ def _line(console: Console, name: str, text: str, style: str = "") -> None:
     console.print(line, soft_wrap=True)
 
 
-def _say_result(console: Console, report: Report) -> None:
-    result, part, n = report.result, report.result["part"], report.result["n_samples"]
+def result_lines(result: Mapping[str, Any], net: cp.Network) -> list[tuple[str, str]]:
+    """Return what a part of the data measured, as names and texts."""
+    part, n = result["part"], int(result["n_samples"])
+    cost = (f"{part} cost", f"{terminal.number(result['cost'])}  ({net.architecture.cost.name})")
     if "accuracy" in result:
         right = round(result["accuracy"] * n)
-        text = f"{result['accuracy']:.1%}".replace("%", " %")
-        _line(console, f"{part} accuracy", f"{text}  ({right:,} of {n:,} right)", "bold")
-    else:
-        _line(console, f"{part} R2", f"{result['r2']:.3f}  ({n:,} rows)", "bold")
-        _line(
-            console, f"{part} RMSE", f"{result['rmse']:.4g}  (mean absolute error {result['mae']:.4g})"
-        )
-    _line(console, f"{part} cost", f"{result['cost']:.4g}  ({report.net.architecture.cost.name})")
+        text = f"{terminal.percent(result['accuracy'])}  ({right:,} of {n:,} right)"
+        return [(f"{part} accuracy", text), cost]
+    rmse, mae = terminal.number(result["rmse"]), terminal.number(result["mae"])
+    return [
+        (f"{part} R2", f"{result['r2']:.3f}  ({n:,} rows)"),
+        (f"{part} RMSE", f"{rmse}  (mean absolute error {mae})"),
+        cost,
+    ]
+
+
+def kept_line(best_epoch: int) -> str:
+    """Return which epoch's network a model is."""
+    return f"epoch {best_epoch:,}, the best on the rows held out"
 
 
 def _show_curve(console: Console, history: cp.History, wide: bool, standardized: bool) -> None:
@@ -197,10 +245,7 @@ def _show_curve(console: Console, history: cp.History, wide: bool, standardized:
         ]
         if lines:
             only = f"validation {title}" if lines[0].dashed else f"training {title}"
-            shown = only if len(lines) == 1 else title
-            if standardized and title == "cost":  # the cost above it is in the target's units
-                shown += ", standardized"
-            panels.append((shown, lines))
+            panels.append((only if len(lines) == 1 else title, lines))
     width = min(console.width, _WIDEST)
     beside = width >= _SIDE_BY_SIDE and len(panels) > 1
     each = min((width - 3) // 2 if beside else width - 1, 57)
@@ -211,6 +256,10 @@ def _show_curve(console: Console, history: cp.History, wide: bool, standardized:
         for title, lines in panels
     ]
     _print_blocks(console, [drawn] if beside else [[one] for one in drawn])
+    if standardized:  # the cost above it is in the target's units
+        console.print(
+            "         the cost is that of the standardized target", style="dim", soft_wrap=True
+        )
 
 
 def _print_blocks(console: Console, rows: Sequence[Sequence[Sequence[Text]]]) -> None:

@@ -8,7 +8,6 @@ begins, and nothing is written until then.
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -94,8 +93,9 @@ class Run:
             _say_resumed(self.options, training)
         if encoder is not None:
             report.show_columns(encoder, error=True)
+        console = terminal.console(error=True)
         for line in filter(None, said):
-            print(terminal.plain(line), file=sys.stderr)
+            terminal.print_line(console, line)
 
     def train(self, job: Job, output: str) -> int:
         """Train, save and show; return the exit code."""

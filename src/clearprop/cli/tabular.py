@@ -7,6 +7,7 @@ the rows, all together or through a buffer, and afterwards the model and what is
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,9 @@ class TableJob:
             prepare=lambda _: self.model.describe_network(),
             begin=lambda training: run.begin(training, self._described(training), self.model.encoder),
         )
-        estimator.fit(**data)
+        with warnings.catch_warnings():  # `running` says it, and where the run goes on
+            warnings.filterwarnings("ignore", "Training interrupted by user")
+            estimator.fit(**data)
 
     def save(self, run: running.Run, output: str) -> report.Report:
         """As in `running.Job`."""
@@ -72,9 +75,9 @@ class TableJob:
         part = "training" if held is None else "validation"
         result = {"part": part, **_measured(estimator, held or _rows_of(training))}
         about = {key: value for key, value in self.model.about.items() if key != resuming.OPTIONS}
-        about |= {"result": result, "n_samples": training.supply.n_samples}
         scores = estimator.validation_scores_
-        best = scores and len(scores) - int(np.nanargmax(scores[::-1]))  # of equals the last is kept
+        best = len(scores) - int(np.nanargmax(scores[::-1])) if scores else None  # of equals the last
+        about |= {"result": result, "n_samples": training.supply.n_samples, "best_epoch": best}
         self.model = dataclasses.replace(self.model, about=about)
         self.model.save(output)
         return report.Report(
@@ -83,7 +86,7 @@ class TableJob:
             result,
             output,
             standardized="r2" in result,
-            best_epoch=best or None,
+            best_epoch=best,
         )
 
     # What a fit is told

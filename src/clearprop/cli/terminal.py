@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import sys
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 
 class Unfailing:
@@ -84,6 +86,36 @@ def console(*, error: bool = False) -> Console:
 def plain(text: object) -> str:
     """Return a text from a file without the control characters that a terminal would obey."""
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in str(text))
+
+
+def number(value: float, figures: int = 4) -> str:
+    """Return a number for a reader: so many figures, an exponent only where it would be long."""
+    if value != value:
+        return "none"
+    size = math.floor(math.log10(abs(value))) if value and math.isfinite(value) else 0
+    if not -4 <= size < 12:
+        return f"{value:.{figures - 1}e}"
+    return f"{value:,.{max(figures - 1 - size, 0)}f}"
+
+
+def percent(share: float, decimals: int = 1) -> str:
+    """Return a share as per cent."""
+    return f"{100 * share:.{decimals}f} %"
+
+
+def print_line(console: Console, line: str) -> None:
+    """Print a line of words: on a terminal it is broken between them, in a log it stays one."""
+    console.print(plain(line), soft_wrap=not console.is_terminal)
+
+
+def print_table(console: Console, table: Table) -> None:
+    """Print a table without the blanks that would only fill its last column."""
+    from rich.text import Text
+
+    for line in console.render_lines(table, pad=False):
+        text = Text.assemble(*((part.text, part.style or "") for part in line))
+        text.rstrip()
+        console.print(text, soft_wrap=True)
 
 
 def print_json(value: dict[str, Any]) -> None:

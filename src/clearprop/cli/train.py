@@ -15,6 +15,8 @@ from clearprop.cli.options import Options, declared
 def train(options: Options) -> None:
     """Train a network on DATA, save it, and show what it learned.
 
+    Defaults stand in parentheses.
+
     Example: clearprop train digits --hidden 64,32 --epochs 20 --seed 1
     """
     raise typer.Exit(running.run(options))

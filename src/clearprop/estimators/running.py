@@ -216,7 +216,8 @@ class Running(Prediction, ABC):
                 ConvergenceWarning,
             )
         best = self.best_validation_score_
-        if best is not None and before is not None and not best >= before:
+        # A time limit may end the first epoch, before there is a score.
+        if best is not None and best != -np.inf and before is not None and not best >= before:
             warn(
                 f"the best validation score, {best:.6g}, is below that of the untrained network, "
                 f"{before:.6g}; try a smaller learning rate",

@@ -9,7 +9,7 @@ import sys
 import time
 from typing import Any
 
-_ROOM = 150  # columns that all of the live line needs
+_ROOM, _LITTLE = 160, 76  # columns that all of the live line needs, and without its bar and speed
 _SHOWN = ("cost", "running_accuracy", "validation_cost", "validation_accuracy", "validation_r2")
 
 
@@ -42,8 +42,27 @@ def _parts(row: dict[str, float]) -> list[str]:
     """Return costs and metrics, and at last the speed, each as text."""
     names = [name for name in row if name in _SHOWN]
     names += [n for n in row if n.startswith("validation_") and n not in names]
-    parts = [f"{name.replace('_', ' ')} {row[name]:.4g}" for name in names]
+    parts = [f"{_title(name)} {_figures(name, row[name])}" for name in names]
     return [*parts, f"{row['samples_per_second']:,.0f} samples/s"]
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").replace(" r2", " R2")
+
+
+def _figures(name: str, value: float) -> str:
+    """Return a value as wide in one line as in the next: a share as per cent, else four figures."""
+    if name.endswith("accuracy"):
+        return f"{100 * value:.2f} %"
+    return f"{value:#.4g}".removesuffix(".")
+
+
+def duration(seconds: float) -> str:
+    """Return a time in the units in which people say it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02} min"
 
 
 def _short_speed(speed: float) -> str:
@@ -55,34 +74,62 @@ def _short_speed(speed: float) -> str:
 
 _LINES = 20  # of a training, in a log
 _SILENT, _SHORTEST = 60.0, 0.5  # seconds without a line, at most and at least
+_SHARE = 1 / 60  # of a training that takes hours, without a line
 
 
 class Lines(Display):
     """The first epoch, about twenty others and the last, for what is not a terminal.
 
-    Where epochs are long there is a line every minute, where they are short two a second at most.
+    Where epochs are long there is a line every minute, of a training of hours about sixty; where they
+    are short two a second at most. An epoch in which code was compiled tells neither its speed nor the
+    time left.
     """
+
+    def __init__(self) -> None:
+        self._last, self._held, self._compiled = -math.inf, "", False
 
     def start(self, done: float, epochs: int, steps_per_epoch: int) -> None:
         """As in `Display.start`."""
         self._epochs, self._first_done, self._begin = epochs, done, time.monotonic()
         self._every = max(1, -(-(epochs - int(done)) // _LINES))
-        self._last, self._held = -math.inf, ""
+
+    def stretch(self, done: float, cost: float) -> None:
+        """As in `Display.stretch`."""
+        now = time.monotonic()
+        if now - max(self._last, self._begin) >= self._silence(now, done):
+            said = f"epoch {done:.2f}/{self._epochs}  cost {_figures('cost', cost)}"
+            self._print(said + self._left(now, done), now)
 
     def epoch(self, row: dict[str, float]) -> None:
         """As in `Display.epoch`."""
-        now = time.monotonic()
-        left = (now - self._begin) / max(row["epoch"] - self._first_done, 1e-9)
-        left *= max(self._epochs - row["epoch"], 0)
-        line = describe(row, self._epochs) + (f"  {left:.0f} s left" if left >= 1 else "")
-        self._held, silent = line, now - self._last
-        due = int(row["epoch"]) % self._every == 0 and silent >= _SHORTEST
-        if due or silent >= _SILENT:
-            self._print(line)
-            self._last = now
+        now, done = time.monotonic(), row["epoch"]
+        line = describe(row, self._epochs)
+        if self._compiled:
+            line = line.rpartition("  ")[0]
+            self._compiled, self._begin, self._first_done = False, now, done
+        self._held = line = line + self._left(now, done)
+        silent = now - self._last
+        due = int(done) % self._every == 0 and silent >= _SHORTEST
+        if due or silent >= self._silence(now, done):
+            self._print(line, now)
+
+    def _remaining(self, now: float, done: float) -> float:
+        """Return the seconds that the other epochs will take, 0 where nothing tells."""
+        if done <= self._first_done:
+            return 0.0
+        took = (now - self._begin) / (done - self._first_done)
+        return took * max(self._epochs - done, 0)
+
+    def _left(self, now: float, done: float) -> str:
+        left = self._remaining(now, done)
+        return f"  {duration(left)} left" if left >= 1 else ""
+
+    def _silence(self, now: float, done: float) -> float:
+        return max(_SILENT, _SHARE * (now - self._begin + self._remaining(now, done)))
 
     def compiling(self, what: str) -> None:
         """As in `Display.compiling`."""
+        self._compiled = True
         self._print(f"compiling {what} ...")
 
     def finish(self) -> None:
@@ -90,8 +137,9 @@ class Lines(Display):
         if self._held:
             self._print(self._held)
 
-    def _print(self, line: str) -> None:
+    def _print(self, line: str, now: float | None = None) -> None:
         self._held = ""
+        self._last = self._last if now is None else now
         with contextlib.suppress(OSError, ValueError):  # nobody reads; the training matters more
             print(line, file=sys.stderr, flush=True)
 
@@ -113,14 +161,14 @@ class Bar(Display):
         )
 
         self._epochs, self._text, self._cost = epochs, "", ""
-        self._narrow = self._console.width < _ROOM
+        self._narrow, self._little = (self._console.width < room for room in (_ROOM, _LITTLE))
         self._progress = Progress(
             TextColumn("epoch {task.fields[epoch]}/{task.total:.0f}"),
-            BarColumn(bar_width=10 if self._narrow else 24),
+            *([] if self._little else [BarColumn(bar_width=10 if self._narrow else 24)]),
             TextColumn("{task.fields[text]}"),
-            *([] if self._narrow else [TimeElapsedColumn()]),
-            TextColumn("left"),
+            *([] if self._narrow else [TimeElapsedColumn(), TextColumn("elapsed ")]),
             TimeRemainingColumn(),
+            TextColumn("left"),
             console=self._console,
             refresh_per_second=8,
         )
@@ -135,17 +183,17 @@ class Bar(Display):
 
     def stretch(self, done: float, cost: float) -> None:
         """As in `Display.stretch`."""
-        self._cost = f"cost {cost:.4g}"
+        self._cost = f"cost {_figures('cost', cost)}"
         self._show(done)
 
     def epoch(self, row: dict[str, float]) -> None:
         """As in `Display.epoch`."""
-        self._cost = f"cost {row['cost']:.4g}"
+        self._cost = f"cost {_figures('cost', row['cost'])}"
         _, *parts, speed = _parts(row)
         if self._narrow:  # the last metric, and the speed, in short
             parts = [each.replace("validation", "val").replace("running ", "") for each in parts[-1:]]
             speed = _short_speed(row["samples_per_second"])
-        self._text = "  ".join([*parts, speed])
+        self._text = "  ".join(parts if self._little else [*parts, speed])
         self._show(row["epoch"])
 
     def compiling(self, what: str) -> None:
