@@ -358,3 +358,24 @@ def test_a_network_with_several_softmaxes_is_trained_saved_and_checked(tmp_path,
 def test_groups_that_do_not_make_up_the_outputs_are_refused(groups, message):
     with pytest.raises(ValueError, match=message):
         cp.Network([4, 5], cost=costs.grouped_cross_entropy(groups))
+
+
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+@pytest.mark.parametrize("what", ["value", "derivative"])
+def test_an_own_cost_of_another_shape_is_refused_where_broadcasting_would_hide_it(engine, what):
+    """Right for several outputs, as when it is made; for one, (n, 1) beside (n,), or (n,) beside (n, 1)."""
+
+    def value(a, y):
+        return ((a - y) ** 2).sum(axis=1, keepdims=what == "value" and a.shape[1] == 1)
+
+    def derivative(a, y):
+        return 2 * (a - y)[:, 0] if what == "derivative" and a.shape[1] == 1 else 2 * (a - y)
+
+    cost = cp.Cost("own", value, derivative)
+    X, Y = np.ones((7, 4)), np.zeros((7, 1))
+    net = cp.Network([4, 5, 1], cost=cost, seed=0)
+    given, got = [r"\(7,\)", r"\(7, 1\)"][:: 1 if what == "value" else -1]
+    with pytest.raises(
+        ValueError, match=f"{what} of cost 'own' must have the shape {given} for 7 .*{got}"
+    ):
+        net.fit(X, Y, epochs=1, batch_size=7, engine=engine, progress=False)

@@ -453,12 +453,23 @@ def test_an_estimator_trains_with_a_buffer_that_is_smaller_than_its_table(tmp_pa
         (cp.MLPClassifier(**FIT), {"validation": 0.0}, "early_stopping=True needs a stream with validation"),
         (cp.MLPClassifier(**FIT, scoring="roc_auc"), {}, "scoring cannot be used with a stream"),
         (cp.MLPClassifier(**FIT), {"dtype": "float64"}, "dtype must be the stream's, float64, got dtype='float32'"),
-        (cp.MLPClassifier(**FIT), {"buffer_rows": 100}, "batch_size must be at most the stream's buffer_rows, 100, got 256"),
+        (cp.MLPClassifier(**FIT, batch_size=256), {"buffer_rows": 100}, "batch_size must be at most the stream's buffer_rows, 100, got 256"),
     ],
 )  # fmt: skip
 def test_an_estimator_refuses_what_a_stream_cannot_be(model, how, message):
     with pytest.raises(ValueError, match=message):
         model.fit(cp.data.stream(TABLE, target="churn", **how))
+
+
+def test_batches_are_no_larger_than_the_buffer_where_their_size_was_not_asked_for():
+    models = [cp.MLPClassifier(**FIT, **how) for how in ({}, {"batch_size": 100})]
+    with pytest.warns(
+        UserWarning, match="batches are of 100 rows, all that the stream's buffer_rows hold"
+    ):
+        models[0].fit(cp.data.stream(TABLE, target="churn", buffer_rows=100, seed=0))
+    models[1].fit(cp.data.stream(TABLE, target="churn", buffer_rows=100, seed=0))
+    one, other = (model.network_.parameters.tobytes() for model in models)
+    assert one == other
 
 
 TRAIN = ("train", "customers.parquet", "--target", "churn", "--hidden", 8, "--seed", 0, "--threads", 1)

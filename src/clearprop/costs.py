@@ -100,14 +100,14 @@ class Cost:
         """Return the cost of each sample, shape (n_samples,)."""
         if output.name in self.canonical:
             return self.canonical[output.name].value(z, y)
-        return self.value(a, y)
+        return self._shaped("value", self.value(a, y), a.shape[:1])
 
     @_quiet
     def error(self, output: Activation, a: Array, y: Array) -> Array:
         """Return ``dC/da`` of the output layer, shape (n_samples, n_outputs)."""
         if output.name in self.canonical:
             return self.canonical[output.name].derivative(a, y)
-        return self.derivative(a, y).astype(a.dtype, copy=False)
+        return self._shaped("derivative", self.derivative(a, y), a.shape).astype(a.dtype, copy=False)
 
     @_quiet
     def output_delta(self, output: Activation, z: Array, a: Array, y: Array) -> Array:
@@ -115,6 +115,16 @@ class Cost:
         if output.name in self.canonical:
             return self.canonical[output.name].delta(z, a, y)
         return output.backward(z, self.error(output, a, y))
+
+    def _shaped(self, what: str, found: Any, shape: tuple[int, ...]) -> Array:
+        """Return what an own function gave; its shape may be one that broadcasting would hide."""
+        made: Array = np.asarray(found)
+        if not self.built_in and made.shape != shape:
+            raise ValueError(
+                f"the {what} of cost {self.name!r} must have the shape {shape} for {shape[0]} samples, "
+                f"got {made.shape}"
+            )
+        return made
 
     def reduce(self, costs: Array, sample_weight: Array | None = None) -> float:
         """Return the mean or the sum of the samples' costs, accumulated in float64."""

@@ -20,6 +20,7 @@ from clearprop.data.table import TableStream
 from clearprop.engines import Data
 from clearprop.estimators import recipe
 from clearprop.estimators.inputs import Preprocessing, robust_of, standard_of
+from clearprop.estimators.user_warning import warn
 from clearprop.training.streaming import weight_scale
 from clearprop.training.supply import Streamed
 
@@ -114,11 +115,22 @@ def _check(estimator: Fitting, stream: TableStream, options: SimpleNamespace) ->
         )
     if options.early_stopping and stream.held is None:
         raise ValueError("early_stopping=True needs a stream with validation above 0, got 0")
-    batch, most = recipe.batch_size(options, stream.spool.n_rows), stream.buffer_rows
-    if not options.lbfgs and most is not None and (batch or 0) > most:
-        raise ValueError(f"batch_size must be at most the stream's buffer_rows, {most}, got {batch}")
+    _bound_batches(stream, options)
     if isinstance(options.class_weight if kind == "classifier" else None, list):
         raise ValueError("class_weight must be a dict or 'balanced' with a stream, got a list")
+
+
+def _bound_batches(stream: TableStream, options: SimpleNamespace) -> None:
+    """Let batches be no larger than the buffer, where their size was not asked for."""
+    batch, most = recipe.batch_size(options, stream.spool.n_rows), stream.buffer_rows
+    if batch is None or most is None or batch <= most:
+        return
+    if options.batch_size_given:
+        raise ValueError(f"batch_size must be at most the stream's buffer_rows, {most}, got {batch}")
+    warn(
+        f"batches are of {most} rows, all that the stream's buffer_rows hold; they would be of {batch}"
+    )
+    options.batch_size = most
 
 
 def _class_factors(spool: Spool, options: SimpleNamespace, chunk: int) -> Array | None:
