@@ -154,12 +154,63 @@ def test_of_epochs_that_score_alike_the_last_one_is_kept():
     seen = []
     model = cp.MLPClassifier(
         preset="realmlp-s", max_iter=20, random_state=0, hidden_layer_sizes=32,
-        callbacks=[lambda training: seen.append(training.net.parameters.copy())],
+        callbacks=[lambda training: seen.append(training.judged.copy())],
     ).fit(X, Y)  # fmt: skip
     scores = np.array(model.validation_scores_)
     best = np.flatnonzero(scores == scores.max())
     assert len(best) > 1
     np.testing.assert_array_equal(model.network_.parameters, seen[best[-1]])
+
+
+def test_the_mean_of_the_parameters_is_what_is_scored_kept_and_predicted_with():
+    """The oracle takes the mean of the parameters after each epoch, and scores it itself."""
+    steps, options = [], {"hidden_layer_sizes": 32, "max_iter": 30, "random_state": 0}
+    model = cp.MLPClassifier(
+        preset="realmlp-s", **options, averaging=0.6,
+        callbacks=[lambda training: steps.append(training.state.parameters.copy())],
+    )  # fmt: skip
+    rows, held = model_selection.train_test_split(np.arange(len(X)), test_size=30, random_state=0)
+    model.fit(X[rows], Y[rows], X_val=X[held], y_val=Y[held])
+    alone = cp.MLPClassifier(preset="realmlp-s", **options, averaging=0.0)
+    alone.fit(X[rows], Y[rows], X_val=X[held], y_val=Y[held])
+    middle = np.median(X[rows], axis=0)
+    scaled = (X[held] - middle) / np.subtract(*np.quantile(X[rows], [0.75, 0.25], axis=0))
+    scaled /= np.sqrt(1.0 + (scaled / 3.0) ** 2)
+    mean, scores, kept = steps[0].astype(np.float64), [], []
+    for at, now in enumerate(steps):
+        mean = 0.6 * mean + 0.4 * now if at else mean
+        s, w1, b1, w2, b2 = np.split(mean, np.cumsum([4, 4 * 32, 32, 32 * 3]))
+        z = (scaled * s) @ w1.reshape(32, 4).T + b1
+        a = np.where(z > 0, z, 1.6732632423543772 * np.expm1(np.minimum(z, 0))) * 1.0507009873554805
+        picked = (a @ w2.reshape(3, 32).T + b2).argmax(axis=1)
+        scores.append(np.mean(picked == Y[held]))
+        kept.append(mean)
+    np.testing.assert_allclose(model.validation_scores_, scores, rtol=1e-12)
+    best = np.flatnonzero(np.array(scores) == max(scores))[-1]
+    np.testing.assert_allclose(model.network_.parameters, kept[best], rtol=1e-4, atol=1e-5)
+    assert not np.allclose(model.network_.parameters, steps[best], rtol=1e-2)
+    assert alone.loss_curve_ == model.loss_curve_  # no step is another one
+
+
+def test_a_scorer_is_shown_the_mean_of_the_parameters_too():
+    options = {"preset": "realmlp-s", "hidden_layer_sizes": 32, "max_iter": 12, "random_state": 0}
+    asked = cp.MLPClassifier(**options, scoring="accuracy").fit(X, Y)
+    own = cp.MLPClassifier(**options).fit(X, Y)
+    assert asked.validation_scores_ == own.validation_scores_
+    np.testing.assert_array_equal(asked.network_.parameters, own.network_.parameters)
+    raw = cp.MLPClassifier(**options, scoring="accuracy", averaging=0.0).fit(X, Y)
+    assert raw.validation_scores_ != own.validation_scores_
+
+
+def test_with_lbfgs_or_one_epoch_at_a_time_there_is_nothing_to_average():
+    lbfgs = cp.MLPClassifier(preset="realmlp-s", solver="lbfgs", max_iter=5, hidden_layer_sizes=8)
+    assert lbfgs._options().averaging == 0.0
+    seen = []
+    model = cp.MLPClassifier(preset="realmlp-s", hidden_layer_sizes=8, random_state=0,
+        callbacks=[lambda training: seen.append(training.state.parameters.copy())])  # fmt: skip
+    for _ in range(3):
+        model.partial_fit(X, Y, classes=np.unique(Y))
+        np.testing.assert_array_equal(model.network_.parameters, seen[-1])
 
 
 def mixed(library, rows=slice(None)):

@@ -34,6 +34,13 @@ CASES = {
         "l2": 1e-3,
         "label_smoothing": 0.1,
     },
+    "averaging": {
+        "optimizer": cp.Adam(0.3),
+        "averaging": 0.75,
+        "validation_data": (-X[:9], Y[:9]),
+        "early_stopping": cp.EarlyStopping(patience=3),
+    },
+    "averaging alone": {"optimizer": cp.Adam(0.1), "averaging": 0.5},
 }
 
 

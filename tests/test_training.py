@@ -125,6 +125,22 @@ def test_dropout_masks_a_share_of_hidden_neurons_and_scales_the_rest():
     assert masks[0].mean() == pytest.approx(1.0, abs=0.01)
 
 
+def test_a_training_goes_on_from_the_parameters_and_hands_over_their_mean():
+    seen = []
+    how = {"averaging": 0.75, "callbacks": [lambda t: seen.append(t.state.parameters.copy())]}
+    net = cp.Network([4, 5, 3], seed=0, dtype="float64")
+    training = cp.Training(net, X, LABELS, batch_size=7, seed=0, progress=False, **how)
+    training.run(3)
+    training.run(2)  # goes on as if nothing had been handed over
+    plain = cp.Network([4, 5, 3], seed=0, dtype="float64")
+    plain.fit(X, LABELS, epochs=5, batch_size=7, seed=0, progress=False)
+    np.testing.assert_array_equal(seen[-1], plain.parameters)
+    mean = seen[0]
+    for now in seen[1:]:
+        mean = 0.75 * mean + 0.25 * now
+    np.testing.assert_allclose(net.parameters, mean, rtol=1e-12)
+
+
 def test_label_smoothing_trains_on_spread_targets():
     smoothed, plain = make(), make()
     spread = np.eye(3)[LABELS] * 0.7 + 0.1
@@ -392,6 +408,7 @@ def test_a_gradient_that_is_not_finite_under_a_finite_cost_is_found_too():
         ({"dropout": [0.1, 0.2]}, "dropout must have a rate for each of 1 hidden layers"),
         ({"dropout": "0.5"}, "dropout must be a list or tuple, got '0.5'"),
         ({"label_smoothing": 1.0}, r"label_smoothing must be in \[0, 1\), got 1.0"),
+        ({"averaging": 1.0}, r"averaging must be in \[0, 1\), got 1.0"),
         ({"clip_norm": 0}, "clip_norm must be a finite number above 0, got 0"),
         ({"time_limit": -1}, "time_limit must be a finite number above 0, got -1"),
         ({"frozen": ["bias"]}, "frozen must be one of weights, biases, layers.0.weight.*'biases'"),

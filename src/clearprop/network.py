@@ -383,6 +383,7 @@ class Network:
         dropout: float | Sequence[float] = 0.0,
         label_smoothing: float = 0.0,
         clip_norm: float | None = None,
+        averaging: float = 0.0,
         frozen: Sequence[str] = (),
         early_stopping: EarlyStopping | None = None,
         callbacks: Sequence[Any] = (),
@@ -428,6 +429,10 @@ class Network:
             Share of each target spread over all classes, in [0, 1).
         clip_norm : float, optional
             Longest gradient of a step; a longer one is scaled down to it.
+        averaging : float
+            Share of a running mean of the parameters that stays from epoch to epoch, in [0, 1): 0.75
+            is a mean of about the last four. It is what is evaluated after an epoch, kept as the best
+            and handed over; steps go on from the parameters themselves. 0 is no mean.
         frozen : list of str
             Blocks ("layers.0.weight") or kinds ("biases") that are not updated.
         early_stopping : EarlyStopping, optional

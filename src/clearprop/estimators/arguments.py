@@ -61,6 +61,7 @@ class Arguments(BaseEstimator):
         "weight_decay": [None, Interval(Real, 0, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left"), list, tuple],
         "clip_norm": [None, Interval(Real, 0, None, closed="neither")],
+        "averaging": [Interval(Real, 0, 1, closed="left")],
         "scoring": [None, str, callable],
         "columns": [None, dict, list, tuple],
         "callbacks": [list, tuple],
@@ -133,6 +134,8 @@ class Arguments(BaseEstimator):
         options.like_sklearn = self.preset == "sklearn"
         options.lbfgs = options.solver == "lbfgs" or isinstance(options.solver, optimizers.LBFGS)
         options.sizes = _sizes(options.hidden_layer_sizes)
+        if options.lbfgs and "averaging" not in explicit:
+            options.averaging = 0.0  # whose every step is a descent
         options.seldom = options.learning_rate in ("constant", "invscaling", "adaptive")
         self._refuse_unused(options)
         options.optimizer = _optimizer(options)
@@ -153,7 +156,7 @@ class Arguments(BaseEstimator):
         if options.columns is not None and options.preset != "realmlp-s":
             raise ValueError(f"columns needs preset='realmlp-s', got preset={options.preset!r}")
         if options.lbfgs:
-            for name in ("dropout", "clip_norm"):
+            for name in ("dropout", "clip_norm", "averaging"):
                 if np.any(getattr(options, name)):
                     raise ValueError(
                         f"{name} cannot be used with solver='lbfgs', got {getattr(options, name)!r}"

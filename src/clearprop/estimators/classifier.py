@@ -65,7 +65,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         What arguments that are not given are. "realmlp-s" is the simplified RealMLP of Holzmueller et
         al. (2024): three layers of 256, selu, robust scaling, one learned scale for each input, label
         smoothing, the coslog4 schedule, the best epoch of 256; each epoch leaves out other rows where
-        they make no whole batch.
+        they make no whole batch. Beyond it, ``averaging=0.75``: 0 is RealMLP alone.
     loss : str or Cost
         "log_loss", "squared_error", "absolute_error", "huber", "quantile", or a cost of your own.
     class_weight : dict, list of dict or "balanced", optional
@@ -85,6 +85,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Share of each hidden layer's neurons left out of a step.
     clip_norm : float, optional
         Longest gradient of a step.
+    averaging : float
+        Share of a running mean of the parameters that stays from epoch to epoch. What is scored,
+        kept and predicted with is the mean; 0 is none.
     scoring : str or callable, optional
         Any scikit-learn scorer; what early stopping watches. None is the accuracy.
     columns : dict of str, or sequence of ColumnDecision, optional
@@ -179,6 +182,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         weight_decay: float | None = None,
         dropout: Any = 0.0,
         clip_norm: float | None = None,
+        averaging: float = 0.0,
         scoring: Any = None,
         columns: Any = None,
         callbacks: Any = (),

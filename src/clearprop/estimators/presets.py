@@ -25,6 +25,7 @@ _REALMLP_S: dict[str, Any] = {
     "beta_2": 0.95,
     "initializer": "lecun_normal",
     "bias_initializer": "normal",
+    "averaging": 0.75,
     "early_stopping": True,
     "validation_fraction": 0.2,
     "n_iter_no_change": float("inf"),

@@ -66,7 +66,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         What arguments that are not given are. "realmlp-s" is the simplified RealMLP of Holzmueller et
         al. (2024): three layers of 256, mish, robust scaling, one learned scale for each input,
         standardized targets, the coslog4 schedule, the best epoch of 256; each epoch leaves out other
-        rows where they make no whole batch.
+        rows where they make no whole batch. Beyond it, ``averaging=0.75``: 0 is RealMLP alone.
     preprocessing : {None, "standard", "robust"}
         Learned from the training part, kept with the model and applied in every prediction. "robust" is
         median and quartiles, then a smooth clip.
@@ -82,6 +82,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Share of each hidden layer's neurons left out of a step.
     clip_norm : float, optional
         Longest gradient of a step.
+    averaging : float
+        Share of a running mean of the parameters that stays from epoch to epoch. What is scored,
+        kept and predicted with is the mean; 0 is none.
     scoring : str or callable, optional
         Any scikit-learn scorer; what early stopping watches. None is R squared.
     columns : dict of str, or sequence of ColumnDecision, optional
@@ -173,6 +176,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         weight_decay: float | None = None,
         dropout: Any = 0.0,
         clip_norm: float | None = None,
+        averaging: float = 0.0,
         scoring: Any = None,
         columns: Any = None,
         callbacks: Any = (),

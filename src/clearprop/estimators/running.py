@@ -109,6 +109,8 @@ class Running(Prediction, ABC):
             "dropout": recipe.dropout(options.dropout),
             "label_smoothing": float(getattr(options, "label_smoothing", 0.0)),
             "clip_norm": None if options.clip_norm is None else float(options.clip_norm),
+            # A call of partial_fit is one epoch, which is its own mean.
+            "averaging": 0.0 if work.incremental else float(options.averaging),
             "engine": recipe.engine(options, work.supply),
             "n_threads": None if options.n_threads is None else int(options.n_threads),
             "progress": options.verbose == "bar",

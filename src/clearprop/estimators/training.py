@@ -212,7 +212,10 @@ class Follower:
         self.samples_seen += self.samples_in_epoch
         self._say(f"Iteration {self.iteration}, loss = {loss:.8f}")
         column = f"validation_{self.score_name}"
-        score = row.get(column) if self.score is None else self.score()
+        score = row.get(column)
+        if self.score is not None:
+            with training.judged_in_place():
+                score = self.score()
         if score is not None and self.score is not None:
             columns = training.history.columns
             columns.setdefault(column, [math.nan] * len(training.history))[-1] = score
@@ -236,7 +239,7 @@ class Follower:
         self.no_improvement = 0 if improved else self.no_improvement + 1
         if score > self.best_score or (self.latest_of_equals and score == self.best_score):
             self.best_score = score
-            training.best_parameters = training.state.parameters.copy()
+            training.best_parameters = training.judged.copy()
 
     def _is_over(self, training: EstimatorTraining) -> bool:
         if self.no_improvement <= self.patience:

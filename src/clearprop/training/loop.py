@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -103,8 +104,9 @@ class Training:
         self.epoch_seconds = 0.0
         self._moved = self._warned = False  # whether this epoch has changed a parameter so far
         self.best_parameters: NDArray[Any] | None = None
+        self.averaged: NDArray[Any] | None = None  # the running mean, after the first epoch of one
         self._latest: NDArray[Any] | None = (
-            None  # the parameters to go on from, where best ones are shown
+            None  # the parameters to go on from, where better ones are handed over
         )
         self._step_seconds = 1.0  # unknown yet: the first stretch is one step long
         self._checkpoint = resume.CheckpointFile(self) if options.checkpoint is not None else None
@@ -228,6 +230,24 @@ class Training:
     # What goes on
 
     @property
+    def judged(self) -> NDArray[Any]:
+        """The parameters that are evaluated and handed over: the running mean's, where there is one."""
+        return self.state.parameters if self.averaged is None else self.averaged
+
+    @contextmanager
+    def judged_in_place(self) -> Iterator[None]:
+        """Let the network have the parameters that are judged, for what asks the network itself."""
+        if self.averaged is None:
+            yield
+            return
+        latest = self.state.parameters.copy()
+        self.state.parameters[:] = self.averaged
+        try:
+            yield
+        finally:
+            self.state.parameters[:] = latest
+
+    @property
     def epochs_done(self) -> int:
         """The number of epochs since this training began."""
         return self.state.epoch - self.first_epoch
@@ -261,8 +281,8 @@ class Training:
             raise ValueError(
                 "a network that is being trained cannot be trained a second time meanwhile"
             )
-        latest, best = self._latest, self.best_parameters
-        if latest is not None and best is not None and np.array_equal(self.net.parameters, best):
+        latest, better = self._latest, self._better
+        if latest is not None and better is not None and np.array_equal(self.net.parameters, better):
             self.net.parameters[:] = latest
         self._latest = None
         if (
@@ -361,6 +381,7 @@ class Training:
 
     def record_epoch(self, cost: float, rate: float) -> None:
         """Add the epoch that has just ended to the history, and see what follows from it."""
+        self._average()
         row: dict[str, float] = {"epoch": self.state.epoch, "cost": cost}
         if self.plan.counts_correct and self.window.size:
             row["running_accuracy"] = float(self.window.mean())
@@ -378,6 +399,14 @@ class Training:
         if any(isinstance(v, bool | np.bool_) and v for v in verdicts) and not self.history.stopped:
             self.history.stopped = "callback"
 
+    def _average(self) -> None:
+        if not self.settings.averaging:
+            return
+        if self.averaged is None:
+            self.averaged = self.state.parameters.copy()
+        else:
+            self.averaged += (1.0 - self.settings.averaging) * (self.state.parameters - self.averaged)
+
     def _follow(self, row: dict[str, float]) -> None:
         plateau, stop = find_plateau(self.settings.optimizer.schedule), self.settings.early_stopping
         if plateau and self.plateau:
@@ -387,14 +416,14 @@ class Training:
                 self.plateau.waited = 0
         if stop and self.stopper:
             if self.stopper.see(row[stop.monitor], self.state.epoch) and stop.restore_best:
-                self.best_parameters = self.state.parameters.copy()
+                self.best_parameters = self.judged.copy()
             if self.stopper.exhausted:
                 self.history.stopped = "early stopping"
 
     def _evaluate(self, part: str, data: Data) -> dict[str, float]:
         plan = self.plan
         a, cost = engines.evaluate(
-            plan.architecture, self.state.parameters, data, self.engine.name, plan.n_threads
+            plan.architecture, self.judged, data, self.engine.name, plan.n_threads
         )
         row = {f"{part}_cost": cost}
         for name, metric in self.settings.resolved_metrics():
@@ -404,12 +433,17 @@ class Training:
             row[f"{part}_{name}"] = float(value)
         return row
 
+    @property
+    def _better(self) -> NDArray[Any] | None:
+        """What the caller is to have instead of the latest parameters, if anything."""
+        return self.averaged if self.best_parameters is None else self.best_parameters
+
     def _hand_over(self) -> None:
-        """Leave the network as the caller is to find it: with its best parameters, if there are any."""
+        """Leave the network as the caller is to find it: with its best parameters, or their mean."""
         self.net.epochs_trained, self.net.steps_trained = self.state.epoch, self.state.step
-        if self.best_parameters is not None:
+        if self._better is not None:
             self._latest = self.state.parameters.copy()
-            self.net.parameters[:] = self.best_parameters
+            self.net.parameters[:] = self._better
 
 
 def _digest(parameters: NDArray[Any]) -> tuple[int, int]:

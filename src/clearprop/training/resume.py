@@ -157,6 +157,8 @@ class CheckpointFile:
         tensors |= {"training.window": training.window, **_history_tensors(training.history)}
         if training.best_parameters is not None:
             tensors["training.best_parameters"] = training.best_parameters
+        if training.averaged is not None:
+            tensors["training.averaged"] = training.averaged
         metadata = checkpoint.describe_network(training.net) | {"training": self._describe()}
         checkpoint.write_tensors(self.path, tensors, metadata)
         self._last_epoch, self._last_time = training.epochs_done, time.monotonic()
@@ -198,7 +200,7 @@ class CheckpointFile:
     def _compare(self, saved: dict[str, Any], metadata: dict[str, Any]) -> None:
         training = self.training
         now = training.settings.describe() | training.supply.describe()
-        then: dict[str, Any] = dict(saved["settings"])
+        then: dict[str, Any] = {"averaging": 0.0} | saved["settings"]  # as before there was any
         now["network"] = _in_short(checkpoint.describe_network(training.net)["architecture"])
         then["network"] = _in_short(metadata["architecture"])
         if training.settings.seed is not None:
@@ -254,9 +256,13 @@ class CheckpointFile:
         for name, value in counters.items():
             setattr(state, name, value)
         training.window = tensors["training.window"].astype(bool)
-        training.best_parameters = best = tensors.get("training.best_parameters")
-        if best is not None and (best.shape != parameters.shape or best.dtype != parameters.dtype):
-            raise CheckpointError(f"{self.path} has best parameters of shape {best.shape}")
+        kept = {name: tensors.get(f"training.{name}") for name in ("best_parameters", "averaged")}
+        for name, held in kept.items():
+            if held is not None and (held.shape != parameters.shape or held.dtype != parameters.dtype):
+                raise CheckpointError(f"{self.path} has {name.replace('_', ' ')} of shape {held.shape}")
+        if training.settings.averaging and counters["epoch"] > first_epoch and kept["averaged"] is None:
+            raise CheckpointError(f"{self.path} lacks the mean of the parameters")
+        training.best_parameters, training.averaged = kept["best_parameters"], kept["averaged"]
         training.first_epoch, training.epoch_seconds = first_epoch, float(saved["epoch_seconds"])
         training.history.columns = history_columns(tensors, saved["history"])
         # A run that was interrupted, or came to its limit, is to go on; one that was done is not.

@@ -42,6 +42,7 @@ class Settings:
     dropout: float | Sequence[float] = 0.0
     label_smoothing: float = 0.0
     clip_norm: float | None = None
+    averaging: float = 0.0
     frozen: Sequence[str] = ()
     early_stopping: EarlyStopping | None = None
     callbacks: Sequence[Callback] = ()
@@ -66,7 +67,8 @@ class Settings:
             _number(name, getattr(self, name), lambda v: v >= 0, "a finite number of at least 0")
         for rate in [self.dropout] if is_number(self.dropout) else _sequence("dropout", self.dropout):
             _number("dropout", rate, lambda v: 0 <= v < 1, "in [0, 1)")
-        _number("label_smoothing", self.label_smoothing, lambda v: 0 <= v < 1, "in [0, 1)")
+        for name in ("label_smoothing", "averaging"):
+            _number(name, getattr(self, name), lambda v: 0 <= v < 1, "in [0, 1)")
         for name in ("clip_norm", "time_limit"):
             if getattr(self, name) is not None:
                 _number(name, getattr(self, name), lambda v: v > 0, "a finite number above 0")
@@ -100,7 +102,7 @@ class Settings:
     def _check_lbfgs(self) -> None:
         if self.checkpoint is not None:
             raise ValueError("checkpoint cannot be used with LBFGS, which cannot be resumed")
-        for name in ("dropout", "clip_norm", "frozen"):
+        for name in ("dropout", "clip_norm", "averaging", "frozen"):
             if getattr(self, name):
                 raise ValueError(f"{name} cannot be used with LBFGS, got {getattr(self, name)!r}")
 
@@ -163,6 +165,7 @@ class Settings:
             "l1",
             "label_smoothing",
             "clip_norm",
+            "averaging",
         )
         return {name: getattr(self, name) for name in names} | {
             "optimizer": optimizers.describe(self.optimizer),
