@@ -194,12 +194,29 @@ def test_the_mean_of_the_parameters_is_what_is_scored_kept_and_predicted_with():
 
 def test_a_scorer_is_shown_the_mean_of_the_parameters_too():
     options = {"preset": "realmlp-s", "hidden_layer_sizes": 32, "max_iter": 12, "random_state": 0}
+    options |= {"averaging": 0.7}
     asked = cp.MLPClassifier(**options, scoring="accuracy").fit(X, Y)
     own = cp.MLPClassifier(**options).fit(X, Y)
     assert asked.validation_scores_ == own.validation_scores_
     np.testing.assert_array_equal(asked.network_.parameters, own.network_.parameters)
-    raw = cp.MLPClassifier(**options, scoring="accuracy", averaging=0.0).fit(X, Y)
+    raw = cp.MLPClassifier(**options | {"averaging": 0.0}, scoring="accuracy").fit(X, Y)
     assert raw.validation_scores_ != own.validation_scores_
+
+
+@pytest.mark.parametrize(
+    ("given", "share"),
+    [
+        ({}, 0.75),
+        ({"max_iter": 512}, 0.866),  # the root of it: as much stays of two epochs
+        ({"max_iter": 64}, 0.316),
+        ({"max_iter": 5}, 0.0),
+        ({"max_iter": 64, "learning_rate": cp.schedules.coslog4(0.04, 256.0)}, 0.75),
+        ({"max_iter": 5, "averaging": 0.9}, 0.9),
+        ({"averaging": 0.0}, 0.0),
+    ],
+)
+def test_the_mean_is_over_the_same_share_of_the_epochs_however_many(given, share):
+    assert cp.MLPRegressor(preset="realmlp-s", **given)._options().averaging == share
 
 
 def test_with_lbfgs_or_one_epoch_at_a_time_there_is_nothing_to_average():

@@ -134,8 +134,8 @@ class Arguments(BaseEstimator):
         options.like_sklearn = self.preset == "sklearn"
         options.lbfgs = options.solver == "lbfgs" or isinstance(options.solver, optimizers.LBFGS)
         options.sizes = _sizes(options.hidden_layer_sizes)
-        if options.lbfgs and "averaging" not in explicit:
-            options.averaging = 0.0  # whose every step is a descent
+        if "averaging" not in explicit:
+            options.averaging = presets.averaging(options)
         options.seldom = options.learning_rate in ("constant", "invscaling", "adaptive")
         self._refuse_unused(options)
         options.optimizer = _optimizer(options)

@@ -65,7 +65,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         What arguments that are not given are. "realmlp-s" is the simplified RealMLP of Holzmueller et
         al. (2024): three layers of 256, selu, robust scaling, one learned scale for each input, label
         smoothing, the coslog4 schedule, the best epoch of 256; each epoch leaves out other rows where
-        they make no whole batch. Beyond it, ``averaging=0.75``: 0 is RealMLP alone.
+        they make no whole batch. Beyond it, the parameters are a mean over a 64th
+        of the epochs (``averaging=0.75`` of 256); ``averaging=0`` is RealMLP alone.
     loss : str or Cost
         "log_loss", "squared_error", "absolute_error", "huber", "quantile", or a cost of your own.
     class_weight : dict, list of dict or "balanced", optional

@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from clearprop.network import Network
+from clearprop.schedules import coslog4
 
 # Remembered beside the estimators: scikit-learn allows __init__ to set its parameters only.
 _GIVEN: WeakKeyDictionary[Any, frozenset[str]] = WeakKeyDictionary()
@@ -56,6 +57,18 @@ def as_realmlp(net: Network, options: SimpleNamespace) -> None:
         last = arrays[-1]
         if getattr(options, chosen) == _REALMLP_S[chosen] and last is not None:
             last[:] = 0.0
+
+
+def averaging(options: SimpleNamespace) -> float:
+    """Return the preset's share of the running mean: over a 64th of the epochs, however many.
+
+    None with L-BFGS, whose every step is a descent.
+    """
+    if not options.averaging or options.lbfgs:
+        return 0.0
+    schedule = options.learning_rate
+    epochs = schedule.epochs if isinstance(schedule, coslog4) else float(options.max_iter)
+    return round(float(options.averaging) ** (_REALMLP_S["max_iter"] / epochs), 3)
 
 
 def defaults(kind: Any) -> dict[str, Any]:

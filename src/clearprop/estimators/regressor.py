@@ -66,7 +66,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         What arguments that are not given are. "realmlp-s" is the simplified RealMLP of Holzmueller et
         al. (2024): three layers of 256, mish, robust scaling, one learned scale for each input,
         standardized targets, the coslog4 schedule, the best epoch of 256; each epoch leaves out other
-        rows where they make no whole batch. Beyond it, ``averaging=0.75``: 0 is RealMLP alone.
+        rows where they make no whole batch. Beyond it, the parameters are a mean over a 64th
+        of the epochs (``averaging=0.75`` of 256); ``averaging=0`` is RealMLP alone.
     preprocessing : {None, "standard", "robust"}
         Learned from the training part, kept with the model and applied in every prediction. "robust" is
         median and quartiles, then a smooth clip.
