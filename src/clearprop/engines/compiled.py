@@ -40,7 +40,7 @@ _CANONICAL_COSTS = {
 WORTH_A_THREAD = 8_000_000
 _PREDICTION_WORTH_A_THREAD = 16_000_000  # more: a step meets again at once, this wakes a thread
 _BLOCK = 256  # rows of a prediction at a time
-_CHUNK = 32 * 1024  # elements of the gradient held at a time: they stay in the second-level cache
+_CHUNK = 64 * 1024  # elements of the gradient held at a time: they stay in the second-level cache
 _ALIGNMENT = 32  # elements; stretches of the workspace start on a cache line of their own
 
 

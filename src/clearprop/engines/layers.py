@@ -58,6 +58,7 @@ from clearprop.engines.neurons import (
     softmax,
 )
 from clearprop.engines.products import (
+    CACHED,
     LARGE,
     WIDE,
     dots,
@@ -260,7 +261,7 @@ def forward_part(
     below, z = part(work, layer[BELOW], m * layer[N_IN]), part(work, layer[Z], m * n)
     step = j1 - j0
     if i1 - i0 == m and m >= LARGE and not softmax_of_rows:
-        step = at_a_time(j1 - j0, n_threads, 32, WIDE, 16)
+        step = at_a_time(j1 - j0, n_threads, 32, max(WIDE, CACHED // m // 16 * 16), 16)
     block = take(counter, place, n_threads, -1)
     while j0 + block * step < j1:
         first = j0 + block * step
@@ -285,7 +286,7 @@ def backward_part(
     i0, i1, j0, j1 = rectangle(owner, n_threads, m, layer[N_IN], False)
     step = j1 - j0
     if i1 - i0 == m and m >= LARGE:
-        step = at_a_time(j1 - j0, n_threads, 32, WIDE, 16)
+        step = at_a_time(j1 - j0, n_threads, 32, max(WIDE, CACHED // m // 16 * 16), 16)
     block = take(counter, place, n_threads, -1)
     while j0 + block * step < j1:
         first = j0 + block * step

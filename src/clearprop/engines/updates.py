@@ -297,7 +297,7 @@ def update_part(
     chunk = integers[CHUNK] // layer[N_IN]
     rows = j1 - j0
     if in_panels(layer, m):
-        rows = at_a_time(rows, n_threads, 18, rows if integers[FUSED] else max(6, chunk // 6 * 6), 6)
+        rows = at_a_time(rows, n_threads, 18, rows if integers[FUSED] else max(6, chunk), 6)
     if n_threads == 1 and phase != FOLLOW:
         lay_out_below(layer, m, 0, 1, work, at)
     squares = 0.0
