@@ -293,6 +293,12 @@ class Architecture:
             flat[b.slice] = drawn.ravel()
         return flat
 
+    @property
+    def is_labelled(self) -> bool:
+        """Whether the targets are classes, by the output and the cost alone."""
+        labelling = ("cross_entropy", "binary_cross_entropy")
+        return self.output.name == "softmax" or self.cost.name in labelling
+
     def multiply_adds(self) -> tuple[int, int]:
         """Return the multiply-adds of one sample's forward and backward pass (X21).
 

@@ -7,6 +7,8 @@ import math
 from collections.abc import Iterable
 from typing import Any, TypeGuard
 
+import numpy as np
+
 
 def known_name(argument: str, name: object, known: Iterable[object]) -> str:
     """Return `name` if it is one of the `known` ones; otherwise say which there are.
@@ -22,6 +24,23 @@ def known_name(argument: str, name: object, known: Iterable[object]) -> str:
     near = difflib.get_close_matches(str(name), names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise ValueError(f"{argument} must be one of {', '.join(names)}, got {name!r}{hint}")
+
+
+def known_dtype(dtype: object) -> str:
+    """Return the name of a dtype that networks can have.
+
+    Raises
+    ------
+    ValueError
+        If it is another one.
+    """
+    try:
+        name = np.dtype(dtype).name  # type: ignore[call-overload]
+    except TypeError:
+        name = str(dtype)
+    if name not in ("float32", "float64"):
+        raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
+    return str(name)
 
 
 def is_number(value: Any) -> TypeGuard[float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +17,12 @@ from clearprop import trace as traces
 from clearprop.activations import Activation, Array
 from clearprop.architecture import Architecture, Block, Layer, Scaling
 from clearprop.costs import Cost
-from clearprop.data import arrays
+from clearprop.data import arrays, feature_names
+from clearprop.data.scaling import check_scaling
 from clearprop.initializers import Initializer
-from clearprop.names import is_number
+from clearprop.names import is_number, known_dtype
 from clearprop.optimizers import Optimizer
+from clearprop.summary import summary
 from clearprop.trace import Gradient
 from clearprop.training import EarlyStopping, History, Training
 
@@ -85,12 +87,13 @@ class Network:
         scaling: Scaling | None = None,
     ) -> None:
         made = architectures.build(layers, activation, output, cost)
-        name = _check_dtype(dtype)
+        name = known_dtype(dtype)
         self.seed, self.seed_given = randomness.check_seed(seed), seed is not None
         weights = initializers.resolve(initializer)
         biases = initializers.resolve(bias_initializer, "bias_initializer")
         parameters = made.initial_parameters(weights, biases, self.seed, name)
-        self._hold(made, parameters, _check_scaling(scaling, made.n_features))
+        check_scaling(scaling, made.n_features)
+        self._hold(made, parameters, scaling)
 
     def _hold(
         self, architecture: Architecture, parameters: NDArray[Any], scaling: Scaling | None
@@ -150,7 +153,7 @@ class Network:
         """Return an independent copy, in another dtype if one is given."""
         new = object.__new__(Network)
         new.__dict__.update(self.__dict__)
-        new._parameters = self._parameters.astype(_check_dtype(dtype or self.dtype))
+        new._parameters = self._parameters.astype(known_dtype(dtype or self.dtype))
         new.about, new.in_training = dict(self.about), False
         return new
 
@@ -171,18 +174,7 @@ class Network:
 
     def __str__(self) -> str:
         """Return the layers, shapes, parameters, cost and multiply-adds as a table."""
-        weights, biases = self.weights, self.biases
-        lines = ["layer      size  activation    weights           parameters"]
-        lines.append(f"input {self.sizes[0]:9,}")
-        for i, layer in enumerate(self.layers):
-            bias = biases[i]
-            n = weights[i].size + (0 if bias is None else bias.size)
-            shape = " x ".join(map(str, weights[i].shape)) + ("" if layer.bias else ", no bias")
-            lines.append(f"{i + 1:5} {layer.size:9,}  {layer.function.name:12}  {shape:16}  {n:10,}")
-        forward, backward = self.architecture.multiply_adds()
-        lines.append(f"{self.n_parameters:,} parameters ({self.dtype}), cost {self.architecture.cost}")
-        lines.append(f"multiply-adds of one sample: forward {forward:,}, backward {backward:,}")
-        return "\n".join(lines)
+        return summary(self.architecture, self.dtype)
 
     # What flows in
 
@@ -194,7 +186,7 @@ class Network:
         ValueError, TypeError
             As in `data.arrays.as_inputs`.
         """
-        _check_feature_names(X, self.feature_names)
+        feature_names.check(X, self.feature_names)
         converted = arrays.as_inputs(X, self.sizes[0], self.dtype, argument)
         return converted if self.scaling is None else self.scaling(converted)
 
@@ -211,32 +203,13 @@ class Network:
     def learn_targets(self, Y: Any, argument: str = "Y") -> tuple[Array, bool]:
         """Return the `targets`, and whether they are classes; labels that are new become `classes`."""
         targets, self.classes = self._as_targets(Y, argument, learn=True)
-        if self._labelled:
-            return targets, True
-        one_hot = targets.shape[1] > 1 and bool(
-            ((targets == 0) | (targets == 1)).all() and (targets.sum(axis=1) == 1).all()
-        )
-        return targets, one_hot
+        return targets, self.architecture.is_labelled or arrays.is_one_hot(targets)
 
     def _as_targets(
         self, Y: Any, argument: str, *, learn: bool = False
     ) -> tuple[Array, tuple[Any, ...] | None]:
-        return arrays.as_targets(
-            Y,
-            self.sizes[-1],
-            self.dtype,
-            self.classes,
-            labelled=self._labelled,
-            learn=learn,
-            argument=argument,
-        )
-
-    @property
-    def _labelled(self) -> bool:
-        return self.architecture.output.name == "softmax" or self.architecture.cost.name in (
-            "cross_entropy",
-            "binary_cross_entropy",
-        )
+        how = {"labelled": self.architecture.is_labelled, "learn": learn}
+        return arrays.as_targets(Y, self.sizes[-1], self.dtype, self.classes, argument=argument, **how)
 
     def _pair(self, X: Any, Y: Any) -> tuple[Array, Array]:
         inputs, targets = self.inputs(X), self.targets(Y)
@@ -247,13 +220,7 @@ class Network:
 
     def learn_feature_names(self, X: Any) -> None:
         """Keep the columns of a data frame, where none are known yet: `predict` compares them."""
-        columns = getattr(X, "columns", None)
-        if (
-            self.feature_names is None
-            and columns is not None
-            and all(isinstance(c, str) for c in columns)
-        ):
-            self.feature_names = tuple(columns)
+        self.feature_names = self.feature_names or feature_names.names_of(X)
 
     # What it computes
 
@@ -334,25 +301,17 @@ class Network:
         _check_penalties(l2, l1)
         inputs, targets = self._pair(X, Y)
         weight = arrays.as_sample_weight(sample_weight, len(inputs), self.dtype)
-        passed = backprop.forward(self.architecture, self._parameters, inputs)
-        back = backprop.backward(self.architecture, self._parameters, passed, targets, weight)
-        if per_sample:
-            if l2 or l1:
-                raise ValueError("per_sample gradients have no penalties; they belong to no sample")
-            flat = backprop.gradient_per_sample(self.architecture, passed, back)
-        else:
-            flat = backprop.gradient(self.architecture, passed, back)
-            backprop.add_penalty_gradient(self.architecture, flat, self._parameters, l2, l1)
-        return Gradient.of(self.architecture, flat)
+        made, parameters = self.architecture, self._parameters
+        if not per_sample:
+            return Gradient.of_batch(made, parameters, inputs, targets, weight, l2, l1)
+        if l2 or l1:
+            raise ValueError("per_sample gradients have no penalties; they belong to no sample")
+        return Gradient.of_samples(made, parameters, inputs, targets, weight)
 
     def input_gradient(self, X: Any, Y: Any) -> Array:
         """Return dC_x/dX, each sample's own cost by each of its raw features; the shape of X."""
         inputs, targets = self._pair(X, Y)
-        passed = backprop.forward(self.architecture, self._parameters, inputs)
-        back = backprop.backward(self.architecture, self._parameters, passed, targets)
-        slope = back.delta[0] @ self.weights[0]
-        input_scale = self.architecture.scale_view(self._parameters)
-        slope = slope if input_scale is None else slope * input_scale
+        slope = traces.input_gradient(self.architecture, self._parameters, inputs, targets)
         return slope if self.scaling is None else slope * self.scaling.factor.astype(self.dtype)
 
     def trace(self, X: Any, Y: Any, optimizer: str | Optimizer | None = None) -> Trace:
@@ -528,40 +487,3 @@ def _check_penalties(l2: float, l1: float) -> None:
     for name, value in (("l2", l2), ("l1", l1)):
         if not is_number(value) or value < 0:
             raise ValueError(f"{name} must be a finite number of at least 0, got {value!r}")
-
-
-def _check_dtype(dtype: Any) -> str:
-    try:
-        name = np.dtype(dtype).name
-    except TypeError:
-        name = str(dtype)
-    if name not in ("float32", "float64"):
-        raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
-    return name
-
-
-def _check_scaling(scaling: Scaling | None, n_features: int) -> Scaling | None:
-    if scaling is None:
-        return None
-    if not isinstance(scaling, Scaling):
-        raise TypeError(f"scaling must be a Scaling, got {scaling!r}")
-    for name in ("shift", "factor"):
-        shape = getattr(scaling, name).shape
-        if shape not in ((1,), (n_features,)):
-            raise ValueError(f"scaling's {name} must have shape ({n_features},) or (1,), got {shape}")
-    return scaling
-
-
-def _check_feature_names(X: Any, known: tuple[str, ...] | None) -> None:
-    """Refuse a data frame whose columns are not the ones the network was trained on, in order."""
-    columns = getattr(X, "columns", None)
-    if known is None or columns is None or isinstance(X, Mapping):
-        return
-    names = tuple(str(name) for name in columns)
-    if names != known and set(map(str, range(len(known)))) != set(known):
-        missing = [name for name in known if name not in names]
-        extra = [name for name in names if name not in known]
-        raise ValueError(
-            f"X must have the columns the network was trained on, in their order; missing {missing}, "
-            f"unknown {extra}" + ("" if missing or extra else ", all in another order")
-        )

@@ -47,6 +47,42 @@ class Gradient:
         """Return the gradient whose flat vector is given."""
         return cls(flat, *architecture.views(flat))
 
+    @classmethod
+    def of_batch(
+        cls,
+        architecture: Architecture,
+        parameters: Array,
+        X: Array,
+        Y: Array,
+        weight: Array | None,
+        l2: float,
+        l1: float,
+    ) -> Gradient:
+        """Return the gradient of the cost over a batch, penalties included."""
+        passed = backprop.forward(architecture, parameters, X)
+        back = backprop.backward(architecture, parameters, passed, Y, weight)
+        flat = backprop.gradient(architecture, passed, back)
+        backprop.add_penalty_gradient(architecture, flat, parameters, l2, l1)
+        return cls.of(architecture, flat)
+
+    @classmethod
+    def of_samples(
+        cls, architecture: Architecture, parameters: Array, X: Array, Y: Array, weight: Array | None
+    ) -> Gradient:
+        """Return each sample's own gradient, along a leading axis."""
+        passed = backprop.forward(architecture, parameters, X)
+        back = backprop.backward(architecture, parameters, passed, Y, weight)
+        return cls.of(architecture, backprop.gradient_per_sample(architecture, passed, back))
+
+
+def input_gradient(architecture: Architecture, parameters: NDArray[Any], X: Array, Y: Array) -> Array:
+    """Return dC/dX of each sample's own cost: BP2, one layer further back than the first."""
+    passed = backprop.forward(architecture, parameters, X)
+    back = backprop.backward(architecture, parameters, passed, Y)
+    slope: Array = back.delta[0] @ architecture.views(parameters)[0][0]
+    s = architecture.scale_view(parameters)
+    return slope if s is None else slope * s
+
 
 @dataclass(frozen=True, eq=False)
 class TraceLayer:

@@ -151,9 +151,7 @@ def is_of_table(net: cp.Network) -> bool:
 def schema_of(net: cp.Network) -> Schema:
     """Return what a network expects of data; a network saved from Python need not say it."""
     classes, task = net.classes, net.about.get("task")
-    labelled = net.architecture.output.name == "softmax" or (
-        net.architecture.cost.name in ("cross_entropy", "binary_cross_entropy")
-    )
+    labelled = net.architecture.is_labelled
     if classes is None and (task == "classification" or (task is None and labelled)):
         classes = tuple(range(max(net.sizes[-1], 2)))
     target = net.about.get("target")

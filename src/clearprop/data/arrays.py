@@ -213,6 +213,13 @@ def as_targets(
     return converted, classes
 
 
+def is_one_hot(targets: Array) -> bool:
+    """Return whether each row says one class of several."""
+    if targets.shape[1] < 2:
+        return False
+    return bool(((targets == 0) | (targets == 1)).all() and (targets.sum(axis=1) == 1).all())
+
+
 def _is_labels(array: NDArray[Any], classes: Classes | None) -> bool:
     return classes is not None or array.dtype.kind in "USbO"
 

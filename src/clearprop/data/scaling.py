@@ -97,3 +97,20 @@ def _blocks(X: NDArray[Any]) -> Iterator[NDArray[np.float64]]:
 
 def _range(X: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return X.min(axis=0).astype(np.float64), X.max(axis=0).astype(np.float64)
+
+
+def check_scaling(scaling: Scaling | None, n_features: int) -> None:
+    """Refuse what is no scaling of so many features; None scales nothing.
+
+    Raises
+    ------
+    TypeError, ValueError
+    """
+    if scaling is None:
+        return
+    if not isinstance(scaling, Scaling):
+        raise TypeError(f"scaling must be a Scaling, got {scaling!r}")
+    for name in ("shift", "factor"):
+        shape = getattr(scaling, name).shape
+        if shape not in ((1,), (n_features,)):
+            raise ValueError(f"scaling's {name} must have shape ({n_features},) or (1,), got {shape}")

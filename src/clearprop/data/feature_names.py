@@ -1,0 +1,35 @@
+"""The names of features: taken from a data frame once, and compared with every other one's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def names_of(X: Any) -> tuple[str, ...] | None:
+    """Return the columns of a data frame, if they are named by text; else None."""
+    columns = getattr(X, "columns", None)
+    if columns is None or not all(isinstance(name, str) for name in columns):
+        return None
+    return tuple(columns)
+
+
+def check(X: Any, known: tuple[str, ...] | None) -> None:
+    """Refuse a data frame whose columns are not the ones a network was trained on, in order.
+
+    Raises
+    ------
+    ValueError
+        Naming those that are missing or unknown.
+    """
+    columns = getattr(X, "columns", None)
+    if known is None or columns is None or isinstance(X, Mapping):
+        return
+    names = tuple(str(name) for name in columns)
+    if names != known and set(map(str, range(len(known)))) != set(known):
+        missing = [name for name in known if name not in names]
+        extra = [name for name in names if name not in known]
+        raise ValueError(
+            f"X must have the columns the network was trained on, in their order; missing {missing}, "
+            f"unknown {extra}" + ("" if missing or extra else ", all in another order")
+        )
