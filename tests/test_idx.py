@@ -108,7 +108,7 @@ BAD_GZIP = {
     "truncated": (packed_idx()[:-20], "truncated"),
     "checksum": (packed_idx()[:-8] + b"\0\0\0\0" + packed_idx()[-4:], "damaged gzip data: CRC check"),
     "length": (packed_idx()[:-4] + b"\1\0\0\0", "damaged gzip data: Incorrect length"),
-    "garbage behind": (packed_idx() + b"garbage", "damaged gzip data: Not a gzipped file"),
+    "garbage behind": (packed_idx() + b"garbage", "has something else behind its gzip data"),
     "damaged stream": (packed_idx()[:30] + b"\xff" * 30 + packed_idx()[60:], "damaged gzip data"),
     "nothing but the magic": (b"\x1f\x8b", "truncated"),
     "an empty stream": (gzip.compress(b""), "must start with the 4 bytes"),

@@ -224,6 +224,8 @@ def test_a_file_that_changes_after_it_was_read_changes_nothing(parquet):
     [
         ({"validation": 1.0}, r"validation must be in \[0, 1\), got 1.0"),
         ({"time": "when", "group": "shop"}, "group and time both say which rows are held out"),
+        ({"time": "age"}, "X must have no missing values in the time 'age', got one: row 9"),
+        ({"time": "day"}, "X has dates in the time 'day' that can be read in 2 ways"),
         ({"time": "colour"}, "the time 'colour' of X must hold dates or numbers, got text"),
         ({"weight": "age"}, "X must hold weights of at least 0 in 'age', got nothing: row"),
         ({"buffer_rows": 0}, "buffer_rows must be at least 1, got 0"),
@@ -232,8 +234,9 @@ def test_a_file_that_changes_after_it_was_read_changes_nothing(parquet):
     ],
 )  # fmt: skip
 def test_what_cannot_be_streamed_is_refused(how, message):
+    days = pa.array([f"0{1 + i % 9}/0{1 + i % 7}/2024" for i in range(N)])
     with pytest.raises(ValueError, match=message):
-        cp.data.stream(TABLE, target="churn", **how)
+        cp.data.stream(TABLE.append_column("day", days), target="churn", **how)
 
 
 def test_memory_does_not_grow_with_the_rows(tmp_path):

@@ -244,7 +244,7 @@ BAD_VALUES = {
     ),
     "formula": ("=1+1", "must hold numbers, got '=1\\+1'"),
     "200 kB": ("9" * 200_000, r"must hold finite numbers, got '9{36}\.\.\."),
-    "9 MB": ("9" * 9_000_000, "is damaged in line 3: field larger than field limit"),
+    "9 MB": ("9" * 9_000_000, "is damaged in line 3: a field of over 8,388,608 characters"),
 }
 MISSING = ["", " ", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "?", "-", "#N/A", "<NA>"]
 BAD_VALUES |= {

@@ -150,6 +150,8 @@ def content(file: BinaryIO, path: Path) -> Iterator[IO[bytes]]:
     except EOFError:
         raise ValueError(f"{path} ends in the middle of its gzip data: it is truncated") from None
     except (gzip.BadGzipFile, zlib.error) as error:
+        if "Not a gzipped file" in str(error):  # it began like one
+            raise ValueError(f"{path} has something else behind its gzip data") from None
         raise ValueError(f"{path} has damaged gzip data: {error}") from None
 
 

@@ -299,6 +299,7 @@ class CsvText:
             lines = _Lines(iter(lambda: text.read(_CHUNK), b""))
             reader = csv.reader(lines, delimiter=self.delimiter, strict=True)
             header, line = self.options.names is None, 0
+            limit = csv.field_size_limit(2 * BLOCK_BYTES)  # of this process; pyarrow reads as much
             try:
                 for row in reader:
                     first, line = line + 1, reader.line_num
@@ -307,6 +308,8 @@ class CsvText:
                     header = header and not row
             except csv.Error as error:
                 raise _Damaged(line + 1, str(error)) from None
+            finally:
+                csv.field_size_limit(limit)
 
 
 class _Damaged(ValueError):
@@ -314,6 +317,8 @@ class _Damaged(ValueError):
 
     def __init__(self, line: int, reason: str) -> None:
         reason = "an unclosed quote" if "unexpected end" in reason else reason
+        if "field limit" in reason:
+            reason = f"a field of over {2 * BLOCK_BYTES:,} characters, or an unclosed quote"
         super().__init__(f"is damaged in line {line}: {reason}")
         self.line = line
 

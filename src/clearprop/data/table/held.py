@@ -119,29 +119,41 @@ def _group_sizes(source: TableSource, column: str) -> Counter[Any] | None:
 def latest_rows(
     source: TableSource, column: str, share: float, quantiles: Callable[[], Quantiles]
 ) -> HeldRows:
-    """Hold out the latest share of the rows, by one pass over their times; those without are kept.
+    """Hold out the latest share of the rows, by one pass over their times.
 
     Raises
     ------
     ValueError
-        If the column holds neither numbers nor points in time, or is always the same.
+        If the column holds neither numbers nor points in time, has gaps, or is always the same.
     """
     if source.types[column].split(" ")[0] not in (NUMBER, TIME):
         raise ValueError(f"the time {column!r} of {source.where} must hold dates or numbers, got text")
-    sketch, low, high = quantiles(), math.inf, -math.inf
+    if forms := source.profile[column].ambiguous:
+        raise ValueError(
+            f"{source.where} has dates in the time {column!r} that can be read in {len(forms)} ways"
+        )
+    sketch, low, high, first = quantiles(), math.inf, -math.inf, 0
     for batch in source.batches([column]):
         times = _times(batch, column)
-        times = times[~np.isnan(times)]
-        if len(times):
-            sketch.add(times)
-            low, high = min(low, float(times.min())), max(high, float(times.max()))
+        if np.isnan(times).any():
+            row = first + int(np.argmax(np.isnan(times)))
+            raise ValueError(
+                f"{source.where} must have no missing values in the time {column!r}, got one: "
+                f"{source.place(row)}"
+            )
+        sketch.add(times)
+        low, high, first = (
+            min(low, float(times.min())),
+            max(high, float(times.max())),
+            first + len(times),
+        )
     if not low < high:
         raise ValueError(f"the time {column!r} of {source.where} must vary, is always the same")
     # The last moment itself is held out where so many rows share it that the cut would leave none.
     cut = min(sketch.quantile(1.0 - share), np.nextafter(high, low))
 
     def held(batch: Any, first: int) -> Mask:
-        mask: Mask = _times(batch, column) > cut  # NaN is not
+        mask: Mask = _times(batch, column) > cut
         return mask
 
     return held

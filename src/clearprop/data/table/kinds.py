@@ -250,8 +250,10 @@ def refuse_split(source: TableSource, found: ColumnProfile, role: str) -> None:
     """
     if found.split is not None:
         row, value = found.split
+        remedy = " (drop the column if its quotes are right)" if role == "column" else ""
         raise ValueError(
             f"{source.where} {SPLIT}, got {some([value])}: {source.place(row)}, {role} {found.name!r}"
+            f"{remedy}"
         )
 
 
