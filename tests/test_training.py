@@ -141,6 +141,19 @@ def test_a_training_goes_on_from_the_parameters_and_hands_over_their_mean():
     np.testing.assert_allclose(net.parameters, mean, rtol=1e-12)
 
 
+def test_early_stopping_hands_over_the_mean_that_was_judged_best():
+    net, validation = cp.Network([4, 5, 3], seed=0, dtype="float64"), (X[14:], LABELS[14:])
+    history = net.fit(
+        X[:14], LABELS[:14], epochs=60, batch_size=7, seed=0, progress=False, optimizer=cp.Adam(0.1),
+        averaging=0.75, validation_data=validation, early_stopping=cp.EarlyStopping(patience=3),
+    )  # fmt: skip
+    costs = history["validation_cost"]
+    assert 0 < np.argmin(costs) < len(costs) - 1
+    a = net.predict(validation[0])
+    found = -np.log(a[np.arange(len(a)), np.searchsorted(net.classes, validation[1])]).mean()
+    np.testing.assert_allclose(found, min(costs), rtol=1e-12)
+
+
 def test_label_smoothing_trains_on_spread_targets():
     smoothed, plain = make(), make()
     spread = np.eye(3)[LABELS] * 0.7 + 0.1
