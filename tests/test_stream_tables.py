@@ -228,6 +228,7 @@ def test_a_file_that_changes_after_it_was_read_changes_nothing(parquet):
         ({"time": "day"}, "X has dates in the time 'day' that can be read in 2 ways"),
         ({"time": "colour"}, "the time 'colour' of X must hold dates or numbers, got text"),
         ({"weight": "age"}, "X must hold weights of at least 0 in 'age', got nothing: row"),
+        ({"weight": "nothing"}, "X must hold weights that are not all 0 in 'nothing'"),
         ({"buffer_rows": 0}, "buffer_rows must be at least 1, got 0"),
         ({"validation": 1e-9}, "validation must leave a row to train on and one to validate"),
         ({"columns": ["nowhere"]}, "X has no column 'nowhere'"),
@@ -235,8 +236,9 @@ def test_a_file_that_changes_after_it_was_read_changes_nothing(parquet):
 )  # fmt: skip
 def test_what_cannot_be_streamed_is_refused(how, message):
     days = pa.array([f"0{1 + i % 9}/0{1 + i % 7}/2024" for i in range(N)])
+    table = TABLE.append_column("day", days).append_column("nothing", pa.array([0.0] * N))
     with pytest.raises(ValueError, match=message):
-        cp.data.stream(TABLE.append_column("day", days), target="churn", **how)
+        cp.data.stream(table, target="churn", **how)
 
 
 def test_memory_does_not_grow_with_the_rows(tmp_path):
@@ -466,9 +468,7 @@ def test_an_estimator_refuses_what_a_stream_cannot_be(model, how, message):
 
 def test_batches_are_no_larger_than_the_buffer_where_their_size_was_not_asked_for():
     models = [cp.MLPClassifier(**FIT, **how) for how in ({}, {"batch_size": 100})]
-    with pytest.warns(
-        UserWarning, match="batches are of 100 rows, all that the stream's buffer_rows hold"
-    ):
+    with pytest.warns(UserWarning, match="batches are of 100 rows, not 256: no more fit"):
         models[0].fit(cp.data.stream(TABLE, target="churn", buffer_rows=100, seed=0))
     models[1].fit(cp.data.stream(TABLE, target="churn", buffer_rows=100, seed=0))
     one, other = (model.network_.parameters.tobytes() for model in models)

@@ -166,6 +166,29 @@ def test_dates_that_can_be_read_in_two_ways_are_not_guessed():
     assert profile.ambiguous == ("%d/%m/%Y", "%m/%d/%Y")
 
 
+@pytest.mark.parametrize("rows", [2, 100])
+@pytest.mark.parametrize("odd", ["13.02.2024", "soon", "2024-02-30", "5", "02/13/2024"])
+def test_a_date_that_is_not_written_as_the_others_is_named(monkeypatch, odd, rows):
+    """A column of dates with one of them is no column of categories or names."""
+    days = [f"2024-01-{day:02d}" for day in range(1, 29)]
+    table = pa.table({"day": [*days[:9], None, odd, *days[9:]], "x": range(30)})
+    source = open_table(table)
+    monkeypatch.setattr("clearprop.data.table.source.BATCH_ROWS", rows)
+    with pytest.raises(
+        ValueError, match=f"dates written as elsewhere in it, got '{odd}': row 10, column 'd"
+    ):
+        decide(source)
+    kinds = {each.name: each.kind for each in decide(source, categorical=["day"])}
+    assert kinds["day"] == "categorical"
+
+
+def test_words_with_a_few_dates_among_them_are_categories():
+    table = pa.table(
+        {"a": ["u", "v", "2024-01-31", "w"] * 20, "b": ["1.2.2020", "1.2.3", "u", "v"] * 20}
+    )
+    assert [each.kind for each in decide(open_table(table))] == ["categorical", "categorical"]
+
+
 ARROW = {
     "int8": (pa.array([1, None], pa.int8()), [1.0, None]),
     "uint64": (pa.array([2**64 - 1, 0], pa.uint64()), ["18446744073709551615", "0"]),

@@ -127,9 +127,7 @@ def _bound_batches(stream: TableStream, options: SimpleNamespace) -> None:
         return
     if options.batch_size_given:
         raise ValueError(f"batch_size must be at most the stream's buffer_rows, {most}, got {batch}")
-    warn(
-        f"batches are of {most} rows, all that the stream's buffer_rows hold; they would be of {batch}"
-    )
+    warn(f"batches are of {most} rows, not {batch}: no more fit into the stream's buffer_rows")
     options.batch_size = most
 
 

@@ -25,6 +25,9 @@ _DECORATED = (
     r"^[+-]?[ ]?\p{Sc}?[ ]?[+-]?(0x[0-9a-fA-F]+|\p{Nd}{1,3}([,_' ]\p{Nd}{3})+([.,]\p{Nd}+)?|"
     r"\p{Nd}+([.,]\p{Nd}+)?)[ ]?[%‰\p{Sc}]?$"
 )
+_DATE = (
+    r"^([0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{4})([ T][0-9].*)?$"
+)
 _INFINITIES = r"(?i)^[+-]?inf(inity)?$"
 
 
@@ -72,6 +75,8 @@ class ColumnProfile:
         self._codes = self._loses_digits = False
         self._booleans = True
         self._forms = [ISO, *TIME_FORMATS]
+        self._n_dates = 0
+        self._date_stray: tuple[int, str] | None = None  # the first that is not written as the others
         self._length = self._blanks = 0
 
     # Seeing
@@ -190,9 +195,12 @@ class ColumnProfile:
         self._booleans = self._booleans and bool(
             pc.all(pc.is_in(pc.ascii_lower(words), pa.array(["true", "false"]))).as_py()
         )
-        if number.any():
-            self._forms = []
-        self._forms = [form for form in self._forms if _fits(words, form)]
+        self._n_dates += int(counts[matching(_DATE)].sum())
+        before = self._forms
+        self._forms = [] if number.any() else [form for form in before if _fits(words, form)]
+        if before and not self._forms and self._n_dates:
+            row, word = values.first_other_date(cells, before)
+            self._date_stray = first_row + row, word
 
     def _see_commas(self, cells: Any, words: Any, first_row: int) -> None:
         """Take note of numbers with decimal commas, should they turn out to be some."""
@@ -341,6 +349,9 @@ class ColumnProfile:
             self.problem = f"must hold numbers, as it does elsewhere, got {_short(word)}{others}"
         elif self._n_decorated > _MOSTLY * present:
             self.problem = f"must hold numbers written like 1234.5, got {_short(word)}"
+        elif self._date_stray and self._n_dates > _MOSTLY * present:
+            row, word = self._date_stray
+            self.problem = f"must hold dates written as elsewhere in it, got {_short(word)}"
         else:
             return
         self.problem_row = row

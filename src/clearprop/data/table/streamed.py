@@ -327,6 +327,7 @@ class _Reader:
         # Another table than the first need not say what is only there to hold rows out.
         self._columns = [n for n in names if n in source.names or n not in (roles.group, roles.time)]
         self._source, self._roles, self._held = source, roles, held_rows
+        self._counts_something = roles.weight is None
         self.read_as: dict[str, Any] = {}  # labels that were taken for others
 
     def _batches(self, batch_rows: int = 1 << 16) -> Iterator[tuple[Any, held.Mask, int]]:
@@ -355,6 +356,10 @@ class _Reader:
             for chosen, take in ((~mask, spool.append), (thinner(mask, first), _keeper(kept))):
                 if chosen.any():
                     take(X[chosen], Y[chosen], None if weight is None else weight[chosen])
+        if not self._counts_something:
+            raise ValueError(
+                f"{self._source.where} must hold weights that are not all 0 in {self._roles.weight!r}"
+            )
         if not kept:
             return HeldPart(np.empty((0, encoder.n_features)), np.empty(0), None)
         Xs, Ys, weights = zip(*kept, strict=True)
@@ -398,6 +403,7 @@ class _Reader:
                 f"{self._source.where} must hold weights of at least 0 in {name!r}, got {got}: "
                 f"{self._source.place(first + row)}"
             )
+        self._counts_something = self._counts_something or bool(numbers.any())
         return numbers
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from clearprop.data.dataset import some
@@ -151,6 +151,19 @@ def as_times(text: Any, missing: Any, form: str = ISO) -> Any:
     if row >= 0:
         raise BadCell(row, cells[row].as_py(), f"must hold dates written {form}")
     return times
+
+
+def first_other_date(cells: Any, forms: Sequence[str]) -> tuple[int, str]:
+    """Return row and value of the first cell that the format of the first ones does not fit."""
+    import pyarrow as pa
+
+    none, furthest = pa.array([], pa.string()), (-1, "")
+    for form in forms:
+        try:
+            as_times(cells, none, form)
+        except BadCell as bad:
+            furthest = max(furthest, (bad.row, bad.value))
+    return furthest
 
 
 def _has_zone(cells: Any) -> bool:
