@@ -446,3 +446,38 @@ def test_a_raw_table_trains_with_one_command_and_is_taken_back(clearprop, name):
         found = json.loads(out)
         assert (found["n_samples"], "n_unknown" in found) == (16_281, False)
         assert found["accuracy"] > 0.8
+
+
+@pytest.mark.parametrize("target", ["left", "bill"])
+def test_an_estimator_that_learned_a_data_frame_takes_files_like_it(clearprop, frame, target):
+    frame["bill"] = 1e3 + 5.0 * pandas.to_numeric(frame["age"], errors="coerce").fillna(40)
+    X = frame.drop(columns=["left", "bill"])
+    kind = cp.MLPClassifier if target == "left" else cp.MLPRegressor
+    fitted = kind(preset="realmlp-s", max_iter=3, hidden_layer_sizes=8, random_state=0)
+    fitted.fit(X, frame[target]).save("fitted.safetensors")
+    X[list(reversed(X.columns))].to_csv("new.csv", index=False, sep=";")
+    code, out, err = clearprop("predict", "fitted.safetensors", "new.csv")
+    assert (code, err) == (0, "")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    if target == "left":
+        assert [row["prediction"] for row in rows] == fitted.predict(X).tolist()
+        found = np.array(
+            [[float(row[f"probability_{each}"]) for each in ("no", "yes")] for row in rows]
+        )
+        np.testing.assert_allclose(found, fitted.predict_proba(X), atol=1e-6)
+    else:
+        found = np.array([float(row["prediction"]) for row in rows])
+        np.testing.assert_allclose(found, fitted.predict(X), rtol=1e-5)
+    frame.to_csv("t.csv", index=False)
+    code, _, err = clearprop("evaluate", "fitted.safetensors", "t.csv")
+    assert code == 2
+    assert "t.csv has no column 'target'" in err
+    assert ": --target must be one of" in err
+    code, out, err = clearprop("evaluate", "fitted.safetensors", "t.csv", "--target", target, "--json")
+    assert code == 0
+    assert f"{target!r}" not in err
+    told = json.loads(out)["accuracy" if target == "left" else "r2"]
+    assert told == pytest.approx(fitted.score(X, frame[target]), rel=1e-4)
+    code, out, _ = clearprop("info", "fitted.safetensors")
+    assert code == 0
+    assert "plan         categorical" in out

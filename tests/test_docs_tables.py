@@ -1,6 +1,7 @@
 """docs/tables.md: its commands run, in their order, and print the decisions that it shows."""
 
 import io
+import json
 import re
 import shlex
 import shutil
@@ -82,11 +83,14 @@ def run(line):
     if not line.startswith("clearprop "):
         done = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=60, check=False)
         return done.returncode, done.stdout, done.stderr
+    line, _, file = line.partition(" > ")
     words = shlex.split(line)[1:] + (SMALL.split() if line.startswith("clearprop train") else [])
     with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
         try:
             app.main(words)
         except SystemExit as ended:
+            if file:
+                Path(file).write_text(out.getvalue())
             return ended.code, out.getvalue(), err.getvalue()
     raise AssertionError("the program did not end")
 
@@ -98,6 +102,8 @@ def test_the_commands_run_in_their_order(walked):
         assert code == 0, f"{line}\n{err}"
     for name in ("churn.safetensors", "predictions.parquet", "run.ckpt", "prices.csv"):
         assert (folder / name).stat().st_size > 0
+    told = json.loads((folder / "result.json").read_text())
+    assert (told["model"], told["target"]) == ("nightly.safetensors", "Churn")
     rows = len((folder / "housing.csv").read_text().splitlines()) - 1
     assert len((folder / "prices.csv").read_text().splitlines()) == rows + 1
 
@@ -120,12 +126,13 @@ def test_the_decisions_are_those_that_the_page_shows(walked, name):
     assert compared > 6
 
 
-def test_the_python_of_the_page_runs():
+def test_the_python_of_the_page_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     frame = made("churn.csv")
-    block = re.search(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)[1]
-    block = block.replace(
-        'preset="realmlp-s",', 'preset="realmlp-s", max_iter=1, hidden_layer_sizes=8,'
-    )
+    frame.to_csv("churn.csv", index=False)
     names = {"frame": frame}
-    exec(block.partition("cp.MLPClassifier.load")[0], names)
-    assert {each.name: each.kind for each in names["model"].columns_}["SeniorCitizen"] == "categorical"
+    for block in re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL):
+        quick = 'preset="realmlp-s", max_iter=1, hidden_layer_sizes=8'
+        exec(block.replace('preset="realmlp-s"', quick), names)
+    assert names["model"].n_iter_ == 1
+    assert Path("from_python.safetensors").exists()

@@ -142,8 +142,9 @@ class _Measured:
 
         reader = TableReader.from_about(self.net.about, self.net.dtype)
         source = reader.open(local_path(data))
-        model_data.say_unknown_columns(reader.unknown_columns(source), source.where)
         name = target or reader.target.name
+        unknown = [each for each in reader.unknown_columns(source) if each != name]
+        model_data.say_unknown_columns(unknown, source.where)
         reader.check_target(source, name)
         strangers: set[str] = set()
         read_as: dict[str, Any] = {}

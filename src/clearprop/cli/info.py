@@ -20,7 +20,7 @@ def info(model_file: ModelArgument, as_json: JsonOption = False) -> None:
 
     Example: clearprop info digits.safetensors
     """
-    net = cp.load(model_file)
+    net = model.load_network(model_file)
     tensors, metadata = checkpoint.read_tensors(model.expanded(model_file))
     training = metadata.get("training")
     try:

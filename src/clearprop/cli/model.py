@@ -124,10 +124,10 @@ def load_model(path: str) -> cp.Network:
         As `clearprop.load`; or if an estimator prepares the inputs of the network in a way that is not
         part of it, so that it would take the rows of a file for something else.
     """
-    net = cp.load(path)
+    net = load_network(path)
     estimator = net.about.get("estimator")
-    if isinstance(estimator, dict) and not is_of_table(net):
-        if estimator.get("preprocessing") is not None or estimator.get("table") is not None:
+    if isinstance(estimator, dict):
+        if not is_of_table(net) and estimator.get("preprocessing") is not None:
             name = estimator.get("class", "estimator")
             raise checkpoint.CheckpointError(
                 f"{path} holds the network of an {name} that prepares its inputs itself; "
@@ -137,6 +137,25 @@ def load_model(path: str) -> cp.Network:
         if isinstance(target, dict) and _UNITS not in net.about:
             net.about[_UNITS] = {"shift": target.get("shift"), "factor": target.get("scale")}
     return in_raw_units(net)
+
+
+def load_network(path: str) -> cp.Network:
+    """Return the network of a file; one that an estimator fitted to a data frame takes files like it.
+
+    Such a file does not say how a CSV is written, so that the CSV itself tells, nor the target's name.
+    """
+    net = cp.load(path)
+    estimator = net.about.get("estimator")
+    if not isinstance(estimator, dict) or is_of_table(net) or estimator.get("table") is None:
+        return net
+    kind = (estimator.get("attributes") or {}).get("_target_kind")
+    if kind in ("binary", "multiclass") or net.sizes[-1] == 1:
+        from clearprop.data.table import ReadOptions, TargetEncoder
+
+        target = TargetEncoder("target", net.classes)
+        read = dataclasses.asdict(ReadOptions())
+        net.about["table"] = {"target": target.to_json(), "read": read}
+    return net
 
 
 def is_of_table(net: cp.Network) -> bool:

@@ -101,9 +101,10 @@ def _table_dataset(net: cp.Network, source: str, target: str | None, need_target
 
     reader = TableReader.from_about(net.about, net.dtype)
     table = reader.open(local_path(source))
-    say_unknown_columns(reader.unknown_columns(table), table.where)
+    name = target or reader.target.name
+    say_unknown_columns([each for each in reader.unknown_columns(table) if each != name], table.where)
     X = np.concatenate([reader.inputs(batch) for batch in table.batches(reader.encoder.columns)])
-    Y, strangers, name = None, (), target or reader.target.name
+    Y, strangers = None, ()
     if need_target or name in table.names:
         read_as: dict[str, Any] = {}
         Y, strangers = reader.labels(table, name, read_as)
