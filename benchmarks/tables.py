@@ -240,17 +240,26 @@ def report(lines: list[dict[str, Any]]) -> str:
     latest = {(x["table"], x["split"], x["contestant"]): x for x in lines}
     names = [name for name in TABLES if any(key[0] == name for key in latest)]
     text = ["# Errors on tables", "", *machine.lines(machine.describe()), ""]
-    text += ["Classification: wrong labels in %. Regression: RMSE. Mean over the splits.", ""]
+    text += [
+        "Classification: wrong labels in %. Regression: RMSE. Mean over the splits that all have.",
+        "",
+    ]
     text.append("| table | splits | " + " | ".join(CONTESTANTS) + " |")
     text.append("|---|---:|" + "---:|" * len(CONTESTANTS))
     for name in names:
         scale = 100.0 if TABLES[name].classification else 1.0
-        cells, n = [], 0
-        for contestant in CONTESTANTS:
-            found = [x["error"] for key, x in latest.items() if key[0] == name and key[2] == contestant]
-            n = max(n, len(found))
-            cells.append(f"{scale * statistics.fmean(found):.4g}" if found else "")
-        text.append(f"| {name} | {n} | " + " | ".join(cells) + " |")
+        errors: dict[str, dict[int, float]] = {}
+        for (table, number, contestant), x in latest.items():
+            if table == name:
+                errors.setdefault(contestant, {})[number] = x["error"]
+        shared = set.intersection(*(set(each) for each in errors.values()))
+        cells = [
+            f"{scale * statistics.fmean(errors[contestant][n] for n in shared):.4g}"
+            if shared and contestant in errors
+            else ""
+            for contestant in CONTESTANTS
+        ]
+        text.append(f"| {name} | {len(shared)} | " + " | ".join(cells) + " |")
     text += ["", *_differences(latest, names), "", *_times(lines, names)]
     better = [name for name in names if _better(latest, name)]
     both = [name for name in names if _pairs(latest, name, *MLP)]
