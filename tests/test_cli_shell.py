@@ -208,3 +208,8 @@ def test_a_configuration_file_has_switches_and_times_too(shop):
     code, out, err = shell(shop, "train", "flats.npz", "--config", "run.toml")
     assert (code, err) == (0, "")
     assert json.loads(out)["epochs"] == 2
+
+
+def test_the_columns_are_told_in_figures_without_an_exponent(trained):
+    _, err = trained
+    assert re.search(r"^spent +numeric +1  numbers from \d{6,7}(\.\d)? to \d{7}$", err, flags=re.M)

@@ -290,7 +290,10 @@ def _decide_number(found: ColumnProfile) -> tuple[str, str]:
     if _are_few(found):
         return "categorical", f"few values: {distinct} different whole numbers{_missing(found)}"
     what = "whole numbers" if found.whole else "numbers"
-    return "numeric", f"{what} from {found.low:.6g} to {found.high:.6g}{_missing(found)}"
+    return (
+        "numeric",
+        f"{what} from {shown_number(found.low)} to {shown_number(found.high)}{_missing(found)}",
+    )
 
 
 def _are_few(found: ColumnProfile) -> bool:
@@ -326,8 +329,13 @@ def _missing(found: ColumnProfile) -> str:
     return f"; {found.n_missing:,} missing" if found.n_missing else ""
 
 
+def shown_number(value: float) -> str:
+    """Return a number in six figures; in all of them rather than with an exponent, up to a billion."""
+    return f"{value:.0f}" if 1e6 <= abs(value) < 1e10 else f"{value:.6g}"
+
+
 def _shown(value: Any) -> str:
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return shown_number(value)
     text = repr(value)
     return text if len(text) <= 40 else text[:37] + "..."
