@@ -12,7 +12,7 @@ import pytest
 from llvmlite import binding
 
 from clearprop.architecture import build
-from clearprop.engines import compiled, kernels, machine_code, products
+from clearprop.engines import blocks, compiled, kernels, machine_code
 from clearprop.engines.elementary import exp
 from clearprop.engines.intrinsics import kernel, like, part
 from clearprop.engines.language import FLOAT32, FLOAT64, INT, Flat, Table
@@ -217,7 +217,7 @@ def test_products_of_a_large_batch_leave_out_its_columns_of_zeros(optimizer, mon
     plan = plan_for(architecture, optimizer, n=50, batch=50)
     wanted = trained(plan, data, parameters, 1)
     lengths, columns = [], []
-    multiply_used, multiply_at = products._sums_of_used.function, products._sums_at.function
+    multiply_used, multiply_at = blocks.block_sums_of_used.function, blocks.block_sums_at.function
 
     def seen_used(*arguments):
         lengths.append(arguments[-2])
@@ -228,8 +228,8 @@ def test_products_of_a_large_batch_leave_out_its_columns_of_zeros(optimizer, mon
         multiply_at(*arguments)
 
     stepped_through(monkeypatch)
-    monkeypatch.setattr(products._sums_of_used, "function", seen_used)
-    monkeypatch.setattr(products._sums_at, "function", seen_at)
+    monkeypatch.setattr(blocks.block_sums_of_used, "function", seen_used)
+    monkeypatch.setattr(blocks.block_sums_at, "function", seen_at)
     got = trained(plan, data, parameters, 1)
     np.testing.assert_allclose(got.parameters, wanted.parameters, rtol=1e-12)
     assert set(lengths) == {45}
@@ -256,8 +256,8 @@ def test_code_is_kept_in_the_first_folder_that_only_its_user_can_write_to(tmp_pa
 
 
 SOURCES = [
-    "built_in", "codes", "elementary", "intrinsics", "kernels", "language", "layers", "machine_code",
-    "neurons", "products", "translation", "updates",
+    "blocks", "built_in", "codes", "elementary", "intrinsics", "kernels", "language", "layers", "machine_code",
+    "neurons", "products", "translation", "updates", "vector_code",
 ]  # fmt: skip
 
 

@@ -37,6 +37,7 @@ from typing import Any
 
 import numpy as np
 
+from clearprop.engines.blocks import used
 from clearprop.engines.codes import (
     ABOVE,
     BAD,
@@ -122,13 +123,11 @@ from clearprop.engines.neurons import (
 )
 from clearprop.engines.products import (
     LARGE,
-    REGISTER_BYTES,
     cover,
     find_used,
     laid_out_size,
     lay_out,
     multiply,
-    used,
     vectors,
 )
 from clearprop.engines.updates import (
@@ -137,6 +136,7 @@ from clearprop.engines.updates import (
     sum_of_squares,
     update_part,
 )
+from clearprop.engines.vector_code import REGISTER_BYTES
 
 Array = Any
 

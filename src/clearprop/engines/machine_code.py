@@ -23,6 +23,7 @@ import numpy as np
 from llvmlite import binding
 
 from clearprop.engines import (
+    blocks,
     built_in,
     codes,
     elementary,
@@ -34,6 +35,7 @@ from clearprop.engines import (
     products,
     translation,
     updates,
+    vector_code,
 )
 from clearprop.engines.announcement import announce
 
@@ -44,8 +46,8 @@ compiled = 0  # how many times something was compiled, not loaded
 _LOCK = threading.Lock()
 _LOADED: dict[str, Code] = {}  # by the dtype's character: its name takes NumPy a microsecond
 _SOURCES = (
-    language, built_in, translation, intrinsics, elementary, products, codes, neurons, layers, updates,
-    kernels,
+    language, built_in, translation, intrinsics, elementary, vector_code, blocks, products, codes,
+    neurons, layers, updates, kernels,
 )  # fmt: skip
 _FROM_C = ("log", "logf", "pow", "memset", "memcpy")
 if hasattr(os, "register_at_fork"):  # not on every system

@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from clearprop.engines.blocks import width
 from clearprop.engines.codes import (
     ADAMW,
     BELOW,
@@ -73,7 +74,6 @@ from clearprop.engines.layers import (
 from clearprop.engines.products import (
     LARGE,
     MOST,
-    REGISTER_BYTES,
     STRIPS,
     WIDE,
     add_listed,
@@ -83,8 +83,8 @@ from clearprop.engines.products import (
     multiply_at,
     sums,
     vectors,
-    width,
 )
+from clearprop.engines.vector_code import REGISTER_BYTES
 
 Array = Any
 
