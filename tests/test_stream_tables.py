@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import clearprop as cp
+from clearprop.cli import predictions
 from clearprop.data import spool as spools
 from clearprop.data.spool import Spool
 from clearprop.data.table import TableEncoder, held, open_table, streamed
@@ -274,6 +275,22 @@ def test_memory_does_not_grow_with_the_rows(tmp_path):
     peaks = [sum(map(int, line.split())) / 2**20 for line in done.stdout.splitlines()]
     encoded = (sizes[1] - sizes[0]) * n_columns * 4 / 2**20
     assert peaks[1] - peaks[0] < encoded / 2, peaks
+
+
+def test_predictions_are_written_from_plain_text(monkeypatch):
+    """Ctrl-C between two items of an iterated NumPy array of text is lost, in CPython 3.11."""
+    rows = []
+
+    class Writer:
+        writerow = rows.append
+
+        def writerows(self, more):
+            rows.extend(more)
+
+    monkeypatch.setattr(predictions.csv, "writer", lambda *_, **__: Writer())
+    predictions._write_csv([{"row": np.arange(3), "prediction": np.array(["u", "v", "u"])}], None)
+    assert rows[1:] == [("0", "u"), ("1", "v"), ("2", "u")]
+    assert {type(each) for row in rows[1:] for each in row} == {str}
 
 
 def test_the_default_folder_is_on_a_disk(monkeypatch, tmp_path):

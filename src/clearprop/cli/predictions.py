@@ -101,7 +101,9 @@ def _write_csv(blocks: Iterable[Columns], file: Any) -> None:
     for number, columns in enumerate(blocks):
         if not number:
             writer.writerow(columns)
-        writer.writerows(zip(*(column.astype(str) for column in columns.values()), strict=True))
+        writer.writerows(
+            zip(*(column.astype(str).tolist() for column in columns.values()), strict=True)
+        )
 
 
 def _write_parquet(blocks: Iterable[Columns], file: io.FileIO) -> None:
