@@ -52,7 +52,8 @@ class BaseMLP(CallbackSupportMixin, Fitting):
             Validation data of your own, for ``history_`` and early stopping; otherwise early stopping
             sets `validation_fraction` of X aside.
         groups : array-like of shape (n_samples,), optional
-            Rows of one group are set aside together.
+            Rows of one group are set aside together: those groups whose rows come nearest to
+            `validation_fraction` of all.
 
         Returns
         -------
