@@ -74,7 +74,7 @@ def _facts(net: cp.Network) -> list[tuple[str, str]]:
             )
         )
     rows = f", on {about['n_samples']:,} rows" if isinstance(about.get("n_samples"), int) else ""
-    facts.append(("trained", f"{net.epochs_trained:,} epochs, {net.steps_trained:,} steps{rows}"))
+    facts.append(("trained", f"{report.length(net.epochs_trained, net.steps_trained)}{rows}"))
     if isinstance(about.get("best_epoch"), int):
         facts.append(("kept", report.kept_line(about["best_epoch"])))
     if isinstance(about.get("result"), dict):

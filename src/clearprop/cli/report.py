@@ -106,11 +106,15 @@ def show(report: Report) -> None:
     _line(console, "", f"clearprop info {name}", "bold")
 
 
+def length(epochs: int, steps: int) -> str:
+    """Return how long a network has been trained, in words."""
+    counts = ((epochs, "epoch"), (steps, "step"))
+    return ", ".join(f"{n:,} {what}{'' if n == 1 else 's'}" for n, what in counts)
+
+
 def _summary(report: Report) -> str:
     training = report.training
-    counts = ((training.epochs_done, "epoch"), (training.state.step, "step"))
-    said = ", ".join(f"{n:,} {what}{'' if n == 1 else 's'}" for n, what in counts)
-    said += f", {report.seconds:.1f} s"
+    said = f"{length(training.epochs_done, training.state.step)}, {report.seconds:.1f} s"
     if training.history.stopped:
         said += f" ({training.history.stopped})"
     return f"{said}, seed {report.net.seed}"
