@@ -239,8 +239,10 @@ def test_a_scorer_is_shown_the_mean_of_the_parameters_too():
     ("given", "share"),
     [
         ({}, 0.75),
-        ({"max_iter": 512}, 0.866),  # the root of it: as much stays of two epochs
-        ({"max_iter": 64}, 0.316),
+        ({"max_iter": 512}, 0.866025),  # the root of it: as much stays of two epochs
+        ({"max_iter": 64}, 0.316406),
+        ({"max_iter": 10**6}, 0.999926),
+        ({"max_iter": 10**9}, 0.999999),
         ({"max_iter": 5}, 0.0),
         ({"max_iter": 64, "learning_rate": cp.schedules.coslog4(0.04, 256.0)}, 0.75),
         ({"max_iter": 5, "averaging": 0.9}, 0.9),

@@ -73,7 +73,8 @@ def averaging(options: SimpleNamespace) -> float:
         return 0.0
     schedule = options.learning_rate
     epochs = schedule.epochs if isinstance(schedule, coslog4) else float(options.max_iter)
-    return round(float(options.averaging) ** (_REALMLP_S["max_iter"] / epochs), 3)
+    share = float(options.averaging) ** (_REALMLP_S["max_iter"] / epochs)
+    return min(round(share, 6), 0.999999)  # rounded to 1 it would be the first epoch alone
 
 
 def defaults(kind: Any) -> dict[str, Any]:
