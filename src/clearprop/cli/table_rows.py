@@ -125,12 +125,7 @@ def _known(target: TargetEncoder, column: Any, source: TableSource) -> Array:
     codes = target.codes(column, read_as)
     model_data.say_read_as(read_as, source.where)
     _refuse_missing(column, "target", target.name, source)
-    if target.classes is not None and (codes < 0).any():
-        row = int(np.argmax(codes < 0))
-        raise ValueError(
-            f"{source.where} has the label {column[row].as_py()!r}, which the training data have not: "
-            f"{source.place(row)}, target {target.name!r}"
-        )
+    target.refuse_unknown(codes, column, source)
     return codes
 
 

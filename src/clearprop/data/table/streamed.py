@@ -378,12 +378,7 @@ class _Reader:
                 f"one: {self._source.place(first + row)}"
             )
         codes = target.codes(column, self.read_as)
-        if target.classes is not None and (codes < 0).any():
-            row = int(np.argmax(codes < 0))
-            raise ValueError(
-                f"{self._source.where} has the label {column[row].as_py()!r}, which the training data "
-                f"have not: {self._source.place(first + row)}, target {target.name!r}"
-            )
+        target.refuse_unknown(codes, column, self._source, first)
         return codes
 
     def _weights(self, batch: Any, first: int) -> Array | None:

@@ -138,6 +138,23 @@ class TargetEncoder:
         ]
         return codes
 
+    def refuse_unknown(
+        self, codes: NDArray[Any], column: Any, source: TableSource, first_row: int = 0
+    ) -> None:
+        """Refuse a label that was not learned; row 0 of the column is `first_row` of the source.
+
+        Raises
+        ------
+        ValueError
+            Naming the first, with its place.
+        """
+        if self.classes is not None and (codes < 0).any():
+            row = int(np.argmax(codes < 0))
+            raise ValueError(
+                f"{source.where} has the label {column[row].as_py()!r}, which the training data have "
+                f"not: {source.place(first_row + row)}, target {self.name!r}"
+            )
+
     def labels(self, codes: NDArray[Any]) -> NDArray[Any]:
         """Return the labels of class numbers, or quantities as they are."""
         if self.classes is None:
