@@ -43,6 +43,8 @@ def test_every_equation_has_a_row():
     assert re.findall(r"\bF(\d+)\b", ids) == [str(n) for n in expected]
     of_s0 = [each for each, *_ in rows() if re.fullmatch(r"\(\d+\)", each)]
     assert of_s0 == [f"({n})" for n in range(1, 14)]
+    derivatives_of_z = [each for each, *_ in rows() if each.startswith("dz/")]
+    assert derivatives_of_z == ["dz/dw", "dz/db", "dz/da"] * 2  # S3's and S0's
 
 
 def test_every_numbered_equation_of_s2_is_named():
@@ -56,7 +58,7 @@ def test_every_numbered_equation_of_s2_is_named():
 
 
 def test_every_erratum_is_told():
-    assert {int(n) for n in re.findall(r"\bX(\d+)\b", PAGE.read_text())} == set(range(1, 38))
+    assert {int(n) for n in re.findall(r"\bX(\d+)\b", PAGE.read_text())} == set(range(1, 54))
 
 
 @pytest.mark.parametrize(("equation", "file", "function", "line"), rows())

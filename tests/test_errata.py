@@ -4,6 +4,7 @@ X6, X13, ... are the rows of docs/equations.md. S1 and S2 have the cost 1/2 ||a 
 """
 
 import re
+import warnings
 from itertools import pairwise
 
 import numpy as np
@@ -387,6 +388,10 @@ def test_x17_and_x18_the_listing_as_printed_does_not_run():
         exec("for k in xrange(1, 2): pass", {})
     with pytest.raises(NameError, match="nabra_b"):
         exec("nabla_b = []\nlist(zip(nabra_b, nabla_b))", {})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(SyntaxError, match="escape sequence"):
+            compile(r'"""\partial C_x / \partial a"""', "network.py", "exec")
     with np.errstate(over="raise"), pytest.raises(FloatingPointError):
         1.0 / (1.0 + np.exp(-np.float64(-710.0)))
     with np.errstate(all="raise"):
@@ -436,6 +441,159 @@ def test_x35_the_slope_of_s0_is_taken_at_the_weighted_input():
     assert verdict(net, x, y, by_deltas(net, x, y, **at_z)) == "pass"
 
 
+def test_x39_the_difference_is_scaled_by_1_over_m_and_not_by_m():
+    net = network()
+    X, Y = batch()
+    for factor, wanted in ((7.0, "fail"), (1 / 7, "pass")):
+        dW, db = total(net, X, Y, output=lambda z, a, y, by=factor: by * (a - y) * sp(z))
+        summed = tuple([7 * each for each in kind] for kind in (dW, db))
+        assert verdict(net, X, Y, summed) == wanted
+
+
+def test_x40_the_weighted_input_changes_with_the_parameter_and_not_the_parameter_with_it():
+    net = network()
+    x, y = one_sample(net)
+    dW, db = by_deltas(net, x, y)
+    _, a = forward(net, x)
+    printed = [np.outer(delta, 1 / a_in) for delta, a_in in zip(db, a[:-1], strict=True)]
+    assert verdict(net, x, y, (printed, db)) == "fail"
+    assert verdict(net, x, y, (dW, db)) == "pass"
+
+
+def test_x42_delta_is_a_column_or_a_row_and_not_both():
+    net = network((4, 5, 3))
+    x, y = one_sample(net)
+    dW, db = by_deltas(net, x, y)
+    _, a = forward(net, x)
+    column, row, a_row = db[1][:, None], db[1][None], a[1][None]
+    for a_printed in (a_row, a_row.T):
+        with pytest.raises(ValueError, match="matmul"):
+            column.T @ a_printed  # (delta^(3))^T a^(2)
+    with pytest.raises(ValueError, match="matmul"):
+        column @ net.weights[1]  # delta^(3) Theta^(2)
+    np.testing.assert_allclose(column @ a_row, dW[1], rtol=1e-13)
+    np.testing.assert_allclose(row.T @ a_row, dW[1], rtol=1e-13)
+    np.testing.assert_allclose((row @ net.weights[1])[0], net.weights[1].T @ db[1], rtol=1e-13)
+    assert verdict(net, x, y, ([dW[0], row.T @ a_row], db)) == "pass"
+
+
+def test_x44_the_cost_of_m_samples_is_a_sum_over_samples_and_outputs():
+    net = network()
+    X, Y = batch()
+    outputs = [forward(net, x)[1][-1] for x in X]
+    both = sum((y[i] - a[i]) ** 2 for y, a in zip(Y, outputs, strict=True) for i in range(3))
+    assert net.cost(X, Y) == pytest.approx(both / (2 * 7), rel=1e-13)
+    one = np.sum((Y[0] - outputs[0]) ** 2) / (2 * 7)  # as printed, with m = 7
+    assert net.cost(np.tile(X[0], (7, 1)), np.tile(Y[0], (7, 1))) == pytest.approx(7 * one, rel=1e-13)
+    of_one = tuple([each / 7 for each in kind] for kind in by_deltas(net, X[0], Y[0]))
+    assert verdict(net, X, Y, of_one) == "fail"
+    assert verdict(net, X, Y, total(net, X, Y)) == "pass"
+
+
+def test_x45_from_equal_weights_the_deltas_of_the_outputs_differ_as_their_targets_do():
+    net = network((4, 5, 3))
+    net.parameters[:] = 0.3
+    x, y = one_sample(net)
+    _, (hidden, output) = by_deltas(net, x, y)
+    assert np.ptp(hidden) == 0
+    assert np.abs(np.diff(output)).min() > 0.01
+    assert np.ptp(by_deltas(net, x, np.full(3, 0.2))[1][1]) == 0
+    for ours, theirs in zip(net.trace(x[None], y[None]).layers, (hidden, output), strict=True):
+        np.testing.assert_allclose(ours.delta[0], theirs, rtol=1e-13)
+
+
+def test_x46_along_the_gradient_the_cost_grows():
+    net = network((4, 5, 3))
+    x, y = one_sample(net)
+    true, printed = (
+        np.concatenate([each.ravel() for pair in zip(*found, strict=True) for each in pair])
+        for found in (by_deltas(net, x, y), by_deltas(net, x, y, factor=-1))  # X8: (y - a)
+    )
+
+    def cost_after(step):
+        there = net.copy()
+        there.parameters[:] += step
+        return 0.5 * np.sum((forward(there, x)[1][-1] - y) ** 2)
+
+    before, down = cost_after(0), cost_after(-0.1 * true)
+    assert down < before < cost_after(0.1 * true)
+    assert cost_after(0.1 * printed) == down
+    net.fit(x[None], y[None], epochs=1, batch_size=1, optimizer=cp.SGD(0.1), progress=False)
+    assert net.cost(x[None], y[None]) == pytest.approx(down, rel=1e-13)
+
+
+def test_x48_error_is_three_things():
+    net = network((4, 5, 3), output="sigmoid")
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(7, 4))
+    outputs = np.array([forward(net, x)[1][-1] for x in X])
+    Y = np.eye(3)[outputs.argmax(axis=1)]  # so that every answer is right
+    wrong = np.mean(outputs.argmax(axis=1) != Y.argmax(axis=1))
+    assert wrong == 1 - np.mean(net.predict(X).argmax(axis=1) == Y.argmax(axis=1)) == 0
+    last = net.trace(X, Y).layers[-1]
+    np.testing.assert_allclose(last.error, outputs - Y, rtol=1e-13)  # dC/da
+    np.testing.assert_allclose(last.delta, (outputs - Y) * outputs * (1 - outputs), rtol=1e-13)  # dC/dz
+    assert np.abs(last.error).min() > 0
+    assert np.abs(last.error - last.delta).min() > 0
+
+
+def test_x49_the_product_along_one_path_is_a_part_of_the_change():
+    net = network((4, 5, 3, 2))
+    x, y = one_sample(net)
+    zs, a = forward(net, x)
+    w, by = net.weights, 1e-5
+    first = sp(zs[0])[1] * x[2]  # da_j / dw_jk of the weight from input 3 to neuron 2
+    along = {
+        (q, m): (a[3][m] - y[m]) * (sp(zs[2])[m] * w[2][m, q]) * (sp(zs[1])[q] * w[1][q, 1]) * first
+        for q in range(3)
+        for m in range(2)
+    }
+    there = net.copy()
+    there.weights[0][1, 2] += by
+    changed = 0.5 * (np.sum((forward(there, x)[1][-1] - y) ** 2) - np.sum((a[-1] - y) ** 2))
+    assert sum(along.values()) * by == pytest.approx(changed, rel=1e-4)
+    assert min(abs(product * by / changed - 1) for product in along.values()) > 0.1
+    found = cp.path_sum(net, x, y, 0, 1, 2)
+    assert {path.neurons[1:]: pytest.approx(path.product, rel=1e-12) for path in found.paths} == along
+
+
+def test_x50_every_layer_has_its_own_function():
+    layers = [cp.Layer(5, "tanh"), cp.Layer(3, "sigmoid"), cp.Layer(2, "identity")]
+    net = cp.Network([4, *layers], cost="squared_error", dtype="float64", seed=3)
+    x = np.random.default_rng(1).normal(size=4)
+
+    def output(*functions):
+        a = x
+        for W, b, f in zip(net.weights, net.biases, functions, strict=True):
+            a = f(W @ a + b)
+        return a
+
+    right = output(np.tanh, sigmoid_vec, lambda z: z)
+    np.testing.assert_allclose(net.predict(x[None])[0], right, rtol=1e-13)
+    for one in (np.tanh, sigmoid_vec, lambda z: z):  # as printed, one sigma
+        assert np.abs(output(one, one, one) - right).max() > 0.01
+
+
+def test_x51_the_gradient_of_one_sample_is_not_that_of_the_overall_cost():
+    net = network()
+    X, Y = batch()
+    assert verdict(net, X, Y, by_deltas(net, X[0], Y[0])) == "fail"
+    assert verdict(net, X[:1], Y[:1], by_deltas(net, X[0], Y[0])) == "pass"
+    assert verdict(net, X, Y, total(net, X, Y)) == "pass"
+
+
+def test_x52_the_gradient_is_a_sum_and_not_a_list():
+    net = network()
+    X, Y = batch()
+    each = [by_deltas(net, x, y) for x, y in zip(X, Y, strict=True)]
+    listed = np.array(
+        [np.concatenate([g.ravel() for pair in zip(*one, strict=True) for g in pair]) for one in each]
+    )
+    with pytest.raises(ValueError, match=r"the shape of the parameters, \(36,\), got \(7, 36\)"):
+        verdict(net, X, Y, listed)
+    assert verdict(net, X, Y, listed.sum(axis=0) / 7) == "pass"
+
+
 WITHOUT_A_VALUE = {
     "X1": "names of variables",
     "X2": "a superscript",
@@ -444,6 +602,11 @@ WITHOUT_A_VALUE = {
     "X20": "tests/test_claims.py, C9",
     "X23": "a superscript",
     "X27": "the name of an index",
+    "X38": "the number of a section",
+    "X41": "tests/test_claims.py, C16",
+    "X43": "the name of a matrix",
+    "X47": "a superscript",
+    "X53": "spelling",
 }
 
 
@@ -453,5 +616,5 @@ def test_every_erratum_has_its_test_or_changes_no_value():
     tested = {
         f"X{number}" for number in re.findall(r"\bx(\d+)|_x(\d+)", names) for number in number if number
     }
-    assert tested | set(WITHOUT_A_VALUE) == {f"X{number}" for number in range(1, 38)}
+    assert tested | set(WITHOUT_A_VALUE) == {f"X{number}" for number in range(1, 54)}
     assert not tested & set(WITHOUT_A_VALUE)
