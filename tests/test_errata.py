@@ -477,6 +477,23 @@ def test_x42_delta_is_a_column_or_a_row_and_not_both():
     assert verdict(net, x, y, ([dW[0], row.T @ a_row], db)) == "pass"
 
 
+@pytest.mark.parametrize(
+    ("erratum", "notation", "right"),
+    [
+        ("X43", "jordan", "−∂J/∂Θ⁽²⁾ = (δ⁽³⁾)ᵀ a⁽²⁾"),
+        ("X46", "jordan", "Θ⁽²⁾ := Θ⁽²⁾ + η (−∂J/∂Θ⁽²⁾)"),
+        ("X50", "dp", "a⃗⁽²⁾ = σ⁽²⁾(z⃗⁽²⁾)"),
+    ],
+)
+def test_x43_x46_and_x50_are_told_where_the_rendering_departs_from_the_print(erratum, notation, right):
+    net = network((4, 5, 3))
+    x, y = one_sample(net)
+    text = cp.explain(net, x[None], y[None], notation)
+    assert right in text
+    assert f"* {erratum}: " in text
+    assert f"* {erratum}: " not in cp.explain(net, x[None], y[None], "nielsen")
+
+
 def test_x44_the_cost_of_m_samples_is_a_sum_over_samples_and_outputs():
     net = network()
     X, Y = batch()
@@ -604,7 +621,6 @@ WITHOUT_A_VALUE = {
     "X27": "the name of an index",
     "X38": "the number of a section",
     "X41": "tests/test_claims.py, C16",
-    "X43": "the name of a matrix",
     "X47": "a superscript",
     "X53": "spelling",
 }

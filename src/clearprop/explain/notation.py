@@ -236,6 +236,7 @@ JORDAN = Notation(
         ("batch", "X7", "1/m belongs into δ if the cost has it"),
         ("gradient", "X8", "S1 calls this ∂J/∂θ; it is minus that, which is why its update adds"),
         ("gradient_matrix", "X9", "row j has the δ of neuron j; S1 prints δ_j in row 2"),
+        ("gradient_matrix", "X43", "a matrix is ∂J/∂Θ; S1 prints ∂J/∂θ_ij, one entry of it"),
         (
             "delta_matrix",
             "X10",
@@ -249,6 +250,7 @@ JORDAN = Notation(
             "S1's step 6 is off by one: Θ^(l-1) gets δ of layer l and a of l-1",
         ),
         ("batch", "X14", "the sum over the examples is scaled by 1/m, not by m"),
+        ("update", "X46", "the step is against the gradient, which J grows along; S1 says along it"),
         ("softmax", "X34", "with softmax outputs δ is a sum over all outputs"),
     ),
 )
@@ -270,6 +272,7 @@ DP = Notation(
     activation_superscript=True,
     errata=(
         ("forward", "X23", "S3 prints w_ij; each layer has its own, w_ij^(ℓ)"),
+        ("forward_matrix", "X50", "each layer has its own σ^(ℓ); of vectors S3 prints σ"),
         ("cost", "X24", "the cost compares y with a^(L), of n_L outputs; S3 prints ℓ for L"),
         ("batch", "X25", "the gradient is a sum over examples 1 to N; S3 prints N+1 terms"),
         (
