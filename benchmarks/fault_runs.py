@@ -9,6 +9,7 @@ import json
 import multiprocessing
 import sys
 import time
+import types
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -29,7 +30,34 @@ RULES = [f"D{number}" for number in range(1, 21)]
 
 @functools.cache
 def _data(name: str) -> Any:
-    return cp.data.load(name)
+    return _four() if name == "four" else cp.data.load(name)
+
+
+def _four() -> Any:
+    """Return two classes on the two sides of a plane in four dimensions, the first one the steepest."""
+    X = np.random.default_rng(0).normal(size=(800, 4))
+    Y = (X @ [2.0, 1.0, 1.0, 1.0] > 0).astype(int)
+    return types.SimpleNamespace(
+        train=(X[:600], Y[:600]),
+        test=(X[600:], Y[600:]),
+        scaling=np.asarray,
+        task="classification",
+        classes=(0, 1),
+    )
+
+
+def _beside(kind: str, n: int, size: float, rng: np.random.Generator) -> np.ndarray:
+    """Return columns that are small beside others, and rightly so."""
+    if kind == "constant":
+        return np.full((n, 2), size)
+    if kind == "noise":
+        return size * rng.normal(size=(n, 2))
+    category = (rng.random(n) ** 3 * 40).astype(int)  # of 40, the first in a third of the rows
+    faint = size * (rng.random((n, 3)) < 0.03)
+    return np.hstack([np.eye(40)[category], faint])
+
+
+_FIRST = {"four": [0, 1, 2], "diabetes": [2]}  # inputs that matter; of diabetes the body mass
 
 
 def _arrays(recipe: Recipe, seed: int) -> tuple[np.ndarray, np.ndarray, Any]:
@@ -47,6 +75,10 @@ def _arrays(recipe: Recipe, seed: int) -> tuple[np.ndarray, np.ndarray, Any]:
     elif kind == "raw":
         raw = rng.permutation(both.shape[1])[: max(1, round(strength * both.shape[1]))]
         usual[:, raw] = both[:, raw]
+    elif kind.startswith("small"):
+        usual[:, _FIRST[recipe.data][: int(kind[-1])]] *= strength
+    elif kind.startswith("beside"):
+        usual = np.hstack([usual, _beside(kind.removeprefix("beside "), len(usual), strength, rng)])
     if recipe.scaling == "standard":
         usual = cp.data.standardize(usual[:n])(usual)
     targets = _targets(recipe, labels, data, rng)
@@ -102,6 +134,10 @@ def _deaf(net: cp.Network, strength: float, rng: Any) -> None:
     net.weights[0][units] *= 1e-3
 
 
+def _one_deaf(net: cp.Network, strength: float, rng: Any) -> None:
+    net.weights[0][rng.integers(net.sizes[1])] *= strength
+
+
 def _identical(net: cp.Network, strength: float, rng: Any) -> None:
     units = rng.permutation(net.sizes[1])[: max(2, round(strength * net.sizes[1]))]
     net.weights[0][units] = net.weights[0][units[0]]
@@ -120,6 +156,7 @@ SPOILS: dict[str, Callable[[cp.Network, float, Any], None]] = {
     "output_bias": _output_bias,
     "output_weights": _output_weights,
     "deaf": _deaf,
+    "one deaf": _one_deaf,
     "identical": _identical,
     "nan": _nan,
 }

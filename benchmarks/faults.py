@@ -89,6 +89,7 @@ def _rules(text: str) -> frozenset[str]:
 
 DIGITS = Recipe()
 RELU = Recipe(activation="relu", initializer="he_normal", learning_rate=0.05)
+FOUR = Recipe(data="four", hidden=(10,), batch_size=16)
 SIGMOID = Recipe(
     activation="sigmoid", output="sigmoid", cost="quadratic", learning_rate=1.0, hidden=(30,)
 )
@@ -191,6 +192,35 @@ FAULTS = (
         lambda r, s: replace(r, start=("identical", s)),
         (0.07, 0.5, 1.0),
         _rules("D16"),
+    ),
+    Fault(
+        "one input of four is small, times",
+        FOUR,
+        lambda r, s: replace(r, inputs=("small 1", s)),
+        (0.1, 0.01, 1e-3),
+        _rules("D4"),
+    ),
+    Fault(
+        "three inputs of four are small, times",
+        FOUR,
+        lambda r, s: replace(r, inputs=("small 3", s)),
+        (0.1, 0.01, 1e-3),
+        _rules("D4"),
+        _rules("D9 D11 D12"),
+    ),
+    Fault(
+        "an input of ten is small, times",
+        DIABETES,
+        lambda r, s: replace(r, inputs=("small 1", s)),
+        (0.1, 0.01, 1e-3),
+        _rules("D4"),
+    ),
+    Fault(
+        "one hidden unit of ten hardly listens, weights times",
+        FOUR,
+        lambda r, s: replace(r, start=("one deaf", s)),
+        (0.1, 0.01, 1e-3),
+        _rules("D4"),
     ),
     # Learning rate
     Fault(
@@ -340,6 +370,11 @@ HEALTHY = (
     replace(RELU, hidden=(64, 64, 64), optimizer="adam", learning_rate=1e-3),
     replace(RELU, start=("output_weights", 0.0)),  # as some initializations begin on purpose
     replace(DIGITS, optimizer="adam", learning_rate=1e-3, start=("output_weights", 0.0)),
+    FOUR,
+    # Small, and rightly so: rare categories and faint pixels, columns that do not vary, mere noise.
+    replace(FOUR, inputs=("beside rare", 1e-3)),
+    replace(FOUR, inputs=("beside constant", 1e-3)),
+    replace(FOUR, inputs=("beside noise", 1e-3)),
     CANCER,
     replace(CANCER, activation="relu", initializer="he_normal", optimizer="adam", learning_rate=3e-3,
             epochs=40),

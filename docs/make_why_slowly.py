@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import svg_charts as charts
 
 import clearprop as cp
-from clearprop.diagnosis import Findings, Thresholds, quantities
+from clearprop.diagnosis import Finding, Findings, Thresholds, quantities
 from clearprop.diagnosis.rules.words import symbols
 
 DOCS = Path(__file__).parent
@@ -116,6 +116,18 @@ def d4() -> tuple[Findings, str]:
     layer = quantities.layer_numbers(numbers(net), 0, LIMITS)
     shown = [(f"unit {j}", float(layer.activation[j]), j < 4) for j in range(8)]
     return found(net), charts.bars("Activations of layer 1 (RMS over the examples)", shown)
+
+
+def d4_inputs() -> tuple[Findings, str]:
+    X, Y, _, _ = data()
+    X = X.copy()
+    X[:, 20] *= 1e-3
+    net = network()
+    rms = np.sqrt(np.square(X).mean(axis=0))
+    shown = [(f"feature {j}", float(rms[j]), j == 20) for j in range(18, 24)]
+    return cp.diagnose(net, X, Y), charts.bars(
+        "Activations of six inputs (RMS over the examples)", shown
+    )
 
 
 def d5() -> tuple[Findings, str]:
@@ -322,7 +334,7 @@ SHOWN = {
     "D1": (d1, "any value of a pass that is NaN or infinite: the first one is named"),
     "D2": (d2, f"hidden units whose f'(z) is below {LIMITS.low_slope:.0%} of its largest value on {LIMITS.saturated_share:.0%} of the examples: a warning from {LIMITS.saturated_warning:.0%} of a layer on, an error from {LIMITS.saturated_error:.0%} on; or {LIMITS.saturated_cells_warning:.0%} of all (example, unit) pairs"),
     "D3": (d3, f"outputs that are as flat and also wrong by more than {LIMITS.wrong_by:.0%} of their range, under a cost that leaves f' in δ: from {LIMITS.stuck_warning:.0%} of the (example, output) pairs on"),
-    "D4": (d4, f"hidden units whose RMS activation is below {LIMITS.low_activation:.0%} of the layer's: from {LIMITS.low_activation_warning:.0%} of the units on"),
+    "D4": (d4, f"inputs whose RMS, where they are not 0, is below {LIMITS.low_input:.0%} of that of all, of those that are 0 on less than {1 - LIMITS.low_input_active:.0%} of the examples and vary: information where none of them goes with a δ of layer 1, a correlation below {LIMITS.low_input_wanted:g} standard errors; hidden units whose RMS activation is below {LIMITS.low_activation:.0%} of the layer's: a warning from {LIMITS.low_activation_warning:.0%} of the units on"),
     "D5": (d5, f"units with f'(z) = 0 on every example: from {LIMITS.dead_warning:.0%} of the layer on; an error from {LIMITS.dead_error:.0%} on"),
     "D6": (d6, f"RMS of δ in the first layer over that in the last: below {LIMITS.vanishing_warning:g}; an error below {LIMITS.vanishing_error:g}"),
     "D7": (d7, f"the same ratio above {LIMITS.exploding_ratio:g}, or a weight matrix's gradient with a norm above {LIMITS.exploding_norm:g}"),
@@ -340,6 +352,8 @@ SHOWN = {
     "D19": (d19, f"a feature with an RMS above {LIMITS.input_high:g}, a mean of more than {LIMITS.input_offset:g} deviations, or inputs with an RMS below {LIMITS.input_low:g} altogether"),
     "D20": (d20, f"the validation cost is {LIMITS.overfitting:.0%} above its best, or has not improved for {LIMITS.plateau_epochs:g} epochs, while the training cost falls"),
 }  # fmt: skip
+
+AS_WELL = {"D4": d4_inputs}  # the same rule, seen elsewhere
 
 INTRODUCTION = """# Why does my network learn slowly?
 
@@ -376,6 +390,14 @@ This page is made by `python docs/make_why_slowly.py`: the networks are built an
 """
 
 
+def said(finding: Finding, picture: str) -> list[str]:
+    """Return a finding with its picture."""
+    return [
+        f"![{finding.name}]({PICTURES.name}/{picture})\n",
+        f"> **{finding.severity}** {finding.what} {finding.how} *{finding.remedy}*\n",
+    ]
+
+
 def page() -> dict[Path, str]:
     """Return the text of every file."""
     files, parts = {}, [INTRODUCTION]
@@ -383,9 +405,12 @@ def page() -> dict[Path, str]:
         findings, picture = show()
         finding = next(each for each in findings if each.id == id)
         parts.append(f"## {id}: {finding.name}\n")
+        parts += said(finding, f"{id}.svg")
         files[PICTURES / f"{id}.svg"] = picture
-        parts.append(f"![{finding.name}]({PICTURES.name}/{id}.svg)\n")
-        parts.append(f"> **{finding.severity}** {finding.what} {finding.how} *{finding.remedy}*\n")
+        if id in AS_WELL:
+            findings, picture = AS_WELL[id]()
+            parts += said(next(each for each in findings if each.id == id), f"{id}-2.svg")
+            files[PICTURES / f"{id}-2.svg"] = picture
         if finding.equation:
             parts.append(f"    {symbols(finding.equation)}\n")
         parts.append(f"Measured: {measured}. Source: {finding.source}.\n")

@@ -226,6 +226,12 @@ def test_c8_the_weights_from_a_low_input_learn_slowly(rng):
     low = net.gradient(X, Y).weights[0]
     assert low[:, 2] == pytest.approx(1e-3 * usual[:, 2], rel=1e-12)
     assert np.array_equal(np.delete(low, 2, axis=1), np.delete(usual, 2, axis=1))
+    found = [each for each in cp.diagnose(net, X, Y) if each.id == "D4"]
+    assert [(each.layer, each.units) for each in found] == [(0, (2,))]
+    assert "feature 2" in found[0].what
+    assert "dC/dw = a_in delta_out" in found[0].how
+    X[:, 2] *= 1e3
+    assert "D4" not in {each.id for each in cp.diagnose(net, X, Y)}
 
 
 @pytest.mark.parametrize("z", [-8.0, 8.0])

@@ -602,6 +602,111 @@ def test_a_unit_that_is_hardly_ever_active_is_not_one_that_hands_on_little():
     assert found.units == (1,)
 
 
+# S2: a weight out of a neuron of low activation learns slowly (D4)
+
+
+def on_a_plane(n=300, n_inputs=4):
+    """Return inputs of one size, all of which matter, and two classes."""
+    x = np.random.default_rng(3).normal(size=(n, n_inputs))
+    return x, np.eye(2)[(x.sum(axis=1) > 0).astype(int)]
+
+
+def low(net, x, y, layer=0):
+    return [
+        each for each in cp.diagnose(net, x, y) if (each.name, each.layer) == ("low activations", layer)
+    ]
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_what_an_input_would_teach_is_its_correlation_with_a_delta_whatever_its_size(reduction):
+    net = network(cost=cp.costs.cross_entropy(reduction=reduction))
+    x = X * [1, 1e-3, 0, 40]
+    x[:3, 3] = 0
+    found, trace = numbers(net, x).inputs, net.trace(x, Y)
+    delta = trace.layers[0].delta
+    expected = [
+        0.0 if k == 2 else max(abs(np.corrcoef(delta[:, j], x[:, k])[0, 1]) for j in range(5))
+        for k in range(4)
+    ]
+    assert_allclose(found.wanted, expected, rtol=1e-9)
+    assert_allclose(found.active, [1, 1, 0, 4 / 7])
+
+
+@pytest.mark.parametrize("cost", ["cross_entropy", cp.costs.cross_entropy(reduction="sum")])
+@pytest.mark.parametrize("small", [[2], [0, 1, 3]])
+def test_inputs_far_smaller_than_the_others_are_named_with_what_that_costs(small, cost):
+    x, y = on_a_plane()
+    net = network((4, 5, 2), cost=cost)
+    assert low(net, x, y) == []
+    x[:, small] *= 1e-3
+    (found,) = low(net, x, y)
+    assert (found.severity, found.units) == ("warning", tuple(small))
+    assert f"feature{'s' if small[1:] else ''} {', '.join(map(str, small))} (from 0)" in found.what
+    assert "In dC/dw = a_in delta_out" in found.how
+    assert found.factors["activation"] == pytest.approx(1e-3, rel=0.3)
+    assert found.changes == {"scaling": "standard"}
+    assert found.explains > 0.1
+    assert low(net, cp.data.standardize(x)(x), y) == []
+
+
+def test_inputs_with_names_are_named_by_them():
+    pandas = pytest.importorskip("pandas")
+    x, y = on_a_plane()
+    frame = pandas.DataFrame(x * [1, 1, 1e-3, 1], columns=["age", "height", "dose", "weight"])
+    net = network((4, 5, 2))
+    net.fit(frame, y, epochs=1, progress=False, engine="numpy")
+    (found,) = low(net, frame, y)
+    assert found.what == "1 of 4 features is far smaller than the others: dose."
+
+
+def test_many_are_not_all_named():
+    x, y = on_a_plane(n_inputs=12)
+    x[:, :8] *= 1e-3
+    (found,) = low(network((12, 5, 2)), x, y)
+    assert found.what.endswith("features 0, 1, 2, 3, 4 and 3 more (from 0).")
+
+
+def rare(x, rng):  # categories of many, pixels at the edge, both mostly 0
+    pixels = 1e-3 * (rng.random((len(x), 6)) < 0.02)
+    return np.hstack([x, np.eye(40)[rng.integers(0, 40, len(x))], pixels])
+
+
+def constant(x, rng):
+    return np.hstack([x, np.full((len(x), 2), 0.001)])
+
+
+def beside_a_large_one(x, rng):  # which is D19's
+    return np.hstack([x, 400 * rng.normal(size=(len(x), 1))])
+
+
+@pytest.mark.parametrize("columns", [rare, constant, beside_a_large_one])
+def test_inputs_that_are_rarely_there_or_do_not_vary_or_stand_beside_a_large_one_are_not_low(columns):
+    x, y = on_a_plane()
+    x = columns(x, np.random.default_rng(4))
+    assert low(network((x.shape[1], 5, 2)), x, y) == []
+
+
+def test_a_small_input_of_which_nothing_is_to_be_learned_is_no_more_than_information():
+    x, y = on_a_plane()
+    noise = 1e-3 * np.random.default_rng(6).normal(size=(300, 1))
+    (found,) = low(network((5, 5, 2)), np.hstack([x, noise]), y)
+    assert (found.severity, found.units) == ("info", (4,))
+    assert found.how.endswith("So far nothing is seen that it would teach.")
+
+
+@pytest.mark.parametrize(("width", "severity"), [(8, "warning"), (30, "info")])
+def test_a_hidden_unit_far_below_its_layer_s_others_is_named(width, severity):
+    x, y = on_a_plane()
+    net = network((4, width, 2))
+    assert low(net, x, y, layer=1) == []
+    net.weights[0][3] *= 1e-3
+    (found,) = low(net, x, y, layer=1)
+    assert (found.severity, found.units) == (severity, (3,))
+    assert f"1 of {width} units hands on next to nothing: unit 3 (from 0)." in found.what
+    assert "In dC/dw = a_in delta_out" in found.how
+    assert bool(found.changes) == (severity == "warning")
+
+
 def test_inputs_that_are_mostly_far_from_0_are_told_sooner_than_a_single_one():
     x = X - X.mean(axis=0)
     net = network()

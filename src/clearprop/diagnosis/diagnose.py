@@ -111,6 +111,7 @@ def diagnose(
         plan=plan,
         rate=_rate(plan, history) if optimizer is not None else math.nan,
         run=run,
+        feature_names=net.feature_names,
     )
     if plan is not None and optimizer is not None and m.nonfinite is None:
         state = State(net.parameters, plan.optimizer.init(net.parameters))

@@ -89,6 +89,7 @@ class Measurements:
     l2: float = 0.0
     run: Run = field(default_factory=Run)
     step: Step | None = None
+    feature_names: tuple[str, ...] = ()  # none where they have no names
 
     @property
     def remaining(self) -> float:
@@ -133,6 +134,7 @@ def measure(
     rate: float = float("nan"),
     run: Run | None = None,
     step: Step | None = None,
+    feature_names: tuple[str, ...] | None = None,
 ) -> Measurements:
     """Return all numbers of one pass, beside those of the step and the run."""
     l2 = plan.l2 if plan else 0.0
@@ -151,6 +153,7 @@ def measure(
         l2=l2,
         run=run or Run(),
         step=step,
+        feature_names=feature_names or (),
     )
 
 

@@ -458,16 +458,37 @@ def gradient_numbers(p: Pass, l2: float = 0.0) -> GradientNumbers:
 
 @dataclass(frozen=True, eq=False)
 class InputNumbers:
-    """The features as the network sees them; arrays of shape (n_features,)."""
+    """The features as the network sees them; arrays of shape (n_features,).
+
+    Attributes
+    ----------
+    rms, mean, deviation : ndarray
+    active : ndarray
+        Share of the examples on which a feature is not 0.
+    wanted : ndarray
+        Correlation of a feature with the delta of a unit of layer 1: the largest, in 0..1. What it is
+        multiplied by is no matter; 0 where it does not vary.
+    """
 
     rms: Numbers
     mean: Numbers
     deviation: Numbers
+    active: Numbers
+    wanted: Numbers
 
 
-@_costs(lambda a, n: 3 * n * a.sizes[0])
+@_costs(lambda a, n: n * (4 * a.sizes[0] + 2 * a.sizes[1]) + 2 * a.sizes[0] * a.sizes[1])
 @np.errstate(all="ignore")
 def input_numbers(p: Pass) -> InputNumbers:
-    """Return size, mean and spread of each feature."""
+    """Return size, mean and spread of each feature, how often it is there, and what it would teach."""
     X = p.a[0].astype(np.float64)
-    return InputNumbers(np.sqrt(_mean_square(X)), X.mean(axis=0), X.std(axis=0))
+    mean, deviation = X.mean(axis=0), X.std(axis=0)
+    dW = p.architecture.views(p.gradient)[0][0].astype(np.float64)  # the mean of delta times a: BP4
+    if p.architecture.cost.reduction == "sum":
+        dW = dW / p.n
+    delta = p.delta[0].astype(np.float64)
+    together = np.abs(dW - np.outer(delta.mean(axis=0), mean)) / (
+        delta.std(axis=0)[:, None] * deviation
+    )
+    wanted = np.nan_to_num(together, nan=0.0, posinf=0.0).max(axis=0).clip(max=1.0)
+    return InputNumbers(np.sqrt(_mean_square(X)), mean, deviation, (X != 0).mean(axis=0), wanted)

@@ -11,14 +11,14 @@ from clearprop.names import is_number
 # Limits above which something is wrong, and below which.
 _UPPER = (
     "saturated_warning saturated_error saturated_cells_warning saturated_cells_error stuck_warning "
-    "stuck_error low_activation_warning dead_warning dead_error exploding_ratio exploding_norm "
-    "exploding_growth gain_high update_high_info update_high_warning update_high_error swing_epochs "
-    "diverging_best diverging_first bad_start bad_start_regression overfitting input_high "
+    "stuck_error low_activation_warning low_input_wanted dead_warning dead_error exploding_ratio "
+    "exploding_norm exploding_growth gain_high update_high_info update_high_warning update_high_error "
+    "swing_epochs diverging_best diverging_first bad_start bad_start_regression overfitting input_high "
     "input_offset input_offset_median input_z"
 ).split()
 _LOWER = (
     "vanishing_warning vanishing_error gain_low update_low_info update_low_warning update_low_error "
-    "input_low"
+    "input_low low_input"
 ).split()
 
 
@@ -47,6 +47,9 @@ class Thresholds:
     stuck_error: float = 0.10
     low_activation: float = 0.01  # of the RMS of the layer
     low_activation_warning: float = 0.10  # of a hidden layer
+    low_input: float = 0.15  # of the RMS of the inputs, where it is not 0
+    low_input_active: float = 0.05  # of the examples: what is there more rarely is left in peace
+    low_input_wanted: float = 3.0  # standard errors of a correlation of 0
     dead_warning: float = 0.25  # of a layer
     dead_error: float = 0.40  # CS231n: "as much as 40 %"
     # D6-D8: layers. RMS of delta, first layer over last.

@@ -168,7 +168,13 @@ class DiagnosisCallback:
         rate = training.history["learning_rate"][-1] if len(training.history) else float("nan")
         run = Run.of(training.history.columns, self._norms)
         m = measurements.measure(
-            p, self.thresholds, steps_trained=training.state.step, plan=plan, rate=rate, run=run
+            p,
+            self.thresholds,
+            steps_trained=training.state.step,
+            plan=plan,
+            rate=rate,
+            run=run,
+            feature_names=net.feature_names,
         )
         self._norms.append(max(each.gradient_norm for each in m.layers))
         m = replace(m, run=replace(run, gradient_norms=tuple(self._norms)))

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -16,6 +17,10 @@ from clearprop.diagnosis.quantities import LayerNumbers
 from clearprop.diagnosis.rules import remedies
 from clearprop.diagnosis.rules.words import graded, named, number, of, percent
 from clearprop.diagnosis.thresholds import Thresholds
+
+_BP4 = "BP4: dC/dW = delta a_previous^T"
+_S2 = "S2 on BP4: a weight learns slowly when its input neuron has low activation"
+_SAID = 5  # units or features that a sentence names
 
 
 def saturated(m: Measurements, t: Thresholds) -> Iterator[Finding]:
@@ -116,44 +121,109 @@ def low_activation(m: Measurements, t: Thresholds) -> Iterator[Finding]:
             value=float(len(silent)),
             threshold=0.0,
             n=m.n,
-            equation="BP4: dC/dW = delta a_previous^T",
+            equation=_BP4,
             what=f"{of(len(silent), len(m.inputs.rms), 'feature')} {'is' if len(silent) == 1 else 'are'} "
             f"0 in all {m.n:,} examples.",
             how="In BP4 their weights have the factor a = 0: they keep their initial values.",
             remedy="Nothing has to be done; leave them out to save time.",
-            source="S2 on BP4: a weight learns slowly when its input neuron has low activation",
+            source=_S2,
         )
     if m.has_learned(t):
         return
+    yield from _low_inputs(m, t)
     for layer, after in zip(m.layers, m.layers[1:], strict=False):
         usual = _rms(layer.activation)
         # Units that are hardly ever active are D5's: when they are, they hand on what others do.
         active = (layer.range.kind < Kind.below) | (layer.low < t.saturated_share)
         low = (layer.activation <= t.low_activation * usual) & active
         share = float(low.mean())
-        if share < t.low_activation_warning or usual == 0:
+        if not low.any() or usual == 0:
             continue
+        many = share >= t.low_activation_warning  # a layer does without one of many
+        ratio = _rms(layer.activation[low]) / _rms(layer.activation[~low])
         lost = float((after.usual_input - after.listened[low]).clip(min=0).sum())
         yield Finding(
             id="D4",
             name="low activations",
-            severity="warning",
+            severity="warning" if many else "info",
             layer=layer.number,
             units=_positions(low),
             value=share,
             threshold=t.low_activation_warning,
             n=m.n,
-            equation="BP4: dC/dW = delta a_previous^T",
-            factors={"activation": _rms(layer.activation[low]) / usual},
+            equation=_BP4,
+            factors={"activation": ratio},
             explains=m.share(lost),
-            what=f"Layer {layer.number}: {of(low.sum(), layer.n_out, 'unit')} hand on next to nothing.",
-            how=f"Their activations are {number(_rms(layer.activation[low]) / usual)} of the layer's "
-            f"(RMS over {m.n:,} examples). In BP4 the activation is a factor of the gradient of "
-            f"every weight from them to layer {layer.number + 1}.",
-            remedy="Start again with weights of one size for all units (glorot_uniform).",
-            changes={"initializer": "glorot_uniform", "bias_initializer": "zeros"},
-            source="S2 on BP4: a weight learns slowly when its input neuron has low activation",
+            what=f"Layer {layer.number}: {of(low.sum(), layer.n_out, 'unit')} "
+            f"{'hands' if low.sum() == 1 else 'hand'} on next to nothing: {_named(low, 'unit')}.",
+            how=_how_slow(ratio, int(low.sum()), m.n),
+            remedy="Start again with weights of one size for all units (glorot_uniform)."
+            if many
+            else "Nothing has to be done where the others are enough.",
+            changes={"initializer": "glorot_uniform", "bias_initializer": "zeros"} if many else {},
+            source=_S2,
         )
+
+
+def _low_inputs(m: Measurements, t: Thresholds) -> Iterator[Finding]:
+    """D4, of layer 0: features far smaller than the others where they are not 0.
+
+    What is mostly 0 (a pixel, a category of many) is small because it is rare, and what does not vary is
+    a bias: neither is meant. Whether the network would learn from a feature if it were larger can be
+    seen now: as the correlation with a delta of layer 1, in which its size cancels.
+    """
+    inputs, first = m.inputs, m.layers[0]
+    size = inputs.rms / np.sqrt(np.maximum(inputs.active, 1.0 / m.n))  # RMS where it is not 0
+    others = (size > 0) & (inputs.rms <= t.input_high)  # those that are large are D19's
+    usual = _rms(size[others])
+    varies = inputs.deviation > 1e-6 * inputs.rms
+    low = (size <= t.low_input * usual) & varies & (inputs.active >= t.low_input_active)
+    if not low.any():
+        return
+    wanted = low & (inputs.wanted > t.low_input_wanted / math.sqrt(m.n))
+    several, ratio = low.sum() > 1, _rms(size[low]) / _rms(size[others & ~low])
+    lost = float((first.usual_input - first.listened[wanted]).clip(min=0).sum())
+    yield Finding(
+        id="D4",
+        name="low activations",
+        severity="warning" if wanted.any() else "info",
+        layer=0,
+        units=_positions(low),
+        value=_rms(size[low]) / usual,
+        threshold=t.low_input,
+        n=m.n,
+        equation=_BP4,
+        factors={"activation": ratio},
+        explains=m.share(lost),
+        what=f"{of(low.sum(), len(size), 'feature')} {'are' if several else 'is'} far smaller than the "
+        f"others: {_named(low, 'feature', m.feature_names)}.",
+        how=_how_slow(ratio, int(low.sum()), m.n)
+        + (
+            ""
+            if wanted.any()
+            else f" So far nothing is seen that {'they' if several else 'it'} would teach."
+        ),
+        remedy="Scale every feature to mean 0 and deviation 1 (cp.data.standardize).",
+        changes={"scaling": "standard"},
+        source=_S2,
+    )
+
+
+def _how_slow(ratio: float, some: int, n: int) -> str:
+    """Return what a low activation costs the weights behind it."""
+    it, its = ("it is", "its") if some == 1 else ("they are", "their")
+    return (
+        f"In dC/dw = a_in delta_out {it} a_in, {number(ratio)} of the others' (RMS over {n:,} examples): "
+        f"the gradient of {its} weights is that much smaller, and what a step of gradient descent adds to "
+        f"z, {number(ratio * ratio)} of the usual."
+    )
+
+
+def _named(units: NDArray[np.bool_], noun: str, names: tuple[str, ...] = ()) -> str:
+    """Return which they are: "feature 2 (from 0)", or by their names."""
+    which = [names[j] if names else str(j) for j in _positions(units)]
+    said = ", ".join(which[:_SAID]) + (f" and {len(which) - _SAID} more" if len(which) > _SAID else "")
+    return said if names else f"{noun}{'s' if len(which) > 1 else ''} {said} (from 0)"
 
 
 def dead(m: Measurements, t: Thresholds) -> Iterator[Finding]:
