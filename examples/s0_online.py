@@ -92,6 +92,7 @@ def main():
         X,
         Y,
         running_window=arguments.last,
+        running_every=arguments.last,
         metrics=("accuracy",),
         train_metrics=True,
         validation_data=data.test,
@@ -106,6 +107,8 @@ def main():
             f"{history['training_accuracy'][-1]:.1%}, on the test images "
             f"{history['validation_accuracy'][-1]:.1%}"
         )
+    shares = ", ".join(f"{share:.0%}" for share in history.running["running_accuracy"])
+    print(f"and on the way, after every {arguments.last} samples: {shares}")
 
 
 if __name__ == "__main__":

@@ -176,6 +176,24 @@ def test_validation_is_drawn_and_logged(clearprop):
     assert float(rows[1]["validation_accuracy"]) >= 0
 
 
+@pytest.mark.parametrize("data", ["iris", "flowers.csv"])
+def test_the_running_accuracy_within_epochs_is_logged(data, clearprop):
+    iris = cp.data.load("iris")
+    frame = pandas.DataFrame(iris.X_train, columns=[*"abcd"])
+    frame.assign(species=np.array(iris.classes)[iris.Y_train]).to_csv("flowers.csv", index=False)
+    target = ("--target", "species") if data.endswith("csv") else ()
+    run = ("train", data, *target, "--seed", 0, "--running-every", 50, "--log", "h.csv", *QUICK)
+    assert clearprop(*run)[0] == 0
+    assert clearprop(*run)[0] == 0  # it is known as a history that may be overwritten
+    with open("h.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    n = 50 / float(rows[0]["epoch"])
+    expected = sorted({50 * i / n for i in range(1, int(2 * n / 50) + 1)} | {1.0, 2.0})
+    assert [float(row["epoch"]) for row in rows] == pytest.approx(expected)
+    assert all(0 <= float(row["running_accuracy"]) <= 1 for row in rows)
+    assert [row["epoch"] for row in rows if row["cost"]] == ["1", "2"]
+
+
 def test_validation_data_may_be_a_file(clearprop, table):
     run = ("train", "prices.csv", "--target", "price", "--validation", "prices.csv", *QUICK)
     code, out, err = clearprop(*run)
@@ -621,6 +639,8 @@ def test_a_hostile_model_file_is_refused_and_cannot_talk_to_the_terminal(clearpr
         ("train digits --seed -1", "--seed must be from 0 to 2**64 - 1, got -1"),
         ("train digits --threads 0", "--threads must be at least 1, got 0"),
         ("train digits --running-window 0", "--running-window must be at least 1, got 0"),
+        ("train digits --running-every 0", "--running-every must be at least 1, got 0"),
+        ("train diabetes --running-every 9", "--running-every needs targets that are classes, got 9"),
         ("train digits --activation sigmod", "got 'sigmod'; did you mean 'sigmoid'?"),
         ("train digits --optimizer adm", "got 'adm'; did you mean 'adam'?"),
         ("train digits --engine gpu", "--engine must be one of"),

@@ -34,6 +34,26 @@ def test_the_listing_of_s2_and_the_network_agree_and_learn():
     assert right[-1] > 0.75 * 360
 
 
+def test_a_start_of_s2_that_idles_never_says_the_digit_whose_output_diagnose_names():
+    shown = run("s2_nielsen.py", "--data", "digits", "--epochs", "1")
+    assert "D3 stuck outputs: Layer 2: 1 of 10 outputs is saturated and wrong" in shown
+    [missed, images, output, others] = re.search(
+        r"  (\d+) of (\d+) images of a \d are not told by output (\d), and (\d+) of others are", shown
+    ).groups()
+    assert (missed, output, others) == (images, "6", "0")
+    [off], [slope], [delta] = (
+        numbers(pattern, shown)
+        for pattern in (r"\|a - y\| is ([\d.]+)", r"f'\(z\) ([\d.]+), and", r"\|delta\| ([\d.]+)")
+    )
+    assert off > 0.99
+    assert slope < 0.04 * 0.25
+    assert delta == pytest.approx(off * slope, rel=0.05)
+    assert "for BP1: delta = dC/da * f'(z):\n  There f'(z) is below 4 %" in shown
+    well = run("s2_nielsen.py", "--data", "digits", "--epochs", "1", "--seed", "2")
+    assert "no output is stuck" in well
+    assert numbers(r"Epoch 0: (\d+) / 360", well)[0] > numbers(r"Epoch 0: (\d+) / 360", shown)[0]
+
+
 def test_the_eight_steps_of_s0_are_the_networks_and_the_running_accuracy_rises():
     shown = run("s0_online.py", "--data", "digits", "--epochs", "2", "--last", "300")
     for step, equation in ((3, "(8), (9)"), (4, "(13)"), (5, "(10), (11)"), (6, "(12)")):
@@ -44,6 +64,8 @@ def test_the_eight_steps_of_s0_are_the_networks_and_the_running_accuracy_rises()
     assert len(running) == len(everywhere) == 2
     assert running[0] < running[1]
     assert everywhere[1] > 80
+    [on_the_way] = re.findall(r"after every 300 samples: (.*)$", shown, re.MULTILINE)
+    assert len(on_the_way.split(", ")) == 2 * 1437 // 300
 
 
 @pytest.fixture(scope="module")

@@ -40,6 +40,7 @@ CASES = {
         "validation_data": (-X[:9], Y[:9]),
         "early_stopping": cp.EarlyStopping(patience=3),
     },
+    "running every": {"optimizer": cp.SGD(0.1), "running_every": 3},
     "averaging alone": {"optimizer": cp.Adam(0.1), "averaging": 0.5},
 }
 
@@ -55,7 +56,8 @@ def fit(net, **how):
 
 
 def comparable(history):
-    return {name: values for name, values in history.to_dict().items() if name not in TIMES}
+    columns = {name: values for name, values in history.to_dict().items() if name not in TIMES}
+    return columns | {"within": history.running}
 
 
 def stop_after(monkeypatch, steps):

@@ -37,7 +37,8 @@ def stream(buffer_rows=17, weights=None, Y=Y):
 
 
 def comparable(history):
-    return {name: values for name, values in history.to_dict().items() if name not in TIMES}
+    columns = {name: values for name, values in history.to_dict().items() if name not in TIMES}
+    return columns | {"within": history.running}
 
 
 def threads():
@@ -48,7 +49,7 @@ def threads():
 @pytest.mark.parametrize(
     ("targets", "weights", "how"),
     [
-        (Y, None, {"dropout": 0.3}),
+        (Y, None, {"dropout": 0.3, "running_every": 7, "running_window": 9}),
         (np.array(["red", "green", "blue"])[Y], WEIGHTS, {"label_smoothing": 0.1}),
         (np.eye(3)[Y], WEIGHTS, {}),
     ],
@@ -141,7 +142,11 @@ def test_parts_of_a_permutation_have_the_keys_of_the_whole():
 
 
 @pytest.mark.parametrize(
-    "how", [{"optimizer": "adam", "dropout": 0.3}, {"optimizer": cp.SGD(0.1, 0.9)}]
+    "how",
+    [
+        {"optimizer": "adam", "dropout": 0.3, "running_every": 7, "running_window": 9},
+        {"optimizer": cp.SGD(0.1, 0.9)},
+    ],
 )
 def test_stopped_at_every_step_and_resumed_a_stream_ends_with_the_same_bits(how, tmp_path, monkeypatch):
     expected = start()

@@ -290,6 +290,119 @@ def test_the_running_accuracy_is_over_the_last_samples_before_their_updates():
     assert history["running_accuracy"] == [np.mean(right[-8:])]
 
 
+def running_by_hand(every, window, batch_size, epochs):
+    """Return (samples seen, accuracy over the last of them) at every so many, one sample at a time."""
+    net, right, noted = make(), [], []
+    for epoch in range(epochs):
+        order = randomness.permutation(0, 23, step=epoch)
+        for first in range(0, 23, batch_size):
+            rows = order[first : first + batch_size]
+            for row in rows:
+                right.append(int(net.classify(X[[row]])[0]) == LABELS[row])
+                if len(right) % every == 0:
+                    last = right[-window:]
+                    noted.append((len(right), sum(last) / len(last)))
+            net.parameters[:] -= 0.1 * net.gradient(X[rows], LABELS[rows]).flat
+    return noted
+
+
+def noted(history):
+    running = history.running
+    assert running["epoch"] == [seen / 23 for seen in running["samples"]]
+    return list(zip(running["samples"], running["running_accuracy"], strict=True))
+
+
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+@pytest.mark.parametrize("seconds", [0.0, 1e9])
+@pytest.mark.parametrize(
+    ("every", "window", "batch_size"), [(1, 8, 1), (4, 8, 5), (7, 50, 5), (23, 3, 4), (30, 8, 23)]
+)
+def test_the_running_accuracy_is_noted_within_epochs_as_counted_sample_by_sample(
+    every, window, batch_size, engine, seconds, monkeypatch
+):
+    monkeypatch.setattr(loop, "STRETCH_SECONDS", seconds)
+    how = {"batch_size": batch_size, "epochs": 3, "optimizer": cp.SGD(0.1), "engine": engine}
+    net, without = make(), make()
+    history = fit(net, running_window=window, running_every=every, **how)
+    assert noted(history) == running_by_hand(every, window, batch_size, 3)
+    at_ends = {seen: share for seen, share in noted(history) if seen % 23 == 0}
+    for seen, share in at_ends.items():
+        assert history["running_accuracy"][seen // 23 - 1] == share
+    plain = fit(without, running_window=window, **how)
+    assert plain["running_accuracy"] == history["running_accuracy"]
+    assert plain.running == {"samples": [], "epoch": [], "running_accuracy": []}
+    assert (net.parameters == without.parameters).all()
+
+
+class Within:
+    """A callback that also looks within epochs."""
+
+    def __init__(self, stop=None):
+        self.epochs, self.seen, self.stop = [], [], stop
+
+    def __call__(self, training):
+        self.epochs.append(training.epochs_done)
+
+    def within_epoch(self, training):
+        running, state = training.history.running, training.state
+        self.seen.append((running["samples"][-1], state.step, running["running_accuracy"][-1]))
+        return running["samples"][-1] == self.stop
+
+
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+def test_a_callback_is_asked_within_epochs_after_the_step_of_its_sample(engine):
+    watch, how = Within(), {"running_window": 8, "optimizer": cp.SGD(0.1), "engine": engine}
+    net, alone = make(), make()
+    history = fit(net, running_every=6, callbacks=[watch], **how)
+    # Steps end after 5, 10, 15, 20, 23 samples of an epoch.
+    assert [(seen, step) for seen, step, _ in watch.seen] == [
+        (6, 2), (12, 3), (18, 4), (24, 6), (30, 7), (36, 8), (42, 9),
+    ]  # fmt: skip
+    assert [(seen, share) for seen, _, share in watch.seen] == noted(history)
+    assert watch.epochs == [1, 2]
+    fit(alone, **how)
+    assert (net.parameters == alone.parameters).all()
+    never = Within()
+    fit(make(), callbacks=[never], **how)
+    assert (never.epochs, never.seen) == ([1, 2], [])
+
+
+def test_a_callback_that_returns_true_within_an_epoch_ends_the_training_there_and_it_can_go_on():
+    unbroken = make()
+    how = {"batch_size": 5, "epochs": 3, "progress": False, "engine": "numpy", "running_every": 6}
+    whole = unbroken.fit(X, LABELS, **how)
+    net = make()
+    training = cp.Training(net, X, LABELS, callbacks=[Within(stop=30)], **how)
+    history = training.run()
+    assert (history.stopped, len(history), training.state.step) == ("callback", 1, 7)
+    training.run()
+    assert history.running == whole.running
+    assert (net.parameters == unbroken.parameters).all()
+
+
+def test_quantities_have_no_running_accuracy_to_note():
+    with pytest.raises(ValueError, match="running_every needs targets that are classes, got 9 and"):
+        fit(make(cost="quadratic", output="identity"), Y=TARGETS, running_every=9)
+
+
+def test_notes_of_a_first_epoch_that_was_broken_off_are_written_too():
+    history = fit(make(), running_every=6, callbacks=[Within(stop=12)])
+    lines = history.to_csv().splitlines()
+    assert lines[0] == "epoch,cost,running_accuracy,learning_rate,seconds,samples_per_second"
+    assert [line.split(",")[0] for line in lines[1:]] == [str(6 / 23), str(12 / 23)]
+
+
+def test_a_history_with_notes_within_epochs_is_one_table(tmp_path):
+    history = fit(make(), running_every=10, running_window=8)
+    lines = history.to_csv().splitlines()
+    names = lines[0].split(",")
+    rows = [dict(zip(names, line.split(","), strict=True)) for line in lines[1:]]
+    assert [float(row["epoch"]) for row in rows] == [10 / 23, 20 / 23, 1, 30 / 23, 40 / 23, 2]
+    within = [row for row in rows if not row["cost"]]
+    assert [float(row["running_accuracy"]) for row in within] == history.running["running_accuracy"]
+    assert [float(row["cost"]) for row in rows if row["cost"]] == history["cost"]
+
+
 def test_validation_and_training_metrics_are_what_the_network_says_afterwards():
     net = make()
     validation = (X[:9], LABELS[:9])
@@ -413,6 +526,8 @@ def test_a_gradient_that_is_not_finite_under_a_finite_cost_is_found_too():
         ({"batch_size": -3}, "batch_size must be at least 1, got -3"),
         ({"batch_size": "auto"}, "batch_size must be an integer of at least 1, got 'auto'"),
         ({"running_window": 0}, "running_window must be at least 1, got 0"),
+        ({"running_every": 0}, "running_every must be at least 1, got 0"),
+        ({"running_every": 9, "optimizer": "lbfgs"}, "running_every cannot be used with LBFGS, got 9"),
         ({"n_threads": 0}, "n_threads must be at least 1, got 0"),
         ({"l2": -1.0}, "l2 must be a finite number of at least 0, got -1.0"),
         ({"l1": np.nan}, "l1 must be a finite number of at least 0, got nan"),
@@ -760,12 +875,12 @@ def test_a_log_is_not_silent_in_a_long_epoch_and_tells_no_time_of_an_epoch_that_
     shown.epoch({"epoch": 1, "cost": 0.5, "samples_per_second": 7.0})
     for part in (0.25, 0.5, 0.75):
         now += 50.0
-        shown.stretch(1 + part, 0.25)
+        shown.stretch(1 + part, {"cost": 0.25, "running_accuracy": 0.5})
     printed = capsys.readouterr().err.splitlines()
     assert printed == [
         "compiling the engine ...",
         "epoch 1/3  cost 0.5000",
-        "epoch 1.50/3  cost 0.2500  5 min left",
+        "epoch 1.50/3  cost 0.2500  running accuracy 50.00 %  5 min left",
     ]
 
 
@@ -778,7 +893,8 @@ def test_a_time_is_told_in_the_units_in_which_people_say_it():
 
 
 @pytest.mark.parametrize("width", [60, 76, 80, 100, 200])
-def test_the_live_line_has_epoch_cost_validation_speed_and_time_left_and_fits(width):
+@pytest.mark.parametrize("validated", [True, False])
+def test_the_live_line_has_epoch_cost_accuracy_speed_and_time_left_and_fits(width, validated):
     import io
 
     from rich.console import Console
@@ -790,12 +906,17 @@ def test_the_live_line_has_epoch_cost_validation_speed_and_time_left_and_fits(wi
     row = {"epoch": 7, "cost": 0.012345, "running_accuracy": 0.99912, "validation_cost": 0.123456,
            "validation_accuracy": 0.97534, "learning_rate": 0.1, "seconds": 0.01, "samples_per_second": 1234567.8}  # fmt: skip
     bar.start(0, 100, 45)
+    if not validated:
+        row = {name: value for name, value in row.items() if not name.startswith("validation")}
     bar.epoch(row)
+    bar.stretch(7.5, {"cost": 0.0121234, "running_accuracy": 0.87654})
     bar.finish()
     lines = [line for line in out.getvalue().replace("\r", "\n").splitlines() if "epoch 7/100" in line]
     assert lines
     speed = [] if width < 76 else ["/s"]
-    for fact in ("cost 0.0123", "97.53 %", "left", ":", *speed):
+    share = "97.53 %" if validated else "accuracy 87.65 %"
+    live = ["running accuracy 87.65 %"] if width >= 160 else []
+    for fact in ("cost 0.01212", share, "left", ":", *speed, *live):
         assert fact in lines[-1], lines[-1]
     assert len(re.sub("\x1b\\[[0-9;?]*[a-zA-Z]", "", lines[-1])) <= width
 

@@ -336,6 +336,7 @@ class Network:
         metrics: Sequence[Any] = (),
         train_metrics: bool = False,
         running_window: int = 1000,
+        running_every: int | None = None,
         sample_weight: Any = None,
         l2: float = 0.0,
         l1: float = 0.0,
@@ -378,6 +379,9 @@ class Network:
             data, and with `train_metrics` on the training data too.
         running_window : int
             ``history["running_accuracy"]`` is over the last so many samples, each before its update.
+        running_every : int, optional
+            Samples after which the running accuracy is noted within an epoch too, in
+            ``history.running``; for targets that are classes.
         sample_weight : array-like of shape (n_samples,), optional
             At least 0; rescaled to mean 1.
         l2, l1 : float
@@ -396,7 +400,9 @@ class Network:
             Blocks ("layers.0.weight") or kinds ("biases") that are not updated.
         early_stopping : EarlyStopping, optional
         callbacks : list of callable
-            Each is called with the `Training` after every epoch; one that returns True ends it.
+            Each is called with the `Training` after every epoch; one that returns True ends it. Where
+            it has a method ``within_epoch``, that is called in the same way after the step in which a
+            running accuracy was noted: ``training.history.running["running_accuracy"][-1]``.
         engine : {"auto", "numpy", "numba"}
         n_threads : int, optional
         seed : int, optional

@@ -154,6 +154,7 @@ class ArrayJob:
             "optimizer": _optimizer(options, classes),
             "metrics": ("accuracy",) if classes else ("r2",),
             "running_window": options.running_window,
+            "running_every": options.running_every,
             "l2": options.l2 or 0.0,
             "dropout": options.dropout or 0.0,
             "engine": options.engine,

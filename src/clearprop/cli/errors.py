@@ -28,7 +28,7 @@ _OPTIONS = {
 }
 _SAME = (
     "activation algorithm batch_size checkpoint checkpoint_every cost digits dropout engine epochs "
-    "form l1 l2 learning_rate "
+    "form l1 l2 learning_rate running_every "
     "momentum notation optimizer running_window seed target task delimiter decimal encoding"
 )
 _OPTIONS |= {name: "--" + name.replace("_", "-") for name in _SAME.split()}

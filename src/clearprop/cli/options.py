@@ -215,6 +215,14 @@ class Options:
             panel=_TRAINING,
         ),
     ] = 1000
+    running_every: Annotated[
+        int | None,
+        option(
+            metavar="N",
+            text="Samples after which it is written to --log within an epoch too.",
+            panel=_TRAINING,
+        ),
+    ] = None
     time_limit: Annotated[
         str | None,
         option(

@@ -61,6 +61,7 @@ class TableJob:
             options.checkpoint_every,
             options.resume,
             options.running_window,
+            options.running_every,
             prepare=lambda _: self.model.describe_network(),
             begin=lambda training: run.begin(training, self._described(training), self.model.encoder),
         )

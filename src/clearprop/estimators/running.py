@@ -99,7 +99,7 @@ class Running(Prediction, ABC):
         """Return the arguments of a training that are the estimator's own, as a training takes them."""
         n = work.supply.n_samples
         return {
-            "labelled": self._kind == "classifier" and not hasattr(self, "_groups"),
+            "labelled": getattr(self, "_target_kind", "") in ("binary", "multiclass"),
             "shuffle": bool(options.shuffle),
             "over_batch_weight": options.like_sklearn and not options.lbfgs,
             "batch_size": recipe.batch_size(options, n),

@@ -17,7 +17,7 @@ class Session:
 
     Parameters
     ----------
-    checkpoint, checkpoint_every, resume, running_window
+    checkpoint, checkpoint_every, resume, running_window, running_every
         As in `Network.fit`.
     prepare : callable, optional
         Sees the estimator when its network is made, before there is a training.
@@ -29,10 +29,11 @@ class Session:
     checkpoint_every: str = "1epoch"
     resume: bool = False
     running_window: int = 1000
+    running_every: int | None = None
     prepare: Callable[[BaseMLP], None] | None = None
     begin: Callable[[EstimatorTraining], None] | None = None
 
     def settings(self) -> dict[str, Any]:
         """Return the settings by name."""
-        names = ("checkpoint", "checkpoint_every", "resume", "running_window")
+        names = ("checkpoint", "checkpoint_every", "resume", "running_window", "running_every")
         return {name: getattr(self, name) for name in names}

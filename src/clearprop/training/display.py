@@ -7,9 +7,11 @@ import math
 import os
 import sys
 import time
+from collections.abc import Iterable
 from typing import Any
 
 _ROOM, _LITTLE = 160, 76  # columns that all of the live line needs, and without its bar and speed
+_LIVE = ("cost", "running_accuracy")  # known within an epoch
 _SHOWN = ("cost", "running_accuracy", "validation_cost", "validation_accuracy", "validation_r2")
 
 
@@ -19,8 +21,11 @@ class Display:
     def start(self, done: float, epochs: int, steps_per_epoch: int) -> None:
         """Take note of the epochs done already and of their number in all."""
 
-    def stretch(self, done: float, cost: float) -> None:
-        """Show that so many epochs are done, a broken number, and the cost of this one so far."""
+    def stretch(self, done: float, row: dict[str, float]) -> None:
+        """Show that so many epochs are done, a broken number, and the cost of this one so far.
+
+        With it comes the running accuracy, where there is one.
+        """
 
     def epoch(self, row: dict[str, float]) -> None:
         """Show the row that the history got."""
@@ -42,8 +47,11 @@ def _parts(row: dict[str, float]) -> list[str]:
     """Return costs and metrics, and at last the speed, each as text."""
     names = [name for name in row if name in _SHOWN]
     names += [n for n in row if n.startswith("validation_") and n not in names]
-    parts = [f"{_title(name)} {_figures(name, row[name])}" for name in names]
-    return [*parts, f"{row['samples_per_second']:,.0f} samples/s"]
+    return [*_named(row, names), f"{row['samples_per_second']:,.0f} samples/s"]
+
+
+def _named(row: dict[str, float], names: Iterable[str]) -> list[str]:
+    return [f"{_title(name)} {_figures(name, row[name])}" for name in names if name in row]
 
 
 def _title(name: str) -> str:
@@ -93,12 +101,12 @@ class Lines(Display):
         self._epochs, self._first_done, self._begin = epochs, done, time.monotonic()
         self._every = max(1, -(-(epochs - int(done)) // _LINES))
 
-    def stretch(self, done: float, cost: float) -> None:
+    def stretch(self, done: float, row: dict[str, float]) -> None:
         """As in `Display.stretch`."""
         now = time.monotonic()
         if now - max(self._last, self._begin) >= self._silence(now, done):
-            said = f"epoch {done:.2f}/{self._epochs}  cost {_figures('cost', cost)}"
-            self._print(said + self._left(now, done), now)
+            said = [f"epoch {done:.2f}/{self._epochs}", *_named(row, _SHOWN)]
+            self._print("  ".join(said) + self._left(now, done), now)
 
     def epoch(self, row: dict[str, float]) -> None:
         """As in `Display.epoch`."""
@@ -160,7 +168,7 @@ class Bar(Display):
             TimeRemainingColumn,
         )
 
-        self._epochs, self._text, self._cost = epochs, "", ""
+        self._epochs, self._text, self._live = epochs, "", ""
         self._narrow, self._little = (self._console.width < room for room in (_ROOM, _LITTLE))
         self._progress = Progress(
             TextColumn("epoch {task.fields[epoch]}/{task.total:.0f}"),
@@ -175,26 +183,31 @@ class Bar(Display):
         self._task = self._progress.add_task(
             "", total=epochs, completed=int(done), epoch=int(done), text="starting"
         )
+        self._validates = False
         self._progress.start()
 
     def _show(self, done: float) -> None:
-        text = "  ".join(each for each in (self._cost, self._text) if each)
+        text = "  ".join(each for each in (self._live, self._text) if each)
         self._progress.update(self._task, completed=done, epoch=int(done), text=text)
 
-    def stretch(self, done: float, cost: float) -> None:
+    def stretch(self, done: float, row: dict[str, float]) -> None:
         """As in `Display.stretch`."""
-        self._cost = f"cost {_figures('cost', cost)}"
+        live = _named(row, _LIVE)
+        # A narrow line has room for one figure beside the cost: the validation's, after an epoch of it.
+        self._live = "  ".join(live[:1] if self._narrow and self._validates else live)
+        if self._narrow:
+            self._live = self._live.replace("running ", "")
         self._show(done)
 
     def epoch(self, row: dict[str, float]) -> None:
         """As in `Display.epoch`."""
-        self._cost = f"cost {_figures('cost', row['cost'])}"
-        _, *parts, speed = _parts(row)
+        *parts, speed = _parts({name: value for name, value in row.items() if name not in _LIVE})
+        self._validates = bool(parts)
         if self._narrow:  # the last metric, and the speed, in short
-            parts = [each.replace("validation", "val").replace("running ", "") for each in parts[-1:]]
+            parts = [each.replace("validation", "val") for each in parts[-1:]]
             speed = _short_speed(row["samples_per_second"])
         self._text = "  ".join(parts if self._little else [*parts, speed])
-        self._show(row["epoch"])
+        self.stretch(row["epoch"], row)
 
     def compiling(self, what: str) -> None:
         """As in `Display.compiling`."""

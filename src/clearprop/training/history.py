@@ -6,7 +6,10 @@ import csv
 import io
 from typing import Any
 
+RUNNING = ("samples", "epoch", "running_accuracy")
 TIMES = ("seconds", "samples_per_second")  # the columns that differ from run to run
+
+_FIRST = ("epoch", "cost", "running_accuracy", "learning_rate", *TIMES)
 
 
 class History:
@@ -17,6 +20,10 @@ class History:
 
     Attributes
     ----------
+    running : dict of lists
+        The running accuracy within epochs, at every ``running_every``-th sample: "samples" seen since
+        the training began, the "epoch" they are, a broken number, and "running_accuracy". Empty lists
+        where it was not asked for.
     stopped : str
         Why the training ended: "" (all epochs done), "early stopping", "callback", "time limit",
         "interrupted"; of L-BFGS also "converged", "evaluations" (all done) and "no further descent".
@@ -31,6 +38,7 @@ class History:
 
     def __init__(self) -> None:
         self.columns: dict[str, list[float]] = {}
+        self.running: dict[str, list[float]] = {name: [] for name in RUNNING}
         self.stopped = ""
 
     def append(self, row: dict[str, float]) -> None:
@@ -65,11 +73,19 @@ class History:
         return [self.row(i) for i in range(len(self))]
 
     def to_csv(self) -> str:
-        """Return the table as CSV text with a header line."""
+        """Return the table as CSV text with a header line.
+
+        What was noted within epochs are rows as well, with a broken number of epochs and no value in
+        the other columns.
+        """
+        rows: list[dict[str, float]] = self.rows()
+        noted = zip(self.running["epoch"], self.running["running_accuracy"], strict=True)
+        rows += [{"epoch": at, "running_accuracy": share} for at, share in noted if at % 1]
+        names = list(self.columns) or (_FIRST if rows else [])  # no epoch may have ended yet
         out = io.StringIO()
-        writer = csv.DictWriter(out, list(self.columns), lineterminator="\n")
+        writer = csv.DictWriter(out, names, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(self.rows())
+        writer.writerows(sorted(rows, key=lambda row: row["epoch"]))
         return out.getvalue()
 
     def __str__(self) -> str:
@@ -115,6 +131,8 @@ class History:
             for name in panel:
                 style = "-" if name.startswith("validation") or len(panel) == 1 else "--"
                 axes.plot(self["epoch"], self.columns[name], style, label=name.replace("_", " "))
+            if self.running["epoch"] and "running_accuracy" in panel:
+                axes.plot(self.running["epoch"], self.running["running_accuracy"], "k:", linewidth=1)
             axes.set_xlabel("epoch")
             axes.set_title("cost" if panel is costs else "metrics", loc="left")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))

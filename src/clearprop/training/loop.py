@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from clearprop.schedules import constant, find_plateau
 from clearprop.training import display, divergence, resume, streaming
 from clearprop.training.history import History
 from clearprop.training.interrupt import Interrupts
-from clearprop.training.settings import Settings, integer
+from clearprop.training.settings import Callback, Settings, integer
 from clearprop.training.stopping import Watch
 from clearprop.training.supply import InMemory, Part, Supply
 
@@ -92,6 +92,13 @@ class Training:
             self.engine = engines.select(options.engine, self.plan)
         self.history = History()
         self.window = np.zeros(0, bool)  # of the last samples: which were right before their update
+        self._every = options.running_every or 0
+        if self._every and not self._labelled:
+            raise ValueError(
+                f"running_every needs targets that are classes, got {self._every} and quantities"
+            )
+        within = (getattr(each, "within_epoch", None) for each in options.callbacks)
+        self._within = tuple(each for each in within if each is not None) if self._every else ()
         self._watch_schedule()
         self._check_monitored()
         self.state = State(
@@ -324,6 +331,10 @@ class Training:
         first_step, data, order = self.part
         last_step = first_step - (-len(order) // plan.batch_size)
         n_steps = min(wanted, last_step - state.epoch_step)
+        seen = self.epochs_done * plan.n_samples + state.epoch_step * plan.batch_size
+        if self._within:
+            to_next = self._every - seen % self._every
+            n_steps = min(n_steps, -(-to_next // plan.batch_size))
         rates = self._rates(n_steps)
         before = None if self._moved else _digest(state.parameters)  # no copy: it would be three
         began = time.monotonic()
@@ -335,24 +346,49 @@ class Training:
             step = state.epoch_step - first_step
             rows = order[step * plan.batch_size : (step + 1) * plan.batch_size]
             raise divergence.diagnose(plan, state, data, rows, float(rates[report.n_steps]))
-        if report.correct is not None:
-            self.window = np.concatenate([self.window, report.correct])[-self.settings.running_window :]
+        noted = report.correct is not None and self._look_back(report.correct, seen)
         self._step_seconds = max((ended - began) / n_steps, 1e-7)
         self.epoch_seconds += ended - asked
         if state.epoch_step == plan.steps_per_epoch:
             self._end_epoch(float(rates[-1]), shown)
         else:
-            seen = state.epoch_step * plan.batch_size
-            scale = 1.0 if plan.architecture.cost.reduction == "sum" else 1.0 / seen
-            shown.stretch(
-                self.epochs_done + state.epoch_step / plan.steps_per_epoch, state.epoch_cost * scale
-            )
+            of_epoch = state.epoch_step * plan.batch_size
+            scale = 1.0 if plan.architecture.cost.reduction == "sum" else 1.0 / of_epoch
+            row = {"cost": state.epoch_cost * scale} | self._running_accuracy()
+            shown.stretch(self.epochs_done + state.epoch_step / plan.steps_per_epoch, row)
+        if noted:
+            self._call(self._within)
         if interrupts.received:
             self.history.stopped = "interrupted"
         elif time.monotonic() >= deadline and not self.history.stopped:
             self.history.stopped = "time limit"
         if self._checkpoint and not self.history.stopped:
             self._checkpoint.write_if_due()
+
+    def _look_back(self, correct: NDArray[np.bool_], seen: int) -> bool:
+        """Move the window over the samples of a stretch; return whether a running accuracy was noted.
+
+        `seen` is how many samples came before them.
+        """
+        window, every, n = self.settings.running_window, self._every, len(correct)
+        right = np.concatenate([self.window, correct])
+        self.window = right[-window:]
+        if not every or seen // every == (seen + n) // every:
+            return False
+        at = np.arange(seen - seen % every + every, seen + n + 1, every)
+        last = at - seen + len(right) - n
+        first = np.maximum(last - window, 0)
+        up_to = np.concatenate([[0], np.cumsum(right)])
+        running = self.history.running
+        running["samples"] += at.tolist()
+        running["epoch"] += (self.first_epoch + at / self.plan.n_samples).tolist()
+        running["running_accuracy"] += ((up_to[last] - up_to[first]) / (last - first)).tolist()
+        return True
+
+    def _running_accuracy(self) -> dict[str, float]:
+        if not (self.plan.counts_correct and self.window.size):
+            return {}
+        return {"running_accuracy": float(self.window.mean())}
 
     def _rates(self, n_steps: int) -> NDArray[np.float64]:
         schedule, spe = self.settings.optimizer.schedule, self.plan.steps_per_epoch
@@ -382,9 +418,7 @@ class Training:
     def record_epoch(self, cost: float, rate: float) -> None:
         """Add the epoch that has just ended to the history, and see what follows from it."""
         self._average()
-        row: dict[str, float] = {"epoch": self.state.epoch, "cost": cost}
-        if self.plan.counts_correct and self.window.size:
-            row["running_accuracy"] = float(self.window.mean())
+        row: dict[str, float] = {"epoch": self.state.epoch, "cost": cost} | self._running_accuracy()
         if self.settings.train_metrics:
             row |= self._evaluate("training", self.data)
         if self.validation is not None:
@@ -395,7 +429,10 @@ class Training:
         self.epoch_seconds = 0.0
         self.history.append(row)
         self._follow(row)
-        verdicts = [callback(self) for callback in self.settings.callbacks]  # each is asked
+        self._call(self.settings.callbacks)
+
+    def _call(self, callbacks: Sequence[Callback]) -> None:
+        verdicts = [callback(self) for callback in callbacks]  # each is asked
         if any(isinstance(v, bool | np.bool_) and v for v in verdicts) and not self.history.stopped:
             self.history.stopped = "callback"
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from clearprop import checkpoint, randomness
 from clearprop.checkpoint import CheckpointError
 from clearprop.names import is_number
+from clearprop.training.history import RUNNING
 
 if TYPE_CHECKING:
     from clearprop.training.history import History
@@ -53,7 +54,12 @@ def versions(engine: str) -> dict[str, str]:
 def _history_tensors(history: History) -> dict[str, NDArray[Any]]:
     """Return the columns as arrays: they grow with the epochs, and a file's header is bounded."""
     columns = history.to_dict().values()
-    return {f"training.history.{i}": np.array(values) for i, values in enumerate(columns)}
+    tensors = {f"training.history.{i}": np.array(values) for i, values in enumerate(columns)}
+    if history.running["samples"]:
+        tensors |= {
+            f"training.running.{name}": np.array(each) for name, each in history.running.items()
+        }
+    return tensors
 
 
 def _in_short(architecture: dict[str, Any]) -> str:
@@ -80,6 +86,15 @@ def history_columns(tensors: dict[str, NDArray[Any]], names: list[str]) -> dict[
     if len({len(column) if isinstance(column, list) else -1 for column in found.values()}) > 1:
         raise CheckpointError("the columns of the history must be of one length")
     return found
+
+
+def _running(tensors: dict[str, NDArray[Any]]) -> dict[str, list[float]]:
+    """Return what a checkpoint's history holds of the epochs' insides."""
+    none = np.zeros(0)
+    found = {name: tensors.get(f"training.running.{name}", none) for name in RUNNING}
+    if len({each.shape for each in found.values()}) > 1 or found["samples"].ndim != 1:
+        raise CheckpointError("the columns of the running accuracy must be of one length")
+    return {name: each.tolist() for name, each in found.items()}
 
 
 class _Different(ValueError):
@@ -200,7 +215,8 @@ class CheckpointFile:
     def _compare(self, saved: dict[str, Any], metadata: dict[str, Any]) -> None:
         training = self.training
         now = training.settings.describe() | training.supply.describe()
-        then: dict[str, Any] = {"averaging": 0.0} | saved["settings"]  # as before there was any
+        # As before there was any.
+        then: dict[str, Any] = {"averaging": 0.0, "running_every": None} | saved["settings"]
         now["network"] = _in_short(checkpoint.describe_network(training.net)["architecture"])
         then["network"] = _in_short(metadata["architecture"])
         if training.settings.seed is not None:
@@ -265,6 +281,7 @@ class CheckpointFile:
         training.best_parameters, training.averaged = kept["best_parameters"], kept["averaged"]
         training.first_epoch, training.epoch_seconds = first_epoch, float(saved["epoch_seconds"])
         training.history.columns = history_columns(tensors, saved["history"])
+        training.history.running = _running(tensors)
         # A run that was interrupted, or came to its limit, is to go on; one that was done is not.
         training.history.stopped = saved["stopped"] if saved["stopped"] == "early stopping" else ""
         for watch, name in ((training.stopper, "early_stopping"), (training.plateau, "plateau")):

@@ -37,6 +37,7 @@ class Settings:
     metrics: Sequence[Any] = ()
     train_metrics: bool = False
     running_window: int = 1000
+    running_every: int | None = None
     l2: float = 0.0
     l1: float = 0.0
     dropout: float | Sequence[float] = 0.0
@@ -59,7 +60,7 @@ class Settings:
         """Check every argument against its rule."""
         self._set(epochs=integer("epochs", self.epochs, 1))
         self._set(running_window=integer("running_window", self.running_window, 1))
-        for name in ("batch_size", "n_threads"):
+        for name in ("running_every", "batch_size", "n_threads"):
             if getattr(self, name) is not None:
                 self._set(**{name: integer(name, getattr(self, name), 1)})
         self._set(optimizer=optimizers.resolve(self.optimizer))
@@ -102,7 +103,7 @@ class Settings:
     def _check_lbfgs(self) -> None:
         if self.checkpoint is not None:
             raise ValueError("checkpoint cannot be used with LBFGS, which cannot be resumed")
-        for name in ("dropout", "clip_norm", "averaging", "frozen"):
+        for name in ("running_every", "dropout", "clip_norm", "averaging", "frozen"):
             if getattr(self, name):
                 raise ValueError(f"{name} cannot be used with LBFGS, got {getattr(self, name)!r}")
 
@@ -161,6 +162,7 @@ class Settings:
             "batch_size",
             "train_metrics",
             "running_window",
+            "running_every",
             "l2",
             "l1",
             "label_smoothing",
