@@ -289,6 +289,181 @@ def test_errata_are_corrected_with_a_note_and_printed_when_faithful():
     assert "X20" in cp.explain(*problem(cost="cross_entropy"), "nielsen")
 
 
+def nodes_of(node):
+    """Return every node of a formula, values of symbols left out."""
+    found = [node]
+    for key, each in node.items():
+        if isinstance(each, dict) and key != "value":
+            found += nodes_of(each)
+        elif isinstance(each, list):
+            found += [inner for one in each if isinstance(one, dict) for inner in nodes_of(one)]
+    return found
+
+
+def without_values(node):
+    if isinstance(node, list):
+        return [without_values(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    return {key: without_values(each) for key, each in node.items() if key != "value"}
+
+
+def by_hand(net, X, Y):
+    """Return a^{x,l} and delta^{x,l} of S2's A2: one example at a time, sigmoid, quadratic or softmax."""
+    activations, deltas = [X], []
+    for W, b in zip(net.weights, net.biases, strict=True):
+        z = activations[-1] @ W.T + b
+        activations.append(1 / (1 + np.exp(-z)))
+    a = activations[-1]
+    deltas.append((a - Y) * a * (1 - a))
+    for W, a in zip(net.weights[:0:-1], activations[-2:0:-1], strict=True):
+        deltas.insert(0, deltas[0] @ W * a * (1 - a))
+    return activations, deltas
+
+
+def test_in_a_batch_every_term_carries_the_superscript_of_its_example():
+    """A2 of S2: a^{x,l} and delta^{x,l}."""
+    net, X, Y = problem((4, 5, 3), output="sigmoid", n=7)
+    trace = told(net, X, Y, algorithm="A2", optimizer=cp.SGD(0.5))
+    activations, deltas = by_hand(net, X, Y)
+    looked_at = set()
+    for _, formula in formulas(trace):
+        for node in (each for side in formula["sides"] for each in nodes_of(side)):
+            if "value" not in node or node.get("base") not in ("a", "δ") or not node["sub"]:
+                continue
+            x, l = (int(each) for each in node["sup"].split(","))  # noqa: E741 - the layer
+            arrays = activations if node["base"] == "a" else [None, *deltas]
+            right = arrays[l - 1][x - 1, int(node["sub"][0]) - 1]
+            assert evaluate(node["value"], trace, None) == pytest.approx(right, rel=1e-12)
+            looked_at.add((node["base"], x, l))
+    assert {(base, at) for base, _, at in looked_at} == {
+        ("a", 1),
+        ("a", 2),
+        ("a", 3),
+        ("δ", 2),
+        ("δ", 3),
+    }
+    assert len({x for _, x, _ in looked_at}) > 4
+
+
+@pytest.mark.parametrize("notation", PRESETS)
+@pytest.mark.parametrize("name", ["batch of 7", "softmax, cross_entropy, batch"])
+def test_no_sum_over_a_batch_has_a_term_twice(name, notation):
+    trace, sums = told(*problem(**PROBLEMS[name]), notation, optimizer=cp.SGD(0.5)), 0
+    for _, formula in formulas(trace, "gradient", "update", "cost"):
+        for node in (each for side in formula["sides"] for each in nodes_of(side)):
+            if node["t"] == "sum" and not any(each["t"] == "num" for each in nodes_of(node)):
+                terms = [json.dumps(without_values(each)) for each in node["terms"]]
+                assert len(terms) == len(set(terms)), terms
+                sums += len(terms) > 2
+    assert sums > 10
+
+
+def test_the_symbol_of_an_example_in_every_format():
+    net, X, Y = problem((4, 5, 3), n=2)
+    how = {"algorithm": "A2", "optimizer": cp.SGD(0.5)}
+    text = cp.explain(net, X, Y, **how)
+    assert "∂C/∂w³₁₁ = 1/2 × (a¹,²₁ δ¹,³₁ + a²,²₁ δ²,³₁)" in text
+    assert "w³₁₁ → w³₁₁ − η/2 (a¹,²₁ δ¹,³₁ + a²,²₁ δ²,³₁)" in text
+    assert "w³ → w³ − η/2 (Σₓ δˣ,³ (aˣ,²)ᵀ)" in text
+    in_ascii = cp.explain(net, X, Y, ascii=True, **how)
+    assert "w^3 -> w^3 - eta/2 (Sum_x delta^{x,3} (a^{x,2}).T)" in in_ascii
+    latex = cp.explain(net, X, Y, format="latex", **how)
+    assert r"\delta^{1,3}_{1}" in latex
+    assert r"\sum_{x} \delta^{x,3}\, \left(a^{x,2}\right)^T" in latex
+    mathml = cp.explain(net, X, Y, format="mathml", **how)
+    assert "<msubsup><mi>δ</mi><mn>1</mn><mn>1,3</mn></msubsup>" in mathml
+    assert "<msup><mi>δ</mi><mrow><mi>x</mi><mo>,</mo><mn>3</mn></mrow></msup>" in mathml
+
+
+@pytest.mark.parametrize("notation", PRESETS)
+@pytest.mark.parametrize("how", [{}, {"cost": "cross_entropy"}, {"output": "softmax"}])
+def test_where_1_over_m_stands_is_said_where_it_is(how, notation):
+    trace = told(*problem(n=7, **how), notation, optimizer=cp.SGD(0.5))
+    said = 0
+    for step in trace["steps"]:
+        nodes = [
+            node
+            for line in step["lines"]
+            for side in line["formula"]["sides"]
+            for node in nodes_of(side)
+        ]
+        has = any(each["t"] == "frac" and each["bottom"] == {"t": "int", "number": 7} for each in nodes)
+        says = "1/m, with m = 7, stands here" in step.get("said", "")
+        assert has == says, step["title"]
+        said += says
+        if step["kind"] == "gradient" and notation in ("jordan", "dp"):
+            assert step["said"].startswith("No 1/m stands here")
+    assert said >= (1 if notation == "dp" else 3)
+
+
+S0_TAGS = {  # of a network with two hidden layers, by step and layer
+    ("delta", 3): {"(7)"}, ("gradient", 3): {"(8)", "(9)"}, ("error", 2): {"(13)"}, ("delta", 2): {"(11)"},
+    ("gradient", 2): {"(10)"}, ("error", 1): {"(6)", "(12)"}, ("delta", 1): {"(11)"}, ("gradient", 1): {"(10)"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("n", [1, 7])
+def test_a8_has_every_number_that_s0s_section_6_applies(n):
+    """Each labelled line against S0's vector equations, for one example at a time."""
+    net, X, Y = problem((4, 5, 2, 3), cost="cross_entropy", n=n)
+    trace = told(net, X, Y, None, algorithm="A8")
+    found = {}
+    for step in trace["steps"]:
+        labels = {line["label"] for line in step["lines"]} - {""}
+        if step.get("sample", 0) == 0 and labels:
+            found[step["kind"], step["layer"]] = labels
+    both = {"(10)", "(11)"}  # of a batch, the sum over the examples has a bias's line as well
+    of_batch = {("gradient", 2): both, ("gradient", 1): both}
+    assert found == (S0_TAGS if n == 1 else S0_TAGS | of_batch)
+    text = cp.explain(net, X, Y, None, algorithm="A8")
+    if n > 1:
+        return
+    for line in (
+        "∂C/∂z³ = a³ − y  (7)", "∂C/∂w³ = (a³ − y) · (a²)ᵀ  (8)", "∂C/∂b³ = a³ − y  (9)",
+        "∂C/∂w² = (∂C/∂a² ⊙ σ′(z²)) · (a¹)ᵀ  (10)", "∂C/∂b² = ∂C/∂a² ⊙ σ′(z²)  (11)",
+        "∂C/∂a¹ = (w²)ᵀ · (∂C/∂a² ⊙ σ′(z²))  (12)", "∂C/∂a² = (w³)ᵀ · (a³ − y)  (13)",
+    ):  # fmt: skip
+        assert line in re.sub(r" {2,}", "  ", text)
+    notes = " ".join(text.partition("Notes")[2].split())
+    assert all(erratum in notes for erratum in ("X33:", "X34:", "X35:"))
+    w, b = net.weights, net.biases
+    a = [X[0]]
+    for l in (0, 1):  # noqa: E741 - the layer
+        a.append(1 / (1 + np.exp(-(w[l] @ a[-1] + b[l]))))
+    e = np.exp(w[2] @ a[2] + b[2])
+    a.append(e / e.sum())
+    last = a[3] - Y[0]
+    da2 = w[2].T @ last
+    db2 = da2 * a[2] * (1 - a[2])
+    da1 = w[1].T @ db2
+    right = {
+        "(7)": {("delta", 3): last}, "(8)": {("weight_gradient", 3): np.outer(last, a[2])},
+        "(9)": {("bias_gradient", 3): last}, "(13)": {("error", 2): da2}, "(6)": {("error", 1): da1},
+        "(11)": {("delta", 2): db2, ("delta", 1): da1 * a[1] * (1 - a[1])},
+        "(10)": {("weight_gradient", 2): np.outer(db2, a[1]),
+                 ("weight_gradient", 1): np.outer(da1 * a[1] * (1 - a[1]), a[0])},
+    }  # fmt: skip
+    checked = dict.fromkeys(right, 0)
+    for step in trace["steps"]:
+        for line in step["lines"]:
+            end = line["formula"]["sides"][-1]
+            if line["label"] not in right or end["t"] != "num":
+                continue
+            array = right[line["label"]][end["quantity"], end["layer"]]
+            index = tuple(end["index"][-array.ndim :])
+            assert evaluate(end, trace, None) == pytest.approx(array[index], rel=1e-12)
+            checked[line["label"]] += 1
+    assert min(checked.values()) >= 2
+
+
+def test_s0_as_printed_is_printed_with_its_one_factor():
+    net, X, Y = problem((4, 5, 3), cost="cross_entropy")
+    text = cp.explain(net, X, Y, None, algorithm="A8", faithful=True)
+    assert "∂a²₁/∂z²₁ ∂C/∂a²₁ = a²₁ − y₁" in text
+    assert "∂C/∂b¹₁ = ∂C/∂a¹₁ σ′(a¹₁)" in text
+
+
 def gradients_of(trace):
     """Return what a rendering shows as gradients, over the declared factor, by (layer, index)."""
     found = {}

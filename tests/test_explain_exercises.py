@@ -8,7 +8,7 @@ import pytest
 
 import clearprop as cp
 from clearprop.explain import chains, delta_product_form, derivations
-from explained import NUMBER, PRESETS, mazur, problem
+from explained import NUMBER, PRESETS, interval, mazur, problem
 
 
 @pytest.mark.parametrize("output", ["sigmoid", "softmax", "identity"])
@@ -58,6 +58,66 @@ def test_e8_e9_every_chain_with_its_factors(sizes, n_chains, n_factors, cost):
     assert found[-1].factors == pytest.approx(
         (layer.error[0, -1], layer.slope[0, -1], net.trace(x, y).layers[0].a[0, -1])
     )
+
+
+@pytest.mark.parametrize("notation", PRESETS)
+def test_7_of_s0_is_derived_term_by_term(notation):
+    """Against softmax's Jacobian and -y/a by NumPy alone: every number of the derivation in its place."""
+    net, x, y = problem((4, 5, 3), cost="cross_entropy")
+    z = net.weights[1] @ (1 / (1 + np.exp(-(net.weights[0] @ x[0] + net.biases[0])))) + net.biases[1]
+    a, y_ = np.exp(z) / np.exp(z).sum(), y[0]
+    jacobian = np.diag(a) - np.outer(a, a)
+    sign = -1 if notation == "jordan" else 1
+    text = derivations(net, x, y, notation).partition("\n\n")[0]
+    lines = [" ".join(each.split()) for each in re.split(r"\n  (?=\S)", text)[1:]]
+    assert len(lines) == 1 + 3 + 3 + 4
+    ends = [interval(NUMBER.findall(line)[-1])[0] for line in lines]
+    j = 0
+    np.testing.assert_allclose(ends[1:4], sign * -y_ / a, rtol=1e-3)
+    np.testing.assert_allclose(ends[4:7], jacobian[:, j], rtol=1e-3)
+    np.testing.assert_allclose([ends[0], *ends[7:]], sign * (a - y_)[j], rtol=1e-3)
+    # The numbers of the terms themselves: (37), then those in which a is cancelled, the sum of y, a - y.
+    read = [[interval(n)[0] for n in NUMBER.findall(line)][:-1] for line in lines]
+    pairs = zip(sign * -y_ / a, jacobian[:, j], strict=True)
+    np.testing.assert_allclose(read[0], [each for pair in pairs for each in pair], rtol=1e-3)
+    np.testing.assert_allclose(read[8], [y_[0], a[0], y_[1], a[0], y_[2], a[0]], rtol=1e-3)
+    whole = [a[0], *y_, y_[0]] if sign == 1 else [y_[0], a[0], *y_]
+    np.testing.assert_allclose(read[9], whole, rtol=1e-3)
+    np.testing.assert_allclose(read[10], [a[0], y_[0]][::sign], rtol=1e-3)
+    assert lines[10].endswith("(7)") == (notation == "softmax-ce")
+
+
+@pytest.mark.parametrize("format", ["text", "latex", "mathml", "json", "html"])
+def test_7_is_derived_in_every_format_of_explain(format):
+    net, x, y = problem((4, 5, 3), cost="cross_entropy")
+    told = cp.explain(net, x, y, "softmax-ce", format)
+    j = int(np.abs(net.trace(x, y).layers[-1].delta[0]).argmax())
+    assert f"by the chain rule, for output {j + 1}" in told
+    entropy_alone = cp.explain(net, x, y, "softmax-ce", format, form="numbers")
+    assert len(told) > len(entropy_alone) or format == "html"
+
+
+def test_with_softmax_and_another_cost_bp1_is_37():
+    net, x, y = problem((4, 5, 3), output="softmax")
+    part = derivations(net, x, y).partition("\n\n")[0]
+    assert "every a" in part
+    assert part.rstrip().endswith(f"{net.trace(x, y).layers[-1].delta[0, 0]:.4g}".replace("-", "−"))
+
+
+def test_the_chains_of_softmax_outputs_split_once_more():
+    net, x, y = problem((4, 5, 3), cost="cross_entropy")
+    found = list(chains(net, x, y))
+    assert len(found) == 4 * 5 * 3 * 3 + 5 * 3 * 3
+    totals = [np.zeros_like(W) for W in net.weights]
+    for chain in found:
+        assert len(chain.neurons) == 3 - chain.layer
+        totals[chain.layer][chain.to, chain.source] += chain.product
+    hidden = 1 / (1 + np.exp(-(net.weights[0] @ x[0] + net.biases[0])))
+    e = np.exp(net.weights[1] @ hidden + net.biases[1])
+    delta = e / e.sum() - y[0]
+    np.testing.assert_allclose(totals[1], np.outer(delta, hidden), rtol=1e-11)
+    back = net.weights[1].T @ delta * hidden * (1 - hidden)
+    np.testing.assert_allclose(totals[0], np.outer(back, x[0]), rtol=1e-11)
 
 
 def test_e11_the_path_sum_tells_total_from_partial_derivatives():

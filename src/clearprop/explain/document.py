@@ -86,6 +86,36 @@ def _example(glyphs: Glyphs, row: int) -> str:
     return f", example {row + 1} of {glyphs.n_samples:,}" if glyphs.n_samples > 1 else ""
 
 
+def _contains(node: Expr, part: Expr) -> bool:
+    return node == part or any(_contains(each, part) for each in children(node))
+
+
+def _where_m_stands(glyphs: Glyphs, kind: str, lines: Sequence[Line] = ()) -> str:
+    """Return where the 1/m of a batch is in a step, as a sentence."""
+    m, place = glyphs.n_samples, glyphs.notation.reduction_in
+    if m == 1:
+        return ""
+    here = f"1/m, with m = {m:,}, stands here"
+    match kind, place:
+        case "cost", "none":
+            return f"{here}: the cost is the mean over the examples. In the gradient it is dropped."
+        case "cost", _:
+            return f"{here}: the cost is the mean over the examples."
+        case (("error" | "delta"), "delta"):
+            is_here = any(_contains(line.formula, forms.batch_scale(glyphs)) for line in lines)
+            where = f"{here}, in δ of the output layer: all that is computed from it has it."
+            return where if is_here else ""
+        case "gradient", "delta":
+            return "No 1/m stands here: δ has it already. The examples are added up."
+        case "gradient", "none":
+            return "No 1/m stands here: it is dropped. The examples are added up."
+        case "gradient", _:
+            return f"{here}, before the sum over the examples: δ of one example has none."
+        case "update", "update" if forms.over_m(glyphs):
+            return f"{here}, beside η, before the sum over the examples."
+    return ""
+
+
 def input_step(glyphs: Glyphs, row: int) -> Step:
     """Return what goes in and what should come out."""
     lines = []
@@ -148,7 +178,8 @@ def cost_step(glyphs: Glyphs, row: int) -> Step:
 def batch_cost_step(glyphs: Glyphs) -> Step:
     """Return the cost of the batch."""
     lines = tuple(forms.batch_cost(glyphs))
-    return Step("cost", f"Cost of the batch of {glyphs.n_samples:,}", lines=lines)
+    said = _where_m_stands(glyphs, "cost")
+    return Step("cost", f"Cost of the batch of {glyphs.n_samples:,}", lines=lines, said=said)
 
 
 def error_step(glyphs: Glyphs, layer: int, row: int) -> Step:
@@ -160,7 +191,8 @@ def error_step(glyphs: Glyphs, layer: int, row: int) -> Step:
         lines, left_out = _of_neurons(glyphs, layer, row, (forms.error,))
         matrix = forms.error_matrix(glyphs, layer, row)
     title = f"Backward, layer {glyphs.number(layer)}: the error arriving at a{_example(glyphs, row)}"
-    return Step("error", title, layer, row, (*matrix, *lines), left_out)
+    said = _where_m_stands(glyphs, "error", lines)
+    return Step("error", title, layer, row, (*matrix, *lines), left_out, said)
 
 
 def delta_step(glyphs: Glyphs, layer: int, row: int) -> Step:
@@ -169,8 +201,19 @@ def delta_step(glyphs: Glyphs, layer: int, row: int) -> Step:
     what = (
         "delta" if glyphs.notation.delta_symbol else "the derivative by z, shared by weights and bias"
     )
+    said = _where_m_stands(glyphs, "delta", lines)
+    if layer == glyphs.last and glyphs.softmax and glyphs.a_minus_y and glyphs.n_samples == 1:
+        sizes = np.abs(glyphs.at(layer).delta[row])
+        j = int(np.nan_to_num(sizes).argmax())
+        lines += forms.canonical(glyphs, j)
+        difference = "a − y" if glyphs.notation.delta_sign == 1 else "y − a"
+        said = (
+            f"Why it is {difference}, by the chain rule, for output {j + 1}: the sum over all outputs, "
+            "the derivatives in it, the terms put together; the targets add up to one."
+        )
+    lines = [*forms.delta_matrix(glyphs, layer, row), *lines]
     title = f"Backward, layer {glyphs.number(layer)}: {what}{_example(glyphs, row)}"
-    return Step("delta", title, layer, row, (*forms.delta_matrix(glyphs, layer, row), *lines), left_out)
+    return Step("delta", title, layer, row, tuple(lines), left_out, said)
 
 
 def shown_weights(glyphs: Glyphs, layer: int) -> list[tuple[int, int]]:
@@ -202,7 +245,8 @@ def gradient_step(glyphs: Glyphs, layer: int) -> Step:
                 lines += forms.path(glyphs, layer, j, k)
     over = f" over the batch of {glyphs.n_samples:,}" if glyphs.n_samples > 1 else ""
     title = f"Gradient, layer {glyphs.number(layer)}{over}"
-    return Step("gradient", title, layer, None, tuple(lines), left_out)
+    said = _where_m_stands(glyphs, "gradient")
+    return Step("gradient", title, layer, None, tuple(lines), left_out, said)
 
 
 def update_step(glyphs: Glyphs, layer: int) -> Step:
@@ -219,7 +263,8 @@ def update_step(glyphs: Glyphs, layer: int) -> Step:
     if update is not None and any(b.lr_factor != 1 for b in glyphs.trace.architecture.blocks):
         by += ", each block with a rate of its own"
     title = f"Update, layer {glyphs.number(layer)} ({by})"
-    return Step("update", title, layer, None, tuple(lines), left_out)
+    said = _where_m_stands(glyphs, "update")
+    return Step("update", title, layer, None, tuple(lines), left_out, said)
 
 
 def _short(name: str) -> str:
@@ -294,7 +339,7 @@ def _scale_notes(glyphs: Glyphs) -> list[str]:
     where = {
         "cost": "1/m stands in the cost",
         "delta": "1/m stands in the delta of the output layer" + (f": factor 1/{m}" if m > 1 else ""),
-        "update": "1/m stands in the update, as the learning rate over m",
+        "update": "1/m stands in the update, as η/m, and before the sum in a gradient",
         "none": "1/m is dropped" + (f": factor m = {m}" if m > 1 else ""),
     }
     reasons.append(where[n.reduction_in])

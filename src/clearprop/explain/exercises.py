@@ -81,21 +81,21 @@ class Chain(NamedTuple):
 def chains(net: Network, x: Any, y: Any) -> Iterator[Chain]:
     """Yield every chain of every weight: S1's exercise, the rest of the calculations (E8, E9).
 
-    The chains of one weight add up to its gradient. A 2-2-2 network has 52 factors in them.
+    The chains of one weight add up to its gradient. A 2-2-2 network has 52 factors in them. With
+    softmax outputs every chain splits once more, into the activations that its last z acts on.
 
     Raises
     ------
     ValueError
-        If x and y are not one sample that fits the network, or the outputs are softmax.
+        If x and y are not one sample that fits the network.
     """
     trace = net.trace(*one_sample(x, y))
     half = trace.architecture.cost.name != "squared_error"  # the engine's own scale
     glyphs = Glyphs(trace, dataclasses.replace(notations.NIELSEN, cost_scale=0.5 if half else 1.0))
-    if glyphs.softmax:
-        raise ValueError("net must have an activation a neuron for S1's chains, got softmax outputs")
     for layer, W in enumerate(net.weights, start=1):
         for to, source in np.ndindex(W.shape):
-            for rest in itertools.product(*map(range, net.sizes[layer + 1 :])):
+            sizes = (*net.sizes[layer + 1 :], *([net.sizes[-1]] if glyphs.softmax else []))
+            for rest in itertools.product(*map(range, sizes)):
                 way = (to, *rest)
                 product = forms.path_product(glyphs, layer, source, way)
                 factors = _values(product)
@@ -111,32 +111,24 @@ def derivations(net: Network, x: Any, y: Any, notation: str | Notation = "nielse
     """Return the derivations of BP1 to BP4 with the reader's numbers, as text (E2).
 
     Each is derived for one neuron or weight: the chain rule, the derivatives in it, what they are
-    here, and the equation's own result, which is the same number.
+    here, and the equation's own result, which is the same number. With softmax outputs BP1 is (37)
+    of S2; with cross-entropy it ends in (7) of S0, a - y, term by term.
 
     Raises
     ------
     ValueError
-        If x and y are not one sample that fits the network, it has one layer, or softmax outputs.
+        If x and y are not one sample that fits the network, or it has one layer.
     """
     glyphs = Glyphs(net.trace(*one_sample(x, y)), notations.resolve(notation))
-    if glyphs.last < 2 or glyphs.softmax:
-        raise ValueError(
-            "net must have a hidden layer and an activation a neuron, "
-            f"got sizes {net.sizes} with {net.architecture.output.name} outputs"
-        )
+    if glyphs.last < 2:
+        raise ValueError(f"net must have a hidden layer, got sizes {net.sizes}")
     printer, out = TextPrinter(), []
     last, hidden = glyphs.last, glyphs.last - 1
     j = forms.neurons(glyphs, last)[0]
     h = forms.neurons(glyphs, hidden)[0]
     after = range(glyphs.sizes[last])
     steps: list[tuple[str, list[Line]]] = [
-        (
-            "BP1: the cost depends on z of an output only through its own a",
-            [
-                _chain(glyphs.delta(last, j), [(glyphs.error(last, j), glyphs.da_dz(last, j))]),
-                *forms.delta(glyphs, last, j, 0)[1:],
-            ],
-        ),
+        _of_output(glyphs, j),
         (
             "BP2: z of a hidden neuron acts through every z of the next layer",
             [
@@ -184,6 +176,18 @@ def derivations(net: Network, x: Any, y: Any, notation: str | Notation = "nielse
         if note.startswith("Scale"):
             out += ["", *textwrap.wrap(f"{note}.", WIDTH)]
     return "\n".join(line.rstrip() for line in out[1:]) + "\n"
+
+
+def _of_output(glyphs: Glyphs, j: int) -> tuple[str, list[Line]]:
+    last = glyphs.last
+    if glyphs.softmax:
+        title = "BP1: with softmax the cost depends on z of an output through every a"
+        return title, forms.canonical(glyphs, j) if glyphs.a_minus_y else forms.delta(
+            glyphs, last, j, 0
+        )[1:]
+    chain = _chain(glyphs.delta(last, j), [(glyphs.error(last, j), glyphs.da_dz(last, j))])
+    title = "BP1: the cost depends on z of an output only through its own a"
+    return title, [chain, *forms.delta(glyphs, last, j, 0)[1:]]
 
 
 def _chain(lhs: Any, terms: list[tuple[Any, ...]]) -> Line:

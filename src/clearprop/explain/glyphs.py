@@ -18,6 +18,7 @@ from clearprop.explain.expression import Expr, Fn, Mat, Neg, Num, Partial, Sym
 from clearprop.explain.notation import Notation
 from clearprop.trace import Trace, TraceLayer
 
+ANY = -1  # as a row: that of any example, the index of a sum over them; None is all rows at once
 _A_MINUS_Y = {
     ("cross_entropy", "softmax"),
     ("cross_entropy", "sigmoid"),
@@ -50,6 +51,7 @@ class Glyphs:
         cost, output = trace.architecture.cost.name, trace.architecture.output.name
         self.a_minus_y = (cost, output) in _A_MINUS_Y
         self.softmax = not trace.architecture.output.elementwise
+        self.is_s0 = notation.name == "softmax-ce" and self.a_minus_y and self.softmax
         self._ways: dict[tuple[int, int, int], list[tuple[int, ...]]] = {}
 
     def at(self, layer: int) -> TraceLayer:
@@ -80,6 +82,13 @@ class Glyphs:
         """Return the superscript of what belongs to a layer."""
         return self._sup(self.number(layer))
 
+    def of_example(self, row: int | None, sup: str = "") -> str:
+        """Return the superscript of what belongs to one example of a batch: x,l of S2's a^{x,l}."""
+        if self.n_samples == 1 or row is None:
+            return sup
+        example = self.notation.batch_axis if row == ANY else str(row + 1)
+        return f"{example},{sup}" if sup else example
+
     def weight_sup(self, layer: int) -> str:
         """Return the superscript of a weight layer's weights."""
         return self._sup(self.number(layer) - (self.notation.weight_owner == "source"))
@@ -96,8 +105,8 @@ class Glyphs:
         factor: float = 1.0,
     ) -> Num | Mat:
         if j is None:
-            return Mat(quantity, layer, array, row, self.column, factor)
-        if row is None:
+            return Mat(quantity, layer, array, None if row == ANY else row, self.column, factor)
+        if row is None or row == ANY:
             raise TypeError("one neuron's number is that of one sample")
         return Num(quantity, layer, (row, j), array, factor)
 
@@ -115,19 +124,23 @@ class Glyphs:
         if layer == 0:
             value = self._value("x", 0, self.trace.inputs, j, row)
             if self.notation.input_symbol != "a":
-                return Sym(self.notation.input_symbol, "", self._sub(j), self._vector(j), value)
+                sup = self.of_example(row)
+                return Sym(self.notation.input_symbol, sup, self._sub(j), self._vector(j), value)
         else:
             value = self._value("a", layer, self.at(layer).a, j, row)
-        return Sym("a", self.sup(layer), self._sub(j), self._vector(j), value)
+        sup = self.of_example(row, self.sup(layer))
+        return Sym("a", sup, self._sub(j), self._vector(j), value)
 
     def z(self, layer: int, j: int | None = None, row: int | None = 0) -> Sym:
         """Return a weighted input."""
         value = self._value("z", layer, self.at(layer).z, j, row)
-        return Sym("z", self.sup(layer), self._sub(j), self._vector(j), value)
+        sup = self.of_example(row, self.sup(layer))
+        return Sym("z", sup, self._sub(j), self._vector(j), value)
 
     def y(self, j: int | None = None, row: int | None = 0) -> Sym:
         """Return a target."""
-        return Sym("y", "", self._sub(j), self._vector(j), self._value("y", 0, self.trace.Y, j, row))
+        value = self._value("y", 0, self.trace.Y, j, row)
+        return Sym("y", self.of_example(row), self._sub(j), self._vector(j), value)
 
     def w(self, layer: int, j: int | None = None, k: int = 0) -> Sym:
         """Return the weight to neuron j from neuron k, or all of a layer."""
@@ -179,10 +192,11 @@ class Glyphs:
         value = Num("sample_cost", 0, (row,), self.trace.sample_costs, self.factors.sample_cost)
         return Sym(symbol, "", (str(row + 1),), value=value)
 
-    def sample_cost(self) -> Sym:
-        """Return the cost that deltas are derivatives of."""
+    def sample_cost(self, row: int | None) -> Sym:
+        """Return the cost that deltas are derivatives of: of one example, unless they have the 1/m."""
         batch = self.n_samples > 1 and self.notation.reduction_in != "delta"
-        return Sym(self.notation.cost_symbol, "", (self.notation.batch_axis,) if batch else ())
+        sub = (self.of_example(ANY if row is None else row),) if batch else ()
+        return Sym(self.notation.cost_symbol, "", sub)
 
     def _derivative(self, top: Sym, bottom: Sym, value: Num | Mat) -> Expr:
         top, bottom = _bare(top), _bare(bottom)
@@ -193,15 +207,18 @@ class Glyphs:
     def error(self, layer: int, j: int | None = None, row: int | None = 0) -> Expr:
         """Return dC/da, or minus it where the notation's delta is minus dC/dz."""
         value = self._value("error", layer, self.at(layer).error, j, row, self.factors.delta)
-        return self._derivative(self.sample_cost(), self.a(layer, j), value)
+        return self._derivative(self.sample_cost(row), self.a(layer, j, row), value)
 
     def delta(self, layer: int, j: int | None = None, row: int | None = 0) -> Expr:
         """Return delta, or what has its place: dC/db, or dC/dz where there are no biases."""
         value = self._value("delta", layer, self.at(layer).delta, j, row, self.factors.delta)
         if symbol := self.notation.delta_symbol:
-            return Sym(symbol, self.sup(layer), self._sub(j), self._vector(j), value)
-        bottom = self.b(layer, j) if self.has_bias(layer) else self.z(layer, j)
-        return self._derivative(self.sample_cost(), bottom, value)
+            sup = self.of_example(row, self.sup(layer))
+            return Sym(symbol, sup, self._sub(j), self._vector(j), value)
+        # (7) of S0 is the derivative by z, that by b is (9).
+        at_z = not self.has_bias(layer) or (self.is_s0 and layer == self.last)
+        bottom = self.z(layer, j, row) if at_z else self.b(layer, j)
+        return self._derivative(self.sample_cost(row), bottom, value)
 
     def weight_gradient(self, layer: int, j: int | None = None, k: int = 0) -> Expr:
         """Return dC/dw."""
@@ -222,14 +239,14 @@ class Glyphs:
         array, last = self.at(self.last).slope, self.last
         if i is None:
             value: Num | Mat = Mat("slope", last, array, row, self.column)
-            return Partial(_bare(self.a(last)), _bare(self.z(last)), value)
+            return Partial(_bare(self.a(last, None, row)), _bare(self.z(last, None, row)), value)
         value = Num("slope", last, (row, i, j) if self.softmax else (row, j), array)
-        return Partial(_bare(self.a(last, i)), _bare(self.z(last, j)), value)
+        return Partial(_bare(self.a(last, i, row)), _bare(self.z(last, j, row)), value)
 
     def da_dz(self, layer: int, j: int, row: int = 0) -> Expr:
         """Return da/dz of one neuron."""
         value = Num("slope", layer, (row, j), self.at(layer).slope)
-        return Partial(_bare(self.a(layer, j)), _bare(self.z(layer, j)), value)
+        return Partial(_bare(self.a(layer, j, row)), _bare(self.z(layer, j, row)), value)
 
     def dz_da(self, layer: int, j: int, k: int) -> Expr:
         """Return dz_j/da_k, which is a weight."""
@@ -239,7 +256,7 @@ class Glyphs:
     def dz_dw(self, layer: int, j: int, k: int, row: int = 0) -> Expr:
         """Return dz_j/dw_jk, which is an activation."""
         value = self.a(layer - 1, k, row).value
-        return Partial(_bare(self.z(layer, j)), _bare(self.w(layer, j, k)), value)
+        return Partial(_bare(self.z(layer, j, row)), _bare(self.w(layer, j, k)), value)
 
     # The update
 

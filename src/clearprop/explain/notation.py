@@ -304,6 +304,7 @@ SOFTMAX_CE = Notation(
     errata=(
         ("delta", "X35", "S0 prints σ'(a) = σ(a) ⊙ (1 - σ(a)); the derivative is taken at z"),
         ("canonical", "X33", "a - y needs targets that sum to 1; with others it is a Σy - y"),
+        ("canonical", "X34", "S0's (7) has one factor ∂a/∂z; the product is a sum over all outputs"),
         ("softmax", "X34", "S0's (1) has one factor ∂a/∂z; with softmax it is a sum over all outputs"),
     ),
 )

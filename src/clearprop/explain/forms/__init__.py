@@ -9,7 +9,14 @@ A formula is written once, with symbols that carry their numbers; the forms are 
     path        a gradient as the sum over all paths to the cost
 """
 
-from clearprop.explain.forms.backward import delta, delta_matrix, error, error_matrix, output_error
+from clearprop.explain.forms.backward import (
+    canonical,
+    delta,
+    delta_matrix,
+    error,
+    error_matrix,
+    output_error,
+)
 from clearprop.explain.forms.forward import activation, batch_cost, cost, forward_matrix, weighted_input
 from clearprop.explain.forms.gradients import (
     bias_gradient,
@@ -26,11 +33,18 @@ from clearprop.explain.forms.line import (
     PATHS,
     TERMS,
     Line,
+    batch_scale,
     chosen,
     neurons,
     stands_for,
 )
-from clearprop.explain.forms.update import plain_descent, update_bias, update_matrix, update_weight
+from clearprop.explain.forms.update import (
+    over_m,
+    plain_descent,
+    update_bias,
+    update_matrix,
+    update_weight,
+)
 
 __all__ = [
     "FORMS",
@@ -41,7 +55,9 @@ __all__ = [
     "Line",
     "activation",
     "batch_cost",
+    "batch_scale",
     "bias_gradient",
+    "canonical",
     "chain",
     "chosen",
     "cost",
@@ -53,6 +69,7 @@ __all__ = [
     "gradient_matrix",
     "neurons",
     "output_error",
+    "over_m",
     "path",
     "path_product",
     "plain_descent",

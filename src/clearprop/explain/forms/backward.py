@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 
 from clearprop.explain.expression import (
@@ -15,6 +18,7 @@ from clearprop.explain.expression import (
     Relation,
     Sum,
     Transpose,
+    substituted,
 )
 from clearprop.explain.forms.line import (
     TERMS,
@@ -68,10 +72,17 @@ def error(glyphs: Glyphs, layer: int, j: int, row: int) -> list[Line]:
             terms.append(Prod((w, glyphs.slope(after, k, row), glyphs.error(after, k, row))))
         else:
             terms.append(Prod((w, glyphs.delta(after, k, row))))
-    label = {"softmax-ce": "(13)" if after == glyphs.last and glyphs.a_minus_y else "(6)"}
-    return lines_of(
-        glyphs.error(layer, j, row), summed(terms, n), label=label.get(glyphs.notation.name, "")
-    )
+    label = _error_label(glyphs, after, "(6)")
+    return lines_of(glyphs.error(layer, j, row), summed(terms, n), label=label)
+
+
+def _error_label(glyphs: Glyphs, after: int, of_hidden: str) -> str:
+    """Return S0's number of dC/da, which is another one where the layer after is the last."""
+    if glyphs.notation.name != "softmax-ce":
+        return ""
+    if after < glyphs.last:
+        return of_hidden
+    return "(13)" if glyphs.is_s0 else ""
 
 
 def delta(glyphs: Glyphs, layer: int, j: int, row: int) -> list[Line]:
@@ -79,10 +90,11 @@ def delta(glyphs: Glyphs, layer: int, j: int, row: int) -> list[Line]:
     lhs, name = glyphs.delta(layer, j, row), glyphs.notation.name
     if layer == glyphs.last:
         if glyphs.a_minus_y:
-            label = "(7)" if name == "softmax-ce" else ""
-            return lines_of(
-                lhs, product_of(batch_scale(glyphs), difference(glyphs, j, row)), label=label
-            )
+            label, end = "(7)" if glyphs.is_s0 else "", stands_for(lhs)
+            if glyphs.is_s0 and glyphs.faithful:  # X34
+                lhs = Prod((glyphs.jacobian(j, j, row), glyphs.error(layer, j, row)))
+            product = product_of(batch_scale(glyphs), difference(glyphs, j, row))
+            return lines_of(lhs, product, label=label, result=end)
         if glyphs.softmax:
             n = glyphs.sizes[-1]
             with np.errstate(all="ignore"):
@@ -105,6 +117,62 @@ def delta(glyphs: Glyphs, layer: int, j: int, row: int) -> list[Line]:
     back = [Prod((glyphs.w(after, k, j), glyphs.delta(after, k, row))) for k in shown]
     product = Prod((summed([*back], n), glyphs.slope(layer, j, row)))
     return lines_of(lhs, product, label="BP2" if name == "nielsen" else "")
+
+
+def canonical(glyphs: Glyphs, j: int) -> list[Line]:
+    """Return why delta of a softmax output under cross-entropy is a - y, (7) of S0, term by term.
+
+    Of one example: the chain rule over all outputs (37), the derivatives in it, and the terms put
+    together until the targets' sum, which is 1, is left.
+    """
+    last, n, y = glyphs.last, glyphs.sizes[-1], glyphs.trace.Y[0]
+    shown = chosen(np.where(np.arange(n) == j, np.inf, np.abs(y)), TERMS)
+    shown = [i for i in shown if i == j or y[i] != 0]
+    zero = not np.delete(y, shown).any()
+    lhs = glyphs.delta(last, j)
+    end = stands_for(lhs)
+
+    def of_all(make: Callable[[int], Expr]) -> Expr:
+        return summed([make(i) for i in shown], n, zero)
+
+    def signed(term: Expr, negative: bool) -> Expr:
+        return Neg(term) if negative == (glyphs.notation.delta_sign == 1) else term
+
+    one_minus_a = Sum((Int(1), Neg(glyphs.a(last, j))))
+
+    def derivative(i: int) -> Expr:
+        a = glyphs.a(last, i)
+        return Prod((a, one_minus_a)) if i == j else Neg(Prod((a, glyphs.a(last, j))))
+
+    def multiplied(i: int) -> Expr:
+        a = glyphs.a(last, i)
+        ratio = Frac(glyphs.y(i), a)
+        return signed(Prod((a, one_minus_a if i == j else glyphs.a(last, j), ratio)), i == j)
+
+    def cancelled(i: int) -> Expr:
+        return signed(Prod((glyphs.y(i), one_minus_a if i == j else glyphs.a(last, j))), i == j)
+
+    total = signed(Prod((glyphs.a(last, j), of_all(glyphs.y))), False)
+    collected = (total, signed(glyphs.y(j), True))
+    chain = of_all(lambda i: Prod((glyphs.error(last, i), glyphs.jacobian(i, j))))
+    name = glyphs.notation.name
+    lines = [
+        Line(Relation((lhs, chain, substituted(chain), end)), "chain", "(37)" * (name == "nielsen"))
+    ]
+    for i in shown:
+        lines += [replace(line, form="chain") for line in output_error(glyphs, last, i, 0)[1:]]
+    for i in shown:
+        side, slope = derivative(i), glyphs.jacobian(i, j)
+        lines.append(Line(Relation((slope, side, substituted(side), stands_for(slope))), "chain"))
+    sides = (
+        (of_all(multiplied), ""),
+        (of_all(cancelled), ""),
+        (Sum(collected if glyphs.notation.delta_sign == 1 else collected[::-1]), ""),
+        (difference(glyphs, j, 0), "(7)" if glyphs.is_s0 else ""),
+    )
+    for side, label in sides:
+        lines.append(Line(Relation((lhs, side, substituted(side), end)), "chain", label))
+    return lines
 
 
 def _in_order(glyphs: Glyphs, layer: int, j: int, row: int) -> Expr:
@@ -131,7 +199,7 @@ def _times(glyphs: Glyphs, layer: int, carried: Expr) -> Expr:
 def error_matrix(glyphs: Glyphs, layer: int, row: int) -> list[Line]:
     """Return dC/da of a hidden layer."""
     after = layer + 1
-    if after == glyphs.last and glyphs.a_minus_y and glyphs.n_samples == 1:
+    if after == glyphs.last and glyphs.a_minus_y and batch_scale(glyphs) == Int(1):
         carried = difference(glyphs, None, row)
     elif glyphs.notation.carried == "dC_da" and not (
         after == glyphs.last and (glyphs.softmax or glyphs.a_minus_y)
@@ -142,7 +210,9 @@ def error_matrix(glyphs: Glyphs, layer: int, row: int) -> list[Line]:
         )
     else:
         carried = glyphs.delta(after, None, row)
-    return lines_of(glyphs.error(layer, None, row), _times(glyphs, after, carried), matrix=True)
+    label = _error_label(glyphs, after, "(12)")
+    product = _times(glyphs, after, carried)
+    return lines_of(glyphs.error(layer, None, row), product, matrix=True, label=label)
 
 
 def delta_matrix(glyphs: Glyphs, layer: int, row: int) -> list[Line]:
@@ -151,7 +221,7 @@ def delta_matrix(glyphs: Glyphs, layer: int, row: int) -> list[Line]:
     nielsen = glyphs.notation.name == "nielsen"
     if layer == glyphs.last and glyphs.a_minus_y:
         product = product_of(batch_scale(glyphs), difference(glyphs, None, row))
-        return lines_of(lhs, product, matrix=True)
+        return lines_of(lhs, product, matrix=True, label="(7)" if glyphs.is_s0 else "")
     if layer == glyphs.last and glyphs.softmax:
         error, jacobian = glyphs.error(layer, None, row), glyphs.jacobian(row=row)
         if glyphs.column:
@@ -161,11 +231,9 @@ def delta_matrix(glyphs: Glyphs, layer: int, row: int) -> list[Line]:
     if layer == glyphs.last or glyphs.notation.carried == "dC_da":
         error = glyphs.error(layer, None, row)
         pair = (slope, error) if glyphs.notation.derivative_style == "dot" else (error, slope)
-        return lines_of(
-            lhs,
-            _hadamard(glyphs, *pair),
-            matrix=True,
-            label="BP1a" if nielsen and layer == glyphs.last else "",
-        )
+        label = "BP1a" if nielsen and layer == glyphs.last else ""
+        if glyphs.notation.name == "softmax-ce" and layer < glyphs.last:
+            label = "(11)"
+        return lines_of(lhs, _hadamard(glyphs, *pair), matrix=True, label=label)
     back = _times(glyphs, layer + 1, glyphs.delta(layer + 1, None, row))
     return lines_of(lhs, _hadamard(glyphs, back, slope), matrix=True, label="BP2" if nielsen else "")

@@ -2,7 +2,27 @@
 
 from __future__ import annotations
 
-from clearprop.explain.expression import Expr, Mat, Missing, Neg, Num, Prod, Relation, Sum, Sym
+from clearprop.explain.expression import (
+    BigSum,
+    Expr,
+    Frac,
+    Int,
+    Mat,
+    Missing,
+    Neg,
+    Num,
+    Prod,
+    Relation,
+    Sum,
+    Sym,
+    substituted,
+)
+from clearprop.explain.forms.gradients import (
+    bias_terms,
+    matrix_bias_terms,
+    matrix_weight_terms,
+    weight_terms,
+)
 from clearprop.explain.forms.line import Line, lines_of
 from clearprop.explain.glyphs import Glyphs
 from clearprop.optimizers import SGD
@@ -17,41 +37,66 @@ def plain_descent(glyphs: Glyphs) -> bool:
     return alike and isinstance(update.optimizer, SGD) and not update.optimizer.nesterov
 
 
+def over_m(glyphs: Glyphs) -> bool:
+    """Return whether the rule has eta / m and the sum over the examples, as that of S2."""
+    return glyphs.n_samples > 1 and glyphs.notation.reduction_in == "update"
+
+
 def _update(
-    glyphs: Glyphs, p: Sym, gradient: Expr, after: Num | Mat | None, matrix: bool
+    glyphs: Glyphs,
+    p: Sym,
+    gradient: Expr,
+    terms: tuple[Expr, Expr],
+    after: Num | Mat | None,
+    matrix: bool,
 ) -> list[Line]:
+    """Return the update of p; `terms` is the sum over the examples, in symbols and in numbers."""
     sign = "→" if glyphs.notation.update_style == "arrow" else ":="
     end: Expr = Missing() if after is None else after
+    forms = ("matrix",) if matrix else ("component", "numbers")
     if not plain_descent(glyphs):
-        return [
-            Line(Relation((p, end), sign), form)
-            for form in (("matrix",) if matrix else ("component", "numbers"))
-        ]
-    step = Prod((glyphs.learning_rate(), gradient))
-    moved = Sum((p, step if glyphs.notation.delta_sign == -1 else Neg(step)))
+        return [Line(Relation((p, end), sign), form) for form in forms]
+
+    def moved(total: Expr) -> Expr:
+        rate: Expr = glyphs.learning_rate()
+        if over_m(glyphs):
+            rate, step = Frac(rate, Int(glyphs.n_samples)), total
+        else:
+            step = gradient
+        product = Prod((rate, step))
+        return Sum((p, product if glyphs.notation.delta_sign == -1 else Neg(product)))
+
+    in_symbols, in_numbers = map(moved, terms)
     if after is None:
-        forms = ("matrix",) if matrix else ("component", "numbers")
-        return [Line(Relation((p, moved, end), sign), form) for form in forms]
-    return lines_of(p, moved, matrix=matrix, sign=sign, result=end)
+        return [Line(Relation((p, in_symbols, end), sign), form) for form in forms]
+    if matrix:
+        in_columns = over_m(glyphs) and isinstance(terms[1], BigSum)  # no product of matrices
+        sides = (p, end) if in_columns else (p, substituted(in_numbers), end)
+        return [Line(Relation((p, in_symbols), sign), "matrix"), Line(Relation(sides, sign), "matrix")]
+    return lines_of(p, in_symbols, sign=sign, result=end)
 
 
 def update_weight(glyphs: Glyphs, layer: int, j: int, k: int) -> list[Line]:
     """Return the update of one weight."""
     p, gradient = glyphs.w(layer, j, k), glyphs.weight_gradient(layer, j, k)
-    return _update(glyphs, p, gradient, glyphs.weight_after(layer, j, k), matrix=False)
+    terms = weight_terms(glyphs, layer, j, k)
+    return _update(glyphs, p, gradient, (terms, terms), glyphs.weight_after(layer, j, k), matrix=False)
 
 
 def update_bias(glyphs: Glyphs, layer: int, j: int) -> list[Line]:
     """Return the update of one bias."""
     p, gradient = glyphs.b(layer, j), glyphs.bias_gradient(layer, j)
-    return _update(glyphs, p, gradient, glyphs.bias_after(layer, j), matrix=False)
+    terms = bias_terms(glyphs, layer, j)
+    return _update(glyphs, p, gradient, (terms, terms), glyphs.bias_after(layer, j), matrix=False)
 
 
 def update_matrix(glyphs: Glyphs, layer: int) -> list[Line]:
     """Return the update of all weights of a layer, and of its biases."""
     p, gradient = glyphs.w(layer), glyphs.weight_gradient(layer)
-    lines = _update(glyphs, p, gradient, glyphs.weight_after(layer), matrix=True)
+    terms = matrix_weight_terms(glyphs, layer)
+    lines = _update(glyphs, p, gradient, terms, glyphs.weight_after(layer), matrix=True)
     if glyphs.has_bias(layer):
         p, gradient = glyphs.b(layer), glyphs.bias_gradient(layer)
-        lines += _update(glyphs, p, gradient, glyphs.bias_after(layer), matrix=True)
+        terms = matrix_bias_terms(glyphs, layer)
+        lines += _update(glyphs, p, gradient, terms, glyphs.bias_after(layer), matrix=True)
     return lines

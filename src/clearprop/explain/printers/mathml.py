@@ -219,7 +219,14 @@ def _scripts(base: str, symbol: Sym) -> str:
     separator = "" if all(len(each) == 1 for each in symbol.sub) else ","
     below = separator.join(symbol.sub)
     below = f"<mn>{below}</mn>" if below.replace(",", "").isdigit() else f"<mi>{below}</mi>"
+    example, comma, layer = symbol.sup.partition(",")
     above = f"<mn>{symbol.sup}</mn>"
+    if example.isidentifier():  # any example's
+        above = (
+            f"<mrow><mi>{example}</mi><mo>,</mo><mn>{layer}</mn></mrow>"
+            if comma
+            else f"<mi>{example}</mi>"
+        )
     if symbol.sup and symbol.sub:
         return f"<msubsup>{base}{below}{above}</msubsup>"
     if symbol.sup:

@@ -34,7 +34,7 @@ from clearprop.explain.printers.digits import shown
 
 WIDTH = 100
 _LONGEST_TERM = 75  # that has to stay on one line
-_SUP = str.maketrans("0123456789()+-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁽⁾⁺⁻")
+_SUP = str.maketrans("0123456789()+-xijkn", "⁰¹²³⁴⁵⁶⁷⁸⁹⁽⁾⁺⁻ˣⁱʲᵏⁿ")
 _SUB = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _SUB_LETTERS = {"x": "ₓ", "i": "ᵢ", "j": "ⱼ", "k": "ₖ", "n": "ₙ"}
 _ASCII = {
@@ -357,7 +357,7 @@ class TextPrinter:
         if self.ascii:
             base = self._plain(base)
         if symbol.sup:
-            base += f"^{symbol.sup}" if self.ascii else symbol.sup.translate(_SUP)
+            base += self._superscript(symbol.sup)
         if not symbol.sub:
             return base
         if all(len(each) == 1 for each in symbol.sub):
@@ -366,6 +366,11 @@ class TextPrinter:
                 return f"{base}_{joined}"
             return base + "".join(_SUB_LETTERS.get(each, each) for each in joined).translate(_SUB)
         return base + "_{" + ",".join(symbol.sub) + "}"
+
+    def _superscript(self, sup: str) -> str:
+        if not self.ascii and all(each == "," or ord(each) in _SUP for each in sup):
+            return sup.translate(_SUP)
+        return f"^{{{sup}}}" if "," in sup else f"^{sup}"
 
     def number(self, number: Num) -> str:
         """Return a number as it is shown."""

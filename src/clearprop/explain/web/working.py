@@ -37,7 +37,8 @@ def shown_steps(glyphs: Glyphs, steps: Iterable[Step]) -> list[Shown]:
     made = []
     for step in steps:
         if step.kind != "forward":
-            made.append(Shown(step, "", step.said or narration.said(glyphs, step)))
+            said = " ".join(each for each in (narration.said(glyphs, step), step.said) if each)
+            made.append(Shown(step, "", said))
             continue
         for half in ("z", "a"):
             lines = tuple(line for line in step.lines if _is_of(line, half))
@@ -57,18 +58,18 @@ def _is_of(line: Line, half: str) -> bool:
 
 def chip(glyphs: Glyphs, shown: Shown) -> Any:
     """Return the symbol that stands for a step in the row of all steps, as an expression."""
-    layer = shown.step.layer
+    layer, row = shown.step.layer, shown.step.row
     match shown.step.kind:
         case "input":
-            return glyphs.a(0)
+            return glyphs.a(0, None, row)
         case "forward":
-            return glyphs.z(layer) if shown.half == "z" else glyphs.a(layer)
+            return glyphs.z(layer, None, row) if shown.half == "z" else glyphs.a(layer, None, row)
         case "cost":
             return Sym(glyphs.notation.cost_symbol)
         case "error":
-            return glyphs.error(layer)
+            return glyphs.error(layer, None, row)
         case "delta":
-            return glyphs.delta(layer)
+            return glyphs.delta(layer, None, row)
         case "gradient":
             return glyphs.weight_gradient(layer)
         case "update":

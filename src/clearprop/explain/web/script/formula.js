@@ -72,9 +72,16 @@ const inParentheses = (inner) => `<mrow><mo>(</mo>${inner}<mo>)</mo></mrow>`;
 function scripts(base, [, , sup = "", sub = ""]) {
   const joined = separated(sub);
   const below = /^\d+$/.test(joined.replaceAll(",", "")) ? `<mn>${joined}</mn>` : `<mi>${joined}</mi>`;
-  if (sup && sub) return `<msubsup>${base}${below}<mn>${sup}</mn></msubsup>`;
-  if (sup) return `<msup>${base}<mn>${sup}</mn></msup>`;
+  if (sup && sub) return `<msubsup>${base}${below}${above(sup)}</msubsup>`;
+  if (sup) return `<msup>${base}${above(sup)}</msup>`;
   return sub ? `<msub>${base}${below}</msub>` : base;
+}
+
+// The example, if it is of a batch, and the layer: a letter stands for any example.
+function above(sup) {
+  const [example, layer] = sup.split(",");
+  if (!/^[a-z_]/i.test(example)) return `<mn>${sup}</mn>`;
+  return layer === undefined ? `<mi>${example}</mi>` : `<mrow><mi>${example}</mi><mo>,</mo><mn>${layer}</mn></mrow>`;
 }
 
 function symbol(node) {
