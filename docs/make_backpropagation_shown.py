@@ -127,6 +127,9 @@ def page() -> str:
         "S2 imagines a demon that sits at a neuron and changes its z a little. δ predicts what that does:",
         block("\n\n".join(str(cp.nudge(net, x[0], y[0], 0, 0, by)) for by in (0.1, 0.01))),
         "A tenth of the change, a hundredth of the error: δ is the derivative.",
+        "S2 ends with the same for a weight: its change is followed through every activation to the cost, each "
+        "predicted change made from the one before, beside what a second pass gives:",
+        block(str(cp.nudge(net, x[0], y[0], 0, 0, 0.1, on="weight", source=1))),
         "## In your own notation",
         "A notation is data. If your book numbers the input 0, writes E for the cost and ε for what is carried "
         "back, say so:",

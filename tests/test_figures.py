@@ -69,16 +69,21 @@ def test_v1_and_v5_the_weight_that_is_asked_for_is_the_one_that_is_drawn():
 
 def test_v10_the_wave_ends_in_the_exact_change_of_the_cost():
     net, x, y = problem((2, 3, 3, 2), output="sigmoid")
-    rows = {row[0]: row[-1] for row in table(figure("V10", net, x, y, weight=(0, 2, 1)))}
+    rows = {row[0]: row[1:] for row in table(figure("V10", net, x, y, weight=(0, 2, 1)))}
     moved = net.copy()
     moved.weights[0][2, 1] += 0.01
-    assert interval(rows["ΔC"])[0] == pytest.approx(moved.cost(x, y) - net.cost(x, y), rel=1e-3)
+    predicted, actual, number = rows["ΔC"]
+    assert interval(actual)[0] == pytest.approx(moved.cost(x, y) - net.cost(x, y), rel=1e-3)
+    assert interval(predicted)[0] == pytest.approx(net.gradient(x, y).weights[0][2, 1] * 0.01, rel=1e-3)
+    assert number == "(47)"
     before, after = net.trace(x, y), moved.trace(x, y)
-    for layer in (1, 2):
+    for layer, number in ((1, "(49), (50)"), (2, "(49)")):
         for j in range(net.sizes[layer + 1]):
             name = f"Δa{'⁰¹²³⁴'[layer + 2]}{'₁₂₃'[j]}"
             change = after.layers[layer].a[0, j] - before.layers[layer].a[0, j]
-            assert interval(rows[name])[0] == pytest.approx(change, rel=1e-3)
+            assert interval(rows[name][1])[0] == pytest.approx(change, rel=1e-3)
+            assert interval(rows[name][0])[0] == pytest.approx(change, rel=0.05)
+            assert rows[name][2] == number
     # V7 to V9 are as far as the wave has come.
     counts = [len(table(figure(f"V{n}", net, x, y, weight=(0, 2, 1)))) for n in (7, 8, 9, 10)]
     assert counts == [1, 2, 5, 9]

@@ -9,7 +9,7 @@ import pytest
 
 import clearprop as cp
 from clearprop.explain.paths import best_paths
-from explained import PROBLEMS, mazur, problem
+from explained import PROBLEMS, mazur, problem, within
 
 ONE_SAMPLE = [name for name, how in PROBLEMS.items() if how.get("n", 1) == 1 and "wide" not in name]
 
@@ -230,6 +230,93 @@ def test_the_demon_at_z_measures_delta_and_at_a_the_error():
     text = str(cp.nudge(net, x, y, 0, 1, by=0.5))
     assert "z of neuron 2 of layer 1 is changed by 0.5" in text
     assert "predicted  delta x change = 0.009954 x 0.5 = 0.004977" in text
+
+
+def by_numpy(net, x, y, moved=None):
+    """Return a of every layer and the cost 1/2 ||a - y||^2, of sigmoids and a last softmax or sigmoid."""
+    activations = [x]
+    for at, (W, b) in enumerate(zip(net.weights, net.biases, strict=True)):
+        W = W.copy()
+        if moved and moved[0] == at:
+            W[moved[1], moved[2]] += moved[3]
+        z = W @ activations[-1] + b
+        softmax = at == len(net.weights) - 1 and net.architecture.output.name == "softmax"
+        activations.append(np.exp(z) / np.exp(z).sum() if softmax else 1 / (1 + np.exp(-z)))
+    return activations, 0.5 * ((activations[-1] - y) ** 2).sum()
+
+
+@pytest.mark.parametrize("output", ["sigmoid", "softmax"])
+@pytest.mark.parametrize("weight", [(0, 2, 3), (1, 1, 4), (2, 0, 2)])
+def test_48_to_50_the_change_is_followed_to_the_cost(weight, output):
+    """Against S2's equations one by one, and a second pass, by NumPy alone."""
+    net, x, y = problem((4, 5, 3, 2), output=output)
+    layer, j, k, by = *weight, 0.1
+    found = cp.nudge(net, x, y, layer, j, by, "weight", source=k)
+    a, cost = by_numpy(net, x[0], y[0])
+    after, cost_after = by_numpy(net, x[0], y[0], (layer, j, k, by))
+
+    def slope(at):  # da/dz of weight layer `at`
+        here = a[at + 1]
+        softmax = at == 2 and output == "softmax"
+        return np.diag(here) - np.outer(here, here) if softmax else np.diag(here * (1 - here))
+
+    predicted = [slope(layer)[:, j] * a[layer][k] * by]  # (48)
+    for at in range(layer + 1, 3):
+        predicted.append(slope(at) @ net.weights[at] @ predicted[-1])  # (49), of every neuron
+    changes = {(each.layer, each.neuron): each for each in found.changes}
+    for at in range(layer, 3):
+        only = at == layer and not (at == 2 and output == "softmax")
+        for neuron in [j] if only else range(net.sizes[at + 1]):
+            each = changes.pop((at, neuron))
+            assert each.predicted == pytest.approx(predicted[at - layer][neuron], rel=1e-11)
+            actual = after[at + 1][neuron] - a[at + 1][neuron]
+            assert each.actual == pytest.approx(actual, rel=1e-9, abs=1e-15)
+    assert not changes
+    assert found.predicted == pytest.approx((a[-1] - y[0]) @ predicted[-1], rel=1e-11)  # (47)
+    assert found.exact == pytest.approx(cost_after - cost, rel=1e-10)
+
+
+def test_50_is_48_put_into_49():
+    net, x, y = problem((4, 5, 3, 2), output="sigmoid")
+    moved = cp.nudge(net, x, y, 0, 2, 0.1, "weight", source=3)
+    a, _ = by_numpy(net, x[0], y[0])
+    of_w = a[1][2] * (1 - a[1][2]) * x[0, 3]
+    for q in range(3):
+        of_a = a[2][q] * (1 - a[2][q]) * net.weights[1][q, 2]
+        change = next(each for each in moved.changes if (each.layer, each.neuron) == (1, q))
+        assert change.predicted == pytest.approx(of_a * of_w * 0.1, rel=1e-12)
+
+
+@pytest.mark.parametrize("output", ["sigmoid", "softmax"])
+def test_51_and_52_the_paths_of_a_change_add_up_to_it(output):
+    net, x, y = problem((4, 5, 2), output=output)
+    moved = cp.nudge(net, x, y, 0, 2, 0.1, "weight", source=3)
+    assert len(moved.paths.paths) == moved.paths.n_paths
+    assert math.fsum(map(moved.along, moved.paths.paths)) == pytest.approx(moved.predicted, rel=1e-11)
+    assert cp.nudge(net, x, y, 0, 2, 0.1, "a").paths is None
+
+
+def test_the_changes_are_printed_beside_each_other_and_read_back():
+    net, x, y = problem((4, 5, 30, 2), output="sigmoid")
+    moved = cp.nudge(net, x, y, 0, 2, 0.1, "weight", source=3)
+    lines = str(moved).partition("the change of")[2].splitlines()[1:]
+    rows = [re.split(r"  +", line) for line in lines if not line.startswith("[")]
+    assert [row[-1] for row in rows] == [
+        "(48)", *["(49), (50)"] * 4, *["(49)"] * 2, *["(51)"] * 4, "(47), (52)"
+    ]  # fmt: skip
+    changes = {
+        f"a of layer {each.layer + 1}, neuron {each.neuron + 1}": (each.predicted, each.actual)
+        for each in moved.changes
+    } | {"C": (moved.predicted, moved.exact)}
+    for name, *numbers, number in rows:
+        if number == "(51)":
+            way = tuple(int(each) - 1 for each in name.removeprefix("C through ").split(" > "))
+            path = next(each for each in moved.paths.paths if each.neurons == way)
+            assert within(numbers[0], path.product * 0.1)
+        else:
+            assert all(within(*pair) for pair in zip(numbers, changes[name], strict=True))
+    assert [line for line in lines if line.startswith("[")] == ["[..., 26 more]", "[..., 56 more]"]
+    assert max(map(len, lines)) <= 100
 
 
 @pytest.mark.parametrize(

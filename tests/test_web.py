@@ -128,6 +128,30 @@ def test_the_nudged_costs_are_those_of_nudge(name):
             np.testing.assert_allclose(cost, expected.cost_after, rtol=1e-12)
 
 
+@pytest.mark.parametrize("name", ["deep", "softmax, cross_entropy", "quadratic"])
+def test_the_changes_of_the_page_are_those_of_nudge(name):
+    """(47) to (50) of S2: every drawn weight, predicted and actual."""
+    net, x, y = problem(**NETWORKS[name])
+    html = net.trace(x, y).to_html()
+    found = Page(html).data["changes"]
+    assert len(found) == sum(W.size for W in net.weights)
+    for key, rows in found.items():
+        layer, j, k = map(int, key.split(","))
+        moved = cp.nudge(net, x, y, layer - 1, j, 0.1, "weight", source=k)
+        right = [(each.layer + 1, each.neuron, each.predicted, each.actual) for each in moved.changes]
+        right.append((None, None, moved.predicted, moved.exact))
+        assert [row[:2] for row in rows] == [list(each[:2]) for each in right]
+        for row, (_, _, *values) in zip(rows, right, strict=True):
+            for text, value in zip(row[2:], values, strict=True):
+                assert within(as_written(text), value) or abs(value) < 1e-15
+    assert f"<td>{rows_of_the_first(found)[-1][2]}</td>" in html
+    assert Page(problem(n=3)[0].trace(*problem(n=3)[1:]).to_html()).data["changes"] == {}
+
+
+def rows_of_the_first(changes):
+    return changes[next(iter(changes))]
+
+
 def test_the_script_names_delta_only_as_the_notation_does():
     """Jordan's has the other sign, and two notations have none: the nudge speaks of dC/dz."""
     from importlib.resources import files

@@ -7,7 +7,7 @@ a docstring. Every figure is made for any network and one sample of it, in the r
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,7 +18,7 @@ from clearprop.explain.drawing import Edge, curve, drawn, table
 from clearprop.explain.expression import Expr, substituted
 from clearprop.explain.glyphs import Glyphs
 from clearprop.explain.notation import Notation
-from clearprop.explain.nudge import nudge
+from clearprop.explain.nudge import Nudge, nudge
 from clearprop.explain.paths import check_index, one_sample, path_sum
 from clearprop.explain.printers.text import TextPrinter
 from clearprop.names import known_name
@@ -187,32 +187,29 @@ def _wave(frame: int) -> Callable[[_Shown], str]:
 
     def made(shown: _Shown) -> str:
         g, (layer, to, source) = shown.glyphs, shown.weight
-        changed = shown.net.copy("float64")
-        changed.weights[layer - 1][to, source] += (by := 0.01)
-        before = shown.net.copy("float64").trace(shown.x, shown.y)
-        after = changed.trace(shown.x, shown.y)
-        w = shown.text(g.w(layer, to, source))
-        rows = [(f"Δ{w}", f"{by:g}")]
+        moved = nudge(shown.net, shown.x, shown.y, layer - 1, to, by := 0.01, "weight", source)
+        rows = [(f"Δ{shown.text(g.w(layer, to, source))}", "", f"{by:g}", "")]
         if frame >= 1:
-            rows += _moved(shown, before, after, layer, [to])
+            rows += _moved(shown, moved, layer, "(48)")
         if frame >= 2 and layer < g.last:
-            rows += _moved(shown, before, after, layer + 1, shown.neurons(layer + 1))
+            rows += _moved(shown, moved, layer + 1, "(49), (50)")
         if frame >= 3:
             for further in range(layer + 2, g.last + 1):
-                rows += _moved(shown, before, after, further, shown.neurons(further))
-            rate = float(before.layers[layer - 1].weight_gradient[to, source])
-            rows.append((f"Δ{shown.text(g.cost(0))}", f"{after.cost - before.cost:.4g}"))
-            rows.append((f"∂C/∂w Δ{w}, which predicts it", f"{rate * by:.4g}"))
-        return table(["what changes", "by"], rows)
+                rows += _moved(shown, moved, further, "(49)")
+            cost = f"Δ{shown.text(g.cost(0))}"
+            rows.append((cost, f"{moved.predicted:#.4g}", f"{moved.exact:#.4g}", "(47)"))
+        return table(["what changes", "predicted", "actual", ""], rows)
 
     return made
 
 
-def _moved(
-    shown: _Shown, before: Any, after: Any, layer: int, neurons: Sequence[int]
-) -> list[tuple[str, str]]:
-    a, b = (each.layers[layer - 1].a[0] for each in (before, after))
-    return [(f"Δ{shown.text(shown.glyphs.a(layer, j))}", f"{b[j] - a[j]:.4g}") for j in neurons]
+def _moved(shown: _Shown, moved: Nudge, layer: int, number: str) -> list[tuple[str, str, str, str]]:
+    made = []
+    for each in moved.changes:
+        if each.layer == layer - 1 and each.neuron < _ROWS:
+            name = f"Δ{shown.text(shown.glyphs.a(layer, each.neuron))}"
+            made.append((name, f"{each.predicted:#.4g}", f"{each.actual:#.4g}", number))
+    return made
 
 
 # One weight, one neuron
@@ -264,7 +261,16 @@ def _along(
 
 
 def _one_path(shown: _Shown) -> str:
-    return "\n\n".join("\n".join(_along(shown, way, lambda *_: None)) for way in _paths(shown, 2))
+    """Return two paths, each with what a change of the weight does along it: (51)."""
+    layer, to, source = shown.weight
+    moved = nudge(shown.net, shown.x, shown.y, layer - 1, to, 0.01, "weight", source)
+    cost, w = (f"Δ{shown.text(each)}" for each in (shown.glyphs.cost(0), shown.glyphs.w(*shown.weight)))
+    blocks = []
+    for path in moved.paths.paths[:2] if moved.paths else ():
+        along = f"{path.product:#.4g} × {moved.by:g} = {moved.along(path):#.4g}"
+        said = f"along it {cost} ≈ {path.product:#.4g} {w}; for {w} = {moved.by:g}, {along}  (51)"
+        blocks.append("\n".join([*_along(shown, path.neurons, lambda *_: None), said]))
+    return "\n\n".join(blocks)
 
 
 def _rates(shown: _Shown) -> str:

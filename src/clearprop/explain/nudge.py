@@ -1,22 +1,39 @@
 """The demon of S2 (L155): it changes one number inside the network, and the cost follows.
 
 What delta promises, ``delta * dz``, beside what the cost really does. E13: it may sit at a instead of
-z, where dC/da is its measure; or at a weight or bias.
+z, where dC/da is its measure; or at a weight or bias. From there the change goes through the
+activations of all layers to the cost, (47) to (52) of S2: as the derivatives predict it, and as it is.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from clearprop.explain.paths import check_index, one_sample
+from clearprop.activations import Array
+from clearprop.explain.paths import Path, PathSum, check_index, one_sample, path_sum_of
 from clearprop.names import is_number, known_name
+from clearprop.trace import Trace
 
 if TYPE_CHECKING:
     from clearprop.network import Network
+
+SHOWN = 4  # neurons of a layer, and paths, that are printed
+
+
+class Change(NamedTuple):
+    """What one activation does when the change reaches it: as predicted, and as it is.
+
+    `layer` and `neuron` are counted from 0.
+    """
+
+    layer: int
+    neuron: int
+    predicted: float
+    actual: float
 
 
 @dataclass(frozen=True)
@@ -32,6 +49,10 @@ class Nudge:
     cost, cost_after : float
         Of the sample, in float64; `cost_after` is NaN or infinite where the change leads out of where
         the cost is defined, as an output of 1.2 does under cross-entropy.
+    changes : tuple of Change
+        Of every activation that is reached, layer by layer: (48) to (50) of S2.
+    paths : PathSum or None
+        The ways from there to the cost, with `along` (51) of each; None where a is changed.
     """
 
     on: str
@@ -42,6 +63,8 @@ class Nudge:
     rate: float
     cost: float
     cost_after: float
+    changes: tuple[Change, ...] = ()
+    paths: PathSum | None = None
 
     @property
     def predicted(self) -> float:
@@ -58,8 +81,12 @@ class Nudge:
         """Exact minus predicted: of the order of the square of the change."""
         return self.exact - self.predicted
 
+    def along(self, path: Path) -> float:
+        """Return the change of the cost that is predicted along one path: (51) of S2."""
+        return path.product * self.by
+
     def __str__(self) -> str:
-        """Return what is changed, what is predicted and what happens, a line each."""
+        """Return what is changed, what is predicted and what happens, and the way to the cost."""
         symbol = {"z": "delta", "a": "dC/da", "weight": "dC/dw", "bias": "dC/db"}[self.on]
         where = f"neuron {self.neuron + 1} of layer {self.layer + 1}"
         if self.source is not None:
@@ -72,7 +99,40 @@ class Nudge:
         )
         if not math.isfinite(self.cost_after):
             said += "\nThe change leads out of where the cost is defined, or of what float64 holds."
-        return said
+        return "\n".join([said, "", *self._way()])
+
+    def _way(self) -> list[str]:
+        """Return the table of the changes on the way to the cost."""
+        rows: list[tuple[str, str, str, str]] = []
+        first = self.layer
+        for layer in sorted({each.layer for each in self.changes}):
+            every = [each for each in self.changes if each.layer == layer]
+            largest = sorted(every, key=lambda each: -abs(each.predicted))[:SHOWN]
+            number = {first: "(48)", first + 1: "(49), (50)"}.get(layer, "(49)")
+            if self.on == "a":
+                number = "" if layer == first else "(49)"
+            for each in sorted(largest, key=lambda each: each.neuron):
+                name = f"a of layer {layer + 1}, neuron {each.neuron + 1}"
+                rows.append((name, _number(each.predicted), _number(each.actual), number))
+            if len(every) > SHOWN:
+                rows.append((f"[..., {len(every) - SHOWN:,} more]", "", "", ""))
+        if self.paths is not None:
+            for path in self.paths.paths:
+                way = " > ".join(str(neuron + 1) for neuron in path.neurons)
+                rows.append((f"C through {way}", _number(self.along(path)), "", "(51)"))
+            if more := self.paths.n_paths - len(self.paths.paths):
+                rows.append((f"[..., {more:,} more]", "", "", ""))
+        rows.append(("C", _number(self.predicted), _number(self.exact), "(47), (52)"))
+        head = ("the change of", "predicted", "actual", "")
+        wide = [max(len(row[i]) for row in [head, *rows]) for i in range(3)]
+        return [
+            f"{name:{wide[0]}}  {predicted:>{wide[1]}}  {actual:>{wide[2]}}  {number}".rstrip()
+            for name, predicted, actual, number in [head, *rows]
+        ]
+
+
+def _number(value: float) -> str:
+    return f"{value:#.4g}"
 
 
 def nudge(
@@ -131,25 +191,106 @@ def nudge(
     trace = wide.trace(*one_sample(x, y))
     here = trace.layers[layer]
     z, a = here.z.copy(), here.a.copy()
-    before = trace.inputs if layer == 0 else trace.layers[layer - 1].a
-    function = net.layers[layer].function
-    if on == "a":
-        rate, a[0, neuron] = here.error[0, neuron], a[0, neuron] + by
-    else:
-        with np.errstate(all="ignore"):
-            unit = 1.0 if source is None else before[0, source]
-            z[0, neuron] += by * unit
-            rate, a = here.delta[0, neuron] * unit, function(z)
     if on == "bias" and here.biases is None:
         raise ValueError(
             f"on must be a number that is there, got 'bias' for layer {layer}, which has none"
         )
+    before = trace.inputs if layer == 0 else trace.layers[layer - 1].a
+    step = np.zeros_like(a[0])  # the predicted change of the layer's activations
     with np.errstate(all="ignore"):
-        for later, described in zip(trace.layers[layer + 1 :], net.layers[layer + 1 :], strict=True):
-            z = a @ later.weights.T + (0.0 if later.biases is None else later.biases)
-            a = described.function(z)
-    after = _cost(wide, on == "a" and layer == len(net.layers) - 1, z, a, trace.Y)
-    return Nudge(on, layer, neuron, source, float(by), float(rate), float(trace.sample_costs[0]), after)
+        if on == "a":
+            rate, a[0, neuron], step[neuron] = here.error[0, neuron], a[0, neuron] + by, by
+        else:
+            unit = 1.0 if source is None else before[0, source]
+            z[0, neuron] += by * unit
+            rate, a = here.delta[0, neuron] * unit, net.layers[layer].function(z)
+            step = _slope_times(here.slope[0], by * unit, neuron)  # (48)
+    changes, zs, activations = changes_from(trace, layer, step, z, a)
+    if here.slope.ndim == 2:
+        changes = [each for each in changes if each.layer > layer or each.neuron == neuron]
+    at_output = on == "a" and layer == len(net.layers) - 1
+    after = _cost(wide, at_output, zs[-1], activations[-1], trace.Y)
+    ways = None if on == "a" else path_sum_of(trace, layer, neuron, source, SHOWN)
+    cost = float(trace.sample_costs[0])
+    return Nudge(on, layer, neuron, source, float(by), float(rate), cost, after, tuple(changes), ways)
+
+
+def changes_from(
+    trace: Trace, layer: int, step: Array, z: Array, a: Array
+) -> tuple[list[Change], list[Array], list[Array]]:
+    """Return what a change does to the activations of a layer (from 0) and all later ones.
+
+    `step` is the predicted change of the layer's own activations, z and a are its row after the
+    change; beside the changes, z and a of all layers from there on are returned.
+    """
+    with np.errstate(all="ignore"):
+        wide = trace.layers[layer].z[:1].astype(np.float64)
+        _, before = onwards(trace, layer, wide, trace.architecture.layers[layer].function(wide))
+        zs, after = onwards(trace, layer, z, a)
+        steps = _predicted(trace, layer, step)
+        actual = [new[0] - old[0] for new, old in zip(after, before, strict=True)]
+    changes = [
+        Change(at, j, float(steps[at - layer][j]), float(actual[at - layer][j]))
+        for at in range(layer, len(trace.layers))
+        for j in range(len(steps[at - layer]))
+    ]
+    return changes, zs, after
+
+
+def of_weight(
+    trace: Trace, layer: int, to: int, source: int, by: float
+) -> tuple[list[Change], float, float]:
+    """Return what a change of one weight does on its way, and to the cost as predicted and as it is.
+
+    Of the trace's first sample, in float64; layer, to and source are counted from 0.
+    """
+    here, architecture = trace.layers[layer], trace.architecture
+    before = trace.inputs if layer == 0 else trace.layers[layer - 1].a
+    with np.errstate(all="ignore"):
+        unit = float(before[0, source])
+        z = np.repeat(here.z[:1].astype(np.float64), 2, axis=0)
+        z[1, to] += by * unit
+        step = _slope_times(here.slope[0].astype(np.float64), by * unit, to)
+        a = architecture.layers[layer].function(z)
+        changes, _, _ = changes_from(trace, layer, step, z[1:], a[1:])
+        zs, activations = onwards(trace, layer, z, a)
+        y = np.repeat(trace.Y[:1].astype(np.float64), 2, axis=0)
+        costs = architecture.cost.of_samples(architecture.output, zs[-1], activations[-1], y)
+        return changes, float(here.delta[0, to]) * unit * by, float(costs[1] - costs[0])
+
+
+def _slope_times(slope: Array, dz: float, neuron: int) -> Array:
+    """Return the change of a layer's activations when z of one neuron changes by dz."""
+    if slope.ndim == 2:  # softmax: every z acts on every a
+        return slope[:, neuron] * dz
+    step = np.zeros_like(slope)
+    step[neuron] = slope[neuron] * dz
+    return step
+
+
+def _predicted(trace: Trace, layer: int, step: Array) -> list[Array]:
+    """Return the changes of the activations from a layer on, as the derivatives predict them.
+
+    Each is (49) of S2 for all neurons of its layer, the sum over the paths that come together there.
+    """
+    steps = [step]
+    for later in trace.layers[layer + 1 :]:
+        dz = later.weights.astype(np.float64) @ steps[-1]
+        slope = later.slope[0].astype(np.float64)
+        steps.append(slope @ dz if slope.ndim == 2 else slope * dz)  # (49)
+    return steps
+
+
+def onwards(trace: Trace, layer: int, z: Array, a: Array) -> tuple[list[Array], list[Array]]:
+    """Return z and a of a layer (from 0) and all later ones, for rows of z and a that were changed."""
+    zs, activations = [z], [a]
+    layers = trace.architecture.layers[layer + 1 :]
+    for later, described in zip(trace.layers[layer + 1 :], layers, strict=True):
+        W = later.weights.astype(np.float64)
+        z = activations[-1] @ W.T
+        zs.append(z if later.biases is None else z + later.biases.astype(np.float64))
+        activations.append(described.function(zs[-1]))
+    return zs, activations
 
 
 def _cost(net: Network, at_output: bool, z: Any, a: Any, y: Any) -> float:

@@ -11,9 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from clearprop.activations import Activation, Array
+from clearprop.explain.nudge import of_weight, onwards
+from clearprop.explain.web.choice import Choice
+from clearprop.explain.web.numbers import written
 from clearprop.page import Markup, tag
 from clearprop.trace import Trace
 
+CHANGE = 0.1  # of a weight, whose way to the cost is shown
 POINTS = 81  # of an activation's curve
 WIDTH, HEIGHT = 320, 190  # of its picture
 # The demon's changes of z: a curve from -2 to 2, and halves of halves, at which the error of the
@@ -87,13 +91,33 @@ def nudged_costs(trace: Trace, layer: int, j: int) -> Array:
     with np.errstate(all="ignore"):
         z = np.repeat(trace.layers[layer - 1].z[:1].astype(np.float64), len(NUDGES), axis=0)
         z[:, j] += NUDGES
-        a = layers[layer - 1].function(z)
-        for later, described in zip(trace.layers[layer:], layers[layer:], strict=True):
-            W = later.weights.astype(np.float64)
-            z = a @ W.T if later.biases is None else a @ W.T + later.biases.astype(np.float64)
-            a = described.function(z)
+        zs, activations = onwards(trace, layer - 1, z, layers[layer - 1].function(z))
         y = np.repeat(trace.Y[:1].astype(np.float64), len(NUDGES), axis=0)
-        return trace.architecture.cost.of_samples(trace.architecture.output, z, a, y)
+        architecture = trace.architecture
+        return architecture.cost.of_samples(architecture.output, zs[-1], activations[-1], y)
+
+
+def changes_of_weight(
+    trace: Trace, choice: Choice, layer: int, j: int, k: int, digits: int
+) -> list[list[Any]]:
+    """Return what a change of one weight by `CHANGE` does on its way to the cost, as it is shown.
+
+    A row is layer, neuron, predicted and actual change, of the neurons that are drawn; the last row
+    is the cost's, with layer and neuron None. `layer` is a weight layer 1..L.
+    """
+    changes, predicted, actual = of_weight(trace, layer - 1, j, k, CHANGE)
+    softmax = trace.layers[layer - 1].slope.ndim == 3
+    rows: list[list[Any]] = [
+        [each.layer + 1, each.neuron, *(_rounded(x, digits) for x in (each.predicted, each.actual))]
+        for each in changes
+        if each.neuron in choice.units[each.layer + 1]
+        and (each.layer >= layer or softmax or each.neuron == j)
+    ]
+    return [*rows, [None, None, _rounded(predicted, digits), _rounded(actual, digits)]]
+
+
+def _rounded(value: float, digits: int) -> str:
+    return written(f"{value + 0.0:#.{digits}g}")
 
 
 def heat_map(values: Array, names: str, **attributes: Any) -> Markup:

@@ -174,6 +174,8 @@ def _data(
         "curve_of": curve_of,
         "nudges": list(curves.NUDGES),
         "nudged": _nudged(trace, choice),
+        "change": curves.CHANGE,
+        "changes": _changes(glyphs, choice, digits),
         "paths": _paths(glyphs, choice, numbers) if glyphs.n_samples == 1 else {},
         "heat": _heat(trace, choice),
     }
@@ -223,6 +225,18 @@ def _nudged(trace: Trace, choice: Choice) -> dict[str, list[float | str]]:
             costs = curves.nudged_costs(trace, layer, j)
             made[f"{layer},{j}"] = [_plain(float(each)) for each in costs]
     return made
+
+
+def _changes(glyphs: Glyphs, choice: Choice, digits: int) -> dict[str, list[list[Any]]]:
+    """Return what a change of each drawn weight does on its way to the cost, of not too many."""
+    layers = range(1, glyphs.last + 1 if choice.drawn else 2)
+    weights = [(layer, *pair) for layer in layers for pair in choice.weights(layer)]
+    if glyphs.n_samples > 1 or len(weights) > working.WRITTEN:
+        return {}
+    return {
+        f"{layer},{j},{k}": curves.changes_of_weight(glyphs.trace, choice, layer, j, k, digits)
+        for layer, j, k in weights
+    }
 
 
 def _plain(value: float) -> float | str:

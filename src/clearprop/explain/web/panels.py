@@ -20,6 +20,10 @@ from clearprop.explain.web.working import Shown, neuron_lines, weight_lines
 from clearprop.page import Markup, joined, table, tag
 
 ROWS = 64  # of a layer's table; a longer one has the units that are drawn
+CHANGES = (
+    "Predicted by the derivatives, each change from the one before; actual is what a second pass "
+    "gives. The engine's own scale."
+)
 OUTPUTS = 3  # that the heading names
 
 
@@ -236,6 +240,7 @@ def one_weight(
     parts += [formulas.line(line) for line in neuron_lines(glyphs, layer, j)]
     if glyphs.n_samples == 1:
         parts.append(_paths(glyphs, numbers, drawing, layer, j, k))
+        parts.append(_changes(glyphs, numbers, choice, drawing, layer, j, k))
     return tag("section", *parts, class_="card", id="closer", aria_labelledby="closer-title")
 
 
@@ -256,6 +261,31 @@ def _paths(glyphs: Glyphs, numbers: Numbers, drawing: Drawing, layer: int, j: in
         )
     return table("From this weight to the cost, path by path",
                  ["through neurons", "product", "share"], rows, note=note)  # fmt: skip
+
+
+def _changes(
+    glyphs: Glyphs,
+    numbers: Numbers,
+    choice: Choice,
+    drawing: Drawing,
+    layer: int,
+    j: int,
+    k: int,
+) -> Markup:
+    """Return what a change of the weight does on its way to the cost: (47) to (50) of S2."""
+    trace, rows = glyphs.trace, []
+    for at, unit, *pair in curves.changes_of_weight(trace, choice, layer, j, k, numbers.digits):
+        name, number = "the cost", "(47)"
+        if at is not None:
+            name = f"a of {drawing.name(at, unit)}"
+            number = {layer: "(48)", layer + 1: "(49), (50)"}.get(at, "(49)")
+        rows.append([name, *pair, number])
+    return table(
+        f"The weight grows by {curves.CHANGE:g}: what changes, and by how much",
+        ["what changes", "predicted", "actual", "S2"],
+        rows,
+        note=CHANGES,
+    )
 
 
 def notes(told: Document) -> Markup:

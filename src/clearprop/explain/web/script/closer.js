@@ -2,7 +2,7 @@
 
 import { drawn, element, formulaLine, markScrolling, numberOf, table, twinOf } from "./elements.js";
 import { edgeName } from "./network.js";
-import { nudgePanel } from "./nudge.js";
+import { changesPanel, nudgePanel } from "./nudge.js";
 import { text, value } from "./numbers.js";
 import { pathsPanel } from "./paths.js";
 import { LINES, data, state, told } from "./state.js";
@@ -38,6 +38,7 @@ export function showCloser() {
         {},
         isWeight ? threeFactors(layer, to, from) : terms(layer, to),
         data.paths[`${layer},${to}`] ? pathsPanel(layer, to, from) : null,
+        isWeight ? changesPanel(layer, to, from) : null,
         nudgePanel(layer, to, from),
         heatPart(layer, to),
       ),

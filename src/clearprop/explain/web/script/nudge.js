@@ -59,6 +59,24 @@ export function nudgePanel(layer, to, from) {
   );
 }
 
+// What a change of one weight does on its way to the cost: (47) to (50) of S2.
+export function changesPanel(layer, to, from) {
+  const found = data.changes[`${layer},${to},${from}`];
+  if (!found) return null;
+  const rows = found.map(([at, unit, predicted, actual]) =>
+    at === null
+      ? [element("b", {}, "the cost"), element("b", {}, predicted), element("b", {}, actual), "(47)"]
+      : [`a of ${data.names[`${at},${unit}`]}`, predicted, actual, at === layer ? "(48)" : at === layer + 1 ? "(49), (50)" : "(49)"],
+  );
+  return element(
+    "div",
+    { class: "part changes" },
+    element("h3", {}, `The weight grows by ${data.change}: the change on its way to the cost`),
+    table("What changes, and by how much", ["what changes", "predicted", "actual", "S2"], rows),
+    element("p", { class: "quiet" }, "Predicted by the derivatives, each change from the one before; actual is what a second pass gives. The engine's own scale."),
+  );
+}
+
 function sentence(layer, from) {
   const straight = "dC/dz, the derivative of the cost by z on the engine's own scale, is the slope of this curve at the middle: for small changes the straight line tells the truth, and halving the change makes its error a quarter.";
   if (from === undefined) return straight;
