@@ -360,7 +360,7 @@ def test_no_sum_over_a_batch_has_a_term_twice(name, notation):
 
 
 def test_the_symbol_of_an_example_in_every_format():
-    net, X, Y = problem((4, 5, 3), n=2)
+    net, X, Y = problem((4, 3, 2), n=2)
     how = {"algorithm": "A2", "optimizer": cp.SGD(0.5)}
     text = cp.explain(net, X, Y, **how)
     assert "∂C/∂w³₁₁ = 1/2 × (a¹,²₁ δ¹,³₁ + a²,²₁ δ²,³₁)" in text

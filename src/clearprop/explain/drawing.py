@@ -125,13 +125,38 @@ def curve(function: Activation, at: float, columns: int = 61, rows: int = 11) ->
     return [*lines, " " * 9 + "└" + "─" * columns, " " * 10 + axis]
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table as text: the first column to the left, the others to the right."""
+def table(
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    groups: Sequence[Sequence[tuple[str, int]]] = (),
+) -> str:
+    """Return a table as text: the first column to the left, the others to the right.
+
+    Above the head stand lines of captions, each over so many columns.
+    """
     wide = [max(width(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    for captions in groups:
+        first = 0
+        for caption, n in captions:
+            room = sum(wide[first : first + n]) + 2 * (n - 1)
+            wide[first + n - 1] += max(0, width(caption) + 2 - room) if caption else 0
+            first += n
 
     def line(cells: Sequence[str]) -> str:
         padded = [" " * (w - width(cell)) for cell, w in zip(cells, wide, strict=True)]
         first = cells[0] + padded[0]
         return "  ".join([first, *(p + c for p, c in zip(padded[1:], cells[1:], strict=True))]).rstrip()
 
-    return "\n".join([line(head), "  ".join("─" * w for w in wide), *map(line, rows)])
+    def above(captions: Sequence[tuple[str, int]]) -> str:
+        parts, first = [], 0
+        for caption, n in captions:
+            room = sum(wide[first : first + n]) + 2 * (n - 1)
+            first += n
+            left = (room - width(caption)) // 2
+            fill = "╌" if caption else " "
+            padded = f" {caption} " if caption else "  "
+            parts.append(fill * (left - 1) + padded + fill * (room - width(caption) - left - 1))
+        return "  ".join(parts).rstrip()
+
+    rule = "  ".join("─" * w for w in wide)
+    return "\n".join([*map(above, groups), line(head), rule, *map(line, rows)])

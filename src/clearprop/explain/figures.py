@@ -7,26 +7,30 @@ a docstring. Every figure is made for any network and one sample of it, in the r
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from clearprop.explain import document, forms, steps
+from clearprop.explain import document, forms, paths, steps
 from clearprop.explain import notation as notations
 from clearprop.explain.drawing import Edge, curve, drawn, table
-from clearprop.explain.expression import Expr, substituted
+from clearprop.explain.expression import Expr, Num, Prod, Relation, Sum, Word, numbers, substituted
 from clearprop.explain.glyphs import Glyphs
 from clearprop.explain.notation import Notation
 from clearprop.explain.nudge import Nudge, nudge
 from clearprop.explain.paths import check_index, one_sample, path_sum
-from clearprop.explain.printers.text import TextPrinter
+from clearprop.explain.printers.text import WIDTH, TextPrinter, width
 from clearprop.names import known_name
 
 if TYPE_CHECKING:
     from clearprop.network import Network
 
 _ROWS = 6  # of a table, where a layer has more
+_WAYS = 4  # chains of one weight that are drawn
+COLOURS = ("blue", "orange", "green", "purple")  # of the chains, in S1's order
+_OWN = {"V14": (0, 0, 0), "V16": (0, 0, 0)}  # the weight that S1 takes
 
 
 class _Shown(NamedTuple):
@@ -67,8 +71,9 @@ def figure(
         One sample and its target.
     notation : str or Notation
     weight : (int, int, int), optional
-        The weight it is about, ``net.weights[layer][to, source]``; without it the one of layer 1 with
-        the largest gradient.
+        The weight it is about, ``net.weights[layer][to, source]``; without it the one that S1 takes in
+        V14 and V16, of layer 1 from input 1 to neuron 1, and else that of layer 1 with the largest
+        gradient.
 
     Raises
     ------
@@ -84,6 +89,8 @@ def figure(
     known_name("figure", name, FIGURES)
     X, Y = one_sample(x, y)
     glyphs = Glyphs(net.trace(X, Y), notations.resolve(notation))
+    if weight is None:
+        weight = _OWN.get(name)
     if weight is None:
         gradient = np.abs(glyphs.at(1).weight_gradient)
         weight = (0, *divmod(int(np.nan_to_num(gradient).argmax()), gradient.shape[1]))
@@ -288,46 +295,158 @@ def _rates(shown: _Shown) -> str:
     return "\n".join([*lines, "", "on an edge stands ∂a/∂a, the rate along it", "", str(found)])
 
 
+class _Chain(NamedTuple):
+    """The derivatives along one way from the cost back to a weight, and what they multiply to."""
+
+    layer: int
+    source: int
+    way: tuple[int, ...]
+    factors: Prod
+    product: Num
+
+
+def _chains_of(shown: _Shown, layer: int, to: int, source: int) -> list[_Chain]:
+    """Return the chains of a weight in S1's order, of many the largest."""
+    made = []
+    for way in sorted(shown.glyphs.best_paths(layer, to, _WAYS)):
+        factors = forms.path_product(shown.glyphs, layer, source, way)
+        product = math.prod(each.value for each in numbers(substituted(factors)))
+        made.append(_Chain(layer, source, way, factors, Num("product", layer, (), np.array(product))))
+    return made
+
+
 def _chains(shown: _Shown) -> str:
-    g, printer = shown.glyphs, TextPrinter()
-    layer, to, source = shown.weight
-    lines = [x for at in range(g.last, layer, -1) for x in forms.chain(g, at, 0, 0)]
-    lines += forms.path(g, layer, to, source) or forms.chain(g, layer, to, source)
-    return "\n".join(line for each in lines for line in printer.formula(each.formula, each.label))
+    """Return the chains of a last weight and of the weight, each over the neurons on its way: V14."""
+    g, (layer, to, source) = shown.glyphs, shown.weight
+    weights = [(g.last, 0, 0)] if layer < g.last else []
+    blocks = []
+    for weight in [*weights, (layer, to, source)]:
+        chains = _chains_of(shown, *weight)
+        n = paths.count_paths(g.trace, weight[0] - 1)
+        what = shown.text(g.weight_gradient(*weight))
+        of = f", the sum of {n:,} chains" if n > 1 else ""
+        blocks.append(f"{what} = {shown.number(g.weight_gradient(*weight))}{of}")
+        blocks += [
+            "\n".join(_over_network(shown, chain, colour))
+            for chain, colour in zip(chains, COLOURS, strict=False)
+        ]
+        if n > len(chains):
+            blocks.append(f"[..., {n - len(chains):,} more chains]")
+    return "\n\n".join(blocks)
+
+
+def _over_network(shown: _Shown, chain: _Chain, colour: str) -> list[str]:
+    """Return the neurons on a chain's way, and under each part its derivative, from the cost on."""
+    g, layer = shown.glyphs, chain.layer
+    neurons = (chain.source, *chain.way[: g.last - layer + 1])
+    parts, derivatives = [shown.text(g.a(layer - 1, chain.source))], [""]
+    factors = list(chain.factors.factors)
+    if g.notation.carried == "delta":
+        factors.reverse()
+    left = iter(factors)
+    for at, (before, here) in enumerate(itertools.pairwise(neurons), start=layer):
+        parts += [f"──({shown.text(g.w(at, here, before))})──>", _halves(shown)(at, here)]
+        derivatives += [shown.text(next(left)), shown.text(next(left))]
+    parts += ["──>", shown.text(g.cost(0))]
+    derivatives += [shown.text(next(left)), ""]
+    values = ["", *map(shown.number, factors), ""]
+    wide = [max(map(width, cells)) for cells in zip(parts, derivatives, values, strict=True)]
+    whole = Relation((Word(colour), substituted(chain.factors), chain.product))
+    if sum(wide) + len(wide) > WIDTH:
+        sides = (Word(colour), chain.factors, *whole.sides[1:])
+        return TextPrinter().formula(Relation(sides))
+
+    def line(cells: list[str], fill: str = " ") -> str:
+        spaces = [(w - width(cell), cell) for w, cell in zip(wide, cells, strict=True)]
+        return fill.join(fill * (n // 2) + cell + fill * (n - n // 2) for n, cell in spaces).rstrip()
+
+    back = " " * (wide[0] + 1) + "<" + "─" * (sum(wide[1:-1]) + len(wide) - 4) + f" {colour}"
+    return [line(parts), back, line(derivatives), line(values), *TextPrinter().formula(whole)]
+
+
+def _two_paths(shown: _Shown) -> str:
+    """Return the ways of a first weight, each in its colour with its chain, and their sum: V16."""
+    g, (layer, to, source) = shown.glyphs, shown.weight
+    printer, blocks = TextPrinter(), []
+    chains = _chains_of(shown, layer, to, source)
+    for chain, colour in zip(chains, COLOURS, strict=False):
+        sides = (Word(colour), chain.factors, substituted(chain.factors), chain.product)
+        drawing = _along(shown, chain.way, lambda *_: None)
+        blocks.append("\n".join([*drawing, *printer.formula(Relation(sides))]))
+    n, gradient = paths.count_paths(g.trace, layer - 1), g.weight_gradient(layer, to, source)
+    if chains and n > 1:
+        words = Sum(tuple(map(Word, COLOURS[: len(chains)])), n - len(chains))
+        products = Sum(tuple(chain.product for chain in chains), n - len(chains))
+        whole = Relation((gradient, words, products, forms.stands_for(gradient)))
+        blocks.append("\n".join(printer.formula(whole)))
+    return "\n\n".join(blocks) or f"{shown.text(gradient)} = {shown.number(gradient)}"
 
 
 # Tables
 
 
-def _factors(layer_of: Callable[[Glyphs], int]) -> Callable[[_Shown], str]:
-    """Return the figure of the factors of a layer's gradients, with what each column is: V17, V18."""
+def _last_factors(shown: _Shown) -> str:
+    """Return the factors of the last layer's gradients, with what each column is: V17."""
+    return _of_layer(shown, shown.glyphs.last)
 
-    def made(shown: _Shown) -> str:
-        g = shown.glyphs
-        layer = layer_of(g)
-        last = layer == g.last
-        captions = ["weight", "error" if last else "error carried back", "f′(z)", "input", "gradient"]
+
+def _of_layer(shown: _Shown, layer: int) -> str:
+    g = shown.glyphs
+    # Of softmax, and where the slope cancels, delta is no product.
+    split = not (g.softmax or g.a_minus_y)
+    delta = shown.text(g.delta(layer))
+    heads = [shown.text(g.error(layer)), shown.text(g.slope(layer))] if split else [delta]
+    heads = ["weight", *heads, "input", shown.text(g.weight_gradient(layer)), ""]
+    rows = []
+    for j in shown.neurons(layer):
+        for k in shown.neurons(layer - 1):
+            own = [g.error(layer, j), g.da_dz(layer, j)] if split else [g.delta(layer, j)]
+            symbols = [*own, g.a(layer - 1, k), g.weight_gradient(layer, j, k)]
+            caption = f"output neuron {j + 1}"
+            rows.append([shown.text(g.w(layer, j, k)), *map(shown.number, symbols), caption])
+    groups = [("", 1), (f"{delta}, the error", 2), ("", 1), ("", 1), ("", 1)]
+    return table(heads, rows, [groups] if split else ())
+
+
+def _hidden_factors(shown: _Shown) -> str:
+    """Return the factors of the gradients before, a chain for each delta of the layer after: V18."""
+    g = shown.glyphs
+    if g.last == 1:
+        return _last_factors(shown)
+    layer, after = g.last - 1, g.last
+    heads = [shown.text(each) for each in (g.delta(after), g.w(after), g.slope(layer))] + ["input"]
+    gradient = shown.text(g.weight_gradient(layer))
+    weights = [(j, k) for j in shown.neurons(layer) for k in shown.neurons(layer - 1)]
+
+    def factors(i: int, j: int, k: int) -> list[Expr]:
+        return [g.delta(after, i), g.w(after, i, j), g.da_dz(layer, j), g.a(layer - 1, k)]
+
+    if g.sizes[after] == 2:
+        captions = [(f"chain for {shown.text(g.delta(after, i))}", 4) for i in (0, 1)]
+        error = (f"{shown.text(g.delta(layer))}, proportional error", 3)
+        groups = [[("", 1), *captions, ("", 1)], [("", 1), error, ("", 1), error, ("", 1), ("", 1)]]
         rows = []
-        for j in shown.neurons(layer):
-            for k in shown.neurons(layer - 1):
-                slope = (
-                    "with the error"
-                    if last and (g.a_minus_y or g.softmax)
-                    else shown.number(g.da_dz(layer, j))
-                )
-                error = g.delta(layer, j) if last and (g.a_minus_y or g.softmax) else g.error(layer, j)
-                rows.append(
-                    (
-                        shown.text(g.w(layer, j, k)),
-                        shown.number(error),
-                        slope,
-                        shown.number(g.a(layer - 1, k)),
-                        shown.number(g.weight_gradient(layer, j, k)),
-                    )
-                )
-        return table(captions, rows)
-
-    return made
+        for j, k in weights:
+            both = [*factors(0, j, k), *factors(1, j, k), g.weight_gradient(layer, j, k)]
+            rows.append([shown.text(g.w(layer, j, k)), *map(shown.number, both)])
+        side_by_side = table(["weight", *heads, *heads, gradient], rows, groups)
+        if max(map(width, side_by_side.splitlines())) <= WIDTH:
+            return side_by_side
+    rows = []
+    for j, k in weights:
+        sizes = g.at(after).weights[:, j] * g.at(after).delta[0]
+        chosen = forms.chosen(sizes, 2)
+        for n, i in enumerate(chosen):
+            symbols = factors(i, j, k)
+            product = math.prod(each.value for x in symbols for each in numbers(substituted(x)))
+            end = shown.text(Num("product", layer, (), np.array(product)))
+            name = "" if n else shown.text(g.w(layer, j, k))
+            rows.append([name, shown.text(g.delta(after, i)), *map(shown.number, symbols), end])
+        if more := len(sizes) - len(chosen):
+            rows.append(["", f"[..., {more:,} more]", "", "", "", "", ""])
+        number = shown.number(g.weight_gradient(layer, j, k))
+        rows.append(["", "all", "", "", "", "sum", number])
+    return table(["weight", "chain for", *heads, gradient], rows)
 
 
 def _dynamic(shown: _Shown) -> str:
@@ -354,9 +473,10 @@ def _dynamic(shown: _Shown) -> str:
 
 
 def _backwards(shown: _Shown) -> str:
+    """Return the pass in S1's order: delta of the outputs, their gradients, delta before, gradients."""
     printer = TextPrinter()
-    told = document.pass_steps(shown.glyphs)
-    lines = [line for step in told if step.kind != "update" for line in printer.step(step, "numbers")]
+    told = steps.algorithm_steps(shown.glyphs, "A4")
+    lines = [line for step in told for line in printer.step(step, "numbers")]
     return "\n".join(lines[1:])
 
 
@@ -400,9 +520,9 @@ FIGURES: dict[str, tuple[str, Callable[[_Shown], str]]] = {
     "V13": ("each neuron in two halves, z and a", _in_halves),
     "V14": ("the chains of derivatives over the network", _chains),
     "V15": ("all the mathematics in the network", _expanded),
-    "V16": ("the paths of a first weight through both outputs", _one_path),
-    "V17": ("the factors of the last layer's gradients", _factors(lambda g: g.last)),
-    "V18": ("the factors of the layer before", _factors(lambda g: max(g.last - 1, 1))),
+    "V16": ("the paths of a first weight through both outputs", _two_paths),
+    "V17": ("the factors of the last layer's gradients", _last_factors),
+    "V18": ("the factors of the layer before", _hidden_factors),
     "V19": ("backpropagation, step by step", _backwards),
     "V20": ("the notation and the seven steps", _algorithm),
     "V21": ("equal weights stay equal", _symmetry),

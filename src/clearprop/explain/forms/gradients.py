@@ -197,7 +197,7 @@ def chain(glyphs: Glyphs, layer: int, j: int, k: int) -> list[Line]:
     ]
 
 
-def path_product(glyphs: Glyphs, layer: int, k: int, way: tuple[int, ...]) -> Expr:
+def path_product(glyphs: Glyphs, layer: int, k: int, way: tuple[int, ...]) -> Prod:
     """Return the derivatives along one path from a weight to the cost, as S1 writes them."""
     factors = [glyphs.dz_dw(layer, way[0], k)]
     for depth, at in enumerate(range(layer, glyphs.last + 1)):

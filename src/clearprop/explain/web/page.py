@@ -150,6 +150,9 @@ def _data(
     for other in NOTATIONS.values():
         if other.name != glyphs.given.name:
             notes += _in_other(trace, other, choice, trees, digits, how)
+    words: dict[str, int] = {}  # what is said of a step is often the same in all notations
+    for step in (step for each in notes for step in each["steps"]):
+        step["said"] = words.setdefault(step["said"], len(words))
     every = [(l, j) for l in range(len(choice.units)) for j in choice.units[l]]  # noqa: E741
     curve_list, curve_of = _curves(trace, choice)
     data: dict[str, Any] = {
@@ -170,6 +173,7 @@ def _data(
         "functions": [layer.function.name[:40] for layer in trace.architecture.layers],
         "nodes": [],
         "notations": notes,
+        "words": list(words),
         "curves": curve_list,
         "curve_of": curve_of,
         "nudges": list(curves.NUDGES),
