@@ -15,7 +15,7 @@ OF = {
     "S1, Jordan": "V13 V14 V15 V16 V17 V18 V19 V20 V21",
     "S3": "V22",
 }
-DRAWN = ["V1", "V2", "V3", "V4", "V5", "V6", "V11", "V12", "V13", "V15", "V16", "V19"]
+DRAWN = ["V1", "V2", "V3", "V4", "V5", "V6", "V11", "V12", "V13", "V14", "V15", "V16", "V19"]
 NOTATIONS = {"S2, Nielsen": "nielsen", "S1, Jordan": "jordan", "S3": "dp"}
 
 

@@ -337,6 +337,45 @@ def test_06_the_products_of_all_paths_are_the_derivative(pages, mazur_trace, maz
     assert factors == 52
 
 
+def test_v14_and_v16_the_chains_of_a_weight_are_drawn_in_their_colours(pages, mazur_html):
+    """S1's blue chain leads through the first output and the orange one through the second."""
+    page = pages.open(mazur_html, "#n=jordan&sel=w:1:1:1")
+    page.click(".all-ways")
+    assert page.inner_text(".all-ways") == "Draw both in their colours"
+    edges = page.evaluate(
+        """() => Object.fromEntries([...document.querySelectorAll('[data-edge]')].map(
+            e => [e.querySelector('.line').getAttribute('d'), e.dataset.edge]))"""
+    )
+    chains = page.eval_on_selector_all(
+        ".path-over",
+        """found => found.map(e => [
+            [...e.classList], [...e.querySelectorAll('path')].map(p => p.getAttribute('d')),
+            getComputedStyle(e.querySelector('path')).stroke, getComputedStyle(e.querySelector('path')).strokeDasharray,
+            e.getAttribute('transform')])""",
+    )
+    to_cost = page.eval_on_selector_all(".to-cost path", "found => found.map(e => e.getAttribute('d'))")
+    assert [[edges.get(d, d) for d in paths] for _, paths, *_ in chains] == [
+        ["1,0,0", "2,0,0", to_cost[0]], ["1,0,0", "2,1,0", to_cost[1]]
+    ]  # fmt: skip
+    for kind in (0, 2, 3, 4):  # class, colour, dashes, place
+        assert len({str(each[kind]) for each in chains}) == 2
+    red, _, blue = map(int, re.findall(r"\d+", chains[0][2])[:3])
+    assert blue > red + 60
+    red, _, blue = map(int, re.findall(r"\d+", chains[1][2])[:3])
+    assert red > blue + 60
+    swatches = page.eval_on_selector_all(
+        ".paths tbody tr",
+        "rows => rows.map(r => [r.querySelector('.swatch')?.className, r.textContent])",
+    )
+    assert {kind: "1 → 1" in text for kind, text in swatches if kind} == {
+        "swatch chain-0": True, "swatch chain-1": False
+    }  # fmt: skip
+    assert page.evaluate("document.activeElement.matches('.all-ways')")
+    press(page, "Enter")
+    assert page.locator(".path-over").count() == 0
+    assert page.locator(".swatch").count() == 0
+
+
 # 7: the demon
 
 

@@ -152,7 +152,8 @@ def _data(
             notes += _in_other(trace, other, choice, trees, digits, how)
     words: dict[str, int] = {}  # what is said of a step is often the same in all notations
     for step in (step for each in notes for step in each["steps"]):
-        step["said"] = words.setdefault(step["said"], len(words))
+        for name in ("title", "said"):
+            step[name] = words.setdefault(step[name], len(words))
     every = [(l, j) for l in range(len(choice.units)) for j in choice.units[l]]  # noqa: E741
     curve_list, curve_of = _curves(trace, choice)
     data: dict[str, Any] = {

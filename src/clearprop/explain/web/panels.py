@@ -21,8 +21,8 @@ from clearprop.page import Markup, joined, table, tag
 
 ROWS = 64  # of a layer's table; a longer one has the units that are drawn
 CHANGES = (
-    "Predicted by the derivatives, each change from the one before; actual is what a second pass "
-    "gives. The engine's own scale."
+    "Predicted is each change from the one before, by the derivative; actual is what a second pass "
+    "gives, on the engine's own scale."
 )
 OUTPUTS = 3  # that the heading names
 

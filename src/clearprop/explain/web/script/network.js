@@ -215,20 +215,28 @@ function edgeLabel(key) {
   return `weight ${edgeName(key)}, ${currentText(`weight/${ref}`)}, ${derivative} ${currentText(`weight_gradient/${ref}`)}`;
 }
 
-// One path, drawn over the edges, with the rate factors da/da on them (V11, V12)
+// Paths, drawn over the edges: one with the rate factors da/da on them (V11, V12), or several as chains
+// from the weight to the cost, each in its colour and beside the others (V14, V16).
 
-export function showPath(edgesOfPath) {
+export function showPaths(paths) {
   if (!svg) return;
-  svg.querySelector(".path-over")?.remove();
-  svg.classList.toggle("has-path", edgesOfPath.length > 0);
-  const over = drawn("g", { class: "path-over", "aria-hidden": "true" });
-  for (const { key, rate } of edgesOfPath) {
-    const edge = edges.get(key);
-    if (!edge) continue;
-    const line = edge.querySelector(".line");
-    over.append(drawn("path", { d: line.getAttribute("d") }));
-    const middle = line.getPointAtLength(line.getTotalLength() * 0.56);
-    over.append(drawn("text", { x: middle.x, y: middle.y - 6 }, `×${rate}`));
-  }
-  svg.querySelector(".edges").append(over);
+  for (const each of svg.querySelectorAll(".path-over")) each.remove();
+  svg.classList.toggle("has-path", paths.length > 0);
+  const toCost = svg.querySelectorAll(".to-cost path");
+  paths.forEach(({ edges: edgesOfPath, output, chain }, i) => {
+    const over = drawn("g", { class: chain === undefined ? "path-over" : `path-over chain-${chain}`, "aria-hidden": "true" });
+    if (paths.length > 1) over.setAttribute("transform", `translate(0 ${6 * (i - (paths.length - 1) / 2)})`);
+    for (const { key, rate } of edgesOfPath) {
+      const edge = edges.get(key);
+      if (!edge) continue;
+      const line = edge.querySelector(".line");
+      over.append(drawn("path", { d: line.getAttribute("d") }));
+      if (chain !== undefined) continue;
+      const middle = line.getPointAtLength(line.getTotalLength() * 0.56);
+      over.append(drawn("text", { x: middle.x, y: middle.y - 6 }, `×${rate}`));
+    }
+    const end = toCost[data.units[data.units.length - 1].indexOf(output)];
+    if (end && chain !== undefined) over.append(drawn("path", { d: end.getAttribute("d") }));
+    svg.querySelector(".edges").append(over);
+  });
 }

@@ -73,7 +73,7 @@ export function changesPanel(layer, to, from) {
     { class: "part changes" },
     element("h3", {}, `The weight grows by ${data.change}: the change on its way to the cost`),
     table("What changes, and by how much", ["what changes", "predicted", "actual", "S2"], rows),
-    element("p", { class: "quiet" }, "Predicted by the derivatives, each change from the one before; actual is what a second pass gives. The engine's own scale."),
+    element("p", { class: "quiet" }, "Predicted is each change from the one before, by the derivative; actual is what a second pass gives, on the engine's own scale."),
   );
 }
 

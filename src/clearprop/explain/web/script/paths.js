@@ -1,9 +1,12 @@
 // The sum over all paths: ranked, with shares, drawn on the network when one is chosen.
 
 import { drawn, element, say, table } from "./elements.js";
-import { showPath } from "./network.js";
+import { showPaths } from "./network.js";
 import { percent, plain, text, value } from "./numbers.js";
 import { change, data, state } from "./state.js";
+
+const ALL = -2; // as the chosen path: the first few, each in its colour
+const COLOURS = 4;
 
 // What is multiplied along a path, from the weight on: the references of its factors.
 function factorsOf(layer, way, from) {
@@ -34,10 +37,14 @@ export function pathsPanel(layer, to, from) {
   const kept = ways.filter(({ product }) => product !== 0);
   const total = value(from === undefined ? `delta/${layer}/0,${to}` : `weight_gradient/${layer}/${to},${from}`);
   const undefinedWhy = whyUndefined(total, absolute);
+  // The colours go by the neurons: in S1, blue through the first output and orange through the second.
+  const coloured = kept.slice(0, COLOURS).sort((one, other) => inOrder(one.way, other.way));
+  const all = state.path === ALL && kept.length > 1;
   const rows = kept.map(({ way, factors, product }, i) => [
     element(
       "button",
       { type: "button", class: "way", "aria-pressed": String(i === state.path), onclick: () => choose(i) },
+      all && i < COLOURS ? element("span", { class: `swatch chain-${coloured.indexOf(kept[i])}`, "aria-hidden": "true" }) : null,
       named(way),
     ),
     text(product),
@@ -46,19 +53,39 @@ export function pathsPanel(layer, to, from) {
   ]);
   const more = found.n - kept.length;
   rows.push([`sum over ${found.n === 1 ? "the one path" : `all ${found.n.toLocaleString("en")} paths`}`, element("b", {}, text(total)), "", ""]);
-  queueMicrotask(() => showPath(!undefinedWhy && state.path >= 0 && kept[state.path] ? edgesOf(layer, kept[state.path].way, from) : []));
+  const drawnPaths = undefinedWhy ? [] : all ? coloured : kept.slice(state.path, state.path + 1).filter(() => state.path >= 0);
+  queueMicrotask(() =>
+    showPaths(
+      drawnPaths.map((each, i) => ({
+        edges: edgesOf(layer, each.way, from),
+        output: each.way[each.way.length - 1],
+        chain: all ? i : undefined,
+      })),
+    ),
+  );
   const what = from === undefined ? "From this neuron" : "From this weight";
   return element(
     "div",
     { class: "part paths" },
     element("h3", {}, `${what} to the cost, path by path`),
     ...(undefinedWhy ? [element("p", {}, undefinedWhy)] : [
+      kept.length > 1 ? drawAll(all, kept.length) : null,
       table("Paths with the largest products", ["through neurons", "product", "share", "factors"], rows),
       more > 0 ? element("p", { class: "quiet" }, `[..., ${more.toLocaleString("en")} more]`) : null,
       cancellation(total, absolute),
     ]),
     element("p", { class: "quiet" }, explained(found, from)),
   );
+}
+
+function drawAll(pressed, n) {
+  const words = n > COLOURS ? `Draw the first ${COLOURS} in their colours` : n === 2 ? "Draw both in their colours" : `Draw all ${n} in their colours`;
+  return element("p", {}, element("button", { type: "button", class: "all-ways", "aria-pressed": String(pressed), onclick: () => choose(ALL) }, words));
+}
+
+function inOrder(one, other) {
+  const i = one.findIndex((each, at) => each !== other[at]);
+  return i < 0 ? 0 : one[i] - other[i];
 }
 
 function explained(found, from) {
@@ -90,10 +117,9 @@ function cancellation(total, absolute) {
 }
 
 function named(way) {
-  const last = data.sizes.length - 1;
   const numbers = way.map((each) => each + 1);
   if (data.softmax) return `${numbers.slice(0, -1).join(" → ")} ⇒ ${numbers[numbers.length - 1]}`;
-  return numbers.length > last ? numbers.join(" → ") : numbers.join(" → ");
+  return numbers.join(" → ");
 }
 
 // The edges of a path, each with its rate: what the next activation does when this one grows.
@@ -116,6 +142,7 @@ function edgesOf(layer, way, from) {
 
 function choose(i) {
   change({ path: state.path === i ? -1 : i });
-  document.querySelectorAll(".paths .way")[i]?.focus();
-  say(state.path < 0 ? "Path no longer drawn" : `Path ${i + 1} is drawn on the network`);
+  (i === ALL ? document.querySelector(".all-ways") : document.querySelectorAll(".paths .way")[i])?.focus();
+  if (state.path === ALL) say("The paths are drawn on the network, each in its colour");
+  else say(state.path < 0 ? "Path no longer drawn" : `Path ${i + 1} is drawn on the network`);
 }

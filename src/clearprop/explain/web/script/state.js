@@ -2,7 +2,10 @@
 
 export const data = JSON.parse(document.getElementById("data").textContent);
 
-for (const step of data.notations.flatMap((each) => each.steps)) step.said = data.words[step.said];
+for (const step of data.notations.flatMap((each) => each.steps)) {
+  step.title = data.words[step.title];
+  step.said = data.words[step.said];
+}
 
 export const state = { notation: 0, step: 0, form: data.form, selected: "", path: -1, practice: data.blanks };
 
