@@ -314,6 +314,18 @@ def test_a_notebook_gets_the_drawing_and_the_tables_and_no_script():
     assert html.count("<table") == 5
 
 
+@pytest.mark.parametrize(
+    ("notation", "said"),
+    [
+        ("nielsen", "δ is answer minus target"), ("jordan", "δ is target minus answer"),
+        ("softmax-ce", "∂C/∂z is answer minus target"),
+    ],
+)  # fmt: skip
+def test_what_cancels_is_said_with_the_notations_sign(notation, said):
+    net, x, y = problem(cost="cross_entropy")
+    assert said in net.trace(x, y).to_html(notation=notation)
+
+
 @pytest.mark.parametrize("notation", PRESETS)
 def test_the_heads_of_the_tables_have_the_sign_of_their_numbers(notation):
     net, x, y = mazur()

@@ -208,8 +208,8 @@ def delta_step(glyphs: Glyphs, layer: int, row: int) -> Step:
         lines += forms.canonical(glyphs, j)
         difference = "a − y" if glyphs.notation.delta_sign == 1 else "y − a"
         said = (
-            f"Why it is {difference}, by the chain rule, for output {j + 1}: the sum over all outputs, "
-            "the derivatives in it, the terms put together; the targets add up to one."
+            f"Why it is {difference} is shown by the chain rule, for output {j + 1}: the sum over all "
+            "outputs, the derivatives in it, the terms put together; the targets add up to one."
         )
     lines = [*forms.delta_matrix(glyphs, layer, row), *lines]
     title = f"Backward, layer {glyphs.number(layer)}: {what}{_example(glyphs, row)}"

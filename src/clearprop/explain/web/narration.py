@@ -105,9 +105,11 @@ def _error(glyphs: Glyphs, layer: int, where: str, cost: str) -> str:
 def _delta(glyphs: Glyphs, layer: int, where: str, cost: str) -> str:
     name = shared(glyphs)
     if layer == glyphs.last and glyphs.a_minus_y:
+        name = f"∂{cost}/∂z" if glyphs.is_s0 else name
+        ends = ("answer", "target") if glyphs.notation.delta_sign == 1 else ("target", "answer")
         return (
             "How does the cost change if an output's z grows a little? With this cost the slope of "
-            f"the activation cancels: {name} is answer minus target."
+            f"the activation cancels: {name} is {ends[0]} minus {ends[1]}."
         )
     if layer == glyphs.last:
         return (
