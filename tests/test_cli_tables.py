@@ -481,3 +481,70 @@ def test_an_estimator_that_learned_a_data_frame_takes_files_like_it(clearprop, f
     code, out, _ = clearprop("info", "fitted.safetensors")
     assert code == 0
     assert "plan         categorical" in out
+
+
+def predicted(clearprop, labels, output):
+    """Train on a table with these labels and predict it; return the predictions and what was said."""
+    rng = np.random.default_rng(0)
+    y = [labels[i % len(labels)] for i in range(60)]
+    pq.write_table(pa.table({"x": rng.normal(size=60), "y": y}), "t.parquet")
+    assert clearprop("train", "t.parquet", "--target", "y", "--output", "m.safetensors", *QUICK)[0] == 0
+    code, out, err = clearprop("predict", "m.safetensors", "t.parquet", *output)
+    assert code == 0
+    if not output:
+        return list(csv.DictReader(io.StringIO(out))), err
+    if output[-1].endswith(".parquet"):
+        return pq.read_table(output[-1]).to_pylist(), err
+    with open(output[-1], newline="") as file:
+        return list(csv.DictReader(file)), err
+
+
+@pytest.mark.parametrize("output", [(), ("--output", "p.csv"), ("--output", "p.parquet")], ids=str)
+def test_labels_that_begin_as_formulas_do_are_kept_and_said(clearprop, output):
+    labels = ["=1+1", "@SUM(A1)", "-a", "plain"]
+    found, said = predicted(clearprop, labels, output)
+    assert set(found[0]) == {"row", "prediction", *(f"probability_{label}" for label in labels)}
+    assert {row["prediction"] for row in found} <= set(labels)
+    sentence = "labels such as '-a' and 2 more begin as formulas do: a spreadsheet computes them"
+    assert (sentence in said) == (output[-1:] != ("p.parquet",))
+
+
+def test_numbers_and_words_are_no_formulas(clearprop):
+    for labels in ([-1, 1], ["-1", "+2.5", "x"], ["a=1", "b"], [True, False]):
+        assert "formulas" not in predicted(clearprop, labels, ())[1]
+
+
+@pytest.mark.parametrize("task", [(), ("--task", "multiclass")], ids=str)
+def test_large_whole_numbers_stay_apart_in_a_table(clearprop, task):
+    labels = [2**63 + 1, 2**63 + 3, 7]
+    y = pa.array([labels[i % 3] for i in range(60)], pa.uint64())
+    pq.write_table(pa.table({"x": np.arange(60.0), "y": y}), "t.parquet")
+    arguments = ("train", "t.parquet", "--target", "y", "--output", "m.safetensors", *QUICK, *task)
+    assert clearprop(*arguments)[0] == 0
+    _, out, _ = clearprop("predict", "m.safetensors", "t.parquet")
+    assert set(next(csv.reader(io.StringIO(out)))[2:]) == {f"probability_{label}" for label in labels}
+
+
+@pytest.mark.parametrize("buffer", [(), ("--buffer", "32")], ids=str)
+def test_a_label_with_a_nul_is_refused_by_the_shell(clearprop, tmp_path, buffer):
+    pq.write_table(pa.table({"x": np.arange(60.0), "y": ["a", "a\0"] * 30}), "t.parquet")
+    arguments = ("train", "t.parquet", "--target", "y", "--output", "m.safetensors", *QUICK, *buffer)
+    code, _, err = clearprop(*arguments)
+    assert code == 2
+    assert err.endswith("t.parquet must hold text without the character NUL, got 'a\\x00'\n")
+    assert not (tmp_path / "m.safetensors").exists()
+
+
+def test_any_label_comes_back_from_the_csv(clearprop, tmp_path):
+    labels = ["a\rb", 'a,"b', "a\nb", " a", "a "]
+    net = cp.Network([2, 3, 5], seed=0)
+    net.fit(np.eye(5)[:, :2], labels, epochs=1, batch_size=5, progress=False)
+    net.save(tmp_path / "m.safetensors")
+    np.savez(tmp_path / "d.npz", X=np.random.default_rng(0).normal(size=(200, 2)) * 9)
+    assert clearprop("predict", "m.safetensors", "d.npz", "--output", "p.csv")[0] == 0
+    with open(tmp_path / "p.csv", newline="") as file:
+        found = list(csv.DictReader(file))
+    assert set(found[0]) == {"row", "prediction", *(f"probability_{label}" for label in labels)}
+    answers = net.classify(np.load(tmp_path / "d.npz")["X"]).tolist()
+    assert [row["prediction"] for row in found] == answers
+    assert len(set(answers)) > 1

@@ -1,5 +1,6 @@
 """NPZ files: what is read, and what is refused with which sentence."""
 
+import gzip
 import io
 import pickle
 import struct
@@ -380,3 +381,20 @@ def assert_refused_without_memory(path, message):
         assert tracemalloc.get_traced_memory()[1] < 4_000_000
     finally:
         tracemalloc.stop()
+
+
+def test_the_cap_on_memory_counts_what_whole_numbers_become(tmp_path, monkeypatch):
+    path = write(tmp_path / "a.npz", X=np.ones((40, 5), bool), y=np.arange(40.0))
+    monkeypatch.setattr(files, "MAX_BYTES", 1919)
+    with pytest.raises(ValueError, match=r"must need at most 1919 bytes .*MAX_BYTES.*, declares 1920"):
+        data.load(path)
+
+
+@pytest.mark.parametrize("inside", ["zip", "gzip"])
+def test_an_archive_inside_the_archive_is_no_array(tmp_path, inside):
+    nested = (
+        npz_bytes([("X.npy", array_bytes(X))]) if inside == "zip" else gzip.compress(array_bytes(X))
+    )
+    path = tmp_path / "a.npz"
+    path.write_bytes(npz_bytes([("X.npy", nested), ("y.npy", array_bytes(y))]))
+    assert_refused_without_memory(path, r"X\.npy in .* is no NumPy array, starts with")

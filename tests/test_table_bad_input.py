@@ -10,6 +10,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +18,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from clearprop.data import files
-from clearprop.data.table import ReadOptions, Roles, TableEncoder, TargetEncoder, decide, open_table
+from clearprop.data.table import (
+    ReadOptions,
+    Roles,
+    TableEncoder,
+    TargetEncoder,
+    arrow_source,
+    decide,
+    open_table,
+)
 
 TABLE = "a,b,y\n" + "".join(f"{i}.5,{'uvw'[i % 3]},{i % 2}\n" for i in range(12))
 
@@ -485,3 +494,30 @@ def test_options_say_how_a_file_is_written():
     ):
         with pytest.raises(ValueError, match=message):
             ReadOptions(**options)
+
+
+@pytest.mark.parametrize(
+    "row", [b"1" * 64, b"1," * 32, b'"1\n",' * 10], ids=["a field", "fields", "lines"]
+)
+def test_a_row_without_end_is_stopped(tmp_path, row):
+    few = b"a,y\n1,0\n2,"
+    path = write(tmp_path / "bomb.csv.gz", gzip.compress(few + row * (2**25 // len(row))))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="bomb.csv.gz is damaged in line 3: a (row|field) of over"):
+            open_table(path).profile  # noqa: B018
+        assert tracemalloc.get_traced_memory()[1] < 2**28
+    finally:
+        tracemalloc.stop()
+
+
+def test_codes_of_a_long_word_are_refused_before_they_are_words(tmp_path, monkeypatch):
+    monkeypatch.setattr(arrow_source, "MOST_TEXT", 10**6)
+    words = pa.DictionaryArray.from_arrays(
+        pa.array([0, 1] * 100, pa.int32()), pa.array(["a" * 10**4, "b"])
+    )
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"a": words, "y": [0, 1] * 100}), path)
+    message = "must hold text of at most 1,000,000 bytes, got 1,000,100"
+    with pytest.raises(ValueError, match=message):
+        open_table(path).profile  # noqa: B018

@@ -9,6 +9,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
+from clearprop import data
 from clearprop.data.table import ReadOptions, decide, open_table
 from clearprop.data.table import csv_text as csv_text_module
 
@@ -281,3 +282,58 @@ def test_a_cell_that_does_not_fit_is_named_with_its_line(tmp_path, case):
         ValueError, match=f"X {message.partition(':')[0]}: row {len(words) - 1}, column"
     ):
         source.table()
+
+
+def test_a_folder_of_csv_files_is_one_table(tmp_path):
+    write(tmp_path / "a.csv", "size,colour,old\n1.5,red,true\n")
+    (tmp_path / "b.csv.gz").write_bytes(gzip.compress(b"old,size,colour\nfalse,,blue\n"))
+    write(tmp_path / "c.csv", "old,size,colour\n,3,red\n")
+    write(tmp_path / "README.txt", "not a table")
+    source = open_table(tmp_path)
+    assert everything(source) == {
+        "size": [1.5, None, 3.0], "colour": ["red", "blue", "red"], "old": [True, False, None],
+    }  # fmt: skip
+    assert source.n_rows == 3
+    with pytest.raises(ValueError, match="lacks 'weight'"):
+        list(source.batches(["weight"]))
+
+
+def test_a_value_in_a_folder_is_named_with_its_file(tmp_path):
+    write(tmp_path / "a.csv", "x,y\n1,0\n2,1\n")
+    write(tmp_path / "b.csv", "x,y\n3,0\n\n?!,1\n")
+    source = open_table(tmp_path, types={"x": "number", "y": "number"})
+    with pytest.raises(ValueError, match=r"must hold numbers, got '\?!': line 4 of b.csv, column 'x'"):
+        list(source.batches())
+
+
+@pytest.mark.parametrize(
+    ("other", "sentence"),
+    [
+        ("x,z\n1,2\n", r"b.csv must have the columns of .*a.csv, lacks 'y', has 'z'$"),
+        ("x\n1\n", r"b.csv must have the columns of .*a.csv, lacks 'y'$"),
+        ("x;y\n1;2\n", r"b.csv must have the delimiter of .*a.csv, ',', got ';'$"),
+        ("x,y\n", r"b.csv must have rows, got only the names of 2 columns"),
+    ],
+)
+def test_files_of_a_folder_that_differ_are_named(tmp_path, other, sentence):
+    write(tmp_path / "a.csv", "x,y\n1,0\n2,1\n")
+    write(tmp_path / "b.csv", other)
+    for read in (open_table, data.load, data.read_table):
+        with pytest.raises(ValueError, match=sentence):
+            read(tmp_path)
+
+
+def test_more_columns_in_a_later_file_are_said(tmp_path):
+    write(tmp_path / "a.csv", "x,y\n1,0\n2,1\n")
+    write(tmp_path / "b.csv", "y,more,x\n1,5,3\n")
+    with pytest.warns(UserWarning, match=r"b.csv has 'more', which .*a.csv has not: not used"):
+        found = data.load(tmp_path)
+    assert found.X_train.tolist() == [[1.0], [2.0], [3.0]]
+    assert found.Y_train.tolist() == [0, 1, 1]
+
+
+def test_a_folder_of_images_stays_one(tmp_path):
+    write(tmp_path / "notes.csv", "x,y\n1,0\n")
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(b"")
+    with pytest.raises(FileNotFoundError, match="must hold MNIST's four IDX files"):
+        data.load(tmp_path)

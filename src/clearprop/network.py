@@ -18,6 +18,7 @@ from clearprop.activations import Activation, Array
 from clearprop.architecture import Architecture, Block, Layer, Scaling
 from clearprop.costs import Cost
 from clearprop.data import arrays, feature_names
+from clearprop.data.labels import label_array
 from clearprop.data.scaling import check_scaling
 from clearprop.initializers import Initializer
 from clearprop.names import is_number, known_dtype
@@ -256,7 +257,7 @@ class Network:
             )
         a = self.predict(X)
         codes = a.argmax(axis=1) if a.shape[1] > 1 else (a[:, 0] > 0.5).astype(np.int64)
-        return codes if self.classes is None else np.array(self.classes)[codes]
+        return codes if self.classes is None else label_array(self.classes, "classes")[codes]
 
     def cost(
         self, X: Any, Y: Any, *, sample_weight: Any = None, l2: float = 0.0, l1: float = 0.0

@@ -31,6 +31,7 @@ def predict(
     """Predict the rows of DATA with MODEL, as CSV: row, prediction, and a probability for each class.
 
     The rows count from 0 and keep their order. DATA needs no target; a table may be of any size.
+    Labels are written as they are: a spreadsheet takes one that begins with = + - or @ for a formula.
 
     Example: clearprop predict digits.safetensors digits --output predictions.csv
     """

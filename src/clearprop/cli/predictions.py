@@ -6,7 +6,7 @@ import csv
 import io
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,12 @@ from numpy.typing import NDArray
 
 import clearprop as cp
 from clearprop.checkpoint import atomic_file
-from clearprop.cli import files, model
+from clearprop.cli import errors, files, model
+from clearprop.data.dataset import some
+from clearprop.data.table.values import PLAIN_NUMBER
 
 _GROUP_ROWS = 1 << 17  # of a Parquet file's row group
+_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # what OWASP lists under CSV injection
 
 Columns = dict[str, NDArray[Any]]
 
@@ -56,6 +59,8 @@ def write(net: cp.Network, inputs: Iterable[NDArray[Any]], output: str | None) -
         For which `check_output` has been called.
     """
     blocks = _numbered(net, inputs)
+    if output is None or _ending(output) == ".csv":
+        _say_formulas(model.schema_of(net).classes or ())
     if output is None:
         if hasattr(sys.stdout, "reconfigure"):  # a table is data, not text for a locale
             sys.stdout.reconfigure(encoding="utf-8")
@@ -71,6 +76,20 @@ def write(net: cp.Network, inputs: Iterable[NDArray[Any]], output: str | None) -
         _write_csv(blocks, text)
         text.flush()
         text.detach().detach()
+
+
+def _say_formulas(classes: Sequence[Any]) -> None:
+    """Say which labels a spreadsheet would compute: they are written as they are, to be read back."""
+    found = [
+        label
+        for label in classes
+        if isinstance(label, str) and label.startswith(_FORMULA) and not PLAIN_NUMBER.fullmatch(label)
+    ]
+    if found:
+        errors.say(
+            f"labels such as {some(found, 1)} begin as formulas do: a spreadsheet computes them unless "
+            "the column is imported as text"
+        )
 
 
 def _numbered(net: cp.Network, inputs: Iterable[NDArray[Any]]) -> Iterator[Columns]:
@@ -90,20 +109,34 @@ def _columns(net: cp.Network, a: NDArray[Any]) -> Columns:
         return {f"prediction_{number}": column for number, column in enumerate(a.T, start=1)}
     if a.shape[1] == 1:
         a = np.hstack([1 - a, a])
-    names = np.array([str(label) for label in classes])
+    names = np.array([str(label) for label in classes], object)  # each of its own length
     kind = "probability" if net.architecture.output.name in ("softmax", "sigmoid") else "output"
     columns = {f"{kind}_{name}": column for name, column in zip(names, a.T, strict=True)}
     return {"prediction": names[a.argmax(axis=1)], **columns}
 
 
 def _write_csv(blocks: Iterable[Columns], file: Any) -> None:
-    writer = csv.writer(file, lineterminator="\n")
+    # A line feed alone would leave a carriage return in a label without quotes.
+    writer = csv.writer(_LineFeeds(file), lineterminator="\r\n")
     for number, columns in enumerate(blocks):
         if not number:
             writer.writerow(columns)
-        writer.writerows(
-            zip(*(column.astype(str).tolist() for column in columns.values()), strict=True)
-        )
+        writer.writerows(zip(*(_texts(column) for column in columns.values()), strict=True))
+
+
+def _texts(column: NDArray[Any]) -> list[str]:
+    found: list[str] = (column if column.dtype == object else column.astype(str)).tolist()
+    return found
+
+
+class _LineFeeds:
+    """A text file whose rows end in a line feed, whatever the writer ends them in."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def write(self, row: str) -> None:
+        self._file.write(row.removesuffix("\r\n") + "\n")
 
 
 def _write_parquet(blocks: Iterable[Columns], file: io.FileIO) -> None:

@@ -40,7 +40,7 @@ _LOSSES = {
 
 
 def is_table(data: str) -> bool:
-    """Return whether DATA is a file of a table, or a folder of Parquet files."""
+    """Return whether DATA is a file of a table, or a folder of such."""
     if data in BUILT_IN:
         return False
     path = local_path(data)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from typing import Any
 
@@ -10,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.activations import Array
+from clearprop.data.labels import as_labels, check_classes, objects_of
+from clearprop.masks import refuse_masked
 
 Classes = tuple[Any, ...]
 _ROWS = 4096  # rows looked at together: a check needs no copy of a large array
@@ -68,10 +69,7 @@ def _real(values: Any, argument: str) -> NDArray[Any]:
             f"{argument} must be a dense array, got a sparse {type(values).__name__}; "
             f"use {argument}.toarray()"
         )
-    # np.asarray would take what lies under a mask for a number. Where nobody has imported numpy.ma
-    # there are no masks, and importing it takes 20 ms.
-    if "numpy.ma" in sys.modules and np.ma.is_masked(values):
-        raise ValueError(f"{argument} must have no masked values; fill or drop them first")
+    refuse_masked(values, argument)
     try:
         array = np.asarray(values)
     except ValueError:
@@ -79,6 +77,7 @@ def _real(values: Any, argument: str) -> NDArray[Any]:
             f"{argument} must be a rectangular table, got rows of unequal lengths"
         ) from None
     if array.dtype == object:
+        refuse_masked(array, argument)  # which a table of objects may hold
         array = _numbers_in_objects(array, argument)
     if array.dtype.kind not in "buif":
         kinds = {"c": "complex numbers", "U": "text", "S": "bytes", "M": "dates", "m": "time spans"}
@@ -170,15 +169,9 @@ def as_targets(
     """
     if hasattr(Y, "tocsr"):
         _real(Y, argument)
+    refuse_masked(Y, argument)
     try:
         array = np.asarray(Y)
-        mixed = (
-            array.dtype.kind in "US"
-            and array.ndim == 1
-            and not all(isinstance(y, str | bytes) for y in Y)
-        )
-        if mixed:  # NumPy has made text of the others
-            array = np.asarray(Y, dtype=object)
     except ValueError:
         raise ValueError(
             f"{argument} must be a rectangular table, got rows of unequal lengths"
@@ -194,7 +187,8 @@ def as_targets(
         raise ValueError(f"{argument} must have at least 1 row, got shape {array.shape}")
     n_classes = max(n_outputs, 2)
     if array.ndim == 1 and (n_outputs > 1 or (labelled and _is_labels(array, classes))):
-        codes, classes = _codes(array, n_classes, classes, learn, argument)
+        given = as_labels(objects_of(Y).reshape(array.shape), argument)
+        codes, classes = _codes(given, n_classes, classes, learn, argument)
         if n_outputs == 1:
             return codes[:, None].astype(dtype), classes
         table: Array = np.zeros((len(codes), n_outputs), dtype)
@@ -246,6 +240,7 @@ def _codes(
                 f"{len(found)} ({shown}); if some are missing here, set the network's classes to all"
             )
         classes = tuple(found.tolist())
+        check_classes(classes, argument)
     known = {label: code for code, label in enumerate(classes)}
     unknown = [label for label in found.tolist() if label not in known]
     if unknown:
@@ -257,41 +252,9 @@ def _codes(
     return code_of_found[np.searchsorted(found, labels)], classes
 
 
-def _is_missing(label: object) -> bool:
-    if isinstance(label, str):
-        return False
-    # str first: pandas.NA is neither equal nor unequal to anything.
-    return label is None or str(label) in ("<NA>", "NaT") or bool(label != label)
-
-
-def typed_labels(objects: NDArray[Any], argument: str) -> NDArray[Any]:
-    """Return labels that are Python objects, shape (n_samples,), as an array of their type.
-
-    Raises
-    ------
-    ValueError
-        If one is missing: None, NaN or pandas' NA or NaT; with its row.
-    TypeError
-        If they are of several types, whole and other numbers being one.
-    """
-    labels = [label.item() if isinstance(label, np.generic) else label for label in objects.tolist()]
-    for row, label in enumerate(labels):
-        if _is_missing(label):
-            raise ValueError(f"{argument} must have a label in each row, got {label!r} in row {row}")
-    types = {type(label).__name__ for label in labels}
-    if len(types) > 1 and types != {"int", "float"}:
-        raise TypeError(f"{argument} must hold labels of one type, got {' and '.join(sorted(types))}")
-    return np.array(labels)
-
-
 def _plain_labels(array: NDArray[Any], argument: str) -> NDArray[Any]:
-    """Return labels as integers, booleans or text, each of one type."""
-    if array.dtype == object:
-        array = typed_labels(array, argument)
+    """Return labels as integers, booleans or text: floats have to be whole."""
     if array.dtype.kind == "f":
-        if np.isnan(array).any():
-            row = int(np.argmax(np.isnan(array)))
-            raise ValueError(f"{argument} must have a label in each row, got NaN in row {row}")
         if not (np.abs(array) < 2.0**63).all():
             row = int(np.argmin(np.abs(array) < 2.0**63))
             raise ValueError(f"{argument} must hold class labels, got {array[row]} in row {row}")
@@ -302,8 +265,6 @@ def _plain_labels(array: NDArray[Any], argument: str) -> NDArray[Any]:
                 f"{argument} must hold class labels, one for each sample, got the number {value}"
             )
         return array.astype(np.int64)
-    if array.dtype.kind not in "uibU":
-        raise TypeError(f"{argument} must hold labels or numbers, got dtype {array.dtype}")
     return array
 
 

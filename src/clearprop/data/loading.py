@@ -35,9 +35,9 @@ def load(
     ----------
     source : str or path
         A built-in name (digits, iris, wine, breast_cancer, diabetes, mnist), a table of numbers (.csv,
-        .csv.gz, .parquet or a folder of Parquet files, see `read_table`), an .npz file, or a folder
-        with the four IDX files of MNIST or of a set made like it. A built-in name wins over a file of
-        that name, which ``./iris`` still reaches.
+        .csv.gz, .parquet or a folder of either, see `read_table`), an .npz file, or a folder with the
+        four IDX files of MNIST or of a set made like it. A built-in name wins over a file of that name,
+        which ``./iris`` still reaches.
     target : str, optional
         The column of a CSV or Parquet file that holds the target. Without it, the only one called
         target, label, y or class.

@@ -61,6 +61,12 @@ class _Header:
     def body(self) -> int:
         return math.prod(self.shape) * self.dtype.itemsize
 
+    @property
+    def held(self) -> int:
+        """Bytes in memory: whole numbers and booleans become float64, but for bytes."""
+        widened = self.dtype.kind in "bui" and self.dtype != np.uint8
+        return math.prod(self.shape) * (8 if widened else self.dtype.itemsize)
+
 
 def read_npz(path: Source, *, task: str | None = None, need_target: bool = True) -> Dataset:
     """Return the data set in an NPZ file with the arrays X and y, as ``numpy.savez`` writes it.
@@ -120,7 +126,7 @@ def _read_arrays(path: Path, need_target: bool) -> dict[str, NDArray[Any]]:
             for member in members:
                 _check_member(member, path, stored)
             headers = [_read_header(archive, member, path) for member in members]
-            check_size(path, sum(header.body for header in headers))
+            check_size(path, sum(header.held for header in headers))
             return {
                 member.filename.removesuffix(".npy"): _read_body(archive, member, header, path)
                 for member, header in zip(members, headers, strict=True)

@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop import randomness
+from clearprop.data.labels import objects_of
+from clearprop.masks import refuse_masked
 
 Array = NDArray[Any]
 Stretch = tuple[int, int]  # the first row, and the one after the last
@@ -109,23 +111,34 @@ class ArrayRows:
 
     def X(self, first: int, last: int) -> Array:
         """As in `Rows`."""
-        return np.asarray(self.features[first:last])
+        return _plain(self.features[first:last], "X")
 
     def Y(self, first: int, last: int) -> Array:
         """As in `Rows`."""
-        return np.asarray(self.targets[first:last])
+        return _plain(self.targets[first:last], "Y")
 
     def weight(self, first: int, last: int) -> Array | None:
         """As in `Rows`."""
-        return None if self.weights is None else np.asarray(self.weights[first:last])
+        return None if self.weights is None else _plain(self.weights[first:last], "sample_weight")
 
     def fingerprint(self) -> str:
         """As in `Rows`."""
         digest = hashlib.sha256()
         for first, last in chunks(self.n_rows):
             for array in (self.X(first, last), self.Y(first, last), self.weight(first, last)):
-                digest.update(b"none" if array is None else np.ascontiguousarray(array).tobytes())
+                digest.update(b"none" if array is None else _bytes(array))
         return digest.hexdigest()
+
+
+def _plain(part: Any, name: str) -> Array:
+    refuse_masked(part, name)  # a variable of netCDF gives masked arrays, though it is none
+    floats = isinstance(part, list) and set(map(type, part)) == {float}
+    return objects_of(part) if name == "Y" and not floats else np.asarray(part)
+
+
+def _bytes(array: Array) -> bytes:
+    # An array of objects holds addresses.
+    return repr(array.tolist()).encode() if array.dtype == object else array.tobytes()
 
 
 class RowStream:

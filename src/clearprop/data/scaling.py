@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from clearprop.architecture import Scaling
+from clearprop.masks import refuse_masked
 
 _BLOCK_VALUES = 1 << 20  # X may be 16 times smaller as bytes than its float64 copy: one block at a time
 
@@ -71,6 +72,7 @@ def standardize(X: ArrayLike) -> Scaling:
     >>> standardize(np.array([[1.0, 5.0], [3.0, 5.0]]))(np.array([[3.0, 5.0]]))
     array([[1., 0.]])
     """
+    refuse_masked(X, "X")
     X = np.asarray(X)
     if X.dtype.kind not in "buif":
         raise TypeError(f"X must hold real numbers, got dtype {X.dtype}")

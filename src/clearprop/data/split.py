@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from clearprop.masks import refuse_masked
 from clearprop.randomness import HOLDOUT, check_seed, permutation
 
 Rows = NDArray[np.int64]
@@ -54,6 +55,7 @@ def holdout(labels: int | ArrayLike, fraction: float, seed: int) -> tuple[Rows, 
     share = float(fraction)
     if not 0 < share < 1:
         raise ValueError(f"fraction must be between 0 and 1, both excluded, got {fraction}")
+    refuse_masked(labels, "labels")
     values = np.asarray(labels)
     n = operator.index(values.item()) if values.ndim == 0 else len(values)
     classes = _class_numbers(values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.data.dataset import Dataset, meant, some
+from clearprop.data.idx import find_files
 from clearprop.data.targets import make_target
 
 TARGET_NAMES = ("target", "label", "y", "class")
@@ -19,6 +21,7 @@ ENDINGS = (
     *(ending + packed for ending in (".csv", ".tsv", ".txt", ".data") for packed in ("", ".gz")),
     ".parquet",
 )
+_CSV = tuple(ending for ending in ENDINGS if ending.startswith((".csv", ".tsv")))
 
 
 @dataclass(frozen=True)
@@ -31,10 +34,24 @@ class TargetColumn:
 
 
 def is_table(path: Path) -> bool:
-    """Return whether a path is that of a CSV or Parquet file, by its name, or a folder of Parquet."""
+    """Return whether a path is that of a CSV or Parquet file, by its name, or a folder of such."""
     if path.is_dir():
-        return next(path.rglob("*.parquet"), None) is not None
+        return is_of_parquet(path) or (not any(find_files(path).values()) and bool(csv_paths(path)))
     return path.name.lower().endswith(ENDINGS)
+
+
+def is_of_parquet(folder: Path) -> bool:
+    """Return whether a folder, or one inside it, holds Parquet files."""
+    return next(folder.rglob("*.parquet"), None) is not None
+
+
+def csv_paths(folder: Path) -> list[Path]:
+    """Return the CSV files of a folder in the order of their names; hidden ones are left out."""
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.name.lower().endswith(_CSV) and not path.name.startswith((".", "_")) and path.is_file()
+    )
 
 
 def check_names(names: Sequence[str], path: Path) -> None:
@@ -48,6 +65,17 @@ def check_names(names: Sequence[str], path: Path) -> None:
             f"{path} must name every column differently, got {some(twice)} more than once "
             "(is the row of names missing?)"
         )
+
+
+def check_columns(path: Path, names: Sequence[str], first: Path, wanted: Sequence[str]) -> None:
+    """Refuse a file of a folder without a column of the folder's first; say what it has beyond them."""
+    missing = [name for name in wanted if name not in names]
+    more = [name for name in names if name not in wanted]
+    if missing:
+        instead = f", has {some(more)}" if more else ""
+        raise ValueError(f"{path} must have the columns of {first}, lacks {some(missing)}{instead}")
+    if more:
+        warnings.warn(f"{path} has {some(more)}, which {first} has not: not used", stacklevel=5)
 
 
 def choose_target(

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.data.dataset import Label, some
+from clearprop.data.labels import check_classes
 
 TASKS = ("classification", "regression")
 MISSING = frozenset(
@@ -66,6 +67,7 @@ def make_target(
     if (task or decide_task(distinct)) == "regression":
         return _quantities(distinct, what)[codes], None
     labels = [_label(value, what) for value in distinct]
+    check_classes(labels, what)
     classes = sorted(set(labels), key=lambda label: (str(type(label)), label))
     number = {label: index for index, label in enumerate(classes)}
     # over 100: a table of fewer rows may well have a class for each
@@ -95,8 +97,6 @@ def _label(value: Label | float, what: str) -> Label:
     if isinstance(value, str):
         if is_missing(value):
             raise ValueError(f"{what} must have no missing labels, got {value!r}")
-        if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
-            raise ValueError(f"{what} must hold text that UTF-8 can write, got {value!r}")
     elif isinstance(value, float):
         if not value.is_integer():
             raise ValueError(f"{what} must hold classes, whole numbers or text, got {value}")

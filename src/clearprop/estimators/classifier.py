@@ -20,9 +20,11 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from clearprop import costs
 from clearprop.activations import ACTIVATIONS, Array
 from clearprop.costs import Cost
-from clearprop.data import arrays
+from clearprop.data import labels
+from clearprop.data.labels import check_classes
 from clearprop.estimators.base import BaseMLP
 from clearprop.estimators.regressor import LOSSES
+from clearprop.masks import refuse_masked
 from clearprop.names import known_name
 
 _KINDS = ("binary", "multiclass", "multiclass-multioutput", "multilabel-indicator")
@@ -223,20 +225,23 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 raise ValueError(
                     f"classes must be a list for each of y's {len(columns)} columns, got {len(classes)}"
                 )
-            known = columns if classes is None else classes
+            known = columns if classes is None else [_as_labels(each, "classes") for each in classes]
             self.classes_: Any = [np.unique(column) for column in known]
             self._groups = tuple(len(each) for each in self.classes_)
         elif kind == "multilabel-indicator":
             self.classes_ = np.arange(np.shape(y)[1])
         else:
-            self.classes_ = np.unique(column_or_1d(y) if classes is None else np.asarray(classes))
+            known = column_or_1d(y) if classes is None else _as_labels(classes, "classes")
+            self.classes_ = np.unique(known)
             kind = {1: "single", 2: "binary"}.get(len(self.classes_), "multiclass")
+        for each in self.classes_ if self._groups else [self.classes_]:
+            check_classes(each.tolist(), "y")
         self._target_kind = kind
 
     def _learn_fitted_classes(self, classes: Array, kind: str) -> None:
         """Take over what a scikit-learn classifier has learned of y."""
         self._groups = ()
-        self.classes_ = np.array(classes)
+        self.classes_ = _as_labels(np.array(classes), "classes")
         self._target_kind = kind if kind == "multilabel-indicator" else "multiclass"
         if self._target_kind == "multiclass":
             self._learn_classes(None, "multiclass", classes)
@@ -244,11 +249,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _name_network(self) -> None:
         super()._name_network()
         if self._target_kind in ("binary", "multiclass"):
-            labels = self.classes_.tolist()
+            known = self.classes_.tolist()
             if self.classes_.dtype.kind == "f":
-                labels = [int(label) for label in labels]  # whole ones: that is what a network holds
-            if {type(label) for label in labels} in ({str}, {int}, {bool}):
-                self.network_.classes = tuple(labels)
+                known = [int(label) for label in known]  # whole ones: that is what a network holds
+            if {type(label) for label in known} in ({str}, {int}, {bool}):
+                self.network_.classes = tuple(known)
 
     def _encode(self, y: Any) -> Array:
         """Return one column for two classes or one, one for each of more classes or labels."""
@@ -297,7 +302,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _weigh_classes(self, y: Any, weight: Array | None, options: SimpleNamespace) -> Array | None:
         if options.class_weight is None:
             return weight
-        rows = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
+        rows = y.toarray() if hasattr(y, "toarray") else _as_labels(y)
         factor = compute_sample_weight(options.class_weight, rows)
         return factor if weight is None else weight * factor
 
@@ -332,9 +337,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         X, y, sample_weight
             As in `fit`.
         """
-        predicted = self.predict(X)
+        refuse_masked(sample_weight, "sample_weight")
+        predicted, y = self.predict(X), _as_labels(y)
         if self._groups:
-            right = (predicted == np.asarray(y)).all(axis=1)
+            right = (predicted == y).all(axis=1)
             return float(np.average(right, weights=sample_weight))
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
@@ -350,10 +356,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         z = self._logits(X)
         if self._groups:
             picks = zip(self._picks(z), self.classes_, strict=True)
-            labels = [known[codes] for codes, known in picks]
-            if len({each.dtype.kind == "U" for each in labels}) > 1:  # else numbers become texts
-                labels = [each.astype(object) for each in labels]
-            return np.stack(labels, axis=1)
+            columns = [known[codes] for codes, known in picks]
+            if len({each.dtype.kind for each in columns}) > 1:  # else numbers become texts, or floats
+                columns = [each.astype(object) for each in columns]
+            return np.stack(columns, axis=1)
         if self._target_kind == "single":
             return np.repeat(self.classes_, len(z))
         a = self.network_.architecture.output(z)
@@ -444,8 +450,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if not hasattr(self, "network_"):
             return self._first_partial_fit(X, y, sample_weight, classes)
         if classes is not None and not self._groups and self._target_kind != "multilabel-indicator":
-            given = np.unique(np.asarray(classes))
-            if not np.array_equal(given, np.asarray(self.classes_)):
+            given = np.unique(_as_labels(classes, "classes"))
+            if given.tolist() != self.classes_.tolist():
                 raise ValueError(
                     f"classes must be those of the first call, {self.classes_}, got {given}"
                 )
@@ -468,24 +474,27 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return tags
 
 
-def _as_labels(y: Any) -> Any:
-    """Return y as an array of labels, each there; a sparse matrix and nested lists as they are."""
+def _as_labels(y: Any, argument: str = "y") -> Any:
+    """Return y as an array of labels, each there; a sparse matrix and ragged lists as they are."""
     if hasattr(y, "tocsr"):
         return y
-    if isinstance(y, list | tuple):
-        if any(np.ndim(label) for label in y):
-            return y
-        objects = np.empty(len(y), object)  # NumPy would make texts of what stands beside a text
-        objects[:] = y
-        return arrays.typed_labels(objects, "y") if len(y) else objects
-    array = np.asarray(y)
-    if array.dtype.kind == "f" and np.isnan(array).any():
-        row = int(np.argmax(np.isnan(array).reshape(len(array), -1).any(axis=1)))
-        raise ValueError(f"y must have a label in each row, got NaN in row {row}")
-    if array.dtype == object and array.ndim in (1, 2):
-        for column in array.reshape(len(array), -1).T:
-            arrays.typed_labels(column, "y")
-    return array
+    refuse_masked(y, argument)
+    given = labels.objects_of(y)
+    if given.dtype != object:
+        return labels.as_labels(given, argument)
+    if given.ndim not in (1, 2) or not given.size or any(np.ndim(label) for label in given.flat):
+        return y
+    columns = [labels.typed_labels(column, argument) for column in given.reshape(len(given), -1).T]
+    kinds = {column.dtype.kind for column in columns}
+    typed = not hasattr(y, "dtype") or (given.ndim == 1 and kinds != {"U"})  # objects stay objects
+    if typed and (len(kinds) == 1 or kinds <= {"i", "u", "f"}):
+        table = np.stack(columns, axis=1)
+        if table.T.tolist() == [column.tolist() for column in columns]:
+            return table.reshape(given.shape)
+    objects = np.empty((len(given), len(columns)), object)
+    for each, column in zip(objects.T, columns, strict=True):
+        each[:] = column.tolist()
+    return objects.reshape(given.shape)
 
 
 def _several_types(y: Any) -> bool:
@@ -496,7 +505,7 @@ def _several_types(y: Any) -> bool:
 def _columns(y: Any) -> list[Array]:
     """Return the columns of y, each as an array of the type of its labels."""
     if _several_types(y):
-        return [arrays.typed_labels(column, "y") for column in y.T]
+        return [labels.typed_labels(column, "y") for column in y.T]
     return list(np.asarray(y).T)
 
 
@@ -509,11 +518,12 @@ def _kind_of(y: Any) -> str:
     return kind
 
 
-def _codes(labels: Array, classes: Array) -> NDArray[np.int64]:
-    found = np.unique(labels)
-    unknown = np.setdiff1d(found, classes)
-    if len(unknown):
+def _codes(given: Array, classes: Array) -> NDArray[np.int64]:
+    found, codes = np.unique(given, return_inverse=True)
+    # Looked up as Python's numbers: NumPy compares integers with and without a sign as floats.
+    known = {label: code for code, label in enumerate(classes.tolist())}
+    if any(label not in known for label in found.tolist()):
         raise ValueError(
             f"`y` has classes not in `self.classes_`. `self.classes_` has {classes}. 'y' has {found}."
         )
-    return np.searchsorted(classes, labels)
+    return np.array([known[label] for label in found.tolist()])[codes]

@@ -17,6 +17,7 @@ from clearprop.data.table import ColumnDecision, TableEncoder
 from clearprop.data.table.arrow_source import at_hand
 from clearprop.estimators import tables
 from clearprop.estimators.arguments import Arguments
+from clearprop.masks import refuse_masked
 
 Array = NDArray[Any]
 
@@ -36,6 +37,7 @@ class Features(Arguments):
         X = _as_table(X)
         if not reset and _is_plain(X, self):
             return X
+        refuse_masked(X, "X")
         if self.preset == "realmlp-s":
             found = self._read_table(X, reset=reset)
             if found is not None:

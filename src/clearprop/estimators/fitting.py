@@ -25,6 +25,7 @@ from clearprop.estimators.inputs import PREPROCESSING, Preprocessing
 from clearprop.estimators.running import Running, Work
 from clearprop.estimators.tables import TableRows
 from clearprop.estimators.training import Progress
+from clearprop.masks import refuse_masked
 from clearprop.network import Network
 from clearprop.training import History
 from clearprop.training.supply import InMemory
@@ -87,6 +88,7 @@ class Fitting(Running, ABC):
         incremental: bool,
     ) -> Self:
         options, X = self._options(), at_hand(X)
+        refuse_masked(groups, "groups")
         held_out.check(self, options, validation, groups, incremental)
         first = not hasattr(self, "network_") or not (self.warm_start or incremental)
         given = self._read(X, y, sample_weight, options, first=first, incremental=incremental)
@@ -166,6 +168,7 @@ class Fitting(Running, ABC):
         options.same_classes = False
         if len(targets) != read.shape[0]:
             raise ValueError(f"X and y must have as many rows, got {read.shape[0]} and {len(targets)}")
+        refuse_masked(sample_weight, "sample_weight")
         weight = None if sample_weight is None else _check_sample_weight(sample_weight, read)
         arrays.as_sample_weight(weight, len(targets), "float64")  # which names the row, before a split
         return Rows(read, targets, self._weigh_classes(y, weight, options))

@@ -16,6 +16,7 @@ from clearprop import costs, metrics
 from clearprop.activations import Array
 from clearprop.costs import Cost
 from clearprop.estimators.base import BaseMLP
+from clearprop.masks import refuse_masked
 from clearprop.names import known_name
 from clearprop.training.supply import Supply
 
@@ -189,6 +190,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self._set_arguments(locals())
 
     def _read_targets(self, y: Any, options: SimpleNamespace, *, reset: bool) -> Array:
+        refuse_masked(y, "y")
         checked = _check_y(y, multi_output=True, y_numeric=True, estimator=self)
         if checked.ndim == 2 and checked.shape[1] == 1:
             checked = column_or_1d(checked, warn=True)
@@ -281,6 +283,18 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         if self.target_scale_ is not None and self.target_shift_ is not None:
             a = a * self.target_scale_.astype(a.dtype) + self.target_shift_.astype(a.dtype)
         return a[:, 0] if a.shape[1] == 1 else a
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return R squared, of several outputs their mean.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `fit`.
+        """
+        refuse_masked(y, "y")
+        refuse_masked(sample_weight, "sample_weight")
+        return float(super().score(X, y, sample_weight))
 
     @available_if(lambda self: self._is_stochastic)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:

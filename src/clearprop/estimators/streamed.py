@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from clearprop.data.labels import label_array
 from clearprop.data.row_stream import CHUNK_ROWS, chunks
 from clearprop.data.selection import quantiles
 from clearprop.data.spool import Spool
@@ -61,7 +62,7 @@ def prepare(estimator: Fitting, stream: TableStream, options: SimpleNamespace, s
     estimator.table_encoder_ = stream.encoder
     estimator.n_features_in_ = len(stream.encoder.columns)
     estimator.feature_names_in_ = np.array(stream.encoder.columns, object)
-    known = np.arange(2.0) if classes is None else np.array(classes)
+    known = np.arange(2.0) if classes is None else label_array(classes, "classes")
     table = estimator._read_targets(known, options, reset=True)  # the targets of each class
     chunk = max(stream.buffer_rows or CHUNK_ROWS, CHUNK_ROWS)
     factors = _class_factors(spool, options, chunk)

@@ -14,6 +14,7 @@ import numpy as np
 from clearprop.activations import Array
 from clearprop.architecture import Architecture, Block
 from clearprop.gradient_check.verdict import HAPPY
+from clearprop.masks import refuse_masked
 
 _NONE = "; in PyTorch, p.grad is None before backward() or where requires_grad is False"
 
@@ -24,6 +25,8 @@ def as_flat(architecture: Architecture, gradient: Any) -> tuple[Array, float]:
         gradient = list(gradient)
     if not isinstance(gradient, np.ndarray) and hasattr(gradient, "weights"):
         gradient = gradient.flat
+    for part in gradient.items() if isinstance(gradient, Mapping) else [gradient]:
+        refuse_masked(part, "gradient")
     if isinstance(gradient, tuple | list) and _is_nested(gradient):
         gradient = _by_name(architecture, gradient)
     flat = _joined(architecture, gradient) if isinstance(gradient, Mapping) else _numbers(gradient)

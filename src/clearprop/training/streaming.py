@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from clearprop.activations import Array
 from clearprop.data import arrays
+from clearprop.data.labels import typed_labels
 from clearprop.data.row_stream import CHUNK_ROWS, Rows, RowStream, chunks
 from clearprop.engines import Data
+from clearprop.masks import refuse_masked
 from clearprop.optimizers import LBFGS
 from clearprop.training.settings import Settings
 from clearprop.training.supply import Streamed
@@ -118,14 +120,17 @@ def _learn_classes(net: Network, rows: Rows) -> bool:
     if first_row.ndim > 1:  # a column for each output
         one_hot = [net.learn_targets(rows.Y(*each))[1] for each in chunks(rows.n_rows)]
         return all(one_hot)  # of all blocks: each is checked
-    distinct = first_row
+    distinct: dict[tuple[type, Any], None] = {}  # True and 1 are two; an array would make them one
     for first, last in chunks(rows.n_rows):
         Y = rows.Y(first, last)
+        refuse_masked(Y, "Y")
         if Y.dtype.kind == "f" and np.isnan(Y).any():
             raise ValueError(f"Y must be finite, got NaN in row {first + int(np.argmax(np.isnan(Y)))}")
         if len(distinct) <= max(net.sizes[-1], 2):  # more are as good as one more: refused, or numbers
-            distinct = np.unique(np.concatenate([distinct, Y]))
-    labelled = net.learn_targets(distinct)[1]
+            where = f"Y from row {first:,} on" if first else "Y"
+            found = np.unique(typed_labels(Y, where) if Y.dtype == object else Y)
+            distinct |= {(type(label), label): None for label in found.tolist()}
+    labelled = net.learn_targets([label for _, label in distinct])[1]
     if labelled and len(distinct) == 1:
         warnings.warn("Y has a single class; the network will predict it always", stacklevel=7)
     return labelled
@@ -159,4 +164,6 @@ def weight_scale(rows: Rows, chunk: int) -> Callable[[Any], NDArray[np.float64]]
 
 
 def _weights(rows: Rows, first: int, last: int) -> NDArray[np.float64]:
-    return np.asarray(rows.weight(first, last), np.float64)
+    weight = rows.weight(first, last)
+    refuse_masked(weight, "sample_weight")
+    return np.asarray(weight, np.float64)

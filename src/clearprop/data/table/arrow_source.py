@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,10 +11,11 @@ from typing import Any
 from clearprop.data import files
 from clearprop.data.dataset import some
 from clearprop.data.table.values import BOOLEAN, EXACT, NUMBER, TEXT, TIME, BadCell
-from clearprop.data.tables import check_names
+from clearprop.data.tables import check_columns, check_names
 
 _PANDAS_INDEX = "__index_level_"
 _IN_MEMORY = 1 << 25  # bytes of a file up to which it is read at once
+MOST_TEXT = 1 << 30  # bytes that the words of a batch may take
 _BUFFER_BYTES = 1 << 20  # of each column: a row group, which may hold everything, is not read at once
 
 
@@ -70,10 +70,7 @@ class ParquetFiles:
         import pyarrow as pa
 
         first = self.paths[0]
-        if missing := [name for name in self.schema.names if name not in schema.names]:
-            raise ValueError(f"{path} must have the columns of {first}, lacks {some(missing)}")
-        if more := [name for name in schema.names if name not in self.schema.names]:
-            warnings.warn(f"{path} has {some(more)}, which {first} has not: not used", stacklevel=4)
+        check_columns(path, schema.names, first, self.schema.names)
         fields = []
         for field in self.schema:
             here, there = field.type, schema.field(field.name).type
@@ -325,9 +322,18 @@ def plain(array: Any) -> Any:
 def _decoded(array: Any) -> Any:
     """Return the values that codes stand for; text as string, since views cannot be chosen from."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     values = array.dictionary
-    return (values.cast(pa.string()) if kind_of(values.type) == TEXT else values).take(array.indices)
+    if kind_of(values.type) == TEXT:
+        values = values.cast(pa.string())
+        # A few codes of a long word are a small file, and a large memory.
+        n_bytes = pc.sum(pc.binary_length(values).take(array.indices).cast(pa.int64())).as_py() or 0
+        if n_bytes > MOST_TEXT:
+            raise ValueError(
+                f"{len(array):,} rows must hold text of at most {MOST_TEXT:,} bytes, got {n_bytes:,}"
+            )
+    return values.take(array.indices)
 
 
 def _local(array: Any) -> Any:

@@ -302,6 +302,7 @@ class CsvText:
             limit = csv.field_size_limit(2 * BLOCK_BYTES)  # of this process; pyarrow reads as much
             try:
                 for row in reader:
+                    lines.record = 0
                     first, line = line + 1, reader.line_num
                     if row and not header:
                         yield first, row
@@ -324,10 +325,13 @@ class _Damaged(ValueError):
 
 
 class _Lines:
-    """The lines of UTF-8 chunks as text, whatever ends them; `end`: bytes up to the last one's end."""
+    """The lines of UTF-8 chunks as text, whatever ends them.
+
+    `end` is the bytes up to the last one's end, `record` the characters since somebody made it 0.
+    """
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks, self.end = chunks, 0
+        self._chunks, self.end, self.record = chunks, 0, 0
 
     def __iter__(self) -> Iterator[str]:
         decoder, rest = codecs.getincrementaldecoder("utf-8")("replace"), ""
@@ -341,12 +345,20 @@ class _Lines:
                 yield self._counted(rest[start : match.end()])
                 start = match.end()
             rest = rest[start:]
+            self._bound(len(rest))
         if rest:
             yield self._counted(rest)
 
     def _counted(self, line: str) -> str:
         self.end += len(line.encode())
+        self.record += len(line)
+        self._bound(self.record)
         return line
+
+    def _bound(self, n: int) -> None:
+        """Refuse a line, or a row on many lines, that would fill the memory: few bytes unpack to it."""
+        if n > 4 * BLOCK_BYTES:
+            raise csv.Error(f"a row of over {4 * BLOCK_BYTES:,} characters, or an unclosed quote")
 
 
 def _refuse_numbers(names: tuple[str, ...], path: Path) -> None:

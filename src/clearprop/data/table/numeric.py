@@ -38,7 +38,7 @@ def read_table(
     Parameters
     ----------
     path : str or path
-        A regular file, or a folder of Parquet files.
+        A regular file, or a folder of Parquet or CSV files.
     target : str, optional
         The target's column. Without it, the only one called target, label, y or class.
     task : {"classification", "regression"}, optional

@@ -13,13 +13,15 @@ from clearprop.data import files
 from clearprop.data.dataset import some
 from clearprop.data.files import local_path
 from clearprop.data.table import arrow_source, values
+from clearprop.data.table.csv_folder import CsvFolder
 from clearprop.data.table.csv_text import CsvText, ReadOptions
 from clearprop.data.table.profiles import ColumnProfile
 from clearprop.data.table.values import BOOLEAN, NUMBER, TEXT, TIME, BadCell
-from clearprop.data.tables import check_names
+from clearprop.data.tables import check_names, csv_paths, is_of_parquet
 
 BATCH_ROWS = 1 << 16
 MAX_COLUMNS = 20_000
+_CSV = (CsvText, CsvFolder)
 
 
 class TableSource:
@@ -33,7 +35,7 @@ class TableSource:
     ----------
     where : str
         What messages call it.
-    raw : CsvText, ParquetFiles or pyarrow.Table
+    raw : CsvText, CsvFolder, ParquetFiles or pyarrow.Table
     options : ReadOptions
     types : dict of str, optional
         What each column holds, where that is known: the `types` of another source. Columns that are
@@ -47,7 +49,7 @@ class TableSource:
 
         self.where, self.options, self._raw = where, options, raw
         self.name = Path(where).name.split(".")[0] or where
-        text = isinstance(raw, CsvText)
+        text = isinstance(raw, _CSV)
         schema = pa.schema([(n, pa.string()) for n in raw.names]) if text else raw.schema
         self.stored = schema
         self.names: tuple[str, ...] = tuple(schema.names)
@@ -88,7 +90,7 @@ class TableSource:
 
     @property
     def _may_have_commas(self) -> bool:
-        if not isinstance(self._raw, CsvText):
+        if not isinstance(self._raw, _CSV):
             return False
         return self.options.decimal != "." and self._raw.delimiter != ","
 
@@ -120,12 +122,12 @@ class TableSource:
     @property
     def delimiter(self) -> str | None:
         """What is between the fields of a CSV file; None of another table."""
-        return self._raw.delimiter if isinstance(self._raw, CsvText) else None
+        return self._raw.delimiter if isinstance(self._raw, _CSV) else None
 
     @property
     def has_nameless_index(self) -> bool:
         """Whether the first column of a CSV file was named by us, for want of a name."""
-        return isinstance(self._raw, CsvText) and self._raw.has_nameless_index
+        return isinstance(self._raw, _CSV) and self._raw.has_nameless_index
 
     @property
     def read_options(self) -> ReadOptions:
@@ -215,7 +217,7 @@ class TableSource:
 
     def place(self, row: int) -> str:
         """Return where a row (counted from 0) is, for messages: a CSV file has lines."""
-        line = self._raw.line_of(row) if isinstance(self._raw, CsvText) else None
+        line = self._raw.line_of(row) if isinstance(self._raw, _CSV) else None
         return f"row {row}" if line is None else f"line {line}"
 
     def stored_batches(self, columns: Sequence[str], batch_rows: int) -> Iterator[Any]:
@@ -224,7 +226,7 @@ class TableSource:
         if isinstance(raw, arrow_source.ParquetFiles):
             yield from raw.batches(columns, batch_rows)
             return
-        whole = raw.batches() if isinstance(raw, CsvText) else raw.to_batches(max_chunksize=batch_rows)
+        whole = raw.batches() if isinstance(raw, _CSV) else raw.to_batches(max_chunksize=batch_rows)
         for batch in whole:
             chosen = batch.select(list(columns))
             for start in range(0, chosen.num_rows, batch_rows):
@@ -311,8 +313,8 @@ def open_table(
     Parameters
     ----------
     what : path, or pandas, polars, pyarrow, duckdb or another object that speaks Arrow
-        A ``.parquet`` file, a folder of them, or a text file whose fields a delimiter separates
-        (``.csv``, plain or gzip, whatever its name says).
+        A ``.parquet`` file, a text file whose fields a delimiter separates (``.csv``, plain or gzip,
+        whatever its name says), or a folder of either.
     options : ReadOptions, optional
         How a CSV file is written.
     types : dict of str, optional
@@ -345,8 +347,10 @@ def open_table(
     if isinstance(what, str | os.PathLike):
         path = local_path(what)
         path.stat()
-        if path.is_dir() or path.name.lower().endswith(".parquet"):
-            raw: Any = arrow_source.ParquetFiles(path)
+        if path.is_dir() and not is_of_parquet(path) and csv_paths(path):
+            raw: Any = CsvFolder(path, options)
+        elif path.is_dir() or path.name.lower().endswith(".parquet"):
+            raw = arrow_source.ParquetFiles(path)
         else:
             raw = CsvText(path, options)
         return TableSource(str(path), raw, options, types)

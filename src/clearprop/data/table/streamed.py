@@ -26,6 +26,7 @@ from clearprop.data.table.quantiles import ExactQuantiles, Quantiles
 from clearprop.data.table.sketch import SketchedQuantiles
 from clearprop.data.table.source import TableSource, open_table
 from clearprop.data.table.target import TargetEncoder, say_read_as
+from clearprop.data.tables import csv_paths
 
 Array = NDArray[Any]
 
@@ -422,7 +423,7 @@ def watch(what: Any) -> Callable[[], None]:
 
 def _state(path: Path) -> list[tuple[str, int, int, int]]:
     """Return name, size, time and number of each file."""
-    paths = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+    paths = sorted(path.rglob("*.parquet")) or csv_paths(path) if path.is_dir() else [path]
     found = []
     for each in paths:
         status = each.stat()

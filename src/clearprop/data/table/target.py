@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.data.dataset import Label, some
+from clearprop.data.labels import check_classes, label_array
 from clearprop.data.table.kinds import refuse_split
 from clearprop.data.table.profiles import MOST_VALUES
 from clearprop.data.table.source import TableSource
@@ -159,7 +160,7 @@ class TargetEncoder:
         """Return the labels of class numbers, or quantities as they are."""
         if self.classes is None:
             return codes
-        return np.array(self.classes)[codes]
+        return label_array(self.classes, "classes")[codes]
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as JSON has it."""
@@ -213,6 +214,7 @@ def _classes(found: Any, what: str, task: str) -> tuple[Label, ...]:
     labels = {_label(value) for value in found.counts}
     if found.type == BOOLEAN:  # as text has them: true, TRUE
         labels = {str(label).lower() == "true" for label in labels}
+    check_classes(labels, what)
     classes = tuple(sorted(labels, key=lambda c: (str(type(c)), c)))
     if len(classes) < 2:
         raise ValueError(f"{what} must vary, is always {classes[0]!r}")
