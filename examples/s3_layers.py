@@ -60,14 +60,18 @@ def main():
     print(f"|{np.linalg.norm(s2):.6f}|;")
     print(f"so S2's learning rate 0.5 in batches of 10 is S3's 0.5 / 2 / 10 = {0.5 / 20}")
 
-    how = {"batch_size": 10, "seed": 0, "progress": False}
+    B = 12
+    how = {"n_batches": B, "shuffle": "once", "seed": 0, "progress": False}
     training = cp.Training(summed, X, Y, optimizer=cp.SGD(0.5 / 20), **how)
-    batches = [training.order[first : first + 10] for first in range(0, N, 10)]
+    partition = training.order
+    batches = np.array_split(partition, B)  # of sizes that differ by one at most: here all of 10
     assert sorted(np.concatenate(batches).tolist()) == list(range(N))
-    print(
-        f"epoch 1: a random partition into B = {len(batches)} batches; every sample is in one of them"
-    )
-    training.run(arguments.epochs)
+    print(f"a random partition into B = {B} batches of {len(batches[0])}; ", end="")
+    print("every sample is in one of them")
+    for _ in range(arguments.epochs):
+        assert np.array_equal(training.order, partition)
+        training.run(1)
+    print(f"each of the {arguments.epochs} epochs goes through the same batches in the same order")
     mean.fit(X, Y, epochs=arguments.epochs, optimizer=cp.SGD(0.5), **how)
     assert np.allclose(summed.parameters, mean.parameters, rtol=1e-9)
     print(f"after {arguments.epochs} epochs both conventions have the same weights to 1e-9")

@@ -69,6 +69,7 @@ OTHER = {
     "dropout": ({}, 0.5),
     "clip_norm": ({"solver": "sgd"}, 0.01),
     "averaging": ({}, 0.5),
+    "n_batches": ({}, 7),
     "scoring": ({"early_stopping": True, "max_iter": 30, "learning_rate_init": 0.1}, None),
     "columns": ({"preset": "realmlp-s"}, {"x1": "categorical"}),
     "callbacks": ({}, (lambda training: True,)),

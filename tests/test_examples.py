@@ -100,7 +100,8 @@ def test_the_conventions_of_s3_are_a_factor_of_2n_and_learn_the_same():
     shown = run("s3_layers.py", "--epochs", "10")
     assert "the summed gradient is 2N = 240 times S2's mean one" in shown
     assert "equal to the trace of the network to 1e-12" in shown
-    assert "B = 12 batches" in shown
+    assert "a random partition into B = 12 batches of 10; every sample is in one of them" in shown
+    assert "each of the 10 epochs goes through the same batches in the same order" in shown
     assert "after 10 epochs both conventions have the same weights to 1e-9" in shown
     [right] = numbers(r"([\d.]+)% of the test flowers", shown)
     assert right > 85

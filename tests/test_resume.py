@@ -42,6 +42,8 @@ CASES = {
     },
     "running every": {"optimizer": cp.SGD(0.1), "running_every": 3},
     "averaging alone": {"optimizer": cp.Adam(0.1), "averaging": 0.5},
+    "one order": {"optimizer": cp.SGD(0.1), "shuffle": "once"},
+    "the order of the rows": {"optimizer": cp.SGD(0.1), "shuffle": False},
 }
 
 

@@ -26,6 +26,7 @@ from clearprop.optimizers import Optimizer
 from clearprop.summary import summary
 from clearprop.trace import Gradient
 from clearprop.training import EarlyStopping, History, Training
+from clearprop.training.settings import BATCH_SIZE
 
 if TYPE_CHECKING:
     from clearprop.explain.traced import Trace
@@ -331,7 +332,9 @@ class Network:
         Y: Any = None,
         *,
         epochs: int = 10,
-        batch_size: int | None = 32,
+        batch_size: int | None = BATCH_SIZE,
+        n_batches: int | None = None,
+        shuffle: str | bool = "epoch",
         optimizer: str | Optimizer = "adam",
         validation_data: tuple[Any, Any] | None = None,
         metrics: Sequence[Any] = (),
@@ -371,6 +374,13 @@ class Network:
             Passes over the data, at least 1; with L-BFGS, iterations.
         batch_size : int or None
             Samples in a step, at least 1; None takes them all. The last short batch is used.
+        n_batches : int, optional
+            Instead of a batch size, from 1 to n_samples: the order of the samples is cut into so many
+            batches, whose sizes differ by one at most, the larger ones first. Not with a stream.
+        shuffle : {"epoch", "once"} or bool
+            What has a random order of the samples, a function of the seed: "epoch" (or True) each epoch
+            one of its own, "once" all epochs that of epoch 0, so that its batches are one partition, as
+            in S3. False takes the samples as they come.
         optimizer : Optimizer or str
             Starts afresh with each call.
         validation_data : (X, Y), optional

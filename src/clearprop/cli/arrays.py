@@ -96,6 +96,7 @@ class ArrayJob:
             "validation": "other data" if fraction is None else fraction,  # which, their rows tell
             "task": self.dataset.task,
             "target": self.dataset.target,
+            **resuming.first_parameters(self.options),
         }
 
     def _split(self, seed: int) -> tuple[Pair, Pair | None, str]:
@@ -133,6 +134,7 @@ class ArrayJob:
             cost=cost,
             seed=seed,
             scaling=dataset.scaling_of(X),
+            **options.initializers,
         )
         net.classes, net.feature_names = dataset.classes, dataset.feature_names
         net.about = {
@@ -141,6 +143,7 @@ class ArrayJob:
             "target": dataset.target,
             "image_shape": dataset.image_shape and list(dataset.image_shape),
             "n_samples": len(X),
+            **resuming.first_parameters(options),
             resuming.OPTIONS: self._shared(),
         } | model.describe_units(outputs)
         return net, outputs
@@ -150,7 +153,7 @@ class ArrayJob:
         options, classes = self.options, self.dataset.classes is not None
         return {
             "epochs": _EPOCHS if options.epochs is None else options.epochs,
-            "batch_size": min(_BATCH, n_samples) if options.batch_size is None else options.batch_size,
+            **_batches(options, n_samples),
             "optimizer": _optimizer(options, classes),
             "metrics": ("accuracy",) if classes else ("r2",),
             "running_window": options.running_window,
@@ -184,6 +187,14 @@ class ArrayJob:
         if model.is_standardized(net):
             lines.append("the target is standardized while it trains, and so is the cost shown")
         return lines
+
+
+def _batches(options: Options, n_samples: int) -> dict[str, Any]:
+    """Return how samples are ordered and cut into batches."""
+    if options.batches is not None:
+        return options.batching
+    size = min(_BATCH, n_samples) if options.batch_size is None else options.batch_size
+    return {"batch_size": size, **options.batching}
 
 
 def _optimizer(options: Options, classes: bool) -> Any:

@@ -118,10 +118,19 @@ def _training(model_file: str) -> dict[str, Any]:
         return {
             "history": history,
             "optimizer": optimizer,
-            "batch_size": settings["batch_size"],
+            "batch_size": _batch_size(settings, metadata["about"].get("n_samples")),
             "l2": float(settings["l2"]),
         }
     except (KeyError, TypeError, ValueError, AttributeError) as problem:
         raise checkpoint.CheckpointError(
             f"{model_file} is not a complete checkpoint: {problem}"
         ) from None
+
+
+def _batch_size(settings: dict[str, Any], n_samples: int | None) -> int | None:
+    """Return the size of the largest batch; None where it follows from a number that is not known."""
+    n_batches = settings.get("n_batches")
+    if n_batches is None:
+        size: int | None = settings["batch_size"]
+        return size
+    return None if n_samples is None else -(-n_samples // n_batches)

@@ -17,6 +17,7 @@ FAILED, MISTAKE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 _OPTIONS = {
     "output": "--output-activation",
     "n_threads": "--threads",
+    "n_batches": "--batches",
     "fraction": "--validation",
     "source": "DATA",
     "hidden_layer_sizes": "--hidden",
@@ -49,6 +50,10 @@ _PHRASES = {
     "the numeric columns must not hold the ": "--numeric must not hold the ",
     "drop and categorical must be ": "--drop and --categorical must be ",
     "the stream's buffer_rows": "--buffer",
+    "with a stream, whose buffer holds batches of one size": (
+        "with --buffer, or a table that is trained on from disk: their batches are of one size"
+    ),
+    "; use batch_size": "; use --batch-size",
     "decimal and delimiter must be two ": "--decimal and --delimiter must be two ",
     "drop and numeric must be ": "--drop and --numeric must be ",
     "categorical and numeric must be ": "--categorical and --numeric must be ",

@@ -79,6 +79,9 @@ def _facts(net: cp.Network) -> list[tuple[str, str]]:
         facts.append(("kept", report.kept_line(about["best_epoch"])))
     if isinstance(about.get("result"), dict):
         facts += report.result_lines(about["result"], net)
+    for name in ("initializer", "bias-initializer"):
+        if isinstance(about.get(name), str):
+            facts.append((name.replace("-", " "), about[name]))
     facts.append(("seed", str(net.seed)))
     return facts
 
@@ -107,10 +110,20 @@ def _checkpoint_facts(training: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         ("checkpoint at", at),
         ("optimizer", f"{settings['optimizer']['name']}: {_pairs(optimizer)}"),
-        ("batch size", str(settings["batch_size"])),
+        _batches_fact(settings),
         ("engine", str(training["engine"])),
         ("stopped", training["stopped"] or "no"),
     ]
+
+
+def _batches_fact(settings: dict[str, Any]) -> tuple[str, str]:
+    """Return how the samples are cut into batches; a file may be older than the choice of an order."""
+    order = {"once": ", the same in every epoch", False: ", in the order of the rows"}
+    how = order.get(settings.get("shuffle", "epoch"), "")
+    n_batches = settings.get("n_batches")
+    if n_batches is not None:
+        return "batches", f"{n_batches} of an epoch{how}"
+    return "batch size", f"{settings['batch_size']}{how}"
 
 
 def _tail(columns: dict[str, list[Any]]) -> Any:

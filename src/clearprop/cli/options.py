@@ -18,6 +18,8 @@ import typer
 from clearprop.cli import arguments
 from clearprop.cli.arguments import DataArgument, option
 from clearprop.cli.config import read_config
+from clearprop.initializers import INITIALIZERS, Initializer, constant
+from clearprop.names import known_name
 
 _DATA, _COLUMNS, _WRITTEN = "Data", "Columns of a table", "How a table is written"
 _NET, _TRAINING, _FILES, _SHOWN = "Network", "Training", "Files", "What is shown"
@@ -158,6 +160,25 @@ class Options:
         ),
     ] = None
 
+    initializer: Annotated[
+        str | None,
+        option(
+            metavar="NAME[:F]",
+            text="First weights: uniform:0.5 for [-0.5, 0.5], normal for N(0, 1).",
+            default="glorot_uniform; tables lecun_normal",
+            panel=_NET,
+        ),
+    ] = None
+    bias_initializer: Annotated[
+        str | None,
+        option(
+            metavar="NAME[:F]",
+            text="First biases, such as constant:0.1.",
+            default="zeros; tables normal",
+            panel=_NET,
+        ),
+    ] = None
+
     # Training
     epochs: Annotated[
         int | None,
@@ -166,6 +187,19 @@ class Options:
     batch_size: Annotated[
         int | None,
         option(metavar="N", text="Samples in a step.", default="32; tables 256", panel=_TRAINING),
+    ] = None
+    batches: Annotated[
+        int | None,
+        option(metavar="N", text="Steps in an epoch, instead of a size.", panel=_TRAINING),
+    ] = None
+    shuffle: Annotated[
+        str | None,
+        option(
+            metavar="WHEN",
+            text="epoch: a new order for each; once: one for all; none",
+            default="epoch",
+            panel=_TRAINING,
+        ),
     ] = None
     optimizer: Annotated[
         str | None,
@@ -332,6 +366,40 @@ class Options:
             ) from None
 
     @property
+    def batching(self) -> dict[str, Any]:
+        """The arguments n_batches and shuffle of a training or an estimator, those that are given.
+
+        Raises
+        ------
+        ValueError
+            If --batch-size is given too, --optimizer lbfgs has neither, or the name is unknown.
+        """
+        lbfgs = (self.optimizer or "").lower() == "lbfgs"
+        for name, value in (("--batches", self.batches), ("--shuffle", self.shuffle)):
+            if lbfgs and value is not None:
+                raise ValueError(f"{name} does not go with --optimizer lbfgs, got {value}")
+        if self.batches is not None and self.batch_size is not None:
+            raise ValueError(
+                "--batches cannot be used with --batch-size, one follows from the other, got "
+                f"{self.batches} and {self.batch_size}"
+            )
+        found: dict[str, Any] = {} if self.batches is None else {"n_batches": self.batches}
+        if self.shuffle is not None:
+            name = known_name("--shuffle", self.shuffle.strip().lower(), ("epoch", "once", "none"))
+            found["shuffle"] = False if name == "none" else name
+        return found
+
+    @property
+    def initializers(self) -> dict[str, Any]:
+        """The arguments initializer and bias_initializer, those that are given."""
+        given = {name: getattr(self, name) for name in ("initializer", "bias_initializer")}
+        return {
+            name: _initializer("--" + name.replace("_", "-"), text)
+            for name, text in given.items()
+            if text is not None
+        }
+
+    @property
     def seconds(self) -> float | None:
         """The seconds of --time-limit, or None where it is not given."""
         if self.time_limit is None:
@@ -346,6 +414,31 @@ class Options:
                 f"--time-limit must be a time such as 90s, 10min or 2h, got {self.time_limit!r}"
             )
         return found
+
+
+def _initializer(option: str, text: str) -> Initializer:
+    """Return what `uniform:0.5` or `normal` stands for.
+
+    Raises
+    ------
+    ValueError
+        Naming the option, its rule and the value.
+    """
+    name, colon, number = (part.strip() for part in text.partition(":"))
+    factory = INITIALIZERS[known_name(option, name.lower(), INITIALIZERS)]
+    takes = list(inspect.signature(factory).parameters)
+    if colon and not takes:
+        raise ValueError(f"{option} {name} takes no number, got {text}")
+    if not colon and factory is constant:
+        raise ValueError(f"{option} constant needs its value, as in constant:0.1, got {text}")
+    try:
+        return factory(*([float(number)] if colon else []))
+    except ValueError:
+        above = "" if factory is constant else " above 0"
+        raise ValueError(
+            f"{option} {name} must have a finite number{above} after its colon, the {takes[0]}, "
+            f"got {text}"
+        ) from None
 
 
 def declared(command: Callable[[Options], Any]) -> Callable[..., Any]:

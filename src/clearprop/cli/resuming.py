@@ -29,6 +29,14 @@ def choose_seed(options: Options) -> int:
     return randomness.check_seed(options.seed)
 
 
+def first_parameters(options: Options) -> dict[str, str]:
+    """Return how first weights and biases are drawn, where that is said, for a network's `about`."""
+    return {
+        name.replace("_", "-"): ":".join([each.name, *map(repr, each.parameters.values())])
+        for name, each in options.initializers.items()
+    }
+
+
 def begun_with(options: Options) -> dict[str, Any] | None:
     """Return what the run of the checkpoint said of its options; None if it was begun from Python."""
     about = cp.load(model.expanded(str(options.checkpoint))).about

@@ -133,10 +133,16 @@ def describe_network(training: Training) -> str:
     schedule = optimizer.schedule
     rate = getattr(schedule, "rate", None) or schedule(0.0)
     shown = "" if isinstance(optimizer, cp.LBFGS) else f" {rate:g}"
+    plan, how = training.plan, training.settings.shuffle
+    batches = f"batches of {plan.batch_size}"
+    if plan.n_batches is not None:
+        batches = f"{plan.n_batches} batches"
+    if how != "epoch":
+        batches += ", the same in every epoch" if how else ", in the order of the rows"
     return (
         f"network {'-'.join(map(str, net.sizes))}, {net.layers[0].function}, "
-        f"{net.architecture.cost.name}; {type(optimizer).__name__}{shown}, batches of "
-        f"{training.plan.batch_size}, {training.engine.name} engine"
+        f"{net.architecture.cost.name}; {type(optimizer).__name__}{shown}, {batches}, "
+        f"{training.engine.name} engine"
     )
 
 

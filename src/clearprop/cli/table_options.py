@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clearprop.cli import resuming
 from clearprop.cli.options import Options
 from clearprop.data import BUILT_IN, tables
 from clearprop.data.files import local_path
@@ -171,7 +172,7 @@ def _network_arguments(options: Options, kind: str) -> dict[str, Any]:
             found["target"] = None  # counts are not standardized
     if options.fraction:
         found["validation_fraction"] = options.fraction
-    return found
+    return found | options.batching | options.initializers
 
 
 def held_out(options: Options, n_rows: int) -> float | None:
@@ -235,6 +236,7 @@ def shared(options: Options, horizon: int, target: TargetEncoder, n_rows: int) -
         "task": target.task,
         "target": target.name,
         "horizon": horizon,
+        **resuming.first_parameters(options),
     }
 
 

@@ -132,6 +132,7 @@ class TableJob:
             "task": self.target.task,
             "target": self.target.name,
             "n_samples": n_rows,
+            **resuming.first_parameters(self.options),
             **({resuming.OPTIONS: then} if then else {}),
         }
 

@@ -32,6 +32,11 @@ class Data(NamedTuple):
     sample_weight: Array | None  # (n_samples,), mean 1
 
 
+def first_row(step: int, batch_size: int, n_larger: int) -> int:
+    """Return where a step's rows begin, if steps from `n_larger` on have one row less."""
+    return step * batch_size - max(0, step - n_larger)
+
+
 @dataclass(frozen=True, eq=False)
 class Plan:
     """What does not change while a network is trained."""
@@ -39,7 +44,7 @@ class Plan:
     architecture: Architecture
     optimizer: Optimizer
     seed: int
-    batch_size: int
+    batch_size: int  # with `n_batches`, of the largest
     n_samples: int
     l2: float = 0.0
     l1: float = 0.0
@@ -48,6 +53,9 @@ class Plan:
     frozen: tuple[Block, ...] = ()
     counts_correct: bool = False  # whether the targets are classes
     n_threads: int | None = None
+    n_batches: int | None = (
+        None  # of an epoch, their sizes one apart at most; None: all but the last full
+    )
     # scikit-learn's convention: gradient and l2 are divided by the sum of the batch's weights, and the
     # epoch's cost has the penalty in it.
     over_batch_weight: bool = False
@@ -55,7 +63,22 @@ class Plan:
     @property
     def steps_per_epoch(self) -> int:
         """The number of mini-batches, the last short one among them."""
-        return -(-self.n_samples // self.batch_size)
+        return self.steps_of(self.n_samples)
+
+    def steps_of(self, n_rows: int) -> int:
+        """Return the number of mini-batches that so many rows make: an epoch's, or a buffer's."""
+        return -(-n_rows // self.batch_size) if self.n_batches is None else self.n_batches
+
+    @property
+    def n_larger(self) -> int:
+        """The number of mini-batches up to which all have `batch_size` rows; later ones one less."""
+        if self.n_batches is None:
+            return self.steps_per_epoch
+        return self.n_samples - self.n_batches * (self.batch_size - 1)
+
+    def batch(self, step: int) -> slice:
+        """Return which rows of the epoch's order, or of a buffer's, make a step of it."""
+        return slice(*(first_row(each, self.batch_size, self.n_larger) for each in (step, step + 1)))
 
     def lr_factors(self, dtype: np.dtype[Any]) -> Array | float:
         """Return what multiplies the learning rate of each parameter: 0 where it is frozen."""

@@ -21,9 +21,9 @@ FACTOR_COLUMNS = 10
 # Integers of a run.
 (
     BATCH, N_SAMPLES, FIRST_STEP, N_STEPS, STEP, UPDATES, SEED, COST, OPTIMIZER, COUNTS, SUM, CLIPS,
-    WEIGHTED, FUSED, GRADIENT, CHUNK, MADE, BAD, YIELD, OVER_WEIGHT, COLUMNS, WATCHED,
-) = range(22)  # fmt: skip
-N_INTEGERS = 22
+    WEIGHTED, FUSED, GRADIENT, CHUNK, MADE, BAD, YIELD, OVER_WEIGHT, COLUMNS, WATCHED, LARGER,
+) = range(23)  # fmt: skip
+N_INTEGERS = 23
 DOUBTFUL = 2  # what BAD is where the next step may lead to a parameter that is not finite
 # Numbers of a run.
 L2, L1, CLIP, FIRST, SECOND, EPSILON, DECAY, COST_PARAMETER, EPOCH_COST, LARGEST = range(10)

@@ -17,7 +17,17 @@ from numpy.typing import NDArray
 from clearprop import optimizers
 from clearprop.activations import ACTIVATIONS, Activation, Array
 from clearprop.architecture import Architecture
-from clearprop.engines import Data, Plan, Report, State, helpers, machine_code, own, products
+from clearprop.engines import (
+    Data,
+    Plan,
+    Report,
+    State,
+    first_row,
+    helpers,
+    machine_code,
+    own,
+    products,
+)
 from clearprop.engines import codes as k
 from clearprop.engines import intrinsics as low
 
@@ -337,6 +347,7 @@ class _Prepared:
         optimizer, cost = plan.optimizer, architecture.cost
         for what, integer in {
             k.BATCH: batch,
+            k.LARGER: plan.n_larger,
             k.SEED: int(np.uint64(plan.seed).astype(np.int64)),
             k.COST: _cost_code(architecture),
             k.OPTIMIZER: _optimizer_code(optimizer),
@@ -445,8 +456,9 @@ class _Prepared:
         address = machine_code.address(arguments)
         _side_by_side(machine_code.code(self.dtype).train, address, self.n_threads)
         made = int(integers[k.MADE])
-        first = step * batch
-        seen = min(n_samples, first + made * batch) - min(n_samples, first)
+        larger = int(integers[k.LARGER])
+        first, after = (first_row(each, batch, larger) for each in (step, step + made))
+        seen = min(n_samples, after) - min(n_samples, first)
         state.step += made
         state.epoch_step += made
         state.updates = int(integers[k.UPDATES])

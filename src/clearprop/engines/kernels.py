@@ -69,6 +69,7 @@ from clearprop.engines.codes import (
     GROUPED_ENTROPY,
     L1,
     L2,
+    LARGER,
     LARGEST,
     LAST_SEGMENT,
     LOG_SUMS,
@@ -139,6 +140,12 @@ from clearprop.engines.updates import (
 from clearprop.engines.vector_code import REGISTER_BYTES
 
 Array = Any
+
+
+@kernel()
+def first_row(step: int, batch: int, larger: int) -> int:
+    """Return where a step's rows begin: `engines.first_row`."""
+    return step * batch - max(0, step - larger)
 
 
 @kernel()
@@ -329,11 +336,13 @@ def train(
     finite = False  # whether zeros times the weights are known to be zeros
     squares = part(costs, batch + n_threads, 2 * n_layers * n_threads)
     wanted = n_threads
+    begin = first_row(integers[FIRST_STEP], batch, integers[LARGER])
     made = 0
     bad, doubtful = False, False
     while made < rates.size and not bad:
-        first = (integers[FIRST_STEP] + made) * batch
-        m = min(batch, integers[N_SAMPLES] - first)
+        first = first_row(integers[FIRST_STEP] + made, batch, integers[LARGER])
+        after = first_row(integers[FIRST_STEP] + made + 1, batch, integers[LARGER])
+        m = min(after, integers[N_SAMPLES]) - first
         rows = part(order, first, m)
         gather(layers[0], rows, X, parameters, work, thread, n_threads)
         for i in range(2 * n_layers):
@@ -378,7 +387,7 @@ def train(
             scale *= m * per
             if thread == 0 and (numbers[L2] != 0.0 or numbers[L1] != 0.0):
                 penalties = penalty(layers, parameters, numbers[L2], numbers[L1])
-        seen = part(correct, made * batch, m)
+        seen = part(correct, first - begin, m)
         costs_and_deltas(
             layers[last], segments, integers, numbers, rows, Y, sample_weight, scale, seen, thread,
             n_threads, work, costs,

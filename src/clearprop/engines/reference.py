@@ -35,8 +35,7 @@ class ReferenceEngine:
         """As in `Engine.run`."""
         correct: list[NDArray[np.bool_]] = []
         for made, rate in enumerate(rates):
-            first = (state.epoch_step - first_step) * plan.batch_size
-            rows = order[first : first + plan.batch_size]
+            rows = order[plan.batch(state.epoch_step - first_step)]
             X, Y = data.X[rows], data.Y[rows]
             weight = None if data.sample_weight is None else data.sample_weight[rows]
 

@@ -20,6 +20,7 @@ from clearprop.estimators.inputs import PREPROCESSING
 from clearprop.initializers import Initializer
 from clearprop.optimizers import Optimizer
 from clearprop.schedules import Schedule
+from clearprop.training.settings import refuse_both
 
 _STOCHASTIC = ("sgd", "adam", "adamw", "rmsprop")
 
@@ -34,12 +35,13 @@ class Arguments(BaseEstimator):
         "solver": [StrOptions({"lbfgs", *_STOCHASTIC}), Optimizer],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "n_batches": [None, Interval(Integral, 1, None, closed="left")],
         "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"}), Schedule],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "power_t": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "loss": [str, Cost],
-        "shuffle": ["boolean"],
+        "shuffle": ["boolean", StrOptions({"epoch", "once"})],
         "random_state": ["random_state"],
         "tol": [Interval(Real, 0, None, closed="left")],
         "verbose": ["verbose", StrOptions({"bar"})],
@@ -153,10 +155,12 @@ class Arguments(BaseEstimator):
                 f"learning_rate cannot be a schedule where solver is an optimizer with a learning rate "
                 f"of its own, got {options.learning_rate!r} and {options.solver!r}"
             )
+        if options.batch_size_given and options.batch_size != "auto":
+            refuse_both(options.n_batches, options.batch_size)
         if options.columns is not None and options.preset != "realmlp-s":
             raise ValueError(f"columns needs preset='realmlp-s', got preset={options.preset!r}")
         if options.lbfgs:
-            for name in ("dropout", "clip_norm", "averaging"):
+            for name in ("dropout", "clip_norm", "averaging", "n_batches"):
                 if np.any(getattr(options, name)):
                     raise ValueError(
                         f"{name} cannot be used with solver='lbfgs', got {getattr(options, name)!r}"

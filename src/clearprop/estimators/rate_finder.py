@@ -142,8 +142,9 @@ def _one_step(training: EstimatorTraining, rate: float) -> float | None:
 
 
 def _rows_of(training: EstimatorTraining) -> int:
-    plan, step = training.plan, training.state.epoch_step
-    return min(plan.batch_size, plan.n_samples - step * plan.batch_size)
+    plan = training.plan
+    rows = plan.batch(training.state.epoch_step)
+    return min(rows.stop, plan.n_samples) - rows.start
 
 
 def _smoothed(losses: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -96,6 +96,13 @@ def batch_size(options: SimpleNamespace, n: int) -> int | None:
     return int(options.batch_size) if options.batch_size_given else min(int(options.batch_size), n)
 
 
+def batches(options: SimpleNamespace, n: int) -> dict[str, Any]:
+    """Return how `n` samples are cut into batches, as `Training` takes it."""
+    if options.n_batches is not None:
+        return {"n_batches": int(options.n_batches)}
+    return {"batch_size": batch_size(options, n)}
+
+
 def penalty(options: SimpleNamespace, strength: float, n: int, total: float) -> float:
     """Return a penalty's strength as `Training` takes it.
 

@@ -58,7 +58,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         A schedule, such as ``cp.schedules.cosine(0.01, epochs=50)``, has its own rate and horizon. The
         policies are for any solver with a rate.
     learning_rate_init, power_t, max_iter, shuffle, random_state, tol, verbose, warm_start, momentum
-        As in scikit-learn. ``verbose="bar"`` shows a progress bar on standard error.
+        As in scikit-learn. ``verbose="bar"`` shows a progress bar on standard error; ``shuffle="once"``
+        draws one random order for all epochs, so that each has the same batches.
     nesterovs_momentum, early_stopping, validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change
         As in scikit-learn; `beta_2` is also RMSProp's rho.
     max_fun : int
@@ -87,6 +88,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     averaging : float
         Share of a running mean of the parameters that stays from epoch to epoch. What is scored,
         kept and predicted with is the mean; 0 is none.
+    n_batches : int, optional
+        Instead of `batch_size`: every epoch is cut into so many batches, whose sizes differ by one at
+        most. "realmlp-s" leaves out no rows then, nor with `shuffle` "once" or False.
     scoring : str or callable, optional
         Any scikit-learn scorer; what early stopping watches. None is R squared.
     columns : dict of str, or sequence of ColumnDecision, optional
@@ -155,7 +159,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         learning_rate_init: float = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
-        shuffle: bool = True,
+        shuffle: bool | str = True,
         random_state: Any = None,
         tol: float = 1e-4,
         verbose: Any = False,
@@ -179,6 +183,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         dropout: Any = 0.0,
         clip_norm: float | None = None,
         averaging: float = 0.0,
+        n_batches: int | None = None,
         scoring: Any = None,
         columns: Any = None,
         callbacks: Any = (),

@@ -63,7 +63,8 @@ class Running(Prediction, ABC):
             self.network_ = self.network_.copy()
         supply, session = work.supply, self._session
         # RealMLP's; without an order of its own every epoch would leave out the same rows.
-        supply.whole_batches = options.preset == "realmlp-s" and bool(options.shuffle)
+        fresh = options.n_batches is None and options.shuffle not in (False, "once")
+        supply.whole_batches = options.preset == "realmlp-s" and fresh
         samples = supply.n_trained(recipe.batch_size(options, supply.n_samples) or supply.n_samples)
         follower, metrics = self._follower(options, work, samples), self._metrics(options, work)
         before = self._score_now(metrics, work.validation) if options.early_stopping else None
@@ -100,9 +101,9 @@ class Running(Prediction, ABC):
         n = work.supply.n_samples
         return {
             "labelled": getattr(self, "_target_kind", "") in ("binary", "multiclass"),
-            "shuffle": bool(options.shuffle),
+            "shuffle": options.shuffle if isinstance(options.shuffle, str) else bool(options.shuffle),
             "over_batch_weight": options.like_sklearn and not options.lbfgs,
-            "batch_size": recipe.batch_size(options, n),
+            **recipe.batches(options, n),
             "optimizer": options.optimizer,
             "l2": recipe.penalty(options, float(options.alpha), n, work.total),
             "l1": recipe.penalty(options, float(options.l1), n, work.total),

@@ -22,7 +22,7 @@ from clearprop.engines import Data
 from clearprop.estimators import recipe
 from clearprop.estimators.inputs import Preprocessing, robust_of, standard_of
 from clearprop.estimators.user_warning import warn
-from clearprop.training.streaming import weight_scale
+from clearprop.training.streaming import check_batches, weight_scale
 from clearprop.training.supply import Streamed
 
 if TYPE_CHECKING:
@@ -123,6 +123,7 @@ def _check(estimator: Fitting, stream: TableStream, options: SimpleNamespace) ->
 
 def _bound_batches(stream: TableStream, options: SimpleNamespace) -> None:
     """Let batches be no larger than the buffer, where their size was not asked for."""
+    check_batches(options.n_batches)
     batch, most = recipe.batch_size(options, stream.spool.n_rows), stream.buffer_rows
     if batch is None or most is None or batch <= most:
         return

@@ -46,8 +46,6 @@ class EstimatorTraining(Training):
     validation : Data, optional
     labelled : bool
         Whether the targets are classes.
-    shuffle : bool
-        Whether each epoch has an order of its own.
     over_batch_weight : bool
         scikit-learn's convention of what a step divides by; see `Plan`.
     progress : Progress, optional
@@ -63,14 +61,13 @@ class EstimatorTraining(Training):
         validation: Data | None,
         *,
         labelled: bool,
-        shuffle: bool,
         over_batch_weight: bool,
         going_on: Progress | None,
         follower: Follower,
         **settings: Any,
     ) -> None:
         self._prepared, self._labelled = supply, labelled
-        self._shuffle, self._over_batch_weight = shuffle, over_batch_weight
+        self._over_batch_weight = over_batch_weight
         self.rate_factor, self.follower = 1.0, follower
         super().__init__(net, None, None, validation_data=validation, **settings)
         if going_on and going_on.optimizer == type(self.settings.optimizer).__name__:
@@ -96,10 +93,9 @@ class EstimatorTraining(Training):
             return targets
 
         supply.map_targets(checked)
-        size = self.settings.batch_size
         # One batch of everything has no order; without one, rows are gathered in place.
-        whole = size is None or size >= supply.n_samples or isinstance(self.settings.optimizer, LBFGS)
-        supply.shuffle = self._shuffle and not whole
+        whole = self.settings.largest_batch(supply.n_samples) >= supply.n_samples
+        supply.shuffle = False if whole else self.settings.shuffle
         return supply
 
     def _prepare_validation(self, validation_data: Any) -> Data:

@@ -134,6 +134,7 @@ class Training:
             smooth = self._smoothed if options.label_smoothing else np.asarray
             supply, self._labelled = streaming.raw_supply(net, X, smooth)
             self._check_classes(np.empty((0, 0)))
+            supply.shuffle = options.shuffle
             return supply
         inputs = net.inputs(X)
         net.learn_feature_names(X)
@@ -144,7 +145,9 @@ class Training:
         targets = self._smoothed(given) if options.label_smoothing else given
         net.architecture.cost.check_targets(net.architecture.output, targets)
         weight = arrays.as_sample_weight(sample_weight, len(inputs), net.dtype)
-        return InMemory(Data(inputs, targets, weight), given)
+        held = InMemory(Data(inputs, targets, weight), given)
+        held.shuffle = options.shuffle
+        return held
 
     def _check_classes(self, targets: NDArray[Any]) -> None:
         if not self._labelled:
@@ -178,9 +181,7 @@ class Training:
 
     def _make_plan(self) -> Plan:
         net, options, n = self.net, self.settings, self.supply.n_samples
-        size = options.batch_size
-        if size is None or isinstance(options.optimizer, LBFGS):
-            size = n
+        size = options.largest_batch(n)
         if size > n:
             warnings.warn(
                 f"batch_size {size} is larger than the {n} samples; all of them make one batch",
@@ -201,6 +202,7 @@ class Training:
             frozen=net.architecture.select(options.frozen),
             counts_correct=self._labelled,
             n_threads=options.n_threads,
+            n_batches=options.n_batches,
         )
 
     def _watch_schedule(self) -> None:
@@ -329,9 +331,9 @@ class Training:
         wanted = max(1, round(budget / self._step_seconds))
         asked = time.monotonic()
         first_step, data, order = self.part
-        last_step = first_step - (-len(order) // plan.batch_size)
+        last_step = first_step + plan.steps_of(len(order))
         n_steps = min(wanted, last_step - state.epoch_step)
-        seen = self.epochs_done * plan.n_samples + state.epoch_step * plan.batch_size
+        seen = self.epochs_done * plan.n_samples + plan.batch(state.epoch_step).start
         if self._within:
             to_next = self._every - seen % self._every
             n_steps = min(n_steps, -(-to_next // plan.batch_size))
@@ -344,7 +346,7 @@ class Training:
             self._moved = before != _digest(state.parameters)
         if report.bad:
             step = state.epoch_step - first_step
-            rows = order[step * plan.batch_size : (step + 1) * plan.batch_size]
+            rows = order[plan.batch(step)]
             raise divergence.diagnose(plan, state, data, rows, float(rates[report.n_steps]))
         noted = report.correct is not None and self._look_back(report.correct, seen)
         self._step_seconds = max((ended - began) / n_steps, 1e-7)
@@ -352,7 +354,7 @@ class Training:
         if state.epoch_step == plan.steps_per_epoch:
             self._end_epoch(float(rates[-1]), shown)
         else:
-            of_epoch = state.epoch_step * plan.batch_size
+            of_epoch = plan.batch(state.epoch_step).start
             scale = 1.0 if plan.architecture.cost.reduction == "sum" else 1.0 / of_epoch
             row = {"cost": state.epoch_cost * scale} | self._running_accuracy()
             shown.stretch(self.epochs_done + state.epoch_step / plan.steps_per_epoch, row)

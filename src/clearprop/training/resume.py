@@ -216,7 +216,8 @@ class CheckpointFile:
         training = self.training
         now = training.settings.describe() | training.supply.describe()
         # As before there was any.
-        then: dict[str, Any] = {"averaging": 0.0, "running_every": None} | saved["settings"]
+        before = {"averaging": 0.0, "running_every": None, "n_batches": None, "shuffle": "epoch"}
+        then: dict[str, Any] = before | saved["settings"]
         now["network"] = _in_short(checkpoint.describe_network(training.net)["architecture"])
         then["network"] = _in_short(metadata["architecture"])
         if training.settings.seed is not None:

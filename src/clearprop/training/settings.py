@@ -21,6 +21,13 @@ from clearprop.training.stopping import EarlyStopping
 Callback = Callable[[Any], bool | None]
 
 
+class Unsaid(int):
+    """A default that can be told from the same number where that was given."""
+
+
+BATCH_SIZE = Unsaid(32)
+
+
 @dataclass(frozen=True)
 class Settings:
     """What ``fit`` takes besides the data; `Network.fit` says what each argument means.
@@ -32,7 +39,9 @@ class Settings:
     """
 
     epochs: int = 10
-    batch_size: int | None = 32
+    batch_size: int | None = BATCH_SIZE
+    n_batches: int | None = None
+    shuffle: str | bool = "epoch"
     optimizer: Optimizer = dataclasses.field(default_factory=optimizers.Adam)
     metrics: Sequence[Any] = ()
     train_metrics: bool = False
@@ -60,7 +69,8 @@ class Settings:
         """Check every argument against its rule."""
         self._set(epochs=integer("epochs", self.epochs, 1))
         self._set(running_window=integer("running_window", self.running_window, 1))
-        for name in ("running_every", "batch_size", "n_threads"):
+        self._check_batches()
+        for name in ("running_every", "n_threads"):
             if getattr(self, name) is not None:
                 self._set(**{name: integer(name, getattr(self, name), 1)})
         self._set(optimizer=optimizers.resolve(self.optimizer))
@@ -100,10 +110,23 @@ class Settings:
         if isinstance(self.optimizer, LBFGS):
             self._check_lbfgs()
 
+    def _check_batches(self) -> None:
+        if self.n_batches is not None:
+            self._set(n_batches=integer("n_batches", self.n_batches, 1))
+            if not isinstance(self.batch_size, Unsaid):
+                refuse_both(self.n_batches, self.batch_size)
+            self._set(batch_size=None)
+        elif self.batch_size is not None:
+            self._set(batch_size=int(integer("batch_size", self.batch_size, 1)))
+        if isinstance(self.shuffle, bool):
+            self._set(shuffle=self.shuffle and "epoch")
+        elif not isinstance(self.shuffle, str) or self.shuffle not in ("epoch", "once"):
+            raise ValueError(f"shuffle must be 'epoch', 'once', True or False, got {self.shuffle!r}")
+
     def _check_lbfgs(self) -> None:
         if self.checkpoint is not None:
             raise ValueError("checkpoint cannot be used with LBFGS, which cannot be resumed")
-        for name in ("running_every", "dropout", "clip_norm", "averaging", "frozen"):
+        for name in ("running_every", "dropout", "clip_norm", "averaging", "frozen", "n_batches"):
             if getattr(self, name):
                 raise ValueError(f"{name} cannot be used with LBFGS, got {getattr(self, name)!r}")
 
@@ -128,6 +151,22 @@ class Settings:
         if epochs:
             return "epochs", amount
         return "seconds", amount * (60.0 if match[2] == "min" else 1.0)
+
+    def largest_batch(self, n: int) -> int:
+        """Return how many of n samples are in the largest batch, as asked for: there may be fewer.
+
+        Raises
+        ------
+        ValueError
+            If there are to be more batches than samples.
+        """
+        if self.n_batches is not None:
+            if self.n_batches > n:
+                raise ValueError(
+                    f"n_batches must be at most the number of samples, {n}, got {self.n_batches}"
+                )
+            return -(-n // self.n_batches)
+        return n if self.batch_size is None or isinstance(self.optimizer, LBFGS) else self.batch_size
 
     def dropout_rates(self, n_hidden: int) -> tuple[float, ...]:
         """Return the rate of each hidden layer.
@@ -160,6 +199,8 @@ class Settings:
         """Return what must be the same when a training is resumed, as JSON-able data."""
         names = (
             "batch_size",
+            "n_batches",
+            "shuffle",
             "train_metrics",
             "running_window",
             "running_every",
@@ -176,6 +217,21 @@ class Settings:
             "frozen": list(self.frozen),
             "early_stopping": dataclasses.asdict(self.early_stopping) if self.early_stopping else None,
         }
+
+
+def refuse_both(n_batches: int | None, batch_size: object) -> None:
+    """Refuse a number of batches beside a size that was given.
+
+    Raises
+    ------
+    ValueError
+        If there is such a number.
+    """
+    if n_batches is not None:
+        raise ValueError(
+            "n_batches cannot be used with batch_size, one follows from the other, got "
+            f"n_batches={n_batches} and batch_size={batch_size!r}"
+        )
 
 
 def integer(name: str, value: object, low: int) -> int:

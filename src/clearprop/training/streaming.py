@@ -39,9 +39,25 @@ def check(stream: RowStream, Y: Any, sample_weight: Any, settings: Settings) -> 
             "train_metrics cannot be used with a stream, whose rows are not in memory together; "
             "history['cost'] is the mean over the epoch"
         )
+    check_batches(settings.n_batches)
     size, most = settings.batch_size, stream.buffer_rows
     if not isinstance(settings.optimizer, LBFGS) and (size is None or size > (most or size)):
         raise ValueError(f"batch_size must be at most the stream's buffer_rows, {most}, got {size}")
+
+
+def check_batches(n_batches: int | None) -> None:
+    """Refuse a number of batches: those that pass through a buffer are of one size.
+
+    Raises
+    ------
+    ValueError
+        If there is one.
+    """
+    if n_batches is not None:
+        raise ValueError(
+            "n_batches cannot be used with a stream, whose buffer holds batches of one size, got "
+            f"{n_batches}; use batch_size"
+        )
 
 
 def raw_supply(

@@ -33,13 +33,17 @@ class Supply(ABC):
     """The training set. It is entered while a training runs."""
 
     n_samples: int
-    shuffle = True  # whether each epoch has an order of its own
+    shuffle: str | bool = "epoch"  # what has an order of its own; "once": all epochs one; False: none
     whole_batches = False  # whether the rows that make no whole batch are left out of an epoch
 
     def n_trained(self, batch_size: int) -> int:
         """Return how many rows an epoch is made of."""
         n = self.n_samples
         return n - n % batch_size if self.whole_batches and n >= batch_size else n
+
+    def order_of(self, epoch: int) -> int:
+        """Return the epoch by whose key an epoch's rows are ordered."""
+        return 0 if self.shuffle == "once" else epoch
 
     @abstractmethod
     def part(self, plan: Plan, epoch: int, step: int) -> Part:
@@ -88,7 +92,9 @@ class InMemory(Supply):
 
     def part(self, plan: Plan, epoch: int, step: int) -> Part:
         """As in `Supply`."""
-        order = self._orders.of(plan.seed, epoch) if self.shuffle else self._as_they_are
+        order = self._as_they_are
+        if self.shuffle:
+            order = self._orders.of(plan.seed, self.order_of(epoch))
         return Part(0, self.data, order[: plan.n_samples])
 
     def map_targets(self, function: Callable[[Array], Array]) -> None:
@@ -160,8 +166,6 @@ class Streamed(Supply):
         Returns what tells these rows from others.
     buffer_rows : int, optional
         None takes as many as `BUFFER_BYTES` hold.
-    shuffle : bool
-        Whether each epoch has an order of its own.
     """
 
     def __init__(
@@ -175,14 +179,12 @@ class Streamed(Supply):
         weighted: bool,
         fingerprint: Callable[[], str],
         buffer_rows: int | None,
-        shuffle: bool = True,
     ) -> None:
         self._read_raw, self.n_samples, self._fingerprint = read, n_samples, fingerprint
         self._functions: list[Callable[[Array], Array]] = []
         self._shape, self._dtype, self._weighted = (n_features, n_outputs), dtype, weighted
         self._row_bytes = np.dtype(dtype).itemsize * (n_features + n_outputs + weighted)
         self._wanted = buffer_rows or max(1, BUFFER_BYTES // self._row_bytes)
-        self.shuffle = shuffle
         self._buffers: list[Data] = []
         self._now: _Filled | None = None
         self._next: tuple[_Key, Future[_Filled]] | None = None
@@ -205,7 +207,7 @@ class Streamed(Supply):
         rows = whole if self._wanted >= self.n_samples else max(1, self._wanted // batch_size)
         rows *= batch_size
         block = max(1, BLOCK_BYTES // self._row_bytes)
-        return Passage(self.n_samples, self.n_trained(batch_size), rows, block, self.shuffle)
+        return Passage(self.n_samples, self.n_trained(batch_size), rows, block, bool(self.shuffle))
 
     def part(self, plan: Plan, epoch: int, step: int) -> Part:
         """As in `Supply`; it waits until the buffer is filled, and has the next one begun.
@@ -247,9 +249,9 @@ class Streamed(Supply):
 
     def _fill(self, key: _Key, now: _Filled | None) -> _Filled:
         """Return what belongs to the key, in the buffer that `now` does not use."""
-        passage = self.passage(key.batch_size)
-        stretches = passage.stretches(key.seed, key.epoch, key.number)
-        order = passage.order(key.seed, key.epoch, key.number)
+        passage, epoch = self.passage(key.batch_size), self.order_of(key.epoch)
+        stretches = passage.stretches(key.seed, epoch, key.number)
+        order = passage.order(key.seed, epoch, key.number)
         if now is not None and now.stretches == stretches:  # a buffer that holds everything is kept
             return _Filled(key, stretches, now.data, order)
         buffer = self._spare(now, min(passage.buffer_rows, self.n_samples))
