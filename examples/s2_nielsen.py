@@ -31,6 +31,10 @@ def sigmoid_prime(z):
     return sigmoid(z) * (1 - sigmoid(z))
 
 
+# np.vectorize in the chapter, which is a loop in Python; NumPy's exp takes whole arrays (X18).
+sigmoid_vec, sigmoid_prime_vec = sigmoid, sigmoid_prime
+
+
 class Listing:
     """The listing of S2 (L380-467) in Python 3, after Michael Nielsen's network.py.
 
@@ -64,16 +68,20 @@ class Listing:
         for b, w in zip(self.biases, self.weights, strict=True):
             z = np.dot(w, activation) + b
             zs.append(z)
-            activation = sigmoid(z)
+            activation = sigmoid_vec(z)
             activations.append(activation)
-        delta = (activations[-1] - y) * sigmoid_prime(zs[-1])  # backward pass
+        delta = self.cost_derivative(activations[-1], y) * sigmoid_prime_vec(zs[-1])  # backward pass
         nabla_b[-1] = delta
         nabla_w[-1] = np.dot(delta, activations[-2].transpose())
         for l in range(2, self.num_layers):  # noqa: E741 - l = 2 is the second-last layer
-            delta = np.dot(self.weights[-l + 1].transpose(), delta) * sigmoid_prime(zs[-l])
+            delta = np.dot(self.weights[-l + 1].transpose(), delta) * sigmoid_prime_vec(zs[-l])
             nabla_b[-l] = delta
             nabla_w[-l] = np.dot(delta, activations[-l - 1].transpose())
         return nabla_b, nabla_w
+
+    def cost_derivative(self, output_activations, y):
+        """Return dC/da of the outputs, for the quadratic cost."""
+        return output_activations - y
 
 
 def network(data, dtype, seed=0):

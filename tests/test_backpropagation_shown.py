@@ -32,5 +32,6 @@ def test_the_page_has_the_golden_numbers_and_every_step():
         "(53)",
         "0.298371",
         "**dp**",
+        "## A mini-batch as one matrix",
     ):
         assert part in page

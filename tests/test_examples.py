@@ -1,11 +1,15 @@
 """Every example runs, without a warning, and prints the facts that it is there to show."""
 
+import importlib
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+import oracles
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -18,8 +22,8 @@ def run(name, *arguments):
     return done.stdout
 
 
-def numbers(pattern, text):
-    found = re.findall(pattern, text)
+def numbers(pattern, text, flags=0):
+    found = re.findall(pattern, text, flags)
     assert found, f"{pattern} is not in:\n{text}"
     return [float(each) for each in found]
 
@@ -52,6 +56,31 @@ def test_a_start_of_s2_that_idles_never_says_the_digit_whose_output_diagnose_nam
     well = run("s2_nielsen.py", "--data", "digits", "--epochs", "1", "--seed", "2")
     assert "no output is stuck" in well
     assert numbers(r"Epoch 0: (\d+) / 360", well)[0] > numbers(r"Epoch 0: (\d+) / 360", shown)[0]
+
+
+def test_the_matrix_form_of_a_mini_batch_is_said_held_against_the_loop_and_measured():
+    shown = run("s2_matrix_form.py", "--data", "digits", "--samples", "3", "7")
+    assert "Dl = (W(l+1)^T D(l+1)) * sigma'(Zl)" in shown
+    assert "S2's X is (64, 10), clearprop's is (10, 64), X transposed" in shown
+    assert "the gradients of 10 samples at once equal the sum of the loop's to 1e-12" in shown
+    assert numbers(r"^ +(\d+) samples .* ms .* ms +[\d.]+$", shown, re.MULTILINE) == [3, 7]
+
+
+def test_the_matrix_form_is_the_sum_of_loops_over_neurons_and_takes_their_step(monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    example = importlib.import_module("s2_matrix_form")
+    rng = np.random.default_rng(4)
+    W, b = [rng.normal(size=shape) for shape in ((5, 4), (3, 5))], [rng.normal(size=n) for n in (5, 3)]
+    X, Y = rng.normal(size=(7, 4)), rng.random((7, 3))
+    dW, db = oracles.loop_gradient(W, b, [["sigmoid"] * 5, ["sigmoid"] * 3], "quadratic", X, Y)
+    form = example.MatrixForm(W, b)
+    nabla_b, nabla_w = form.backprop(X.T, Y.T)
+    form.update_mini_batch([(x[:, None], y[:, None]) for x, y in zip(X, Y, strict=True)], 3.0)
+    for layer in range(2):
+        np.testing.assert_allclose(nabla_w[layer], dW[layer], rtol=1e-12)
+        np.testing.assert_allclose(nabla_b[layer][:, 0], db[layer], rtol=1e-12)
+        np.testing.assert_allclose(form.weights[layer], W[layer] - 3 / 7 * dW[layer], rtol=1e-12)
+        np.testing.assert_allclose(form.biases[layer][:, 0], b[layer] - 3 / 7 * db[layer], rtol=1e-12)
 
 
 def test_the_eight_steps_of_s0_are_the_networks_and_the_running_accuracy_rises():
