@@ -630,6 +630,19 @@ def test_blanks_leave_out_the_results_and_the_key_has_them():
     assert len(told(net, x, y, blanks=True)["answers"]) >= len(asked)
 
 
+@pytest.mark.parametrize("how", [{}, {"cost": "cross_entropy"}])
+def test_no_line_gives_away_what_is_left_blank(how):
+    """Neither a chain nor a sum over paths, nor the derivation of a - y, ends in the result."""
+    trace = told(*problem(**how), blanks=True)
+    for step in trace["steps"]:
+        if step["kind"] in ("error", "delta", "gradient"):
+            assert "chain rule" not in step.get("said", "")
+            ends = [
+                line["formula"]["sides"][-1]["t"] for line in step["lines"] if line["form"] != "matrix"
+            ]
+            assert "num" not in ends, step["title"]
+
+
 @pytest.mark.parametrize("layer_sizes", [(4, 5, 3), (40, 20, 12)])
 def test_what_is_left_out_is_counted_exactly(layer_sizes):
     trace = told(*problem(layer_sizes, cost="cross_entropy"))

@@ -403,12 +403,17 @@ def names_note(what: str, names: Sequence[object] | None, shown: Sequence[int]) 
 
 
 def with_blanks(document: Document) -> Document:
-    """Return the document with the results of backward pass and gradients left out, and a key (E7)."""
+    """Return the document with the results of backward pass and gradients left out, and a key (E7).
+
+    Chains and paths, which end in the same results, are left out whole, as on the page.
+    """
     answers: list[Blank] = []
     steps = []
     for step in document.steps:
         lines = []
-        for line in step.lines:
+        told = [line for line in step.lines if line.form not in ("chain", "path")]
+        said = "" if step.kind == "delta" and len(told) < len(step.lines) else step.said
+        for line in told:
             sides = line.formula.sides
             end = sides[-1]
             if (
@@ -420,7 +425,7 @@ def with_blanks(document: Document) -> Document:
                 answers.append(blank)
                 line = replace(line, formula=Relation((*sides[:-1], blank), line.formula.sign))
             lines.append(line)
-        steps.append(replace(step, lines=tuple(lines)))
+        steps.append(replace(step, lines=tuple(lines), said=said))
     return replace(document, steps=tuple(steps), answers=tuple(answers))
 
 
