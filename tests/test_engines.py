@@ -605,24 +605,6 @@ def test_many_threads_predict_with_one_network_at_once():
         assert all(joblib.Parallel(timeout=60)(joblib.delayed(agrees)() for _ in range(8)))
 
 
-def test_a_forked_child_can_compile_while_its_parent_was_compiling(monkeypatch, tmp_path):
-    monkeypatch.setenv("CLEARPROP_CACHE", str(tmp_path))
-    architecture = build(SMALL, "tanh", None, "quadratic")
-    data, parameters = problem(architecture, 5)
-    wanted = CompiledEngine().predict(architecture, parameters, data.X)
-
-    def child():
-        machine_code._LOADED.clear()
-        compiled._FORWARDS.clear()
-        got = CompiledEngine().predict(architecture, parameters, data.X)
-        sys.exit(not np.array_equal(got, wanted))
-
-    with machine_code._LOCK:  # as where another thread of the parent's compiles
-        process = multiprocessing.get_context("fork").Process(target=child)
-        process.start()
-    assert_ends_well(process, timeout=120)
-
-
 def assert_ends_well(process, timeout):
     process.join(timeout)
     alive = process.is_alive()

@@ -1,11 +1,15 @@
 """Kernels are translated with Python's meaning, and machine code is kept where only its user can write."""
 
+import contextlib
 import ctypes
 import functools
 import hashlib
 import math
 import os
 import pathlib
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -186,7 +190,7 @@ def stepped_through(monkeypatch):
     """Let the engine run its kernels as Python."""
     monkeypatch.setattr(machine_code, "slots", lambda *arrays: arrays)
     monkeypatch.setattr(machine_code, "address", lambda arrays: arrays)
-    step_through = lambda _, arrays, __: kernels.train(*arrays, 0, 1)  # noqa: E731
+    step_through = lambda _, arrays, *__: kernels.train(*arrays, 0, 1)  # noqa: E731
     monkeypatch.setattr(compiled, "_side_by_side", step_through)
 
 
@@ -295,3 +299,146 @@ def test_damaged_code_is_never_executed(tmp_path):
         assert machine_code._read(path) is None
     assert [each.name for each in tmp_path.iterdir()] == ["code.o"]
     machine_code._write(tmp_path / "nowhere" / "code.o", b"a folder that is not there is no error")
+
+
+def foreign(path):
+    os.chown(path, 65534, -1)
+
+
+def replaced_by(make):
+    def change(path):
+        path.unlink()
+        make(path)
+
+    return change
+
+
+def a_link(path):
+    (path.parent / "elsewhere").write_bytes(hashlib.sha256(b"code").digest() + b"code")
+    path.symlink_to(path.parent / "elsewhere")
+
+
+UNTRUSTED = {
+    "writable by its group": lambda path: path.chmod(0o620),
+    "writable by others": lambda path: path.chmod(0o602),
+    "a link": replaced_by(a_link),
+    "a pipe": replaced_by(os.mkfifo),
+    "a folder": replaced_by(os.mkdir),
+} | ({"another user's": foreign} if hasattr(os, "geteuid") and os.geteuid() == 0 else {})
+
+
+def untrusted_are_refused(folder):
+    """Return which of the files that are not to be trusted are read nevertheless, or not replaced."""
+    wrong = []
+    for name, change in UNTRUSTED.items():
+        path = folder / f"{len(list(folder.iterdir()))}.o"
+        machine_code._write(path, b"code")
+        assert machine_code._read(path) == b"code"
+        change(path)
+        if machine_code._read(path) is not None:
+            wrong.append(name)
+        machine_code._write(path, b"other")
+        if name != "a folder" and machine_code._read(path) != b"other":
+            wrong.append(f"{name}, replaced")
+    return wrong
+
+
+def test_code_that_another_user_could_have_written_is_compiled_again_and_replaced(tmp_path):
+    assert untrusted_are_refused(tmp_path) == []
+
+
+def test_these_refusals_can_fail(tmp_path, monkeypatch):
+    monkeypatch.setattr(machine_code, "_is_mine", lambda found: True)
+    named = [name for name in UNTRUSTED if "writable" in name or "user" in name]
+    assert untrusted_are_refused(tmp_path) == named
+    monkeypatch.undo()
+    monkeypatch.setattr(machine_code, "_opened", lambda path: path.open("rb"))
+    del UNTRUSTED["a pipe"]  # at which it would wait for good
+    assert "a link" in untrusted_are_refused(tmp_path)
+
+
+def test_code_and_its_folders_are_written_for_their_user_alone_whatever_the_umask(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("CLEARPROP_CACHE", str(tmp_path / "a" / "b"))
+    before = os.umask(0)
+    try:
+        machine_code._write(machine_code._path("float32"), b"code")
+    finally:
+        os.umask(before)
+    (path,) = (tmp_path / "a" / "b").iterdir()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert {each.stat().st_mode & 0o777 for each in (path.parent, path.parent.parent)} == {0o700}
+
+
+FOLDERS = [
+    ("where others may only add", lambda above: above.chmod(0o1777), True),
+    ("that others may write to", lambda above: above.chmod(0o777), False),
+    ("that its group may write to", lambda above: above.chmod(0o770), False),
+    ("of another user", foreign, False),
+]
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"), [row[1:] for row in FOLDERS], ids=[row[0] for row in FOLDERS]
+)
+@pytest.mark.parametrize("linked", [False, True])
+def test_the_folders_above_are_looked_at_too(change, kept, linked, tmp_path, monkeypatch):
+    above = tmp_path / "above"
+    (above / "cache").mkdir(parents=True, mode=0o700)
+    if linked:
+        (tmp_path / "link").symlink_to(above / "cache")
+    chosen = tmp_path / "link" if linked else above / "cache"
+    monkeypatch.setenv("CLEARPROP_CACHE", str(chosen))
+    assert machine_code._folder() == chosen
+    if change is foreign and (not hasattr(os, "geteuid") or os.geteuid()):
+        pytest.skip("only root gives files away")
+    change(above)
+    assert machine_code._folder() == (chosen if kept else None)
+    monkeypatch.setattr(machine_code, "_is_guarded", lambda path: True)  # the mutant
+    assert machine_code._folder() == chosen
+
+
+TRAINS = """
+import numpy as np, clearprop as cp
+from clearprop.engines import machine_code
+net = cp.Network([4, 5, 3], seed=0)
+net.fit(np.eye(4), [0, 1, 2, 0], batch_size=2, epochs=2, progress=False)
+print(machine_code.compiled, net.parameters.tobytes().hex())
+"""
+
+
+def start(code, folder, **how):
+    environment = {**os.environ, "CLEARPROP_CACHE": str(folder)}
+    return subprocess.Popen(
+        [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how
+    )  # fmt: skip
+
+
+def test_a_pipe_in_the_place_of_the_code_stops_no_training(tmp_path, monkeypatch):
+    monkeypatch.setenv("CLEARPROP_CACHE", str(tmp_path))
+    os.mkfifo(machine_code._path("float32"))
+    for compiled_anew in ("1", "0"):
+        out, err = start(TRAINS, tmp_path).communicate(timeout=300)
+        assert out.split()[0] == compiled_anew, err
+
+
+def test_processes_are_right_while_their_cache_is_damaged(tmp_path, monkeypatch):
+    """Six begin while the file is cut, changed, emptied and put back, as fast as that goes."""
+    monkeypatch.setenv("CLEARPROP_CACHE", str(tmp_path))
+    wanted = start(TRAINS, tmp_path).communicate(timeout=300)[0].split()[1]
+    path = machine_code._path("float32")
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    running = [start(TRAINS, tmp_path) for _ in range(6)]
+    while any(each.poll() is None for each in running):
+        damaged = bytearray(whole)
+        damaged[rng.integers(len(whole))] ^= 255
+        cut = whole[: rng.integers(len(whole))]
+        with contextlib.suppress(OSError):
+            path.write_bytes([cut, bytes(damaged), b"", whole][rng.integers(4)])
+        time.sleep(0.002)
+    for each in running:
+        out, err = each.communicate()
+        assert each.returncode == 0, err
+        assert out.split()[1] == wanted

@@ -60,6 +60,9 @@ _PHRASES = {
 }
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 
+# How the loader of libraries and the interpreter say that a thread, or a library, found no memory.
+_NO_MEMORY = ("failed to map segment", "annot allocate memory", "can't start new thread")
+
 
 class Terminated(BaseException):
     """SIGTERM was received."""
@@ -135,19 +138,32 @@ def in_options(sentence: str) -> str:
 def _sentence(problem: BaseException) -> str:
     if _is_usage(problem):
         return _usage(problem)
+    if _lacks_memory(problem):
+        detail = " ".join(str(problem).split()) if isinstance(problem, MemoryError) else ""
+        return f"there is not enough memory{detail and f' ({detail})'}"
     if isinstance(problem, OSError) and problem.strerror:
         where = problem.filename
         return f"{_name(where)}: {problem.strerror}" if where is not None else problem.strerror
-    if isinstance(problem, MemoryError):
-        return (
-            f"there is not enough memory ({problem})" if str(problem) else "there is not enough memory"
-        )
     if isinstance(problem, ValueError | TypeError | OSError):
         return in_options(" ".join(str(problem).split()))
     return (
         f"this should not have happened: {type(problem).__name__}: {problem} "
         "(--debug shows where; please report it)"
     )
+
+
+def _lacks_memory(problem: BaseException | None) -> bool:
+    """Return whether a problem, or what it came of, is that the system gives no more memory."""
+    while problem is not None:
+        text = str(problem)
+        if isinstance(problem, MemoryError) or getattr(problem, "errno", None) == errno.ENOMEM:
+            return True
+        if isinstance(problem, ImportError | OSError | RuntimeError) and any(
+            said in text for said in _NO_MEMORY
+        ):
+            return True
+        problem = problem.__cause__ or problem.__context__
+    return False
 
 
 def _name(path: Any) -> str:
@@ -179,6 +195,6 @@ def _exit_code(problem: BaseException) -> int:
         return MISTAKE
     if isinstance(problem, DivergenceError):
         return FAILED
-    if isinstance(problem, OSError) and problem.errno in _DISK:
+    if (isinstance(problem, OSError) and problem.errno in _DISK) or _lacks_memory(problem):
         return FAILED
     return MISTAKE if isinstance(problem, ValueError | TypeError | OSError) else FAILED

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import enum
-import functools
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +34,18 @@ class Range(NamedTuple):
     high: NDArray[np.float64]
 
 
-@functools.lru_cache(maxsize=64)
+# As long as the activation lives: a user's own may hold anything.
+_FOUND: WeakKeyDictionary[Activation, tuple[float, Kind, float, float]] = WeakKeyDictionary()
+
+
 def _of_one(function: Activation) -> tuple[float, Kind, float, float]:
+    found = _FOUND.get(function)
+    if found is None:
+        found = _FOUND[function] = _look_at(function)
+    return found
+
+
+def _look_at(function: Activation) -> tuple[float, Kind, float, float]:
     with np.errstate(all="ignore"):
         slope = np.abs(function.slope(_GRID))
         steepest = float(slope.max())

@@ -180,8 +180,7 @@ def select(name: str, plan: Plan) -> Engine:
         return reference
     if name == "auto" and importlib.util.find_spec("llvmlite") is None:
         return reference
-    # By name: what reads this file's imports should find that the equations need NumPy alone.
-    engine: Engine = importlib.import_module("clearprop.engines.compiled").CompiledEngine()
+    engine: Engine = choice.engine().CompiledEngine()
     reason = engine.supports(plan)
     if reason is None:
         return engine

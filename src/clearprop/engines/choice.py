@@ -13,29 +13,37 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import sys
 from typing import Any
 
 import numpy as np
 
 from clearprop.architecture import Architecture
+from clearprop.engines import forks
 
 LOADING, COMPILING = 0.1, 5.0  # seconds: to read the machine code from disk, to make it
 # Seconds that compiled code saves, on an AVX2 core: for each call, neuron and multiply-add.
 CALL, NEURON, MULTIPLY_ADD = 8e-5, 8e-9, 5e-12
 
+compiled: Any = None  # the module of the compiled engine; it says itself when it is there, whole
 _saved = 0.0  # what compiled code would have saved so far
 _looks: dict[str, float] = {}  # what it has to save before the engine is looked for, for a dtype
 
 
+def engine() -> Any:
+    """Return the module of the compiled engine, imported if it is not there yet."""
+    with forks.LOCK:
+        # By name: what reads this file's imports should find that the equations need NumPy alone.
+        return importlib.import_module("clearprop.engines.compiled")
+
+
 def forward(architecture: Architecture, dtype: np.dtype[Any], n_rows: int) -> Any:
     """Return the compiled forward pass, where it is loaded or worth loading; None for NumPy's turn."""
-    compiled = sys.modules.get("clearprop.engines.compiled")
-    if compiled is None or not compiled.machine_code.is_loaded(dtype):
-        compiled = _loaded(architecture, dtype, n_rows)
-        if compiled is None:
+    there = compiled
+    if there is None or not there.machine_code.is_loaded(dtype):
+        there = _loaded(architecture, dtype, n_rows)
+        if there is None:
             return None
-    return compiled.forward_of(architecture, dtype)
+    return there.forward_of(architecture, dtype)
 
 
 def _loaded(architecture: Architecture, dtype: np.dtype[Any], n_rows: int) -> Any:
@@ -48,8 +56,8 @@ def _loaded(architecture: Architecture, dtype: np.dtype[Any], n_rows: int) -> An
     if importlib.util.find_spec("llvmlite") is None:
         _looks[dtype.name] = np.inf
         return None
-    compiled = importlib.import_module("clearprop.engines.compiled")
-    if _saved < COMPILING and not compiled.machine_code.is_on_disk(dtype):
+    found = engine()
+    if _saved < COMPILING and not found.machine_code.is_on_disk(dtype):
         _looks[dtype.name] = COMPILING
         return None
-    return compiled
+    return found

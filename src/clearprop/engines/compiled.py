@@ -7,6 +7,7 @@ everything lies in the workspace, how many threads are worth their while.
 from __future__ import annotations
 
 import os
+import sys
 import weakref
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -22,6 +23,7 @@ from clearprop.engines import (
     Plan,
     Report,
     State,
+    choice,
     first_row,
     helpers,
     machine_code,
@@ -453,16 +455,18 @@ class _Prepared:
             self.segments, self.factors, integers, numbers, self.work, self.costs, correct, counter,
             self.columns,
         )  # fmt: skip
-        address = machine_code.address(arguments)
-        _side_by_side(machine_code.code(self.dtype).train, address, self.n_threads)
-        made = int(integers[k.MADE])
+        address, aside = machine_code.address(arguments), self.own_cost is not None
+        try:
+            _side_by_side(machine_code.code(self.dtype).train, address, self.n_threads, aside)
+        finally:  # the steps are made, also where a signal's handler raises now
+            made = int(integers[k.MADE])
+            state.step += made
+            state.epoch_step += made
+            state.updates = int(integers[k.UPDATES])
+            state.epoch_cost = float(numbers[k.EPOCH_COST])
         larger = int(integers[k.LARGER])
         first, after = (first_row(each, batch, larger) for each in (step, step + made))
         seen = min(n_samples, after) - min(n_samples, first)
-        state.step += made
-        state.epoch_step += made
-        state.updates = int(integers[k.UPDATES])
-        state.epoch_cost = float(numbers[k.EPOCH_COST])
         if self.own_cost is not None:
             self.own_cost.raise_what_it_raised()
         bad, doubtful = bool(integers[k.BAD]), integers[k.BAD] == k.DOUBTFUL
@@ -529,9 +533,12 @@ def _threads(asked: int | None, worth: int) -> int:
     return max(1, min(available if asked is None else asked, worth))
 
 
-def _side_by_side(kernel: helpers.Kernel, address: int, n_threads: int) -> None:
+def _side_by_side(kernel: helpers.Kernel, address: int, n_threads: int, aside: bool = False) -> None:
     """Call a kernel once for each thread, with the address of its slots."""
-    if n_threads == 1:
+    if n_threads == 1 and not aside:
         kernel(address, 0, 1)
     else:
-        helpers.side_by_side(kernel, address, n_threads)
+        helpers.side_by_side(kernel, address, n_threads, aside)
+
+
+choice.compiled = sys.modules[__name__]  # last: another thread must not find half of it

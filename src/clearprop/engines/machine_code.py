@@ -1,8 +1,9 @@
 """Kernels as machine code for this CPU: optimised by LLVM, kept on disk, found again.
 
 A file holds the code of all kernels for one dtype. Its name is a digest of everything the code depends
-on (the sources, LLVM, the CPU), its content begins with a digest of the rest; it lies in a folder that
-nobody else can write to, since what is in it is executed.
+on (the sources, LLVM, the CPU), its content begins with a digest of the rest. It is executed, so it is
+looked at first: file and folder are this user's and nobody else's to write to, and nobody but root can
+put another folder in their place. Otherwise the code is compiled again, and the file replaced.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import contextlib
 import ctypes
 import ctypes.util
 import hashlib
+import mmap
 import os
+import stat
 import sys
-import threading
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import llvmlite
 import numpy as np
@@ -27,6 +30,7 @@ from clearprop.engines import (
     built_in,
     codes,
     elementary,
+    forks,
     intrinsics,
     kernels,
     language,
@@ -43,15 +47,14 @@ Array = Any
 
 _from_buffer = ctypes.c_char.from_buffer
 compiled = 0  # how many times something was compiled, not loaded
-_LOCK = threading.Lock()
 _LOADED: dict[str, Code] = {}  # by the dtype's character: its name takes NumPy a microsecond
 _SOURCES = (
     language, built_in, translation, intrinsics, elementary, vector_code, blocks, products, codes,
     neurons, layers, updates, kernels,
 )  # fmt: skip
 _FROM_C = ("log", "logf", "pow", "memset", "memcpy")
-if hasattr(os, "register_at_fork"):  # not on every system
-    os.register_at_fork(after_in_child=lambda: globals().update(_LOCK=threading.Lock()))
+# Bytes of address space that LLVM is sure to do with: where it finds none, it ends the process.
+_ROOM_TO_LOAD, _ROOM_TO_COMPILE = 64 << 20, 256 << 20
 
 
 class Code(NamedTuple):
@@ -66,7 +69,7 @@ def code(dtype: np.dtype[Any]) -> Code:
     """Return the machine code for float32 or float64, compiled if it is not on disk."""
     found = _LOADED.get(dtype.char)
     if found is None:
-        with _LOCK:
+        with forks.LOCK:
             found = _LOADED.get(dtype.char) or _prepare(dtype.name)
             _LOADED[dtype.char] = found
     return found
@@ -80,7 +83,9 @@ def is_loaded(dtype: np.dtype[Any]) -> bool:
 def is_on_disk(dtype: np.dtype[Any]) -> bool:
     """Return whether the machine code for a dtype has to be read only, not to be made."""
     path = _path(dtype.name)
-    return path is not None and path.exists()
+    with contextlib.suppress(OSError), _opened(path):
+        return True
+    return False
 
 
 def slots(*arguments: Array | int) -> Array:
@@ -121,6 +126,7 @@ def _prepare(dtype: str) -> Code:
     target = _target()
     path = _path(dtype)
     binary = _read(path)
+    _check_room(_ROOM_TO_LOAD if binary else _ROOM_TO_COMPILE)
     if binary is None:
         announce("the engine for this CPU (once; it is kept for the next time)")
         binary = _compile(dtype, target)
@@ -173,6 +179,22 @@ def _path(dtype: str) -> Path | None:
     return folder / f"kernels-{dtype}-{digest}.o" if folder else None
 
 
+def _check_room(n_bytes: int) -> None:
+    """Refuse what LLVM would end the process for.
+
+    Raises
+    ------
+    MemoryError
+        If so much address space is not to be had.
+    """
+    try:
+        mmap.mmap(-1, n_bytes).close()
+    except (OSError, ValueError):
+        raise MemoryError(
+            f"compiled code needs {n_bytes >> 20} MiB; engine='numpy' needs none"
+        ) from None
+
+
 def _folder() -> Path | None:
     """Return the first folder that only this user can write to."""
     chosen = os.environ.get("CLEARPROP_CACHE")
@@ -183,18 +205,72 @@ def _folder() -> Path | None:
             folders.append(cache / "clearprop")
     for folder in folders:
         with contextlib.suppress(OSError):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            found = folder.stat()
-            mine = not hasattr(os, "getuid") or found.st_uid == os.getuid()
-            if mine and not found.st_mode & 0o022 and os.access(folder, os.W_OK):
+            _make(folder)
+            if (
+                _is_mine(folder.stat())
+                and _is_guarded(folder.absolute())
+                and os.access(folder, os.W_OK)
+            ):
                 return folder
     return None
 
 
+def _make(folder: Path) -> None:
+    """Make a folder, and those above it: each is its user's alone, whatever the umask."""
+    if not folder.is_dir():
+        _make(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def _is_mine(found: os.stat_result) -> bool:
+    """Return whether something belongs to this user, and nobody else can write to it."""
+    return not hasattr(os, "geteuid") or (
+        found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    )
+
+
+def _is_guarded(path: Path) -> bool:
+    """Return whether nobody but root can put something else at a path.
+
+    Where others can write to a folder above, its sticky bit keeps them from what is not theirs.
+    """
+    if not hasattr(os, "geteuid"):
+        return True
+    found = path.lstat()
+    if found.st_uid not in (0, os.geteuid()):
+        return False
+    if stat.S_ISLNK(found.st_mode):
+        if not _is_guarded(path.parent / path.readlink()):
+            return False
+    elif found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not found.st_mode & stat.S_ISVTX:
+        return False
+    return path.parent == path or _is_guarded(path.parent)
+
+
+def _opened(path: Path | None) -> BinaryIO:
+    """Open a file of code to be read; it may be anything that others have put there.
+
+    Raises
+    ------
+    OSError
+        If it is not a file of this user's that nobody else can write to.
+    """
+    if path is None:
+        raise FileNotFoundError
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    file = open(os.open(path, flags | getattr(os, "O_BINARY", 0)), "rb")  # noqa: SIM115 - returned
+    found = os.fstat(file.fileno())
+    if not stat.S_ISREG(found.st_mode) or not _is_mine(found):
+        file.close()
+        raise PermissionError(path)
+    return file
+
+
 def _read(path: Path | None) -> bytes | None:
-    """Return the code in a file, or None if there is none or it is damaged."""
+    """Return the code in a file, or None if there is none, or it is damaged or not to be trusted."""
     try:
-        content = path.read_bytes() if path else b""
+        with _opened(path) as file:
+            content = file.read()
     except OSError:
         return None
     digest, binary = content[:32], content[32:]
@@ -202,13 +278,15 @@ def _read(path: Path | None) -> bytes | None:
 
 
 def _write(path: Path | None, binary: bytes) -> None:
-    """Keep the code, at once or not at all; not being able to is no error."""
+    """Keep the code, at once or not at all, instead of what is there; not being able to is no error."""
     if path is None:
         return
-    part = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
-    try:
-        part.write_bytes(hashlib.sha256(binary).digest() + binary)
-        part.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            part.unlink()
+    with contextlib.suppress(OSError):
+        number, part = tempfile.mkstemp(".part", path.stem, path.parent)  # of mode 0600
+        try:
+            with open(number, "wb") as file:
+                file.write(hashlib.sha256(binary).digest() + binary)
+            os.replace(part, path)
+        except BaseException:
+            os.unlink(part)
+            raise

@@ -11,29 +11,28 @@ Numba takes seconds to compile a sum over columns.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import importlib.util
-import os
-import threading
 import types
 import warnings
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from clearprop.activations import Activation, Array
 from clearprop.costs import Cost
+from clearprop.engines import forks
 from clearprop.engines.announcement import announce
 
 OF_COST = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)
 _SIGNATURE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
 _TOLERANCE = {"f": 1e-6, "d": 1e-12}
-_LOCK = threading.Lock()
-if hasattr(os, "register_at_fork"):  # not on every system
-    os.register_at_fork(after_in_child=lambda: globals().update(_LOCK=threading.Lock()))
-# Kept for good: a table of layers holds nothing but the address.
-_MADE: dict[tuple[Any, Any], dict[str, Any] | None] = {}
+# By its two functions, as long as both live: a table of layers holds nothing but the address, and its
+# architecture holds them.
+_MADE: dict[tuple[int, int], dict[str, Any] | None] = {}
 
 
 def address_of(activation: Activation, dtype: np.dtype[Any]) -> int | None:
@@ -41,17 +40,24 @@ def address_of(activation: Activation, dtype: np.dtype[Any]) -> int | None:
 
     None where Numba cannot compile it.
     """
-    key = activation.function, activation.derivative
-    with _LOCK:
+    key = _key(activation)
+    with forks.LOCK:
         if key not in _MADE:
             _MADE[key] = _compile(activation)
+            for function in (activation.function, activation.derivative):
+                with contextlib.suppress(TypeError):  # NumPy's own: they live for good
+                    weakref.finalize(function, _MADE.pop, key, None).atexit = False
         made = _MADE[key]
     return None if made is None else int(made[dtype.char].address)
 
 
 def is_compiled(activation: Activation) -> bool:
     """Return whether an activation was compiled already: it takes a second."""
-    return _MADE.get((activation.function, activation.derivative)) is not None
+    return _MADE.get(_key(activation)) is not None
+
+
+def _key(activation: Activation) -> tuple[int, int]:
+    return id(activation.function), id(activation.derivative)
 
 
 def _compile(activation: Activation) -> dict[str, Any] | None:
@@ -69,7 +75,7 @@ def _compile(activation: Activation) -> dict[str, Any] | None:
             slope[i] = slope_of(z)
 
     made = {}
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _let_go_of_passes():
         warnings.simplefilter("ignore")
         try:
             f, slope_of = _jitted(activation.function), _jitted(activation.derivative)
@@ -79,6 +85,26 @@ def _compile(activation: Activation) -> dict[str, Any] | None:
         except Exception:  # whatever Numba raises: it is the reference's turn
             return None
     return made if all(_agrees(activation, np.dtype(c), made[c].address) for c in made) else None
+
+
+@contextlib.contextmanager
+def _let_go_of_passes() -> Iterator[None]:
+    """Let LLVM's pass managers be freed, of which Numba makes dozens for a function, 30 KiB each.
+
+    llvmlite's inherit an empty method before the one that does it.
+    """
+    from llvmlite.binding import ffi
+    from llvmlite.binding import newpassmanagers as passes
+
+    kinds = (passes.ModulePassManager, passes.FunctionPassManager)
+    broken = [each for each in kinds if each._dispose is ffi.ObjectRef._dispose]
+    for each in broken:
+        each._dispose = passes.NewPassManager._dispose
+    try:
+        yield
+    finally:
+        for each in broken:
+            del each._dispose
 
 
 def _jitted(function: Callable[..., Any]) -> Any:

@@ -25,9 +25,15 @@ class Interrupts:
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                if signal.getsignal(number) not in (signal.SIG_IGN, None):
-                    self._before[number] = signal.signal(number, self._note)
+            try:
+                for number in (signal.SIGINT, signal.SIGTERM):
+                    handler = signal.getsignal(number)
+                    if handler not in (signal.SIG_IGN, None):
+                        self._before[number] = handler  # first: the other signal's may raise now
+                        signal.signal(number, self._note)
+            except BaseException:
+                self._restore()
+                raise
         return self
 
     def _note(self, number: int, frame: FrameType | None) -> None:

@@ -317,9 +317,9 @@ class Training:
                 if self._checkpoint:
                     self._checkpoint.write()
         finally:
-            shown.finish()
             self.net.in_training = False
             self._hand_over()
+            shown.finish()
         return self.history
 
     def _lock(self) -> AbstractContextManager[object]:
@@ -327,6 +327,9 @@ class Training:
 
     def _stretch(self, interrupts: Interrupts, deadline: float, shown: display.Display) -> None:
         state, plan = self.state, self.plan
+        if state.epoch_step == plan.steps_per_epoch:  # a signal's handler raised after its last step
+            self._end_epoch(float(self._rates(1)[0]), shown)
+            return
         budget = min(STRETCH_SECONDS, max(deadline - time.monotonic(), 0.0))
         wanted = max(1, round(budget / self._step_seconds))
         asked = time.monotonic()

@@ -234,7 +234,8 @@ class Streamed(Supply):
         try:
             self._now = future.result()
         finally:
-            self._next = None
+            if future.done():  # not where a signal's handler has raised
+                self._next = None
         last = key.number + 1 == self.passage(key.batch_size).n_buffers
         following = (key.epoch + 1, 0) if last else (key.epoch, key.number + 1)
         self._begin(_Key(key.seed, key.batch_size, *following))
@@ -278,10 +279,18 @@ class Streamed(Supply):
 
     def close(self) -> None:
         """End the thread; whatever it was reading is not needed."""
-        if self._thread is not None:
+        raised: BaseException | None = None
+        while self._thread is not None:
             self._stopping = True
-            self._thread.shutdown(wait=True, cancel_futures=True)
-        self._thread = self._next = None
+            try:
+                if self._next is not None:
+                    self._next[1].cancel() or self._next[1].exception()
+                self._thread.shutdown(wait=True, cancel_futures=True)
+                self._thread = self._next = None
+            except BaseException as problem:  # a signal's handler; the thread may still write
+                raised = problem
+        if raised is not None:
+            raise raised
 
     def blocks(self, n_rows: int) -> Iterator[Data]:
         """As in `Supply`."""
