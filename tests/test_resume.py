@@ -1,5 +1,7 @@
 """A training that is stopped at any step and resumed ends with the bits of the unbroken one."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -254,6 +256,128 @@ def test_two_runs_cannot_write_one_checkpoint(tmp_path):
     fit(start(), epochs=1, checkpoint=tmp_path / "c", callbacks=[second])
 
 
+def make(path, **how):
+    """Make a training, to be run later."""
+    return cp.Training(
+        start(), X, Y, **{"epochs": 3, "batch_size": 5, "progress": False, "checkpoint": path, **how}
+    )
+
+
+def linked(path, how):
+    """Return another name of the same file to be."""
+    other = path.with_name("link")
+    if how == "the same path":
+        return path
+    if how == "a symlink":
+        other.symlink_to(path)
+        return other
+    (path.parent / "sub").mkdir()
+    return path.parent / "sub" / ".." / path.name
+
+
+@pytest.mark.parametrize("how", ["the same path", "a symlink", "a longer path"])
+def test_of_two_trainings_made_on_one_path_the_second_does_not_replace_the_firsts_file(how, tmp_path):
+    first = make(tmp_path / "c")
+    second = make(linked(tmp_path / "c", how), epochs=1)
+    first.run()
+    kept, before = (tmp_path / "c").read_bytes(), second.net.parameters.copy()
+    for epochs in (None, 2):
+        with pytest.raises(FileExistsError, match="exists; use resume=True to go on from it"):
+            second.run(epochs)
+    assert (tmp_path / "c").read_bytes() == kept
+    np.testing.assert_array_equal(second.net.parameters, before)
+    assert second.epochs_done == 0
+    assert not second.net.in_training
+
+
+def test_a_resume_goes_on_from_the_file_that_is_there_when_it_runs(tmp_path, capsys):
+    whole = start()
+    fit(whole, epochs=5)
+    late = make(tmp_path / "c", resume=True, epochs=5)  # there is no file yet
+    make(tmp_path / "c").run(2)
+    later = make(tmp_path / "c", resume=True, epochs=5)
+    assert later.epochs_done == 2  # it shows from where it goes on before it runs
+    make(tmp_path / "c", resume=True).run()
+    for training in (late, later):
+        history = training.run()
+        assert [int(each) for each in history["epoch"]] == [1, 2, 3, 4, 5]
+        np.testing.assert_array_equal(training.net.parameters, whole.parameters)
+    assert "was written meanwhile: the run goes on from epoch 3" in capsys.readouterr().err
+
+
+def test_a_checkpoint_replaced_between_two_runs_is_not_overwritten(tmp_path):
+    first = make(tmp_path / "c")
+    first.run(1)
+    first.run(1)  # its own file
+    other = make(tmp_path / "c", resume=True)
+    other.run()
+    kept, mine = (tmp_path / "c").read_bytes(), first.net.parameters.copy()
+    with pytest.raises(FileExistsError, match="was written by another training since"):
+        first.run(1)
+    assert (tmp_path / "c").read_bytes() == kept
+    np.testing.assert_array_equal(first.net.parameters, mine)
+    (tmp_path / "c").rename(tmp_path / "elsewhere")  # which is the remedy
+    first.run(1)
+    assert cp.load(tmp_path / "c").epochs_trained == 3
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_checkpoint_that_disappears_is_written_again(resume, tmp_path):
+    first = make(tmp_path / "c")
+    first.run(2)
+    if resume:
+        first = make(tmp_path / "c", resume=True)
+    (tmp_path / "c").unlink()
+    first.run()
+    assert cp.load(tmp_path / "c").epochs_trained == 3
+    (tmp_path / "c").unlink()
+    first.run()  # nothing is left to do, but the file is to be there
+    assert cp.load(tmp_path / "c").epochs_trained == 3
+
+
+@pytest.mark.parametrize("content", [b"notes of somebody", b""])
+def test_another_file_that_appears_is_not_overwritten(content, tmp_path):
+    training = make(tmp_path / "c")
+    (tmp_path / "c").write_bytes(content)
+    with pytest.raises(FileExistsError, match="exists; use resume=True"):
+        training.run()
+    resumed = make(tmp_path / "d", resume=True)
+    (tmp_path / "d").write_bytes(content)
+    with pytest.raises(cp.CheckpointError):
+        resumed.run()
+    assert (tmp_path / "c").read_bytes() == (tmp_path / "d").read_bytes() == content
+
+
+def test_of_two_names_of_one_file_each_keeps_its_own_training(tmp_path):
+    make(tmp_path / "c").run(1)
+    (tmp_path / "hard").hardlink_to(tmp_path / "c")
+    one, other = (make(tmp_path / name, resume=True) for name in ("c", "hard"))
+    one.run(2)
+    other.run(1)
+    assert cp.load(tmp_path / "c").epochs_trained == 3
+    assert cp.load(tmp_path / "hard").epochs_trained == 2
+
+
+def test_of_trainings_in_threads_one_has_the_file(tmp_path):
+    trainings = [make(tmp_path / "c", epochs=i + 1) for i in range(6)]
+    refused = []
+
+    def run(training):
+        try:
+            training.run()
+        except (FileExistsError, cp.CheckpointError) as problem:
+            refused.append((training, problem))
+
+    threads = [threading.Thread(target=run, args=[each]) for each in trainings]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert len(refused) == 5
+    (won,) = set(trainings) - {training for training, _ in refused}
+    assert cp.load(tmp_path / "c").epochs_trained == won.epochs_done == won.settings.epochs
+
+
 def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch):
     path = tmp_path / "c"
     fit(start(), checkpoint=path)
@@ -307,44 +431,60 @@ def forge(path, change):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda t, m: m["training"]["state"].update(step=10**30), "step must be an integer from 0"),
-        (lambda t, m: m["training"]["state"].update(epoch=-1), "epoch must be an integer from 0"),
+        (
+            lambda t, m: m["training"]["state"].update(step=10**30),
+            "step must be a whole number from 0 to",
+        ),
+        (
+            lambda t, m: m["training"]["state"].update(epoch=-1),
+            "epoch must be a whole number from 0 to",
+        ),
         (lambda t, m: m["training"]["state"].update(epoch_step=5), "stands at step 5 of 5"),
         (
             lambda t, m: m["training"]["state"].update(epoch_cost="x"),
             "epoch_cost must be a finite number",
         ),
-        (lambda t, m: m["training"].update(first_epoch=10**9), "stands at step"),
-        (lambda t, m: m["training"].update(plateau_factor=[]), r"has the plateau factor \[\]"),
-        (lambda t, m: m["training"].pop("state"), "is not a complete checkpoint: 'state'"),
+        (
+            lambda t, m: m["training"].update(first_epoch=10**9),
+            "first_epoch must be at most the epoch, 3",
+        ),
+        (
+            lambda t, m: m["training"].update(plateau_factor=[]),
+            r"plateau_factor must be a number above 0, at most 1, got \[\]",
+        ),
+        (lambda t, m: m["training"].pop("state"), "metadata.training: 'state' is missing"),
         (
             lambda t, m: t.update({"training.history.1": np.zeros(1)}),
             "columns of the history must be of one length",
         ),
-        (lambda t, m: t.pop("training.moments"), "is not a complete checkpoint: 'training.moments'"),
+        (lambda t, m: t.pop("training.moments"), "tensor training.moments is missing"),
         (
             lambda t, m: t.update({"training.moments": np.zeros((1, 3))}),
-            r"has moments of shape \(1, 3\)",
+            r"training.moments must be float64 of shape \(moments, 43\), got float64 of shape \(1, 3\)",
         ),
-        (lambda t, m: m.update(training=3), "holds a model, not a training"),
+        (lambda t, m: m.update(training=3), "training must be an object, got 3"),
     ],
 )
 def test_a_checkpoint_that_somebody_made_is_refused_in_words(change, message, tmp_path):
     fit(start(), checkpoint=tmp_path / "c")
     forge(tmp_path / "c", change)
+    net = start()
+    net.parameters[:] += 1.0
+    before = net.parameters.copy()
     with pytest.raises(cp.CheckpointError, match=message):
-        fit(start(), checkpoint=tmp_path / "c", resume=True, epochs=9)
+        fit(net, checkpoint=tmp_path / "c", resume=True, epochs=9)
+    np.testing.assert_array_equal(net.parameters, before)  # what is refused changes nothing
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda t, m: m.update(classes=[]), r"classes must be a list of 3, got \[\]"),
-        (lambda t, m: m.update(classes=[[1], 2, 3]), "classes must be different texts or integers"),
-        (lambda t, m: m.update(classes=[1, 1, 2]), "classes must be different texts or integers"),
+        (lambda t, m: m.update(classes=[[1], 2, 3]), r"classes\[0\] must be text, got \[1\]"),
+        (lambda t, m: m.update(classes=[1, 1, 2]), r"classes must be different, got \[1, 1, 2\]"),
         (lambda t, m: m.update(scaling="yes"), "scaling must be true or false"),
         (lambda t, m: m["architecture"]["layers"][0].update(bias="zzz"), "bias must be true or false"),
-        (lambda t, m: m.update(seed=-1), "seeds and counts must be integers of at least 0"),
+        (lambda t, m: m.update(seed=-1), "seed must be a whole number from 0 to"),
         (lambda t, m: m.update(format=2), "the file has format 2, this version reads 1"),
         (
             lambda t, m: m["architecture"]["cost"].update(name="os.system"),

@@ -484,6 +484,13 @@ def load(path: str | os.PathLike[str], custom: Iterable[Activation | Cost] = ())
     OSError
         If it cannot be read.
     """
+    return read(path, custom)[0]
+
+
+def read(
+    path: str | os.PathLike[str], custom: Iterable[Activation | Cost] = ()
+) -> tuple[Network, checkpoint.NetworkParts]:
+    """Return the network in a file, as `load`, and what else the file holds, of one reading."""
     parts = checkpoint.read_network(_as_path(path), custom)
     net = object.__new__(Network)
     net.seed, net.seed_given = parts.seed, True
@@ -491,7 +498,7 @@ def load(path: str | os.PathLike[str], custom: Iterable[Activation | Cost] = ())
     net.classes, net.feature_names, net.about = parts.classes, parts.feature_names, parts.about
     net.training_seed = parts.training_seed
     net.epochs_trained, net.steps_trained = parts.epochs_trained, parts.steps_trained
-    return net
+    return net, parts
 
 
 def _as_path(path: Any) -> Path:

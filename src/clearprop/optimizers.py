@@ -289,6 +289,7 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
     "adamw": AdamW,
     "lbfgs": LBFGS,
 }
+KNOWN = OPTIMIZERS | {"foldedadam": FoldedAdam}  # those of files, too
 
 
 def resolve(optimizer: str | Optimizer) -> Optimizer:
@@ -315,3 +316,17 @@ def describe(optimizer: Optimizer) -> dict[str, Any]:
     values = {each.name: getattr(optimizer, each.name) for each in dataclasses.fields(optimizer)}
     values["learning_rate"] = schedules.describe(optimizer.schedule)
     return {"name": type(optimizer).__name__.lower(), **values}
+
+
+def from_description(data: dict[str, Any]) -> Optimizer:
+    """Return the optimizer that `describe` wrote.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the name or an argument is unknown or out of range.
+    """
+    values = dict(data)
+    kind = KNOWN[known_name("optimizer", values.pop("name", None), KNOWN)]
+    values["learning_rate"] = schedules.from_description(values["learning_rate"])
+    return kind(**values)

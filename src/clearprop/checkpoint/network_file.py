@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,13 @@ from numpy.typing import NDArray
 
 from clearprop.activations import ACTIVATIONS, Activation
 from clearprop.architecture import Architecture, Layer, Scaling
+from clearprop.checkpoint import description
+from clearprop.checkpoint.atomic_file import FilePath
+from clearprop.checkpoint.description import FORMAT
 from clearprop.checkpoint.errors import CheckpointError
 from clearprop.checkpoint.tensor_file import read_tensors
 from clearprop.costs import FACTORIES, Cost
 
-FORMAT = 1
 _FLAGS = ("input_scale", "ntk")
 TRAINING, SCALING = "training.", "scaling."  # how the names of other tensors begin
 
@@ -42,7 +45,10 @@ class NetworkLike(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class NetworkParts:
-    """What a file held, verified: enough to make the network again."""
+    """What a file held, verified: enough to make the network again, and what else there was."""
+
+    tensors: Mapping[str, NDArray[Any]]
+    metadata: Mapping[str, Any]
 
     architecture: Architecture
     parameters: NDArray[Any]
@@ -106,8 +112,26 @@ def network_tensors(net: NetworkLike) -> dict[str, NDArray[Any]]:
     return tensors
 
 
+def read_file(path: FilePath) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Return the tensors and the metadata of a model or checkpoint, held against their description.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is damaged, of a newer format, or not as we write it.
+    OSError
+        If it cannot be read.
+    """
+    tensors, metadata = read_tensors(path)
+    try:
+        description.check(metadata, tensors)
+    except CheckpointError as problem:
+        raise CheckpointError(f"{os.fsdecode(path)}: {problem}") from None
+    return tensors, metadata
+
+
 def read_network(path: Path, custom: Iterable[Activation | Cost] = ()) -> NetworkParts:
-    """Return the network in a file, every name, shape and dtype verified.
+    """Return the network in a file, every name, shape and dtype verified. The file is read once.
 
     Raises
     ------
@@ -116,14 +140,14 @@ def read_network(path: Path, custom: Iterable[Activation | Cost] = ()) -> Networ
     OSError
         If it cannot be read.
     """
-    tensors, metadata = read_tensors(path)
+    tensors, metadata = read_file(path)
     own = _by_name(custom)
     try:
         return _parts(tensors, metadata, own)
     except CheckpointError as problem:
         raise CheckpointError(f"{path}: {problem}") from None
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as problem:
-        raise CheckpointError(f"{path} does not describe a network: {_text(problem)}") from None
+        raise CheckpointError(f"{path} does not describe a network: {problem}"[:500]) from None
 
 
 def _by_name(custom: Iterable[Activation | Cost]) -> dict[str, Activation | Cost]:
@@ -137,72 +161,28 @@ def _by_name(custom: Iterable[Activation | Cost]) -> dict[str, Activation | Cost
     return {each.name: each for each in own}
 
 
-def _text(problem: BaseException) -> str:
-    return f"{problem.args[0]} is missing" if isinstance(problem, KeyError) else str(problem)
-
-
 def _parts(
     tensors: dict[str, NDArray[Any]], metadata: dict[str, Any], own: Mapping[str, Activation | Cost]
 ) -> NetworkParts:
-    if "format" not in metadata:
-        raise CheckpointError("the file says nothing about a network of this library")
-    if metadata["format"] != FORMAT:
-        raise CheckpointError(
-            f"the file has format {metadata['format']!r}, this version reads {FORMAT}; update clearprop"
-        )
     architecture = _architecture(metadata["architecture"], own)
-    dtype = metadata["dtype"]
-    if dtype not in ("float32", "float64"):
-        raise CheckpointError(f"dtype must be float32 or float64, got {dtype!r}")
-    scaling = (
-        _scaling(tensors, architecture.n_features) if _flag(metadata["scaling"], "scaling") else None
-    )
-    parameters = flat_parameters(architecture, tensors, dtype)
     classes, names = metadata["classes"], metadata["feature_names"]
-    if names is not None and len(names) != architecture.n_features:
-        raise CheckpointError(f"{len(names)} feature names for {architecture.n_features} features")
-    if classes is not None:
-        _check_classes(classes, max(architecture.sizes[-1], 2))
     return NetworkParts(
+        tensors,
+        metadata,
         architecture,
-        parameters,
-        scaling,
+        flat_parameters(architecture, tensors, metadata["dtype"]),
+        _scaling(tensors, architecture.n_features) if metadata["scaling"] else None,
         None if classes is None else tuple(classes),
-        None if names is None else tuple(map(str, names)),
-        dict(metadata["about"]),
-        *(
-            _count(metadata[key])
-            for key in ("seed", "training_seed", "epochs_trained", "steps_trained")
-        ),
+        None if names is None else tuple(names),
+        metadata["about"],
+        *(metadata[key] for key in ("seed", "training_seed", "epochs_trained", "steps_trained")),
     )
-
-
-def _check_classes(classes: Any, n_classes: int) -> None:
-    if not isinstance(classes, list) or len(classes) != n_classes:
-        raise CheckpointError(f"classes must be a list of {n_classes}, got {classes!r}"[:200])
-    kinds = {type(label) for label in classes}
-    if len(kinds) != 1 or not kinds <= {str, int, bool} or len(set(classes)) != len(classes):
-        raise CheckpointError(f"classes must be different texts or integers, got {classes!r}"[:200])
-
-
-def _flag(value: object, name: str) -> bool:
-    if not isinstance(value, bool):
-        raise CheckpointError(f"{name} must be true or false, got {value!r}"[:200])
-    return value
-
-
-def _count(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**64:
-        raise CheckpointError(f"seeds and counts must be integers of at least 0, got {value!r}")
-    return value
 
 
 def _architecture(data: dict[str, Any], own: Mapping[str, Activation | Cost]) -> Architecture:
     n_features, *sizes = data["sizes"]
-    if len(sizes) != len(data["layers"]) or not sizes:
-        raise CheckpointError(f"{len(data['layers'])} layers for sizes {data['sizes']}")
     layers = tuple(
-        Layer(size, _activation(layer["activation"], own), _flag(layer["bias"], "bias"))
+        Layer(size, _activation(layer["activation"], own), layer["bias"])
         for size, layer in zip(sizes, data["layers"], strict=True)
     )
     parameters = dict(data["cost"])
@@ -210,8 +190,8 @@ def _architecture(data: dict[str, Any], own: Mapping[str, Activation | Cost]) ->
     return Architecture(
         Layer(n_features).size,
         layers,
-        _cost(str(name), str(reduction), parameters, own),
-        **{flag: data.get(flag) is True for flag in _FLAGS},
+        _cost(name, reduction, parameters, own),
+        **{flag: flag in data for flag in _FLAGS},
     )
 
 
@@ -226,7 +206,7 @@ def _activation(
 def _one_activation(name: str, own: Mapping[str, Activation | Cost]) -> Activation:
     found = own.get(name, ACTIVATIONS.get(name))
     if not isinstance(found, Activation):
-        raise CheckpointError(f"activation {name!r} is not known here; give it in custom=")
+        raise CheckpointError(f"activation {name[:80]!r} is not known here; give it in custom=")
     return found
 
 
@@ -241,7 +221,7 @@ def _cost(
             )
         return found
     if name not in FACTORIES:
-        raise CheckpointError(f"cost {name!r} is not known here; give it in custom=")
+        raise CheckpointError(f"cost {name[:80]!r} is not known here; give it in custom=")
     return FACTORIES[name](reduction=reduction, **parameters)
 
 
@@ -250,7 +230,7 @@ def _scaling(tensors: dict[str, NDArray[Any]], n_features: int) -> Scaling:
     for name in ("scaling.shift", "scaling.factor"):
         if name not in tensors:
             raise CheckpointError(f"tensor {name} is missing")
-        tensor = tensors.pop(name)
+        tensor = tensors[name]
         if tensor.shape not in ((1,), (n_features,)) or tensor.dtype != np.float64:
             raise CheckpointError(
                 f"tensor {name} must be float64 of shape ({n_features},) or (1,), got {tensor.dtype} "
@@ -275,19 +255,21 @@ def flat_parameters(
     expected = {block.name for block in architecture.blocks}
     found = {name for name in tensors if not name.startswith((TRAINING, SCALING))}
     if expected != found:
-        missing, extra = sorted(expected - found), sorted(found - expected)
+        missing, extra = sorted(expected - found)[:9], sorted(found - expected)[:9]
         raise CheckpointError(
-            f"the tensors do not fit the sizes {architecture.sizes}: missing {missing}, unknown {extra}"
+            f"the tensors do not fit the sizes {architecture.sizes[:9]}: missing {missing}, unknown "
+            f"{extra}"
         )
-    flat = np.empty(architecture.n_parameters, dtype)
-    for block in architecture.blocks:
+    for block in architecture.blocks:  # before there is memory for sizes that the file only claims
         tensor = tensors[block.name]
-        if tensor.shape != block.shape or tensor.dtype != flat.dtype:
+        if tensor.shape != block.shape or tensor.dtype != dtype:
             raise CheckpointError(
                 f"tensor {block.name} must be {dtype} of shape {block.shape}, got {tensor.dtype} of "
                 f"shape {tensor.shape}"
             )
         if not np.isfinite(tensor).all():
             raise CheckpointError(f"tensor {block.name} must be finite, it holds NaN or infinity")
-        flat[block.slice] = tensor.ravel()
+    flat = np.empty(architecture.n_parameters, dtype)
+    for block in architecture.blocks:
+        flat[block.slice] = tensors[block.name].ravel()
     return flat

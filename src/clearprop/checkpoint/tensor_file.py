@@ -15,6 +15,7 @@ signature, so what is read is checked as if it came from an enemy.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -22,7 +23,7 @@ import math
 import os
 import re
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -95,13 +96,34 @@ def read_tensors(path: FilePath) -> tuple[dict[str, NDArray[Any]], dict[str, Any
     OSError
         If the file cannot be opened or read.
     """
+    with _opened(path) as file:
+        return _read(file)
+
+
+def read_checksum(path: FilePath) -> str:
+    """Return the checksum that a file has, which tells it from every other one; it is not verified.
+
+    Raises
+    ------
+    CheckpointError
+        If the path is not a regular file, or the file is none that `write_tensors` wrote.
+    OSError
+        If the file cannot be opened or read.
+    """
+    with _opened(path) as file:
+        return _read_header(file).checksum
+
+
+@contextlib.contextmanager
+def _opened(path: FilePath) -> Iterator[io.FileIO]:
+    """Yield a regular file; what is wrong with it is told with its name."""
     name = os.fsdecode(path)
     mode = os.stat(name).st_mode
     if not stat.S_ISREG(mode):
         raise CheckpointError(f"path must be a regular file, got {kind_of(mode)}: {name!r}")
     with open(name, "rb", buffering=0, opener=_open_without_waiting) as file:
         try:
-            return _read(file)
+            yield file
         except CheckpointError as error:
             raise CheckpointError(f"{name!r}: {error}") from None
         except MemoryError:
@@ -119,20 +141,34 @@ class _Entry(NamedTuple):
     shape: tuple[int, ...]
 
 
-def _read(file: io.RawIOBase) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+class _Header(NamedTuple):
+    """What stands before the data block."""
+
+    size: int  # of the file
+    text: bytes
+    entries: list[_Entry]
+    metadata: dict[str, Any]
+    checksum: str
+
+
+def _read_header(file: io.RawIOBase) -> _Header:
     size = os.fstat(file.fileno()).st_size
     start = _take(file, min(size, 16))
     length = _header_length(start, size)
-    header = (start + _take(file, max(0, 8 + length - len(start))))[8 : 8 + length]
-    entries, metadata = _parse_header(header, size - 8 - length)
+    text = (start + _take(file, max(0, 8 + length - len(start))))[8 : 8 + length]
+    entries, metadata = _parse_header(text, size - 8 - length)
     checksum = metadata.pop("checksum", None)
     if not isinstance(checksum, str) or not _CHECKSUM.fullmatch(checksum):
         raise CheckpointError(f"checksum must be 'sha256:' and 64 digits, got {_short(checksum)}")
+    return _Header(size, text, entries, metadata, checksum)
 
-    digest = hashlib.sha256(start[:8])
+
+def _read(file: io.RawIOBase) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    size, header, entries, metadata, checksum = _read_header(file)
+    digest = hashlib.sha256(len(header).to_bytes(8, "little"))
     digest.update(header.replace(checksum.encode(), _NO_CHECKSUM.encode(), 1))
     tensors = {}
-    file.seek(8 + length)
+    file.seek(8 + len(header))
     for entry in entries:
         array: NDArray[Any] = np.empty(entry.shape, entry.dtype)
         _fill(file, _bytes_of(array))
@@ -328,7 +364,7 @@ def write_tensors(
     metadata: Mapping[str, Any],
     *,
     sync: bool = True,
-) -> None:
+) -> str:
     r"""Write arrays and metadata to a file, so that the path holds the old file or the new one, whole.
 
     A temporary file in the same folder is written, synced, read back and compared with the arrays, and
@@ -350,6 +386,11 @@ def write_tensors(
         Whether to wait until the disk has the file. Without it the file is safe from a killed process,
         but not from a power loss.
 
+    Returns
+    -------
+    str
+        The checksum of the file.
+
     Raises
     ------
     TypeError, ValueError
@@ -364,8 +405,8 @@ def write_tensors(
     --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_tensors(folder + "/model.safetensors", {"bias": np.zeros(2)}, {"epoch": 3})
-    ...     read_tensors(folder + "/model.safetensors")
+    ...     checksum = write_tensors(folder + "/m.safetensors", {"bias": np.zeros(2)}, {"epoch": 3})
+    ...     read_tensors(folder + "/m.safetensors")
     ({'bias': array([0., 0.])}, {'epoch': 3})
     """
     name = os.fsdecode(path)
@@ -378,6 +419,7 @@ def write_tensors(
             )
 
     replace_file(name, pieces, check, sync=sync)
+    return f"sha256:{bytes(pieces[1]).decode()}"
 
 
 def _contiguous(tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

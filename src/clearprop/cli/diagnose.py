@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import clearprop as cp
-from clearprop import checkpoint
+from clearprop import checkpoint, optimizers
+from clearprop.checkpoint.description import notes
 from clearprop.cli import files, model, model_data, terminal
 from clearprop.cli.arguments import (
     DataArgument,
@@ -21,7 +22,6 @@ from clearprop.cli.arguments import (
     TargetOption,
     option,
 )
-from clearprop.optimizers import OPTIMIZERS
 from clearprop.training.resume import history_columns
 
 
@@ -55,11 +55,11 @@ def diagnose(
     if as_json and format is Format.html:
         raise ValueError("--json and --format html must not be given together")
     files.refuse_same({"MODEL": model_file, "DATA": data}, {"--output": output})
-    net = model.load_model(model_file)
+    net, parts = model.read_model(model_file)
     dataset = model_data.load_data(net, data, target, part=part)
     X, Y = dataset.part(part)
     net, targets = _in_learned_units(net, Y)
-    found = cp.diagnose(net, X, targets, **_training(model_file))
+    found = cp.diagnose(net, X, targets, **_training(model_file, parts))
     if as_json or format is Format.json:
         if output is None:
             terminal.print_json(found.to_dict())
@@ -97,34 +97,28 @@ def _in_learned_units(net: cp.Network, Y: NDArray[Any]) -> tuple[cp.Network, NDA
     return net, (targets - shift) / factor
 
 
-def _training(model_file: str) -> dict[str, Any]:
+def _training(model_file: str, parts: checkpoint.NetworkParts) -> dict[str, Any]:
     """Return what a checkpoint says of its training, as arguments of `cp.diagnose`; {} for a model."""
-    tensors, metadata = checkpoint.read_tensors(model.expanded(model_file))
-    training = metadata.get("training")
+    training = parts.metadata.get("training")
     if training is None:
         return {}
+    history = cp.History()
+    history.columns = history_columns(parts.tensors, training["history"])
+    settings = training["settings"]
+    optimizer, rate = settings["optimizer"], history.columns.get("learning_rate", [])
+    made = None  # where no step was taken, or none that goes along one gradient
     try:
-        history = cp.History()
-        history.columns = history_columns(tensors, training["history"])
-        settings = dict(training["settings"])
-        described = dict(settings["optimizer"])
-        kind = OPTIMIZERS[described.pop("name")]
-        rate = history.columns.get("learning_rate", [])
-        if len(history) and kind is not cp.LBFGS:
-            described["learning_rate"] = rate[-1]
-            optimizer = kind(**described)
-        else:
-            optimizer = None  # no step was taken, or none that goes along one gradient
-        return {
-            "history": history,
-            "optimizer": optimizer,
-            "batch_size": _batch_size(settings, metadata["about"].get("n_samples")),
-            "l2": float(settings["l2"]),
-        }
-    except (KeyError, TypeError, ValueError, AttributeError) as problem:
-        raise checkpoint.CheckpointError(
-            f"{model_file} is not a complete checkpoint: {problem}"
-        ) from None
+        if rate and optimizer["name"] != "lbfgs":
+            now = {"learning_rate": {"name": "constant", "rate": rate[-1]}}
+            made = optimizers.from_description(optimizer | now)
+    except (TypeError, ValueError) as problem:
+        raise checkpoint.CheckpointError(f"{model_file} has an unknown optimizer: {problem}") from None
+    return {
+        "history": history,
+        "optimizer": made,
+        "batch_size": _batch_size(settings, notes(parts.metadata["about"]).get("n_samples")),
+        "l2": float(settings["l2"]),
+    }
 
 
 def _batch_size(settings: dict[str, Any], n_samples: int | None) -> int | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import clearprop as cp
-from clearprop import checkpoint
+from clearprop.checkpoint.description import notes
 from clearprop.cli import model, report, terminal
 from clearprop.cli.arguments import JsonOption, ModelArgument
 from clearprop.data.table import TableEncoder
@@ -20,20 +21,14 @@ def info(model_file: ModelArgument, as_json: JsonOption = False) -> None:
 
     Example: clearprop info digits.safetensors
     """
-    net = model.load_network(model_file)
-    tensors, metadata = checkpoint.read_tensors(model.expanded(model_file))
-    training = metadata.get("training")
-    try:
-        if training is not None:
-            training["history"] = history_columns(tensors, training["history"])
-        if as_json:
-            terminal.print_json(_described(net, metadata, training))
-        else:
-            _print(net, training)
-    except (KeyError, TypeError, AttributeError) as problem:
-        raise checkpoint.CheckpointError(
-            f"{model_file} is not a complete checkpoint: {problem}"
-        ) from None
+    net, parts = model.read_network(model_file)
+    training = parts.metadata.get("training")
+    if training is not None:
+        training["history"] = history_columns(parts.tensors, training["history"])
+    if as_json:
+        terminal.print_json(_described(net, parts.metadata, training))
+    else:
+        _print(net, training)
 
 
 def _print(net: cp.Network, training: dict[str, Any] | None) -> None:
@@ -51,10 +46,10 @@ def _print(net: cp.Network, training: dict[str, Any] | None) -> None:
 
 
 def _facts(net: cp.Network) -> list[tuple[str, str]]:
-    about = net.about
+    about = notes(net.about)
     facts = [("data", f"{about['data']}, {about.get('task', '')}")] if "data" in about else []
     if about.get("target"):
-        facts.append(("target", str(about["target"])))
+        facts.append(("target", about["target"]))
     if net.classes is not None:
         facts.append(("classes", f"{len(net.classes)}: {_some(net.classes)}"))
     if model.is_of_table(net):
@@ -73,11 +68,11 @@ def _facts(net: cp.Network) -> list[tuple[str, str]]:
                 "cp.load does not",
             )
         )
-    rows = f", on {about['n_samples']:,} rows" if isinstance(about.get("n_samples"), int) else ""
+    rows = f", on {about['n_samples']:,} rows" if "n_samples" in about else ""
     facts.append(("trained", f"{report.length(net.epochs_trained, net.steps_trained)}{rows}"))
-    if isinstance(about.get("best_epoch"), int):
+    if about.get("best_epoch"):
         facts.append(("kept", report.kept_line(about["best_epoch"])))
-    if isinstance(about.get("result"), dict):
+    if "result" in about:
         facts += report.result_lines(about["result"], net)
     for name in ("initializer", "bias-initializer"):
         if isinstance(about.get(name), str):
@@ -137,7 +132,7 @@ def _tail(columns: dict[str, list[Any]]) -> Any:
 
 
 def _described(
-    net: cp.Network, metadata: dict[str, Any], training: dict[str, Any] | None
+    net: cp.Network, metadata: Mapping[str, Any], training: dict[str, Any] | None
 ) -> dict[str, Any]:
     described = {
         "kind": "model" if training is None else "checkpoint",

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import clearprop as cp
-from clearprop import checkpoint
+from clearprop import checkpoint, network
+from clearprop.checkpoint.description import is_estimator
 from clearprop.data import Dataset, Schema
 from clearprop.data.dataset import Label
 
@@ -124,19 +125,27 @@ def load_model(path: str) -> cp.Network:
         As `clearprop.load`; or if an estimator prepares the inputs of the network in a way that is not
         part of it, so that it would take the rows of a file for something else.
     """
-    net = load_network(path)
-    estimator = net.about.get("estimator")
-    if isinstance(estimator, dict):
-        if not is_of_table(net) and estimator.get("preprocessing") is not None:
-            name = estimator.get("class", "estimator")
+    return read_model(path)[0]
+
+
+def read_model(path: str) -> tuple[cp.Network, checkpoint.NetworkParts]:
+    """Return what `load_model` does, and what else the file holds, of one reading."""
+    net, parts = read_network(path)
+    if is_estimator(net.about):
+        estimator = net.about["estimator"]
+        if not is_of_table(net) and estimator["preprocessing"] is not None:
+            name = estimator["class"]
             raise checkpoint.CheckpointError(
                 f"{path} holds the network of an {name} that prepares its inputs itself; "
                 f"load it in Python, with {name}.load"
             )
-        target = estimator.get("target")
-        if isinstance(target, dict) and _UNITS not in net.about:
-            net.about[_UNITS] = {"shift": target.get("shift"), "factor": target.get("scale")}
-    return in_raw_units(net)
+        target = estimator["target"]
+        if target is not None and _UNITS not in net.about:
+            net.about[_UNITS] = {"shift": target["shift"], "factor": target["scale"]}
+    try:
+        return in_raw_units(net), parts
+    except checkpoint.CheckpointError as problem:
+        raise checkpoint.CheckpointError(f"{path}: {problem}") from None
 
 
 def load_network(path: str) -> cp.Network:
@@ -144,18 +153,29 @@ def load_network(path: str) -> cp.Network:
 
     Such a file does not say how a CSV is written, so that the CSV itself tells, nor the target's name.
     """
-    net = cp.load(path)
-    estimator = net.about.get("estimator")
-    if not isinstance(estimator, dict) or is_of_table(net) or estimator.get("table") is None:
-        return net
-    kind = (estimator.get("attributes") or {}).get("_target_kind")
-    if kind in ("binary", "multiclass") or net.sizes[-1] == 1:
-        from clearprop.data.table import ReadOptions, TargetEncoder
+    return read_network(path)[0]
 
-        target = TargetEncoder("target", net.classes)
-        read = dataclasses.asdict(ReadOptions())
-        net.about["table"] = {"target": target.to_json(), "read": read}
-    return net
+
+def read_network(path: str) -> tuple[cp.Network, checkpoint.NetworkParts]:
+    """Return what `load_network` does, and what else the file holds, of one reading."""
+    net, parts = network.read(path)
+    estimator = net.about["estimator"] if is_estimator(net.about) else {}
+    if not is_of_table(net) and estimator.get("table") is not None:
+        kind = estimator["attributes"].get("_target_kind")
+        if kind in ("binary", "multiclass") or net.sizes[-1] == 1:
+            from clearprop.data.table import ReadOptions, TargetEncoder
+
+            target = TargetEncoder("target", net.classes)
+            read = dataclasses.asdict(ReadOptions())
+            net.about["table"] = {"target": target.to_json(), "read": read}
+    if is_of_table(net):
+        from clearprop.estimators.table_reader import TableReader
+
+        try:
+            TableReader.from_about(net.about, net.dtype)
+        except checkpoint.CheckpointError as problem:
+            raise checkpoint.CheckpointError(f"{path}: {problem}") from None
+    return net, parts
 
 
 def is_of_table(net: cp.Network) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,19 +13,21 @@ import numpy as np
 from clearprop import checkpoint, costs, optimizers, schedules
 from clearprop.activations import Activation
 from clearprop.checkpoint import CheckpointError
+from clearprop.checkpoint.description import is_estimator
 from clearprop.costs import Cost
 from clearprop.data.table import TableEncoder
 from clearprop.estimators import presets
 from clearprop.estimators.inputs import Preprocessing
 from clearprop.estimators.training import Progress
 from clearprop.initializers import INITIALIZERS, Initializer
-from clearprop.network import load as load_network
+from clearprop.network import read as read_network
 from clearprop.optimizers import Optimizer
 from clearprop.schedules import Schedule
 from clearprop.training import History
 
 if TYPE_CHECKING:
     from clearprop.estimators.base import BaseMLP
+    from clearprop.network import Network
 
 _ATTRIBUTES = [
     "n_iter_",
@@ -71,20 +73,28 @@ def load(cls: type[Any], path: str | os.PathLike[str], custom: Iterable[Activati
     """
     own = list(custom)
     where = Path(os.path.expanduser(os.fspath(path)))
-    tensors, metadata = checkpoint.read_tensors(where)
-    said = metadata.get("about") or {}
-    data = said.get("estimator") if isinstance(said, dict) else None
-    if not isinstance(data, dict):
+    return made_of(cls, where, *read_network(where, own), own)
+
+
+def made_of(
+    cls: type[Any],
+    where: Path,
+    net: Network,
+    parts: checkpoint.NetworkParts,
+    own: Sequence[Activation | Cost] = (),
+) -> Any:
+    """Return the estimator of class `cls` around a network that was read, as `load`."""
+    if not is_estimator(net.about):
         raise CheckpointError(f"{where} holds a network, not an estimator; read it with clearprop.load")
-    if data.get("class") != cls.__name__:
-        raise CheckpointError(f"{where} holds a {data.get('class')}, not a {cls.__name__}")
+    data = net.about["estimator"]
+    if data["class"] != cls.__name__:
+        raise CheckpointError(f"{where} holds a {data['class']}, not a {cls.__name__}")
     try:
-        net = load_network(where, own)
-        return _restore(cls, data, net, tensors, {each.name: each for each in own})
-    except CheckpointError:
-        raise
-    except (KeyError, TypeError, ValueError, AttributeError) as problem:
-        raise CheckpointError(f"{where} does not describe an estimator: {problem}") from None
+        made = _restore(cls, data, net, parts.tensors, {each.name: each for each in own})
+        made._validate_params()
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as problem:
+        raise CheckpointError(f"{where} does not describe an estimator: {problem}"[:500]) from None
+    return made
 
 
 def _describe(estimator: BaseMLP) -> dict[str, Any]:
@@ -188,9 +198,7 @@ def _argument(data: Any, own: dict[str, Any]) -> Any:
     if kind == "schedule":
         return schedules.from_description(value)
     if kind == "optimizer":
-        fields = dict(value)
-        made = optimizers.OPTIMIZERS[fields.pop("name")]
-        return made(**fields | {"learning_rate": schedules.from_description(fields["learning_rate"])})
+        return optimizers.from_description(value)
     if kind == "cost":
         name, reduction, parameters = value
         return own[name] if name in own else costs.FACTORIES[name](reduction=reduction, **parameters)
@@ -208,7 +216,7 @@ def _argument(data: Any, own: dict[str, Any]) -> Any:
 
 
 def _restore(
-    cls: type[Any], data: dict[str, Any], net: Any, tensors: dict[str, Any], own: dict[str, Any]
+    cls: type[Any], data: dict[str, Any], net: Any, tensors: Mapping[str, Any], own: dict[str, Any]
 ) -> Any:
     made = cls(**{name: _argument(value, own) for name, value in data["arguments"].items()})
     presets.set_given(made, frozenset(data["given"]))

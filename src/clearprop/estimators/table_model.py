@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop import checkpoint
 from clearprop.checkpoint import CheckpointError
 from clearprop.data.table import ReadOptions, TableEncoder, TargetEncoder
 from clearprop.estimators import files
@@ -19,6 +18,7 @@ from clearprop.estimators.base import BaseMLP
 from clearprop.estimators.classifier import MLPClassifier
 from clearprop.estimators.regressor import MLPRegressor
 from clearprop.estimators.table_reader import TableReader, is_described
+from clearprop.network import read as read_network
 
 Array = NDArray[Any]
 
@@ -108,16 +108,15 @@ class TableModel:
             If the file is damaged, or holds no such model.
         """
         where = Path(os.path.expanduser(os.fspath(path)))
-        about = checkpoint.read_tensors(where)[1].get("about")
-        if not isinstance(about, dict) or not is_described(about):
+        net, parts = read_network(where)
+        about = net.about
+        if not is_described(about):
             raise CheckpointError(f"{where} holds no model of a table")
         kinds: dict[Any, Any] = {"MLPClassifier": MLPClassifier, "MLPRegressor": MLPRegressor}
-        if (kind := about["estimator"].get("class")) not in kinds:
-            raise CheckpointError(f"{where} holds a {kind!r}, which is no estimator of ours"[:300])
-        estimator = kinds[kind].load(where)
-        reader = TableReader.from_about(about, estimator.network_.dtype)
+        estimator = files.made_of(kinds[about["estimator"]["class"]], where, net, parts)
         if estimator.table_encoder_ is None:
             raise CheckpointError(f"{where} does not say what became of the columns of its table")
+        reader = TableReader.from_about(about, net.dtype)
         said = {k: v for k, v in about.items() if k not in ("estimator", "table", "target_units")}
         return cls(estimator, reader.target, reader.read, said)
 

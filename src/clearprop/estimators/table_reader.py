@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.checkpoint import CheckpointError
+from clearprop.checkpoint.description import is_estimator
 from clearprop.data.dataset import meant, some
 from clearprop.data.table import ReadOptions, TableEncoder, TableSource, TargetEncoder, open_table
 from clearprop.estimators import inputs
@@ -188,4 +189,4 @@ class TableReader:
 
 def is_described(about: Any) -> bool:
     """Return whether a network's `about` describes how a raw table becomes its inputs."""
-    return isinstance(about, Mapping) and "table" in about and isinstance(about.get("estimator"), dict)
+    return isinstance(about, Mapping) and "table" in about and is_estimator(about)

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop import engines, metrics
-from clearprop.checkpoint import WriterLock
 from clearprop.data import arrays
 from clearprop.data.row_stream import RowStream
 from clearprop.engines import Data, Plan, State
@@ -283,20 +282,35 @@ class Training:
         ------
         DivergenceError
             If a cost or parameter stops being finite; the network keeps the last finite parameters.
+        FileExistsError
+            If the checkpoint was written by another training since this one was made, or ran.
+        CheckpointError
+            If another run writes the checkpoint.
+        OSError
+            If the checkpoint cannot be written; the network keeps its parameters.
         """
-        options = self.settings
-        target = options.epochs if epochs is None else self.epochs_done + integer("epochs", epochs, 1)
+        more = None if epochs is None else integer("epochs", epochs, 1)
         if self.net.in_training:
             raise ValueError(
                 "a network that is being trained cannot be trained a second time meanwhile"
             )
+        with Interrupts() as interrupts, self._held():
+            self._run(more, interrupts)
+        return self.history
+
+    def _held(self) -> AbstractContextManager[object]:
+        return self._checkpoint.held() if self._checkpoint else nullcontext()
+
+    def _run(self, more: int | None, interrupts: Interrupts) -> None:
+        options = self.settings
+        target = options.epochs if more is None else self.epochs_done + more
         latest, better = self._latest, self._better
         if latest is not None and better is not None and np.array_equal(self.net.parameters, better):
             self.net.parameters[:] = latest
         self._latest = None
         if (
             self.history.stopped in ("early stopping", "converged", "no further descent")
-            and epochs is None
+            and more is None
         ):
             target = 0
         else:
@@ -307,7 +321,7 @@ class Training:
         self.net.in_training = True
         try:
             compiling = announced(shown.compiling)
-            with Interrupts() as interrupts, self._lock(), self.supply, compiling:
+            with self.supply, compiling:
                 if isinstance(options.optimizer, LBFGS):
                     from clearprop.training.lbfgs import run_lbfgs
 
@@ -320,10 +334,6 @@ class Training:
             self.net.in_training = False
             self._hand_over()
             shown.finish()
-        return self.history
-
-    def _lock(self) -> AbstractContextManager[object]:
-        return WriterLock(self._checkpoint.path) if self._checkpoint else nullcontext()
 
     def _stretch(self, interrupts: Interrupts, deadline: float, shown: display.Display) -> None:
         state, plan = self.state, self.plan

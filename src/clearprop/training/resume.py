@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
 import sys
 import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop import checkpoint, randomness
-from clearprop.checkpoint import CheckpointError
-from clearprop.names import is_number
+from clearprop import checkpoint
+from clearprop.checkpoint import CheckpointError, WriterLock
 from clearprop.training.history import RUNNING
 
 if TYPE_CHECKING:
@@ -74,31 +75,15 @@ def _in_short(architecture: dict[str, Any]) -> str:
     return f"{'-'.join(map(str, architecture['sizes']))} ({layers}; {cost}{more})"
 
 
-def history_columns(tensors: dict[str, NDArray[Any]], names: list[str]) -> dict[str, list[float]]:
-    """Return the columns of a checkpoint's history.
-
-    Raises
-    ------
-    CheckpointError
-        If they are not of one length.
-    """
-    found = {str(name): tensors[f"training.history.{i}"].tolist() for i, name in enumerate(names)}
-    if len({len(column) if isinstance(column, list) else -1 for column in found.values()}) > 1:
-        raise CheckpointError("the columns of the history must be of one length")
-    return found
+def history_columns(tensors: Mapping[str, NDArray[Any]], names: list[str]) -> dict[str, list[float]]:
+    """Return the columns of a checkpoint's history."""
+    return {name: tensors[f"training.history.{i}"].tolist() for i, name in enumerate(names)}
 
 
-def _running(tensors: dict[str, NDArray[Any]]) -> dict[str, list[float]]:
+def _running(tensors: Mapping[str, NDArray[Any]]) -> dict[str, list[float]]:
     """Return what a checkpoint's history holds of the epochs' insides."""
     none = np.zeros(0)
-    found = {name: tensors.get(f"training.running.{name}", none) for name in RUNNING}
-    if len({each.shape for each in found.values()}) > 1 or found["samples"].ndim != 1:
-        raise CheckpointError("the columns of the running accuracy must be of one length")
-    return {name: each.tolist() for name, each in found.items()}
-
-
-class _Different(ValueError):
-    """The training in a checkpoint is another one than that which is to go on."""
+    return {name: tensors.get(f"training.running.{name}", none).tolist() for name in RUNNING}
 
 
 def _checked_path(checkpoint: Any) -> Path:
@@ -110,17 +95,6 @@ def _checked_path(checkpoint: Any) -> Path:
     if not path.parent.is_dir():
         raise FileNotFoundError(f"checkpoint must lie in a folder that exists, got {path}")
     return path
-
-
-def _checked(name: str, value: object) -> Any:
-    """Return a counter of a checkpoint's, which may have been made by anybody."""
-    if name == "epoch_cost":
-        if not is_number(value):
-            raise CheckpointError(f"{name} must be a finite number, got {value!r}"[:200])
-        return float(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**48:
-        raise CheckpointError(f"{name} must be an integer from 0 to 2**48 - 1, got {value!r}"[:200])
-    return value
 
 
 class CheckpointFile:
@@ -140,16 +114,57 @@ class CheckpointFile:
         self.path = _checked_path(options.checkpoint)
         self.unit, self.every = options.interval
         self.data_fingerprint = fingerprint(*training.supply.identity(), *(training.validation or ()))
-        self.resumed = False
-        if self.path.exists():
-            if not options.resume:
-                raise FileExistsError(
-                    f"checkpoint {self.path} exists; use resume=True to go on from it, or another name"
-                )
-            self._restore()
-            self.resumed = True
         self._last_epoch, self._last_time = training.epochs_done, time.monotonic()
         self._written_at: tuple[int, int] | None = None
+        self._checksum: str | None = None  # of the file that the training was read from or written to
+        self._begun = False
+        self._look()  # what is refused is refused, and what is resumed is shown, before any run
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other runs from the file, and go on from it as it is now.
+
+        It may have come, gone or been replaced since the training was made, or since its last run.
+        """
+        with WriterLock(self.path):
+            known = self._checksum
+            self._look()
+            if self._checksum != known:
+                state = self.training.state
+                print(
+                    f"{self.path} was written meanwhile: the run goes on from epoch "
+                    f"{self.training.epochs_done}, step {state.step}",
+                    file=sys.stderr,
+                )
+            self._begun = True
+            yield
+
+    def _look(self) -> None:
+        """Restore what the file holds unless the training has it, or refuse to write over it."""
+        if not self.path.exists():
+            self._written_at = None
+            return
+        found = self._found()  # before it is read: what is replaced in between is read again in `held`
+        if found is not None and found == self._checksum:
+            return
+        if self._begun:
+            raise FileExistsError(
+                f"checkpoint {self.path} was written by another training since this one's last run; "
+                "move it away, or go on from it with a new training and resume=True"
+            )
+        if not self.training.settings.resume:
+            raise FileExistsError(
+                f"checkpoint {self.path} exists; use resume=True to go on from it, or another name"
+            )
+        self._restore()
+        self._checksum, self._written_at = found, None
+        self._last_epoch, self._last_time = self.training.epochs_done, time.monotonic()
+
+    def _found(self) -> str | None:
+        """Return the checksum of the file, None where it has none."""
+        with contextlib.suppress(CheckpointError, OSError):
+            return checkpoint.read_checksum(self.path)
+        return None
 
     def write_if_due(self) -> None:
         """Write a checkpoint when its interval is over."""
@@ -175,7 +190,7 @@ class CheckpointFile:
         if training.averaged is not None:
             tensors["training.averaged"] = training.averaged
         metadata = checkpoint.describe_network(training.net) | {"training": self._describe()}
-        checkpoint.write_tensors(self.path, tensors, metadata)
+        self._checksum = checkpoint.write_tensors(self.path, tensors, metadata)
         self._last_epoch, self._last_time = training.epochs_done, time.monotonic()
         self._written_at = (state.epoch, state.epoch_step)
 
@@ -200,17 +215,14 @@ class CheckpointFile:
         }
 
     def _restore(self) -> None:
-        tensors, metadata = checkpoint.read_tensors(self.path)
-        saved = metadata.get("training")
-        if not isinstance(saved, dict):
+        tensors, metadata = checkpoint.read_file(self.path)
+        if "training" not in metadata:
             raise CheckpointError(f"{self.path} holds a model, not a training that could be resumed")
+        self._compare(metadata["training"], metadata)
         try:
-            self._compare(saved, metadata)
-            self._take(saved, tensors)
-        except (KeyError, TypeError, AttributeError, OverflowError, IndexError, ValueError) as problem:
-            if isinstance(problem, CheckpointError | _Different):
-                raise
-            raise CheckpointError(f"{self.path} is not a complete checkpoint: {problem}") from None
+            self._take(metadata["training"], tensors)
+        except CheckpointError as problem:
+            raise CheckpointError(f"{self.path}: {problem}") from None
 
     def _compare(self, saved: dict[str, Any], metadata: dict[str, Any]) -> None:
         training = self.training
@@ -235,7 +247,7 @@ class CheckpointFile:
         if saved["data"] != self.data_fingerprint and now["dtype"] == then["dtype"]:
             different.append("the data are not the same")
         if different:
-            raise _Different(
+            raise ValueError(
                 f"{self.path} cannot be resumed with other settings: {'; '.join(different)}"
             )
         here = versions(training.engine.name)
@@ -254,43 +266,42 @@ class CheckpointFile:
             )
 
     def _take(self, saved: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> None:
-        training, state = self.training, self.training.state
-        counters = {name: _checked(name, saved["state"][name]) for name in _COUNTERS}
-        first_epoch, factor = _checked("first_epoch", saved["first_epoch"]), saved["plateau_factor"]
-        moments, parameters = (
-            tensors["training.moments"],
-            checkpoint.flat_parameters(training.net.architecture, tensors, training.net.dtype),
-        )
-        if moments.shape != state.moments.shape or moments.dtype != state.moments.dtype:
-            raise CheckpointError(
-                f"{self.path} has moments of shape {moments.shape} and {moments.dtype}, expected "
-                f"{state.moments.shape} and {state.moments.dtype}"
-            )
-        steps = training.plan.steps_per_epoch
-        if not counters["epoch_step"] < steps or not first_epoch <= counters["epoch"]:
-            raise CheckpointError(f"{self.path} stands at step {counters['epoch_step']} of {steps}")
+        training, state, net = self.training, self.training.state, self.training.net
+        counters, steps = saved["state"], training.plan.steps_per_epoch
+        parameters = checkpoint.flat_parameters(net.architecture, tensors, net.dtype)
+        moments, averaged = tensors["training.moments"], tensors.get("training.averaged")
+        if moments.shape != state.moments.shape:
+            raise CheckpointError(f"moments of shape {moments.shape}, expected {state.moments.shape}")
+        if not counters["epoch_step"] < steps:
+            raise CheckpointError(f"it stands at step {counters['epoch_step']} of {steps}")
+        if (
+            training.settings.averaging
+            and counters["epoch"] > saved["first_epoch"]
+            and averaged is None
+        ):
+            raise CheckpointError("the mean of the parameters is missing")
+        kept = saved.get("kept") or {}
+        if kept.keys() != training.kept_in_checkpoint().keys():
+            raise CheckpointError("it is of another kind of training")
+        watches = ((training.stopper, "early_stopping"), (training.plateau, "plateau"))
+        for watch, name in watches:
+            if (watch is None) != (saved[name] is None):
+                raise CheckpointError(f"what it says of {name} is not of these settings")
+        # Nothing is refused from here on: what is refused changes nothing.
         state.parameters[:], state.moments[:] = parameters, moments
         for name, value in counters.items():
             setattr(state, name, value)
-        training.window = tensors["training.window"].astype(bool)
-        kept = {name: tensors.get(f"training.{name}") for name in ("best_parameters", "averaged")}
-        for name, held in kept.items():
-            if held is not None and (held.shape != parameters.shape or held.dtype != parameters.dtype):
-                raise CheckpointError(f"{self.path} has {name.replace('_', ' ')} of shape {held.shape}")
-        if training.settings.averaging and counters["epoch"] > first_epoch and kept["averaged"] is None:
-            raise CheckpointError(f"{self.path} lacks the mean of the parameters")
-        training.best_parameters, training.averaged = kept["best_parameters"], kept["averaged"]
-        training.first_epoch, training.epoch_seconds = first_epoch, float(saved["epoch_seconds"])
+        training.window = tensors["training.window"]
+        training.best_parameters, training.averaged = tensors.get("training.best_parameters"), averaged
+        training.first_epoch, training.epoch_seconds = saved["first_epoch"], saved["epoch_seconds"]
         training.history.columns = history_columns(tensors, saved["history"])
         training.history.running = _running(tensors)
         # A run that was interrupted, or came to its limit, is to go on; one that was done is not.
         training.history.stopped = saved["stopped"] if saved["stopped"] == "early stopping" else ""
-        for watch, name in ((training.stopper, "early_stopping"), (training.plateau, "plateau")):
+        for watch, name in watches:
             if watch:
                 watch.restore(saved[name])
-        if not is_number(factor) or not 0 < factor <= 1:
-            raise CheckpointError(f"{self.path} has the plateau factor {factor!r}")
-        training.plateau_factor = factor
-        training.take_from_checkpoint(saved.get("kept") or {})
-        training.net.training_seed = randomness.check_seed(saved["seed"])
+        training.plateau_factor = saved["plateau_factor"]
+        training.take_from_checkpoint(kept)
+        net.training_seed = saved["seed"]
         training.plan = training._make_plan()
