@@ -375,7 +375,7 @@ def _check_estimator(data: Mapping[str, Any], metadata: Mapping[str, Any], tenso
     if data.get("table") is None:
         _agree("estimator.n_features_in", data["n_features_in"], "features", n_features)
     else:
-        _check_columns(data["table"], n_features)
+        _check_columns(data["table"], data["feature_names_in"] or [], n_features)
     for name, keys, n in (
         ("preprocessing", ("shift", "factor"), n_features),
         ("target", ("shift", "scale"), n_outputs),
@@ -391,12 +391,16 @@ def _check_estimator(data: Mapping[str, Any], metadata: Mapping[str, Any], tenso
     if data["going_on"] is not None:
         for index, (rule, value) in enumerate(zip(_PROGRESS, data["going_on"], strict=True)):
             rule(value, f"estimator.going_on[{index}]")
-        _check_moments(architecture, metadata["dtype"], tensors)
+        if "training.moments" in tensors:  # the network alone, read and saved again, has none
+            _check_moments(architecture, metadata["dtype"], tensors)
 
 
-def _check_columns(table: Mapping[str, Any], n_features: int) -> None:
+def _check_columns(table: Mapping[str, Any], names: list[str], n_features: int) -> None:
     unlike([each["name"] for each in table["decisions"]], "the names in estimator.table.decisions")
-    kinds = [each["kind"] for each in table["decisions"] if each["kind"] in FEATURES]
+    used = [each for each in table["decisions"] if each["kind"] in FEATURES]
+    if absent := [each["name"] for each in used if each["name"] not in names]:
+        raise refuse("estimator.feature_names_in", f"with the column {absent[0][:80]!r}", names)
+    kinds = [each["kind"] for each in used]
     items(anything, len(kinds))(table["columns"], "estimator.table.columns")
     made = 0
     for index, (kind, column) in enumerate(zip(kinds, table["columns"], strict=True)):

@@ -92,6 +92,7 @@ def made_of(
     try:
         made = _restore(cls, data, net, parts.tensors, {each.name: each for each in own})
         made._validate_params()
+        made._options()  # which checks what scikit-learn's constraints cannot say
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as problem:
         raise CheckpointError(f"{where} does not describe an estimator: {problem}"[:500]) from None
     return made
@@ -245,7 +246,7 @@ def _restore(
     made.history_ = History()
     made.history_.columns = {name: _back(values) for name, values in data["history"].items()}
     made._going_on = None
-    if data["going_on"] is not None:
+    if data["going_on"] is not None and "training.moments" in tensors:
         name, updates, first_epoch, factor = data["going_on"]
         moments = np.array(tensors["training.moments"])
         made._going_on = Progress(str(name), moments, int(updates), int(first_epoch), float(factor))
