@@ -279,7 +279,7 @@ def check(metadata: Mapping[str, Any], tensors: Tensors) -> None:
         raise CheckpointError("the file says nothing about a network of this library")
     if metadata["format"] != FORMAT:
         raise CheckpointError(
-            f"the file has format {str(metadata['format'])[:40]}, this version reads {FORMAT}; update "
+            f"the file has format {metadata['format']!r:.40}, this version reads {FORMAT}; update "
             "clearprop"
         )
     record(_NETWORK, {"training": _TRAINING})(metadata, "metadata")
@@ -388,6 +388,7 @@ def _check_estimator(data: Mapping[str, Any], metadata: Mapping[str, Any], tenso
         raise CheckpointError("estimator.classes must be null in a regressor")
     if len({len(column) for column in data["history"].values()}) > 1:
         raise CheckpointError("the columns of estimator.history must be of one length")
+    items(integer())(data["history"].get("epoch", []), "estimator.history.epoch")
     if data["going_on"] is not None:
         for index, (rule, value) in enumerate(zip(_PROGRESS, data["going_on"], strict=True)):
             rule(value, f"estimator.going_on[{index}]")
@@ -503,9 +504,9 @@ def _check_training(data: Mapping[str, Any], metadata: Mapping[str, Any], tensor
         )
     unlike(data["history"], "training.history")
     lengths = set()
-    for index in range(len(data["history"])):
-        column = tensors.get(f"training.history.{index}")
-        if column is None or column.ndim != 1 or column.dtype not in (np.float64, np.int64):
+    for index, name in enumerate(data["history"]):
+        column, kinds = tensors.get(f"training.history.{index}"), (np.int64, np.float64)
+        if column is None or column.ndim != 1 or column.dtype not in kinds[: 1 + (name != "epoch")]:
             raise CheckpointError(f"tensor training.history.{index} must be a column of the history")
         lengths.add(len(column))
     if len(lengths) > 1:

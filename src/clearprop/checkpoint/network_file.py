@@ -140,7 +140,16 @@ def read_network(path: Path, custom: Iterable[Activation | Cost] = ()) -> Networ
     OSError
         If it cannot be read.
     """
-    tensors, metadata = read_file(path)
+    return network_parts(path, *read_file(path), custom)
+
+
+def network_parts(
+    path: Path,
+    tensors: dict[str, NDArray[Any]],
+    metadata: dict[str, Any],
+    custom: Iterable[Activation | Cost],
+) -> NetworkParts:
+    """Return the network in what `read_file` has read from `path`, as `read_network` does."""
     own = _by_name(custom)
     try:
         return _parts(tensors, metadata, own)

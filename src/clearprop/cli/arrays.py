@@ -57,7 +57,7 @@ class ArrayJob:
     def save(self, run: running.Run, output: str) -> report.Report:
         """As in `running.Job`."""
         learned = run.training.net
-        del learned.about[resuming.OPTIONS]  # nothing more is to be resumed
+        learned.about.pop(resuming.OPTIONS, None)  # nothing more is to be resumed
         net = model.in_raw_units(learned)
         dataset, part, (X, Y) = self.dataset, *self._measured()
         result = {"part": part, "n_samples": len(X), **model.measure(net, X, Y)}

@@ -7,6 +7,7 @@ begins, and nothing is written until then.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ import clearprop as cp
 from clearprop import Training
 from clearprop.cli import errors, files, report, table_options, terminal, training_files
 from clearprop.cli.options import Options
+from clearprop.data.spool import default_folder
 
 if TYPE_CHECKING:
     from clearprop.data.table import TableEncoder
@@ -98,22 +100,61 @@ class Run:
             terminal.print_line(console, line)
 
     def train(self, job: Job, output: str) -> int:
-        """Train, save and show; return the exit code."""
+        """Train, save and show; return the exit code.
+
+        A model is saved also where the checkpoint cannot be written any more; what failed is said then.
+        """
+        code = None
         try:
             job.train(self)
         except errors.Terminated:
-            return self._interrupted(errors.TERMINATED)
+            code = errors.TERMINATED
+        except (OSError, cp.CheckpointError) as problem:
+            if problem is not self._unwritten:
+                raise
         finally:
             if self._training is not None:
                 self.log.write(self._training.history)
-        if self.training.history.stopped == "interrupted":
-            return self._interrupted(errors.INTERRUPTED)
-        found = job.save(self, output)
+        if code is None and self.training.history.stopped == "interrupted":
+            code = errors.INTERRUPTED
+        unwritten = self._unwritten
+        if code is not None and unwritten is None:
+            return self._interrupted(code)
+        found = self._save(job, output)
         if self.options.json:
             terminal.print_json(found.to_dict())
         elif not self.options.quiet:
             report.show(found)
-        return 0
+        if unwritten is None and found.saved == output:
+            return 0
+        if unwritten is not None:
+            errors.tell(unwritten)
+            errors.say(f"the checkpoint lacks what was trained, the model was saved: {found.saved}")
+        return code or errors.FAILED
+
+    @property
+    def _unwritten(self) -> Exception | None:
+        return None if self._training is None else self._training.unwritten
+
+    def _save(self, job: Job, output: str) -> report.Report:
+        """Write the model, elsewhere if need be: its folder may have moved, or its disk be full."""
+        try:
+            return job.save(self, output)
+        except OSError as problem:
+            if self.options.checkpoint and self._unwritten is None:
+                errors.say(
+                    f"{self.options.checkpoint} holds what was trained: the same command with --resume "
+                    "saves its model (another --output, elsewhere)"
+                )
+                raise
+            name = f"{Path(output).stem}-{os.getpid()}.safetensors"
+            for folder in (".", default_folder()):
+                with contextlib.suppress(OSError):
+                    found = job.save(self, os.path.join(folder, name))
+                    errors.tell(problem)
+                    errors.say(f"the model was saved elsewhere: {os.path.abspath(found.saved)}")
+                    return found
+            raise
 
     def _interrupted(self, code: int) -> int:
         """Say where an interrupted run has left what it learned."""

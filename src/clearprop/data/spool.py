@@ -166,8 +166,20 @@ class Spool:
         for column, rows in ((self._X, X), (self._Y, Y), (self._weight, weight)):
             if column is not None:
                 assert rows is not None
-                column.append(rows)
+                try:
+                    column.append(rows)
+                except OSError as problem:
+                    raise self._refused(problem) from None
         self._n_rows += len(X)
+
+    def _refused(self, problem: OSError) -> OSError:
+        reason = problem.strerror or str(problem)
+        return OSError(
+            problem.errno or errno.EIO,
+            f"encoded rows cannot be kept there during a training: {reason} (TMPDIR names another "
+            "folder)",
+            self.folder,
+        )
 
     def X(self, first: int, last: int) -> Array:
         """As in `Rows`."""

@@ -24,6 +24,7 @@ from clearprop.network import read as read_network
 from clearprop.optimizers import Optimizer
 from clearprop.schedules import Schedule
 from clearprop.training import History
+from clearprop.training.history import TIMES
 
 if TYPE_CHECKING:
     from clearprop.estimators.base import BaseMLP
@@ -133,7 +134,12 @@ def _describe(estimator: BaseMLP) -> dict[str, Any]:
         "going_on": None
         if going_on is None
         else [going_on.optimizer, going_on.updates, going_on.first_epoch, going_on.rate_factor],
-        "history": {name: _finite(values) for name, values in estimator.history_.columns.items()},
+        # Of equal data, arguments and seed the file is the same to the byte: nothing is of the clock.
+        "history": {
+            name: _finite(values)
+            for name, values in estimator.history_.columns.items()
+            if name not in TIMES
+        },
         "out_activation": estimator.out_activation_,
     }
 
@@ -213,7 +219,9 @@ def _argument(data: Any, own: dict[str, Any]) -> Any:
         return tuple(_argument(each, own) for each in value)
     if kind == "dict":
         return {_argument(key, own): _argument(each, own) for key, each in value}
-    return _back(data)
+    if kind != "float":
+        raise ValueError(f"an argument must be of a kind that is known, got {kind[:80]!r}")
+    return float(value)
 
 
 def _restore(

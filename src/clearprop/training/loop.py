@@ -261,6 +261,11 @@ class Training:
         return self.state.epoch - self.first_epoch
 
     @property
+    def unwritten(self) -> Exception | None:
+        """Why the checkpoint lacks what was trained; None where it has it, or there is none."""
+        return self._checkpoint.problem if self._checkpoint else None
+
+    @property
     def part(self) -> Part:
         """The rows in memory: those of the step that is to be made, and of the steps around it."""
         return self.supply.part(self.plan, self.state.epoch, self.state.epoch_step)

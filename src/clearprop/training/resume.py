@@ -8,6 +8,7 @@ import os
 import platform
 import sys
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop import checkpoint
+from clearprop.activations import Activation
 from clearprop.checkpoint import CheckpointError, WriterLock
+from clearprop.costs import Cost
 from clearprop.training.history import RUNNING
 
 if TYPE_CHECKING:
@@ -86,6 +89,12 @@ def _running(tensors: Mapping[str, NDArray[Any]]) -> dict[str, list[float]]:
     return {name: tensors.get(f"training.running.{name}", none).tolist() for name in RUNNING}
 
 
+def _why(problem: OSError | CheckpointError) -> str:
+    if isinstance(problem, OSError) and problem.strerror:
+        return f"checkpoint {problem.filename}: {problem.strerror}"
+    return f"checkpoint: {problem}"
+
+
 def _checked_path(checkpoint: Any) -> Path:
     if not isinstance(checkpoint, str | os.PathLike) or not os.fspath(checkpoint):
         raise TypeError(f"checkpoint must be the path of a file, got {checkpoint!r}")
@@ -117,7 +126,8 @@ class CheckpointFile:
         self._last_epoch, self._last_time = training.epochs_done, time.monotonic()
         self._written_at: tuple[int, int] | None = None
         self._checksum: str | None = None  # of the file that the training was read from or written to
-        self._begun = False
+        self._begun = self._warned = False
+        self.problem: OSError | CheckpointError | None = None  # why the file lacks what was trained
         self._look()  # what is refused is refused, and what is resumed is shown, before any run
 
     @contextlib.contextmanager
@@ -175,11 +185,33 @@ class CheckpointFile:
             )
         else:
             due = time.monotonic() - self._last_time >= self.every
-        if due:
+        if not due:
+            return
+        try:
             self.write()
+        except (OSError, CheckpointError) as problem:
+            # What was trained is worth more than a file of it: the run goes on, and tries again.
+            self._last_epoch, self._last_time = training.epochs_done, time.monotonic()
+            if not self._warned:
+                self._warned = True
+                warnings.warn(f"{_why(problem)}; the training goes on, and tries again", stacklevel=2)
 
     def write(self) -> None:
-        """Write the training as it is now, unless the file holds it already."""
+        """Write the training as it is now, unless the file holds it already.
+
+        Raises
+        ------
+        OSError, CheckpointError
+            If it cannot be written; it is kept in `problem` until it can.
+        """
+        try:
+            self._write()
+        except (OSError, CheckpointError) as problem:
+            self.problem = problem
+            raise
+        self.problem = None
+
+    def _write(self) -> None:
         training, state = self.training, self.training.state
         if self._written_at == (state.epoch, state.epoch_step):
             return
@@ -219,8 +251,13 @@ class CheckpointFile:
         if "training" not in metadata:
             raise CheckpointError(f"{self.path} holds a model, not a training that could be resumed")
         self._compare(metadata["training"], metadata)
+        architecture = self.training.net.architecture
+        functions = [layer.function for layer in architecture.layers]
+        own: list[Activation | Cost] = [] if architecture.cost.built_in else [architecture.cost]
+        own += [e for each in functions for e in (each, *each.parts) if not e.built_in]
+        parameters = checkpoint.network_parts(self.path, tensors, metadata, own).parameters
         try:
-            self._take(metadata["training"], tensors)
+            self._take(metadata["training"], tensors, parameters)
         except CheckpointError as problem:
             raise CheckpointError(f"{self.path}: {problem}") from None
 
@@ -265,10 +302,11 @@ class CheckpointFile:
                 file=sys.stderr,
             )
 
-    def _take(self, saved: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> None:
+    def _take(
+        self, saved: dict[str, Any], tensors: dict[str, NDArray[Any]], parameters: NDArray[Any]
+    ) -> None:
         training, state, net = self.training, self.training.state, self.training.net
         counters, steps = saved["state"], training.plan.steps_per_epoch
-        parameters = checkpoint.flat_parameters(net.architecture, tensors, net.dtype)
         moments, averaged = tensors["training.moments"], tensors.get("training.averaged")
         if moments.shape != state.moments.shape:
             raise CheckpointError(f"moments of shape {moments.shape}, expected {state.moments.shape}")
