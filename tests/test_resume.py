@@ -1,6 +1,10 @@
 """A training that is stopped at any step and resumed ends with the bits of the unbroken one."""
 
+import os
+import re
 import threading
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -529,3 +533,131 @@ def test_custom_takes_activations_and_costs(tmp_path):
     for custom in (["a"], 5, [np.tanh]):
         with pytest.raises(TypeError, match="custom must be a list of Activation and Cost"):
             cp.load(tmp_path / "model", custom=custom)
+
+
+def test_a_checkpoint_replaced_during_a_save_is_one_file_or_the_other(tmp_path, monkeypatch):
+    from clearprop.checkpoint import atomic_file
+    from model_file_forge import FaultyOS
+
+    fit(start(), epochs=1, checkpoint=tmp_path / "other")
+    intruder = (tmp_path / "other").read_bytes()
+    for instant in range(1, 40):
+        path = tmp_path / f"c{instant}"
+
+        def replace(number, name, at=instant, path=path):
+            if number == at:
+                (tmp_path / "new").write_bytes(intruder)
+                (tmp_path / "new").rename(path)
+
+        training = make(path)
+        monkeypatch.setattr(atomic_file, "os", FaultyOS(replace))
+        training.run()
+        monkeypatch.undo()
+        # Its own, at the end; whatever was written before is whole.
+        assert cp.load(path).epochs_trained == (3 if path.read_bytes() != intruder else 1)
+
+
+def test_a_file_swapped_while_it_is_read_is_the_one_or_the_other(tmp_path, monkeypatch):
+    from clearprop.checkpoint import tensor_file
+
+    old, new = start(), cp.Network([4, 9, 3], seed=1, dtype="float64")
+    old.save(tmp_path / "c")
+    new.save(tmp_path / "new")
+    content = (tmp_path / "new").read_bytes()
+    read = tensor_file._take
+
+    def swap(file, size):
+        found = read(file, size)
+        (tmp_path / "again").write_bytes(content)
+        (tmp_path / "again").rename(tmp_path / "c")
+        return found
+
+    monkeypatch.setattr(tensor_file, "_take", swap)
+    np.testing.assert_array_equal(cp.load(tmp_path / "c").parameters, old.parameters)
+    monkeypatch.undo()
+
+    def cut(file, size):
+        found = read(file, size)
+        os.truncate(tmp_path / "c", 300)
+        return found
+
+    monkeypatch.setattr(tensor_file, "_take", cut)
+    with pytest.raises(cp.CheckpointError, match="must keep its size while it is read"):
+        cp.load(tmp_path / "c")
+
+
+@pytest.mark.parametrize("jump", [-1e9, 1e9])
+def test_a_jump_of_the_clock_changes_no_training(jump, tmp_path, monkeypatch):
+    def leap(training):
+        if training.epochs_done == 2:
+            monkeypatch.setattr(time, "time", lambda: now + jump)  # as if somebody had set it
+
+    now, net, whole = time.time(), start(), start()
+    how = {"epochs": 4, "time_limit": 3600.0, "checkpoint_every": "5min"}
+    history = fit(net, **how, checkpoint=tmp_path / "c", callbacks=[leap])
+    fit(whole, epochs=4)
+    assert history.stopped == ""
+    assert all(0 <= seconds < 600 for seconds in history["seconds"])
+    np.testing.assert_array_equal(net.parameters, whole.parameters)
+
+
+def test_nothing_that_runs_looks_at_the_time_of_day():
+    """Time limits, intervals and progress are of the clock that nobody sets."""
+    package = Path(cp.__file__).parent
+    said = [
+        path
+        for path in package.rglob("*.py")
+        if re.search(
+            r"\btime\.(time|time_ns|localtime|gmtime)\(|datetime\.(now|today|utcnow)\(",
+            path.read_text(),
+        )
+    ]
+    assert said == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda m: m["about"].update(result={"part": "test", "n_samples": 3, "cost": 1.0, "accuracy": 1e308}),
+         r"about.result.accuracy must be a number from 0 to 1, got 1e\+308"),
+        (lambda m: m["about"].update(task="guess"), "about.task must be one of 'classification'"),
+        (lambda m: m["about"].update(n_samples=-3), "about.n_samples must be a whole number"),
+        (lambda m: m["architecture"].update(sizes=[4, 10**9, 3]), "do not fit|must be float64 of shape"),
+        (lambda m: m.update(classes=["a", "b", "\ud800"]), r"classes\[2\] must be text"),
+        (lambda m: m.update(extra=1), "metadata has 'extra', which is not known here"),
+    ],
+)  # fmt: skip
+def test_nonsense_with_a_right_checksum_is_refused_by_every_door(change, message, tmp_path):
+    from clearprop.cli import info, model
+
+    net = start()
+    net.about = {
+        "data": "d",
+        "task": "classification",
+        "target": None,
+        "n_samples": 23,
+        "image_shape": [2, 2],
+    }
+    net.save(tmp_path / "c")
+    forge(tmp_path / "c", lambda tensors, metadata: change(metadata))
+    for door in (cp.load, cp.MLPClassifier.load, info.info, model.load_model):
+        with pytest.raises(cp.CheckpointError, match=message) as told:
+            door(str(tmp_path / "c"))
+        assert str(tmp_path / "c") in str(told.value)
+
+
+def test_notes_of_ones_own_are_no_ones_business(tmp_path, capsys):
+    from clearprop.cli import info
+
+    net = start()
+    net.about = {
+        "estimator": {"class": "mine"},
+        "result": "good",
+        "target": 3,
+        "table": [1],
+        "task": "x",
+    }
+    net.save(tmp_path / "c")
+    assert cp.load(tmp_path / "c").about == net.about
+    info.info(str(tmp_path / "c"))
+    assert "good" not in capsys.readouterr().out

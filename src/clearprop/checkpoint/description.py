@@ -229,7 +229,11 @@ _TRAINING = record(
                 "frozen": items(text),
                 "early_stopping": maybe(entries(anything)),
             },
-            {"averaging": _share, "buffer_rows": maybe(integer(1))},
+            {
+                "averaging": _share,
+                "running_every": maybe(integer(1)),
+                "buffer_rows": maybe(integer(1)),
+            },
         ),
         "seed": _seed,
         "engine": text,
@@ -388,7 +392,8 @@ def _check_estimator(data: Mapping[str, Any], metadata: Mapping[str, Any], tenso
         raise CheckpointError("estimator.classes must be null in a regressor")
     if len({len(column) for column in data["history"].values()}) > 1:
         raise CheckpointError("the columns of estimator.history must be of one length")
-    items(integer())(data["history"].get("epoch", []), "estimator.history.epoch")
+    if data["history"]:
+        items(integer())(data["history"].get("epoch"), "estimator.history.epoch")
     if data["going_on"] is not None:
         for index, (rule, value) in enumerate(zip(_PROGRESS, data["going_on"], strict=True)):
             rule(value, f"estimator.going_on[{index}]")
@@ -503,6 +508,13 @@ def _check_training(data: Mapping[str, Any], metadata: Mapping[str, Any], tensor
             "training.first_epoch", f"at most the epoch, {state['epoch']}", data["first_epoch"]
         )
     unlike(data["history"], "training.history")
+    if data["history"] and "epoch" not in data["history"]:
+        raise refuse("training.history", "with the column 'epoch'", data["history"])
+    running = [tensors[name] for name in tensors if name.startswith("training.running.")]
+    if len({each.shape for each in running}) > 1 or any(each.ndim != 1 for each in running):
+        raise CheckpointError("the columns of the running accuracy must be of one length")
+    if len(running) not in (0, 3):
+        raise CheckpointError("the running accuracy must have three columns, or none")
     lengths = set()
     for index, name in enumerate(data["history"]):
         column, kinds = tensors.get(f"training.history.{index}"), (np.int64, np.float64)
