@@ -16,6 +16,7 @@ warnings.simplefilter("ignore")
 os.umask(int(sys.argv[3], 8))
 import numpy as np, pandas
 import clearprop as cp
+from clearprop.cli import app
 from clearprop.data import table
 from clearprop.training import loop
 
@@ -46,13 +47,18 @@ for preset, engine in (("sklearn", "numpy"), ("realmlp-s", "numba")):
 stream = table.stream(data + "t.csv", target="y", buffer_rows=64, seed=0)
 fitted = cp.MLPClassifier(preset="realmlp-s", max_iter=2, hidden_layer_sizes=5, random_state=0)
 fitted.fit(stream).save(out + "stream")
+for name, options in (
+    ("arrays", ["iris"]),
+    ("regression", ["diabetes"]),
+    ("table", [data + "t.csv", "--target", "y"]),
+    ("streamed table", [data + "t.csv", "--target", "y", "--buffer", "64"]),
+):
+    quick = ["--epochs", "2", "--seed", "0", "--hidden", "5", "--threads", "2", "--quiet"]
+    try:
+        app.main(["train", *options, *quick, "--output", out + "shell " + name])
+    except SystemExit as ended:
+        assert ended.code == 0
 """
-SHELL = {
-    "shell arrays": ("iris",),
-    "shell regression": ("diabetes",),
-    "shell table": ("{data}/t.csv", "--target", "y"),
-    "shell stream": ("{data}/t.csv", "--target", "y", "--buffer", "64"),
-}
 PLACES = (
     {"PYTHONHASHSEED": "1", "TZ": "UTC", "LANG": "C.UTF-8", "umask": "022", "stretch": "0.25"},
     {
@@ -66,18 +72,10 @@ PLACES = (
 
 
 def files_of(place: dict[str, str], data: Path, out: Path) -> dict[str, bytes]:
-    """Train everything in processes of an environment; return the models' files."""
+    """Train everything in a process of an environment; return the models' files."""
     out.mkdir()
-    environment = {**os.environ, **place}
     command = [sys.executable, "-c", SCRIPT, str(data), str(out), place["umask"], place["stretch"]]
-    subprocess.run(command, env=environment, check=True, cwd=out, timeout=300)
-    for name, options in SHELL.items():
-        given = [each.format(data=data) for each in options]
-        command = [
-            sys.executable, "-m", "clearprop", "train", *given, "--epochs", "2", "--seed", "0", "--hidden", "5",
-            "--output", str(out / name), "--threads", "2", "--quiet",
-        ]  # fmt: skip
-        subprocess.run(command, env=environment, check=True, cwd=out, timeout=300)
+    subprocess.run(command, env={**os.environ, **place}, check=True, cwd=out, timeout=600)
     return {path.name: path.read_bytes() for path in out.iterdir() if path.suffix != ".checkpoint"}
 
 
