@@ -607,11 +607,12 @@ def test_a_hostile_model_file_is_refused_and_cannot_talk_to_the_terminal(clearpr
     assert "a\\x1b[2J" in out
     hostile("iris.safetensors", about={"target_units": {"shift": "x"}})
     code, _, err = clearprop("predict", "iris.safetensors", "iris")
-    assert (code, err) == (2, "clearprop: the model does not say the units of its target\n")
+    said = "clearprop: iris.safetensors: the model does not say the units of its target\n"
+    assert (code, err) == (2, said)
     hostile("iris.safetensors", about={}, training={"history": 1, "settings": 2})
     code, _, err = clearprop("info", "iris.safetensors")
     assert code == 2
-    assert "iris.safetensors is not a complete checkpoint" in err
+    assert "iris.safetensors: metadata.training: 'seed' is missing" in err
 
 
 # Mistakes
