@@ -195,6 +195,8 @@ _NOTES: dict[str, Rule] = {
     "image_shape": maybe(items(integer(1), 2)),
     "options": entries(anything),
     "best_epoch": maybe(integer(1)),
+    "initializer": text,
+    "bias-initializer": text,
     "target_units": record({"shift": items(_real), "factor": items(_real)}),
     "result": record(
         {"part": one_of(*_PART), "n_samples": integer(1), "cost": _real},
@@ -232,6 +234,8 @@ _TRAINING = record(
             {
                 "averaging": _share,
                 "running_every": maybe(integer(1)),
+                "n_batches": maybe(integer(1)),
+                "shuffle": one_of("epoch", "once", False),
                 "buffer_rows": maybe(integer(1)),
             },
         ),
