@@ -230,6 +230,16 @@ def test_metadata_that_does_not_fit_is_refused_and_nothing_is_written(
     assert list(path.parent.iterdir()) == []
 
 
+def test_what_is_nested_as_deep_as_is_read_is_written_too(path: Path) -> None:
+    value: Any = 1.5
+    for _ in range(31):  # and the metadata themselves
+        value = [value]
+    write_tensors(path, {}, {"deep": value})
+    assert read_tensors(path) == ({}, {"deep": value})
+    with pytest.raises(ValueError, match="nested at most 32 deep"):
+        write_tensors(path, {}, {"deep": [value]})
+
+
 def test_too_many_tensors_are_refused(path: Path) -> None:
     with pytest.raises(ValueError, match="tensors must be at most 100000, got 100001"):
         write_tensors(path, dict.fromkeys(map(str, range(100_001)), np.ones(1)), {})

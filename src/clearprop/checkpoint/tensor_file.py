@@ -453,7 +453,7 @@ def _metadata_text(metadata: Mapping[str, Any]) -> str:
 
 
 def _check_json(value: object, where: str, depth: int) -> None:
-    if depth > DEEPEST_JSON:
+    if depth > DEEPEST_JSON and isinstance(value, dict | list | tuple):  # as `_check_depth` counts
         raise ValueError(f"metadata must be nested at most {DEEPEST_JSON} deep, got {where[:80]}...")
     if isinstance(value, dict):
         for key, item in value.items():
