@@ -140,8 +140,9 @@ def test_once_is_the_same_partition_in_every_epoch_and_fit_and_epoch_is_not():
 def test_true_and_false_are_words_too_and_the_default_is_an_order_for_each_epoch():
     expected = orders(network(), batch_size=3, seed=SEED)
     assert expected == [order_of(SEED, epoch, 7) for epoch in range(3)]
-    assert orders(network(), batch_size=3, seed=SEED, shuffle=True) == expected
-    assert orders(network(), batch_size=3, seed=SEED, shuffle=False) == [list(range(7))] * 3
+    for yes, no in ((True, False), (np.True_, np.False_)):
+        assert orders(network(), batch_size=3, seed=SEED, shuffle=yes) == expected
+        assert orders(network(), batch_size=3, seed=SEED, shuffle=no) == [list(range(7))] * 3
 
 
 @pytest.mark.parametrize("how", [{"n_batches": 3}, {"n_batches": 5}, {"batch_size": 3}], ids=named)
@@ -292,10 +293,13 @@ def test_an_estimators_batches_and_order_are_those_of_a_training(kind):
     )
     assert seen == [(order_of(SEED, 0, 7), 3, 3)] * 3
     same = fitted(kind, batch_size=3)
-    np.testing.assert_array_equal(fitted(kind, batch_size=3, shuffle=True), same)
+    for yes in (True, np.True_):
+        np.testing.assert_array_equal(fitted(kind, batch_size=3, shuffle=yes), same)
     np.testing.assert_array_equal(fitted(kind, batch_size=3, shuffle="epoch"), same)
     assert (fitted(kind, batch_size=3, shuffle="once") != same).any()
-    assert (fitted(kind, batch_size=3, shuffle=False) != same).any()
+    in_order = fitted(kind, batch_size=3, shuffle=False)
+    assert (in_order != same).any()
+    np.testing.assert_array_equal(fitted(kind, batch_size=3, shuffle=np.False_), in_order)
     # 7 samples in batches of 1 are 7 batches
     np.testing.assert_array_equal(fitted(kind, batch_size=1), fitted(kind, n_batches=7))
     np.testing.assert_array_equal(

@@ -159,6 +159,11 @@ def folder(tmp_path_factory):
         engine="numpy",
         batch_size=512,
     )
+    how = {"progress": False, "batch_size": None}
+    ended = cp.SGD(cp.schedules.cosine(1e-9, epochs=1))
+    slow.fit(*digits.train, epochs=3, optimizer=ended, l2=1e-4, checkpoint=folder / "ended.ck", **how)
+    never = cp.SGD(cp.schedules.coslog4(0.1, epochs=1))  # 0 at the start, where its one step is
+    slow.fit(*digits.train, epochs=1, optimizer=never, checkpoint=folder / "never.ck", **how)
     return folder
 
 
@@ -197,6 +202,16 @@ def test_of_a_checkpoint_the_steps_are_looked_at_too(folder):
     assert done.returncode == 0
     assert "D9 updates too small" in done.stdout
     assert "D9" not in diagnose(folder, "healthy.st", "digits").stdout
+
+
+def test_a_schedule_may_have_come_to_0(folder):
+    """The rate that is looked at is that of the last epoch which had one."""
+    done = diagnose(folder, "ended.ck", "digits", "--part", "train")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "D9 updates too small" in done.stdout
+    done = diagnose(folder, "never.ck", "digits", "--part", "train")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "D9" not in done.stdout
 
 
 def test_the_command_writes_a_page(folder):

@@ -926,10 +926,18 @@ def test_epochs_without_a_change_are_said_once():
     net.biases[0][:] = -1e6  # dead
     targets = np.tile(net.biases[1], (23, 1))
     with pytest.warns(
-        UserWarning, match="epoch 1 has changed no parameter: every gradient is zero"
+        UserWarning, match="epoch 1 has changed no parameter: every step was zero"
     ) as caught:
         fit(net, Y=targets, epochs=3)
     assert len(caught) == 1
+
+
+def test_of_steps_that_are_lost_in_rounding_no_zero_gradient_is_said():
+    net = make(dtype="float32", bias_initializer="normal")
+    assert np.abs(net.gradient(X, LABELS).flat).min() > 0
+    said = "every step was zero, or less than float32 can tell, at a learning rate of 1e-20"
+    with pytest.warns(UserWarning, match=said):
+        fit(net, epochs=1, optimizer=cp.SGD(1e-20))
 
 
 @pytest.mark.parametrize("value", [None, "x", np.ones(2)])

@@ -105,11 +105,12 @@ def _training(model_file: str, parts: checkpoint.NetworkParts) -> dict[str, Any]
     history = cp.History()
     history.columns = history_columns(parts.tensors, training["history"])
     settings = training["settings"]
-    optimizer, rate = settings["optimizer"], history.columns.get("learning_rate", [])
+    optimizer = settings["optimizer"]
+    rates = [rate for rate in history.columns.get("learning_rate", []) if rate > 0]
     made = None  # where no step was taken, or none that goes along one gradient
     try:
-        if rate and optimizer["name"] != "lbfgs":
-            now = {"learning_rate": {"name": "constant", "rate": rate[-1]}}
+        if rates and optimizer["name"] != "lbfgs":  # the last one that is a rate: schedules end at 0
+            now = {"learning_rate": {"name": "constant", "rate": rates[-1]}}
             made = optimizers.from_description(optimizer | now)
     except (TypeError, ValueError) as problem:
         raise checkpoint.CheckpointError(f"{model_file} has an unknown optimizer: {problem}") from None

@@ -412,7 +412,6 @@ def with_blanks(document: Document) -> Document:
     for step in document.steps:
         lines = []
         told = [line for line in step.lines if line.form not in ("chain", "path")]
-        said = "" if step.kind == "delta" and len(told) < len(step.lines) else step.said
         for line in told:
             sides = line.formula.sides
             end = sides[-1]
@@ -425,13 +424,19 @@ def with_blanks(document: Document) -> Document:
                 answers.append(blank)
                 line = replace(line, formula=Relation((*sides[:-1], blank), line.formula.sign))
             lines.append(line)
-        steps.append(replace(step, lines=tuple(lines), said=said))
+        steps.append(replace(step, lines=tuple(lines), said=said_of(step, told)))
     return replace(document, steps=tuple(steps), answers=tuple(answers))
 
 
 def contains_matrix(node: Expr) -> bool:
     """Return whether a formula has a matrix of numbers."""
     return isinstance(node, Mat) or any(contains_matrix(each) for each in children(node))
+
+
+def said_of(step: Step, shown: Sequence[Line]) -> str:
+    """Return what is said of a step whose lines are these; of its chain only where they have it."""
+    derived = step.kind == "delta" and any(line.form == "chain" for line in step.lines)
+    return "" if derived and not any(line.form == "chain" for line in shown) else step.said
 
 
 def wanted(line: Line, form: str | None) -> bool:

@@ -425,8 +425,9 @@ class Training:
         if not self._moved and rate > 0 and not self._warned:
             self._warned = True
             warnings.warn(
-                f"epoch {state.epoch + 1} has changed no parameter: every gradient is zero; relu units "
-                "may be dead, or sigmoid ones saturated",
+                f"epoch {state.epoch + 1} has changed no parameter: every step was zero, or less than "
+                f"{self.net.dtype} can tell, at a learning rate of {rate:.3g}; relu units may be dead, "
+                "sigmoid ones saturated, or the rate too small",
                 stacklevel=2,
             )
         self._moved = False

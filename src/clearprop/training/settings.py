@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from clearprop import metrics as known_metrics
 from clearprop import optimizers, randomness
 from clearprop.engines import ENGINES
@@ -118,8 +120,8 @@ class Settings:
             self._set(batch_size=None)
         elif self.batch_size is not None:
             self._set(batch_size=int(integer("batch_size", self.batch_size, 1)))
-        if isinstance(self.shuffle, bool):
-            self._set(shuffle=self.shuffle and "epoch")
+        if isinstance(self.shuffle, bool | np.bool_):
+            self._set(shuffle="epoch" if self.shuffle else False)
         elif not isinstance(self.shuffle, str) or self.shuffle not in ("epoch", "once"):
             raise ValueError(f"shuffle must be 'epoch', 'once', True or False, got {self.shuffle!r}")
 

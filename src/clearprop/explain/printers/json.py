@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from clearprop.activations import Array
-from clearprop.explain.document import Document, count_factors, wanted
+from clearprop.explain.document import Document, count_factors, said_of, wanted
 from clearprop.explain.expression import (
     BigSum,
     Blank,
@@ -145,18 +145,18 @@ class JsonPrinter:
         return {"layer": number, **listed}
 
     def _step(self, step: Any, form: str | None) -> dict[str, Any]:
+        chosen = [line for line in step.lines if form is None or wanted(line, form)]
         lines = [
             {"form": line.form, "label": line.label, "formula": self.node(line.formula)}
-            for line in step.lines
-            if form is None or wanted(line, form)
+            for line in chosen
         ]
         made = {"kind": step.kind, "title": step.title, "layer": step.layer, "lines": lines}
         if step.row is not None:
             made["sample"] = step.row
         if step.left_out:
             made["left_out"] = step.left_out
-        if step.said:
-            made["said"] = step.said
+        if said := said_of(step, chosen):
+            made["said"] = said
         return made
 
     def node(self, node: Expr) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clearprop.explain.document import Document, wanted
+from clearprop.explain.document import Document, said_of, wanted
 from clearprop.explain.expression import (
     BigSum,
     Blank,
@@ -115,8 +115,8 @@ class LatexPrinter:
             if step.lines and not lines:
                 continue
             out.append(rf"\subsection*{{{escaped(step.title)}}}")
-            if step.said:
-                out.append(escaped(step.said))
+            if said := said_of(step, lines):
+                out.append(escaped(said))
             if lines:
                 rows = [row for line in lines for row in self.rows(line.formula, line.label)]
                 out += [r"\begin{align*}", " \\\\[2pt]\n".join(rows), r"\end{align*}"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from html import escape
 
-from clearprop.explain.document import Document, wanted
+from clearprop.explain.document import Document, said_of, wanted
 from clearprop.explain.expression import (
     BigSum,
     Blank,
@@ -75,8 +75,8 @@ class MathmlPrinter:
             if step.lines and not lines:
                 continue
             out.append(f'<section data-kind="{step.kind}"><h2>{_inert(step.title)}</h2>')
-            if step.said:
-                out.append(f"<p>{_inert(step.said)}</p>")
+            if said := said_of(step, lines):
+                out.append(f"<p>{_inert(said)}</p>")
             for line in lines:
                 out.append(f"<p>{self.display(line.formula, line.label)}</p>")
             if step.left_out:

@@ -6,7 +6,7 @@ import itertools
 import textwrap
 import unicodedata
 
-from clearprop.explain.document import Document, Step, contains_matrix, wanted
+from clearprop.explain.document import Document, Step, contains_matrix, said_of, wanted
 from clearprop.explain.expression import (
     BigSum,
     Blank,
@@ -156,8 +156,8 @@ class TextPrinter:
         if not chosen and step.lines:
             return []
         lines = ["", *self._wrapped(step.title)]
-        if step.said:
-            lines += self._wrapped("  " + step.said, "  ")
+        if said := said_of(step, chosen):
+            lines += self._wrapped("  " + said, "  ")
         for line in chosen:
             lines += self.formula(line.formula, line.label)
         if step.left_out:
