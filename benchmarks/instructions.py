@@ -3,11 +3,12 @@
     python benchmarks/instructions.py OLD NEW [--workloads W1,W2] [--clock]
 
 OLD and NEW are as in `same.py`. Prints NEW / OLD for each workload; the exit code is 1 if one is above
-1.02. What a second epoch adds to a training is counted, by Valgrind's callgrind, on one thread and on
-dense inputs: the order of its samples, its steps and what is recorded of it. Valgrind knows no AVX-512
+1.02. What twenty epochs more add to a training is counted, by Valgrind's callgrind, on one thread and
+on dense inputs: the orders of samples, the steps and what is recorded of them. Twenty, because two
+processes that do the same differ by about ten million instructions. Valgrind knows no AVX-512
 and tells programs that they run on a Haswell, for which the engine then compiles its kernels; this is
-done before, outside of Valgrind. Counts are therefore of AVX2 code. A process under Valgrind takes
-about a minute of CPU, and there are four for each workload.
+done before, outside of Valgrind. Counts are therefore of AVX2 code. Four processes are
+run for each workload, ten minutes of CPU in all: choose with --workloads what is likely to change.
 
 With --clock, epochs of both versions take turns on one core, as the CPU at hand runs them: the median
 of 9 ratios of speeds NEW / OLD, with the smallest and the largest. The exit code is 1 if a median is
@@ -34,7 +35,7 @@ from same import checkout, environment
 
 ROWS = {"W1": 2_000, "W2": 1_000, "W3": 1_280, "W4": 256, "W5": 1_024}  # of an epoch that is counted
 CLOCK_ROWS = {"W1": 10_000, "W2": 2_000, "W3": 10_000, "W4": 2_560, "W5": 10_240}
-MOST, LEAST, PAIRS = 1.02, 0.95, 9
+MOST, LEAST, PAIRS, EPOCHS = 1.02, 0.95, 9, 20
 SHOWN = """from llvmlite import binding
 print(binding.get_host_cpu_name())
 print({**binding.get_host_cpu_features()})"""
@@ -64,11 +65,12 @@ def prepared(name: str, rows: int) -> Any:
 def warm(names: list[str], cpu: str, features: dict[str, bool]) -> None:
     """Let the kernels be compiled for the CPU that Valgrind shows; its code runs here as well."""
     from llvmlite import binding
+    from workloads import WORKLOADS
 
     known = type(binding.get_host_cpu_features())(features)
     binding.get_host_cpu_name, binding.get_host_cpu_features = lambda: cpu, lambda: known
     for name in names:
-        prepared(name, 20)
+        prepared(name, WORKLOADS[name].batch)
 
 
 def answer(names: list[str]) -> None:
@@ -94,7 +96,9 @@ def counted(source: Path, folder: Path, names: list[str]) -> dict[str, int]:
         check=True, capture_output=True, text=True, **how,
     )  # fmt: skip
     subprocess.run(_me("--warm", *told.stdout.splitlines(), *names), check=True, **how)
-    return {name: _of_epochs(name, 2, how) - _of_epochs(name, 1, how) for name in names}
+    return {
+        name: (_of_epochs(name, 1 + EPOCHS, how) - _of_epochs(name, 1, how)) // EPOCHS for name in names
+    }
 
 
 def _of_epochs(name: str, more: int, how: dict[str, Any]) -> int:
