@@ -376,6 +376,24 @@ def test_v14_and_v16_the_chains_of_a_weight_are_drawn_in_their_colours(pages, ma
     assert page.locator(".swatch").count() == 0
 
 
+@pytest.mark.parametrize("width", [360, 800, 1100, 1400])
+def test_the_network_covers_nothing_and_is_in_view_when_a_path_is_drawn_on_it(pages, mazur_html, width):
+    page = pages.open(mazur_html, "#n=jordan&sel=w:1:1:1", width=width)
+    for y in range(0, 2400, 200):
+        page.evaluate("y => scrollTo(0, y)", y)
+        above, below = (page.locator(each).bounding_box() for each in ("#network", "#closer"))
+        assert above["y"] + above["height"] <= below["y"]
+    for button in (".all-ways", ".paths .way >> nth=1"):
+        page.click(button)
+        top, height = (
+            page.locator("#network svg.net").bounding_box()[each] for each in ("y", "height")
+        )
+        assert top > -1
+        assert top + height < 901
+        page.click(button)
+        assert page.locator(".path-over").count() == 0
+
+
 # 7: the demon
 
 

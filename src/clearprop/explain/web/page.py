@@ -81,8 +81,12 @@ def page(
         panels.heading(glyphs, numbers, drawing, _title(told)),
         tag(
             "main",
-            panels.network(glyphs, numbers, choice, drawing),
-            panels.steps(formulas, shown),
+            tag(
+                "div",
+                panels.network(glyphs, numbers, choice, drawing),
+                panels.steps(formulas, shown),
+                class_="pass",
+            ),
             *([panels.key(formulas, told)] if blanks else []),
             panels.one_weight(glyphs, numbers, formulas, choice, drawing),
             panels.notes(told),

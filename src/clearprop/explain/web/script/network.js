@@ -215,6 +215,11 @@ function edgeLabel(key) {
   return `weight ${edgeName(key)}, ${currentText(`weight/${ref}`)}, ${derivative} ${currentText(`weight_gradient/${ref}`)}`;
 }
 
+// What is drawn because of a button further down is brought into view.
+export function bringIntoView() {
+  svg?.scrollIntoView({ block: "nearest" });
+}
+
 // Paths, drawn over the edges: one with the rate factors da/da on them (V11, V12), or several as chains
 // from the weight to the cost, each in its colour and beside the others (V14, V16).
 

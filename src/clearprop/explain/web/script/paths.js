@@ -1,7 +1,7 @@
 // The sum over all paths: ranked, with shares, drawn on the network when one is chosen.
 
 import { drawn, element, say, table } from "./elements.js";
-import { showPaths } from "./network.js";
+import { bringIntoView, showPaths } from "./network.js";
 import { percent, plain, text, value } from "./numbers.js";
 import { change, data, state } from "./state.js";
 
@@ -143,6 +143,7 @@ function edgesOf(layer, way, from) {
 function choose(i) {
   change({ path: state.path === i ? -1 : i });
   (i === ALL ? document.querySelector(".all-ways") : document.querySelectorAll(".paths .way")[i])?.focus();
+  if (state.path !== -1) bringIntoView();
   if (state.path === ALL) say("The paths are drawn on the network, each in its colour");
   else say(state.path < 0 ? "Path no longer drawn" : `Path ${i + 1} is drawn on the network`);
 }
