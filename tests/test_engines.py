@@ -15,7 +15,7 @@ import pytest
 from clearprop import backprop, costs, optimizers, randomness
 from clearprop.activations import ACTIVATIONS, Activation
 from clearprop.architecture import Layer, build
-from clearprop.engines import Data, Plan, State, compiled, evaluate, machine_code, select
+from clearprop.engines import Data, Plan, State, compiled, evaluate, machine_code, own, select
 from clearprop.engines.compiled import CompiledEngine
 from clearprop.engines.reference import ReferenceEngine
 
@@ -351,6 +351,40 @@ def test_an_activation_of_the_users_own_runs_compiled_and_the_kernels_are_not_co
         for n in (1, 3)
     )
     np.testing.assert_allclose(several.parameters, alone.parameters, rtol=1e-12)
+
+
+CANCELLING = {  # slopes of which, far out, rounding leaves nothing else
+    "tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2),
+    "scaled": (lambda z: 1.7159 * np.tanh(2 * z / 3), lambda z: 1.7159 * 2 / 3 * (1 - np.tanh(2 * z / 3) ** 2)),
+    "logistic": (lambda z: 1 / (1 + np.exp(-z)), lambda z: (1 / (1 + np.exp(-z))) * (1 - 1 / (1 + np.exp(-z)))),
+    "softplus": (lambda z: np.log(1 + np.exp(z)), lambda z: 1 - 1 / (1 + np.exp(z))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CANCELLING)
+@pytest.mark.filterwarnings("error")
+def test_an_activation_of_the_users_own_whose_slope_cancels_runs_compiled(name):
+    activation = Activation(f"my {name}", *CANCELLING[name])
+    architecture = build(SMALL, activation, None, "quadratic")
+    data, parameters = problem(architecture, 7)
+    plan = plan_for(architecture)
+    assert select("auto", plan).name == "numba"
+    assert_agrees(plan, data, parameters)
+
+
+@pytest.mark.parametrize("wrong_by", [1e-15, 1e-10])
+def test_compiled_code_that_is_not_the_users_activation_is_not_taken(wrong_by):
+    compiled_one, other = (
+        Activation(
+            "shifted",
+            lambda z, each=each: np.tanh(z) + each,
+            lambda z: 1 - np.tanh(z) ** 2,
+        )
+        for each in (0.0, wrong_by)
+    )
+    kind = np.dtype("float64")
+    agrees = own._agrees(other, kind, own.address_of(compiled_one, kind))
+    assert agrees == (wrong_by < 1e-12)
 
 
 OWN_COSTS = [

@@ -27,12 +27,15 @@ from clearprop.costs import Cost
 from clearprop.engines import forks
 from clearprop.engines.announcement import announce
 
+_Made = tuple[int, Any]  # its address, and what holds the machine code
 OF_COST = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)
 _SIGNATURE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
 _TOLERANCE = {"f": 1e-6, "d": 1e-12}
+# Both compute in float64, but a tanh may end in another bit, and 1 - tanh(z)**2 leaves little else.
+_ROUNDING = 1e-12
 # By its two functions, as long as both live: a table of layers holds nothing but the address, and its
 # architecture holds them.
-_MADE: dict[tuple[int, int], dict[str, Any] | None] = {}
+_MADE: dict[tuple[int, int], dict[str, _Made] | None] = {}
 
 
 def address_of(activation: Activation, dtype: np.dtype[Any]) -> int | None:
@@ -48,7 +51,7 @@ def address_of(activation: Activation, dtype: np.dtype[Any]) -> int | None:
                 with contextlib.suppress(TypeError):  # NumPy's own: they live for good
                     weakref.finalize(function, _MADE.pop, key, None).atexit = False
         made = _MADE[key]
-    return None if made is None else int(made[dtype.char].address)
+    return None if made is None else made[dtype.char][0]
 
 
 def is_compiled(activation: Activation) -> bool:
@@ -60,7 +63,7 @@ def _key(activation: Activation) -> tuple[int, int]:
     return id(activation.function), id(activation.derivative)
 
 
-def _compile(activation: Activation) -> dict[str, Any] | None:
+def _compile(activation: Activation) -> dict[str, _Made] | None:
     """Return a C function for each dtype; both compute in float64, so f and f' are compiled once."""
     if importlib.util.find_spec("numba") is None:
         return None
@@ -74,17 +77,19 @@ def _compile(activation: Activation) -> dict[str, Any] | None:
             a[i] = f(z)
             slope[i] = slope_of(z)
 
-    made = {}
+    made: dict[str, _Made] = {}
     with warnings.catch_warnings(), _let_go_of_passes():
         warnings.simplefilter("ignore")
         try:
             f, slope_of = _jitted(activation.function), _jitted(activation.derivative)
             for char, number in (("d", kinds.float64), ("f", kinds.float32)):
                 signature = kinds.void(kinds.CPointer(number), kinds.CPointer(number), kinds.intp)
-                made[char] = numba.cfunc(signature, error_model="numpy")(both)
+                compiled = numba.cfunc(signature, error_model="numpy")(both)
+                # Without `compiled`, which holds the two functions, so that they would never go.
+                made[char] = compiled.address, compiled._library
         except Exception:  # whatever Numba raises: it is the reference's turn
             return None
-    return made if all(_agrees(activation, np.dtype(c), made[c].address) for c in made) else None
+    return made if all(_agrees(activation, np.dtype(c), made[c][0]) for c in made) else None
 
 
 @contextlib.contextmanager
@@ -123,7 +128,7 @@ def _agrees(activation: Activation, dtype: np.dtype[Any], address: int) -> bool:
     with np.errstate(all="ignore"):
         wanted = activation(wide), activation.slope(wide)
     return all(
-        np.allclose(got, right, rtol=_TOLERANCE[dtype.char], atol=1e-30, equal_nan=True)
+        np.allclose(got, right, rtol=_TOLERANCE[dtype.char], atol=_ROUNDING, equal_nan=True)
         for got, right in zip((a, slope), wanted, strict=True)
     )
 
