@@ -17,6 +17,7 @@ from llvmlite import binding
 
 from clearprop.architecture import build
 from clearprop.engines import blocks, compiled, kernels, machine_code
+from clearprop.engines.announcement import announced
 from clearprop.engines.elementary import exp
 from clearprop.engines.intrinsics import kernel, like, part
 from clearprop.engines.language import FLOAT32, FLOAT64, INT, Flat, Table
@@ -259,6 +260,17 @@ def test_code_is_kept_in_the_first_folder_that_only_its_user_can_write_to(tmp_pa
     assert machine_code._folder() is None
 
 
+def test_what_is_compiled_says_whether_it_is_kept(tmp_path, monkeypatch):
+    said = []
+    with announced(said.append):
+        for mode in (0o777, 0o755):
+            tmp_path.chmod(mode)
+            monkeypatch.setenv("CLEARPROP_CACHE", str(tmp_path / "cache"))
+            machine_code._prepare("float32")
+    assert "in every process: no folder" in said[0]
+    assert "once; it is kept" in said[1]
+
+
 SOURCES = [
     "blocks", "built_in", "codes", "elementary", "intrinsics", "kernels", "language", "layers", "machine_code",
     "neurons", "products", "translation", "updates", "vector_code",
@@ -371,12 +383,35 @@ def test_code_and_its_folders_are_written_for_their_user_alone_whatever_the_umas
     assert {each.stat().st_mode & 0o777 for each in (path.parent, path.parent.parent)} == {0o700}
 
 
+def writable_by_group(group):
+    def change(path):
+        os.chown(path, -1, group)
+        path.chmod(0o775)
+
+    return change
+
+
+def is_alone_in_own_group():
+    """Return whether the tests run as a user with a group of that name, in which nobody else is."""
+    if not hasattr(os, "geteuid"):
+        return False
+    id_of = functools.partial(subprocess.check_output, text=True)
+    own, everyone = id_of(["id", "-g"]).strip(), id_of(["getent", "passwd"]).splitlines()
+    name, _, number, members = id_of(["getent", "group", own]).strip().split(":")
+    primary = {each.split(":")[0] for each in everyone if each.split(":")[3] == number}
+    return primary | {*filter(None, members.split(","))} == {name}
+
+
 FOLDERS = [
     ("where others may only add", lambda above: above.chmod(0o1777), True),
     ("that others may write to", lambda above: above.chmod(0o777), False),
-    ("that its group may write to", lambda above: above.chmod(0o770), False),
+    ("that a group may write to", writable_by_group(65534), False),
     ("of another user", foreign, False),
 ]
+if is_alone_in_own_group():
+    FOLDERS.append(
+        ("that only its user's own group may write to", writable_by_group(os.getgid()), True)
+    )
 
 
 @pytest.mark.parametrize(
@@ -391,9 +426,10 @@ def test_the_folders_above_are_looked_at_too(change, kept, linked, tmp_path, mon
     chosen = tmp_path / "link" if linked else above / "cache"
     monkeypatch.setenv("CLEARPROP_CACHE", str(chosen))
     assert machine_code._folder() == chosen
-    if change is foreign and (not hasattr(os, "geteuid") or os.geteuid()):
+    try:
+        change(above)
+    except PermissionError:
         pytest.skip("only root gives files away")
-    change(above)
     assert machine_code._folder() == (chosen if kept else None)
     monkeypatch.setattr(machine_code, "_is_guarded", lambda path: True)  # the mutant
     assert machine_code._folder() == chosen

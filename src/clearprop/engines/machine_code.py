@@ -3,7 +3,8 @@
 A file holds the code of all kernels for one dtype. Its name is a digest of everything the code depends
 on (the sources, LLVM, the CPU), its content begins with a digest of the rest. It is executed, so it is
 looked at first: file and folder are this user's and nobody else's to write to, and nobody but root can
-put another folder in their place. Otherwise the code is compiled again, and the file replaced.
+put another folder in their place; above them, a group may write that is this user's own. Otherwise the
+code is compiled again, and the file replaced.
 """
 
 from __future__ import annotations
@@ -53,6 +54,10 @@ _SOURCES = (
     neurons, layers, updates, kernels,
 )  # fmt: skip
 _FROM_C = ("log", "logf", "pow", "memset", "memcpy")
+_NOWHERE = (
+    "in every process: no folder to keep it in is safe from others; CLEARPROP_CACHE can name one that "
+    "only you can write to, like all above it"
+)
 # Bytes of address space that LLVM is sure to do with: where it finds none, it ends the process.
 _ROOM_TO_LOAD, _ROOM_TO_COMPILE = 64 << 20, 256 << 20
 
@@ -128,7 +133,8 @@ def _prepare(dtype: str) -> Code:
     binary = _read(path)
     _check_room(_ROOM_TO_LOAD if binary else _ROOM_TO_COMPILE)
     if binary is None:
-        announce("the engine for this CPU (once; it is kept for the next time)")
+        kept = "once; it is kept for the next time" if path else _NOWHERE
+        announce(f"the engine for this CPU ({kept})")
         binary = _compile(dtype, target)
         _write(path, binary)
     for name in _FROM_C:
@@ -242,9 +248,25 @@ def _is_guarded(path: Path) -> bool:
     if stat.S_ISLNK(found.st_mode):
         if not _is_guarded(path.parent / path.readlink()):
             return False
-    elif found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not found.st_mode & stat.S_ISVTX:
+    elif not found.st_mode & stat.S_ISVTX and (
+        found.st_mode & stat.S_IWOTH
+        or (found.st_mode & stat.S_IWGRP and not _is_alone_in(found.st_gid))
+    ):
         return False
     return path.parent == path or _is_guarded(path.parent)
+
+
+def _is_alone_in(group: int) -> bool:
+    """Return whether a group is this user's own, with nobody else in it: there the umask is 002."""
+    import grp
+    import pwd
+
+    try:
+        me, found = pwd.getpwuid(os.geteuid()), grp.getgrgid(group)
+    except KeyError:  # without a name: nobody can say who else is in it
+        return False
+    members = {each.pw_name for each in pwd.getpwall() if each.pw_gid == group} | {*found.gr_mem}
+    return me.pw_gid == group and members == {found.gr_name} == {me.pw_name}
 
 
 def _opened(path: Path | None) -> BinaryIO:
