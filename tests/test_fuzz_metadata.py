@@ -412,3 +412,23 @@ def test_the_words_of_the_description_are_those_of_the_library(files: dict[str, 
         net, parts = cp.load(path), checkpoint.read_file(path)[1]
         assert description.n_parameters(parts["architecture"]) == net.n_parameters
     assert EstimatorTraining.kept_in_checkpoint  # its words are in the files that are read above
+
+
+@pytest.mark.parametrize(("kind", "labels"), [("multilabel", [0, False, 2]), ("binary", [False, 1])])
+def test_labels_are_of_the_type_of_their_array(
+    files: dict[str, Path], tmp_path: Path, kind: str, labels: list[Any]
+) -> None:
+    original, path = Original(files[kind]), tmp_path / "file"
+    original.tree["about"]["estimator"]["classes"][0]["values"] = labels
+    path.write_bytes(original.with_text(json.dumps(original.tree)))
+    with pytest.raises(cp.CheckpointError, match=re.escape(str(path))):
+        getattr(cp, original.tree["about"]["estimator"]["class"]).load(path)
+
+
+def test_a_name_without_end_is_cut_where_a_resume_is_refused(
+    files: dict[str, Path], tmp_path: Path
+) -> None:
+    original, path = Original(files["training"]), tmp_path / "file"
+    original.tree["architecture"]["layers"][0]["activation"] = "x" * 100_000
+    path.write_bytes(original.with_text(json.dumps(original.tree)))
+    assert resumed(path, files) == "of other settings"

@@ -463,7 +463,8 @@ def _check_array(dtype: str, values: list[Any], where: str) -> None:
     if match[1] and len(values) * int(match[1]) > _LABEL_CHARACTERS + sum(map(len, map(str, values))):
         raise refuse(f"{where}.dtype", "as long as its labels", dtype)
     try:
-        held = np.array(values, dtype).tolist() == values
+        found = np.array(values, dtype).tolist()
+        held = found == values and [*map(type, found)] == [*map(type, values)]  # False is no 0
     except (ValueError, TypeError, OverflowError):
         held = False
     if not held:

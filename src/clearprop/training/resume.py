@@ -277,7 +277,7 @@ class CheckpointFile:
         now["classes"], then["classes"] = list(training.net.classes or ()), metadata["classes"] or []
         now["engine"], then["engine"] = training.engine.name, saved["engine"]
         different = [
-            f"{name} is {now.get(name)!r}, was {then.get(name)!r}"
+            f"{name} is {now.get(name)!r}, was {repr(then.get(name))[:200]}"  # a file may say anything
             for name in sorted({*now, *then})
             if now.get(name) != then.get(name)
         ]
