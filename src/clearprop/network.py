@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -107,7 +108,7 @@ class Network:
         self.feature_names: tuple[str, ...] | None = None
         self.about: dict[str, Any] = {}
         self.training_seed, self.epochs_trained, self.steps_trained = self.seed, 0, 0
-        self.in_training = False
+        self.in_training: threading.Thread | None = None
 
     # What it is
 
@@ -156,13 +157,13 @@ class Network:
         new = object.__new__(Network)
         new.__dict__.update(self.__dict__)
         new._parameters = self._parameters.astype(known_dtype(dtype or self.dtype))
-        new.about, new.in_training = dict(self.about), False
+        new.about, new.in_training = dict(self.about), None
         return new
 
     __copy__ = copy
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "in_training": False}
+        return {**vars(self), "in_training": None}
 
     def __deepcopy__(self, memo: Any) -> Network:
         # Of a Training and its network, the copies share one vector of parameters as well.

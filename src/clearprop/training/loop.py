@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -295,7 +296,7 @@ class Training:
             If the checkpoint cannot be written; the network keeps its parameters.
         """
         more = None if epochs is None else integer("epochs", epochs, 1)
-        if self.net.in_training:
+        if self.net.in_training in threading.enumerate():  # a fork's child has no other thread
             raise ValueError(
                 "a network that is being trained cannot be trained a second time meanwhile"
             )
@@ -323,7 +324,7 @@ class Training:
         deadline = time.monotonic() + options.time_limit if options.time_limit else math.inf
         shown = display.make(options.progress)
         shown.start(self.epochs_done, target, self.plan.steps_per_epoch)
-        self.net.in_training = True
+        self.net.in_training = threading.current_thread()
         try:
             compiling = announced(shown.compiling)
             with self.supply, compiling:
@@ -336,7 +337,7 @@ class Training:
                 if self._checkpoint:
                     self._checkpoint.write()
         finally:
-            self.net.in_training = False
+            self.net.in_training = None
             self._hand_over()
             shown.finish()
 
