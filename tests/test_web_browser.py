@@ -13,6 +13,7 @@ import pytest
 
 import browser
 import clearprop as cp
+from clearprop.explain import expression
 from explained import PRESETS, mazur, problem, within
 from test_web import as_written, element_of
 
@@ -100,9 +101,10 @@ def test_03_jordans_delta_has_the_other_sign(pages, mazur_trace, mazur_html):
     assert "−" not in page.text_content(".net [data-unit='2,0'] .delta")
 
 
-def test_the_script_writes_formulas_as_the_program_does(pages):
-    net, X, Y = problem(sizes=(3, 18, 2), cost="cross_entropy", n=2)
-    html = net.trace(X, Y).to_html()
+@pytest.mark.parametrize("target", [None, 1])  # of one class: minus a product that begins with a number
+def test_the_script_writes_formulas_as_the_program_does(pages, target):
+    net, X, Y = problem(sizes=(3, 18, 2), cost="cross_entropy", n=2 if target is None else 1)
+    html = net.trace(X, Y if target is None else [target]).to_html()
     page = pages.open(html)
     without = pages.open(html, java_script_enabled=False)
     read = "found => found.map(e => e.outerHTML)"
@@ -593,3 +595,26 @@ def test_the_nudge_is_on_the_engines_scale_in_every_notation(pages, mazur_trace,
     assert "δ" not in said
     predicted = float(as_written(page.inner_text(".nudge b.predicted")).replace("−", "-"))
     assert math.isclose(predicted, 0.5 * rate, rel_tol=1e-3)
+
+
+def test_one_table_of_binding_decides_in_text_latex_mathml_and_the_script(pages, monkeypatch):
+    net, X, Y = mazur()
+    trace = net.trace(X, Y)
+
+    def written():
+        told = {form: cp.explain(net, X, Y, format=form) for form in ("text", "latex", "mathml")}
+        page = pages.open(trace.to_html())
+        scripts = []
+        for _ in range(page.evaluate("document.querySelectorAll('.chip').length") - 1):
+            page.click("#next")
+            scripts += page.eval_on_selector_all(
+                "#all-steps .formula math", "found => found.map(e => e.outerHTML)"
+            )
+        return {**told, "script": scripts}
+
+    before = written()
+    monkeypatch.setitem(expression.BINDS, expression.Sum, expression.ATOM)  # (a - y)^2: no parentheses
+    after = written()
+    assert [name for name in before if before[name] == after[name]] == []
+    assert "(a³₁ − y₁)²" in before["text"]
+    assert "(a³₁ − y₁)²" not in after["text"]

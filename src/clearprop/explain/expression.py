@@ -255,6 +255,20 @@ Expr = (
 )
 _Node = TypeVar("_Node")
 
+# How tightly each kind of node binds, for every printer and the page's script; one that binds less
+# than its place asks for gets parentheses. What is not here never needs them.
+BINDS: dict[type, int] = {
+    Relation: 0, Sum: 1, Neg: 2, BigSum: 2, Hadamard: 3, Prod: 4, MatVec: 5, Frac: 6, Partial: 7,
+}  # fmt: skip
+ATOM = 9
+
+
+def binding(node: Expr) -> int:
+    """Return how tightly a node binds; a number below 0 as its sign does."""
+    if isinstance(node, Num) and node.value < 0:
+        return BINDS[Neg]
+    return BINDS.get(type(node), ATOM)
+
 
 def children(node: Expr) -> tuple[Expr, ...]:
     """Return the nodes directly below, in the order in which they are printed."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from clearprop.explain.document import Document, said_of, wanted
 from clearprop.explain.expression import (
+    ATOM,
+    BINDS,
     BigSum,
     Blank,
     Expr,
@@ -24,10 +26,11 @@ from clearprop.explain.expression import (
     Sym,
     Transpose,
     Word,
+    binding,
 )
 from clearprop.explain.printers.digits import shown, split
 from clearprop.explain.printers.lines import Breaker, Signs
-from clearprop.explain.printers.text import binding, in_minus
+from clearprop.explain.printers.text import in_minus
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%",
@@ -178,18 +181,22 @@ class LatexPrinter:
                 return self._breaker.product(factors)
             case Hadamard(left, right, is_shown):
                 sign = r" \odot " if is_shown else r"\, "
-                return self.inline(left, 6) + sign + self.inline(right, 6)
+                return self.inline(left, BINDS[Frac]) + sign + self.inline(right, BINDS[Frac])
             case MatVec(left, right, dot):
-                return self.inline(left, 5) + (r" \cdot " if dot else r"\, ") + self.inline(right, 5)
+                return (
+                    self.inline(left, BINDS[MatVec])
+                    + (r" \cdot " if dot else r"\, ")
+                    + self.inline(right, BINDS[MatVec])
+                )
             case Transpose(arg):
                 text = self.inline(arg)
                 return f"{text}^T" if isinstance(arg, Mat) else rf"\left({text}\right)^T"
             case Frac(top, bottom):
                 return rf"\frac{{{self.inline(top)}}}{{{self.inline(bottom)}}}"
             case Pow(arg, exponent):
-                return f"{self.inline(arg, 9)}^{{{exponent}}}"
+                return f"{self.inline(arg, ATOM)}^{{{exponent}}}"
             case BigSum(index, arg):
-                return rf"\sum_{{{index}}} {self.inline(arg, 4)}"
+                return rf"\sum_{{{index}}} {self.inline(arg, BINDS[Prod])}"
             case Relation(sides, sign):
                 first = self.inline(sides[0]) + f" {_SIGNS[sign]} "
                 return first + " = ".join(self.inline(side) for side in sides[1:])

@@ -10,12 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from clearprop.explain.expression import (
+    BINDS,
     Blank,
     Expr,
     Fn,
     Frac,
+    Hadamard,
     Int,
     Mat,
+    MatVec,
     Missing,
     Neg,
     Num,
@@ -26,11 +29,12 @@ from clearprop.explain.expression import (
     Sum,
     Sym,
     Word,
+    binding,
     children,
     has_symbols,
 )
 from clearprop.explain.printers.digits import shown
-from clearprop.explain.printers.text import binding, is_signed
+from clearprop.explain.printers.text import is_signed
 
 _SIGN, _SCRIPT, _PARENTHESES = 2.4, 0.75, 1.8  # widths
 
@@ -129,12 +133,15 @@ class Breaker:
         return [self.whole(node)]
 
     def _sum(self, node: Sum) -> list[Piece]:
-        pieces = [self.whole(node.terms[0], 2 if len(node.terms) == 1 else 1)]
+        pieces = [self.whole(node.terms[0], BINDS[Neg if len(node.terms) == 1 else Sum])]
         for term in node.terms[1:]:
             if isinstance(term, Neg) and term.value is None:
-                sign, inner = self.signs.minus, self.whole(term.arg, 4)
+                sign, inner = self.signs.minus, self.whole(term.arg, BINDS[Prod])
             else:
-                sign, inner = self.signs.plus, self.whole(term, 3 if is_signed(term) else 2)
+                sign, inner = (
+                    self.signs.plus,
+                    self.whole(term, BINDS[Hadamard if is_signed(term) else Neg]),
+                )
             pieces.append(Piece(sign + inner.text, inner.width + _SIGN))
         if node.elided:
             pieces.append(Piece(self.signs.plus + self.signs.more(node.more), 12 * 0.9 + _SIGN))
@@ -154,7 +161,9 @@ class Breaker:
         """Return factors on one line."""
         text = ""
         for i, factor in enumerate(factors):
-            text += (self.between(factors[i - 1], factor) if i else "") + self.inline(factor, 5)
+            text += (self.between(factors[i - 1], factor) if i else "") + self.inline(
+                factor, BINDS[MatVec]
+            )
         return text
 
     def between(self, left: Expr, right: Expr) -> str:
@@ -200,7 +209,7 @@ class Breaker:
         return _SIGN + sum(self._factor(child) for child in children(node))
 
     def _factor(self, node: Expr) -> float:
-        return self.width(node) + (_PARENTHESES if binding(node) < 5 else 0.0)
+        return self.width(node) + (_PARENTHESES if binding(node) < BINDS[MatVec] else 0.0)
 
     def _symbol(self, symbol: Sym) -> float:
         below = len("".join(symbol.sub)) + (len(symbol.sub) > 1) * 0.5

@@ -9,6 +9,8 @@ from html import escape
 
 from clearprop.explain.document import Document, said_of, wanted
 from clearprop.explain.expression import (
+    ATOM,
+    BINDS,
     BigSum,
     Blank,
     Expr,
@@ -29,10 +31,11 @@ from clearprop.explain.expression import (
     Sym,
     Transpose,
     Word,
+    binding,
 )
 from clearprop.explain.printers.digits import shown, split
 from clearprop.explain.printers.lines import Breaker, Signs
-from clearprop.explain.printers.text import binding, in_minus
+from clearprop.explain.printers.text import in_minus
 
 _INVISIBLE = "<mo>&#8290;</mo>"  # times
 _ROOM = 74.0  # digits on a line, beside the left side and the label
@@ -150,10 +153,12 @@ class MathmlPrinter:
                 return f"<mrow>{self._breaker.product(factors)}</mrow>"
             case Hadamard(left, right, is_shown):
                 sign = "<mo>⊙</mo>" if is_shown else _INVISIBLE
-                return f"<mrow>{self.inline(left, 6)}{sign}{self.inline(right, 6)}</mrow>"
+                pair = (self.inline(each, BINDS[Frac]) for each in (left, right))
+                return f"<mrow>{sign.join(pair)}</mrow>"
             case MatVec(left, right, dot):
                 sign = "<mo>·</mo>" if dot else _INVISIBLE
-                return f"<mrow>{self.inline(left, 5)}{sign}{self.inline(right, 5)}</mrow>"
+                pair = (self.inline(each, BINDS[MatVec]) for each in (left, right))
+                return f"<mrow>{sign.join(pair)}</mrow>"
             case Transpose(arg):
                 inner = self.inline(arg)
                 base = inner if isinstance(arg, Mat) else _parentheses(inner)
@@ -163,10 +168,10 @@ class MathmlPrinter:
                     f"<mfrac><mrow>{self.inline(top)}</mrow><mrow>{self.inline(bottom)}</mrow></mfrac>"
                 )
             case Pow(arg, exponent):
-                return f"<msup>{self.inline(arg, 9)}<mn>{exponent}</mn></msup>"
+                return f"<msup>{self.inline(arg, ATOM)}<mn>{exponent}</mn></msup>"
             case BigSum(index, arg):
                 total = f"<munder><mo>∑</mo><mi>{index}</mi></munder>"
-                return f"<mrow>{total}{self.inline(arg, 4)}</mrow>"
+                return f"<mrow>{total}{self.inline(arg, BINDS[Prod])}</mrow>"
             case Relation(sides, sign):
                 signs = [sign, *["="] * len(sides)]
                 rest = "".join(

@@ -8,6 +8,8 @@ import unicodedata
 
 from clearprop.explain.document import Document, Step, contains_matrix, said_of, wanted
 from clearprop.explain.expression import (
+    ATOM,
+    BINDS,
     BigSum,
     Blank,
     Expr,
@@ -28,6 +30,7 @@ from clearprop.explain.expression import (
     Sym,
     Transpose,
     Word,
+    binding,
     children,
 )
 from clearprop.explain.printers.digits import shown
@@ -41,19 +44,6 @@ _ASCII = {
     "∂": "d", "×": "*", "−": "-", "—": "--", "⊙": "(*)", "Σ": "Sum", "→": "->", "∞": "inf", "′": "'",
     "·": ".", "⃗": "", "ᵀ": ".T", "ℓ": "l", "½": "1/2",
 }  # fmt: skip
-# How tightly a node binds; a child that binds less than asked for gets parentheses.
-_SUM, _NEG, _HADAMARD, _PROD, _MATVEC, _FRAC, _PARTIAL, _ATOM = 1, 2, 3, 4, 5, 6, 7, 9
-_BINDS: dict[type, int] = {
-    Relation: 0, Sum: _SUM, Neg: _NEG, BigSum: _NEG, Hadamard: _HADAMARD, Prod: _PROD, MatVec: _MATVEC,
-    Frac: _FRAC, Partial: _PARTIAL,
-}  # fmt: skip
-
-
-def binding(node: Expr) -> int:
-    """Return how tightly a node binds; a number below 0 as its sign does."""
-    if isinstance(node, Num):
-        return _NEG if node.value < 0 else _ATOM
-    return _BINDS.get(type(node), _ATOM)
 
 
 def is_numeric(node: Expr) -> bool:
@@ -65,7 +55,7 @@ def is_numeric(node: Expr) -> bool:
 
 def is_signed(term: Expr) -> bool:
     """Return whether a term of a sum has to stand in parentheses."""
-    return binding(term) <= _NEG and not isinstance(term, Neg | BigSum)
+    return binding(term) <= BINDS[Neg] and not isinstance(term, Neg | BigSum)
 
 
 def in_minus(arg: Expr) -> int:
@@ -73,7 +63,7 @@ def in_minus(arg: Expr) -> int:
     first = arg
     while isinstance(first, Prod | Frac | Pow):
         first = children(first)[0]
-    return _ATOM if isinstance(first, Num) and first is not arg else _PROD
+    return ATOM if isinstance(first, Num) and first is not arg else BINDS[Prod]
 
 
 class _Block:
@@ -305,21 +295,20 @@ class TextPrinter:
                 return self._prod(factors)
             case Hadamard(left, right, is_shown):
                 sign = " ⊙ " if is_shown else " "
-                return self.inline(left, _FRAC) + sign + self.inline(right, _FRAC)
+                return self.inline(left, BINDS[Frac]) + sign + self.inline(right, BINDS[Frac])
             case MatVec(left, right, dot):
-                return (
-                    self.inline(left, _MATVEC) + (" · " if dot else " ") + self.inline(right, _MATVEC)
-                )
+                sign = " · " if dot else " "
+                return self.inline(left, BINDS[MatVec]) + sign + self.inline(right, BINDS[MatVec])
             case Transpose(arg):
-                return self.inline(arg, 10) + "ᵀ"
+                return f"({self.inline(arg)})ᵀ"
             case Frac(top, bottom):
-                return self.inline(top, _PARTIAL) + "/" + self.inline(bottom, _PARTIAL)
+                return self.inline(top, BINDS[Partial]) + "/" + self.inline(bottom, BINDS[Partial])
             case Pow(arg, exponent):
                 power = f"^{exponent}" if self.ascii else str(exponent).translate(_SUP)
-                return self.inline(arg, _ATOM) + power
+                return self.inline(arg, ATOM) + power
             case BigSum(index, arg):
                 sub = f"_{index}" if self.ascii else _SUB_LETTERS.get(index, f"_{index}")
-                return f"Σ{sub} " + self.inline(arg, _PROD)
+                return f"Σ{sub} " + self.inline(arg, BINDS[Prod])
             case Relation(sides, sign):
                 first = self.inline(sides[0]) + f" {sign} "
                 return first + " = ".join(self.inline(side) for side in sides[1:])
@@ -327,22 +316,22 @@ class TextPrinter:
                 return "; ".join(" ".join(self.number(x) for x in row) for row in node.shown()[0])
 
     def _sum(self, node: Sum) -> str:
-        text = self.inline(node.terms[0], _SUM + (1 if len(node.terms) == 1 else 0))
+        text = self.inline(node.terms[0], BINDS[Neg if len(node.terms) == 1 else Sum])
         text = _together(text)
         for term in node.terms[1:]:
             if isinstance(term, Neg) and term.value is None:
-                text += " " + _together("− " + self.inline(term.arg, _PROD))
+                text += " " + _together("− " + self.inline(term.arg, BINDS[Prod]))
             else:
                 text += " " + _together(
-                    "+ " + self.inline(term, _HADAMARD if is_signed(term) else _NEG)
+                    "+ " + self.inline(term, BINDS[Hadamard if is_signed(term) else Neg])
                 )
         return text + (" " + _together(f"+ [..., {node.more}]") if node.elided else "")
 
     def _prod(self, factors: tuple[Expr, ...]) -> str:
-        text = self.inline(factors[0], _MATVEC)
+        text = self.inline(factors[0], BINDS[MatVec])
         for before, factor in itertools.pairwise(factors):
             times = " × " if is_numeric(before) or is_numeric(factor) else " "
-            text += times + self.inline(factor, _MATVEC)
+            text += times + self.inline(factor, BINDS[MatVec])
         return text
 
     def _function_name(self, name: Sym, prime: str) -> str:

@@ -17,7 +17,7 @@ from clearprop.explain.web.choice import Choice, choose
 from clearprop.explain.web.drawing import Drawing
 from clearprop.explain.web.formulas import Formulas
 from clearprop.explain.web.numbers import Numbers
-from clearprop.explain.web.trees import Trees
+from clearprop.explain.web.trees import Trees, binds
 from clearprop.page import Markup, joined, module, tag
 from clearprop.page import document as whole_document
 from clearprop.trace import Trace
@@ -176,6 +176,7 @@ def _data(
         "biases": [glyphs.has_bias(l) for l in range(1, glyphs.last + 1)],  # noqa: E741
         "names": {f"{l},{j}": drawing.name(l, j) for l, j in every},  # noqa: E741
         "functions": [layer.function.name[:40] for layer in trace.architecture.layers],
+        "binds": binds(),
         "nodes": [],
         "notations": notes,
         "words": list(words),

@@ -22,6 +22,8 @@ from collections.abc import Callable
 from typing import Any
 
 from clearprop.explain.expression import (
+    ATOM,
+    BINDS,
     BigSum,
     Blank,
     Expr,
@@ -88,64 +90,70 @@ class Trees:
         return tuple([self.add(node) for node in nodes])
 
     def _key(self, node: Any) -> Key:
-        return _KEYS[type(node)](self, node)
+        kind, rest = _KEYS[type(node)]
+        return (kind, *rest(self, node))
 
 
 def _number(trees: Trees, node: Num) -> Key:
-    key = ("n", node.reference, shown(node, trees.digits))
+    key = (node.reference, shown(node, trees.digits))
     return key if node.factor == 1 else (*key, repr(node.factor))
 
 
 def _matrix(trees: Trees, node: Mat) -> Key:
     rows, below, right = node.shown()
-    return ("m", tuple(trees._all(tuple(row)) for row in rows), below, right)
+    return (tuple(trees._all(tuple(row)) for row in rows), below, right)
 
 
 def _symbol(_: Trees, node: Sym) -> Key:
-    whole: Key = ("s", node.base, node.sup, ",".join(node.sub), 1)
-    return whole if node.vector else whole[:4] if node.sub else whole[:3] if node.sup else whole[:2]
+    whole: Key = (node.base, node.sup, ",".join(node.sub), 1)
+    return whole if node.vector else whole[:3] if node.sub else whole[:2] if node.sup else whole[:1]
 
 
 def _function(trees: Trees, node: Fn) -> Key:
     pair = (trees.add(node.name), trees.add(node.arg))
-    return ("f", *pair, node.prime) if node.prime else ("f", *pair)
+    return (*pair, node.prime) if node.prime else pair
 
 
 def _minus(trees: Trees, node: Neg) -> Key:
-    return ("-", trees.add(node.arg)) if node.value is None else ("-", trees.add(node.arg), 1)
+    return (trees.add(node.arg),) if node.value is None else (trees.add(node.arg), 1)
 
 
 def _sum(trees: Trees, node: Sum) -> Key:
     terms = trees._all(node.terms)
     if node.zero:
-        return ("+", terms, node.elided, 1)
-    return ("+", terms, node.elided) if node.elided else ("+", terms)
+        return (terms, node.elided, 1)
+    return (terms, node.elided) if node.elided else (terms,)
 
 
 def _relation(trees: Trees, node: Relation) -> Key:
     sides = trees._all(node.sides)
-    return ("=", sides) if node.sign == "=" else ("=", sides, node.sign)
+    return (sides,) if node.sign == "=" else (sides, node.sign)
 
 
 # By type: a network has tens of thousands of nodes.
-_KEYS: dict[type, Callable[[Trees, Any], Key]] = {
-    Num: _number,
-    Mat: _matrix,
-    Sym: _symbol,
-    Fn: _function,
-    Partial: lambda trees, node: ("p", trees.add(node.top), trees.add(node.bottom)),
-    Neg: _minus,
-    Sum: _sum,
-    Prod: lambda trees, node: ("*", trees._all(node.factors)),
-    Hadamard: lambda trees, node: ("h", trees.add(node.left), trees.add(node.right), int(node.shown)),
-    MatVec: lambda trees, node: ("v", trees.add(node.left), trees.add(node.right), int(node.dot)),
-    Transpose: lambda trees, node: ("t", trees.add(node.arg)),
-    Frac: lambda trees, node: ("/", trees.add(node.top), trees.add(node.bottom)),
-    Pow: lambda trees, node: ("^", trees.add(node.arg), node.exponent),
-    BigSum: lambda trees, node: ("S", node.index, trees.add(node.arg)),
-    Relation: _relation,
-    Int: lambda _, node: ("i", node.number),
-    Word: lambda _, node: ("w", node.text),
-    Missing: lambda _, node: ("?",),
-    Blank: lambda trees, node: ("b", node.number, trees.add(node.answer)),
+_KEYS: dict[type, tuple[str, Callable[[Trees, Any], Key]]] = {
+    Num: ("n", _number),
+    Mat: ("m", _matrix),
+    Sym: ("s", _symbol),
+    Fn: ("f", _function),
+    Partial: ("p", lambda trees, node: (trees.add(node.top), trees.add(node.bottom))),
+    Neg: ("-", _minus),
+    Sum: ("+", _sum),
+    Prod: ("*", lambda trees, node: (trees._all(node.factors),)),
+    Hadamard: ("h", lambda trees, node: (trees.add(node.left), trees.add(node.right), int(node.shown))),
+    MatVec: ("v", lambda trees, node: (trees.add(node.left), trees.add(node.right), int(node.dot))),
+    Transpose: ("t", lambda trees, node: (trees.add(node.arg),)),
+    Frac: ("/", lambda trees, node: (trees.add(node.top), trees.add(node.bottom))),
+    Pow: ("^", lambda trees, node: (trees.add(node.arg), node.exponent)),
+    BigSum: ("S", lambda trees, node: (node.index, trees.add(node.arg))),
+    Relation: ("=", _relation),
+    Int: ("i", lambda _, node: (node.number,)),
+    Word: ("w", lambda _, node: (node.text,)),
+    Missing: ("?", lambda _, node: ()),
+    Blank: ("b", lambda trees, node: (node.number, trees.add(node.answer))),
 }
+
+
+def binds() -> dict[str, int]:
+    """Return how tightly each kind of node binds, for the script."""
+    return {kind: BINDS.get(each, ATOM) for each, (kind, _) in _KEYS.items()}

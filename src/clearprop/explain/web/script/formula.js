@@ -4,11 +4,10 @@
 import { data } from "./state.js";
 import { written } from "./numbers.js";
 
-const BINDS = { "=": 0, "+": 1, "-": 2, S: 2, h: 3, "*": 4, v: 5, "/": 6, p: 7 };
+const BINDS = data.binds;
 
 function binding(node) {
-  if (node[0] === "n") return node[2].startsWith("-") ? 2 : 9;
-  return BINDS[node[0]] ?? 9;
+  return BINDS[node[0] === "n" && node[2].startsWith("-") ? "-" : node[0]];
 }
 
 const nodeAt = (i) => data.nodes[i];
@@ -47,7 +46,14 @@ function areNumbers(left, right) {
 }
 
 function isSigned(node) {
-  return binding(node) <= 2 && node[0] !== "-" && node[0] !== "S";
+  return binding(node) <= BINDS["-"] && node[0] !== "-" && node[0] !== "S";
+}
+
+// How tightly what follows a minus has to bind: a number would take the sign for its own.
+function inMinus(i) {
+  let first = i;
+  while ("*/^".includes(nodeAt(first)[0])) [first] = childrenOf(nodeAt(first));
+  return first !== i && nodeAt(first)[0] === "n" ? BINDS.n : BINDS["*"];
 }
 
 function isBareMinus(node) {
@@ -104,9 +110,9 @@ function sum(node) {
 }
 
 function product([, factors]) {
-  let made = mathml(factors[0], 5);
+  let made = mathml(factors[0], BINDS.v);
   for (let i = 1; i < factors.length; i += 1) {
-    made += (areNumbers(factors[i - 1], factors[i]) ? "<mo>×</mo>" : TIMES) + mathml(factors[i], 5);
+    made += (areNumbers(factors[i - 1], factors[i]) ? "<mo>×</mo>" : TIMES) + mathml(factors[i], BINDS.v);
   }
   return `<mrow>${made}</mrow>`;
 }
@@ -136,18 +142,18 @@ const MATHML = {
     `<mrow>${functionName(nodeAt(name), prime)}${inParentheses(mathml(argument))}</mrow>`,
   p: ([, top, bottom]) =>
     `<mfrac><mrow><mo>∂</mo>${symbol(nodeAt(top))}</mrow><mrow><mo>∂</mo>${symbol(nodeAt(bottom))}</mrow></mfrac>`,
-  "-": ([, argument]) => `<mrow><mo>−</mo>${mathml(argument, 4)}</mrow>`,
+  "-": ([, argument]) => `<mrow><mo>−</mo>${mathml(argument, inMinus(argument))}</mrow>`,
   h: ([, left, right, isShown]) =>
-    `<mrow>${mathml(left, 6)}${isShown ? "<mo>⊙</mo>" : TIMES}${mathml(right, 6)}</mrow>`,
-  v: ([, left, right, dot]) => `<mrow>${mathml(left, 5)}${dot ? "<mo>·</mo>" : TIMES}${mathml(right, 5)}</mrow>`,
+    `<mrow>${mathml(left, BINDS["/"])}${isShown ? "<mo>⊙</mo>" : TIMES}${mathml(right, BINDS["/"])}</mrow>`,
+  v: ([, left, right, dot]) => `<mrow>${mathml(left, BINDS.v)}${dot ? "<mo>·</mo>" : TIMES}${mathml(right, BINDS.v)}</mrow>`,
   t: ([, argument]) => {
     const inner = mathml(argument);
     return `<msup>${nodeAt(argument)[0] === "m" ? inner : inParentheses(inner)}<mi>T</mi></msup>`;
   },
   "/": ([, top, bottom]) => `<mfrac><mrow>${mathml(top)}</mrow><mrow>${mathml(bottom)}</mrow></mfrac>`,
-  "^": ([, argument, exponent]) => `<msup>${mathml(argument, 9)}<mn>${exponent}</mn></msup>`,
+  "^": ([, argument, exponent]) => `<msup>${mathml(argument, BINDS.n)}<mn>${exponent}</mn></msup>`,
   S: ([, index, argument]) =>
-    `<mrow><munder><mo>∑</mo><mi>${index}</mi></munder>${mathml(argument, 4)}</mrow>`,
+    `<mrow><munder><mo>∑</mo><mi>${index}</mi></munder>${mathml(argument, BINDS["*"])}</mrow>`,
 };
 
 export function mathml(i, atLeast = 0) {
@@ -170,10 +176,10 @@ function moreOf(elided, zero) {
 
 function termsOf([, terms, elided = 0, zero = 0]) {
   const pieces = terms.map((term, n) => {
-    if (n === 0) return mathml(term, terms.length === 1 ? 2 : 1);
+    if (n === 0) return mathml(term, terms.length === 1 ? BINDS["-"] : BINDS["+"]);
     const node = nodeAt(term);
-    if (isBareMinus(node)) return `<mo>−</mo>${mathml(node[1], 4)}`;
-    return `<mo>+</mo>${mathml(term, isSigned(node) ? 3 : 2)}`;
+    if (isBareMinus(node)) return `<mo>−</mo>${mathml(node[1], BINDS["*"])}`;
+    return `<mo>+</mo>${mathml(term, isSigned(node) ? BINDS.h : BINDS["-"])}`;
   });
   if (elided) pieces.push(`<mo>+</mo><mtext>[..., ${moreOf(elided, zero)}]</mtext>`);
   return pieces;
@@ -214,7 +220,7 @@ function factorsOn(factors, isBefore) {
   const texts = factors.map((each, n) => {
     const sign = n ? (areNumbers(factors[n - 1], each) ? "<mo>×</mo>" : TIMES) : "";
     const isTheSum = n === (isBefore ? factors.length - 1 : 0);
-    return sign + (isTheSum ? "" : mathml(each, 5));
+    return sign + (isTheSum ? "" : mathml(each, BINDS.v));
   });
   return texts.join("");
 }
@@ -303,19 +309,19 @@ function latexNumber([, , text]) {
 }
 
 function latexSum([, terms, elided = 0, zero = 0]) {
-  let made = latex(terms[0], terms.length === 1 ? 2 : 1);
+  let made = latex(terms[0], terms.length === 1 ? BINDS["-"] : BINDS["+"]);
   for (const term of terms.slice(1)) {
     const node = nodeAt(term);
-    if (isBareMinus(node)) made += ` - ${latex(node[1], 4)}`;
-    else made += ` + ${latex(term, isSigned(node) ? 3 : 2)}`;
+    if (isBareMinus(node)) made += ` - ${latex(node[1], BINDS["*"])}`;
+    else made += ` + ${latex(term, isSigned(node) ? BINDS.h : BINDS["-"])}`;
   }
   return elided ? `${made} + [\\ldots, \\text{${moreOf(elided, zero)}}]` : made;
 }
 
 function latexProduct([, factors]) {
-  let made = latex(factors[0], 5);
+  let made = latex(factors[0], BINDS.v);
   for (let i = 1; i < factors.length; i += 1) {
-    made += (areNumbers(factors[i - 1], factors[i]) ? " \\times " : "\\, ") + latex(factors[i], 5);
+    made += (areNumbers(factors[i - 1], factors[i]) ? " \\times " : "\\, ") + latex(factors[i], BINDS.v);
   }
   return made;
 }
@@ -343,16 +349,16 @@ const LATEX = {
   f: ([, name, argument, prime = ""]) => `${latexName(nodeAt(name), prime)}\\left(${latex(argument)}\\right)`,
   p: ([, top, bottom]) =>
     `\\frac{\\partial ${latexSymbol(nodeAt(top))}}{\\partial ${latexSymbol(nodeAt(bottom))}}`,
-  "-": ([, argument]) => `-${latex(argument, 4)}`,
-  h: ([, left, right, isShown]) => latex(left, 6) + (isShown ? " \\odot " : "\\, ") + latex(right, 6),
-  v: ([, left, right, dot]) => latex(left, 5) + (dot ? " \\cdot " : "\\, ") + latex(right, 5),
+  "-": ([, argument]) => `-${latex(argument, inMinus(argument))}`,
+  h: ([, left, right, isShown]) => latex(left, BINDS["/"]) + (isShown ? " \\odot " : "\\, ") + latex(right, BINDS["/"]),
+  v: ([, left, right, dot]) => latex(left, BINDS.v) + (dot ? " \\cdot " : "\\, ") + latex(right, BINDS.v),
   t: ([, argument]) => {
     const inner = latex(argument);
     return nodeAt(argument)[0] === "m" ? `${inner}^T` : `\\left(${inner}\\right)^T`;
   },
   "/": ([, top, bottom]) => `\\frac{${latex(top)}}{${latex(bottom)}}`,
-  "^": ([, argument, exponent]) => `${latex(argument, 9)}^{${exponent}}`,
-  S: ([, index, argument]) => `\\sum_{${index}} ${latex(argument, 4)}`,
+  "^": ([, argument, exponent]) => `${latex(argument, BINDS.n)}^{${exponent}}`,
+  S: ([, index, argument]) => `\\sum_{${index}} ${latex(argument, BINDS["*"])}`,
   "=": ([, [first, ...rest], sign = "="]) =>
     `${latex(first)} ${SIGNS[sign]} ${rest.map((each) => latex(each)).join(" = ")}`,
 };
