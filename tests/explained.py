@@ -80,6 +80,8 @@ def look_up(trace, quantity, layer, index=()):
         array = trace["cost_value"]
     elif quantity == "sample_cost":
         array = trace["sample_costs"]
+    elif quantity == "cost_parameter":
+        array = trace["cost"]["parameter"]
     elif quantity == "learning_rate":
         array = trace["update"]["learning_rate"]
     elif quantity.endswith("_after"):
@@ -98,6 +100,8 @@ class Elided(Exception):
 FUNCTIONS = {
     "exp": np.exp,
     "ln": np.log,
+    "abs": np.abs,
+    "sign": np.sign,
     "softmax": lambda z: np.exp(z - z.max()) / np.exp(z - z.max()).sum(),
 }
 

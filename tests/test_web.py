@@ -61,6 +61,8 @@ def element_of(trace, ref):
         array = {"x": trace.X, "y": trace.Y}[quantity]
     elif quantity in ("cost", "sample_cost"):
         array = np.array(trace.cost) if quantity == "cost" else trace.sample_costs
+    elif quantity == "cost_parameter":
+        array = np.array(*trace.architecture.cost.parameters.values())
     elif quantity == "learning_rate":
         array = trace.update.learning_rate
     elif quantity.endswith("_after"):

@@ -172,7 +172,9 @@ def cost_step(glyphs: Glyphs, row: int) -> Step:
             left_out = "[the other target is 0, and so is its term]"
         elif zeros:
             left_out = f"[the {zeros:,} other targets are 0, and so are their terms]"
-    return Step("cost", f"Cost: {name}{_example(glyphs, row)}", 0, row, lines, left_out)
+    how = forms.written(glyphs)
+    said = how.said if how is not None else ""
+    return Step("cost", f"Cost: {name}{_example(glyphs, row)}", 0, row, lines, left_out, said)
 
 
 def batch_cost_step(glyphs: Glyphs) -> Step:

@@ -192,6 +192,11 @@ class Glyphs:
         value = Num("sample_cost", 0, (row,), self.trace.sample_costs, self.factors.sample_cost)
         return Sym(symbol, "", (str(row + 1),), value=value)
 
+    def cost_parameter(self, name: str) -> Sym:
+        """Return a parameter of the cost, such as the q of a quantile."""
+        array = np.array(self.trace.architecture.cost.parameters[name])
+        return Sym(name, value=Num("cost_parameter", 0, (), array))
+
     def sample_cost(self, row: int | None) -> Sym:
         """Return the cost that deltas are derivatives of: of one example, unless they have the 1/m."""
         batch = self.n_samples > 1 and self.notation.reduction_in != "delta"

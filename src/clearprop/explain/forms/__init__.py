@@ -17,6 +17,7 @@ from clearprop.explain.forms.backward import (
     error_matrix,
     output_error,
 )
+from clearprop.explain.forms.costs import written
 from clearprop.explain.forms.forward import activation, batch_cost, cost, forward_matrix, weighted_input
 from clearprop.explain.forms.gradients import (
     bias_gradient,
@@ -79,4 +80,5 @@ __all__ = [
     "update_weight",
     "weight_gradient",
     "weighted_input",
+    "written",
 ]

@@ -20,6 +20,7 @@ from clearprop.explain.expression import (
     Transpose,
     substituted,
 )
+from clearprop.explain.forms import costs
 from clearprop.explain.forms.line import (
     TERMS,
     Line,
@@ -36,25 +37,12 @@ from clearprop.explain.glyphs import Glyphs
 
 def output_error(glyphs: Glyphs, last: int, j: int, row: int) -> list[Line]:
     """Return dC/da_j of an output."""
-    name = glyphs.trace.architecture.cost.name
-    lhs, a, y = glyphs.error(last, j, row), glyphs.a(last, j, row), glyphs.y(j, row)
-    if name in ("quadratic", "squared_error"):
-        two = Int(2) if glyphs.notation.cost_scale == 1.0 else Int(1)
-        return lines_of(lhs, product_of(two, batch_scale(glyphs), difference(glyphs, j, row)))
-    if name == "cross_entropy" and glyphs.softmax:
-        ratio: Expr = Frac(y, a)
-        ratio = ratio if glyphs.notation.delta_sign == -1 else Neg(ratio)
-        return lines_of(lhs, product_of(batch_scale(glyphs), ratio))
-    one = Int(1)
-    if name in ("cross_entropy", "binary_cross_entropy"):
-        parts: tuple[Expr, Expr] = (
-            Frac(Sum((one, Neg(y))), Sum((one, Neg(a)))),
-            Neg(Frac(y, a)),
-        )
-        if glyphs.notation.delta_sign == -1:
-            parts = (Frac(y, a), Neg(parts[0]))
-        return lines_of(lhs, product_of(batch_scale(glyphs), Sum(parts)))
-    return [Line(Relation((lhs, stands_for(lhs))), form) for form in ("component", "numbers")]
+    lhs, how = glyphs.error(last, j, row), costs.written(glyphs)
+    if how is None:
+        return [Line(Relation((lhs, stands_for(lhs))), form) for form in ("component", "numbers")]
+    slope = how.slope(costs.Output(glyphs, j, row))
+    factors = slope.factors if isinstance(slope, Prod) else (slope,)
+    return lines_of(lhs, product_of(costs.two(glyphs, how), batch_scale(glyphs), *factors))
 
 
 def error(glyphs: Glyphs, layer: int, j: int, row: int) -> list[Line]:
@@ -179,9 +167,9 @@ def _in_order(glyphs: Glyphs, layer: int, j: int, row: int) -> Expr:
     slope, error = glyphs.slope(layer, j, row), glyphs.error(layer, j, row)
     if glyphs.notation.derivative_style == "dot":
         return Prod((slope, error))
-    quadratic = glyphs.trace.architecture.cost.name in ("quadratic", "squared_error")
-    if layer == glyphs.last and glyphs.notation.delta_sign == -1 and quadratic:
-        two = Int(2) if glyphs.notation.cost_scale == 1.0 else Int(1)
+    how = costs.written(glyphs)
+    if layer == glyphs.last and glyphs.notation.delta_sign == -1 and how is not None and how.scaled:
+        two = costs.two(glyphs, how)
         return product_of(two, batch_scale(glyphs), difference(glyphs, j, row), slope)
     return Prod((error, slope))
 

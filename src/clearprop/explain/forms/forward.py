@@ -10,14 +10,13 @@ from clearprop.explain.expression import (
     Frac,
     Int,
     MatVec,
-    Neg,
-    Pow,
     Prod,
     Relation,
     Sum,
     Sym,
     Transpose,
 )
+from clearprop.explain.forms import costs
 from clearprop.explain.forms.line import TERMS, Line, chosen, lines_of, product_of, stands_for, summed
 from clearprop.explain.glyphs import Glyphs
 
@@ -62,41 +61,12 @@ def forward_matrix(glyphs: Glyphs, layer: int, row: int) -> list[Line]:
 
 
 def cost(glyphs: Glyphs, row: int) -> list[Line]:
-    """Return the cost of one sample."""
-    name, n, last = glyphs.trace.architecture.cost.name, glyphs.sizes[-1], glyphs.last
-    lhs = glyphs.cost(row)
-
-    def a(j: int) -> Sym:
-        return glyphs.a(last, j, row)
-
-    def y(j: int) -> Sym:
-        return glyphs.y(j, row)
-
-    if name in ("quadratic", "squared_error"):
-        with np.errstate(all="ignore"):
-            shown = chosen(glyphs.at(last).a[row] - glyphs.trace.Y[row], TERMS)
-        squares: list[Expr] = [Pow(Sum((a(j), Neg(y(j)))), 2) for j in shown]
-        half = Frac(Int(1), Int(2)) if glyphs.notation.cost_scale == 0.5 else Int(1)
-        return lines_of(lhs, product_of(half, summed(squares, n)))
-    if name == "cross_entropy" and glyphs.softmax:
-        targets = glyphs.trace.Y[row]
-        terms = int((targets != 0).sum()) or n  # the others are 0 ln a = 0
-        shown = [j for j in chosen(targets, TERMS) if targets[j] != 0 or terms == n]
-        logs: list[Expr] = [Prod((y(j), Fn(Sym("ln"), a(j)))) for j in shown]
-        return lines_of(lhs, Neg(summed(logs, terms)))
-    if name in ("cross_entropy", "binary_cross_entropy"):
-        shown = chosen(np.abs(glyphs.at(last).delta[row]), TERMS)
-        pairs: list[Expr] = [
-            Sum(
-                (
-                    Prod((y(j), Fn(Sym("ln"), a(j)))),
-                    Prod((Sum((Int(1), Neg(y(j)))), Fn(Sym("ln"), Sum((Int(1), Neg(a(j))))))),
-                )
-            )
-            for j in shown
-        ]
-        return lines_of(lhs, Neg(summed(pairs, n)))
-    sides = (lhs, Fn(Sym(name), glyphs.a(last, None, row)), stands_for(lhs))
+    """Return the cost of one sample; one that is not our own is named."""
+    lhs, how = glyphs.cost(row), costs.written(glyphs)
+    if how is not None:
+        return lines_of(lhs, costs.of_sample(glyphs, how, row))
+    name = glyphs.trace.architecture.cost.name
+    sides = (lhs, Fn(Sym(name), glyphs.a(glyphs.last, None, row)), stands_for(lhs))
     return [Line(Relation(sides), form) for form in ("component", "numbers")]
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from clearprop.activations import Array
+from clearprop.costs import Cost
 from clearprop.explain.document import Document, count_factors, said_of, wanted
 from clearprop.explain.expression import (
     BigSum,
@@ -93,7 +94,7 @@ class JsonPrinter:
                 "sizes": list(glyphs.sizes),
                 "activations": [layer.function.name for layer in architecture.layers],
             },
-            "cost": {"name": architecture.cost.name, "reduction": architecture.cost.reduction},
+            "cost": _cost(architecture.cost),
             "notation": {
                 "name": given.name,
                 "layer_base": given.layer_base,
@@ -207,6 +208,12 @@ class JsonPrinter:
             case Relation(sides, sign):
                 return {"t": "relation", "sign": sign, "sides": [self.node(each) for each in sides]}
         return made if value is None else made | {"value": self.node(value)}
+
+
+def _cost(cost: Cost) -> dict[str, Any]:
+    made: dict[str, Any] = {"name": cost.name, "reduction": cost.reduction}
+    numbers = {name: value for name, value in cost.parameters.items() if name != "groups"}
+    return made | ({"parameter": float(*numbers.values())} if numbers else {})
 
 
 def _update(trace: Trace) -> dict[str, Any]:
