@@ -73,7 +73,8 @@ def lines_of(
     """Return a formula's lines: symbols alone, and symbols, numbers, result."""
     end = stands_for(lhs) if result is None else result
     in_numbers = substituted(sides[-1])
-    alone = isinstance(in_numbers, Num | Mat)  # δ = 0.1 = 0.1 says it twice
+    number = in_numbers.arg if isinstance(in_numbers, Neg) else in_numbers
+    alone = isinstance(number, Num | Mat)  # δ = 0.1 = 0.1 says it twice
     middle = () if has_symbols(in_numbers) or alone else (in_numbers,)
     if matrix:
         return [
