@@ -11,7 +11,6 @@ program gets the same bits every time. The engines agree to rounding.
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 from typing import Any
 
@@ -32,8 +31,9 @@ _looks: dict[str, float] = {}  # what it has to save before the engine is looked
 def engine() -> Any:
     """Return the module of the compiled engine, imported if it is not there yet."""
     with forks.LOCK:
-        # By name: what reads this file's imports should find that the equations need NumPy alone.
-        return importlib.import_module("clearprop.engines.compiled")
+        from clearprop.engines import compiled as module
+
+        return module
 
 
 def forward(architecture: Architecture, dtype: np.dtype[Any], n_rows: int) -> Any:

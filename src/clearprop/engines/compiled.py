@@ -18,20 +18,10 @@ from numpy.typing import NDArray
 from clearprop import optimizers
 from clearprop.activations import ACTIVATIONS, Activation, Array
 from clearprop.architecture import Architecture
-from clearprop.engines import (
-    Data,
-    Plan,
-    Report,
-    State,
-    choice,
-    first_row,
-    helpers,
-    machine_code,
-    own,
-    products,
-)
+from clearprop.engines import choice, helpers, machine_code, own, products
 from clearprop.engines import codes as k
 from clearprop.engines import intrinsics as low
+from clearprop.engines.interface import Data, Plan, Report, State, first_row
 
 _RESIDUAL_COSTS = {
     "quadratic": k.QUADRATIC,

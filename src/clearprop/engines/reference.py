@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from clearprop import backprop, metrics, randomness
 from clearprop.activations import Array
-from clearprop.engines import Data, Plan, Report, State
+from clearprop.engines.interface import Data, Plan, Report, State
 
 
 class ReferenceEngine:

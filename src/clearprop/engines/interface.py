@@ -1,0 +1,158 @@
+"""What every engine agrees on: plan, state, data, and the report of a stretch of mini-batches.
+
+Into ``run`` flow a plan (what does not change), a state (flat arrays and numbers: it *is* the
+checkpoint), the data, the epoch's order of samples and one learning rate for each step of the stretch;
+out flow the changed state and a report. However an epoch is cut into stretches, the bits are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearprop.activations import Array
+from clearprop.architecture import Architecture, Block
+from clearprop.optimizers import Optimizer
+
+_ROWS = 4096
+
+
+class Data(NamedTuple):
+    """What is trained on, converted once: all of one dtype, C-contiguous, scaled."""
+
+    X: Array  # (n_samples, n_features)
+    Y: Array  # (n_samples, n_outputs)
+    sample_weight: Array | None  # (n_samples,), mean 1
+
+
+def first_row(step: int, batch_size: int, n_larger: int) -> int:
+    """Return where a step's rows begin, if steps from `n_larger` on have one row less."""
+    return step * batch_size - max(0, step - n_larger)
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What does not change while a network is trained."""
+
+    architecture: Architecture
+    optimizer: Optimizer
+    seed: int
+    batch_size: int  # with `n_batches`, of the largest
+    n_samples: int
+    l2: float = 0.0
+    l1: float = 0.0
+    dropout: tuple[float, ...] = ()  # the rate of each hidden layer
+    clip_norm: float | None = None
+    frozen: tuple[Block, ...] = ()
+    counts_correct: bool = False  # whether the targets are classes
+    n_threads: int | None = None
+    n_batches: int | None = (
+        None  # of an epoch, their sizes one apart at most; None: all but the last full
+    )
+    # scikit-learn's convention: gradient and l2 are divided by the sum of the batch's weights, and the
+    # epoch's cost has the penalty in it.
+    over_batch_weight: bool = False
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """The number of mini-batches, the last short one among them."""
+        return self.steps_of(self.n_samples)
+
+    def steps_of(self, n_rows: int) -> int:
+        """Return the number of mini-batches that so many rows make: an epoch's, or a buffer's."""
+        return -(-n_rows // self.batch_size) if self.n_batches is None else self.n_batches
+
+    @property
+    def n_larger(self) -> int:
+        """The number of mini-batches up to which all have `batch_size` rows; later ones one less."""
+        if self.n_batches is None:
+            return self.steps_per_epoch
+        return self.n_samples - self.n_batches * (self.batch_size - 1)
+
+    def batch(self, step: int) -> slice:
+        """Return which rows of the epoch's order, or of a buffer's, make a step of it."""
+        return slice(*(first_row(each, self.batch_size, self.n_larger) for each in (step, step + 1)))
+
+    def lr_factors(self, dtype: np.dtype[Any]) -> Array | float:
+        """Return what multiplies the learning rate of each parameter: 0 where it is frozen."""
+        factors = self.architecture.factors("lr_factor")
+        for block in self.frozen:
+            factors[block.slice] = 0.0
+        return 1.0 if (factors == 1.0).all() else factors.astype(dtype)
+
+    def gradient_factors(self, dtype: np.dtype[Any]) -> Array | None:
+        """Return what multiplies the gradient before the optimizer sees it; None where nothing does."""
+        factors = self.architecture.factors("gradient_factor")
+        return None if (factors == 1.0).all() else factors.astype(dtype)
+
+    def decay_factors(self, dtype: np.dtype[Any]) -> Array:
+        """Return what multiplies AdamW's decay of each parameter: 0 for biases."""
+        return self.architecture.factors("decay_factor").astype(dtype)
+
+
+@dataclass(eq=False)
+class State:
+    """Where a training is; changed in place by ``run``."""
+
+    parameters: Array  # (n_parameters,)
+    moments: Array  # (n_moments, n_parameters)
+    step: int = 0  # steps since the training seed was set: keys the dropout masks
+    updates: int = 0  # of this optimizer: a batch whose weights are all zero makes none
+    epoch: int = 0  # epochs since the training seed was set: keys the order of samples
+    epoch_step: int = 0  # steps of the epoch that is going on
+    epoch_cost: float = 0.0  # sum of its samples' weighted costs, each before its step's update
+
+    def copy(self) -> State:
+        """Return an independent copy."""
+        return State(
+            **{**vars(self), "parameters": self.parameters.copy(), "moments": self.moments.copy()}
+        )
+
+    def take(self, other: State) -> None:
+        """Become what another state is, in place."""
+        self.parameters[:], self.moments[:] = other.parameters, other.moments
+        vars(self).update({**vars(other), "parameters": self.parameters, "moments": self.moments})
+
+
+class Report(NamedTuple):
+    """What a stretch found."""
+
+    n_steps: int  # made; fewer than asked for only where one was bad
+    bad: bool  # the cost of the next step is not finite, or its update would not be
+    correct: NDArray[np.bool_] | None  # of each sample in the order seen, before its step's update
+
+
+class Engine(Protocol):
+    """What trains."""
+
+    name: str
+
+    def run(
+        self,
+        plan: Plan,
+        state: State,
+        data: Data,
+        order: NDArray[np.int64],
+        rates: NDArray[np.float64],
+        first_step: int = 0,
+    ) -> Report:
+        """Make ``len(rates)`` steps from ``state.epoch_step`` on, all within this epoch.
+
+        `order` has the rows of `data` that make the steps from `first_step` of the epoch on: all of its
+        permutation, or what a buffer holds of it. At a step whose cost is not finite, or which would
+        make a parameter so, the engine stops with the state as it was before that step.
+        """
+        ...
+
+    def supports(self, plan: Plan) -> str | None:
+        """Return None, or a sentence with the reason why this engine cannot run the plan."""
+        ...
+
+
+def row_blocks(n_rows: int) -> Iterator[slice]:
+    """Return the rows that pass through the reference together: it bounds the memory of a pass."""
+    return (slice(first, first + _ROWS) for first in range(0, n_rows, _ROWS))
