@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 import clearprop as cp
 import tables
 from clearprop import engines
-from clearprop.estimators import fitting, running
+from clearprop.estimators import fitting
 
 Array = NDArray[Any]
 
@@ -38,12 +38,7 @@ class Ours:
     def __init__(self, X: Any, y: Array, classification: bool, epochs: int) -> None:
         self.orders: list[Array] = []
         self.outputs: list[Array] = []
-        train, split = running.Running._train, fitting.held_out.split
-
-        def see_training(estimator: Any, options: Any, work: Any) -> Any:
-            self.start, self.inputs = estimator.network_.copy(), np.asarray(work.supply.data.X)
-            self.validation = work.validation
-            return train(estimator, options, work)
+        split = fitting.held_out.split
 
         def see_split(*arguments: Any) -> Any:
             rows, self.held = split(*arguments)
@@ -54,11 +49,12 @@ class Ours:
             preset="realmlp-s", averaging=0.0, max_iter=epochs, random_state=0, n_threads=1,
             callbacks=[self._see_epoch],
         )  # fmt: skip
-        with (
-            mock.patch.object(running.Running, "_train", see_training),
-            mock.patch.object(fitting.held_out, "split", see_split),
-        ):
-            self.model.fit(X, y)
+        fitter = fitting.Fitter(self.model)
+        with mock.patch.object(fitting.held_out, "split", see_split):
+            work = fitter.work(X, y)
+        self.start, self.inputs = self.model.network_.copy(), np.asarray(work.supply.data.X)
+        self.validation = work.validation
+        fitter.train(work)
 
     def _see_epoch(self, training: Any) -> None:
         part = training.supply.part(training.plan, training.state.epoch - 1, 0)

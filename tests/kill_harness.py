@@ -61,7 +61,7 @@ def train(engine: str, every: str, path: Path | None, log: int | None) -> str:
 def watch(log: int) -> None:
     """Write every stretch and every save to the log, and make stretches short."""
     loop.STRETCH_SECONDS = 0.001
-    stretch, write = loop.Training._stretch, checkpoint.write_tensors
+    stretch, write = loop.Loop._stretch, checkpoint.write_tensors
 
     def logged_stretch(self, interrupts, deadline, shown):
         stretch(self, interrupts, deadline, shown)
@@ -73,7 +73,7 @@ def watch(log: int) -> None:
         write(path, tensors, metadata)
         os.write(log, f"saved {step}\n".encode())
 
-    loop.Training._stretch = logged_stretch
+    loop.Loop._stretch = logged_stretch
     checkpoint.write_tensors = logged_write
 
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 import clearprop as cp
 from clearprop import architecture, randomness
-from clearprop.architecture import Layer, Scaling, build, check_size
+from clearprop.architecture import Layer, build, check_size
 
 
 def made(*layers, activation="sigmoid", output=None, cost="quadratic"):
@@ -223,7 +223,7 @@ def test_an_activation_for_each_neuron_belongs_to_its_layer():
 
 
 def test_scaling_shifts_then_multiplies_and_keeps_the_dtype():
-    scaling = Scaling(np.array([1.0, 2.0]), np.array([10.0]))
+    scaling = cp.Scaling(np.array([1.0, 2.0]), np.array([10.0]))
     X = np.array([[1, 3], [2, 2]], np.float32)
     np.testing.assert_array_equal(scaling(X), [[0, 10], [10, 0]])
     assert scaling(X).dtype == np.float32

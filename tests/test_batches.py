@@ -162,7 +162,7 @@ def test_the_running_accuracy_is_over_the_samples_of_batches_of_two_sizes(how):
             **how,
         )
         training.run(40)
-        windows.append(training.window.tolist())
+        windows.append(training.progress.window.tolist())
     # What is not written is False, and the last epochs have every sample right.
     assert windows == [[True] * 35] * 2
 

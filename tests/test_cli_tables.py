@@ -14,7 +14,7 @@ import pytest
 
 import clearprop as cp
 from clearprop.cli import app, errors, running
-from clearprop.estimators.table_model import TableModel
+from clearprop.estimators.fitting import Fitter
 
 SMALL = ("--hidden", "8", "--engine", "numpy", "--seed", "0")
 QUICK = (*SMALL, "--epochs", "2")
@@ -103,9 +103,10 @@ def test_the_model_is_that_of_the_estimator_and_takes_the_raw_file_back(clearpro
     assert [row["prediction"] for row in rows] == estimator.predict(features).tolist()
     found = [[float(row[f"probability_{label}"]) for label in ("no", "yes")] for row in rows]
     np.testing.assert_allclose(found, estimator.predict_proba(features), rtol=1e-5)
-    model = TableModel.load("t.safetensors")
-    table = model.reader.open("t.csv").table(model.encoder.columns)
-    np.testing.assert_allclose(model.outputs(table), found, rtol=1e-5)
+    net = cp.load("t.safetensors")
+    inputs = net.model.inputs
+    rows = inputs.of_batch(inputs.open("t.csv").table(inputs.columns), net.dtype)
+    np.testing.assert_allclose(net.model.targets.probabilities(net.predict(rows)), found, rtol=1e-5)
 
 
 def test_columns_may_be_in_any_order_and_others_are_named_but_none_may_be_absent(clearprop, frame):
@@ -195,24 +196,24 @@ def test_weights_groups_and_balanced_classes_are_those_of_the_estimator(clearpro
         "100 rows to train on; 20 rows are held out for validation (whole groups of 'shop': 16.7 % of"
     )
     assert told in err  # one of six shops
-    model = TableModel.load("t.safetensors")
+    net = cp.load("t.safetensors")
     fitted = cp.MLPClassifier(
-        preset="realmlp-s", columns=model.encoder.decisions, class_weight="balanced", max_iter=2,
+        preset="realmlp-s", columns=net.model.inputs.encoder.decisions, class_weight="balanced", max_iter=2,
         hidden_layer_sizes=(8,), engine="numpy", random_state=0,
     )  # fmt: skip
     fitted.fit(frame.drop(columns=["left"]), frame["left"], frame["count"], groups=frame["shop"])
-    np.testing.assert_array_equal(fitted.network_.parameters, model.estimator.network_.parameters)
+    np.testing.assert_array_equal(fitted.network_.parameters, net.parameters)
 
 
 def test_the_latest_rows_are_held_out_in_the_order_of_time(clearprop, frame, monkeypatch):
     seen = {}
-    fit = cp.MLPClassifier.fit
+    fit = Fitter.fit
 
-    def watched(self, X, y, *arguments, **named):
-        seen.update(train=X, held=named["X_val"])
-        return fit(self, X, y, *arguments, **named)
+    def watched(self, X, y, weight, validation, groups):
+        seen.update(train=X, held=validation[0])
+        fit(self, X, y, weight, validation, groups)
 
-    monkeypatch.setattr(cp.MLPClassifier, "fit", watched)
+    monkeypatch.setattr(Fitter, "fit", watched)
     frame["when"] = pandas.to_datetime(frame["since"])
     code, _, err = clearprop("train", "t.csv", "--target", "left", "--time", "since", *QUICK)
     assert code == 0
@@ -284,8 +285,8 @@ def test_a_file_without_names_and_words_of_its_own_are_read_as_told(clearprop, f
     Path("raw.data").write_text(text, encoding="latin-1")
     options = ("--names", names, "--missing", "not known", "--encoding", "latin-1")
     assert clearprop("train", "raw.data", "--target", "left", *options, *QUICK)[0] == 0
-    reader = TableModel.load("raw.safetensors").reader
-    assert reader.encoder.encoded[1].has_missing
+    encoder = cp.load("raw.safetensors").model.inputs.encoder
+    assert encoder.encoded[1].has_missing
     assert clearprop("predict", "raw.safetensors", "raw.data")[0] == 0
     code, _, err = clearprop("train", "raw.data", "--target", "left", *QUICK)
     assert code == 2
@@ -436,7 +437,7 @@ def test_a_raw_table_trains_with_one_command_and_is_taken_back(clearprop, name):
     assert "nan" not in out
     code, out, err = clearprop("predict", "m.safetensors", path)
     assert code == 0, err
-    n_rows = TableModel.load("m.safetensors").about["n_samples"]
+    n_rows = cp.load("m.safetensors").about["n_samples"]
     assert len(out.splitlines()) == n_rows + 1
     if name.startswith("adult"):  # its official test part
         code, out, err = clearprop(

@@ -328,7 +328,7 @@ def thousandfold(net):
         canonical=canonical,
     )
     new = net.copy()
-    new.architecture = dataclasses.replace(net.architecture, cost=larger)
+    new.model.architecture = dataclasses.replace(net.architecture, cost=larger)
     return new
 
 

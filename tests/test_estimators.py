@@ -400,19 +400,19 @@ def test_d3_d4_a_regressor_goes_on_to_the_bit_too():
     assert (parts.n_iter_, parts.t_) == (6, whole.t_)
 
 
-def test_d3_partial_fit_sees_another_order_in_every_call(monkeypatch):
+def test_d3_partial_fit_sees_another_order_in_every_call():
     seen = []
     from clearprop.estimators.training import EstimatorTraining
+    from clearprop.training import Loop
 
-    def note(self, training):
-        seen.append(training.order.tolist())
+    def note(training):
+        seen.append(training.supply.part(training.plan, training.state.epoch - 1, 0).order.tolist())
 
-    monkeypatch.setattr(cp.MLPClassifier, "_before_training", note)
-    model = cp.MLPClassifier(random_state=0, batch_size=10)
+    model = cp.MLPClassifier(random_state=0, batch_size=10, callbacks=[note])
     for _ in range(3):
         model.partial_fit(X_IRIS, Y_IRIS, classes=[0, 1, 2])
     assert seen[0] != seen[1] != seen[2] != seen[0]
-    assert issubclass(EstimatorTraining, cp.Training)
+    assert issubclass(EstimatorTraining, Loop)
 
 
 def test_a_warm_start_with_other_layers_is_refused():

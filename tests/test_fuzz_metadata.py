@@ -23,13 +23,13 @@ import pandas
 import pytest
 
 import clearprop as cp
-from clearprop import checkpoint
 from clearprop.checkpoint import description
 from clearprop.cli import app, check, diagnose, evaluate, explain, info, model, predict
 from clearprop.data.table import kinds, values
 from clearprop.data.table.columns import PARTS
-from clearprop.estimators.table_model import TableModel
+from clearprop.estimators.options import Options
 from clearprop.estimators.training import EstimatorTraining
+from clearprop.model import file as model_file
 from model_file_forge import NO_DIGITS, sealed
 from test_fuzz_model_files import at_most
 
@@ -258,7 +258,7 @@ def use(path: Path, kind: str, folder: Path, thorough: bool = True) -> str:
         net = cp.load(path)
     except cp.CheckpointError as problem:
         named(problem, path)
-        doors = (info.info, model.load_model, TableModel.load, cp.MLPClassifier.load)
+        doors = (info.info, model.load_model, cp.MLPClassifier.load)
         for door in doors if thorough else ():
             with pytest.raises(cp.CheckpointError, match=re.escape(str(path))):
                 shown(door, str(path))
@@ -279,7 +279,7 @@ def use(path: Path, kind: str, folder: Path, thorough: bool = True) -> str:
         named(problem, path)
         if "prepares its inputs itself" not in str(problem):
             return "refused by the shell"
-    if description.is_estimator(net.about):
+    if net.model.estimator is not None:
         try:
             use_estimator(path, net, again)
         except cp.CheckpointError as problem:
@@ -289,7 +289,7 @@ def use(path: Path, kind: str, folder: Path, thorough: bool = True) -> str:
 
 
 def use_estimator(path: Path, net: cp.Network, again: Path) -> None:
-    cls = getattr(cp, net.about["estimator"]["class"])
+    cls = getattr(cp, net.model.estimator["class"])
     fitted = cls.load(path)
     of_table = fitted.table_encoder_ is not None
     rows = frame() if of_table else np.linspace(-1.0, 1.0, 3 * net.sizes[0]).reshape(3, -1)
@@ -298,16 +298,14 @@ def use_estimator(path: Path, net: cp.Network, again: Path) -> None:
         if cls is cp.MLPClassifier:
             fitted.predict_proba(rows)
             fitted.decision_function(rows)
-    repr(fitted), str(fitted.history_), fitted.get_params(), fitted._options()
+    repr(fitted), str(fitted.history_), fitted.get_params(), Options.of(fitted)
     fitted.save(again)
     assert cls.load(again).network_.parameters.tobytes() == net.parameters.tobytes()
-    if "table" in net.about:
-        table = TableModel.load(path)
+    if net.model.is_of_table:
+        inputs = net.model.inputs
         with acceptable("lacks", "must"):
-            source = table.reader.open(frame())
-            assert len(table.outputs(source.table())) == 23
-        table.save(again)
-        TableModel.load(again)
+            rows = inputs.of_batch(inputs.open(frame()).table(inputs.columns), net.dtype)
+            assert len(net.predict(rows)) == 23
 
 
 @contextlib.contextmanager
@@ -409,7 +407,7 @@ def test_the_words_of_the_description_are_those_of_the_library(files: dict[str, 
     assert description.PARTS == PARTS
     assert set(description.CELLS) == {values.NUMBER, values.BOOLEAN, values.TEXT, values.TIME}
     for path in files.values():
-        net, parts = cp.load(path), checkpoint.read_file(path)[1]
+        net, parts = cp.load(path), model_file.read_described(path)[1]
         assert description.n_parameters(parts["architecture"]) == net.n_parameters
     assert EstimatorTraining.kept_in_checkpoint  # its words are in the files that are read above
 

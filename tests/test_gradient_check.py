@@ -178,7 +178,9 @@ def test_a_parameter_reaches_the_outputs_where_the_gradient_of_one_of_them_says_
     net = cp.Network(layers, cost="quadratic", dtype="float64", seed=0)
     if scaled:
         architecture = dataclasses.replace(net.architecture, input_scale=True)
-        net._hold(architecture, np.concatenate([[1.0, 0.5, 2.0, 0.0], net.parameters]), None)
+        scale = [1.0, 0.5, 2.0, 0.0]
+        net.model.parameters = np.concatenate([scale, net.parameters])
+        net.model.architecture = architecture
     net.biases[0][0] = -50.0
     net.weights[2][:, 4] = 0.0
     net.biases[1][3] = -50.0

@@ -4,7 +4,6 @@ import datetime
 import decimal
 import enum
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pandas
@@ -65,7 +64,7 @@ def classifier(y, path):
     loaded = cp.MLPClassifier.load(path)
     assert 0 <= found.score(X, y) <= 1
     known = [loaded.classes_.tolist(), found.classes_.tolist()]
-    codes = found._read_targets(y, SimpleNamespace(same_classes=False), reset=False)
+    codes = found._task.encode(y, found.network_.model.targets, 0)
     codes = codes[:, 0] if codes.shape[1] == 1 else codes.argmax(axis=1)
     return known, [found.predict(X), loaded.predict(X)], codes
 

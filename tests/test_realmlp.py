@@ -8,6 +8,7 @@ import pytest
 from sklearn import datasets, model_selection
 
 import clearprop as cp
+from clearprop.estimators.options import Options
 from scikit_checks import every_check
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -18,7 +19,8 @@ WEIGHTS = "rows are set aside for validation, and which ones depends on how ofte
 def scaled_network(ntk=False, seed=0, sizes=(4, 5, 3)):
     net = cp.Network(list(sizes), activation="tanh", cost="squared_error", dtype="float64", seed=seed)
     made = dataclasses.replace(net.architecture, input_scale=True, ntk=ntk)
-    net._hold(made, np.concatenate([np.linspace(0.5, 2.0, sizes[0]), net.parameters]), None)
+    net.model.parameters = np.concatenate([np.linspace(0.5, 2.0, sizes[0]), net.parameters])
+    net.model.architecture = made
     return net
 
 
@@ -140,10 +142,10 @@ def test_the_preset_is_realmlps():
     assert net.dtype == "float32"
     assert [str(layer.function) for layer in net.layers] == ["selu"] * 3 + ["softmax"]
     assert net.blocks[0].kind == "scales"
-    options = cp.MLPClassifier(preset="realmlp-s")._options()
+    options = Options.of(cp.MLPClassifier(preset="realmlp-s"))
     assert options.optimizer == cp.Adam(cp.schedules.coslog4(0.04, 256.0), 0.9, 0.95, 1e-8)
     assert (options.label_smoothing, options.batch_size, options.preprocessing) == (0.1, 256, "robust")
-    options = cp.MLPRegressor(preset="realmlp-s")._options()
+    options = Options.of(cp.MLPRegressor(preset="realmlp-s"))
     assert options.optimizer.learning_rate == cp.schedules.coslog4(0.07, 256.0)
     assert (options.activation, options.target) == ("mish", "standardize")
 
@@ -186,7 +188,7 @@ def test_of_epochs_that_score_alike_the_last_one_is_kept():
     seen = []
     model = cp.MLPClassifier(
         preset="realmlp-s", max_iter=20, random_state=0, hidden_layer_sizes=32,
-        callbacks=[lambda training: seen.append(training.judged.copy())],
+        callbacks=[lambda training: seen.append(training.progress.judged.copy())],
     ).fit(X, Y)  # fmt: skip
     scores = np.array(model.validation_scores_)
     best = np.flatnonzero(scores == scores.max())
@@ -250,12 +252,12 @@ def test_a_scorer_is_shown_the_mean_of_the_parameters_too():
     ],
 )
 def test_the_mean_is_over_the_same_share_of_the_epochs_however_many(given, share):
-    assert cp.MLPRegressor(preset="realmlp-s", **given)._options().averaging == share
+    assert Options.of(cp.MLPRegressor(preset="realmlp-s", **given)).averaging == share
 
 
 def test_with_lbfgs_or_one_epoch_at_a_time_there_is_nothing_to_average():
     lbfgs = cp.MLPClassifier(preset="realmlp-s", solver="lbfgs", max_iter=5, hidden_layer_sizes=8)
-    assert lbfgs._options().averaging == 0.0
+    assert Options.of(lbfgs).averaging == 0.0
     seen = []
     model = cp.MLPClassifier(preset="realmlp-s", hidden_layer_sizes=8, random_state=0,
         callbacks=[lambda training: seen.append(training.state.parameters.copy())])  # fmt: skip

@@ -70,7 +70,7 @@ def comparable(history):
 
 def stop_after(monkeypatch, steps):
     """Make every stretch one step long, and end the run after so many of them."""
-    made, original = [0], loop.Training._stretch
+    made, original = [0], loop.Loop._stretch
 
     def stretch(self, interrupts, deadline, shown):
         original(self, interrupts, deadline, shown)
@@ -79,7 +79,7 @@ def stop_after(monkeypatch, steps):
             self.history.stopped = "interrupted"
 
     monkeypatch.setattr(loop, "STRETCH_SECONDS", 0.0)
-    monkeypatch.setattr(loop.Training, "_stretch", stretch)
+    monkeypatch.setattr(loop.Loop, "_stretch", stretch)
 
 
 def same_bits(one, other):
@@ -291,7 +291,7 @@ def test_of_two_trainings_made_on_one_path_the_second_does_not_replace_the_first
     assert (tmp_path / "c").read_bytes() == kept
     np.testing.assert_array_equal(second.net.parameters, before)
     assert second.epochs_done == 0
-    assert not second.net.in_training
+    assert not second.net.model.in_training
 
 
 def test_a_resume_goes_on_from_the_file_that_is_there_when_it_runs(tmp_path, capsys):

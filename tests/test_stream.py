@@ -151,7 +151,7 @@ def test_parts_of_a_permutation_have_the_keys_of_the_whole():
 def test_stopped_at_every_step_and_resumed_a_stream_ends_with_the_same_bits(how, tmp_path, monkeypatch):
     expected = start()
     history = fit(expected, stream(15, WEIGHTS), epochs=2, **how)
-    made, original = [0], loop.Training._stretch
+    made, original = [0], loop.Loop._stretch
 
     def stretch(self, interrupts, deadline, shown):
         original(self, interrupts, deadline, shown)
@@ -160,7 +160,7 @@ def test_stopped_at_every_step_and_resumed_a_stream_ends_with_the_same_bits(how,
             self.history.stopped = "interrupted"
 
     monkeypatch.setattr(loop, "STRETCH_SECONDS", 0.0)
-    monkeypatch.setattr(loop.Training, "_stretch", stretch)
+    monkeypatch.setattr(loop.Loop, "_stretch", stretch)
     resumed, runs = start(), 0
     while resumed.epochs_trained < 2:
         resumed, runs = start(), runs + 1
@@ -199,7 +199,7 @@ def test_an_error_in_the_thread_is_raised_by_the_training_and_the_thread_ends():
     with pytest.raises(OSError, match="the disk is gone"):
         fit(net, RowStream(Faulty(X, Y), 15))
     assert not threads()
-    assert not net.in_training
+    assert not net.model.in_training
     fit(net, stream())  # nothing is in the way of another training
 
 

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from clearprop import costs, data, initializers, metrics, schedules
 from clearprop.activations import Activation
-from clearprop.architecture import Layer, Scaling
+from clearprop.architecture import Layer
 from clearprop.checkpoint import CheckpointError
 from clearprop.costs import Cost
-from clearprop.network import Network, load
+from clearprop.data.scaling import Scaling
+from clearprop.network import Network, Training, load
 from clearprop.optimizers import LBFGS, SGD, Adam, AdamW, RMSProp
 from clearprop.trace import Gradient
-from clearprop.training import DivergenceError, EarlyStopping, History, Training
+from clearprop.training import DivergenceError, EarlyStopping, History
 
 if TYPE_CHECKING:
     from clearprop.diagnosis import DiagnosisCallback

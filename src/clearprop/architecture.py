@@ -33,29 +33,6 @@ from clearprop.names import known_name
 LARGEST_NETWORK = 2**31  # parameters; a mistyped size is far likelier than a larger network
 
 
-@dataclass(frozen=True, eq=False)
-class Scaling:
-    """A shift and a factor for every input, applied before the first layer.
-
-    ``scaling(X)`` is ``(X - shift) * factor``, so that a model keeps what turns raw data into what
-    it was trained on.
-
-    Parameters
-    ----------
-    shift, factor : ndarray of shape (n_features,) or (1,)
-        float64; shape (1,) stands for every feature alike.
-    """
-
-    shift: NDArray[np.float64]
-    factor: NDArray[np.float64]
-
-    def __call__(self, X: Array) -> Array:
-        """Return the scaled X, in its own dtype."""
-        scaled: Array = X - self.shift.astype(X.dtype)
-        scaled *= self.factor.astype(X.dtype)  # in place: X may be most of the memory
-        return scaled
-
-
 @dataclass(frozen=True)
 class Layer:
     """A layer of neurons: how many, through which activation, with biases or without.

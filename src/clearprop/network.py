@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterable, Sequence
-from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from clearprop import architecture as architectures
-from clearprop import backprop, checkpoint, engines, initializers, optimizers, randomness
+from clearprop import backprop, engines, initializers, optimizers, randomness
 from clearprop import trace as traces
 from clearprop.activations import Activation, Array
-from clearprop.architecture import Architecture, Block, Layer, Scaling
+from clearprop.architecture import Architecture, Block, Layer
 from clearprop.costs import Cost
-from clearprop.data import arrays, feature_names
-from clearprop.data.labels import label_array
-from clearprop.data.scaling import check_scaling
+from clearprop.data import arrays
+from clearprop.data.scaling import Scaling, check_scaling
 from clearprop.initializers import Initializer
+from clearprop.model import file as model_file
+from clearprop.model.inputs import Inputs
+from clearprop.model.model import Model, first_targets
+from clearprop.model.targets import Classes
 from clearprop.names import is_number, known_dtype
 from clearprop.optimizers import Optimizer
 from clearprop.summary import summary
 from clearprop.trace import Gradient
-from clearprop.training import EarlyStopping, History, Training
-from clearprop.training.settings import BATCH_SIZE
+from clearprop.training import EarlyStopping, History, Loop
+from clearprop.training.preparation import prepare
+from clearprop.training.settings import BATCH_SIZE, Settings
 
 if TYPE_CHECKING:
     from clearprop.explain.traced import Trace
@@ -91,26 +92,39 @@ class Network:
     ) -> None:
         made = architectures.build(layers, activation, output, cost)
         name = known_dtype(dtype)
-        self.seed, self.seed_given = randomness.check_seed(seed), seed is not None
+        key = randomness.check_seed(seed)
         weights = initializers.resolve(initializer)
         biases = initializers.resolve(bias_initializer, "bias_initializer")
-        parameters = made.initial_parameters(weights, biases, self.seed, name)
+        parameters = made.initial_parameters(weights, biases, key, name)
         check_scaling(scaling, made.n_features)
-        self._hold(made, parameters, scaling)
+        self.model = Model(
+            made,
+            parameters,
+            Inputs(() if scaling is None else (scaling,)),
+            first_targets(made),
+            seed=key,
+            seed_given=seed is not None,
+            training_seed=key,
+        )
 
-    def _hold(
-        self, architecture: Architecture, parameters: NDArray[Any], scaling: Scaling | None
-    ) -> None:
-        self.architecture = architecture
-        self._parameters = parameters
-        self.scaling = scaling
-        self.classes: tuple[Any, ...] | None = None
-        self.feature_names: tuple[str, ...] | None = None
-        self.about: dict[str, Any] = {}
-        self.training_seed, self.epochs_trained, self.steps_trained = self.seed, 0, 0
-        self.in_training: threading.Thread | None = None
+    @classmethod
+    def of(cls, model: Model) -> Network:
+        """Return the network of a model: both share everything."""
+        made = object.__new__(cls)
+        made.model = model
+        return made
 
     # What it is
+
+    @property
+    def architecture(self) -> Architecture:
+        """Layers, cost and the table of parameters."""
+        return self.model.architecture
+
+    @property
+    def scaling(self) -> Scaling | None:
+        """What is applied to every X before layer 1."""
+        return None if self.model.inputs.outside else self.model.inputs.scaling
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -125,17 +139,17 @@ class Network:
     @property
     def parameters(self) -> NDArray[Any]:
         """All parameters as one flat, writable vector."""
-        return self._parameters
+        return self.model.parameters
 
     @property
     def weights(self) -> tuple[Array, ...]:
         """Writable views of shape (n_out, n_in) into `parameters`."""
-        return self.architecture.views(self._parameters)[0]
+        return self.architecture.views(self.model.parameters)[0]
 
     @property
     def biases(self) -> tuple[Array | None, ...]:
         """Writable views of shape (n_out,) into `parameters`; None where a layer has none."""
-        return self.architecture.views(self._parameters)[1]
+        return self.architecture.views(self.model.parameters)[1]
 
     @property
     def blocks(self) -> tuple[Block, ...]:
@@ -150,26 +164,60 @@ class Network:
     @property
     def dtype(self) -> str:
         """Of the parameters, and of everything that is computed."""
-        return "float32" if self._parameters.dtype == np.float32 else "float64"
+        return self.model.dtype
+
+    @property
+    def seed(self) -> int:
+        """Of the initial parameters."""
+        return self.model.seed
+
+    @property
+    def classes(self) -> tuple[Any, ...] | None:
+        """The labels that stand for outputs 0, 1, ...; None for 0 to n_outputs - 1 themselves."""
+        return self.model.classes
+
+    @classes.setter
+    def classes(self, labels: tuple[Any, ...] | None) -> None:
+        self.model.classes = labels
+
+    @property
+    def feature_names(self) -> tuple[str, ...] | None:
+        """The columns that the network was trained on, if they had names."""
+        return self.model.feature_names
+
+    @feature_names.setter
+    def feature_names(self, names: tuple[str, ...] | None) -> None:
+        self.model.feature_names = names
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """Whatever JSON-able notes are to be kept in the model's file."""
+        return self.model.about
+
+    @about.setter
+    def about(self, notes: dict[str, Any]) -> None:
+        self.model.about = notes
+
+    @property
+    def training_seed(self) -> int:
+        """What the orders of samples and the dropout masks are keyed by, beside the counts."""
+        return self.model.training_seed
+
+    @property
+    def epochs_trained(self) -> int:
+        """The epochs since the training seed was set."""
+        return self.model.epochs_trained
+
+    @property
+    def steps_trained(self) -> int:
+        """The steps since the training seed was set."""
+        return self.model.steps_trained
 
     def copy(self, dtype: str | None = None) -> Network:
         """Return an independent copy, in another dtype if one is given."""
-        new = object.__new__(Network)
-        new.__dict__.update(self.__dict__)
-        new._parameters = self._parameters.astype(known_dtype(dtype or self.dtype))
-        new.about, new.in_training = dict(self.about), None
-        return new
+        return Network.of(self.model.copy(None if dtype is None else known_dtype(dtype)))
 
     __copy__ = copy
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "in_training": None}
-
-    def __deepcopy__(self, memo: Any) -> Network:
-        # Of a Training and its network, the copies share one vector of parameters as well.
-        new = memo[id(self)] = self.copy()
-        new._parameters = deepcopy(self._parameters, memo)
-        return new
 
     def __repr__(self) -> str:
         activations = ", ".join(layer.function.name for layer in self.layers)
@@ -189,9 +237,7 @@ class Network:
         ValueError, TypeError
             As in `data.arrays.as_inputs`.
         """
-        feature_names.check(X, self.feature_names)
-        converted = arrays.as_inputs(X, self.sizes[0], self.dtype, argument)
-        return converted if self.scaling is None else self.scaling(converted)
+        return self.model.rows(X, argument)
 
     def targets(self, Y: Any, argument: str = "Y") -> Array:
         """Return Y as an array of shape (n_samples, n_outputs): labels become one-hot rows.
@@ -201,29 +247,7 @@ class Network:
         ValueError, TypeError
             As in `data.arrays.as_targets`.
         """
-        return self._as_targets(Y, argument)[0]
-
-    def learn_targets(self, Y: Any, argument: str = "Y") -> tuple[Array, bool]:
-        """Return the `targets`, and whether they are classes; labels that are new become `classes`."""
-        targets, self.classes = self._as_targets(Y, argument, learn=True)
-        return targets, self.architecture.is_labelled or arrays.is_one_hot(targets)
-
-    def _as_targets(
-        self, Y: Any, argument: str, *, learn: bool = False
-    ) -> tuple[Array, tuple[Any, ...] | None]:
-        how = {"labelled": self.architecture.is_labelled, "learn": learn}
-        return arrays.as_targets(Y, self.sizes[-1], self.dtype, self.classes, argument=argument, **how)
-
-    def _pair(self, X: Any, Y: Any) -> tuple[Array, Array]:
-        inputs, targets = self.inputs(X), self.targets(Y)
-        if len(inputs) != len(targets):
-            raise ValueError(f"X and Y must have as many rows, got {len(inputs)} and {len(targets)}")
-        self.architecture.cost.check_targets(self.architecture.output, targets)
-        return inputs, targets
-
-    def learn_feature_names(self, X: Any) -> None:
-        """Keep the columns of a data frame, where none are known yet: `predict` compares them."""
-        self.feature_names = self.feature_names or feature_names.names_of(X)
+        return self.model.encode(Y, argument)
 
     # What it computes
 
@@ -235,8 +259,8 @@ class Network:
         load: some hundred calls. That is counted in calls and operations, not by a clock, so that the
         same program gets the same bits. The engines agree to rounding.
         """
-        made, parameters = self.architecture, self._parameters
-        if self.scaling is None and arrays.is_table(X, made.n_features, parameters.dtype):
+        made, parameters = self.model.architecture, self.model.parameters
+        if not self.model.inputs.steps and arrays.is_table(X, made.n_features, parameters.dtype):
             passed = engines.predict_unchecked(made, parameters, X)
             if passed is not None:
                 return passed
@@ -258,25 +282,26 @@ class Network:
                 f"{self.architecture.output.name} output; use predict"
             )
         a = self.predict(X)
-        codes = a.argmax(axis=1) if a.shape[1] > 1 else (a[:, 0] > 0.5).astype(np.int64)
-        return codes if self.classes is None else label_array(self.classes, "classes")[codes]
+        targets = self.model.targets
+        known = targets if isinstance(targets, Classes) else Classes(self.sizes[-1])
+        return known.decode(a)
 
     def cost(
         self, X: Any, Y: Any, *, sample_weight: Any = None, l2: float = 0.0, l1: float = 0.0
     ) -> float:
         """Return the cost over all samples, plus the penalties asked for."""
         _check_penalties(l2, l1)
-        inputs, targets = self._pair(X, Y)
+        inputs, targets = self.model.pair(X, Y)
         weight = arrays.as_sample_weight(sample_weight, len(inputs), self.dtype)
         cost = self.evaluate_prepared(inputs, targets, weight)[1]
-        return cost + backprop.penalty(self.architecture, self._parameters, l2, l1)
+        return cost + backprop.penalty(self.architecture, self.model.parameters, l2, l1)
 
     def evaluate_prepared(
         self, inputs: Array, targets: Array, weight: Array | None
     ) -> tuple[Array, float]:
         """Return outputs and cost for arrays that are checked, converted and scaled already."""
         data = engines.Data(inputs, targets, weight)
-        return engines.evaluate(self.architecture, self._parameters, data)
+        return engines.evaluate(self.architecture, self.model.parameters, data)
 
     def gradient(
         self,
@@ -302,9 +327,9 @@ class Network:
             Penalties whose gradients are added.
         """
         _check_penalties(l2, l1)
-        inputs, targets = self._pair(X, Y)
+        inputs, targets = self.model.pair(X, Y)
         weight = arrays.as_sample_weight(sample_weight, len(inputs), self.dtype)
-        made, parameters = self.architecture, self._parameters
+        made, parameters = self.architecture, self.model.parameters
         if not per_sample:
             return Gradient.of_batch(made, parameters, inputs, targets, weight, l2, l1)
         if l2 or l1:
@@ -313,8 +338,8 @@ class Network:
 
     def input_gradient(self, X: Any, Y: Any) -> Array:
         """Return dC_x/dX, each sample's own cost by each of its raw features; the shape of X."""
-        inputs, targets = self._pair(X, Y)
-        slope = traces.input_gradient(self.architecture, self._parameters, inputs, targets)
+        inputs, targets = self.model.pair(X, Y)
+        slope = traces.input_gradient(self.architecture, self.model.parameters, inputs, targets)
         return slope if self.scaling is None else slope * self.scaling.factor.astype(self.dtype)
 
     def trace(self, X: Any, Y: Any, optimizer: str | Optimizer | None = None) -> Trace:
@@ -322,7 +347,7 @@ class Network:
         from clearprop.explain.traced import Trace  # what explains is not needed to train
 
         chosen = None if optimizer is None else optimizers.resolve(optimizer)
-        made = traces.trace(self.architecture, self._parameters, *self._pair(X, Y), chosen)
+        made = traces.trace(self.architecture, self.model.parameters, *self.model.pair(X, Y), chosen)
         return Trace.of(made, self.feature_names, self.classes)
 
     # What it learns
@@ -460,11 +485,50 @@ class Network:
         OSError
             If the file cannot be written; what was there before is intact.
         """
-        checkpoint.write_tensors(
-            _as_path(path),
-            checkpoint.network_tensors(self),
-            checkpoint.describe_network(self),
-        )
+        model_file.write(_as_path(path), self.model)
+
+
+class Training(Loop):
+    """One training of a network, which can be gone on with.
+
+    Parameters
+    ----------
+    net : Network
+        Changed in place.
+    X, Y, validation_data, sample_weight, **settings
+        As in `Network.fit`.
+
+    Attributes
+    ----------
+    history : History
+    state : State
+        Everything the next step depends on: parameters, moments, and where it is.
+    epochs_done : int
+        Since this training began.
+
+    Examples
+    --------
+    >>> net = Network([2, 3, 2], seed=0)
+    >>> X, Y = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), [0, 1, 1, 0]
+    >>> training = Training(net, X, Y, batch_size=2, progress=False)
+    >>> len(training.run(2)), len(training.run(3))  # goes on: optimizer, schedule, order of samples
+    (2, 5)
+    """
+
+    def __init__(
+        self,
+        net: Network,
+        X: Any,
+        Y: Any = None,
+        *,
+        validation_data: Any = None,
+        sample_weight: Any = None,
+        **settings: Any,
+    ) -> None:
+        self.net, options, model = net, Settings(**settings), net.model
+        with model.as_it_was_if_refused():
+            prepared = prepare(model, X, Y, sample_weight, validation_data, options)
+            super().__init__(model, prepared, options)
 
 
 def load(path: str | os.PathLike[str], custom: Iterable[Activation | Cost] = ()) -> Network:
@@ -485,21 +549,7 @@ def load(path: str | os.PathLike[str], custom: Iterable[Activation | Cost] = ())
     OSError
         If it cannot be read.
     """
-    return read(path, custom)[0]
-
-
-def read(
-    path: str | os.PathLike[str], custom: Iterable[Activation | Cost] = ()
-) -> tuple[Network, checkpoint.NetworkParts]:
-    """Return the network in a file, as `load`, and what else the file holds, of one reading."""
-    parts = checkpoint.read_network(_as_path(path), custom)
-    net = object.__new__(Network)
-    net.seed, net.seed_given = parts.seed, True
-    net._hold(parts.architecture, parts.parameters, parts.scaling)
-    net.classes, net.feature_names, net.about = parts.classes, parts.feature_names, parts.about
-    net.training_seed = parts.training_seed
-    net.epochs_trained, net.steps_trained = parts.epochs_trained, parts.steps_trained
-    return net, parts
+    return Network.of(model_file.read(_as_path(path), custom).model)
 
 
 def _as_path(path: Any) -> Path:

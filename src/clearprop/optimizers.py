@@ -292,6 +292,10 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
 KNOWN = OPTIMIZERS | {"foldedadam": FoldedAdam}  # those of files, too
 
 
+SUITED_RATES = {"sgd": 0.2, "rmsprop": 0.003, "adam": 0.01, "adamw": 0.01}
+"""Learning rates that suit some tens of epochs over standardized inputs."""
+
+
 def resolve(optimizer: str | Optimizer) -> Optimizer:
     """Return the optimizer from its name, with its defaults, or itself.
 

@@ -12,15 +12,16 @@ from numpy.typing import NDArray
 
 import clearprop as cp
 from clearprop import optimizers
-from clearprop.cli import model, report, resuming, running
+from clearprop.cli import report, resuming, running
 from clearprop.cli.options import Options
+from clearprop.data import Dataset
+from clearprop.data.labels import label_array
+from clearprop.model.measuring import measure
+from clearprop.model.targets import Classes, Units, standard_units
 
 Pair = tuple[NDArray[Any], NDArray[Any]]
 
 _EPOCHS, _BATCH, _HIDDEN, _ACTIVATION = 30, 32, (30,), "sigmoid"
-
-# What suits each optimizer at the default number of epochs, on the built-in sets.
-_RATES = {"sgd": 0.2, "rmsprop": 0.003, "adam": 0.01, "adamw": 0.01}
 
 
 class ArrayJob:
@@ -42,12 +43,13 @@ class ArrayJob:
             resuming.compare(self.options, self._shared())
         seed = resuming.choose_seed(self.options)
         (X, Y), self.held, note = self._split(seed)
-        net, outputs = self._network(X, Y, seed)
+        net = self._network(X, Y, seed)
+        encode = net.model.encode_numbers
         training = cp.Training(
             net,
             X,
-            outputs.encode(Y),
-            validation_data=None if self.held is None else (self.held[0], outputs.encode(self.held[1])),
+            encode(Y),
+            validation_data=None if self.held is None else (self.held[0], encode(self.held[1])),
             callbacks=(run.log,),
             **self._settings(len(X), seed),
         )
@@ -58,9 +60,9 @@ class ArrayJob:
         """As in `running.Job`."""
         learned = run.training.net
         learned.about.pop(resuming.OPTIONS, None)  # nothing more is to be resumed
-        net = model.in_raw_units(learned)
+        net = cp.Network.of(learned.model.in_raw_units())
         dataset, part, (X, Y) = self.dataset, *self._measured()
-        result = {"part": part, "n_samples": len(X), **model.measure(net, X, Y)}
+        result = {"part": part, "n_samples": len(X), **measure(net.model, X, Y)}
         net.about["result"] = result
         net.save(output)
         return report.Report(
@@ -68,7 +70,7 @@ class ArrayJob:
             run.training,
             result,
             output,
-            standardized=model.is_standardized(learned),
+            standardized=net.model is not learned.model,
             test_data=dataset.source if dataset.X_test is not None else None,
             images=None if dataset.image_shape is None else (X, Y, dataset.image_shape),
         )
@@ -115,8 +117,8 @@ class ArrayJob:
             note += " (--validation 0 trains on all)"
         return (X[rows], Y[rows]), (X[held], Y[held]), note
 
-    def _network(self, X: NDArray[Any], Y: NDArray[Any], seed: int) -> tuple[cp.Network, model.Outputs]:
-        """Return the network to train, and what its outputs stand for."""
+    def _network(self, X: NDArray[Any], Y: NDArray[Any], seed: int) -> cp.Network:
+        """Return the network to train."""
         options, dataset = self.options, self.dataset
         classes = dataset.classes is not None
         cost = options.cost or ("cross_entropy" if classes else "quadratic")
@@ -125,10 +127,13 @@ class ArrayJob:
             output = "sigmoid" if cost == "binary_cross_entropy" else "softmax"
         elif output is None:
             output = "exp" if cost == "poisson" else "identity"
-        outputs = model.outputs_for(dataset, Y, cost, output)
+        targets = _targets(dataset, Y, cost, output)
+        n_outputs = (
+            targets.n_outputs if isinstance(targets, Classes) else Y.reshape(len(Y), -1).shape[1]
+        )
         hidden = _HIDDEN if options.sizes is None else options.sizes
         net = cp.Network(
-            [dataset.n_features, *hidden, outputs.n_outputs],
+            [dataset.n_features, *hidden, n_outputs],
             activation=options.activation or _ACTIVATION,
             output=output,
             cost=cost,
@@ -136,7 +141,7 @@ class ArrayJob:
             scaling=dataset.scaling_of(X),
             **options.initializers,
         )
-        net.classes, net.feature_names = dataset.classes, dataset.feature_names
+        net.model.targets, net.feature_names = targets, dataset.feature_names
         net.about = {
             "data": dataset.source,
             "task": dataset.task,
@@ -145,8 +150,8 @@ class ArrayJob:
             "n_samples": len(X),
             **resuming.first_parameters(options),
             resuming.OPTIONS: self._shared(),
-        } | model.describe_units(outputs)
-        return net, outputs
+        }
+        return net
 
     def _settings(self, n_samples: int, seed: int) -> dict[str, Any]:
         """Return the arguments of the training."""
@@ -184,9 +189,27 @@ class ArrayJob:
             note,
             running.describe_network(training),
         ]
-        if model.is_standardized(net):
+        if net.model.is_standardized:
             lines.append("the target is standardized while it trains, and so is the cost shown")
         return lines
+
+
+def _targets(dataset: Dataset, Y: NDArray[Any], cost: str, output: str) -> Classes | Units:
+    """Return what the outputs of a network for these data stand for.
+
+    Quantities that go to identity outputs are learned standardized: a price in the millions and a share
+    below 0.01 train alike.
+    """
+    if dataset.classes is not None:
+        n_classes = len(dataset.classes)
+        if cost == "binary_cross_entropy" and n_classes != 2:
+            raise ValueError(
+                f"--cost binary_cross_entropy needs 2 classes, {dataset.source} has {n_classes}"
+            )
+        n_outputs = 1 if cost == "binary_cross_entropy" else n_classes
+        return Classes(n_outputs, label_array(dataset.classes, "classes"))
+    table = Y.reshape(len(Y), -1)
+    return standard_units(table.mean(axis=0), table.var(axis=0)) if output == "identity" else Units()
 
 
 def _batches(options: Options, n_samples: int) -> dict[str, Any]:
@@ -207,15 +230,15 @@ def _optimizer(options: Options, classes: bool) -> Any:
         for option, value in (("--learning-rate", rate), ("--batch-size", options.batch_size)):
             if value is not None:
                 raise ValueError(f"{option} does not go with --optimizer lbfgs, got {value}")
-    if name not in _RATES:
+    if name not in optimizers.SUITED_RATES:
         return optimizers.resolve(name)  # which names those that are known
     kind: Any = optimizers.OPTIMIZERS[name]
     if name != "sgd":
-        return kind(_RATES[name] if rate is None else rate)
+        return kind(optimizers.SUITED_RATES[name] if rate is None else rate)
     momentum = 0.9 if momentum is None else momentum
     if rate is None:
         # Without a bound on the hidden neurons, or with targets that are not classes, steps are larger.
         calm = classes and options.activation in (None, "sigmoid")
-        rate = _RATES["sgd"] if calm else _RATES["sgd"] / 10
+        rate = optimizers.SUITED_RATES["sgd"] if calm else optimizers.SUITED_RATES["sgd"] / 10
         rate *= 1.0 if momentum else 2.5
     return kind(rate, momentum=momentum)

@@ -64,7 +64,7 @@ def check(
     else:
         claimed = _read(model.expanded(gradient))
         X, Y = X[:rows], Y[:rows]
-    result = check_gradient(net, X, model.outputs_of(net).encode(Y), claimed, l2=l2, l1=l1)
+    result = check_gradient(net, X, net.model.encode_numbers(Y), claimed, l2=l2, l1=l1)
     if as_json:
         terminal.print_json(_checked(result, model_data.part_name(dataset, part), len(X)))
     else:

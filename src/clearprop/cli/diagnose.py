@@ -22,7 +22,9 @@ from clearprop.cli.arguments import (
     TargetOption,
     option,
 )
-from clearprop.training.resume import history_columns
+from clearprop.model.file import Parts
+from clearprop.model.targets import Classes
+from clearprop.training.progress import history_columns
 
 
 class Format(enum.StrEnum):
@@ -82,10 +84,10 @@ def _in_learned_units(net: cp.Network, Y: NDArray[Any]) -> tuple[cp.Network, NDA
 
     A saved model predicts raw quantities; its gradients would be those of another cost.
     """
-    targets = model.outputs_of(net).encode(Y)
+    targets = net.model.encode_numbers(Y)
     trained_here = "data" in net.about and net.architecture.output.name == "identity"
     bias = net.biases[-1]
-    if model.schema_of(net).task != "regression" or not trained_here or bias is None:
+    if isinstance(net.model.targets, Classes) or not trained_here or bias is None:
         return net, targets
     shift, deviation = targets.mean(axis=0), targets.std(axis=0)
     factor = np.where(deviation > 0, deviation, 1.0)
@@ -97,7 +99,7 @@ def _in_learned_units(net: cp.Network, Y: NDArray[Any]) -> tuple[cp.Network, NDA
     return net, (targets - shift) / factor
 
 
-def _training(model_file: str, parts: checkpoint.NetworkParts) -> dict[str, Any]:
+def _training(model_file: str, parts: Parts) -> dict[str, Any]:
     """Return what a checkpoint says of its training, as arguments of `cp.diagnose`; {} for a model."""
     training = parts.metadata.get("training")
     if training is None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 
-import clearprop as cp
 from clearprop.cli import errors, model, model_data, terminal
 from clearprop.cli.arguments import (
     DataArgument,
@@ -23,7 +22,9 @@ from clearprop.cli.arguments import (
     option,
 )
 from clearprop.data.dataset import some
-from clearprop.evaluation import ClassTally, Evaluation, QuantityTally
+from clearprop.data.files import local_path
+from clearprop.evaluation import Evaluation
+from clearprop.model.measuring import Measured
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -76,10 +77,10 @@ def evaluate(
         raise ValueError(f"--level must be above 0 and below 1, got {level:g}")
     net = model.load_model(model_file)
     model.read_otherwise(net, data, delimiter, decimal, encoding)
-    measured = _Measured(net, seed)
-    if model.is_of_table(net):
+    measured = Measured(net.model, seed)
+    if net.model.is_of_table:
         name, source = "all", data
-        strangers: Sequence[Any] = measured.add_table(data, target)
+        strangers: Sequence[Any] = measured.add_table(local_path(data), target, errors.say)
     else:
         dataset, known = model_data.load_with_strangers(net, data, target)
         name, source = model_data.part_name(dataset, part), dataset.source
@@ -95,70 +96,8 @@ def evaluate(
     if strangers:
         result["n_unknown"] = found.n_rows - measured.n_known
         _say_unknown(found.n_rows - measured.n_known, found.n_rows, strangers)
-    classes = measured.classes
+    classes = net.model.schema.classes
     show(result, found, None if classes is None else tuple(map(str, classes)), seed, as_json)
-
-
-class _Measured:
-    """The tally of a network's outputs, and its mean cost, over rows that come in blocks."""
-
-    def __init__(self, net: cp.Network, seed: int) -> None:
-        self.net, self.outputs = net, model.outputs_of(net)
-        self.classes = self.outputs.classes
-        self.n_known, self._costs = 0, 0.0
-        single, output = net.sizes[-1] == 1, net.architecture.output.name
-        self.tally: ClassTally | QuantityTally = QuantityTally(seed)
-        if self.classes is not None:
-            probable = output == "softmax" or (single and output == "sigmoid")
-            self.tally = ClassTally(len(self.classes), probabilities=probable, seed=seed)
-
-    @property
-    def cost(self) -> float:
-        """The mean cost of the rows whose labels are known, NaN without any."""
-        return self._costs / self.n_known if self.n_known else float("nan")
-
-    def add(self, inputs: NDArray[Any], Y: NDArray[Any]) -> None:
-        """Add rows: what the network sees, and class numbers (others are unknown) or quantities."""
-        net, known = self.net, np.ones(len(Y), bool)
-        if self.classes is not None:
-            known = (Y >= 0) & (len(self.classes) > Y)
-        targets = net.targets(self.outputs.encode(np.where(known, Y, 0) if not known.all() else Y))
-        a, cost = net.evaluate_prepared(inputs, targets, None)
-        if not known.all():
-            some_known = inputs[known], targets[known]
-            cost = net.evaluate_prepared(*some_known, None)[1] if known.any() else 0.0
-        n = int(known.sum())
-        self.n_known += n
-        self._costs += cost * n if net.architecture.cost.reduction == "mean" else cost
-        if self.classes is None:
-            self.tally.add(a, targets)
-        else:
-            self.tally.add(np.hstack([1 - a, a]) if a.shape[1] == 1 else a, Y)
-
-    def add_table(self, data: str, target: str | None) -> list[str]:
-        """Add the rows of a raw table, batch by batch; return labels that the model does not know."""
-        from clearprop.data.files import local_path
-        from clearprop.estimators.table_reader import TableReader
-
-        reader = TableReader.from_about(self.net.about, self.net.dtype)
-        source = reader.open(local_path(data))
-        name = target or reader.target.name
-        unknown = [each for each in reader.unknown_columns(source) if each != name]
-        model_data.say_unknown_columns(unknown, source.where)
-        reader.check_target(source, name)
-        strangers: set[str] = set()
-        read_as: dict[str, Any] = {}
-        columns, first = list(reader.encoder.columns), 0
-        for batch in source.batches(list(dict.fromkeys([*columns, name]))):
-            labels = batch.column(name)
-            reader.check_labels(source, labels, name, first)
-            codes = reader.target.codes(labels, read_as)
-            first += len(codes)
-            if self.classes is not None:
-                strangers |= {str(labels[int(row)].as_py()) for row in np.flatnonzero(codes < 0)}
-            self.add(reader.inputs(batch.select(columns)), codes)
-        model_data.say_read_as(read_as, source.where)
-        return sorted(strangers)
 
 
 def _say_unknown(n: int, n_rows: int, labels: Sequence[Any]) -> None:

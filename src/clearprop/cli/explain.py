@@ -83,7 +83,7 @@ def explain(
     text = cp.explain(
         net,
         X[one],
-        model.outputs_of(net).encode(Y[one]),
+        net.model.encode_numbers(Y[one]),
         notation,
         format.value,
         form=form,

@@ -9,9 +9,9 @@ import clearprop as cp
 from clearprop.checkpoint.description import notes
 from clearprop.cli import model, report, terminal
 from clearprop.cli.arguments import JsonOption, ModelArgument
-from clearprop.data.table import TableEncoder
+from clearprop.model.file import describe_ends
 from clearprop.training.history import TIMES
-from clearprop.training.resume import history_columns
+from clearprop.training.progress import history_columns
 
 _TAIL = 5  # epochs of a checkpoint's history
 
@@ -38,9 +38,10 @@ def _print(net: cp.Network, training: dict[str, Any] | None) -> None:
         facts += [("", ""), *_checkpoint_facts(training)]
     for name, text in facts:
         print(f"{name:<20}{terminal.plain(text)}".rstrip())
-    if model.is_of_table(net):
+    if net.model.is_of_table:
         print()
-        report.show_columns(TableEncoder.from_json(net.about["estimator"]["table"]))
+        assert net.model.inputs.encoder is not None
+        report.show_columns(net.model.inputs.encoder)
     if training is not None and len(tail := _tail(training["history"])):
         print(f"\n{tail}")
 
@@ -52,15 +53,15 @@ def _facts(net: cp.Network) -> list[tuple[str, str]]:
         facts.append(("target", about["target"]))
     if net.classes is not None:
         facts.append(("classes", f"{len(net.classes)}: {_some(net.classes)}"))
-    if model.is_of_table(net):
+    if net.model.is_of_table:
         facts.append(("inputs", f"{net.sizes[0]}, made of the columns below"))
     elif net.feature_names is not None:
         facts.append(("features", f"{len(net.feature_names)}: {_some(net.feature_names)}"))
     if about.get("image_shape"):
         facts.append(("images", " x ".join(map(str, about["image_shape"]))))
-    raw = net.scaling is not None or model.is_of_table(net)
+    raw = net.scaling is not None or net.model.is_of_table
     facts.append(("scaling", "kept in the model: give it raw data" if raw else "none"))
-    if model.is_standardized(net):
+    if net.model.is_standardized:
         facts.append(
             (
                 "outputs",
@@ -142,10 +143,10 @@ def _described(
         "n_parameters": net.n_parameters,
         "dtype": net.dtype,
         "scaling": net.scaling is not None,
-        "standardized_outputs": model.is_standardized(net),
+        "standardized_outputs": net.model.is_standardized,
         "classes": None if net.classes is None else list(net.classes),
         "feature_names": None if net.feature_names is None else list(net.feature_names),
-        "about": net.about,
+        "about": describe_ends(net.model),
         "epochs_trained": net.epochs_trained,
         "steps_trained": net.steps_trained,
         "seed": net.seed,

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import clearprop as cp
-from clearprop.cli import errors, model
+from clearprop.cli import errors
 from clearprop.data import BUILT_IN, Dataset, Schema
-from clearprop.data.dataset import some
 from clearprop.data.files import local_path
 from clearprop.data.tables import is_table
+from clearprop.model.measuring import say_unknown
 
 _ROWS = 1024  # of an array, predicted together
 _TABLE_ROWS = 1 << 16
@@ -39,7 +39,7 @@ def load_data(
     ValueError, OSError
         As in `data.load`.
     """
-    schema = model.schema_of(net)
+    schema = net.model.schema
     dataset = _read(net, source, schema, target, need_target, part)
     return dataset.conform(_named(net, schema, dataset))
 
@@ -51,7 +51,7 @@ def load_with_strangers(
 
     Labels that it does not know get the numbers from there on.
     """
-    schema = model.schema_of(net)
+    schema = net.model.schema
     dataset = _read(net, source, schema, target, True, None)
     schema = _named(net, schema, dataset)
     if schema.classes is None or dataset.classes is None:
@@ -72,7 +72,7 @@ def _read(
 ) -> Dataset:
     """Return a data set with the labels that it has itself."""
     path = local_path(source)
-    if model.is_of_table(net):
+    if net.model.is_of_table:
         return _table_dataset(net, source, target, need_target)
     if source not in BUILT_IN and path.exists():
         # Not `load`, for which a target of one label is nothing to learn: it can be evaluated.
@@ -97,23 +97,23 @@ def _named(net: cp.Network, schema: Schema, dataset: Dataset) -> Schema:
 
 def _table_dataset(net: cp.Network, source: str, target: str | None, need_target: bool) -> Dataset:
     """Return a raw table as the inputs of a network that was trained on one."""
-    from clearprop.estimators.table_reader import TableReader
-
-    reader = TableReader.from_about(net.about, net.dtype)
-    table = reader.open(local_path(source))
-    name = target or reader.target.name
-    say_unknown_columns([each for each in reader.unknown_columns(table) if each != name], table.where)
-    X = np.concatenate([reader.inputs(batch) for batch in table.batches(reader.encoder.columns)])
-    Y, strangers = None, ()
+    model, column = net.model, net.model.column
+    assert column is not None
+    table = model.inputs.open(local_path(source))
+    name = target or column.name
+    say_unknown(model.inputs.unknown_columns(table, name), table.where, errors.say)
+    batches = table.batches(model.inputs.columns)
+    X = np.concatenate([model.inputs.of_batch(batch, model.dtype) for batch in batches])
+    Y, strangers = None, tuple[str, ...]()
     if need_target or name in table.names:
         read_as: dict[str, Any] = {}
-        Y, strangers = reader.labels(table, name, read_as)
-        say_read_as(read_as, table.where)
-    classes = reader.target.classes
+        Y, strangers = column.of_table(table, name, read_as)
+        note_read_as(read_as, table.where)
+    classes = column.classes
     return Dataset(
         name=table.name,
         source=str(source),
-        task=reader.target.task,
+        task=column.task,
         X_train=X,
         Y_train=Y,
         classes=None if classes is None else (*classes, *strangers),
@@ -132,30 +132,23 @@ def input_blocks(net: cp.Network, source: str, part: str) -> Iterator[NDArray[An
     ValueError, OSError
         As in `load_data`, for a raw table while it is read.
     """
-    if not model.is_of_table(net):
+    if not net.model.is_of_table:
         X = load_data(net, source, need_target=False).inputs(part)
         return (X[first : first + _ROWS] for first in range(0, len(X), _ROWS))
-    from clearprop.estimators.table_reader import TableReader
+    model = net.model
+    table = model.inputs.open(local_path(source))
+    say_unknown(model.inputs.unknown_columns(table), table.where, errors.say)
+    rows = max(1, min(_TABLE_ROWS, _BLOCK_BYTES // (8 * model.architecture.n_features)))
+    batches = table.batches(model.inputs.columns, rows)
+    return (model.inputs.of_batch(batch, model.dtype) for batch in batches)
 
-    reader = TableReader.from_about(net.about, net.dtype)
-    table = reader.open(local_path(source))
-    say_unknown_columns(reader.unknown_columns(table), table.where)
-    rows = max(1, min(_TABLE_ROWS, _BLOCK_BYTES // (8 * reader.encoder.n_features)))
-    return (reader.inputs(batch) for batch in table.batches(reader.encoder.columns, rows))
 
-
-def say_read_as(labels: Mapping[str, Any], where: str) -> None:
+def note_read_as(labels: Mapping[str, Any], where: str) -> None:
     """Say which labels of a table were taken for others, that end without a point."""
     if labels:
-        from clearprop.data.table import target
+        from clearprop.data.table.target import say_read_as
 
-        errors.say(target.say_read_as(labels, where))
-
-
-def say_unknown_columns(names: list[str], where: str) -> None:
-    """Say which columns of a table are ignored, because the model was trained without them."""
-    if names:
-        errors.say(f"{where} has {some(names)}, which the model does not know: not used")
+        errors.say(say_read_as(labels, where))
 
 
 def part_name(dataset: Dataset, part: str) -> str:

@@ -60,7 +60,7 @@ def write(net: cp.Network, inputs: Iterable[NDArray[Any]], output: str | None) -
     """
     blocks = _numbered(net, inputs)
     if output is None or _ending(output) == ".csv":
-        _say_formulas(model.schema_of(net).classes or ())
+        _say_formulas(net.model.schema.classes or ())
     if output is None:
         if hasattr(sys.stdout, "reconfigure"):  # a table is data, not text for a locale
             sys.stdout.reconfigure(encoding="utf-8")
@@ -102,7 +102,7 @@ def _numbered(net: cp.Network, inputs: Iterable[NDArray[Any]]) -> Iterator[Colum
 
 def _columns(net: cp.Network, a: NDArray[Any]) -> Columns:
     """Return predictions and what they come from, by the names of their columns."""
-    classes = model.schema_of(net).classes
+    classes = net.model.schema.classes
     if classes is None:
         if a.shape[1] == 1:
             return {"prediction": a[:, 0]}

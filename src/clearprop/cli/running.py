@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import clearprop as cp
 from clearprop import Training
-from clearprop.cli import errors, files, report, table_options, terminal, training_files
+from clearprop.cli import errors, report, terminal
 from clearprop.cli.options import Options
 from clearprop.data.spool import default_folder
 
@@ -38,27 +38,6 @@ class Job(Protocol):
 
     def save(self, run: Run, output: str) -> report.Report:
         """Write the model of a training that has ended; return what is to be shown of it."""
-
-
-def run(options: Options) -> int:
-    """Train as the options say; return the exit code."""
-    training_files.refuse_same(options, options.output)
-    files.check_log(options.log)
-    resumes = training_files.check_checkpoint(options)
-    job = _read(options)
-    output = training_files.check_output(options, job.name)
-    return Run(options, resumes).train(job, output)
-
-
-def _read(options: Options) -> Job:
-    if table_options.is_table(options.data):
-        from clearprop.cli.tabular import TableJob
-
-        return TableJob(options)
-    from clearprop.cli.arrays import ArrayJob
-
-    table_options.refuse_for_others(options)
-    return ArrayJob(options)
 
 
 class Run:

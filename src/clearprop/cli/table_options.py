@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clearprop.cli import resuming
+from clearprop.cli import model, resuming
 from clearprop.cli.options import Options
 from clearprop.data import BUILT_IN, tables
 from clearprop.data.files import local_path
@@ -70,17 +70,12 @@ def names(given: Sequence[str] | None) -> tuple[str, ...]:
 def read_options(given: Any) -> ReadOptions:
     """Return how the file is read, from the options of a command."""
     return ReadOptions(
-        None if given.delimiter is None else delimiter(given.delimiter),
+        None if given.delimiter is None else model.separator(given.delimiter),
         given.decimal,
         given.encoding or "utf-8",
         names(given.missing),
         names(given.names) or None,
     )
-
-
-def delimiter(given: str) -> str:
-    """Return the character that an option names."""
-    return {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";"}.get(given, given)
 
 
 def roles(options: Options, target: str) -> Roles:

@@ -123,7 +123,7 @@ class RowReader:
 def _known(target: TargetEncoder, column: Any, source: TableSource) -> Array:
     read_as: dict[str, Any] = {}
     codes = target.codes(column, read_as)
-    model_data.say_read_as(read_as, source.where)
+    model_data.note_read_as(read_as, source.where)
     _refuse_missing(column, "target", target.name, source)
     target.refuse_unknown(codes, column, source)
     return codes

@@ -16,11 +16,12 @@ import clearprop as cp
 from clearprop.cli import errors, report, resuming, running, table_options
 from clearprop.cli.options import Options
 from clearprop.cli.table_rows import RowReader
-from clearprop.data.table import TargetEncoder, open_table, streamed
+from clearprop.data.table import TableStream, TargetEncoder, open_table, streamed
 from clearprop.data.table.held import told_groups
-from clearprop.estimators.base import BaseMLP
+from clearprop.estimators.fitting import Fitter
 from clearprop.estimators.session import Session
-from clearprop.estimators.table_model import TableModel
+from clearprop.model.measuring import measure_prepared
+from clearprop.model.model import Model
 from clearprop.training.supply import InMemory
 
 
@@ -53,34 +54,46 @@ class TableJob:
         if table_options.held_out(options, self.source.n_rows or 0) == 0:
             estimator.set_params(early_stopping=False)
         is_streamed = table_options.is_streamed(options, self.source, self.decisions)
-        data = self._streamed(estimator, seed) if is_streamed else self._in_memory(estimator)
-        about = self._about(int(estimator._options().max_iter), len(data["X"]))
-        self.model = TableModel(estimator, self.target, self.source.read_options, about)
-        estimator._session = Session(  # type: ignore[misc]
+        session = Session(
             options.checkpoint,
             options.checkpoint_every,
             options.resume,
             options.running_window,
             options.running_every,
-            prepare=lambda _: self.model.describe_network(),
-            begin=lambda training: run.begin(training, self._described(training), self.model.encoder),
+            prepare=self._note,
+            begin=lambda training: self._begin(run, training),
         )
+        self.fitter = Fitter(estimator, session)
+        rows = self._streamed(seed) if is_streamed else self._in_memory()
         with warnings.catch_warnings():  # `running` says it, and where the run goes on
             warnings.filterwarnings("ignore", "Training interrupted by user")
-            estimator.fit(**data)
+            if isinstance(rows, TableStream):
+                self.fitter.fit_stream(rows)
+            else:
+                self.fitter.fit(*rows)
+
+    def _note(self, model: Model, n_rows: int) -> None:
+        """Tell a model what its file is to say: its checkpoint is written first."""
+        model.about = self._about(int(self.fitter.options.max_iter), n_rows)
+        model.column = self.target
+        model.inputs = dataclasses.replace(model.inputs, read=self.source.read_options)
+
+    def _begin(self, run: running.Run, training: Any) -> None:
+        run.begin(training, self._described(training), training.net.model.inputs.encoder)
 
     def save(self, run: running.Run, output: str) -> report.Report:
         """As in `running.Job`."""
-        training, estimator = run.training, self.model.estimator
+        training, estimator = run.training, self.fitter.estimator
+        model = estimator.network_.model
         held = training.validation
         part = "training" if held is None else "validation"
-        result = {"part": part, **_measured(estimator, held or _rows_of(training))}
-        about = {key: value for key, value in self.model.about.items() if key != resuming.OPTIONS}
+        result = {"part": part, **measure_prepared(model, held or _rows_of(training))}
+        about = {key: value for key, value in model.about.items() if key != resuming.OPTIONS}
         scores = estimator.validation_scores_
         best = len(scores) - int(np.nanargmax(scores[::-1])) if scores else None  # of equals the last
         about |= {"result": result, "n_samples": training.supply.n_samples, "best_epoch": best}
-        self.model = dataclasses.replace(self.model, about=about)
-        self.model.save(output)
+        model.about = about
+        estimator.save(output)
         return report.Report(
             estimator.network_,
             training,
@@ -92,15 +105,15 @@ class TableJob:
 
     # What a fit is told
 
-    def _in_memory(self, estimator: BaseMLP) -> dict[str, Any]:
+    def _in_memory(self) -> tuple[Any, ...]:
         """Return the arguments of a fit to all rows together."""
         rows, held, self.note = self.rows.split(self.options)
-        groups = rows.groups if estimator._options().early_stopping else None
-        data = {"X": rows.X, "y": rows.y, "sample_weight": rows.weight, "groups": groups}
-        return data if held is None else data | {"X_val": held.X, "y_val": held.y}
+        groups = rows.groups if self.fitter.options.early_stopping else None
+        validation = (None, None) if held is None else (held.X, held.y)
+        return rows.X, rows.y, rows.weight, validation, groups
 
-    def _streamed(self, estimator: BaseMLP, seed: int) -> dict[str, Any]:
-        """Return the argument of a fit to rows that pass through a buffer, from disk."""
+    def _streamed(self, seed: int) -> TableStream:
+        """Return rows that pass through a buffer, from disk."""
         options, source = self.options, self.source
         fraction: Any = table_options.held_out(options, source.n_rows or 0)
         if fraction is None:
@@ -111,7 +124,7 @@ class TableJob:
             buffer_rows=options.buffer, validation=fraction, seed=seed, say=say,
         )  # fmt: skip
         self.note = "; ".join((*rows.notes[:-1], "they pass through a buffer, from disk"))
-        return {"X": rows}
+        return rows
 
     def _horizon(self, resumes: bool) -> int | None:
         """Return the epochs of the schedule that a checkpoint was begun with; compare its options."""
@@ -143,7 +156,7 @@ class TableJob:
         if part is not None and not self.note:
             how, group = "--validation 0 trains on all", self.rows.roles.group
             if group is not None:
-                asked = self.model.estimator._options().validation_fraction
+                asked = self.fitter.options.validation_fraction
                 how = told_groups(group, len(part.X) / (len(part.X) + n), asked)
             note = f"{len(part.X):,} rows are held out for validation ({how})"
         what = "a quantity" if target.classes is None else f"{len(target.classes)} classes"
@@ -158,18 +171,3 @@ def _rows_of(training: cp.Training) -> Any:
     """Return rows to measure a model on that had none to validate on: of a stream, the first."""
     supply = training.supply
     return supply.data if isinstance(supply, InMemory) else next(supply.blocks(streamed.HELD_ROWS))
-
-
-def _measured(estimator: BaseMLP, data: Any) -> dict[str, Any]:
-    """Return how good an estimator is on prepared rows: cost and accuracy, or errors and R2."""
-    net = estimator.network_
-    a, cost = net.evaluate_prepared(data.X, data.Y, data.sample_weight)
-    found = {"n_samples": len(data.X), "cost": float(cost)}
-    if estimator._kind == "classifier":
-        return found | {"accuracy": float(cp.metrics.accuracy(a, data.Y))}
-    scale = getattr(estimator, "target_scale_", None)
-    shift = getattr(estimator, "target_shift_", None)
-    y = data.Y.astype(np.float64)
-    if scale is not None and shift is not None:
-        a, y = a * scale + shift, y * scale + shift
-    return found | {name: float(cp.metrics.METRICS[name](a, y)) for name in ("mae", "rmse", "r2")}

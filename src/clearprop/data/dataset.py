@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop.architecture import Scaling
-from clearprop.data.scaling import divide_by, standardize
+from clearprop.data.scaling import Scaling, divide_by, standardize
 
 Label = str | int | bool
 PARTS = ("train", "test", "all")

@@ -42,7 +42,7 @@ def load(
         The column of a CSV or Parquet file that holds the target. Without it, the only one called
         target, label, y or class.
     task : {"classification", "regression"}, optional
-        For a file. Without it the target decides: text, booleans and at most 100 different whole
+        For a file. Without it the target decides: text, booleans and at most 20 different whole
         numbers (1.0 among them) are classes; anything else is a quantity.
     schema : Schema, optional
         What a model was trained on. The data are brought into its form: columns by name, labels as

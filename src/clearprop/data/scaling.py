@@ -1,17 +1,63 @@
-"""What turns raw features into what a network is trained on."""
+"""What numbers go through before layer 1: a shift and a factor for each feature, and a smooth clip.
+
+`Scaling` and `SmoothClip` are the steps; the functions learn a `Scaling` from rows, weights or moments.
+A constant feature becomes 0.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from clearprop.architecture import Scaling
 from clearprop.masks import refuse_masked
 
+Array = NDArray[Any]
+
 _BLOCK_VALUES = 1 << 20  # X may be 16 times smaller as bytes than its float64 copy: one block at a time
+_BOUND = 3.0  # RealMLP's: nothing that is clipped smoothly is as large as this
+
+
+@dataclass(frozen=True, eq=False)
+class Scaling:
+    """A shift and a factor for every input: ``scaling(X)`` is ``(X - shift) * factor``.
+
+    Parameters
+    ----------
+    shift, factor : ndarray of shape (n_features,) or (1,)
+        float64; shape (1,) stands for every feature alike.
+    """
+
+    shift: NDArray[np.float64]
+    factor: NDArray[np.float64]
+
+    def __call__(self, X: Array) -> Array:
+        """Return the scaled X, in its own dtype."""
+        scaled: Array = X - self.shift.astype(X.dtype)
+        scaled *= self.factor.astype(X.dtype)  # in place: X may be most of the memory
+        return scaled
+
+    def slope(self, X: Array) -> Array:
+        """Return the derivative of every scaled value by its raw value, the shape of X."""
+        return np.broadcast_to(self.factor.astype(X.dtype), X.shape)
+
+
+@dataclass(frozen=True)
+class SmoothClip:
+    """``x / sqrt(1 + (x / 3)^2)``: RealMLP's clip, which leaves small values and bounds large ones."""
+
+    def __call__(self, X: Array) -> Array:
+        """Return the clipped X, in its own dtype."""
+        clipped: Array = X / np.sqrt(1.0 + (X / _BOUND) ** 2)
+        return clipped
+
+    def slope(self, X: Array) -> Array:
+        """Return the derivative of every clipped value by what it was, the shape of X."""
+        slope: Array = (1.0 + (X / _BOUND) ** 2) ** -1.5
+        return slope
 
 
 def divide_by(value: float) -> Scaling:
@@ -46,7 +92,7 @@ def standardize(X: ArrayLike) -> Scaling:
     """Return the scaling that gives each column of X mean 0 and standard deviation 1.
 
     The deviation is the population's (divided by n). A column that is constant, or varies by no
-    more than rounding or than float32 can hold, keeps its factor at 1: it becomes 0, never NaN.
+    more than rounding or than float32 can hold, gets the factor 0: it is 0 in every row.
 
     Parameters
     ----------
@@ -89,7 +135,12 @@ def standardize(X: ArrayLike) -> Scaling:
     deviation = np.sqrt(variance)
     lost = deviation <= 8 * np.finfo(np.float64).eps
     constant = lost | (deviation * unit < np.finfo(np.float32).tiny)
-    return Scaling(shift * unit, 1.0 / np.where(constant, 1.0, deviation * unit))
+    return Scaling(shift * unit, _inverse(deviation * unit, ~constant))
+
+
+def _inverse(width: Array, real: Array) -> Array:
+    """Return one over the widths that are real ones, 0 for the others: a constant feature is 0."""
+    return np.where(real, 1.0 / np.where(real, width, 1.0), 0.0)
 
 
 def _blocks(X: NDArray[Any]) -> Iterator[NDArray[np.float64]]:
@@ -99,6 +150,23 @@ def _blocks(X: NDArray[Any]) -> Iterator[NDArray[np.float64]]:
 
 def _range(X: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return X.min(axis=0).astype(np.float64), X.max(axis=0).astype(np.float64)
+
+
+def standard_of(mean: Array, variance: Array) -> Scaling:
+    """Return the scaling to mean 0 and standard deviation 1 by moments that are known."""
+    spread = np.sqrt(variance)
+    # Rounding gives a constant feature a spread of about its size times 1e-16.
+    return Scaling(mean, _inverse(spread, spread > 1e-12 * np.maximum(np.abs(mean), 1e-300)))
+
+
+def robust_of(least: Array, low: Array, middle: Array, high: Array, most: Array) -> Scaling:
+    """Return RealMLP's scaling by the ends and quartiles of every feature.
+
+    The factor is 1 / (q75 - q25); where the quartiles are equal, 2 / (max - min) (Holzmueller et al.
+    2024, appendix A).
+    """
+    width = np.where(high > low, high - low, (most - least) / 2.0)
+    return Scaling(middle, _inverse(width, width > 1e-300))  # one over less is not finite
 
 
 def check_scaling(scaling: Scaling | None, n_features: int) -> None:

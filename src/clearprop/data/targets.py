@@ -19,8 +19,10 @@ MISSING = frozenset(
 )
 """What stands for a missing value, in a feature or a label, blanks around it left aside."""
 
-MAX_CLASSES = 100
-MANY_CLASSES = 10_000
+MAX_CLASSES = 20
+"""Different whole numbers, at most, that are classes rather than quantities where nobody says it."""
+
+EXACT = 2.0**53  # every whole number below is a float64, and no other is rounded to one
 
 
 def check_task(task: str | None) -> None:
@@ -29,18 +31,48 @@ def check_task(task: str | None) -> None:
         raise ValueError(f"task must be one of {', '.join(TASKS)} or None, got {task!r}")
 
 
-def decide_task(distinct: Sequence[Any]) -> str:
-    """Return what distinct values stand for.
+def decide_task(
+    n_distinct: int, *, text: bool = False, boolean: bool = False, whole: bool = True, top: float = 0.0
+) -> tuple[str, str]:
+    """Return what a target is, and why: the one rule for arrays, files and streams.
 
-    Text and booleans are classes. Whole numbers are classes if there are at most `MAX_CLASSES`
-    different ones, floats without a fraction (1.0) among them. All else is a quantity.
+    Text and booleans are classes, and so are at most `MAX_CLASSES` different whole numbers; everything
+    else is a quantity.
+
+    Parameters
+    ----------
+    n_distinct : int
+        Different values.
+    text, boolean, whole : bool
+        Whether they are text, or booleans; and if numbers, whether none has a fraction (1.0 has none).
+    top : float
+        The largest magnitude of a number.
+
+    Examples
+    --------
+    >>> decide_task(3), decide_task(21)[0], decide_task(2, whole=False)[0]
+    (('classification', '3 different whole numbers'), 'regression', 'regression')
     """
-    if not all(isinstance(value, int | float) for value in distinct):
-        return "classification"
-    if any(isinstance(value, bool) for value in distinct):
-        return "classification"
-    whole = all(float(value).is_integer() for value in distinct if isinstance(value, float))
-    return "classification" if whole and len(distinct) <= MAX_CLASSES else "regression"
+    if text:
+        return "classification", f"{n_distinct:,} different words"
+    if boolean:
+        return "classification", "true or false"
+    if not whole:
+        return "regression", "numbers with fractions"
+    if top >= EXACT:
+        return "regression", "numbers beyond those that are exact"
+    if n_distinct <= MAX_CLASSES:
+        return "classification", f"{n_distinct} different whole numbers"
+    return "regression", f"{n_distinct:,} different whole numbers, more than {MAX_CLASSES}"
+
+
+def warn_of_many(n_classes: int, n_rows: int, what: str) -> None:
+    """Warn where nearly every row has a class of its own, and nobody has said that they are classes."""
+    if n_classes > max(MAX_CLASSES, n_rows / 2):
+        warnings.warn(
+            f"{what} has {n_classes:,} classes in {n_rows:,} rows: is it a name or a number?",
+            stacklevel=3,
+        )
 
 
 def make_target(
@@ -64,20 +96,29 @@ def make_target(
     ValueError
         If the values cannot be what `task` says.
     """
-    if (task or decide_task(distinct)) == "regression":
+    if (task or _told(distinct)) == "regression":
         return _quantities(distinct, what)[codes], None
     labels = [_label(value, what) for value in distinct]
     check_classes(labels, what)
     classes = sorted(set(labels), key=lambda label: (str(type(label)), label))
     number = {label: index for index, label in enumerate(classes)}
-    # over 100: a table of fewer rows may well have a class for each
-    if len(classes) >= MANY_CLASSES or MAX_CLASSES < len(classes) == len(codes):
-        warnings.warn(
-            f"{what} has {len(classes)} classes in {len(codes)} rows: is it a name or a number?",
-            stacklevel=2,
-        )
+    if task is None:
+        warn_of_many(len(classes), len(codes), what)
     numbers = np.array([number[label] for label in labels], dtype=np.int64)
     return numbers[codes], tuple(classes)
+
+
+def _told(distinct: Sequence[Any]) -> str:
+    """Return the task that different values tell."""
+    numbers = [value for value in distinct if isinstance(value, int | float)]
+    return decide_task(
+        len(distinct),
+        text=len(numbers) < len(distinct),
+        boolean=any(isinstance(value, bool) for value in numbers),
+        whole=all(value.is_integer() for value in numbers if isinstance(value, float)),
+        # An integer is what it is, whatever its size.
+        top=max((abs(value) for value in numbers if isinstance(value, float)), default=0.0),
+    )[0]
 
 
 def class_target(labels: NDArray[Any]) -> tuple[NDArray[np.int64], tuple[Label, ...]]:

@@ -21,7 +21,7 @@ from clearprop.engines import Plan
 from clearprop.training.settings import integer
 
 if TYPE_CHECKING:
-    from clearprop.training import Training
+    from clearprop.training import Loop
 
 # What will be the same at the next look, or must not wait for one.
 AT_ONCE = frozenset({"D1", "D11", "D12", "D13", "D14", "D15", "D16", "D17", "D18", "D20"})
@@ -132,7 +132,7 @@ class DiagnosisCallback:
         self._rows: NDArray[np.int64] | None = None
         self._looks, self._free_until = 0, 0  # a step
 
-    def __call__(self, training: Training) -> None:
+    def __call__(self, training: Loop) -> None:
         """Look at the network, if it is time to."""
         if training.epochs_done % self.every == 0 and self._may_look(training):
             m = self.measure(training)
@@ -141,7 +141,7 @@ class DiagnosisCallback:
             lingering = {_key(each) for each in rules.apply(m, self.thresholds.looser())}
             self.see(found, training.state.epoch, lingering)
 
-    def _may_look(self, training: Training) -> bool:
+    def _may_look(self, training: Loop) -> bool:
         """Return whether the looks, with this one, are within their share; if so, count it."""
         step = training.state.step
         if self._looks < _FREE:
@@ -154,10 +154,10 @@ class DiagnosisCallback:
         self._looks += 1
         return True
 
-    def _sample(self, training: Training) -> int:
+    def _sample(self, training: Loop) -> int:
         return min(self.max_samples, len(training.data.X))
 
-    def measure(self, training: Training) -> Measurements:
+    def measure(self, training: Loop) -> Measurements:
         """Return the numbers of this moment."""
         net, data, plan = training.net, training.data, training.plan
         if self._rows is None or self._rows[-1] >= len(data.X):
@@ -180,7 +180,7 @@ class DiagnosisCallback:
         m = replace(m, run=replace(run, gradient_norms=tuple(self._norms)))
         return replace(m, step=self._step(training, p, m))
 
-    def _step(self, training: Training, p: quantities.Pass, m: Measurements) -> Step | None:
+    def _step(self, training: Loop, p: quantities.Pass, m: Measurements) -> Step | None:
         wanted = suspects_overshoot(m, self.thresholds)
         step = measurements.step_of(
             training.plan, training.state, m.learning_rate, p, _BATCHES, overshoot=wanted

@@ -7,14 +7,19 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 from numpy.typing import NDArray
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from clearprop.activations import Activation
 from clearprop.costs import Cost
-from clearprop.data.table import TableStream
-from clearprop.estimators import presets
+from clearprop.data.table import ColumnDecision, TableEncoder, TableStream
+from clearprop.estimators import presets, reader
+from clearprop.estimators.arguments import Arguments
 from clearprop.estimators.callback_bridge import CallbackSupportMixin, with_callbacks
-from clearprop.estimators.fitting import Fitting
+from clearprop.estimators.fitting import Fitter
+from clearprop.estimators.predictor import Predictor
+from clearprop.model.inputs import Inputs
+from clearprop.model.targets import Units
 from clearprop.network import Network
 
 if TYPE_CHECKING:
@@ -23,8 +28,8 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 
-class BaseMLP(CallbackSupportMixin, Fitting):
-    """Everything but what y is."""
+class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Arguments):
+    """Everything but what y is: arguments and attributes; reader, fitter and predictor do the work."""
 
     @with_callbacks
     def fit(
@@ -66,12 +71,79 @@ class BaseMLP(CallbackSupportMixin, Fitting):
         ValueError, TypeError
             Naming the argument, its rule and the value.
         """
-        if isinstance(X, TableStream):
-            return self._fit_stream(X, y, sample_weight, X_val, y_val, groups)
-        return self._fit(X, y, sample_weight, (X_val, y_val), groups, incremental=False)
+        if not isinstance(X, TableStream):
+            Fitter(self).fit(X, y, sample_weight, (X_val, y_val), groups)
+            return self
+        if any(each is not None for each in (y, sample_weight, X_val, y_val, groups)):
+            raise ValueError(
+                "a stream must be the only data given: it has targets and weights of its own"
+            )
+        Fitter(self).fit_stream(X)
+        return self
 
-    def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
-        return self._fit(X, y, sample_weight, (None, None), None, incremental=True)
+    # What is asked of a fitted one
+
+    def _predictor(self) -> Predictor:
+        if "network_" not in vars(self):
+            check_is_fitted(self)  # which takes longer than a row's prediction
+        return Predictor(self.network_.model, self.n_threads)
+
+    def _logits(self, X: Any) -> Array:
+        """Return z of the last layer, shape (n_samples, n_outputs), for raw X."""
+        return self._predictor().logits(reader.read_X(self, X))
+
+    def transform(self, X: Any, layer: int = -1) -> Array:
+        """Return the activations of a hidden layer, shape (n_samples, n_neurons).
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or data frame
+        layer : int
+            Hidden layers count from 1; -1 is the last one.
+
+        Raises
+        ------
+        ValueError
+            If there is no such hidden layer.
+        """
+        return self._predictor().hidden(reader.read_X(self, X), layer)
+
+    def input_gradient(self, X: Any) -> Array:
+        """Return the derivative of every prediction by every raw feature.
+
+        Of ``predict_proba`` for a classifier (of two classes: of the second one's), of ``predict`` for
+        a regressor.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features), or (n_samples, n_outputs, n_features) with several
+        outputs
+        """
+        slopes = self._predictor().input_gradient(reader.read_X(self, X))
+        units = self.network_.model.targets
+        if isinstance(units, Units) and units.factor is not None:
+            slopes *= units.factor.astype(slopes.dtype)[:, None]
+        return slopes[:, 0] if slopes.shape[1] == 1 else slopes
+
+    @property
+    def preprocessing_(self) -> Inputs:
+        """What X goes through before the network sees it."""
+        return self.network_.model.inputs
+
+    @property
+    def table_encoder_(self) -> TableEncoder | None:
+        """What makes numbers of a data frame; None where X was numbers."""
+        return self.network_.model.inputs.encoder
+
+    @property
+    def columns_(self) -> tuple[ColumnDecision, ...] | None:
+        """What became of every column of X; None where X was plain numbers."""
+        encoder = self._fitted_network("columns_").model.inputs.encoder
+        return None if encoder is None else encoder.decisions
 
     @property
     def _n_features_out(self) -> int:
@@ -190,8 +262,9 @@ class BaseMLP(CallbackSupportMixin, Fitting):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         explicit = presets.given(self)
-        preprocessing = presets.argument(self, self._kind, "preprocessing", explicit)
-        dtype = presets.argument(self, self._kind, "dtype", explicit)
+        kind = self._task.kind
+        preprocessing = presets.argument(self, kind, "preprocessing", explicit)
+        dtype = presets.argument(self, kind, "dtype", explicit)
         tags.input_tags.sparse = preprocessing != "robust"
         tags.transformer_tags.preserves_dtype = ["float64", "float32"] if dtype == "auto" else [dtype]
         return tags

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from clearprop.estimators.arguments import Arguments
 from clearprop.estimators.training import EstimatorTraining, Follower
 
 try:  # since scikit-learn 1.9
@@ -20,14 +21,10 @@ except ImportError:  # pragma: no cover - with the oldest supported version
         return method
 
 
-if TYPE_CHECKING:
-    from clearprop.estimators.fitting import Fitting
-
-
 class Bridge:
     """Calls scikit-learn's callbacks around every epoch, where they are supported and set."""
 
-    def __init__(self, estimator: Fitting, X: Any, y: Any, epochs: int, follower: Follower) -> None:
+    def __init__(self, estimator: Arguments, X: Any, y: Any, epochs: int, follower: Follower) -> None:
         self.estimator, self.X, self.y = estimator, X, y
         self.epochs, self.follower = epochs, follower
         self.context: Any = None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from sklearn import neural_network
@@ -13,10 +13,11 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.validation import check_is_fitted
 
 from clearprop.estimators import presets
-from clearprop.estimators.fitting import Rows
-
-if TYPE_CHECKING:
-    from clearprop.estimators.base import BaseMLP
+from clearprop.estimators.arguments import Arguments
+from clearprop.estimators.fitting import Fitter
+from clearprop.estimators.learned import Learned
+from clearprop.estimators.tasks import Classification, as_labels
+from clearprop.model.targets import Indicators, Targets, Units
 
 _THEIR_ACTIVATIONS = {"identity": "identity", "sigmoid": "logistic", "tanh": "tanh", "relu": "relu"}
 _COPIED = [
@@ -48,31 +49,40 @@ def from_sklearn(cls: type[Any], estimator: Any) -> Any:
     check_is_fitted(estimator)
     made = cls(**estimator.get_params(deep=False))
     coefs, intercepts = estimator.coefs_, estimator.intercepts_
-    sizes = [W.shape[1] for W in coefs[:-1]]
-    options: SimpleNamespace = made._options()
-    options.sizes = sizes
+    fitter = Fitter(made)
+    sizes = tuple(W.shape[1] for W in coefs[:-1])
+    fitter.options = dataclasses.replace(fitter.options, sizes=sizes)
     dtype = "float32" if coefs[0].dtype == np.float32 else "float64"
-    if is_classifier(estimator):
-        made._learn_fitted_classes(estimator.classes_, estimator._label_binarizer.y_type_)
-    X, targets = np.zeros((1, coefs[0].shape[0]), dtype), np.zeros((1, coefs[-1].shape[1]))
-    made._begin(options, Rows(X, targets, None), dtype, made._seed(made._random_state()))
-    made._start_from(list(zip(coefs, intercepts, strict=True)))
+    learned = Learned((), None, _targets(estimator), len(coefs[0]), coefs[-1].shape[1])
+    fitter.begin(learned, dtype, fitter.seed(fitter.random_state()))
+    fitter.start_from(list(zip(coefs, intercepts, strict=True)))
     for name in _COPIED:
         if hasattr(estimator, name):
             setattr(made, name, getattr(estimator, name))
-    made._name_network()
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is not None:
+        made.network_.feature_names = tuple(map(str, names))
     made.loss_curve_ = list(getattr(estimator, "loss_curve_", []))
     return made
 
 
+def _targets(estimator: Any) -> Targets:
+    if not is_classifier(estimator):
+        return Units()
+    classes = as_labels(np.array(estimator.classes_), "classes")
+    if estimator._label_binarizer.y_type_ == "multilabel-indicator":
+        return Indicators(len(classes))
+    return Classification().of_classes(classes)
+
+
 def _their_class(cls: type[Any]) -> type[Any]:
     theirs: type[Any] = (
-        neural_network.MLPClassifier if cls._kind == "classifier" else neural_network.MLPRegressor
+        neural_network.MLPClassifier if cls._task.kind == "classifier" else neural_network.MLPRegressor
     )
     return theirs
 
 
-def to_sklearn(estimator: BaseMLP) -> Any:
+def to_sklearn(estimator: Arguments) -> Any:
     """Return a fitted estimator of scikit-learn's; linear preprocessing goes into the weights.
 
     Raises
@@ -87,7 +97,7 @@ def to_sklearn(estimator: BaseMLP) -> Any:
     if None in hidden or len(hidden) > 1:
         names = ", ".join(layer.function.name for layer in net.layers[:-1])
         raise ValueError(f"scikit-learn has one of its activations for all layers, got {names}")
-    kind = getattr(estimator, "_target_kind", None)
+    kind = net.model.targets.kind
     if kind in ("single", "multiclass-multioutput") or (
         kind == "binary" and net.sizes[-1] == 2 and estimator.out_activation_ == "softmax"
     ):
@@ -103,7 +113,7 @@ def to_sklearn(estimator: BaseMLP) -> Any:
     for name in _COPIED:
         if hasattr(estimator, name):
             setattr(made, name, getattr(estimator, name))
-    if kind is not None:
+    if not isinstance(net.model.targets, Units):
         binarizer = LabelBinarizer().fit(estimator.classes_)
         if kind == "multilabel-indicator":
             binarizer.fit(np.eye(len(estimator.classes_), dtype=int))
@@ -111,11 +121,11 @@ def to_sklearn(estimator: BaseMLP) -> Any:
     return made
 
 
-def _their_arguments(estimator: BaseMLP, theirs: type[Any], activation: str) -> dict[str, Any]:
+def _their_arguments(estimator: Arguments, theirs: type[Any], activation: str) -> dict[str, Any]:
     known = inspect.signature(theirs.__init__).parameters
     explicit = presets.given(estimator)
     chosen = {
-        name: presets.argument(estimator, estimator._kind, name, explicit)
+        name: presets.argument(estimator, estimator._task.kind, name, explicit)
         for name in estimator.get_params(deep=False)
         if name in known
     }
@@ -132,16 +142,18 @@ def _their_arguments(estimator: BaseMLP, theirs: type[Any], activation: str) -> 
     return chosen
 
 
-def _fold(estimator: BaseMLP, made: Any) -> None:
+def _fold(estimator: Arguments, made: Any) -> None:
     """Take preprocessing into the first layer, and the targets' scale into the last."""
     then = estimator.preprocessing_
-    if then is not None:
-        if then.clip:
+    if then.scaling is not None:
+        if then.clips:
             raise ValueError(
                 "scikit-learn has no smooth clip: preprocessing='robust' cannot move there"
             )
-        W = made.coefs_[0].astype(np.float64) * then.factor[:, None]
-        made.intercepts_[0] = (made.intercepts_[0] - then.shift @ W).astype(made.coefs_[0].dtype)
+        W = made.coefs_[0].astype(np.float64) * then.scaling.factor[:, None]
+        made.intercepts_[0] = (made.intercepts_[0] - then.scaling.shift @ W).astype(
+            made.coefs_[0].dtype
+        )
         made.coefs_[0] = W.astype(made.coefs_[0].dtype)
     scale = getattr(estimator, "target_scale_", None)
     if scale is not None:

@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from clearprop import checkpoint, costs, optimizers, schedules
+from clearprop import costs, optimizers, schedules
 from clearprop.activations import Activation
 from clearprop.checkpoint import CheckpointError
-from clearprop.checkpoint.description import is_estimator
 from clearprop.costs import Cost
-from clearprop.data.table import TableEncoder
 from clearprop.estimators import presets
-from clearprop.estimators.inputs import Preprocessing
-from clearprop.estimators.training import Progress
+from clearprop.estimators.arguments import Arguments
+from clearprop.estimators.options import Options
+from clearprop.estimators.training import GoingOn
 from clearprop.initializers import INITIALIZERS, Initializer
-from clearprop.network import read as read_network
+from clearprop.model import file as model_file
+from clearprop.network import Network
 from clearprop.optimizers import Optimizer
 from clearprop.schedules import Schedule
 from clearprop.training import History
 from clearprop.training.history import TIMES
-
-if TYPE_CHECKING:
-    from clearprop.estimators.base import BaseMLP
-    from clearprop.network import Network
 
 _ATTRIBUTES = [
     "n_iter_",
@@ -38,30 +35,17 @@ _ATTRIBUTES = [
     "loss_curve_",
     "validation_scores_",
     "best_validation_score_",
-    "_target_kind",
     "_no_improvement_count",
 ]
 _LEFT_OUT = ("callbacks",)  # functions; a scorer of one's own is one too
 
 
-def about(estimator: BaseMLP, more: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return what a network's file says of its estimator, and what else it is to say."""
-    return {"estimator": _describe(estimator), **(more or {})}
-
-
-def save(
-    estimator: BaseMLP, path: str | os.PathLike[str], more: Mapping[str, Any] | None = None
-) -> None:
-    """Write `estimator` to `path`, atomically, and beside it JSON on the data, say."""
-    net = estimator.network_.copy()
-    net.about = about(estimator, more)
-    tensors = checkpoint.network_tensors(net)
+def save(estimator: Arguments, path: str | os.PathLike[str]) -> None:
+    """Write `estimator` to `path`, atomically."""
+    model = dataclasses.replace(estimator.network_.model, estimator=describe(estimator))
     going_on = estimator._going_on
-    if going_on is not None:
-        tensors["training.moments"] = going_on.moments
-    checkpoint.write_tensors(
-        Path(os.path.expanduser(os.fspath(path))), tensors, checkpoint.describe_network(net)
-    )
+    moments = {} if going_on is None else {"training.moments": going_on.moments}
+    model_file.write(Path(os.path.expanduser(os.fspath(path))), model, moments)
 
 
 def load(cls: type[Any], path: str | os.PathLike[str], custom: Iterable[Activation | Cost]) -> Any:
@@ -74,36 +58,30 @@ def load(cls: type[Any], path: str | os.PathLike[str], custom: Iterable[Activati
     """
     own = list(custom)
     where = Path(os.path.expanduser(os.fspath(path)))
-    return made_of(cls, where, *read_network(where, own), own)
+    return made_of(cls, where, model_file.read(where, own), own)
 
 
 def made_of(
-    cls: type[Any],
-    where: Path,
-    net: Network,
-    parts: checkpoint.NetworkParts,
-    own: Sequence[Activation | Cost] = (),
+    cls: type[Any], where: Path, parts: model_file.Parts, own: Sequence[Activation | Cost] = ()
 ) -> Any:
-    """Return the estimator of class `cls` around a network that was read, as `load`."""
-    if not is_estimator(net.about):
+    """Return the estimator of class `cls` around a model that was read, as `load`."""
+    data = parts.model.estimator
+    if data is None:
         raise CheckpointError(f"{where} holds a network, not an estimator; read it with clearprop.load")
-    data = net.about["estimator"]
     if data["class"] != cls.__name__:
         raise CheckpointError(f"{where} holds a {data['class']}, not a {cls.__name__}")
     try:
-        made = _restore(cls, data, net, parts.tensors, {each.name: each for each in own})
-        made._validate_params()
-        made._options()  # which checks what scikit-learn's constraints cannot say
+        made = _restore(cls, data, parts, {each.name: each for each in own})
+        Options.of(made)
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as problem:
         raise CheckpointError(f"{where} does not describe an estimator: {problem}"[:500]) from None
     return made
 
 
-def _describe(estimator: BaseMLP) -> dict[str, Any]:
-    then, scale = estimator.preprocessing_, getattr(estimator, "target_scale_", None)
+def describe(estimator: Arguments) -> dict[str, Any]:
+    """Return what a model's file says of its estimator: arguments and attributes, as JSON has them."""
     going_on = estimator._going_on
     names = getattr(estimator, "feature_names_in_", None)
-    encoder = getattr(estimator, "table_encoder_", None)
     arguments = {
         name: _plain(value)
         for name, value in estimator.get_params(deep=False).items()
@@ -111,23 +89,12 @@ def _describe(estimator: BaseMLP) -> dict[str, Any]:
         and not (name in ("scoring", "random_state") and not _is_plain(value))
         and not (name == "columns" and isinstance(value, list | tuple))  # those of the table
     }
-    classes: Any = getattr(estimator, "classes_", None)
-    groups = list(getattr(estimator, "_groups", ()))
     return {
         "class": type(estimator).__name__,
         "n_features_in": int(estimator.n_features_in_),
         "feature_names_in": None if names is None else list(map(str, names)),
         "arguments": arguments,
         "given": sorted(presets.remembered(estimator)),
-        "classes": [_labels(each) for each in (classes if groups else [classes])]
-        if classes is not None
-        else None,
-        "groups": groups,
-        "preprocessing": None if then is None else then.to_json(),
-        "table": None if encoder is None else encoder.to_json(),
-        "target": None
-        if scale is None
-        else {"shift": estimator.target_shift_.tolist(), "scale": scale.tolist()},
         "attributes": {
             name: _finite(getattr(estimator, name)) for name in _ATTRIBUTES if hasattr(estimator, name)
         },
@@ -142,12 +109,6 @@ def _describe(estimator: BaseMLP) -> dict[str, Any]:
         },
         "out_activation": estimator.out_activation_,
     }
-
-
-def _labels(classes: Any) -> dict[str, Any]:
-    array = np.asarray(classes)
-    kind = "object" if array.dtype == object else array.dtype.str
-    return {"dtype": kind, "values": array.tolist()}
 
 
 def _finite(value: Any) -> Any:
@@ -224,28 +185,16 @@ def _argument(data: Any, own: dict[str, Any]) -> Any:
     return float(value)
 
 
-def _restore(
-    cls: type[Any], data: dict[str, Any], net: Any, tensors: Mapping[str, Any], own: dict[str, Any]
-) -> Any:
+def _restore(cls: type[Any], data: dict[str, Any], parts: model_file.Parts, own: dict[str, Any]) -> Any:
     made = cls(**{name: _argument(value, own) for name, value in data["arguments"].items()})
     presets.set_given(made, frozenset(data["given"]))
-    made.network_ = net
+    net = made.network_ = Network.of(parts.model)
     made.n_features_in_ = int(data["n_features_in"])
     if data["feature_names_in"] is not None:
         made.feature_names_in_ = np.array(data["feature_names_in"], dtype=object)
-    if data["classes"] is not None:
-        classes = [np.array(each["values"], dtype=each["dtype"]) for each in data["classes"]]
-        made._groups = tuple(data["groups"])
-        made.classes_ = classes if made._groups else classes[0]
-    table = data.get("table")
-    made.table_encoder_ = None if table is None else TableEncoder.from_json(table)
-    if made.table_encoder_ is not None and "columns" not in data["arguments"]:
-        made.columns = made.table_encoder_.decisions
-    then, target = data["preprocessing"], data["target"]
-    made.preprocessing_ = then and Preprocessing.from_json(then)
-    if cls._kind == "regressor":
-        made.target_shift_ = target and np.array(target["shift"], np.float64)
-        made.target_scale_ = target and np.array(target["scale"], np.float64)
+    encoder = parts.model.inputs.encoder
+    if encoder is not None and "columns" not in data["arguments"]:
+        made.columns = encoder.decisions
     for name, value in data["attributes"].items():
         if name in _ATTRIBUTES:
             setattr(made, name, _back(value))
@@ -254,8 +203,8 @@ def _restore(
     made.history_ = History()
     made.history_.columns = {name: _back(values) for name, values in data["history"].items()}
     made._going_on = None
-    if data["going_on"] is not None and "training.moments" in tensors:
+    if data["going_on"] is not None and "training.moments" in parts.tensors:
         name, updates, first_epoch, factor = data["going_on"]
-        moments = np.array(tensors["training.moments"])
-        made._going_on = Progress(str(name), moments, int(updates), int(first_epoch), float(factor))
+        moments = np.array(parts.tensors["training.moments"])
+        made._going_on = GoingOn(str(name), moments, int(updates), int(first_epoch), float(factor))
     return made

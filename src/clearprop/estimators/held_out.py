@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,23 +11,21 @@ from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
 from clearprop.data.split import whole_groups
-from clearprop.estimators import presets
-from clearprop.estimators.arguments import Arguments
+from clearprop.estimators.options import Options
 
 Array = NDArray[Any]
 
 
-def check(
-    estimator: Arguments,
-    options: SimpleNamespace,
-    validation: tuple[Any, Any],
-    groups: Any,
-    incremental: bool,
-) -> None:
-    """Refuse arguments that contradict each other; in partial_fit, drop the preset's early stopping."""
-    if incremental and "early_stopping" in presets.PRESETS[estimator.preset][estimator._kind]:
-        given = "early_stopping" in presets.given(estimator)
-        options.early_stopping = estimator.early_stopping and given
+def check(options: Options, validation: tuple[Any, Any], groups: Any, incremental: bool) -> Options:
+    """Return the options, in partial_fit without a preset's early stopping.
+
+    Raises
+    ------
+    ValueError
+        If arguments contradict each other.
+    """
+    if incremental and "early_stopping" not in options.given:
+        options = dataclasses.replace(options, early_stopping=False)
     if incremental and options.early_stopping:
         raise ValueError("partial_fit does not support early_stopping=True")
     if (validation[0] is None) != (validation[1] is None):
@@ -46,10 +44,11 @@ def check(
             "scoring needs early_stopping=True, or X_val and y_val, to be computed on, got "
             f"scoring={options.scoring!r}"
         )
+    return options
 
 
 def split(
-    options: SimpleNamespace,
+    options: Options,
     groups: Any,
     n: int,
     strata: Array | None,

@@ -1,132 +1,20 @@
-"""What X goes through before the network sees it: scaling, clipping, and sparse rows."""
+"""X as rows of the network's dtype: dense, or sparse and made dense batch by batch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.estimators.user_warning import warn
+from clearprop.model.inputs import Inputs, narrowed
 
 Array = NDArray[Any]
 
 DENSE_BYTES = 2**28  # a sparse X that would be larger than this stays sparse, batch by batch
-_CLIP = 3.0  # RealMLP's: nothing that is clipped smoothly is as large as this
 _SUSPICIOUS = 1e3  # times the usual scale of a feature, from which a warning names it
-
-
-@dataclass(frozen=True, eq=False)
-class Preprocessing:
-    """``(x - shift) * factor``, then with `clip` the smooth clip ``x / sqrt(1 + (x / 3)^2)``.
-
-    Parameters
-    ----------
-    shift, factor : ndarray of shape (n_features,)
-        float64.
-    clip : bool
-    """
-
-    shift: NDArray[np.float64]
-    factor: NDArray[np.float64]
-    clip: bool = False
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as JSON has it."""
-        return {"shift": self.shift.tolist(), "factor": self.factor.tolist(), "clip": self.clip}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Preprocessing:
-        """Return what `to_json` gave."""
-        shift, factor = (np.array(data[name], np.float64) for name in ("shift", "factor"))
-        return cls(shift, factor, bool(data["clip"]))
-
-    def __call__(self, X: Array) -> Array:
-        """Return X scaled (and clipped), in its own dtype."""
-        scaled = (X - self.shift.astype(X.dtype)) * self.factor.astype(X.dtype)
-        return scaled / np.sqrt(1.0 + (scaled / _CLIP) ** 2) if self.clip else scaled
-
-    def slope(self, X: Array) -> Array:
-        """Return the derivative of every scaled value by its raw value, the shape of X."""
-        factor = self.factor.astype(X.dtype)
-        if not self.clip:
-            return np.broadcast_to(factor, X.shape)
-        scaled = (X - self.shift.astype(X.dtype)) * factor
-        return factor * (1.0 + (scaled / _CLIP) ** 2) ** -1.5
-
-
-def standard(X: Any, weight: Array | None) -> Preprocessing:
-    """Return what gives every feature mean 0 and standard deviation 1; a constant one becomes 0."""
-    if hasattr(X, "tocsr"):
-        share = np.full(X.shape[0], 1.0 / X.shape[0]) if weight is None else weight / weight.sum()
-        mean = np.asarray(X.T @ share, np.float64).ravel()
-        variance = np.maximum(np.asarray(X.multiply(X).T @ share).ravel() - mean**2, 0.0)
-    else:
-        wide = X.astype(np.float64)
-        mean = np.average(wide, axis=0, weights=weight)
-        variance = np.average((wide - mean) ** 2, axis=0, weights=weight)
-    return standard_of(mean, variance)
-
-
-def standard_of(mean: Array, variance: Array) -> Preprocessing:
-    """Return the scaling by means and variances that are known."""
-    spread = np.sqrt(variance)
-    # Rounding gives a constant feature a spread of about its size times 1e-16.
-    real = spread > 1e-12 * np.maximum(np.abs(mean), 1e-300)
-    return Preprocessing(mean, np.where(real, 1.0 / np.where(real, spread, 1.0), 0.0))
-
-
-def robust(X: Any, weight: Array | None) -> Preprocessing:
-    """Return RealMLP's scaling: median and quartiles, then the smooth clip.
-
-    The factor is 1 / (q75 - q25); where the quartiles are equal, 2 / (max - min); of a constant
-    feature 0 (Holzmueller et al. 2024, appendix A).
-
-    Raises
-    ------
-    ValueError
-        If X is sparse: its quartiles would fill it.
-    """
-    if hasattr(X, "tocsr"):
-        raise ValueError("preprocessing='robust' needs a dense X, got a sparse one; use 'standard'")
-    wide = X.astype(np.float64)
-    if weight is not None:
-        wide = wide[weight > 0]
-    quartiles = _quantiles(wide, None if weight is None else weight[weight > 0])
-    low, middle, high = quartiles
-    return robust_of(wide.min(axis=0), low, middle, high, wide.max(axis=0))
-
-
-def robust_of(least: Array, low: Array, middle: Array, high: Array, most: Array) -> Preprocessing:
-    """Return RealMLP's scaling by the ends and quartiles of every feature."""
-    width = np.where(high > low, high - low, (most - least) / 2.0)
-    real = width > 1e-300  # one over less is not finite
-    factor = np.where(real, 1.0 / np.where(real, width, 1.0), 0.0)
-    return Preprocessing(middle, factor, clip=True)
-
-
-def _quantiles(X: Array, weight: Array | None) -> Array:
-    shares = np.array([0.25, 0.5, 0.75])
-    if weight is None:
-        return np.quantile(X, shares, axis=0)
-    # The quantile of repeated rows: positions between order statistics, as np.quantile has them.
-    found = np.empty((3, X.shape[1]))
-    for j in range(X.shape[1]):
-        order = np.argsort(X[:, j], kind="stable")
-        values, ends = X[order, j], np.cumsum(weight[order])
-        at = shares * (ends[-1] - 1.0) if ends[-1] > 1.0 else np.zeros(3)
-        low = np.minimum(np.searchsorted(ends, np.floor(at), side="right"), len(values) - 1)
-        high = np.minimum(np.searchsorted(ends, np.ceil(at), side="right"), len(values) - 1)
-        found[:, j] = values[low] + (values[high] - values[low]) * (at - np.floor(at))
-    return found
-
-
-PREPROCESSING: dict[str, Callable[[Any, Array | None], Preprocessing]] = {
-    "standard": standard,
-    "robust": robust,
-}
 
 
 class SparseRows:
@@ -148,24 +36,20 @@ class SparseRows:
 
     def __getitem__(self, rows: Any) -> Array:
         dense = self._X[rows].toarray().astype(self._dtype, copy=False)
-        return dense if self._then is None else self._then(dense)
+        return self._then(dense) if self._then else dense
 
 
-def as_rows(X: Any, dtype: str, then: Preprocessing | None) -> Any:
-    """Return X as a dense C-contiguous array of `dtype`, or as `SparseRows` where it is too large."""
+def as_rows(X: Any, dtype: str, then: Inputs | None = None) -> Any:
+    """Return X as a dense C-contiguous array of `dtype`, or as `SparseRows` where it is too large.
+
+    With `then`, it is what the network sees of X.
+    """
     if hasattr(X, "tocsr"):
         if X.shape[0] * X.shape[1] * np.dtype(dtype).itemsize > DENSE_BYTES:
             return SparseRows(X.tocsr(), dtype, then)
         X = X.toarray()
-    with np.errstate(over="ignore"):  # what overflows is found below
-        dense = np.ascontiguousarray(X, dtype=dtype)
-    if dense.dtype != X.dtype and not np.isfinite(dense).all():
-        row, column = np.unravel_index(int(np.argmin(np.isfinite(dense))), dense.shape)
-        raise ValueError(
-            f"X must fit in {dtype}, got {X[row, column]} in row {row}, column {column}; scale it, or "
-            "use dtype='float64'"
-        )
-    return dense if then is None else np.ascontiguousarray(then(dense))
+    dense = narrowed(X, dtype)
+    return np.ascontiguousarray(then(dense)) if then else dense
 
 
 def warn_of_scales(X: Any, names: NDArray[Any] | None) -> None:

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 from weakref import WeakKeyDictionary
-
-import numpy as np
-
-from clearprop.network import Network
-from clearprop.schedules import coslog4
 
 # Remembered beside the estimators: scikit-learn allows __init__ to set its parameters only.
 _GIVEN: WeakKeyDictionary[Any, frozenset[str]] = WeakKeyDictionary()
 _DEFAULTS: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
 
-_REALMLP_S: dict[str, Any] = {
+REALMLP_S: dict[str, Any] = {
     "hidden_layer_sizes": (256, 256, 256),
     "solver": "adam",
     "alpha": 0.0,
@@ -36,9 +29,9 @@ _REALMLP_S: dict[str, Any] = {
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "sklearn": {"classifier": {}, "regressor": {}},
     "realmlp-s": {
-        "classifier": _REALMLP_S
+        "classifier": REALMLP_S
         | {"activation": "selu", "learning_rate_init": 0.04, "label_smoothing": 0.1},
-        "regressor": _REALMLP_S
+        "regressor": REALMLP_S
         | {
             "activation": "mish",
             "learning_rate_init": 0.07,
@@ -49,32 +42,10 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
 }
 
 
-def as_realmlp(net: Network, options: SimpleNamespace) -> None:
-    """Give a network RealMLP's input scale and parametrisation, and zeros in its last layer.
-
-    Before, its weights have variance 1 / n_in, which is RealMLP's variance 1 over the root of n_in that
-    it multiplies them with. Initializers that were chosen are kept.
-    """
-    made = replace(net.architecture, input_scale=True, ntk=True)
-    parameters = np.concatenate([np.ones(made.n_features, net.parameters.dtype), net.parameters])
-    net._hold(made, parameters, net.scaling)
-    for chosen, arrays in (("initializer", net.weights), ("bias_initializer", net.biases)):
-        last = arrays[-1]
-        if getattr(options, chosen) == _REALMLP_S[chosen] and last is not None:
-            last[:] = 0.0
-
-
-def averaging(options: SimpleNamespace) -> float:
-    """Return the preset's share of the running mean: over a 64th of the epochs, however many.
-
-    None with L-BFGS, whose every step is a descent.
-    """
-    if not options.averaging or options.lbfgs:
-        return 0.0
-    schedule = options.learning_rate
-    epochs = schedule.epochs if isinstance(schedule, coslog4) else float(options.max_iter)
-    share = float(options.averaging) ** (_REALMLP_S["max_iter"] / epochs)
-    return min(round(share, 6), 0.999999)  # rounded to 1 it would be the first epoch alone
+def averaging(share: float, epochs: float) -> float:
+    """Return the preset's share of the running mean: over a 64th of the epochs, however many."""
+    scaled = share ** (REALMLP_S["max_iter"] / epochs)
+    return min(round(scaled, 6), 0.999999)  # rounded to 1 it would be the first epoch alone
 
 
 def defaults(kind: Any) -> dict[str, Any]:

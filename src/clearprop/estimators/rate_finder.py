@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from clearprop.estimators.arguments import Arguments
+from clearprop.estimators.fitting import Fitter
+
 if TYPE_CHECKING:
-    from clearprop.estimators.base import BaseMLP
     from clearprop.estimators.training import EstimatorTraining
 
 
@@ -67,12 +69,14 @@ class LearningRates:
         return figure
 
 
-class _Stop(Exception):
-    """Carries the training out of the fit that prepared it."""
-
-
 def find(
-    estimator: BaseMLP, X: Any, y: Any, sample_weight: Any, smallest: float, largest: float, steps: int
+    estimator: Arguments,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    smallest: float,
+    largest: float,
+    steps: int,
 ) -> LearningRates:
     """Return the losses of `steps` steps whose rate grows from `smallest` to `largest`.
 
@@ -91,9 +95,10 @@ def find(
     probe = clone(estimator)
     explicit = {"early_stopping": False, "scoring": None, "learning_rate": "constant", "verbose": False}
     probe.set_params(**explicit, callbacks=())
-    if probe._options().lbfgs:
+    fitter = Fitter(probe)
+    if fitter.options.lbfgs:
         raise ValueError("find_learning_rate needs a solver with a learning rate, got lbfgs")
-    training = _prepared(probe, X, y, sample_weight)
+    training = fitter.prepare(X, y, sample_weight)
     rates = np.geomspace(smallest, largest, steps)
     losses: list[float] = []
     for rate in rates:
@@ -109,24 +114,6 @@ def find(
     used = rates[: len(losses)]
     falling = np.gradient(smooth, np.log(used))
     return LearningRates(used, smooth, float(used[int(np.argmin(falling))]))
-
-
-def _prepared(probe: BaseMLP, X: Any, y: Any, sample_weight: Any) -> EstimatorTraining:
-    """Return the training that `fit` would run, not begun."""
-    caught: list[EstimatorTraining] = []
-
-    def catch(training: EstimatorTraining) -> None:
-        caught.append(training)
-        raise _Stop
-
-    probe._before_training = catch  # type: ignore[method-assign]
-    try:
-        probe.fit(X, y, sample_weight)
-    except _Stop:
-        pass
-    finally:
-        del probe._before_training
-    return caught[0]
 
 
 def _one_step(training: EstimatorTraining, rate: float) -> float | None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop.estimators import inputs
+from clearprop.estimators import inputs, presets
+from clearprop.estimators.options import Options
 from clearprop.names import is_number
+from clearprop.network import Network
 from clearprop.training.supply import InMemory, Supply
 
 Array = NDArray[Any]
@@ -19,7 +21,7 @@ Start = list[tuple[Array | None, Array | None]]  # weights (n_in, n_out) and bia
 _SCIKIT_NAMES = {"logistic": "sigmoid"}
 
 
-def hidden_activations(options: SimpleNamespace) -> list[Any]:
+def hidden_activations(options: Options) -> list[Any]:
     """Return the activation of every hidden layer, by clearprop's names.
 
     Raises
@@ -42,15 +44,13 @@ def _renamed(activation: Any) -> Any:
     return _SCIKIT_NAMES.get(activation, activation) if isinstance(activation, str) else activation
 
 
-def initializer(options: SimpleNamespace, name: str) -> Any:
+def initializer(options: Options, name: str) -> Any:
     """Return argument `name`; "auto" is drawn elsewhere, by `scikit_parameters`."""
     chosen = getattr(options, name)
     return "zeros" if _is_auto(chosen) else chosen
 
 
-def scikit_parameters(
-    options: SimpleNamespace, sizes: list[int], state: np.random.RandomState
-) -> Start:
+def scikit_parameters(options: Options, sizes: list[int], state: np.random.RandomState) -> Start:
     """Return scikit-learn's first weights and biases of every layer, where "auto".
 
     Glorot and Bengio's bound for both, a third of the variance for the logistic function; the same
@@ -87,23 +87,23 @@ def dropout(rates: Any) -> float | list[float]:
     return [float(rate) for rate in rates]
 
 
-def batch_size(options: SimpleNamespace, n: int) -> int | None:
+def batch_size(options: Options, n: int) -> int | None:
     """Return the size of a batch of `n` samples, or None for all of them."""
     if options.lbfgs:
         return None
     if options.batch_size == "auto":
         return min(200, n)
-    return int(options.batch_size) if options.batch_size_given else min(int(options.batch_size), n)
+    return int(options.batch_size) if "batch_size" in options.given else min(int(options.batch_size), n)
 
 
-def batches(options: SimpleNamespace, n: int) -> dict[str, Any]:
+def batches(options: Options, n: int) -> dict[str, Any]:
     """Return how `n` samples are cut into batches, as `Training` takes it."""
     if options.n_batches is not None:
         return {"n_batches": int(options.n_batches)}
     return {"batch_size": batch_size(options, n)}
 
 
-def penalty(options: SimpleNamespace, strength: float, n: int, total: float) -> float:
+def penalty(options: Options, strength: float, n: int, total: float) -> float:
     """Return a penalty's strength as `Training` takes it.
 
     scikit-learn divides it by the sum of weights: of the batch, which the engine does (it sees weights
@@ -114,7 +114,7 @@ def penalty(options: SimpleNamespace, strength: float, n: int, total: float) -> 
     return strength / total if options.lbfgs else strength * n / total
 
 
-def engine(options: SimpleNamespace, supply: Supply) -> str:
+def engine(options: Options, supply: Supply) -> str:
     """Return the engine's name; rows that are made dense batch by batch need the reference."""
     if (
         options.engine == "auto"
@@ -123,3 +123,19 @@ def engine(options: SimpleNamespace, supply: Supply) -> str:
     ):
         return "numpy"  # which indexes rows, and takes them one batch at a time
     return str(options.engine)
+
+
+def as_realmlp(net: Network, options: Options) -> None:
+    """Give a network RealMLP's input scale and parametrisation, and zeros in its last layer.
+
+    Before, its weights have variance 1 / n_in, which is RealMLP's variance 1 over the root of n_in that
+    it multiplies them with. Initializers that were chosen are kept.
+    """
+    model = net.model
+    made = replace(model.architecture, input_scale=True, ntk=True)
+    scale = np.ones(made.n_features, model.parameters.dtype)
+    model.architecture, model.parameters = made, np.concatenate([scale, model.parameters])
+    for chosen, arrays in (("initializer", net.weights), ("bias_initializer", net.biases)):
+        last = arrays[-1]
+        if getattr(options, chosen) == presets.REALMLP_S[chosen] and last is not None:
+            last[:] = 0.0

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any, ClassVar, Self
 
-import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _check_y, column_or_1d
 
-from clearprop import costs, metrics
 from clearprop.activations import Array
 from clearprop.costs import Cost
+from clearprop.estimators import reader
 from clearprop.estimators.base import BaseMLP
+from clearprop.estimators.fitting import Fitter
+from clearprop.estimators.tasks import Regression
 from clearprop.masks import refuse_masked
-from clearprop.names import known_name
-from clearprop.training.supply import Supply
-
-_ROWS = 1 << 16  # looked at together
-
-LOSSES: dict[str, Callable[..., Cost]] = {
-    "squared_error": costs.quadratic,
-    "absolute_error": costs.mean_absolute_error,
-    "huber": costs.huber,
-    "quantile": costs.quantile,
-    "poisson": costs.poisson,
-}
+from clearprop.model.targets import Units
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):
@@ -139,8 +126,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     True
     """
 
-    _kind = "regressor"
-    _score_name = "r2"
+    _task = Regression()
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseMLP._parameter_constraints,
         "target": [None, StrOptions({"standardize"})],
@@ -194,88 +180,21 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     ) -> None:
         self._set_arguments(locals())
 
-    def _read_targets(self, y: Any, options: SimpleNamespace, *, reset: bool) -> Array:
-        refuse_masked(y, "y")
-        checked = _check_y(y, multi_output=True, y_numeric=True, estimator=self)
-        if checked.ndim == 2 and checked.shape[1] == 1:
-            checked = column_or_1d(checked, warn=True)
-        table: Array = checked.reshape(len(checked), -1)
-        if not reset and table.shape[1] != self.network_.sizes[-1]:
-            raise ValueError(
-                f"y must have as many columns as before, {self.network_.sizes[-1]}, "
-                f"got {table.shape[1]}"
-            )
-        return table.astype(np.float64) if table.dtype.kind != "f" else table
+    @property
+    def target_shift_(self) -> Array | None:
+        """The mean that was taken off the targets; None where they were learned as they are."""
+        return self._units.shift
 
-    def _output(self, options: SimpleNamespace) -> tuple[str, Cost]:
-        loss = options.loss
-        cost = loss if isinstance(loss, Cost) else LOSSES[known_name("loss", loss, LOSSES)]()
-        return ("exp" if cost.name == "poisson" else "identity"), cost
+    @property
+    def target_scale_(self) -> Array | None:
+        """What the targets were divided by then."""
+        return self._units.factor
 
-    def _weigh_classes(self, y: Any, weight: Array | None, options: SimpleNamespace) -> Array | None:
-        return weight
-
-    def _target_moments(
-        self, options: SimpleNamespace, targets: Array, weight: Array | None
-    ) -> tuple[Array, Array] | None:
-        if options.target is None:
-            return None
-        wide = targets.astype(np.float64)
-        with np.errstate(over="ignore", invalid="ignore"):  # `_learn_units` looks at them
-            mean = np.average(wide, axis=0, weights=weight)
-            return mean, np.average((wide - mean) ** 2, axis=0, weights=weight)
-
-    def _learn_units(
-        self, options: SimpleNamespace, moments: tuple[Array, Array] | None, dtype: str
-    ) -> None:
-        self.target_shift_: Array | None = None
-        self.target_scale_: Array | None = None
-        if options.target is None or moments is None:
-            return
-        if self._output(options)[0] != "identity":
-            raise ValueError(
-                f"target='standardize' cannot be used with loss={options.loss!r}, whose targets are "
-                "counts"
-            )
-        spread = np.sqrt(moments[1])
-        if not (np.abs(moments[0]) + spread < np.finfo(dtype).max).all():
-            raise ValueError(
-                f"y must fit in {dtype}, got a mean of {moments[0].max():.6g} and a standard deviation "
-                f"of {spread.max():.6g}; scale it"
-            )
-        self.target_shift_ = moments[0]
-        self.target_scale_ = np.where(spread > 0, spread, 1.0)
-
-    def _scale_targets(self, targets: Array) -> Array:
-        if self.target_scale_ is None:
-            return targets
-        return (targets - self.target_shift_) / self.target_scale_
-
-    def _loss_offset(self, supply: Supply) -> float:
-        if self.network_.architecture.cost.name != "poisson":
-            return 0.0
-        total = weights = 0.0
-        for _, Y, weight in supply.blocks(_ROWS):
-            y = Y.astype(np.float64)
-            rows = (np.where(y > 0, y * np.log(np.where(y > 0, y, 1.0)), 0.0) - y).sum(axis=1)
-            total += float(rows.sum() if weight is None else rows @ weight)
-            weights += float(len(y) if weight is None else weight.sum())
-        return total / weights
-
-    def _check_unchanged(self, options: SimpleNamespace) -> None:
-        super()._check_unchanged(options)
-        self._check_same(
-            "target", None if self.target_scale_ is None else "standardize", options.target
-        )
-
-    def _score_outputs(self, a: Array, targets: Array, weight: Array | None) -> float:
-        if not np.isfinite(a).all():
-            return float("nan")
-        return metrics.r2(a, targets, weight)
-
-    def _prediction_slope(self) -> Array:
-        slope = super()._prediction_slope()
-        return slope if self.target_scale_ is None else slope * self.target_scale_.astype(slope.dtype)
+    @property
+    def _units(self) -> Units:
+        units = self._fitted_network("target_shift_").model.targets
+        assert isinstance(units, Units)
+        return units
 
     def predict(self, X: Any) -> Array:
         """Return predictions, shape (n_samples,) or (n_samples, n_outputs).
@@ -284,10 +203,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         ----------
         X : array-like, sparse matrix or data frame of shape (n_samples, n_features)
         """
-        a = self._outputs(X)
-        if self.target_scale_ is not None and self.target_shift_ is not None:
-            a = a * self.target_scale_.astype(a.dtype) + self.target_shift_.astype(a.dtype)
-        return a[:, 0] if a.shape[1] == 1 else a
+        predictor = self._predictor()
+        a = predictor.outputs(reader.read_X(self, X))
+        quantities: Array = predictor.model.targets.decode(a)
+        return quantities[:, 0] if quantities.shape[1] == 1 else quantities
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return R squared, of several outputs their mean.
@@ -314,4 +233,5 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         -------
         self
         """
-        return self._partial_fit(X, y, sample_weight)
+        Fitter(self).fit_one_epoch(X, y, sample_weight)
+        return self

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clearprop.estimators.base import BaseMLP
     from clearprop.estimators.training import EstimatorTraining
+    from clearprop.model.model import Model
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Session:
     checkpoint, checkpoint_every, resume, running_window, running_every
         As in `Network.fit`.
     prepare : callable, optional
-        Sees the estimator when its network is made, before there is a training.
+        Sees the model and the number of rows to train on, before there is a training.
     begin : callable, optional
         Sees the training when it is prepared: resumed, if it is.
     """
@@ -30,7 +30,7 @@ class Session:
     resume: bool = False
     running_window: int = 1000
     running_every: int | None = None
-    prepare: Callable[[BaseMLP], None] | None = None
+    prepare: Callable[[Model, int], None] | None = None
     begin: Callable[[EstimatorTraining], None] | None = None
 
     def settings(self) -> dict[str, Any]:

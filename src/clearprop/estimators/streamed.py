@@ -6,27 +6,28 @@ scaled there, once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, NamedTuple
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.data.labels import label_array
 from clearprop.data.row_stream import CHUNK_ROWS, chunks
-from clearprop.data.selection import quantiles
 from clearprop.data.spool import Spool
 from clearprop.data.table import TableStream
 from clearprop.engines import Data
 from clearprop.estimators import recipe
-from clearprop.estimators.inputs import Preprocessing, robust_of, standard_of
+from clearprop.estimators.arguments import Arguments
+from clearprop.estimators.learned import Learned
+from clearprop.estimators.options import Options
 from clearprop.estimators.user_warning import warn
+from clearprop.model.inputs import Step, moments, robust_of_blocks, standard_of_blocks
+from clearprop.model.model import Model
+from clearprop.model.targets import Units
 from clearprop.training.streaming import check_batches, weight_scale
 from clearprop.training.supply import Streamed
-
-if TYPE_CHECKING:
-    from clearprop.estimators.fitting import Fitting
 
 Array = NDArray[Any]
 
@@ -39,48 +40,67 @@ class Prepared(NamedTuple):
     total: float  # of the weights
 
 
-def prepare(estimator: Fitting, stream: TableStream, options: SimpleNamespace, seed: int) -> Prepared:
-    """Return a stream as an estimator's training takes it; the estimator learns what it is.
+def prepare(
+    estimator: Arguments,
+    options: Options,
+    stream: TableStream,
+    begin: Callable[[Learned, str], Model],
+) -> Prepared:
+    """Return a stream as an estimator's training takes it.
 
     Parameters
     ----------
-    estimator : Fitting
-        It gets its network.
+    estimator : Arguments
+    options : Options
+        Those of `checked`.
     stream : TableStream
         Its rows on disk are scaled: it cannot be fitted to again with other preprocessing.
-    options : SimpleNamespace
-        The estimator's arguments.
-    seed : int
+    begin : callable
+        Gives the estimator its model, for ends that are learned and a dtype.
 
     Raises
     ------
     ValueError
-        If the estimator is for another kind of target, or an argument needs all rows in memory.
+        If the estimator is for another kind of target.
     """
-    _check(estimator, stream, options)
-    spool, classes = stream.spool, stream.target.classes
-    estimator.table_encoder_ = stream.encoder
-    estimator.n_features_in_ = len(stream.encoder.columns)
-    estimator.feature_names_in_ = np.array(stream.encoder.columns, object)
+    task = estimator._task
+    spool, encoder, classes = stream.spool, stream.encoder, stream.target.classes
+    kind = "regressor" if classes is None else "classifier"
+    if kind != task.kind:
+        raise ValueError(
+            f"a {task.kind} cannot learn the target {stream.target.name!r}, which is a "
+            f"{stream.target.task} ({stream.target.reason})"
+        )
+    if isinstance(options.class_weight, list):
+        raise ValueError("class_weight must be a dict or 'balanced' with a stream, got a list")
+    estimator.n_features_in_ = len(encoder.columns)
+    estimator.feature_names_in_ = np.array(encoder.columns, object)
     known = np.arange(2.0) if classes is None else label_array(classes, "classes")
-    table = estimator._read_targets(known, options, reset=True)  # the targets of each class
+    targets = task.learn(known, not options.like_sklearn)
+    table = task.encode(known, targets, 0)  # the targets of each class
     chunk = max(stream.buffer_rows or CHUNK_ROWS, CHUNK_ROWS)
     factors = _class_factors(spool, options, chunk)
     weighted = _Weighted(spool, factors)
-    made, widths = _preprocessing(weighted, options, chunk), (spool.n_features, table.shape[1])
-    estimator._make_network(options, made, _units(weighted, options, chunk), widths, spool.dtype, seed)
-    if made is not None:
-        spool.transform(made)
+    steps = _steps(weighted, options, chunk)
+    if options.target is not None:
+        targets = task.in_units(targets, options.loss, _moments(weighted, chunk), spool.dtype)
+    learned = Learned(steps, encoder, targets, spool.n_features, table.shape[1])
+    model = begin(learned, spool.dtype)
+    model.column = stream.target
+    model.inputs = dataclasses.replace(model.inputs, read=stream.source.read_options)
+    if steps:
+        spool.transform(model.inputs)
     scale = weight_scale(weighted, chunk)
     dtype = spool.dtype
 
-    def targets(Y: Array) -> Array:
-        encoded = Y[:, None] if classes is None else table[Y]
-        return np.ascontiguousarray(estimator._scale_targets(encoded), dtype=dtype)
+    def encoded(Y: Array) -> Array:
+        rows = Y[:, None] if classes is None else table[Y]
+        units = targets.encode(rows) if isinstance(targets, Units) else rows
+        return np.ascontiguousarray(units, dtype=dtype)
 
     def read(first: int, last: int) -> Data:
         weight = None if scale is None else scale(weighted.weight(first, last)).astype(dtype)
-        return Data(spool.X(first, last), targets(spool.Y(first, last)), weight)
+        return Data(spool.X(first, last), encoded(spool.Y(first, last)), weight)
 
     supply = Streamed(
         read,
@@ -94,20 +114,21 @@ def prepare(estimator: Fitting, stream: TableStream, options: SimpleNamespace, s
     )
     held, validation = stream.held, None
     if held is not None:
-        X = held.X if made is None else np.ascontiguousarray(made(held.X))
+        X = np.ascontiguousarray(model.inputs(held.X))
         weight = _held_weight(held.weight, factors, held.Y)
-        validation = Data(X, targets(held.Y), None if weight is None else weight.astype(dtype))
+        validation = Data(X, encoded(held.Y), None if weight is None else weight.astype(dtype))
     total = float(spool.n_rows) if scale is None else weighted.total(chunk)
     return Prepared(supply, validation, total)
 
 
-def _check(estimator: Fitting, stream: TableStream, options: SimpleNamespace) -> None:
-    kind = "regressor" if stream.target.classes is None else "classifier"
-    if kind != estimator._kind:
-        raise ValueError(
-            f"a {estimator._kind} cannot learn the target {stream.target.name!r}, which is a "
-            f"{stream.target.task} ({stream.target.reason})"
-        )
+def checked(options: Options, stream: TableStream) -> Options:
+    """Return the options, with batches no larger than the buffer where their size was not asked for.
+
+    Raises
+    ------
+    ValueError
+        If one needs all rows in memory.
+    """
     if options.scoring is not None:
         raise ValueError(f"scoring cannot be used with a stream, got scoring={options.scoring!r}")
     if options.dtype not in ("auto", stream.spool.dtype):
@@ -116,26 +137,19 @@ def _check(estimator: Fitting, stream: TableStream, options: SimpleNamespace) ->
         )
     if options.early_stopping and stream.held is None:
         raise ValueError("early_stopping=True needs a stream with validation above 0, got 0")
-    _bound_batches(stream, options)
-    if isinstance(options.class_weight if kind == "classifier" else None, list):
-        raise ValueError("class_weight must be a dict or 'balanced' with a stream, got a list")
-
-
-def _bound_batches(stream: TableStream, options: SimpleNamespace) -> None:
-    """Let batches be no larger than the buffer, where their size was not asked for."""
     check_batches(options.n_batches)
     batch, most = recipe.batch_size(options, stream.spool.n_rows), stream.buffer_rows
     if batch is None or most is None or batch <= most:
-        return
-    if options.batch_size_given:
+        return options
+    if "batch_size" in options.given:
         raise ValueError(f"batch_size must be at most the stream's buffer_rows, {most}, got {batch}")
     warn(f"batches are of {most} rows, not {batch}: no more fit into the stream's buffer_rows")
-    options.batch_size = most
+    return dataclasses.replace(options, batch_size=most)
 
 
-def _class_factors(spool: Spool, options: SimpleNamespace, chunk: int) -> Array | None:
+def _class_factors(spool: Spool, options: Options, chunk: int) -> Array | None:
     """Return what class_weight multiplies the weights of each class by."""
-    chosen = getattr(options, "class_weight", None)
+    chosen = options.class_weight
     if chosen is None or spool.classes is None:
         return None
     n = len(spool.classes)
@@ -171,45 +185,28 @@ def _held_weight(weight: Array | None, factors: Array | None, Y: Array) -> Array
     return None if weight is None else weight / weight.mean()
 
 
-def _preprocessing(rows: _Weighted, options: SimpleNamespace, chunk: int) -> Preprocessing | None:
+def _steps(rows: _Weighted, options: Options, chunk: int) -> tuple[Step, ...]:
     if options.preprocessing is None:
-        return None
+        return ()
 
     def blocks() -> Iterator[tuple[Array, Array | None]]:
         return ((rows.X(*each), rows.weight(*each)) for each in chunks(rows.n_rows))
 
     if options.preprocessing == "robust":
-        return robust_of(*quantiles(blocks, (0.0, 0.25, 0.5, 0.75, 1.0)))
+        return robust_of_blocks(blocks)
 
     def wide() -> Iterator[tuple[Array, Array | None]]:
         for each in chunks(rows.n_rows, rows=chunk):
             yield rows.X(*each).astype(np.float64), rows.weight(*each)
 
-    return standard_of(*_moments(wide))
+    return standard_of_blocks(wide)
 
 
-def _units(rows: _Weighted, options: SimpleNamespace, chunk: int) -> tuple[Array, Array] | None:
-    """Return mean and variance of a regression's targets, where they are to be standardized."""
-    if getattr(options, "target", None) is None:
-        return None
+def _moments(rows: _Weighted, chunk: int) -> tuple[Array, Array]:
+    """Return mean and variance of a regression's targets."""
 
     def blocks() -> Iterator[tuple[Array, Array | None]]:
         for each in chunks(rows.n_rows, rows=chunk):
             yield rows.Y(*each)[:, None], rows.weight(*each)
 
-    return _moments(blocks)
-
-
-def _moments(blocks: Any) -> tuple[Array, Array]:
-    """Return mean and variance of every column, by two passes."""
-    total = sum(float(len(rows) if weight is None else weight.sum()) for rows, weight in blocks())
-
-    def mean(function: Any) -> Array:
-        parts = (
-            function(rows).sum(axis=0) if weight is None else function(rows).T @ weight
-            for rows, weight in blocks()
-        )
-        return sum(parts) / total
-
-    centre = mean(lambda rows: rows)
-    return centre, mean(lambda rows: (rows - centre) ** 2)
+    return moments(blocks)

@@ -1,4 +1,4 @@
-"""A training whose data are prepared already, and what scikit-learn does after every epoch of one."""
+"""The training of an estimator, and what scikit-learn does after every epoch of one."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop import backprop
-from clearprop.engines import Data, Plan
+from clearprop.engines import Plan
+from clearprop.model.model import Model
 from clearprop.optimizers import LBFGS
-from clearprop.training import Training
+from clearprop.training import Loop
+from clearprop.training.preparation import Prepared, check_parameters, smoothed
+from clearprop.training.settings import Settings
 from clearprop.training.supply import Supply
 
 if TYPE_CHECKING:
@@ -25,7 +28,7 @@ _KEPT = (
 SMALLEST_RATE = 1e-6  # below which learning_rate="adaptive" ends the training, as in scikit-learn
 
 
-class Progress(NamedTuple):
+class GoingOn(NamedTuple):
     """Where an estimator's training is, besides its network: what partial_fit goes on from."""
 
     optimizer: str  # the name of its class; another one starts afresh
@@ -35,20 +38,17 @@ class Progress(NamedTuple):
     rate_factor: float
 
 
-class EstimatorTraining(Training):
-    """A `Training` on data that are checked, encoded and scaled.
+class EstimatorTraining(Loop):
+    """A training that follows scikit-learn's rules, and goes on from an earlier one.
 
     Parameters
     ----------
     net : Network
-    supply : InMemory or Streamed
+    prepared : Prepared
         Its targets are smoothed here, if at all.
-    validation : Data, optional
-    labelled : bool
-        Whether the targets are classes.
     over_batch_weight : bool
         scikit-learn's convention of what a step divides by; see `Plan`.
-    progress : Progress, optional
+    going_on : GoingOn, optional
         What to go on from.
     follower : Follower
         What a checkpoint keeps besides.
@@ -57,50 +57,31 @@ class EstimatorTraining(Training):
     def __init__(
         self,
         net: Network,
-        supply: Supply,
-        validation: Data | None,
+        prepared: Prepared,
         *,
-        labelled: bool,
         over_batch_weight: bool,
-        going_on: Progress | None,
+        going_on: GoingOn | None,
         follower: Follower,
         **settings: Any,
     ) -> None:
-        self._prepared, self._labelled = supply, labelled
-        self._over_batch_weight = over_batch_weight
+        self.net, self._over_batch_weight = net, over_batch_weight
         self.rate_factor, self.follower = 1.0, follower
-        super().__init__(net, None, None, validation_data=validation, **settings)
-        if going_on and going_on.optimizer == type(self.settings.optimizer).__name__:
+        options = Settings(**settings)
+        with net.model.as_it_was_if_refused():
+            _map_targets(net.model, prepared.supply, options)
+            super().__init__(net.model, prepared, options)
+        if going_on and going_on.optimizer == type(options.optimizer).__name__:
             self.state.moments[:] = going_on.moments
             self.state.updates = going_on.updates
-            self.first_epoch = going_on.first_epoch
+            self.progress.first_epoch = going_on.first_epoch
             self.rate_factor = going_on.rate_factor
 
     @property
-    def progress(self) -> Progress:
+    def going_on(self) -> GoingOn:
         """What the next training of this estimator goes on from."""
         name = type(self.settings.optimizer).__name__
         moments, updates = self.state.moments, self.state.updates
-        return Progress(name, moments, updates, self.first_epoch, self.rate_factor)
-
-    def _prepare(self, X: Any, Y: Any, sample_weight: Any) -> Supply:
-        supply, architecture = self._prepared, self.net.architecture
-        if self.settings.label_smoothing:
-            supply.map_targets(self._smoothed)
-
-        def checked(targets: NDArray[Any]) -> NDArray[Any]:
-            architecture.cost.check_targets(architecture.output, targets)
-            return targets
-
-        supply.map_targets(checked)
-        # One batch of everything has no order; without one, rows are gathered in place.
-        whole = self.settings.largest_batch(supply.n_samples) >= supply.n_samples
-        supply.shuffle = False if whole else self.settings.shuffle
-        return supply
-
-    def _prepare_validation(self, validation_data: Any) -> Data:
-        data: Data = validation_data
-        return data
+        return GoingOn(name, moments, updates, self.progress.first_epoch, self.rate_factor)
 
     def _make_plan(self) -> Plan:
         plan = super()._make_plan()
@@ -126,6 +107,23 @@ class EstimatorTraining(Training):
         return row["cost"] + backprop.penalty(
             plan.architecture, self.state.parameters, plan.l2, plan.l1
         )
+
+
+def _map_targets(model: Model, supply: Supply, settings: Settings) -> None:
+    """Smooth the targets and hold them against the cost; choose the order of the rows."""
+    check_parameters(model)
+    cost, output = model.architecture.cost, model.architecture.output
+    if settings.label_smoothing:
+        supply.map_targets(lambda targets: smoothed(targets, output, settings.label_smoothing))
+
+    def checked(targets: NDArray[Any]) -> NDArray[Any]:
+        cost.check_targets(output, targets)
+        return targets
+
+    supply.map_targets(checked)
+    # One batch of everything has no order; without one, rows are gathered in place.
+    whole = settings.largest_batch(supply.n_samples) >= supply.n_samples
+    supply.shuffle = False if whole else settings.shuffle
 
 
 class Follower:
@@ -235,7 +233,7 @@ class Follower:
         self.no_improvement = 0 if improved else self.no_improvement + 1
         if score > self.best_score or (self.latest_of_equals and score == self.best_score):
             self.best_score = score
-            training.best_parameters = training.judged.copy()
+            training.progress.best_parameters = training.progress.judged.copy()
 
     def _is_over(self, training: EstimatorTraining) -> bool:
         if self.no_improvement <= self.patience:

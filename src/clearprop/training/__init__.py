@@ -2,7 +2,7 @@
 
 from clearprop.training.divergence import DivergenceError
 from clearprop.training.history import History
-from clearprop.training.loop import Training
+from clearprop.training.loop import Loop
 from clearprop.training.stopping import EarlyStopping
 
-__all__ = ["DivergenceError", "EarlyStopping", "History", "Training"]
+__all__ = ["DivergenceError", "EarlyStopping", "History", "Loop"]

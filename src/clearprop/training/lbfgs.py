@@ -15,12 +15,12 @@ from clearprop.training.divergence import DivergenceError
 from clearprop.training.interrupt import Interrupts
 
 if TYPE_CHECKING:
-    from clearprop.training.loop import Training
+    from clearprop.training.loop import Loop
 
 _ROWS = 8192  # rows passed through the network together: bounds the memory of their activations
 
 
-def objective(training: Training, parameters: NDArray[Any]) -> tuple[float, NDArray[np.float64]]:
+def objective(training: Loop, parameters: NDArray[Any]) -> tuple[float, NDArray[np.float64]]:
     """Return cost plus penalties and their gradient at `parameters`, over all training data."""
     plan = training.plan
     architecture, n = plan.architecture, plan.n_samples
@@ -39,7 +39,7 @@ def objective(training: Training, parameters: NDArray[Any]) -> tuple[float, NDAr
 
 
 def run_lbfgs(
-    training: Training, target: int, interrupts: Interrupts, deadline: float, shown: display.Display
+    training: Loop, target: int, interrupts: Interrupts, deadline: float, shown: display.Display
 ) -> None:
     """Make iterations until `target` epochs are done, or the run has converged."""
     from scipy.optimize import minimize
@@ -61,9 +61,10 @@ def run_lbfgs(
         nonlocal began
         state.parameters[:] = intermediate_result.x
         penalty = backprop.penalty(plan.architecture, state.parameters, plan.l2, plan.l1)
-        training.epoch_seconds = time.monotonic() - began
+        training.progress.epoch_seconds = time.monotonic() - began
         state.epoch, state.step = state.epoch + 1, state.step + 1
-        training.net.epochs_trained, training.net.steps_trained = state.epoch, state.step
+        model = training.model
+        model.epochs_trained, model.steps_trained = state.epoch, state.step
         training.record_epoch(float(intermediate_result.fun) - penalty, 1.0)
         shown.epoch({**training.history.row(-1), "epoch": training.epochs_done})
         began = time.monotonic()

@@ -1,4 +1,4 @@
-"""Training: runs an engine stretch by stretch, and does everything that is not arithmetic."""
+"""Loop: runs an engine stretch by stretch, and does everything that is not arithmetic."""
 
 from __future__ import annotations
 
@@ -8,179 +8,96 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clearprop import engines, metrics
-from clearprop.data import arrays
-from clearprop.data.row_stream import RowStream
 from clearprop.engines import Data, Plan, State
 from clearprop.engines.announcement import announced
+from clearprop.model.model import Model
 from clearprop.optimizers import LBFGS
 from clearprop.schedules import constant, find_plateau
-from clearprop.training import display, divergence, resume, streaming
+from clearprop.training import display, divergence, resume
 from clearprop.training.history import History
 from clearprop.training.interrupt import Interrupts
+from clearprop.training.preparation import Prepared
+from clearprop.training.progress import Progress
 from clearprop.training.settings import Callback, Settings, integer
 from clearprop.training.stopping import Watch
-from clearprop.training.supply import InMemory, Part, Supply
-
-if TYPE_CHECKING:
-    from clearprop.network import Network
+from clearprop.training.supply import Part
 
 STRETCH_SECONDS = 0.25  # how long an engine runs before Ctrl-C, clock and display are looked at
 
 
-class Training:
-    """One training of a network, which can be gone on with.
+class Loop:
+    """One training of a model on rows that are prepared, which can be gone on with.
 
     Parameters
     ----------
-    net : Network
+    model : Model
         Changed in place.
-    X, Y, validation_data, sample_weight, **settings
-        As in `Network.fit`.
+    prepared : Prepared
+        Rows to train on, and to validate on.
+    settings : Settings
 
     Attributes
     ----------
     history : History
     state : State
         Everything the next step depends on: parameters, moments, and where it is.
+    progress : Progress
+        These, and whatever else a checkpoint goes on from.
     epochs_done : int
         Since this training began.
-
-    Examples
-    --------
-    >>> from clearprop import Network
-    >>> net = Network([2, 3, 2], seed=0)
-    >>> X, Y = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), [0, 1, 1, 0]
-    >>> training = Training(net, X, Y, batch_size=2, progress=False)
-    >>> len(training.run(2)), len(training.run(3))  # goes on: optimizer, schedule, order of samples
-    (2, 5)
     """
 
-    def __init__(
-        self,
-        net: Network,
-        X: Any,
-        Y: Any,
-        *,
-        validation_data: Any = None,
-        sample_weight: Any = None,
-        **settings: Any,
-    ) -> None:
-        self.net = net
-        self.settings = Settings(**settings)
-        before = vars(net).copy()
-        try:
-            self._begin(X, Y, validation_data, sample_weight)
-        except BaseException:
-            vars(net).update(before)  # what is refused changes nothing
-            raise
+    net: Any  # what the caller holds of the model: callbacks ask it
 
-    def _begin(self, X: Any, Y: Any, validation_data: Any, sample_weight: Any) -> None:
-        net, options = self.net, self.settings
-        self._check_parameters()
-        self.supply = self._prepare(X, Y, sample_weight)
-        self.validation = None if validation_data is None else self._prepare_validation(validation_data)
-        if options.seed is not None:
-            net.training_seed, net.epochs_trained, net.steps_trained = options.seed, 0, 0
+    def __init__(self, model: Model, prepared: Prepared, settings: Settings) -> None:
+        self.model, self.settings = model, settings
+        self.supply, self.validation, self._labelled = prepared
+        if settings.seed is not None:
+            model.training_seed, model.epochs_trained, model.steps_trained = settings.seed, 0, 0
         self.plan = self._make_plan()
-        with announced(display.make(options.progress).compiling):
-            self.engine = engines.select(options.engine, self.plan)
-        self.history = History()
-        self.window = np.zeros(0, bool)  # of the last samples: which were right before their update
-        self._every = options.running_every or 0
+        with announced(display.make(settings.progress).compiling):
+            self.engine = engines.select(settings.engine, self.plan)
+        self._every = settings.running_every or 0
         if self._every and not self._labelled:
             raise ValueError(
                 f"running_every needs targets that are classes, got {self._every} and quantities"
             )
-        within = (getattr(each, "within_epoch", None) for each in options.callbacks)
+        within = (getattr(each, "within_epoch", None) for each in settings.callbacks)
         self._within = tuple(each for each in within if each is not None) if self._every else ()
-        self._watch_schedule()
         self._check_monitored()
-        self.state = State(
-            net.parameters,
-            options.optimizer.init(net.parameters),
-            step=net.steps_trained,
-            epoch=net.epochs_trained,
-        )
-        self.first_epoch = self.state.epoch
-        self.epoch_seconds = 0.0
+        self.progress = self._begin()
         self._moved = self._warned = False  # whether this epoch has changed a parameter so far
-        self.best_parameters: NDArray[Any] | None = None
-        self.averaged: NDArray[Any] | None = None  # the running mean, after the first epoch of one
-        self._latest: NDArray[Any] | None = (
-            None  # the parameters to go on from, where better ones are handed over
-        )
+        # The parameters to go on from, where better ones are handed over.
+        self._latest: NDArray[Any] | None = None
         self._step_seconds = 1.0  # unknown yet: the first stretch is one step long
-        self._checkpoint = resume.CheckpointFile(self) if options.checkpoint is not None else None
+        self._checkpoint = resume.CheckpointFile(self) if settings.checkpoint is not None else None
 
-    # What flows in
-
-    def _check_parameters(self) -> None:
-        for block in self.net.blocks:
-            if not np.isfinite(self.net.parameters[block.slice]).all():
-                raise ValueError(
-                    f"the network's parameters must be finite, got NaN or infinity in {block.name}"
-                )
-
-    def _prepare(self, X: Any, Y: Any, sample_weight: Any) -> Supply:
-        net, options = self.net, self.settings
-        if isinstance(X, RowStream):
-            streaming.check(X, Y, sample_weight, options)
-            smooth = self._smoothed if options.label_smoothing else np.asarray
-            supply, self._labelled = streaming.raw_supply(net, X, smooth)
-            self._check_classes(np.empty((0, 0)))
-            supply.shuffle = options.shuffle
-            return supply
-        inputs = net.inputs(X)
-        net.learn_feature_names(X)
-        given, self._labelled = net.learn_targets(Y)
-        if len(inputs) != len(given):
-            raise ValueError(f"X and Y must have as many rows, got {len(inputs)} and {len(given)}")
-        self._check_classes(given)
-        targets = self._smoothed(given) if options.label_smoothing else given
-        net.architecture.cost.check_targets(net.architecture.output, targets)
-        weight = arrays.as_sample_weight(sample_weight, len(inputs), net.dtype)
-        held = InMemory(Data(inputs, targets, weight), given)
-        held.shuffle = options.shuffle
-        return held
-
-    def _check_classes(self, targets: NDArray[Any]) -> None:
-        if not self._labelled:
-            if "accuracy" in self.settings.metrics:
-                raise ValueError("metrics must not hold 'accuracy' where the targets are not classes")
-        elif (
-            len(targets) > 1
-            and (targets == targets[0]).all()
-            and set(targets[0].tolist()) <= {0.0, 1.0}
-        ):
-            warnings.warn("Y has a single class; the network will predict it always", stacklevel=6)
-
-    def _smoothed(self, targets: NDArray[Any]) -> NDArray[Any]:
-        output, amount = self.net.architecture.output.name, self.settings.label_smoothing
-        if output not in ("softmax", "sigmoid"):
-            raise ValueError(f"label_smoothing needs softmax or sigmoid outputs, got {output}")
-        classes = targets.shape[1] if output == "softmax" else 2
-        return (targets * (1.0 - amount) + amount / classes).astype(targets.dtype)
-
-    def _prepare_validation(self, validation_data: Any) -> Data:
-        if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
-            raise TypeError(
-                f"validation_data must be a pair (X, Y), got {type(validation_data).__name__}"
-            )
-        X = self.net.inputs(validation_data[0], "validation X")
-        Y = self.net.targets(validation_data[1], "validation Y")
-        if len(X) != len(Y):
-            raise ValueError(f"validation X and Y must have as many rows, got {len(X)} and {len(Y)}")
-        self.net.architecture.cost.check_targets(self.net.architecture.output, Y, "validation Y")
-        return Data(X, Y, None)
+    def _begin(self) -> Progress:
+        model, optimizer = self.model, self.settings.optimizer
+        stop, plateau = self.settings.early_stopping, find_plateau(optimizer.schedule)
+        state = State(
+            model.parameters,
+            optimizer.init(model.parameters),
+            step=model.steps_trained,
+            epoch=model.epochs_trained,
+        )
+        return Progress(
+            state,
+            first_epoch=state.epoch,
+            stopper=Watch(stop.monitor, stop.patience, stop.min_delta, stop.mode) if stop else None,
+            plateau=Watch(plateau.monitor, plateau.patience, plateau.min_delta, plateau.mode)
+            if plateau
+            else None,
+        )
 
     def _make_plan(self) -> Plan:
-        net, options, n = self.net, self.settings, self.supply.n_samples
+        model, options, n = self.model, self.settings, self.supply.n_samples
         size = options.largest_batch(n)
         if size > n:
             warnings.warn(
@@ -190,30 +107,20 @@ class Training:
             )
             size = n
         return Plan(
-            architecture=net.architecture,
+            architecture=model.architecture,
             optimizer=options.optimizer,
-            seed=net.training_seed,
+            seed=model.training_seed,
             batch_size=size,
             n_samples=self.supply.n_trained(size),
             l2=float(options.l2),
             l1=float(options.l1),
-            dropout=options.dropout_rates(len(net.layers) - 1),
+            dropout=options.dropout_rates(len(model.architecture.layers) - 1),
             clip_norm=options.clip_norm,
-            frozen=net.architecture.select(options.frozen),
+            frozen=model.architecture.select(options.frozen),
             counts_correct=self._labelled,
             n_threads=options.n_threads,
             n_batches=options.n_batches,
         )
-
-    def _watch_schedule(self) -> None:
-        stop, plateau = self.settings.early_stopping, find_plateau(self.settings.optimizer.schedule)
-        self.stopper = Watch(stop.monitor, stop.patience, stop.min_delta, stop.mode) if stop else None
-        self.plateau = (
-            Watch(plateau.monitor, plateau.patience, plateau.min_delta, plateau.mode)
-            if plateau
-            else None
-        )
-        self.plateau_factor = 1.0
 
     def _check_monitored(self) -> None:
         columns = {"cost"} | ({"running_accuracy"} if self.plan.counts_correct else set())
@@ -239,18 +146,23 @@ class Training:
     # What goes on
 
     @property
-    def judged(self) -> NDArray[Any]:
-        """The parameters that are evaluated and handed over: the running mean's, where there is one."""
-        return self.state.parameters if self.averaged is None else self.averaged
+    def state(self) -> State:
+        """Everything the next step depends on: parameters, moments, and where it is."""
+        return self.progress.state
+
+    @property
+    def history(self) -> History:
+        """What was recorded so far."""
+        return self.progress.history
 
     @contextmanager
     def judged_in_place(self) -> Iterator[None]:
         """Let the network have the parameters that are judged, for what asks the network itself."""
-        if self.averaged is None:
+        if self.progress.averaged is None:
             yield
             return
         latest = self.state.parameters.copy()
-        self.state.parameters[:] = self.averaged
+        self.state.parameters[:] = self.progress.averaged
         try:
             yield
         finally:
@@ -259,7 +171,7 @@ class Training:
     @property
     def epochs_done(self) -> int:
         """The number of epochs since this training began."""
-        return self.state.epoch - self.first_epoch
+        return self.state.epoch - self.progress.first_epoch
 
     @property
     def unwritten(self) -> Exception | None:
@@ -296,7 +208,7 @@ class Training:
             If the checkpoint cannot be written; the network keeps its parameters.
         """
         more = None if epochs is None else integer("epochs", epochs, 1)
-        if self.net.in_training in threading.enumerate():  # a fork's child has no other thread
+        if self.model.in_training in threading.enumerate():  # a fork's child has no other thread
             raise ValueError(
                 "a network that is being trained cannot be trained a second time meanwhile"
             )
@@ -310,9 +222,9 @@ class Training:
     def _run(self, more: int | None, interrupts: Interrupts) -> None:
         options = self.settings
         target = options.epochs if more is None else self.epochs_done + more
-        latest, better = self._latest, self._better
-        if latest is not None and better is not None and np.array_equal(self.net.parameters, better):
-            self.net.parameters[:] = latest
+        latest, better = self._latest, self.progress.better
+        if latest is not None and better is not None and np.array_equal(self.model.parameters, better):
+            self.model.parameters[:] = latest
         self._latest = None
         if (
             self.history.stopped in ("early stopping", "converged", "no further descent")
@@ -324,7 +236,7 @@ class Training:
         deadline = time.monotonic() + options.time_limit if options.time_limit else math.inf
         shown = display.make(options.progress)
         shown.start(self.epochs_done, target, self.plan.steps_per_epoch)
-        self.net.in_training = threading.current_thread()
+        self.model.in_training = threading.current_thread()
         try:
             compiling = announced(shown.compiling)
             with self.supply, compiling:
@@ -337,7 +249,7 @@ class Training:
                 if self._checkpoint:
                     self._checkpoint.write()
         finally:
-            self.net.in_training = None
+            self.model.in_training = None
             self._hand_over()
             shown.finish()
 
@@ -369,7 +281,7 @@ class Training:
             raise divergence.diagnose(plan, state, data, rows, float(rates[report.n_steps]))
         noted = report.correct is not None and self._look_back(report.correct, seen)
         self._step_seconds = max((ended - began) / n_steps, 1e-7)
-        self.epoch_seconds += ended - asked
+        self.progress.epoch_seconds += ended - asked
         if state.epoch_step == plan.steps_per_epoch:
             self._end_epoch(float(rates[-1]), shown)
         else:
@@ -392,8 +304,8 @@ class Training:
         `seen` is how many samples came before them.
         """
         window, every, n = self.settings.running_window, self._every, len(correct)
-        right = np.concatenate([self.window, correct])
-        self.window = right[-window:]
+        right = np.concatenate([self.progress.window, correct])
+        self.progress.window = right[-window:]
         if not every or seen // every == (seen + n) // every:
             return False
         at = np.arange(seen - seen % every + every, seen + n + 1, every)
@@ -402,14 +314,14 @@ class Training:
         up_to = np.concatenate([[0], np.cumsum(right)])
         running = self.history.running
         running["samples"] += at.tolist()
-        running["epoch"] += (self.first_epoch + at / self.plan.n_samples).tolist()
+        running["epoch"] += (self.progress.first_epoch + at / self.plan.n_samples).tolist()
         running["running_accuracy"] += ((up_to[last] - up_to[first]) / (last - first)).tolist()
         return True
 
     def _running_accuracy(self) -> dict[str, float]:
-        if not (self.plan.counts_correct and self.window.size):
+        if not (self.plan.counts_correct and self.progress.window.size):
             return {}
-        return {"running_accuracy": float(self.window.mean())}
+        return {"running_accuracy": float(self.progress.window.mean())}
 
     def _rates(self, n_steps: int) -> NDArray[np.float64]:
         schedule, spe = self.settings.optimizer.schedule, self.plan.steps_per_epoch
@@ -417,7 +329,7 @@ class Training:
             return np.full(n_steps, schedule.rate)
         first = self.state.epoch_step
         rates = [schedule(self.epochs_done + (first + i) / spe) for i in range(n_steps)]
-        return np.array(rates) * self.plateau_factor
+        return np.array(rates) * self.progress.plateau_factor
 
     def _end_epoch(self, rate: float, shown: display.Display) -> None:
         state, plan = self.state, self.plan
@@ -433,7 +345,7 @@ class Training:
             )
         self._moved = False
         state.epoch, state.epoch_step, state.epoch_cost = state.epoch + 1, 0, 0.0
-        self.net.epochs_trained, self.net.steps_trained = state.epoch, state.step
+        self.model.epochs_trained, self.model.steps_trained = state.epoch, state.step
         self.record_epoch(cost, rate)
         shown.epoch({**self.history.row(-1), "epoch": self.epochs_done})
 
@@ -446,9 +358,9 @@ class Training:
         if self.validation is not None:
             row |= self._evaluate("validation", self.validation)
         row["learning_rate"] = rate
-        row["seconds"] = self.epoch_seconds
-        row["samples_per_second"] = self.plan.n_samples / max(self.epoch_seconds, 1e-9)
-        self.epoch_seconds = 0.0
+        row["seconds"] = self.progress.epoch_seconds
+        row["samples_per_second"] = self.plan.n_samples / max(self.progress.epoch_seconds, 1e-9)
+        self.progress.epoch_seconds = 0.0
         self.history.append(row)
         self._follow(row)
         self._call(self.settings.callbacks)
@@ -461,28 +373,29 @@ class Training:
     def _average(self) -> None:
         if not self.settings.averaging:
             return
-        if self.averaged is None:
-            self.averaged = self.state.parameters.copy()
+        latest, mean = self.state.parameters, self.progress.averaged
+        if mean is None:
+            self.progress.averaged = latest.copy()
         else:
-            self.averaged += (1.0 - self.settings.averaging) * (self.state.parameters - self.averaged)
+            mean += (1.0 - self.settings.averaging) * (latest - mean)
 
     def _follow(self, row: dict[str, float]) -> None:
         plateau, stop = find_plateau(self.settings.optimizer.schedule), self.settings.early_stopping
-        if plateau and self.plateau:
-            self.plateau.see(row[plateau.monitor], self.state.epoch)
-            if self.plateau.exhausted:
-                self.plateau_factor *= plateau.factor
-                self.plateau.waited = 0
-        if stop and self.stopper:
-            if self.stopper.see(row[stop.monitor], self.state.epoch) and stop.restore_best:
-                self.best_parameters = self.judged.copy()
-            if self.stopper.exhausted:
+        if plateau and self.progress.plateau:
+            self.progress.plateau.see(row[plateau.monitor], self.state.epoch)
+            if self.progress.plateau.exhausted:
+                self.progress.plateau_factor *= plateau.factor
+                self.progress.plateau.waited = 0
+        if stop and self.progress.stopper:
+            if self.progress.stopper.see(row[stop.monitor], self.state.epoch) and stop.restore_best:
+                self.progress.best_parameters = self.progress.judged.copy()
+            if self.progress.stopper.exhausted:
                 self.history.stopped = "early stopping"
 
     def _evaluate(self, part: str, data: Data) -> dict[str, float]:
         plan = self.plan
         a, cost = engines.evaluate(
-            plan.architecture, self.judged, data, self.engine.name, plan.n_threads
+            plan.architecture, self.progress.judged, data, self.engine.name, plan.n_threads
         )
         row = {f"{part}_cost": cost}
         for name, metric in self.settings.resolved_metrics():
@@ -492,17 +405,12 @@ class Training:
             row[f"{part}_{name}"] = float(value)
         return row
 
-    @property
-    def _better(self) -> NDArray[Any] | None:
-        """What the caller is to have instead of the latest parameters, if anything."""
-        return self.averaged if self.best_parameters is None else self.best_parameters
-
     def _hand_over(self) -> None:
         """Leave the network as the caller is to find it: with its best parameters, or their mean."""
-        self.net.epochs_trained, self.net.steps_trained = self.state.epoch, self.state.step
-        if self._better is not None:
+        self.model.epochs_trained, self.model.steps_trained = self.state.epoch, self.state.step
+        if self.progress.better is not None:
             self._latest = self.state.parameters.copy()
-            self.net.parameters[:] = self._better
+            self.model.parameters[:] = self.progress.better
 
 
 def _digest(parameters: NDArray[Any]) -> tuple[int, int]:

@@ -9,7 +9,7 @@ import platform
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +20,10 @@ from clearprop import checkpoint
 from clearprop.activations import Activation
 from clearprop.checkpoint import CheckpointError, WriterLock
 from clearprop.costs import Cost
-from clearprop.training.history import RUNNING
+from clearprop.model import file as model_file
 
 if TYPE_CHECKING:
-    from clearprop.training.history import History
-    from clearprop.training.loop import Training
-
-_COUNTERS = ("step", "updates", "epoch", "epoch_step", "epoch_cost")
+    from clearprop.training.loop import Loop
 
 
 def fingerprint(*arrays: NDArray[Any] | None) -> str:
@@ -55,17 +52,6 @@ def versions(engine: str) -> dict[str, str]:
     return found
 
 
-def _history_tensors(history: History) -> dict[str, NDArray[Any]]:
-    """Return the columns as arrays: they grow with the epochs, and a file's header is bounded."""
-    columns = history.to_dict().values()
-    tensors = {f"training.history.{i}": np.array(values) for i, values in enumerate(columns)}
-    if history.running["samples"]:
-        tensors |= {
-            f"training.running.{name}": np.array(each) for name, each in history.running.items()
-        }
-    return tensors
-
-
 def _in_short(architecture: dict[str, Any]) -> str:
     """Return a network's description as one line, by which two can be told apart."""
     layers = ", ".join(
@@ -76,17 +62,6 @@ def _in_short(architecture: dict[str, Any]) -> str:
     cost = " ".join(map(str, rest.pop("cost").values()))
     more = "".join(f", {key} {value}" for key, value in rest.items() if value)
     return f"{'-'.join(map(str, architecture['sizes']))} ({layers}; {cost}{more})"
-
-
-def history_columns(tensors: Mapping[str, NDArray[Any]], names: list[str]) -> dict[str, list[float]]:
-    """Return the columns of a checkpoint's history."""
-    return {name: tensors[f"training.history.{i}"].tolist() for i, name in enumerate(names)}
-
-
-def _running(tensors: Mapping[str, NDArray[Any]]) -> dict[str, list[float]]:
-    """Return what a checkpoint's history holds of the epochs' insides."""
-    none = np.zeros(0)
-    return {name: tensors.get(f"training.running.{name}", none).tolist() for name in RUNNING}
 
 
 def _why(problem: OSError | CheckpointError) -> str:
@@ -117,7 +92,7 @@ class CheckpointFile:
         If the file's training differs from the one that is to go on, naming each difference.
     """
 
-    def __init__(self, training: Training) -> None:
+    def __init__(self, training: Loop) -> None:
         self.training = training
         options = training.settings
         self.path = _checked_path(options.checkpoint)
@@ -215,47 +190,34 @@ class CheckpointFile:
         training, state = self.training, self.training.state
         if self._written_at == (state.epoch, state.epoch_step):
             return
-        tensors = checkpoint.network_tensors(training.net) | {"training.moments": state.moments}
-        tensors |= {"training.window": training.window, **_history_tensors(training.history)}
-        if training.best_parameters is not None:
-            tensors["training.best_parameters"] = training.best_parameters
-        if training.averaged is not None:
-            tensors["training.averaged"] = training.averaged
-        metadata = checkpoint.describe_network(training.net) | {"training": self._describe()}
+        tensors = model_file.tensors_of(training.model) | training.progress.tensors()
+        metadata = model_file.describe(training.model) | {"training": self._describe()}
         self._checksum = checkpoint.write_tensors(self.path, tensors, metadata)
         self._last_epoch, self._last_time = training.epochs_done, time.monotonic()
         self._written_at = (state.epoch, state.epoch_step)
 
     def _describe(self) -> dict[str, Any]:
-        training, state = self.training, self.training.state
-        return {
+        training = self.training
+        return training.progress.describe() | {
             "settings": training.settings.describe() | training.supply.describe(),
             "seed": training.plan.seed,
             "engine": training.engine.name,
             "n_threads": training.settings.n_threads,
             "data": self.data_fingerprint,
-            "state": {name: getattr(state, name) for name in _COUNTERS},
-            "first_epoch": training.first_epoch,
-            "epoch_seconds": training.epoch_seconds,
-            "history": list(training.history.columns),
-            "stopped": training.history.stopped,
-            "early_stopping": training.stopper.to_dict() if training.stopper else None,
-            "plateau": training.plateau.to_dict() if training.plateau else None,
-            "plateau_factor": training.plateau_factor,
             "kept": training.kept_in_checkpoint(),
             "versions": versions(training.engine.name),
         }
 
     def _restore(self) -> None:
-        tensors, metadata = checkpoint.read_file(self.path)
+        tensors, metadata = model_file.read_described(self.path)
         if "training" not in metadata:
             raise CheckpointError(f"{self.path} holds a model, not a training that could be resumed")
         self._compare(metadata["training"], metadata)
-        architecture = self.training.net.architecture
+        architecture = self.training.model.architecture
         functions = [layer.function for layer in architecture.layers]
         own: list[Activation | Cost] = [] if architecture.cost.built_in else [architecture.cost]
         own += [e for each in functions for e in (each, *each.parts) if not e.built_in]
-        parameters = checkpoint.network_parts(self.path, tensors, metadata, own).parameters
+        parameters = model_file.parts_of(self.path, tensors, metadata, own).model.parameters
         try:
             self._take(metadata["training"], tensors, parameters)
         except CheckpointError as problem:
@@ -267,14 +229,14 @@ class CheckpointFile:
         # As before there was any.
         before = {"averaging": 0.0, "running_every": None, "n_batches": None, "shuffle": "epoch"}
         then: dict[str, Any] = before | saved["settings"]
-        now["network"] = _in_short(checkpoint.describe_network(training.net)["architecture"])
+        now["network"] = _in_short(model_file.describe(training.model)["architecture"])
         then["network"] = _in_short(metadata["architecture"])
         if training.settings.seed is not None:
             now["seed"], then["seed"] = training.settings.seed, saved["seed"]
-        if training.net.seed_given:
-            now["network seed"], then["network seed"] = training.net.seed, metadata["seed"]
-        now["dtype"], then["dtype"] = training.net.dtype, metadata["dtype"]
-        now["classes"], then["classes"] = list(training.net.classes or ()), metadata["classes"] or []
+        if training.model.seed_given:
+            now["network seed"], then["network seed"] = training.model.seed, metadata["seed"]
+        now["dtype"], then["dtype"] = training.model.dtype, metadata["dtype"]
+        now["classes"], then["classes"] = list(training.model.classes or ()), metadata["classes"] or []
         now["engine"], then["engine"] = training.engine.name, saved["engine"]
         different = [
             f"{name} is {now.get(name)!r}, was {repr(then.get(name))[:200]}"  # a file may say anything
@@ -305,41 +267,15 @@ class CheckpointFile:
     def _take(
         self, saved: dict[str, Any], tensors: dict[str, NDArray[Any]], parameters: NDArray[Any]
     ) -> None:
-        training, state, net = self.training, self.training.state, self.training.net
-        counters, steps = saved["state"], training.plan.steps_per_epoch
-        moments, averaged = tensors["training.moments"], tensors.get("training.averaged")
-        if moments.shape != state.moments.shape:
-            raise CheckpointError(f"moments of shape {moments.shape}, expected {state.moments.shape}")
-        if not counters["epoch_step"] < steps:
-            raise CheckpointError(f"it stands at step {counters['epoch_step']} of {steps}")
-        if (
-            training.settings.averaging
-            and counters["epoch"] > saved["first_epoch"]
-            and averaged is None
-        ):
-            raise CheckpointError("the mean of the parameters is missing")
+        training, steps = self.training, self.training.plan.steps_per_epoch
+        if not saved["state"]["epoch_step"] < steps:
+            raise CheckpointError(f"it stands at step {saved['state']['epoch_step']} of {steps}")
         kept = saved.get("kept") or {}
         if kept.keys() != training.kept_in_checkpoint().keys():
             raise CheckpointError("it is of another kind of training")
-        watches = ((training.stopper, "early_stopping"), (training.plateau, "plateau"))
-        for watch, name in watches:
-            if (watch is None) != (saved[name] is None):
-                raise CheckpointError(f"what it says of {name} is not of these settings")
+        training.progress.check(saved, tensors, bool(training.settings.averaging))
         # Nothing is refused from here on: what is refused changes nothing.
-        state.parameters[:], state.moments[:] = parameters, moments
-        for name, value in counters.items():
-            setattr(state, name, value)
-        training.window = tensors["training.window"]
-        training.best_parameters, training.averaged = tensors.get("training.best_parameters"), averaged
-        training.first_epoch, training.epoch_seconds = saved["first_epoch"], saved["epoch_seconds"]
-        training.history.columns = history_columns(tensors, saved["history"])
-        training.history.running = _running(tensors)
-        # A run that was interrupted, or came to its limit, is to go on; one that was done is not.
-        training.history.stopped = saved["stopped"] if saved["stopped"] == "early stopping" else ""
-        for watch, name in watches:
-            if watch:
-                watch.restore(saved[name])
-        training.plateau_factor = saved["plateau_factor"]
+        training.progress.take(saved, tensors, parameters)
         training.take_from_checkpoint(kept)
-        net.training_seed = saved["seed"]
+        training.model.training_seed = saved["seed"]
         training.plan = training._make_plan()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,10 @@ from clearprop.data.labels import typed_labels
 from clearprop.data.row_stream import CHUNK_ROWS, Rows, RowStream, chunks
 from clearprop.engines import Data
 from clearprop.masks import refuse_masked
+from clearprop.model.model import Model
 from clearprop.optimizers import LBFGS
 from clearprop.training.settings import Settings
 from clearprop.training.supply import Streamed
-
-if TYPE_CHECKING:
-    from clearprop.network import Network
 
 
 def check(stream: RowStream, Y: Any, sample_weight: Any, settings: Settings) -> None:
@@ -61,16 +59,16 @@ def check_batches(n_batches: int | None) -> None:
 
 
 def raw_supply(
-    net: Network, stream: RowStream, smooth: Callable[[Array], Array]
+    model: Model, stream: RowStream, smooth: Callable[[Array], Array]
 ) -> tuple[Streamed, bool]:
-    """Return the supply of a network's training, and whether the targets are classes.
+    """Return the supply of a model's training, and whether the targets are classes.
 
     One pass over targets and weights learns the classes and the mean weight; features are checked,
     converted and scaled when they come into a buffer.
 
     Parameters
     ----------
-    net : Network
+    model : Model
         It learns the classes.
     stream : RowStream
     smooth : callable
@@ -82,36 +80,35 @@ def raw_supply(
         As for arrays in memory; features are refused in the first epoch.
     """
     rows = stream.rows
-    if rows.n_features != net.sizes[0]:
-        raise ValueError(
-            f"X has {rows.n_features} features, but the network is expecting {net.sizes[0]}"
-        )
-    labelled = _learn_classes(net, rows)
+    n_features = model.architecture.n_features
+    if rows.n_features != n_features:
+        raise ValueError(f"X has {rows.n_features} features, but the network is expecting {n_features}")
+    labelled = _learn_classes(model, rows)
     scale = weight_scale(rows, stream.buffer_rows or CHUNK_ROWS)
-    cost, output = net.architecture.cost, net.architecture.output
-    known = None if rows.classes is not None else net.classes
+    cost, output = model.architecture.cost, model.architecture.output
+    known = None if rows.classes is not None else model.classes
 
     def read(first: int, last: int) -> Data:
         where = f" from row {first:,} on" if first else ""
         Y = arrays.as_targets(
             rows.Y(first, last),
-            net.sizes[-1],
-            net.dtype,
+            model.architecture.sizes[-1],
+            model.dtype,
             known,
             labelled=labelled,
             argument=f"Y{where}",
         )[0]
         Y = smooth(Y)
         cost.check_targets(output, Y)
-        weight = None if scale is None else scale(rows.weight(first, last)).astype(net.dtype)
-        return Data(net.inputs(rows.X(first, last), f"X{where}"), Y, weight)
+        weight = None if scale is None else scale(rows.weight(first, last)).astype(model.dtype)
+        return Data(model.rows(rows.X(first, last), f"X{where}"), Y, weight)
 
     supply = Streamed(
         read,
         n_samples=rows.n_rows,
         n_features=rows.n_features,
-        n_outputs=net.sizes[-1],
-        dtype=net.dtype,
+        n_outputs=model.architecture.sizes[-1],
+        dtype=model.dtype,
         weighted=scale is not None,
         fingerprint=rows.fingerprint,
         buffer_rows=stream.buffer_rows,
@@ -119,22 +116,23 @@ def raw_supply(
     return supply, labelled
 
 
-def _learn_classes(net: Network, rows: Rows) -> bool:
+def _learn_classes(model: Model, rows: Rows) -> bool:
+    n_classes = max(model.architecture.sizes[-1], 2)
     if rows.classes is not None:
-        if net.classes not in (None, rows.classes):
+        if model.classes not in (None, rows.classes):
             raise ValueError(
-                f"the stream must have the network's classes, {net.classes}, got {rows.classes}"
+                f"the stream must have the network's classes, {model.classes}, got {rows.classes}"
             )
-        if len(rows.classes) != max(net.sizes[-1], 2):
+        if len(rows.classes) != n_classes:
             raise ValueError(
-                f"Y must have as many classes as the network has outputs, {max(net.sizes[-1], 2)}, got "
+                f"Y must have as many classes as the network has outputs, {n_classes}, got "
                 f"{len(rows.classes)}"
             )
-        net.classes = rows.classes
+        model.classes = rows.classes
         return True
     first_row = rows.Y(0, 1)
     if first_row.ndim > 1:  # a column for each output
-        one_hot = [net.learn_targets(rows.Y(*each))[1] for each in chunks(rows.n_rows)]
+        one_hot = [model.learn(rows.Y(*each))[1] for each in chunks(rows.n_rows)]
         return all(one_hot)  # of all blocks: each is checked
     distinct: dict[tuple[type, Any], None] = {}  # True and 1 are two; an array would make them one
     for first, last in chunks(rows.n_rows):
@@ -142,11 +140,13 @@ def _learn_classes(net: Network, rows: Rows) -> bool:
         refuse_masked(Y, "Y")
         if Y.dtype.kind == "f" and np.isnan(Y).any():
             raise ValueError(f"Y must be finite, got NaN in row {first + int(np.argmax(np.isnan(Y)))}")
-        if len(distinct) <= max(net.sizes[-1], 2):  # more are as good as one more: refused, or numbers
+        if len(distinct) <= max(
+            model.architecture.sizes[-1], 2
+        ):  # more are as good as one more: refused, or numbers
             where = f"Y from row {first:,} on" if first else "Y"
             found = np.unique(typed_labels(Y, where) if Y.dtype == object else Y)
             distinct |= {(type(label), label): None for label in found.tolist()}
-    labelled = net.learn_targets([label for _, label in distinct])[1]
+    labelled = model.learn([label for _, label in distinct])[1]
     if labelled and len(distinct) == 1:
         warnings.warn("Y has a single class; the network will predict it always", stacklevel=7)
     return labelled

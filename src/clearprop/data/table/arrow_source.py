@@ -10,8 +10,9 @@ from typing import Any
 
 from clearprop.data import files
 from clearprop.data.dataset import some
-from clearprop.data.table.values import BOOLEAN, EXACT, NUMBER, TEXT, TIME, BadCell
+from clearprop.data.table.values import BOOLEAN, NUMBER, TEXT, TIME, BadCell
 from clearprop.data.tables import check_columns, check_names
+from clearprop.data.targets import EXACT
 
 _PANDAS_INDEX = "__index_level_"
 _IN_MEMORY = 1 << 25  # bytes of a file up to which it is read at once

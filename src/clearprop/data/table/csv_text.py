@@ -13,8 +13,8 @@ import csv
 import io
 import itertools
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -76,6 +76,22 @@ class ReadOptions:
             text = False
         if not text:
             raise ValueError(f"encoding must be one that Python knows, got {self.encoding!r}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as JSON has it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ReadOptions:
+        """Return what `to_json` gave."""
+        names = data["names"]
+        return cls(
+            data["delimiter"],
+            data["decimal"],
+            str(data["encoding"]),
+            tuple(map(str, data["missing"])),
+            None if names is None else tuple(map(str, names)),
+        )
 
 
 class _Utf8(io.RawIOBase):

@@ -16,9 +16,9 @@ from clearprop.data.dataset import Dataset, some
 from clearprop.data.files import Source, local_path
 from clearprop.data.table import arrow_source, values
 from clearprop.data.table.source import BATCH_ROWS, TableSource, open_table
-from clearprop.data.table.values import BOOLEAN, EXACT, NUMBER, PLAIN_NUMBER, TEXT, BadCell
+from clearprop.data.table.values import BOOLEAN, NUMBER, PLAIN_NUMBER, TEXT, BadCell
 from clearprop.data.tables import TargetColumn, check_names, choose_target, table_dataset
-from clearprop.data.targets import MAX_CLASSES, check_task
+from clearprop.data.targets import EXACT, MAX_CLASSES, check_task
 
 MISSING = "must have no missing values"
 _WHOLE = re.compile(r"[ \t]*[+-]?[0-9]{1,4000}[ \t]*")
@@ -42,7 +42,7 @@ def read_table(
     target : str, optional
         The target's column. Without it, the only one called target, label, y or class.
     task : {"classification", "regression"}, optional
-        Without it the target decides: text, booleans and at most 100 different whole numbers are
+        Without it the target decides: text, booleans and at most 20 different whole numbers are
         classes; anything else is a quantity.
     need_target : bool
         False: the target may be absent.

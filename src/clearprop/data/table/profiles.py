@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from clearprop.data.table import arrow_source, values
 from clearprop.data.table.distinct import Distinct, hash_numbers, hash_text
 from clearprop.data.table.values import BOOLEAN, ISO, NUMBER, TEXT, TIME, TIME_FORMATS, BadCell
+from clearprop.data.targets import EXACT
 
 MOST_VALUES = 10_000  # different values of a column that are counted each
 _MOSTLY = 0.5  # of the values, from which words beside numbers are strays
@@ -151,7 +152,7 @@ class ColumnProfile:
         self._codes = bool(pc.any(pc.match_substring_regex(column, r"^[ \t]*[+-]?0[0-9]")).as_py())
         ends = pc.min_max(numbers)
         low, high = ends["min"].as_py(), ends["max"].as_py()
-        if low is not None and (low <= -values.EXACT or high >= values.EXACT):
+        if low is not None and (low <= -EXACT or high >= EXACT):
             self._loses_digits = _lost_digits(column)
         return self._codes or self._loses_digits
 
@@ -387,6 +388,6 @@ def _lost_digits(column: Any) -> bool:
     for word in column.to_pylist():
         if word is not None and re.fullmatch(r"\s*[+-]?[0-9]{16,400}\s*", word):
             whole = int(word)
-            if abs(whole) >= values.EXACT and int(float(whole)) != whole:
+            if abs(whole) >= EXACT and int(float(whole)) != whole:
                 return True
     return False

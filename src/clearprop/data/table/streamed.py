@@ -372,12 +372,7 @@ class _Reader:
 
     def _targets(self, batch: Any, target: TargetEncoder, first: int) -> Array:
         column = batch.column(target.name)
-        if column.null_count:
-            row = int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
-            raise ValueError(
-                f"{self._source.where} must have no missing values in the target {target.name!r}, got "
-                f"one: {self._source.place(first + row)}"
-            )
+        target.check_batch(self._source, column, target.name, first)
         codes = target.codes(column, self.read_as)
         target.refuse_unknown(codes, column, self._source, first)
         return codes

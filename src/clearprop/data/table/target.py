@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop.data.dataset import Label, some
+from clearprop.data.dataset import Label, meant, some
 from clearprop.data.labels import check_classes, label_array
 from clearprop.data.table.kinds import refuse_split
 from clearprop.data.table.profiles import MOST_VALUES
 from clearprop.data.table.source import TableSource
-from clearprop.data.table.values import BOOLEAN, EXACT, NUMBER, TEXT, TIME
-from clearprop.data.targets import TASKS
+from clearprop.data.table.values import BOOLEAN, NUMBER, TEXT, TIME
+from clearprop.data.targets import EXACT, MAX_CLASSES, TASKS, decide_task, warn_of_many
 
-MAX_CLASSES = 20  # different whole numbers that are classes rather than quantities
 GIVEN_TASKS = (*TASKS, "binary", "multiclass")
 
 
@@ -101,11 +99,8 @@ class TargetEncoder:
                 )
             return cls(name, None, reason)
         classes = _classes(found, what, task)
-        if reason != "as asked" and len(classes) > max(MAX_CLASSES, found.n / 2):
-            warnings.warn(
-                f"{what} has {len(classes):,} classes in {found.n:,} rows: is it a name or a number?",
-                stacklevel=2,
-            )
+        if reason != "as asked":
+            warn_of_many(len(classes), found.n, what)
         return cls(name, classes, reason)
 
     def codes(self, column: Any, read_as: dict[str, Label] | None = None) -> NDArray[Any]:
@@ -156,6 +151,69 @@ class TargetEncoder:
                 f"not: {source.place(first_row + row)}, target {self.name!r}"
             )
 
+    def of_table(
+        self, source: TableSource, name: str | None = None, read_as: dict[str, Label] | None = None
+    ) -> tuple[NDArray[Any], tuple[str, ...]]:
+        """Return the class numbers of a table's target, and labels that are not known.
+
+        Those get the numbers from the last one on; of a regression, return quantities.
+
+        Parameters
+        ----------
+        source : TableSource
+        name : str, optional
+            The column, if it is not called as in training.
+        read_as : dict, optional
+            As in `codes`.
+
+        Raises
+        ------
+        ValueError
+            If the column is absent or has missing values.
+        """
+        name = name or self.name
+        self.check(source, name)
+        if self.classes is None:
+            return np.concatenate([self.codes(each) for each in self._columns(source, name)]), ()
+        unknown: set[str] = set()
+        for column in self._columns(source, name):
+            strange = np.flatnonzero(self.codes(column, read_as) < 0)
+            unknown.update(str(column[int(row)].as_py()) for row in strange)
+        strangers = {label: len(self.classes) + i for i, label in enumerate(sorted(unknown))}
+        parts = []
+        for column in self._columns(source, name):
+            codes = self.codes(column, read_as)
+            for row in np.flatnonzero(codes < 0):
+                codes[row] = strangers[str(column[int(row)].as_py())]
+            parts.append(codes)
+        return np.concatenate(parts), tuple(strangers)
+
+    def check(self, source: TableSource, name: str) -> None:
+        """Refuse a table that has no column `name`."""
+        if name not in source.names:
+            raise ValueError(
+                f"{source.where} has no column {name!r}{meant(name, source.names)}: the target must be "
+                "one of "
+                f"{some(list(source.names))}"
+            )
+
+    def check_batch(self, source: TableSource, column: Any, name: str, first: int) -> None:
+        """Refuse a batch of the target with missing values; `first` is the number of its first row."""
+        if column.null_count:
+            row = int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
+            raise ValueError(
+                f"{source.where} must have no missing values in the target {name!r}, got one: "
+                f"{source.place(first + row)}"
+            )
+
+    def _columns(self, source: TableSource, name: str) -> Iterator[Any]:
+        first = 0
+        for batch in source.batches([name]):
+            column = batch.column(0)
+            self.check_batch(source, column, name, first)
+            first += len(column)
+            yield column
+
     def labels(self, codes: NDArray[Any]) -> NDArray[Any]:
         """Return the labels of class numbers, or quantities as they are."""
         if self.classes is None:
@@ -189,16 +247,10 @@ def _looks(found: Any) -> bool:
 
 
 def _infer(found: Any, kind: str) -> tuple[str, str]:
-    n = found.n_distinct
     if kind != NUMBER:
-        return "classification", f"{n:,} different words" if kind == TEXT else "true or false"
-    if not found.whole:
-        return "regression", "numbers with fractions"
-    if max(found.high, -found.low) >= EXACT:
-        return "regression", "numbers beyond those that are exact"
-    if found.counts is not None and n <= MAX_CLASSES:
-        return "classification", f"{n} different whole numbers"
-    return "regression", f"{n:,} different whole numbers, more than {MAX_CLASSES}"
+        return decide_task(found.n_distinct, text=kind == TEXT, boolean=kind == BOOLEAN)
+    top = max(found.high, -found.low)
+    return decide_task(found.n_distinct, whole=found.whole, top=top)
 
 
 def _classes(found: Any, what: str, task: str) -> tuple[Label, ...]:

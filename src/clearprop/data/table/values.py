@@ -7,11 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from clearprop.data.dataset import some
-from clearprop.data.targets import MISSING
+from clearprop.data.targets import EXACT, MISSING
 
 NUMBER, BOOLEAN, TEXT, TIME = "number", "boolean", "text", "time"
-
-EXACT = 2.0**53  # every whole number below is a float64, and no other is rounded to one
 LEADING_ZERO = r"^[+-]?0[0-9]"
 PLAIN_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
 TIME_FORMATS = tuple(

@@ -1,0 +1,185 @@
+"""Options: an estimator's arguments as a training takes them, with those of its preset, checked."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clearprop import architecture as architectures
+from clearprop import optimizers
+from clearprop.activations import Activation
+from clearprop.costs import Cost
+from clearprop.estimators import presets
+from clearprop.estimators.arguments import Arguments
+from clearprop.initializers import Initializer
+from clearprop.optimizers import Optimizer
+from clearprop.schedules import Schedule, coslog4
+from clearprop.training.settings import refuse_both
+
+if TYPE_CHECKING:
+    from clearprop.data.table import ColumnDecision
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Every argument: the estimator's own where it was given, else its preset's.
+
+    The estimators say what each means. Those that only one of them has are at rest in the other.
+
+    Parameters
+    ----------
+    sizes : tuple of int
+        Of the hidden layers.
+    given : frozenset of str
+        The arguments that win over the preset.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the argument, its rule and the value.
+    """
+
+    preset: str
+    sizes: tuple[int, ...]
+    given: frozenset[str]
+    activation: str | Activation | Sequence[Any]
+    solver: str | Optimizer
+    alpha: float
+    batch_size: int | str
+    n_batches: int | None
+    learning_rate: str | Schedule
+    learning_rate_init: float
+    power_t: float
+    max_iter: int
+    loss: str | Cost
+    shuffle: bool | str
+    tol: float
+    verbose: bool | int | str
+    momentum: float
+    nesterovs_momentum: bool
+    early_stopping: bool
+    validation_fraction: float
+    beta_1: float
+    beta_2: float
+    epsilon: float
+    n_iter_no_change: float
+    max_fun: int
+    preprocessing: str | None
+    initializer: str | Initializer
+    bias_initializer: str | Initializer
+    l1: float
+    weight_decay: float | None
+    dropout: float | Sequence[float]
+    clip_norm: float | None
+    averaging: float
+    scoring: str | Callable[..., float] | None
+    columns: Mapping[str, str] | Sequence[ColumnDecision] | None
+    callbacks: Sequence[Callable[..., Any]]
+    time_limit: float | None
+    dtype: str
+    engine: str
+    n_threads: int | None
+    label_smoothing: float = 0.0
+    class_weight: Mapping[Any, float] | Sequence[Mapping[Any, float]] | str | None = None
+    target: str | None = None
+
+    @classmethod
+    def of(cls, estimator: Arguments) -> Options:
+        """Return the options of an estimator, checked as far as no data are needed."""
+        estimator._validate_params()
+        given = presets.given(estimator)
+        chosen = {
+            name: presets.argument(estimator, estimator._task.kind, name, given)
+            for name in presets.defaults(type(estimator))
+        }
+        if estimator.preset == "realmlp-s" and "learning_rate" not in given:
+            chosen["learning_rate"] = coslog4(
+                float(chosen["learning_rate_init"]), float(chosen["max_iter"])
+            )
+        sizes = _sizes(chosen.pop("hidden_layer_sizes"))
+        names = {field.name for field in dataclasses.fields(cls)}
+        made = cls(
+            sizes=sizes,
+            given=given,
+            **{name: value for name, value in chosen.items() if name in names},
+        )
+        if "averaging" not in given and made.averaging:
+            schedule = made.learning_rate
+            epochs = schedule.epochs if isinstance(schedule, coslog4) else float(made.max_iter)
+            # Of L-BFGS every step is a descent.
+            share = 0.0 if made.lbfgs else presets.averaging(float(made.averaging), epochs)
+            made = dataclasses.replace(made, averaging=share)
+        made._refuse_unused()
+        _ = made.optimizer  # it is checked when it is made
+        return made
+
+    @property
+    def like_sklearn(self) -> bool:
+        """Whether penalties, Adam and stopping are scikit-learn's."""
+        return self.preset == "sklearn"
+
+    @property
+    def lbfgs(self) -> bool:
+        """Whether the solver makes no steps over batches."""
+        return self.solver == "lbfgs" or isinstance(self.solver, optimizers.LBFGS)
+
+    @cached_property
+    def optimizer(self) -> Optimizer:
+        """What the solver is."""
+        if isinstance(self.solver, Optimizer):
+            return self.solver
+        if self.solver == "lbfgs":
+            # At scikit-learn's tol, SciPy's own limit on the relative fall of the cost.
+            return optimizers.LBFGS(
+                gradient_tolerance=float(self.tol),
+                cost_tolerance=float(self.tol) * 2.2e-5,
+                evaluations=int(self.max_fun),
+            )
+        rate: Any = self.learning_rate
+        if isinstance(rate, str):
+            rate = float(self.learning_rate_init)
+        if self.solver == "sgd":
+            momentum = float(self.momentum)
+            return optimizers.SGD(rate, momentum, bool(self.nesterovs_momentum and momentum > 0))
+        if self.solver == "rmsprop":
+            return optimizers.RMSProp(rate, float(self.beta_2), float(self.epsilon))
+        betas = float(self.beta_1), float(self.beta_2), float(self.epsilon)
+        if self.solver == "adamw":
+            decay = 0.01 if self.weight_decay is None else float(self.weight_decay)
+            return optimizers.AdamW(rate, *betas, decay)
+        return (optimizers.FoldedAdam if self.like_sklearn else optimizers.Adam)(rate, *betas)
+
+    def _refuse_unused(self) -> None:
+        """Refuse arguments that would silently do nothing."""
+        if self.weight_decay is not None and self.solver != "adamw":
+            raise ValueError(
+                f"weight_decay needs solver='adamw', got solver={self.solver!r}; alpha is the L2 "
+                "penalty of the others"
+            )
+        if isinstance(self.learning_rate, Schedule) and not isinstance(self.solver, str):
+            raise ValueError(
+                f"learning_rate cannot be a schedule where solver is an optimizer with a learning rate "
+                f"of its own, got {self.learning_rate!r} and {self.solver!r}"
+            )
+        if "batch_size" in self.given and not isinstance(self.batch_size, str):
+            refuse_both(self.n_batches, self.batch_size)
+        if self.columns is not None and self.preset != "realmlp-s":
+            raise ValueError(f"columns needs preset='realmlp-s', got preset={self.preset!r}")
+        if self.lbfgs:
+            for name in ("dropout", "clip_norm", "averaging", "n_batches"):
+                if np.any(getattr(self, name)):
+                    raise ValueError(
+                        f"{name} cannot be used with solver='lbfgs', got {getattr(self, name)!r}"
+                    )
+
+
+def _sizes(sizes: Any) -> tuple[int, ...]:
+    listed = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
+    try:
+        return tuple(architectures.check_size(size) for size in listed)
+    except (TypeError, ValueError):
+        raise ValueError(f"hidden_layer_sizes must be > 0, got {listed}") from None

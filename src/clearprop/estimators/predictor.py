@@ -1,0 +1,120 @@
+"""Predictor: from rows to what a model says of them, some thousand rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearprop import engines
+from clearprop.estimators import inputs
+from clearprop.model.model import Model
+
+Array = NDArray[Any]
+
+_ROWS = 4096  # rows passed through together: bounds the memory of the hidden activations
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """A model, asked.
+
+    Parameters
+    ----------
+    model : Model
+    n_threads : int, optional
+        As in the estimators.
+    """
+
+    model: Model
+    n_threads: int | None = None
+
+    def logits(self, X: Any) -> Array:
+        """Return z of the last layer, shape (n_samples, n_outputs).
+
+        Parameters
+        ----------
+        X : ndarray or SciPy CSR matrix of shape (n_samples, n_features)
+            Finite; the model's steps are applied here.
+        """
+        model = self.model
+        if not hasattr(X, "tocsr"):
+            return self._passed(X, lambda rows: inputs.as_rows(rows, model.dtype, model.inputs))
+        most = max(1, inputs.DENSE_BYTES // (8 * model.architecture.n_features))
+        return self._passed(X, lambda rows: inputs.as_rows(rows, model.dtype, model.inputs)[:], most)
+
+    def outputs(self, X: Any) -> Array:
+        """Return the activations of the last layer, for X as in `logits`."""
+        return self.model.architecture.output(self.logits(X))
+
+    def _passed(self, X: Any, prepare: Callable[[Any], Array], most: int = _ROWS) -> Array:
+        n, at_once = X.shape[0], min(most, _ROWS)
+        if n <= at_once:
+            return self._pass(prepare(X))
+        blocks = (X[first : first + at_once] for first in range(0, n, at_once))
+        return np.concatenate([self._pass(prepare(rows)) for rows in blocks])
+
+    def _pass(self, a: Array) -> Array:
+        with np.errstate(all="ignore"):
+            return engines.logits(self.model.architecture, self.model.parameters, a, self.n_threads)
+
+    def hidden(self, X: Any, layer: int) -> Array:
+        """Return the activations of a hidden layer, shape (n_samples, n_neurons), for X as in `logits`.
+
+        Raises
+        ------
+        ValueError
+            If there is no such layer; they count from 1, -1 is the last one.
+        """
+        model = self.model
+        n_hidden = len(model.architecture.layers) - 1
+        number = layer + n_hidden + 1 if layer < 0 else layer
+        if not 1 <= number <= n_hidden:
+            raise ValueError(
+                f"layer must be a hidden layer, from 1 to {n_hidden} or from -{n_hidden} to -1, "
+                f"got {layer}"
+            )
+        rows = inputs.as_rows(X, model.dtype, model.inputs)
+        # In float64: what a row becomes is not to depend on the rows beside it, by float32's rounding.
+        a = self._scaled(rows[:].astype(np.float64))
+        with np.errstate(all="ignore"):
+            for W, b, each in self._layers()[:number]:
+                a = each.function(a @ W.T if b is None else a @ W.T + b)
+        return a.astype(model.dtype)
+
+    def input_gradient(self, X: Any) -> Array:
+        """Return the derivative of every output by every number of X, for X as in `logits`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_outputs, n_features)
+        """
+        model, layers = self.model, self._layers()
+        raw = inputs.as_rows(X, model.dtype)
+        zs, a = [], self._scaled(model.inputs(raw))
+        for W, b, each in layers:
+            zs.append(a @ W.T if b is None else a @ W.T + b)
+            a = each.function(zs[-1]) if each.function.elementwise else zs[-1]
+        slopes = np.empty((len(raw), model.architecture.sizes[-1], raw.shape[1]), model.dtype)
+        for output in range(slopes.shape[1]):
+            error = np.zeros_like(zs[-1])
+            error[:, output] = 1.0
+            for z, (W, _, each) in reversed(list(zip(zs, layers, strict=True))):
+                error = each.function.backward(z, error) @ W
+            slopes[:, output] = error
+        scale = model.architecture.scale_view(model.parameters)
+        if scale is not None:
+            slopes *= scale
+        slopes *= model.inputs.slope(raw)[:, None, :]
+        return slopes
+
+    def _layers(self) -> list[tuple[Array, Array | None, Any]]:
+        made = self.model.architecture
+        return list(zip(*made.views(self.model.parameters), made.layers, strict=True))
+
+    def _scaled(self, a: Array) -> Array:
+        scale = self.model.architecture.scale_view(self.model.parameters)
+        return a if scale is None else a * scale

@@ -1,0 +1,104 @@
+"""X as a fit takes it: tables by their column names, text and gaps to be encoded, sparse rows kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import (
+    _check_feature_names,
+    _check_n_features,
+    _get_feature_names,
+    validate_data,
+)
+
+from clearprop.data.table.arrow_source import at_hand
+from clearprop.estimators import tables
+from clearprop.estimators.arguments import Arguments
+from clearprop.masks import refuse_masked
+
+if TYPE_CHECKING:
+    from clearprop.data.table import TableEncoder
+
+Array = NDArray[Any]
+
+
+def learn_X(estimator: Arguments, X: Any) -> Any:
+    """Return X as a dense array, a CSR matrix of floats, or `tables.TableRows` that are to be encoded.
+
+    The estimator gets scikit-learn's ``n_features_in_`` and ``feature_names_in_``.
+    """
+    refuse_masked(X, "X")
+    X = _as_table(X)
+    if estimator.preset == "realmlp-s":
+        rows = None if tables.column_names(X) is None else tables.read(X, estimator.columns)
+        if rows is not None:
+            _check_feature_names(estimator, X, reset=True)
+            _check_n_features(estimator, X, reset=True)
+            return rows
+    return _validated(estimator, X, reset=True)
+
+
+def read_X(estimator: Arguments, X: Any) -> Any:
+    """Return X as numbers, a dense array or a CSR matrix, held against the one that was fitted.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it has other columns, or values that are none of theirs.
+    """
+    refuse_masked(X, "X")
+    X, encoder = _as_table(X), estimator.network_.model.inputs.encoder
+    if encoder is not None:
+        return _encoded(estimator, X, encoder)
+    return X if _is_plain(X, estimator) else _validated(estimator, X, reset=False)
+
+
+def _encoded(estimator: Arguments, X: Any, encoder: TableEncoder) -> Array:
+    if tables.column_names(X) is None:
+        raise ValueError(
+            "X must be a data frame, as in fit: it has columns that were encoded by their names"
+        )
+    _check_feature_names(estimator, X, reset=False)
+    _check_n_features(estimator, X, reset=False)
+    return tables.encode(X, encoder)
+
+
+def _validated(estimator: Arguments, X: Any, *, reset: bool) -> Any:
+    tables.refuse_text_and_dates(X)
+    try:
+        return validate_data(
+            estimator, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=reset
+        )
+    except (ValueError, TypeError) as problem:
+        tables.refuse_text_and_dates(X, failed=True)
+        if "must be in the same order" not in str(problem):
+            raise
+        names, known = tables.column_names(X) or [], list(estimator.feature_names_in_)
+        moved = [name for name, there in zip(names, known, strict=True) if name != there]
+        raise ValueError(f"{problem}Not in their place: {', '.join(moved)}\n") from None
+
+
+def _as_table(X: Any) -> Any:
+    """Return a table that the installed scikit-learn knows the column names of; others as they are."""
+    X = at_hand(X)
+    names = tables.column_names(X)
+    if names is not None and len(set(names)) != len(names):
+        raise ValueError(f"X must have columns of different names, got {names}")
+    if names is not None and not hasattr(X, "iloc") and hasattr(X, "to_pandas"):
+        return X if _get_feature_names(X) is not None else X.to_pandas()
+    return X
+
+
+def _is_plain(X: Any, estimator: Arguments) -> bool:
+    """Whether X is an array that needs no conversion: a row is predicted faster than it is checked."""
+    return (
+        type(X) is np.ndarray
+        and X.ndim == 2
+        and X.shape[1] == estimator.n_features_in_
+        and X.shape[0] > 0
+        and X.dtype in (np.float32, np.float64)
+        and not hasattr(estimator, "feature_names_in_")
+        and bool(np.isfinite(X).all())
+    )

@@ -1,0 +1,160 @@
+"""How good a model is on rows whose targets are known: numbers of classes, or quantities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearprop import engines, metrics
+from clearprop.data.dataset import some
+from clearprop.engines import Data
+from clearprop.evaluation import ClassTally, QuantityTally
+from clearprop.model.model import Model
+from clearprop.model.targets import Classes, Units
+
+Array = NDArray[Any]
+
+
+def measure(model: Model, X: Array, Y: Array) -> dict[str, float]:
+    """Return cost and accuracy, or cost, mae, rmse and r2, of a model in raw units.
+
+    Parameters
+    ----------
+    model : Model
+    X : ndarray of shape (n_samples, n_features)
+        Raw, as `Network.predict` takes it.
+    Y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        Numbers of classes: those beyond the model's count as wrong, and the cost is over the other
+        rows, NaN without any. Or quantities.
+    """
+    n, targets = len(Y), model.targets
+    if isinstance(targets, Classes):
+        known = targets.n_classes > Y
+        if not known.all():
+            X, Y = X[known], Y[known]
+        if not len(Y):
+            return {"cost": float("nan"), "accuracy": 0.0}
+    encoded = model.encode_numbers(Y)
+    a, cost = evaluate(model, model.rows(X), encoded)
+    if isinstance(targets, Classes):
+        accuracy = metrics.accuracy(a, encoded)
+        return {"cost": cost, "accuracy": accuracy if len(Y) == n else accuracy * len(Y) / n}
+    return {"cost": cost} | measure_quantities(a, encoded)
+
+
+def measure_prepared(model: Model, data: Data) -> dict[str, Any]:
+    """Return the number of rows, cost and accuracy, or cost, mae, rmse and r2 in the target's units.
+
+    Parameters
+    ----------
+    model : Model
+    data : Data
+        As a training takes it: its cost is that of what the network learns.
+    """
+    a, cost = evaluate(model, *data)
+    found = {"n_samples": len(data.X), "cost": float(cost)}
+    if not isinstance(model.targets, Units):
+        return found | {"accuracy": float(metrics.accuracy(a, data.Y))}
+    wide = (model.targets.decode(each.astype(np.float64)) for each in (a, data.Y))
+    return found | measure_quantities(*wide)
+
+
+def measure_quantities(a: Array, Y: Array) -> dict[str, float]:
+    """Return mae, rmse and r2 of predicted quantities, shape (n_samples, n_outputs)."""
+    return {name: float(metrics.METRICS[name](a, Y)) for name in ("mae", "rmse", "r2")}
+
+
+def evaluate(model: Model, inputs: Array, Y: Array, weight: Array | None = None) -> tuple[Array, float]:
+    """Return outputs and cost for what the network sees, and targets as its cost takes them."""
+    return engines.evaluate(model.architecture, model.parameters, Data(inputs, Y, weight))
+
+
+class Measured:
+    """The tally of a model's outputs, and its mean cost, over rows that come in blocks.
+
+    Parameters
+    ----------
+    model : Model
+        In raw units.
+    seed : int
+        Of the bootstrap.
+    """
+
+    def __init__(self, model: Model, seed: int) -> None:
+        self.model = model
+        self.n_known, self._costs = 0, 0.0
+        single, output = model.architecture.sizes[-1] == 1, model.architecture.output.name
+        self.tally: ClassTally | QuantityTally = QuantityTally(seed)
+        if isinstance(model.targets, Classes):
+            probable = output == "softmax" or (single and output == "sigmoid")
+            self.tally = ClassTally(model.targets.n_classes, probabilities=probable, seed=seed)
+
+    @property
+    def cost(self) -> float:
+        """The mean cost of the rows whose labels are known, NaN without any."""
+        return self._costs / self.n_known if self.n_known else float("nan")
+
+    def add(self, inputs: Array, Y: Array) -> None:
+        """Add rows: what the network sees, and class numbers (others are unknown) or quantities."""
+        model, known = self.model, np.ones(len(Y), bool)
+        if isinstance(model.targets, Classes):
+            known = (Y >= 0) & (model.targets.n_classes > Y)
+        targets = model.encode_numbers(np.where(known, Y, 0) if not known.all() else Y)
+        a, cost = evaluate(model, inputs, targets)
+        if not known.all():
+            cost = evaluate(model, inputs[known], targets[known])[1] if known.any() else 0.0
+        n = int(known.sum())
+        self.n_known += n
+        self._costs += cost * n if model.architecture.cost.reduction == "mean" else cost
+        if isinstance(model.targets, Classes):
+            self.tally.add(model.targets.probabilities(a), Y)
+        else:
+            self.tally.add(a, targets)
+
+    def add_table(
+        self, what: Any, target: str | None = None, note: Callable[[str], None] | None = None
+    ) -> list[str]:
+        """Add the rows of a raw table, batch by batch; return labels that the model does not know.
+
+        Parameters
+        ----------
+        what : path or table
+        target : str, optional
+            The target's column, if it is not called as in training.
+        note : callable, optional
+            Is told what is not used, and what is read otherwise than it is written.
+        """
+        model = self.model
+        column, known = model.column, isinstance(model.targets, Classes)
+        if column is None:
+            raise ValueError("the model does not take raw tables")
+        from clearprop.data.table.target import say_read_as
+
+        source = model.inputs.open(what)
+        name = target or column.name
+        if note is not None:
+            say_unknown(model.inputs.unknown_columns(source, name), source.where, note)
+        column.check(source, name)
+        strangers: set[str] = set()
+        read_as: dict[str, Any] = {}
+        columns, first = list(model.inputs.columns), 0
+        for batch in source.batches(list(dict.fromkeys([*columns, name]))):
+            labels = batch.column(name)
+            column.check_batch(source, labels, name, first)
+            codes = column.codes(labels, read_as)
+            first += len(codes)
+            if known:
+                strangers |= {str(labels[int(row)].as_py()) for row in np.flatnonzero(codes < 0)}
+            self.add(model.inputs.of_batch(batch.select(columns), model.dtype), codes)
+        if read_as and note is not None:
+            note(say_read_as(read_as, source.where))
+        return sorted(strangers)
+
+
+def say_unknown(names: list[str], where: str, say: Callable[[str], None]) -> None:
+    """Say which columns of a table are ignored, because the model was trained without them."""
+    if names:
+        say(f"{where} has {some(names)}, which the model does not know: not used")

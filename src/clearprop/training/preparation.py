@@ -1,0 +1,114 @@
+"""From what the caller gives to what a training takes: rows, targets and weights."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearprop.activations import Activation
+from clearprop.data import arrays
+from clearprop.data.row_stream import RowStream
+from clearprop.engines import Data
+from clearprop.model.model import Model
+from clearprop.training import streaming
+from clearprop.training.settings import Settings
+from clearprop.training.supply import InMemory, Supply
+
+Array = NDArray[Any]
+
+
+class Prepared(NamedTuple):
+    """What a training takes."""
+
+    supply: Supply
+    validation: Data | None
+    labelled: bool  # whether the targets are classes
+
+
+def prepare(
+    model: Model, X: Any, Y: Any, sample_weight: Any, validation_data: Any, settings: Settings
+) -> Prepared:
+    """Return raw rows as a training takes them; the model learns what its targets stand for.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the argument, its rule and the value.
+    """
+    check_parameters(model)
+    supply: Supply
+    if isinstance(X, RowStream):
+        streaming.check(X, Y, sample_weight, settings)
+        supply, labelled = streaming.raw_supply(model, X, _smoother(model, settings))
+        _check_classes(labelled, np.empty((0, 0)), settings)
+    else:
+        supply, labelled = _in_memory(model, X, Y, sample_weight, settings)
+    supply.shuffle = settings.shuffle
+    held = None if validation_data is None else _validation(model, validation_data)
+    return Prepared(supply, held, labelled)
+
+
+def check_parameters(model: Model) -> None:
+    """Refuse parameters that are not finite, naming their block."""
+    for block in model.architecture.blocks:
+        if not np.isfinite(model.parameters[block.slice]).all():
+            raise ValueError(
+                f"the network's parameters must be finite, got NaN or infinity in {block.name}"
+            )
+
+
+def _in_memory(
+    model: Model, X: Any, Y: Any, sample_weight: Any, settings: Settings
+) -> tuple[Supply, bool]:
+    inputs = model.rows(X)
+    model.learn_feature_names(X)
+    given, labelled = model.learn(Y)
+    if len(inputs) != len(given):
+        raise ValueError(f"X and Y must have as many rows, got {len(inputs)} and {len(given)}")
+    _check_classes(labelled, given, settings)
+    targets = _smoother(model, settings)(given)
+    model.architecture.cost.check_targets(model.architecture.output, targets)
+    weight = arrays.as_sample_weight(sample_weight, len(inputs), model.dtype)
+    return InMemory(Data(inputs, targets, weight), given), labelled
+
+
+def _smoother(model: Model, settings: Settings) -> Any:
+    output, amount = model.architecture.output, settings.label_smoothing
+    return (lambda targets: smoothed(targets, output, amount)) if amount else np.asarray
+
+
+def smoothed(targets: Array, output: Activation, amount: float) -> Array:
+    """Return targets with a share of them spread evenly over the classes.
+
+    Raises
+    ------
+    ValueError
+        If the outputs are no probabilities.
+    """
+    if output.name not in ("softmax", "sigmoid"):
+        raise ValueError(f"label_smoothing needs softmax or sigmoid outputs, got {output.name}")
+    classes = targets.shape[1] if output.name == "softmax" else 2
+    smooth: Array = (targets * (1.0 - amount) + amount / classes).astype(targets.dtype)
+    return smooth
+
+
+def _check_classes(labelled: bool, targets: Array, settings: Settings) -> None:
+    if not labelled:
+        if "accuracy" in settings.metrics:
+            raise ValueError("metrics must not hold 'accuracy' where the targets are not classes")
+    elif len(targets) > 1 and (targets == targets[0]).all() and set(targets[0].tolist()) <= {0.0, 1.0}:
+        warnings.warn("Y has a single class; the network will predict it always", stacklevel=6)
+
+
+def _validation(model: Model, validation_data: Any) -> Data:
+    if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
+        raise TypeError(f"validation_data must be a pair (X, Y), got {type(validation_data).__name__}")
+    X = model.rows(validation_data[0], "validation X")
+    Y = model.encode(validation_data[1], "validation Y")
+    if len(X) != len(Y):
+        raise ValueError(f"validation X and Y must have as many rows, got {len(X)} and {len(Y)}")
+    model.architecture.cost.check_targets(model.architecture.output, Y, "validation Y")
+    return Data(X, Y, None)

@@ -1,0 +1,154 @@
+"""Progress: where a training is. With its model it is all that goes on: it is the checkpoint."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearprop.checkpoint import CheckpointError
+from clearprop.engines import State
+from clearprop.training.history import RUNNING, History
+from clearprop.training.stopping import Watch
+
+Array = NDArray[Any]
+Tensors = Mapping[str, Array]
+
+_COUNTERS = ("step", "updates", "epoch", "epoch_step", "epoch_cost")
+
+
+@dataclasses.dataclass(eq=False)
+class Progress:
+    """Everything that changes while a model is trained, beside the model.
+
+    Parameters
+    ----------
+    state : State
+        Parameters, moments and counters: what the next step depends on.
+    history : History
+    first_epoch : int
+        The epoch in which this training began.
+    epoch_seconds : float
+        Of the epoch that is going on.
+    window : ndarray of bool
+        Of the last samples: which were right before their update.
+    best_parameters : ndarray, optional
+        Those that are handed over instead of the latest.
+    averaged : ndarray, optional
+        The running mean of the parameters, after the first epoch of one.
+    stopper, plateau : Watch, optional
+        What early stopping and a plateau's schedule count.
+    plateau_factor : float
+        What the plateau has made of the learning rate.
+    """
+
+    state: State
+    history: History = dataclasses.field(default_factory=History)
+    first_epoch: int = 0
+    epoch_seconds: float = 0.0
+    window: NDArray[np.bool_] = dataclasses.field(default_factory=lambda: np.zeros(0, bool))
+    best_parameters: Array | None = None
+    averaged: Array | None = None
+    stopper: Watch | None = None
+    plateau: Watch | None = None
+    plateau_factor: float = 1.0
+
+    @property
+    def judged(self) -> Array:
+        """The parameters that are evaluated and handed over: the running mean's, where there is one."""
+        return self.state.parameters if self.averaged is None else self.averaged
+
+    @property
+    def better(self) -> Array | None:
+        """What the caller is to have instead of the latest parameters, if anything."""
+        return self.averaged if self.best_parameters is None else self.best_parameters
+
+    # In a file
+
+    def tensors(self) -> dict[str, Array]:
+        """Return the arrays: columns grow with the epochs, and a file's header is bounded."""
+        columns = self.history.to_dict().values()
+        tensors = {f"training.history.{i}": np.array(values) for i, values in enumerate(columns)}
+        if self.history.running["samples"]:
+            tensors |= {
+                f"training.running.{name}": np.array(each)
+                for name, each in self.history.running.items()
+            }
+        tensors |= {"training.moments": self.state.moments, "training.window": self.window}
+        for name in ("best_parameters", "averaged"):
+            if getattr(self, name) is not None:
+                tensors[f"training.{name}"] = getattr(self, name)
+        return tensors
+
+    def describe(self) -> dict[str, Any]:
+        """Return the rest, as JSON has it."""
+        return {
+            "state": {name: getattr(self.state, name) for name in _COUNTERS},
+            "first_epoch": self.first_epoch,
+            "epoch_seconds": self.epoch_seconds,
+            "history": list(self.history.columns),
+            "stopped": self.history.stopped,
+            "early_stopping": self.stopper.to_dict() if self.stopper else None,
+            "plateau": self.plateau.to_dict() if self.plateau else None,
+            "plateau_factor": self.plateau_factor,
+        }
+
+    def check(self, saved: Mapping[str, Any], tensors: Tensors, averages: bool) -> None:
+        """Refuse what is not the progress of a training like this one.
+
+        Parameters
+        ----------
+        saved, tensors : mapping
+            What `describe` and `tensors` returned.
+        averages : bool
+            Whether this training has a running mean.
+
+        Raises
+        ------
+        CheckpointError
+        """
+        moments, counters = tensors["training.moments"], saved["state"]
+        if moments.shape != self.state.moments.shape:
+            raise CheckpointError(
+                f"moments of shape {moments.shape}, expected {self.state.moments.shape}"
+            )
+        is_averaged = "training.averaged" in tensors
+        if averages and counters["epoch"] > saved["first_epoch"] and not is_averaged:
+            raise CheckpointError("the mean of the parameters is missing")
+        for watch, name in self._watches:
+            if (watch is None) != (saved[name] is None):
+                raise CheckpointError(f"what it says of {name} is not of these settings")
+
+    def take(self, saved: Mapping[str, Any], tensors: Tensors, parameters: Array) -> None:
+        """Go on from what `describe` and `tensors` returned, which `check` has seen."""
+        state = self.state
+        state.parameters[:], state.moments[:] = parameters, tensors["training.moments"]
+        for name, value in saved["state"].items():
+            setattr(state, name, value)
+        self.window = tensors["training.window"]
+        self.best_parameters = tensors.get("training.best_parameters")
+        self.averaged = tensors.get("training.averaged")
+        self.first_epoch, self.epoch_seconds = saved["first_epoch"], saved["epoch_seconds"]
+        self.history.columns = history_columns(tensors, saved["history"])
+        none = np.zeros(0)
+        self.history.running = {
+            name: tensors.get(f"training.running.{name}", none).tolist() for name in RUNNING
+        }
+        # A run that was interrupted, or came to its limit, is to go on; one that was done is not.
+        self.history.stopped = saved["stopped"] if saved["stopped"] == "early stopping" else ""
+        for watch, name in self._watches:
+            if watch:
+                watch.restore(saved[name])
+        self.plateau_factor = saved["plateau_factor"]
+
+    @property
+    def _watches(self) -> tuple[tuple[Watch | None, str], ...]:
+        return (self.stopper, "early_stopping"), (self.plateau, "plateau")
+
+
+def history_columns(tensors: Tensors, names: list[str]) -> dict[str, list[float]]:
+    """Return the columns of a checkpoint's history."""
+    return {name: tensors[f"training.history.{i}"].tolist() for i, name in enumerate(names)}
