@@ -18,7 +18,6 @@ from clearprop.cli import errors
 from clearprop.data import BUILT_IN, Dataset, Schema
 from clearprop.data.files import local_path
 from clearprop.data.tables import is_table
-from clearprop.model.measuring import say_unknown
 
 _ROWS = 1024  # of an array, predicted together
 _TABLE_ROWS = 1 << 16
@@ -101,7 +100,7 @@ def _table_dataset(net: cp.Network, source: str, target: str | None, need_target
     assert column is not None
     table = model.inputs.open(local_path(source))
     name = target or column.name
-    say_unknown(model.inputs.unknown_columns(table, name), table.where, errors.say)
+    model.inputs.say_unknown(table, errors.say, name)
     batches = table.batches(model.inputs.columns)
     X = np.concatenate([model.inputs.of_batch(batch, model.dtype) for batch in batches])
     Y, strangers = None, tuple[str, ...]()
@@ -137,7 +136,7 @@ def input_blocks(net: cp.Network, source: str, part: str) -> Iterator[NDArray[An
         return (X[first : first + _ROWS] for first in range(0, len(X), _ROWS))
     model = net.model
     table = model.inputs.open(local_path(source))
-    say_unknown(model.inputs.unknown_columns(table), table.where, errors.say)
+    model.inputs.say_unknown(table, errors.say)
     rows = max(1, min(_TABLE_ROWS, _BLOCK_BYTES // (8 * model.architecture.n_features)))
     batches = table.batches(model.inputs.columns, rows)
     return (model.inputs.of_batch(batch, model.dtype) for batch in batches)

@@ -252,8 +252,8 @@ def _take_ends(model: Model, said: dict[str, Any]) -> None:
             model.targets = Columns(tuple(Classes(n, labels) for n, labels in each))
         elif kind == "multilabel-indicator":
             model.targets = Indicators(model.architecture.sizes[-1])
-        elif known:
-            model.targets = Classes(model.architecture.sizes[-1], known[0])
+        else:
+            model.targets = Classes(model.architecture.sizes[-1], known[0]) if known else Units()
         if target is not None:
             units = units or {"shift": target["shift"], "factor": target["scale"]}
         if table is not None:

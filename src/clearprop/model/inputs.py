@@ -114,6 +114,15 @@ class Inputs:
         known = {each.name for each in self._encoder.decisions} | {besides}
         return [name for name in source.names if name not in known]
 
+    def say_unknown(
+        self, source: TableSource, say: Callable[[str], None], besides: str | None = None
+    ) -> None:
+        """Say which columns of a table are ignored, because there were none in training."""
+        from clearprop.data.dataset import some
+
+        if names := self.unknown_columns(source, besides):
+            say(f"{source.where} has {some(names)}, which the model does not know: not used")
+
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of a raw table that are needed."""

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop import engines, metrics
-from clearprop.data.dataset import some
 from clearprop.engines import Data
 from clearprop.evaluation import ClassTally, QuantityTally
 from clearprop.model.model import Model
@@ -136,7 +135,7 @@ class Measured:
         source = model.inputs.open(what)
         name = target or column.name
         if note is not None:
-            say_unknown(model.inputs.unknown_columns(source, name), source.where, note)
+            model.inputs.say_unknown(source, note, name)
         column.check(source, name)
         strangers: set[str] = set()
         read_as: dict[str, Any] = {}
@@ -152,9 +151,3 @@ class Measured:
         if read_as and note is not None:
             note(say_read_as(read_as, source.where))
         return sorted(strangers)
-
-
-def say_unknown(names: list[str], where: str, say: Callable[[str], None]) -> None:
-    """Say which columns of a table are ignored, because the model was trained without them."""
-    if names:
-        say(f"{where} has {some(names)}, which the model does not know: not used")
