@@ -33,5 +33,5 @@ def test_5000_first_calls_are_answered(entry):
 
 
 def test_an_engine_that_is_taken_before_it_is_whole_is_noticed():
-    done = [first_calls("predict", "--half-imported") for _ in range(3)]
-    assert any(each.returncode for each in done)
+    # whether a thread meets the import in its middle is luck (about 1 process in 8): tried until one does
+    assert any(first_calls("predict", "--half-imported").returncode for _ in range(200))
