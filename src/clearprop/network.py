@@ -293,15 +293,9 @@ class Network:
         _check_penalties(l2, l1)
         inputs, targets = self.model.pair(X, Y)
         weight = arrays.as_sample_weight(sample_weight, len(inputs), self.dtype)
-        cost = self.evaluate_prepared(inputs, targets, weight)[1]
-        return cost + backprop.penalty(self.architecture, self.model.parameters, l2, l1)
-
-    def evaluate_prepared(
-        self, inputs: Array, targets: Array, weight: Array | None
-    ) -> tuple[Array, float]:
-        """Return outputs and cost for arrays that are checked, converted and scaled already."""
         data = engines.Data(inputs, targets, weight)
-        return engines.evaluate(self.architecture, self.model.parameters, data)
+        cost = engines.evaluate(self.architecture, self.model.parameters, data)[1]
+        return cost + backprop.penalty(self.architecture, self.model.parameters, l2, l1)
 
     def gradient(
         self,

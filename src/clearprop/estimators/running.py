@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer
 
+from clearprop import engines
 from clearprop.engines import Data
 from clearprop.estimators import files, recipe
 from clearprop.estimators.arguments import Arguments
@@ -149,7 +150,8 @@ class Runner:
     def _score_now(self, metrics: list[Any], validation: Data | None) -> float | None:
         if not metrics or validation is None:
             return None
-        a, _ = self.estimator.network_.evaluate_prepared(*validation)
+        net = self.estimator.network_
+        a, _ = engines.evaluate(net.architecture, net.parameters, validation)
         return float(metrics[0](a, validation.Y))
 
     def _scorer(self, work: Work) -> Callable[[], float] | None:
