@@ -21,7 +21,7 @@ from clearprop.diagnosis import activation_range, quantities
 from clearprop.diagnosis.diagnose import LARGEST_SAMPLE, prepared, stratified
 
 if TYPE_CHECKING:
-    from clearprop.network import Network
+    from clearprop.traceable import Traceable
 
 Numbers = NDArray[np.float64]
 FACTORS = ("activation", "slope", "error", "meeting")
@@ -110,7 +110,7 @@ class Attribution:
 
 
 def attribute(
-    net: Network, X: Any, Y: Any, *, max_samples: int = LARGEST_SAMPLE
+    net: Traceable, X: Any, Y: Any, *, max_samples: int = LARGEST_SAMPLE
 ) -> tuple[Attribution, ...]:
     """Return the three-factor attribution of every layer's weights.
 

@@ -22,14 +22,14 @@ from clearprop.training import History
 from clearprop.training.settings import integer
 
 if TYPE_CHECKING:
-    from clearprop.network import Network
+    from clearprop.traceable import Traceable
 
 BATCHES = 20  # whose steps are measured
 LARGEST_SAMPLE = 2000
 
 
 def diagnose(
-    net: Network,
+    net: Traceable,
     X: Any,
     Y: Any,
     history: History | None = None,
@@ -122,7 +122,7 @@ def diagnose(
     return findings(m, limits, net, rows)
 
 
-def findings(m: Measurements, limits: Thresholds, net: Network, rows: NDArray[np.int64]) -> Findings:
+def findings(m: Measurements, limits: Thresholds, net: Traceable, rows: NDArray[np.int64]) -> Findings:
     """Return what the rules find; evidence is said in rows of the caller's data."""
     found = [_in_rows(each, rows) for each in rules.apply(m, limits)]
     return Findings(found, n=m.n, subject=repr(net).strip("<>"), sizes=net.sizes)
@@ -140,7 +140,7 @@ def _rate(plan: Plan | None, history: History | None) -> float:
     return float(plan.optimizer.schedule(0.0))
 
 
-def prepared(net: Network, X: Any, Y: Any) -> tuple[Array, Array]:
+def prepared(net: Traceable, X: Any, Y: Any) -> tuple[Array, Array]:
     """Return inputs and targets as the network sees them.
 
     Targets that the cost refuses are let through: that they cannot be reached is what D17 says.

@@ -16,7 +16,8 @@ from clearprop.explain.exercises import chains, delta_product_form, derivations
 from clearprop.explain.notation import NOTATIONS, Notation, equivalent_learning_rate, true_derivatives
 from clearprop.explain.nudge import Nudge, nudge
 from clearprop.explain.paths import Path, PathSum, path_sum
-from clearprop.explain.rendering import FORMATS, explain, explained, rendered
+from clearprop.explain.rendering import FORMATS, explain
+from clearprop.explain.telling import explained, rendered
 from clearprop.explain.traced import Trace
 
 if TYPE_CHECKING:

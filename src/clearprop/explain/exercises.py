@@ -25,10 +25,10 @@ from clearprop.explain.paths import check_index, one_sample
 from clearprop.explain.printers.text import WIDTH, TextPrinter
 
 if TYPE_CHECKING:
-    from clearprop.network import Network
+    from clearprop.traceable import Traceable
 
 
-def delta_product_form(net: Network, x: Any, y: Any, layer: int) -> Array:
+def delta_product_form(net: Traceable, x: Any, y: Any, layer: int) -> Array:
     """Return delta of a layer as a product of matrices alone, (35) of S2 (E1).
 
     ``delta^l = S'(z^l) (w^{l+1})^T ... S'(z^L) grad_a C``, with S'(z) the diagonal matrix of the
@@ -78,7 +78,7 @@ class Chain(NamedTuple):
     product: float
 
 
-def chains(net: Network, x: Any, y: Any) -> Iterator[Chain]:
+def chains(net: Traceable, x: Any, y: Any) -> Iterator[Chain]:
     """Yield every chain of every weight: S1's exercise, the rest of the calculations (E8, E9).
 
     The chains of one weight add up to its gradient. A 2-2-2 network has 52 factors in them. With
@@ -107,7 +107,7 @@ def _values(product: Any) -> tuple[float, ...]:
     return tuple(each.value for each in values if isinstance(each, Num))
 
 
-def derivations(net: Network, x: Any, y: Any, notation: str | Notation = "nielsen") -> str:
+def derivations(net: Traceable, x: Any, y: Any, notation: str | Notation = "nielsen") -> str:
     """Return the derivations of BP1 to BP4 with the reader's numbers, as text (E2).
 
     Each is derived for one neuron or weight: the chain rule, the derivatives in it, what they are

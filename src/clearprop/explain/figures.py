@@ -25,7 +25,7 @@ from clearprop.explain.printers.text import WIDTH, TextPrinter, width
 from clearprop.names import known_name
 
 if TYPE_CHECKING:
-    from clearprop.network import Network
+    from clearprop.traceable import Traceable
 
 _ROWS = 6  # of a table, where a layer has more
 _WAYS = 4  # chains of one weight that are drawn
@@ -36,7 +36,7 @@ _OWN = {"V14": (0, 0, 0), "V16": (0, 0, 0)}  # the weight that S1 takes
 class _Shown(NamedTuple):
     """What a figure is made of; `weight` is (layer 1..L, to, from), the one that matters most."""
 
-    net: Network
+    net: Traceable
     x: Any
     y: Any
     glyphs: Glyphs
@@ -54,7 +54,7 @@ class _Shown(NamedTuple):
 
 def figure(
     name: str,
-    net: Network,
+    net: Traceable,
     x: Any,
     y: Any,
     notation: str | Notation = "nielsen",
@@ -99,7 +99,7 @@ def figure(
     return FIGURES[name][1](_Shown(net, X, Y, glyphs, (weight[0] + 1, weight[1], weight[2]))) + "\n"
 
 
-def _sizes(net: Network, weight: tuple[int, int, int]) -> tuple[int, int, int]:
+def _sizes(net: Traceable, weight: tuple[int, int, int]) -> tuple[int, int, int]:
     layer = weight[0] if 0 <= weight[0] < len(net.layers) else 0
     return len(net.layers), net.sizes[layer + 1], net.sizes[layer]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,9 +17,7 @@ from clearprop.activations import Array
 from clearprop.explain.paths import Path, PathSum, check_index, one_sample, path_sum_of
 from clearprop.names import is_number, known_name
 from clearprop.trace import Trace
-
-if TYPE_CHECKING:
-    from clearprop.network import Network
+from clearprop.traceable import Traceable
 
 SHOWN = 4  # neurons of a layer, and paths, that are printed
 
@@ -136,7 +134,7 @@ def _number(value: float) -> str:
 
 
 def nudge(
-    net: Network,
+    net: Traceable,
     x: Any,
     y: Any,
     layer: int,
@@ -293,7 +291,7 @@ def onwards(trace: Trace, layer: int, z: Array, a: Array) -> tuple[list[Array], 
     return zs, activations
 
 
-def _cost(net: Network, at_output: bool, z: Any, a: Any, y: Any) -> float:
+def _cost(net: Traceable, at_output: bool, z: Any, a: Any, y: Any) -> float:
     cost = net.architecture.cost
     if at_output:  # a is no longer f(z): the cost as a function of a
         with np.errstate(all="ignore"):
@@ -301,7 +299,7 @@ def _cost(net: Network, at_output: bool, z: Any, a: Any, y: Any) -> float:
     return float(cost.of_samples(net.architecture.output, z, a, y)[0])
 
 
-def _of_a(net: Network, a: Any, y: Any) -> float:
+def _of_a(net: Traceable, a: Any, y: Any) -> float:
     cost, output = net.architecture.cost, net.architecture.output.name
     if cost.name == "cross_entropy" and output == "sigmoid":  # its `value` is softmax's form
         return -float((y * np.log(a) + (1.0 - y) * np.log1p(-a)).sum())

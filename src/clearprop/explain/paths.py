@@ -11,15 +11,13 @@ import heapq
 import itertools
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.trace import Trace
-
-if TYPE_CHECKING:
-    from clearprop.network import Network
+from clearprop.traceable import Traceable
 
 Floats = NDArray[np.float64]
 
@@ -227,7 +225,7 @@ def check_index(argument: str, value: object, size: int) -> int:
 
 
 def path_sum(
-    net: Network, x: Any, y: Any, layer: int, to: int, source: int | None, top: int = 20
+    net: Traceable, x: Any, y: Any, layer: int, to: int, source: int | None, top: int = 20
 ) -> PathSum:
     """Return dC/dw of one sample as a sum over all paths from the weight to the cost: (53) of S2.
 

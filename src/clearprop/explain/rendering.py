@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from clearprop.explain import document, forms, steps
-from clearprop.explain import notation as notations
-from clearprop.explain.document import Document
-from clearprop.explain.glyphs import Glyphs
+from clearprop.explain import forms
 from clearprop.explain.notation import Notation
-from clearprop.explain.printers.json import JsonPrinter
-from clearprop.explain.printers.latex import LatexPrinter
-from clearprop.explain.printers.mathml import MathmlPrinter
-from clearprop.explain.printers.text import TextPrinter
+from clearprop.explain.telling import explained, rendered
 from clearprop.names import known_name
-from clearprop.trace import Trace
 
 if TYPE_CHECKING:
-    from clearprop.network import Network
     from clearprop.optimizers import Optimizer
+    from clearprop.traceable import Traceable
 
 FORMATS = ("text", "html", "latex", "mathml", "json")
 
 
 def explain(
-    net: Network,
+    net: Traceable,
     X: Any,
     Y: Any,
     notation: str | Notation | None = None,
@@ -87,7 +77,7 @@ def explain(
         known_name("form", form, forms.FORMS)
     trace = net.trace(X, Y, optimizer)
     if format == "html":
-        from clearprop.explain import web  # which needs this module
+        from clearprop.explain import web  # which text does not need
 
         return web.page(
             trace,
@@ -111,55 +101,3 @@ def explain(
         classes=net.classes,
     )
     return rendered(told, format, form, digits, ascii)
-
-
-def explained(
-    trace: Trace,
-    notation: str | Notation | None = None,
-    *,
-    algorithm: str | None = None,
-    digits: int = 4,
-    blanks: bool = False,
-    faithful: bool = False,
-    feature_names: Sequence[object] | None = None,
-    classes: Sequence[object] | None = None,
-) -> Document:
-    """Return the document of a trace, which `rendered` and any printer can print.
-
-    Raises
-    ------
-    ValueError, TypeError
-        As `explain`.
-    """
-    if isinstance(digits, bool) or not isinstance(digits, int) or not 1 <= digits <= 17:
-        raise ValueError(f"digits must be an integer in 1..17, got {digits!r}")
-    if notation is None:
-        notation = steps.NOTATION_OF.get(algorithm or "", "nielsen")
-    glyphs = Glyphs(trace, notations.resolve(notation), faithful)
-    told = (
-        document.pass_steps(glyphs) if algorithm is None else steps.algorithm_steps(glyphs, algorithm)
-    )
-    with np.errstate(all="ignore"):
-        inputs = forms.chosen(trace.inputs[0], forms.TERMS)
-        outputs = forms.chosen(trace.Y[0], forms.TERMS)
-    facts = [
-        *document.facts(glyphs),
-        *document.names_note("Inputs", feature_names, inputs),
-        *document.names_note("Outputs", classes if glyphs.sizes[-1] > 1 else None, outputs),
-    ]
-    title = "Backpropagation" if algorithm is None else f"Backpropagation, algorithm {algorithm}"
-    made = Document(glyphs, title, tuple(facts), tuple(told), document.footnotes(glyphs, told, digits))
-    return document.with_blanks(made) if blanks else made
-
-
-def rendered(
-    told: Document, format: str, form: str | None = None, digits: int = 4, ascii: bool = False
-) -> str:
-    """Return a document in one of `FORMATS`, except html, which is a page around it."""
-    printers = {
-        "text": TextPrinter(digits, ascii),
-        "latex": LatexPrinter(digits),
-        "mathml": MathmlPrinter(digits),
-        "json": JsonPrinter(),
-    }
-    return printers[format].document(told, form)  # type: ignore[attr-defined]

@@ -6,12 +6,13 @@ import importlib.resources
 from collections.abc import Sequence
 from typing import Any
 
-from clearprop.explain import document, paths, rendering, steps
+from clearprop.explain import document, paths, steps
 from clearprop.explain import notation as notations
 from clearprop.explain.document import Document
 from clearprop.explain.expression import Num, shown_of
 from clearprop.explain.glyphs import Glyphs
 from clearprop.explain.notation import NOTATIONS, Notation
+from clearprop.explain.telling import explained
 from clearprop.explain.web import curves, panels, working
 from clearprop.explain.web.choice import Choice, choose
 from clearprop.explain.web.drawing import Drawing
@@ -71,8 +72,8 @@ def page(
     given = notations.resolve(notation)
     how: dict[str, Any] = {"algorithm": algorithm, "digits": digits, "faithful": faithful}
     how |= {"feature_names": feature_names, "classes": classes}
-    told = rendering.explained(trace, given, blanks=blanks, **how)
-    whole = rendering.explained(trace, given, **how) if blanks else told
+    told = explained(trace, given, blanks=blanks, **how)
+    whole = explained(trace, given, **how) if blanks else told
     glyphs, choice = told.glyphs, choose(trace)
     numbers, formulas = Numbers(glyphs, digits), Formulas(digits)
     drawing = Drawing(glyphs, numbers, choice, feature_names, classes)
@@ -204,7 +205,7 @@ def _in_other(
     trace: Trace, other: Notation, choice: Choice, trees: Trees, digits: int, how: dict[str, Any]
 ) -> list[dict[str, Any]]:
     try:
-        told = rendering.explained(trace, other, **how)
+        told = explained(trace, other, **how)
     except ValueError:  # an algorithm that cannot be told in it
         return []
     return [_in_notation(told.glyphs, told, choice, trees, digits)]
