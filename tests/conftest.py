@@ -1,5 +1,6 @@
 import os
 import signal
+import warnings
 
 import hypothesis
 import numpy as np
@@ -53,3 +54,31 @@ def pages(_browser, tmp_path):
     opened = browser.Pages(_browser, tmp_path)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """Work in an empty folder as a shell would, and leave this process as it was."""
+    from clearprop.cli import app
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(app, "_listen", lambda: None)
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    for name in ("LC_ALL", "LANG", "FORCE_COLOR", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "100")
+    return tmp_path
+
+
+@pytest.fixture
+def clearprop(here, capsys):
+    """Call ``main`` in this process; return exit code, standard output and standard error."""
+    from clearprop.cli import app
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            app.main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return ended.value.code, out, err
+
+    return call

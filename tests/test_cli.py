@@ -18,7 +18,7 @@ import pytest
 from safetensors.numpy import save_file
 
 import clearprop as cp
-from clearprop.cli import app, check, pictures
+from clearprop.cli import check, pictures
 from clearprop.gradient_check import GradientCheck
 from clearprop.model.targets import Units
 from data_files import idx_set, write_idx_folder
@@ -39,28 +39,10 @@ def process(*arguments, cwd, **options):
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
-    """Work in an empty folder, and leave this process as it was."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(app, "_listen", lambda: None)
-    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
-    for name in ("LC_ALL", "LANG", "FORCE_COLOR", "NO_COLOR"):
-        monkeypatch.delenv(name, raising=False)
+def here(here, monkeypatch):
+    """Work in a narrow window."""
     monkeypatch.setenv("COLUMNS", "80")
-    return tmp_path
-
-
-@pytest.fixture
-def clearprop(here, capsys):
-    """Call ``main`` in this process; return exit code, standard output and standard error."""
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            app.main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return ended.value.code, out, err
-
-    return call
+    return here
 
 
 @pytest.fixture(scope="module")

@@ -4,31 +4,19 @@ import json
 import re
 import subprocess
 import sys
-import warnings
 import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
 
 import clearprop as cp
-from clearprop.cli import app
 
 
 @pytest.fixture
-def clearprop(tmp_path, monkeypatch, capsys):
-    """Call ``main`` in an empty folder; return exit code, standard output and standard error."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(app, "_listen", lambda: None)
-    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+def here(here, monkeypatch):
+    """Work where text may have more than ASCII."""
     monkeypatch.setenv("LANG", "C.UTF-8")
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            app.main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return ended.value.code, out, err
-
-    return call
+    return here
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import itertools
 import json
 import math
 import re
-import warnings
 
 import numpy as np
 import pandas
@@ -13,7 +12,6 @@ from safetensors.numpy import load_file
 
 import clearprop as cp
 import oracles
-from clearprop.cli import app
 
 pytestmark = pytest.mark.filterwarnings("ignore:epoch . has changed no parameter")
 
@@ -45,23 +43,6 @@ TABLE = (
 )
 SIZES = 4, 5, 3  # iris, with --hidden 5
 WEIGHTS, BIASES = 1, 2  # what their numbers are drawn for
-
-
-@pytest.fixture
-def clearprop(tmp_path, monkeypatch, capsys):
-    """Call ``main`` in an empty folder; return exit code, standard output and standard error."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(app, "_listen", lambda: None)
-    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
-    monkeypatch.setenv("COLUMNS", "100")
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            app.main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return ended.value.code, out, err
-
-    return call
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,29 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 
 import clearprop as cp
-from clearprop.cli import app, errors, running
+from clearprop.cli import errors, running
 from clearprop.estimators.fitting import Fitter
 
 SMALL = ("--hidden", "8", "--engine", "numpy", "--seed", "0")
 QUICK = (*SMALL, "--epochs", "2")
 N = 120
-
-
-@pytest.fixture
-def clearprop(tmp_path, monkeypatch, capsys):
-    """Call ``main`` in an empty folder; return exit code, standard output and standard error."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(app, "_listen", lambda: None)
-    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
-    monkeypatch.setenv("COLUMNS", "100")
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            app.main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return ended.value.code, out, err
-
-    return call
 
 
 @pytest.fixture

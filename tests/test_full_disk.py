@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import clearprop as cp
-from clearprop.cli import app, running
+from clearprop.cli import running
 from clearprop.data.spool import Spool
 from clearprop.data.table import stream
 
@@ -31,24 +31,15 @@ def full(tmp_path):
 
 
 @pytest.fixture
-def clearprop(tmp_path, monkeypatch, capsys):
-    """Call ``main`` in an empty folder; return exit code, standard output and standard error."""
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    monkeypatch.setattr(app, "_listen", lambda: None)
-    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
+def here(here, monkeypatch):
+    """Work in a folder beside a table."""
+    (here / "here").mkdir()
+    monkeypatch.chdir(here / "here")
+    monkeypatch.setenv("TMPDIR", str(here))
     warnings.simplefilter("default")  # as outside of the tests
     rows = [f"{a:.3f},{'uvw'[i % 3]},{'yes' if a > 0 else 'no'}" for i, a in enumerate(X[:, 0])]
-    (tmp_path / "t.csv").write_text("a,b,y\n" + "\n".join(rows) + "\n")
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            app.main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return ended.value.code, out, err
-
-    return call
+    (here / "t.csv").write_text("a,b,y\n" + "\n".join(rows) + "\n")
+    return here
 
 
 def trained():

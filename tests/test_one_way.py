@@ -2,7 +2,6 @@
 
 import csv
 import json
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,6 @@ import pytest
 
 import clearprop as cp
 from clearprop import backprop
-from clearprop.cli import app
 from clearprop.data.table import TargetEncoder, open_table
 
 N = 60
@@ -19,16 +17,12 @@ QUICK = ("--hidden", "5", "--epochs", "2", "--seed", "0", "--quiet")
 
 
 @pytest.fixture
-def clearprop(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(app, "_listen", lambda: None)
-    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+def clearprop(clearprop):
+    """Call ``main``, which must succeed; return standard output."""
 
     def call(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            app.main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        assert ended.value.code == 0, err
+        code, out, err = clearprop(*arguments)
+        assert code == 0, err
         return out
 
     return call
