@@ -19,6 +19,7 @@ from safetensors.numpy import save_file
 
 import clearprop as cp
 from clearprop.cli import check, pictures
+from clearprop.cli.model import load_model
 from clearprop.gradient_check import GradientCheck
 from clearprop.model.targets import Units
 from data_files import idx_set, write_idx_folder
@@ -1106,11 +1107,34 @@ def test_an_estimators_targets_are_predicted_in_their_own_units(clearprop, tmp_p
     np.testing.assert_allclose(predicted, made.predict(X), rtol=1e-4)
 
 
-@pytest.mark.parametrize("command", ["predict", "evaluate", "explain", "check", "diagnose"])
-def test_an_estimator_that_prepares_its_inputs_is_not_taken_for_its_network(
-    clearprop, tmp_path, command
-):
-    estimator_file(tmp_path, preset="realmlp-s")
-    code, _, err = clearprop(command, "estimator.safetensors", "data.npz")
-    assert code == 2
-    assert "an MLPRegressor that prepares its inputs itself; load it in Python" in err
+def test_an_estimator_that_prepares_its_inputs_answers_from_the_shell_as_in_python(clearprop, tmp_path):
+    made, X = estimator_file(tmp_path, preset="realmlp-s")
+    files = ("estimator.safetensors", "data.npz")
+    code, out, err = clearprop("predict", *files)
+    assert code == 0, err
+    predicted = [float(row["prediction"]) for row in csv.DictReader(io.StringIO(out))]
+    np.testing.assert_allclose(predicted, made.predict(X), rtol=1e-4)
+    code, out, err = clearprop("evaluate", *files, "--json")
+    assert code == 0, err
+    rmse = np.sqrt(np.mean((made.predict(X) - np.load(tmp_path / "data.npz")["y"]) ** 2))
+    assert json.loads(out)["rmse"] == pytest.approx(rmse, rel=1e-4)
+    for command in (("explain", *files, "--row", "0"), ("check", *files), ("diagnose", *files)):
+        code, _, err = clearprop(*command)
+        assert code == 0, (command, err)
+
+
+def test_the_gradient_by_raw_inputs_goes_through_every_step_of_an_estimators_model(tmp_path):
+    _, X = estimator_file(tmp_path, preset="realmlp-s")
+    net, rows, eps = load_model(str(tmp_path / "estimator.safetensors")).copy("float64"), X[:7], 1e-6
+    assert net.model.inputs.clips
+    y = net.predict(rows) + 0.5
+    found = net.input_gradient(rows, y)
+    for j in range(X.shape[1]):
+        step = eps * np.eye(X.shape[1])[j]
+        sides = [
+            np.array(
+                [net.cost(row[None], t[None]) for row, t in zip(rows + sign * step, y, strict=True)]
+            )
+            for sign in (1, -1)
+        ]
+        np.testing.assert_allclose(found[:, j], (sides[0] - sides[1]) / (2 * eps), rtol=1e-6, atol=1e-9)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from clearprop.data.selection import quantiles
-from clearprop.data.table.sketch import SketchedQuantiles
+from clearprop.data.table.quantiles import Quantiles
 
 RNG = np.random.default_rng(3)
 SHARES = (0.0, 0.1, 0.25, 0.5, 0.7, 0.75, 1.0)
@@ -58,11 +58,11 @@ def test_quantiles_of_no_row_are_refused():
 
 def test_a_sketch_is_exact_up_to_its_limit():
     values = RNG.normal(size=50_000)
-    sketch = SketchedQuantiles(exact=50_000)
+    sketch = Quantiles(exact=50_000)
     for part in np.array_split(values, 9):
         sketch.add(part)
     assert [sketch.quantile(s) for s in SHARES] == [float(np.quantile(values, s)) for s in SHARES]
-    assert np.isnan(SketchedQuantiles().quantile(0.5))
+    assert np.isnan(Quantiles().quantile(0.5))
 
 
 @pytest.mark.parametrize("order", ["random", "sorted", "reversed", "zigzag"])
@@ -73,7 +73,7 @@ def test_the_ranks_of_a_sketch_are_right_to_a_thousandth(order):
         values = values[::-1]
     if order == "zigzag":
         values = np.concatenate([values[::2], values[::-2]])
-    sketch = SketchedQuantiles(exact=0)
+    sketch = Quantiles(exact=0)
     for first in range(0, n, 65_536):
         sketch.add(values[first : first + 65_536])
     for share in SHARES[1:-1]:

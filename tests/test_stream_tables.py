@@ -18,7 +18,7 @@ from clearprop.cli import predictions
 from clearprop.data import spool as spools
 from clearprop.data.spool import Spool
 from clearprop.data.table import TableEncoder, held, open_table, streamed
-from clearprop.data.table.sketch import SketchedQuantiles
+from clearprop.data.table.quantiles import Quantiles
 
 RNG = np.random.default_rng(13)
 N = 700
@@ -302,10 +302,14 @@ def test_the_default_folder_is_on_a_disk(monkeypatch, tmp_path):
 
 
 def test_medians_of_a_large_table_are_sketched(monkeypatch):
-    seen = []
-    monkeypatch.setattr(SketchedQuantiles, "add", lambda self, values: seen.append(len(values)))
+    seen, made = [], Quantiles.__init__
+    monkeypatch.setattr(Quantiles, "__init__", lambda self, k=None: seen.append(k) or made(self, k))
     cp.data.stream(TABLE, target="churn", buffer_rows=500)
-    assert sum(seen) > 0
+    assert seen
+    assert None not in seen
+    seen.clear()
+    cp.data.stream(TABLE, target="churn", buffer_rows=100_000)
+    assert set(seen) == {None}
 
 
 def clearprop(*words, folder):

@@ -258,8 +258,8 @@ def test_what_is_learned_does_not_depend_on_the_batches(rows, size):
     found = whole.encode(source.table())
     assert np.isfinite(found).all()
     there = np.array([n for n in numbers if n is not None])
-    if len(there):  # NumPy's median is the oracle
-        assert whole.encoded[0].median == np.median(there)
+    if len(there):  # median() rounds otherwise: (a + b) / 2
+        assert whole.encoded[0].median == np.quantile(there, 0.5)
 
 
 # The target

@@ -334,7 +334,10 @@ class Network:
         """Return dC_x/dX, each sample's own cost by each of its raw features; the shape of X."""
         inputs, targets = self.model.pair(X, Y)
         slope = traces.input_gradient(self.architecture, self.model.parameters, inputs, targets)
-        return slope if self.scaling is None else slope * self.scaling.factor.astype(self.dtype)
+        ends = self.model.inputs
+        if ends.outside or not ends.steps:
+            return slope
+        return slope * ends.slope(arrays.as_inputs(X, self.architecture.n_features, self.dtype))
 
     def trace(self, X: Any, Y: Any, optimizer: str | Optimizer | None = None) -> Trace:
         """Return every z, a, slope, error, delta and gradient of a pass, and an optimizer's update."""

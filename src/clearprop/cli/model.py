@@ -21,8 +21,7 @@ def load_model(path: str) -> cp.Network:
     Raises
     ------
     CheckpointError, OSError
-        As `clearprop.load`; or if an estimator prepares the inputs of the network in a way that is not
-        part of it, so that it would take the rows of a file for something else.
+        As `clearprop.load`; or if an estimator learned several targets from a data frame.
     """
     return read_model(path)[0]
 
@@ -31,11 +30,13 @@ def read_model(path: str) -> tuple[cp.Network, model_file.Parts]:
     """Return what `load_model` does, and what else the file holds, of one reading."""
     net, parts = read_network(path)
     model = net.model
-    if model.inputs.outside and model.inputs.steps and not model.is_of_table:
+    if model.inputs.encoder is None:  # a file's rows are raw numbers, those of an estimator too
+        model.inputs = dataclasses.replace(model.inputs, outside=False)
+    elif model.inputs.steps and not model.is_of_table:
         assert model.estimator is not None
         name = model.estimator["class"]
         raise checkpoint.CheckpointError(
-            f"{path} holds the network of an {name} that prepares its inputs itself; "
+            f"{path} holds the network of an {name} with several answers for a row of a table; "
             f"load it in Python, with {name}.load"
         )
     try:

@@ -9,7 +9,7 @@ from clearprop.data.table.encoder import TableEncoder
 from clearprop.data.table.kinds import ColumnDecision, Roles, decide
 from clearprop.data.table.numeric import read_table
 from clearprop.data.table.profiles import ColumnProfile
-from clearprop.data.table.quantiles import ExactQuantiles, Quantiles
+from clearprop.data.table.quantiles import Quantiles
 from clearprop.data.table.source import TableSource, open_table
 from clearprop.data.table.streamed import TableStream, stream
 from clearprop.data.table.target import TargetEncoder
@@ -17,7 +17,6 @@ from clearprop.data.table.target import TargetEncoder
 __all__ = [
     "ColumnDecision",
     "ColumnProfile",
-    "ExactQuantiles",
     "Quantiles",
     "ReadOptions",
     "Roles",

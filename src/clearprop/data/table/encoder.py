@@ -24,7 +24,7 @@ from clearprop.data.table.columns import (
     words_of,
 )
 from clearprop.data.table.kinds import ColumnDecision
-from clearprop.data.table.quantiles import ExactQuantiles, Quantiles
+from clearprop.data.table.quantiles import Quantiles
 
 Array = NDArray[Any]
 
@@ -65,7 +65,7 @@ class TableEncoder:
         cls,
         batches: Iterable[Any],
         decisions: Sequence[ColumnDecision],
-        quantiles: Callable[[], Quantiles] = ExactQuantiles,
+        quantiles: Callable[[], Quantiles] = Quantiles,
     ) -> TableEncoder:
         """Return the encoder of the rows that are shown: those of the training part.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,7 @@ from clearprop.data.table import held
 from clearprop.data.table.csv_text import ReadOptions
 from clearprop.data.table.encoder import TableEncoder
 from clearprop.data.table.kinds import ColumnDecision, Roles, decide
-from clearprop.data.table.quantiles import ExactQuantiles, Quantiles
-from clearprop.data.table.sketch import SketchedQuantiles
+from clearprop.data.table.quantiles import Quantiles
 from clearprop.data.table.source import TableSource, open_table
 from clearprop.data.table.target import TargetEncoder, say_read_as
 from clearprop.data.tables import csv_paths
@@ -222,9 +222,8 @@ def encoded(
     say = say or (lambda sentence: None)
     n_rows = source.n_rows
     assert n_rows is not None  # after `decide`
-    quantiles: Callable[[], Quantiles] = SketchedQuantiles
-    if buffer_rows is not None and n_rows <= buffer_rows:
-        quantiles = ExactQuantiles
+    kept = None if buffer_rows is not None and n_rows <= buffer_rows else 0
+    quantiles = partial(Quantiles, kept)
     key = randomness.check_seed(seed)
     held_rows, share = _rule(source, roles, fraction, key, quantiles)
     say(f"reading {n_rows:,} rows for medians and categories")
