@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
+
+from numpy.typing import NDArray
 
 import clearprop as cp
 from clearprop.cli import files, model, model_data, terminal
 from clearprop.cli.arguments import DataArgument, ModelArgument, Part, PartOption, TargetOption, option
+from clearprop.data import Dataset
 
 
 class Format(enum.StrEnum):
@@ -73,17 +76,11 @@ def explain(
     files.refuse_same({"MODEL": model_file, "DATA": data}, {"--output": output})
     net = model.load_model(model_file)
     dataset = model_data.load_data(net, data, target, part=part)
-    X, Y = dataset.part(part)
-    if not 0 <= row < len(X):
-        raise ValueError(
-            f"--row must be in 0..{len(X) - 1}, got {row}: {dataset.source} has {len(X):,} rows in "
-            f"its part {model_data.part_name(dataset, part)}"
-        )
-    one = slice(row, row + 1)
+    X, Y = _row(dataset, part, row)
     text = cp.explain(
         net,
-        X[one],
-        net.model.encode_numbers(Y[one]),
+        X,
+        net.model.encode_numbers(Y),
         notation,
         format.value,
         form=form,
@@ -97,3 +94,13 @@ def explain(
         print(text, end="")
     else:
         Path(model.expanded(output)).write_text(text, "utf-8")
+
+
+def _row(dataset: Dataset, part: Part, row: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    X, Y = dataset.part(part)
+    if not 0 <= row < len(X):
+        raise ValueError(
+            f"--row must be in 0..{len(X) - 1}, got {row}: {dataset.source} has {len(X):,} rows in "
+            f"its part {model_data.part_name(dataset, part)}"
+        )
+    return X[row : row + 1], Y[row : row + 1]

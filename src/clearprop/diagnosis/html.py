@@ -128,63 +128,43 @@ def _where(findings: Findings) -> Markup:
     shown = list(range(len(sizes)))
     if len(sizes) > 9:  # the first ones and the last ones
         shown = [*range(5), *range(len(sizes) - 3, len(sizes))]
-    step, top, tallest = 86, 30, 96
-    width = step * len(shown) + 8
     parts = []
     for place, layer in enumerate(shown):
-        tall = 26 + (tallest - 26) * math.log(sizes[layer] + 1) / math.log(max(sizes) + 1)
-        x, y = 8 + step * place, top + (tallest - tall) / 2
-        worst = next(
-            (each for each in findings if each.layer == layer), None
-        )  # the most severe is first
-        kind = worst.severity if worst else ""
         if place:
-            gap = " dashed" if shown[place - 1] != layer - 1 else ""
-            middle = top + tallest / 2
-            parts.append(tag("line", x1=x - step + 58, x2=x, y1=middle, y2=middle, class_=f"wire{gap}"))
-        parts.append(
-            tag(
-                "rect",
-                x=x,
-                y=f"{y:.1f}",
-                width=58,
-                height=f"{tall:.1f}",
-                rx=5,
-                class_=f"box {kind}".strip(),
-            )
-        )
-        if worst:
-            parts.append(
-                tag("text", MARKS[kind], x=x + 29, y=top + tallest / 2 + 6, text_anchor="middle",
-                    class_=f"mark {kind}")
-            )  # fmt: skip
-        name = "inputs" if layer == 0 else f"layer {layer}"
-        parts.append(tag("text", name, x=x + 29, y=16, text_anchor="middle"))
-        parts.append(
-            tag(
-                "text",
-                f"{sizes[layer]:,}",
-                x=x + 29,
-                y=top + tallest + 18,
-                text_anchor="middle",
-                class_="quiet",
-            )
-        )
+            x, gap = 8 + _STEP * place, " dashed" if shown[place - 1] != layer - 1 else ""
+            middle = _TOP + _TALLEST / 2
+            parts.append(tag("line", x1=x - 28, x2=x, y1=middle, y2=middle, class_=f"wire{gap}"))
+        # the most severe is first
+        worst = next((each.severity for each in findings if each.layer == layer), "")
+        parts += _box(place, layer, sizes[layer], max(sizes), worst)
     said = (
         "; ".join(f"{_place(each)}: {each.name} ({each.severity})" for each in findings)
         or "no findings"
     )
-    height = top + tallest + 26
-    drawing = tag(
-        "svg",
-        *parts,
-        viewBox=f"0 0 {width} {height}",
-        width=width,
-        role="img",
-        aria_label=f"Where: {said}",
-    )
+    width, height = _STEP * len(shown) + 8, _TOP + _TALLEST + 26
+    how = {"viewBox": f"0 0 {width} {height}", "width": width, "role": "img"}
+    drawing = tag("svg", *parts, **how, aria_label=f"Where: {said}")
     caption = tag("figcaption", "Where it is: the layers with their numbers of units")
     return tag("figure", caption, tag("div", drawing, class_="scroll"))
+
+
+_STEP, _TOP, _TALLEST = 86, 30, 96  # of the drawing of layers, in pixels
+
+
+def _box(place: int, layer: int, size: int, largest: int, worst: str) -> list[Markup]:
+    """Draw a layer; `worst` is the severity of its worst finding, if it has one."""
+    tall = 26 + (_TALLEST - 26) * math.log(size + 1) / math.log(largest + 1)
+    x, y = 8 + _STEP * place, _TOP + (_TALLEST - tall) / 2
+    box = {"x": x, "y": f"{y:.1f}", "width": 58, "height": f"{tall:.1f}", "rx": 5}
+    parts = [tag("rect", **box, class_=f"box {worst}".strip())]
+    if worst:
+        parts.append(tag("text", MARKS[worst], x=x + 29, y=_TOP + _TALLEST / 2 + 6,
+                         text_anchor="middle", class_=f"mark {worst}"))  # fmt: skip
+    name = "inputs" if layer == 0 else f"layer {layer}"
+    below = _TOP + _TALLEST + 18
+    parts.append(tag("text", name, x=x + 29, y=16, text_anchor="middle"))
+    parts.append(tag("text", f"{size:,}", x=x + 29, y=below, text_anchor="middle", class_="quiet"))
+    return parts
 
 
 def _card(finding: Finding, place: int) -> Markup:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,72 +90,94 @@ def cost_and_output(m: Measurements, t: Thresholds) -> Iterator[Finding]:
     )
 
 
+class _Scale(NamedTuple):
+    """What is wrong with the scale of the inputs: the features that are meant, and why it matters."""
+
+    meant: NDArray[np.bool_]
+    value: float
+    limit: float
+    what: str
+    how: str
+
+
 def input_scale(m: Measurements, t: Thresholds) -> Iterator[Finding]:
     """D19: features that are large, small, far from 0, or drive the first layer into saturation."""
     if m.has_learned(t):
         return
     inputs, first = m.inputs, m.layers[0]
     whole = float(np.sqrt(np.square(inputs.rms).mean()))
-    varies = inputs.deviation > 0
-    large, far = remedies.large_or_far(m, t)
     # Trained weights may be large for other reasons.
     saturating = (
         not m.steps_trained and bool((first.range.kind == Kind.both_ends).all()) and not first.is_output
     )
     steep = saturating and first.z_median > t.input_z
-    n_features = len(inputs.rms)
+    found = _scale(m, t, whole, steep)
+    if found is None:
+        return
+    listened = first.listened.sum()
+    explains = float(first.listened[found.meant].sum() / listened) if listened > 0 else 0.0
+    if whole < t.input_low:
+        explains = m.share(float(first.actual.sum()) * min(max(whole, 1e-6) ** -2, 1e12))
+    also = (
+        ", and start with smaller weights."
+        if steep and not remedies.large_or_far(m, t)[0].any()
+        else "."
+    )
+    yield Finding(
+        id="D19",
+        name="scale of the inputs",
+        severity="warning",
+        layer=0,
+        units=tuple(int(j) for j in np.flatnonzero(found.meant)),
+        value=found.value,
+        threshold=found.limit,
+        n=m.n,
+        equation="BP4: dC/dW = delta a_previous^T",
+        factors={"activation": whole},
+        explains=explains,
+        what=found.what,
+        how=found.how + f" ({m.n:,} examples, as the network sees them.)",
+        remedy="Scale every feature to mean 0 and deviation 1 (cp.data.standardize)" + also,
+        changes={"scaling": "standard"}
+        | ({"initializer": "glorot_uniform", "bias_initializer": "zeros"} if steep else {}),
+        source="LeCun et al. 1998, Efficient BackProp; UMLAUT",
+    )
+
+
+def _scale(m: Measurements, t: Thresholds, whole: float, steep: bool) -> _Scale | None:
+    """Return the first that holds: large, far from 0, small, steep."""
+    inputs, first = m.inputs, m.layers[0]
+    large, far = remedies.large_or_far(m, t)
+    n_features, varies = len(inputs.rms), inputs.deviation > 0
+    factor = "In BP4 the input is a factor of the gradient"
     if large.any():
-        meant, value, limit = large, float(inputs.rms.max()), t.input_high
+        value = float(inputs.rms.max())
         what = (
             f"{of(large.sum(), n_features, 'feature')} {_are(large)} large: RMS up to {number(value)}."
         )
-        how = "In BP4 the input is a factor of the gradient: their weights run ahead, the others crawl."
-    elif far.any():
-        ratio = np.abs(inputs.mean[far]) / inputs.deviation[far]
-        meant, value = far, float(ratio.max())
+        how = f"{factor}: their weights run ahead, the others crawl."
+        return _Scale(large, value, t.input_high, what, how)
+    if far.any():
+        value = float((np.abs(inputs.mean[far]) / inputs.deviation[far]).max())
         limit = t.input_offset if value > t.input_offset else t.input_offset_median
         what = (
             f"{of(far.sum(), n_features, 'feature')} {_are(far)} far from 0 beside what {_they(far)} "
             f"vary: the mean is up to {times(value)} the deviation."
         )
         how = (
-            "In BP4 the input is a factor of the gradient; where it hardly changes its sign and size, all "
-            "weights of a unit move together."
+            f"{factor}; where it hardly changes its sign and size, all weights of a unit move together."
         )
-    elif whole < t.input_low:
-        meant, value, limit = varies, whole, t.input_low
-        what = f"The inputs are small: RMS {number(value)} over all features."
-        how = "In BP4 the input is a factor of the gradient: layer 1 learns that much more slowly."
-    elif steep:
-        meant, value, limit = varies, first.z_median, t.input_z
+        return _Scale(far, value, limit, what, how)
+    if whole < t.input_low:
+        what = f"The inputs are small: RMS {number(whole)} over all features."
+        how = f"{factor}: layer 1 learns that much more slowly."
+        return _Scale(varies, whole, t.input_low, what, how)
+    if steep:
+        value = first.z_median
         what = f"The inputs drive layer 1 into saturation: the median of |z| is {number(value)}."
         how = f"{first.function} is flat there, and in BP2 its slope is a factor of delta."
-    else:
-        return
-    yield Finding(
-        id="D19",
-        name="scale of the inputs",
-        severity="warning",
-        layer=0,
-        units=tuple(int(j) for j in np.flatnonzero(meant)),
-        value=value,
-        threshold=limit,
-        n=m.n,
-        equation="BP4: dC/dW = delta a_previous^T",
-        factors={"activation": whole},
-        explains=m.share(float(first.actual.sum()) * min(max(whole, 1e-6) ** -2, 1e12))
-        if whole < t.input_low
-        else float(first.listened[meant].sum() / first.listened.sum())
-        if first.listened.sum() > 0
-        else 0.0,
-        what=what,
-        how=how + f" ({m.n:,} examples, as the network sees them.)",
-        remedy="Scale every feature to mean 0 and deviation 1 (cp.data.standardize)"
-        + (", and start with smaller weights." if steep and not large.any() else "."),
-        changes={"scaling": "standard"}
-        | ({"initializer": "glorot_uniform", "bias_initializer": "zeros"} if steep else {}),
-        source="LeCun et al. 1998, Efficient BackProp; UMLAUT",
-    )
+        return _Scale(varies, value, t.input_z, what, how)
+    return None
 
 
 def _are(mask: NDArray[np.bool_]) -> str:
