@@ -202,3 +202,32 @@ def test_descriptions_are_frozen_and_compare_by_value():
     assert Adam(0.1) == Adam(0.1) != Adam(0.2)
     with pytest.raises(AttributeError):
         Adam(0.1).beta1 = 0.5
+
+
+@pytest.mark.parametrize(
+    ("how", "rate"),
+    [
+        ({"name": "sgd"}, 0.2),
+        ({"name": "SGD", "momentum": 0.0}, 0.5),
+        ({"name": "sgd", "calm": False}, 0.02),
+        ({"name": "sgd", "learning_rate": 3.0, "momentum": 0.0, "calm": False}, 3.0),
+        ({"name": "rmsprop"}, 0.003),
+        ({"name": "adamw", "calm": False}, 0.01),
+        ({"name": "adam", "learning_rate": 0.1}, 0.1),
+    ],
+)
+def test_a_rate_that_suits_is_chosen_where_none_is_given(how, rate):
+    assert optimizers.suited(**how).schedule(0.0) == rate
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"name": "adam", "momentum": 0.5}, "momentum goes with the optimizer sgd, got adam"),
+        ({"name": "lbfgs", "learning_rate": 0.5}, "learning_rate does not go with the optimizer lbfgs"),
+        ({"name": "adan"}, "did you mean"),
+    ],
+)
+def test_what_a_suited_optimizer_does_not_take_is_refused(how, said):
+    with pytest.raises(ValueError, match=said):
+        optimizers.suited(**how)

@@ -292,8 +292,47 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
 KNOWN = OPTIMIZERS | {"foldedadam": FoldedAdam}  # those of files, too
 
 
-SUITED_RATES = {"sgd": 0.2, "rmsprop": 0.003, "adam": 0.01, "adamw": 0.01}
-"""Learning rates that suit some tens of epochs over standardized inputs."""
+_SUITED_RATES = {"sgd": 0.2, "rmsprop": 0.003, "adam": 0.01, "adamw": 0.01}
+
+
+def suited(
+    name: str, learning_rate: float | None = None, momentum: float | None = None, *, calm: bool = True
+) -> Optimizer:
+    """Return an optimizer that suits some tens of epochs over standardized inputs: the shell's.
+
+    Parameters
+    ----------
+    name : str
+    learning_rate : float, optional
+        Instead of 0.2 for SGD with momentum, 0.003 for RMSProp, 0.01 for Adam and AdamW.
+    momentum : float, optional
+        Of SGD, instead of 0.9; without any, its rate is 2.5 times as large.
+    calm : bool
+        Whether steps are bounded: sigmoid neurons that classify. SGD's rate is a tenth otherwise.
+
+    Raises
+    ------
+    ValueError
+        As `resolve`, or if a learning rate or a momentum is given to an optimizer that has none.
+    """
+    name = name.lower()
+    if momentum is not None and name != "sgd":
+        raise ValueError(f"momentum goes with the optimizer sgd, got {name}")
+    if name not in _SUITED_RATES:
+        if learning_rate is not None and name in OPTIMIZERS:
+            raise ValueError(
+                f"learning_rate does not go with the optimizer {name}, got {learning_rate}"
+            )
+        return resolve(name)  # which names those that are known
+    kind: Any = OPTIMIZERS[name]
+    rate = _SUITED_RATES[name] if learning_rate is None else learning_rate
+    if name != "sgd":
+        made: Optimizer = kind(rate)
+        return made
+    momentum = 0.9 if momentum is None else momentum
+    if learning_rate is None:
+        rate = (rate if calm else rate / 10) * (1.0 if momentum else 2.5)
+    return SGD(rate, momentum=momentum)
 
 
 def resolve(optimizer: str | Optimizer) -> Optimizer:

@@ -220,7 +220,7 @@ def _batches(options: Options, n_samples: int) -> dict[str, Any]:
     return {"batch_size": size, **options.batching}
 
 
-def _optimizer(options: Options, classes: bool) -> Any:
+def _optimizer(options: Options, classes: bool) -> optimizers.Optimizer:
     """Return the optimizer with the learning rate given, or the one that suits it."""
     name = (options.optimizer or ("sgd" if classes else "adam")).lower()
     rate, momentum = options.learning_rate, options.momentum
@@ -230,15 +230,6 @@ def _optimizer(options: Options, classes: bool) -> Any:
         for option, value in (("--learning-rate", rate), ("--batch-size", options.batch_size)):
             if value is not None:
                 raise ValueError(f"{option} does not go with --optimizer lbfgs, got {value}")
-    if name not in optimizers.SUITED_RATES:
-        return optimizers.resolve(name)  # which names those that are known
-    kind: Any = optimizers.OPTIMIZERS[name]
-    if name != "sgd":
-        return kind(optimizers.SUITED_RATES[name] if rate is None else rate)
-    momentum = 0.9 if momentum is None else momentum
-    if rate is None:
-        # Without a bound on the hidden neurons, or with targets that are not classes, steps are larger.
-        calm = classes and options.activation in (None, "sigmoid")
-        rate = optimizers.SUITED_RATES["sgd"] if calm else optimizers.SUITED_RATES["sgd"] / 10
-        rate *= 1.0 if momentum else 2.5
-    return kind(rate, momentum=momentum)
+    # Without a bound on the hidden neurons, or with targets that are not classes, steps are larger.
+    calm = classes and options.activation in (None, "sigmoid")
+    return optimizers.suited(name, rate, momentum, calm=calm)
