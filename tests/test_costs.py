@@ -226,6 +226,57 @@ def test_unknown_cost_and_reduction_are_refused_with_the_nearest_name():
         costs.quadratic(reduction="average")
 
 
+# Rows
+
+
+@pytest.mark.parametrize("name", costs.FACTORIES)
+def test_every_cost_is_found_in_the_module_of_costs(name):
+    assert getattr(cp.costs, name) is costs.FACTORIES[name]
+    assert name in dir(cp.costs)
+
+
+def test_a_cost_that_is_not_there_is_no_attribute():
+    with pytest.raises(AttributeError, match="module 'clearprop.costs' has no attribute 'hubber'"):
+        _ = costs.hubber
+
+
+@pytest.mark.parametrize("name", costs.COSTS)
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_a_cost_is_defined_for_its_usual_outputs(name, n_outputs):
+    cost = costs.resolve(name)
+    if not (cost.one_output and n_outputs > 1):
+        check_outputs(cost, F[cost.usual_outputs[n_outputs > 1]], n_outputs)
+
+
+@pytest.mark.parametrize("name", costs.COSTS)
+def test_targets_are_classes_counts_or_quantities_by_the_row_of_the_cost(name):
+    kinds = {
+        "cross_entropy": costs.CLASSES,
+        "binary_cross_entropy": costs.CLASSES,
+        "poisson": costs.COUNTS,
+    }
+    assert costs.resolve(name).kind == kinds.get(name, costs.QUANTITIES)
+    assert cp.Network([4, 1], cost=name).architecture.is_labelled == ("cross_entropy" in name)
+
+
+def test_squares_are_the_factor_of_the_squared_norm(rng):
+    a, y = rng.normal(size=(7, 3)), rng.normal(size=(7, 3))
+    for cost in COSTS:
+        if cost.squares:
+            expected = cost.squares * np.linalg.norm(a - y, axis=1) ** 2
+            np.testing.assert_allclose(cost.value(a, y), expected, rtol=1e-13)
+    assert {cost.name for cost in COSTS if cost.squares} == {"quadratic", "squared_error"}
+
+
+@pytest.mark.parametrize("pair", OUTPUTS, ids=output_name)
+def test_the_printed_form_of_a_cost_is_its_value(pair, rng):
+    cost, output = pair
+    z = rng.normal(size=(7, 1 if cost.one_output else 3))
+    y, form, a = drawn_targets(cost, output, rng, z.shape), cost.form(F[output]), F[output](z)
+    printed = cost.value if form is None or form.printed is None else form.printed
+    np.testing.assert_allclose(printed(a, y), cost.of_samples(F[output], z, a, y), rtol=1e-11)
+
+
 # Reduction
 
 

@@ -3,6 +3,7 @@ import inspect
 import io
 import json
 import pickle
+import re
 import subprocess
 import sys
 import tokenize
@@ -84,8 +85,9 @@ def test_the_version_is_the_installed_one():
     assert cp.__version__ == version("clearprop")
 
 
+PACKAGE = Path(cp.__file__).parent
 CORE = {
-    name: (Path(cp.__file__).parent / f"{name}.py").read_text()
+    name: (PACKAGE / f"{name}.py").read_text()
     for name in ("activations", "costs", "architecture", "backprop")
 }
 
@@ -99,6 +101,17 @@ def test_the_order_of_reading_is_the_order_of_imports():
                     f"{name} needs {other}, which comes later"
                 )
         seen.add(name)
+
+
+COMPARED = re.compile(r"\b(cost|output|activation|function)\.name (==|!=|in|not in) ")
+
+
+def test_no_activation_or_cost_is_told_by_its_name():
+    """A row says what is asked of it; engines/ has tables by name."""
+    files = [path for path in PACKAGE.rglob("*.py") if path.parent.name != "engines"]
+    assert [str(path) for path in files if COMPARED.search(path.read_text())] == []
+    assert COMPARED.search('if p.cost.name == "poisson":')
+    assert COMPARED.search('output.name not in ("softmax", "sigmoid")')
 
 
 def lines_of_code(source):

@@ -175,6 +175,10 @@ def __getattr__(name: str) -> Factory:
     return FACTORIES[name]
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *FACTORIES})
+
+
 def built_in(name: str, value: Any, derivative: Any, reduction: str, **how: Any) -> Cost:
     """Return a cost that need not be checked."""
     return Cost(name, value, derivative, reduction, built_in=True, **how)
