@@ -85,17 +85,17 @@ class Cost:
     value: Callable[[Array, Array], Array]
     derivative: Callable[[Array, Array], Array]
     reduction: str = "mean"
-    canonical: Mapping[str, Canonical] = field(default_factory=dict, compare=False)
-    only_canonical: bool = False
-    smooth: bool = True
-    targets: str = ANY
+    canonical: Mapping[str, Canonical] = field(default_factory=dict, compare=False)  # by output
+    only_canonical: bool = False  # whether it is defined for no other outputs
+    smooth: bool = True  # and analytic, as an activation
     parameters: Mapping[str, Any] = field(default_factory=dict, compare=False)
-    built_in: bool = False
-    kind: str = QUANTITIES
+    targets: str = ANY  # the rule that y must obey where no form has one
+    kind: str = QUANTITIES  # what y stands for
     usual_outputs: tuple[str, str] = ("identity", "identity")  # of one neuron, of several
     one_output: bool = False  # whether it is for no more
     squares: float | None = None  # c, where it is c ||a - y||^2: notations have a c of their own
     of_targets: Callable[[Array], Array] | None = None  # a part that y alone decides, left out here
+    built_in: bool = False
 
     def __post_init__(self) -> None:
         """Check the reduction, and a derivative that is not our own."""
