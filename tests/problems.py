@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clearprop import architecture, backprop, costs
+from clearprop import architecture, backprop, building, costs, penalties
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Problem:
         cost = self.architecture.cost
         each = cost.of_samples(self.architecture.output, passed.z[-1], passed.a[-1], self.Y)
         penalty = (
-            backprop.penalty(self.architecture, p, self.l2, self.l1) if self.l2 or self.l1 else 0.0
+            penalties.penalty(self.architecture, p, self.l2, self.l1) if self.l2 or self.l1 else 0.0
         )
         return cost.reduce(each, self.sample_weight) + penalty
 
@@ -36,7 +36,7 @@ class Problem:
         a, p = self.architecture, self.parameters
         passed = backprop.forward(a, p, self.X)
         flat = backprop.gradient(a, passed, backprop.backward(a, p, passed, self.Y, self.sample_weight))
-        backprop.add_penalty_gradient(a, flat, p, self.l2, self.l1)
+        penalties.add_gradient(a, flat, p, self.l2, self.l1)
         return flat
 
     def per_sample(self):
@@ -70,7 +70,7 @@ def make(layers=(4, 5, 3), activation="sigmoid", output=None, cost="quadratic", 
     cost = costs.resolve(cost)
     if cost.name == "binary_cross_entropy":
         layers = (*layers[:-1], 1)
-    made = architecture.build(list(layers), activation, output, cost)
+    made = building.build(list(layers), activation, output, cost)
     # Small for exp, of which two layers overflow soon.
     spread = 0.1 if any("exp" in layer.function.name for layer in made.layers[:-1]) else 0.6
     parameters = rng.normal(scale=spread, size=made.n_parameters)

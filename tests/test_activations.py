@@ -261,3 +261,11 @@ def test_refusal_names_the_largest_mismatch_and_where_it_is():
 def test_users_function_of_another_kind_is_refused(function, derivative, message):
     with pytest.raises(ValueError, match=message):
         Activation("mine", function, derivative)
+
+
+def test_outputs_are_probabilities_where_all_are_between_0_and_1_and_can_be_targets(rng):
+    z = rng.normal(scale=5, size=(50, 4))
+    for activation in [*ACTIVATIONS, softmax]:
+        a = activation(z)
+        assert activation.probabilities == bool(((a > 0) & (a < 1)).all()), activation
+    np.testing.assert_allclose(softmax(z).sum(axis=1), 1.0, rtol=1e-14)

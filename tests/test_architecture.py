@@ -4,8 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import clearprop as cp
-from clearprop import architecture, randomness
-from clearprop.architecture import Layer, build, check_size
+from clearprop import checks, randomness
+from clearprop.architecture import Layer
+from clearprop.building import build
+from clearprop.names import check_size
 
 
 def made(*layers, activation="sigmoid", output=None, cost="quadratic"):
@@ -251,7 +253,7 @@ def test_layers_draw_their_own_numbers():
 
 def test_largest_network_is_a_limit_not_a_promise_of_memory():
     # The size is counted, not allocated: this returns at once.
-    assert made(2**15, 2**15, 1).n_parameters < architecture.LARGEST_NETWORK
+    assert made(2**15, 2**15, 1).n_parameters < checks.LARGEST_NETWORK
 
 
 @pytest.mark.parametrize("given", [["tanh", "sigmoid"], ["tanh", "tanh"], [], "an activation"])

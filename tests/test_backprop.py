@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import oracles
 import problems
-from clearprop import backprop, costs
+from clearprop import backprop, costs, penalties
 from clearprop.architecture import Layer
 from clearprop.trace import trace
 from problems import assert_close
@@ -199,7 +199,7 @@ def test_a_neuron_that_drops_out_gets_no_gradient_and_the_rest_is_scaled():
 def test_penalty_is_half_l2_squares_plus_l1_sizes_of_weights_alone():
     problem = problems.make()
     W = np.concatenate([w.ravel() for w in problem.weights])
-    assert backprop.penalty(problem.architecture, problem.parameters, 0.2, 0.3) == pytest.approx(
+    assert penalties.penalty(problem.architecture, problem.parameters, 0.2, 0.3) == pytest.approx(
         0.1 * (W**2).sum() + 0.3 * np.abs(W).sum(), rel=1e-13
     )
 

@@ -21,8 +21,18 @@ import test_gradients
 import test_initializers
 import test_optimizers
 import test_randomness
+import test_realmlp
 import test_training
-from clearprop import activations, architecture, backprop, costs, initializers, optimizers, randomness
+from clearprop import (
+    activations,
+    backprop,
+    building,
+    costs,
+    initializers,
+    optimizers,
+    penalties,
+    randomness,
+)
 from clearprop.engines.reference import ReferenceEngine
 
 
@@ -71,21 +81,25 @@ BACKPROP = {
     "BP4 not divided by n": ("dW[:] = scale * (delta.T", "dW[:] = (delta.T"),
     "BP4 outer product transposed": ("(delta.T @ a_previous)", "(a_previous.T @ delta)"),
     "BP4 times 1.001": ("dW[:] = scale * (delta.T", "dW[:] = 1.001 * scale * (delta.T"),
-    "l2 ignored": ("            dW += l2 * W", "            pass"),
-    "l2 with a 2": ("            dW += l2 * W", "            dW += 2 * l2 * W"),
-    "l1 ignored": ("dW += l1 * np.sign(W)", "pass"),
     "forward without biases": ("a @ W.T + b", "a @ W.T"),
     "forward transposed": ("a @ W.T + b", "a @ W + b"),
 }
+PENALTIES = {
+    "l2 ignored": ("            dW += l2 * W", "            pass"),
+    "l2 with a 2": ("            dW += l2 * W", "            dW += 2 * l2 * W"),
+    "l1 ignored": ("dW += l1 * np.sign(W)", "pass"),
+}
+OF_EITHER = [(backprop, *each) for each in BACKPROP.values()]
+OF_EITHER += [(penalties, *each) for each in PENALTIES.values()]
 
 
-@pytest.mark.parametrize(("old", "new"), BACKPROP.values(), ids=list(BACKPROP))
-def test_mutant_of_backprop_is_found_on_square_layers_too(old, new, monkeypatch):
+@pytest.mark.parametrize(("module", "old", "new"), OF_EITHER, ids=[*BACKPROP, *PENALTIES])
+def test_mutant_of_backprop_is_found_on_square_layers_too(module, old, new, monkeypatch):
     for sizes in ((4, 4, 4, 4), (4, 6, 5, 3)):
         problem = problems.make(sizes, "tanh", "sigmoid", weighted=True, l2=0.1, l1=0.02)
         test_gradients.assert_gradient_is_right(problem)
         with monkeypatch.context() as patch:
-            mutate(patch, backprop, old, new)
+            mutate(patch, module, old, new)
             # On unequal layers a transpose has not even the right shape.
             with pytest.raises(
                 AssertionError if len(set(sizes)) == 1 else (AssertionError, ValueError)
@@ -122,11 +136,17 @@ def test_an_update_of_the_parameters_on_the_way_is_found(monkeypatch):
 
 
 def test_a_per_sample_gradient_that_is_a_mean_already_is_found(monkeypatch):
-    mutate(monkeypatch, backprop, "            db[:] = delta\n", "            db[:] = delta / 7\n")
+    mutate(monkeypatch, backprop, "        db[:] = delta\n", "        db[:] = delta / 7\n")
     with found:
         inner(test_backprop.test_batch_gradient_is_the_mean_or_sum_of_those_of_single_samples)(
             (4, 5, 3), 7, (costs.quadratic(), "sigmoid")
         )
+
+
+def test_an_input_scale_whose_slope_is_forgotten_is_found(monkeypatch, rng):
+    mutate(monkeypatch, backprop, "(deltas[0] @ weights[0]) * X if", "deltas[0] @ weights[0] if")
+    with found:
+        test_realmlp.test_the_gradient_of_the_input_scale_is_that_of_the_cost(rng)
 
 
 def test_dropout_that_is_forgotten_on_the_way_back_is_found(monkeypatch):
@@ -406,7 +426,7 @@ ENGINES = {
 
 @pytest.mark.parametrize("how", ENGINES.values(), ids=list(ENGINES))
 def test_mutant_of_an_engine_is_found(how, monkeypatch):
-    net = architecture.build([4, 5, 3], "tanh", "softmax", "cross_entropy")
+    net = building.build([4, 5, 3], "tanh", "softmax", "cross_entropy")
     data, parameters = test_engines.problem(net, 7, weighted=True)
     plan = test_engines.plan_for(
         net,

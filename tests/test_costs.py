@@ -11,6 +11,7 @@ import clearprop as cp
 import oracles
 from clearprop import costs
 from clearprop.activations import ACTIVATIONS
+from clearprop.checks import check_outputs, check_targets
 from clearprop.costs import Cost
 from tables import COSTS, OUTPUTS, output_name
 
@@ -175,8 +176,8 @@ def test_soft_targets_that_do_not_sum_to_one_are_refused():
     with pytest.raises(
         ValueError, match=r"Y must be in \[0, 1\] and sum to 1 in each row .*got \[0.0, 1"
     ):
-        cost.check_targets(F["softmax"], np.array([[1.0, 0, 0, 0], [0.0, 1, 1, 0]]))
-    cost.check_targets(F["softmax"], np.array([[0.25, 0.75], [1, 0]], np.float32))
+        check_targets(cost, F["softmax"], np.array([[1.0, 0, 0, 0], [0.0, 1, 1, 0]]))
+    check_targets(cost, F["softmax"], np.array([[0.25, 0.75], [1, 0]], np.float32))
 
 
 @pytest.mark.parametrize(
@@ -192,18 +193,18 @@ def test_soft_targets_that_do_not_sum_to_one_are_refused():
 def test_targets_out_of_range_are_refused_with_their_row(cost, output, y, rule):
     good = np.full((1, len(y[0])), 1.0 / len(y[0]))
     with pytest.raises(ValueError, match=rf"Y must be {rule}.* in row 1$"):
-        cost.check_targets(F[output], np.concatenate([good, y]))
+        check_targets(cost, F[output], np.concatenate([good, y]))
 
 
 @pytest.mark.parametrize("cost", [costs.cross_entropy(), costs.poisson(), costs.binary_cross_entropy()])
 def test_outputs_for_which_a_cost_is_not_defined_are_refused(cost):
     with pytest.raises(ValueError, match=f"cost {cost.name} needs outputs through .*, got tanh"):
-        cost.check_outputs(F["tanh"], 1)
+        check_outputs(cost, F["tanh"], 1)
 
 
 def test_binary_cross_entropy_of_two_outputs_is_refused():
     with pytest.raises(ValueError, match="cost binary_cross_entropy needs one output, got 2"):
-        costs.binary_cross_entropy().check_outputs(F["sigmoid"], 2)
+        check_outputs(costs.binary_cross_entropy(), F["sigmoid"], 2)
 
 
 @pytest.mark.parametrize("value", [0, -1.0, np.nan, np.inf])
@@ -223,6 +224,57 @@ def test_unknown_cost_and_reduction_are_refused_with_the_nearest_name():
         costs.resolve("cross_entrop")
     with pytest.raises(ValueError, match="reduction must be one of mean, sum, got 'average'"):
         costs.quadratic(reduction="average")
+
+
+# Rows
+
+
+@pytest.mark.parametrize("name", costs.FACTORIES)
+def test_every_cost_is_found_in_the_module_of_costs(name):
+    assert getattr(cp.costs, name) is costs.FACTORIES[name]
+    assert name in dir(cp.costs)
+
+
+def test_a_cost_that_is_not_there_is_no_attribute():
+    with pytest.raises(AttributeError, match="module 'clearprop.costs' has no attribute 'hubber'"):
+        _ = costs.hubber
+
+
+@pytest.mark.parametrize("name", costs.COSTS)
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_a_cost_is_defined_for_its_usual_outputs(name, n_outputs):
+    cost = costs.resolve(name)
+    if not (cost.one_output and n_outputs > 1):
+        check_outputs(cost, F[cost.usual_outputs[n_outputs > 1]], n_outputs)
+
+
+@pytest.mark.parametrize("name", costs.COSTS)
+def test_targets_are_classes_counts_or_quantities_by_the_row_of_the_cost(name):
+    kinds = {
+        "cross_entropy": costs.CLASSES,
+        "binary_cross_entropy": costs.CLASSES,
+        "poisson": costs.COUNTS,
+    }
+    assert costs.resolve(name).kind == kinds.get(name, costs.QUANTITIES)
+    assert cp.Network([4, 1], cost=name).architecture.is_labelled == ("cross_entropy" in name)
+
+
+def test_squares_are_the_factor_of_the_squared_norm(rng):
+    a, y = rng.normal(size=(7, 3)), rng.normal(size=(7, 3))
+    for cost in COSTS:
+        if cost.squares:
+            expected = cost.squares * np.linalg.norm(a - y, axis=1) ** 2
+            np.testing.assert_allclose(cost.value(a, y), expected, rtol=1e-13)
+    assert {cost.name for cost in COSTS if cost.squares} == {"quadratic", "squared_error"}
+
+
+@pytest.mark.parametrize("pair", OUTPUTS, ids=output_name)
+def test_the_printed_form_of_a_cost_is_its_value(pair, rng):
+    cost, output = pair
+    z = rng.normal(size=(7, 1 if cost.one_output else 3))
+    y, form, a = drawn_targets(cost, output, rng, z.shape), cost.form(F[output]), F[output](z)
+    printed = cost.value if form is None or form.printed is None else form.printed
+    np.testing.assert_allclose(printed(a, y), cost.of_samples(F[output], z, a, y), rtol=1e-11)
 
 
 # Reduction
@@ -298,10 +350,10 @@ def test_slope_of_a_cost_on_its_kink_is_zero():
 def test_soft_targets_may_miss_one_by_rounding_alone(total, taken):
     cost, y = costs.cross_entropy(), np.array([[0.5, 0.25, total - 0.75]])
     if taken:
-        cost.check_targets(F["softmax"], y)
+        check_targets(cost, F["softmax"], y)
         return
     with pytest.raises(ValueError, match="sum to 1 in each row"):
-        cost.check_targets(F["softmax"], y)
+        check_targets(cost, F["softmax"], y)
 
 
 def test_poisson_through_softplus_keeps_its_digits_where_softplus_vanishes():

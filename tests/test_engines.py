@@ -14,7 +14,8 @@ import pytest
 
 from clearprop import backprop, costs, optimizers, randomness
 from clearprop.activations import ACTIVATIONS, Activation
-from clearprop.architecture import Layer, build
+from clearprop.architecture import Layer
+from clearprop.building import build
 from clearprop.engines import Data, Plan, State, compiled, evaluate, machine_code, own, select
 from clearprop.engines.compiled import CompiledEngine
 from clearprop.engines.reference import ReferenceEngine

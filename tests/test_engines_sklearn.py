@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from clearprop import SGD, Adam, AdamW, RMSProp
-from clearprop.architecture import build
+from clearprop.building import build
 from clearprop.engines import select
 from clearprop.engines.compiled import CompiledEngine
 from clearprop.optimizers import FoldedAdam

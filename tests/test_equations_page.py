@@ -29,6 +29,8 @@ def definition(source, name):
             named = getattr(node, "name", None)
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
                 named = node.targets[0].id
+            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+                named = node.target.id
             if named == part:
                 tree = node
                 break

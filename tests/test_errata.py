@@ -12,7 +12,7 @@ import pytest
 
 import clearprop as cp
 import oracles
-from clearprop import architecture, costs
+from clearprop import building, costs
 from oracles import sigmoid_prime_vec, sigmoid_vec
 
 
@@ -192,7 +192,7 @@ def test_x19_any_cost_goes_with_softmax(cost):
 
 def test_x21_multiply_adds_of_the_backward_pass():
     def made(*sizes):
-        return architecture.build(list(sizes), "sigmoid", "sigmoid", "quadratic").multiply_adds()
+        return building.build(list(sizes), "sigmoid", "sigmoid", "quadratic").multiply_adds()
 
     assert made(784, 30, 10) == (23_820, 24_120)
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from llvmlite import binding
 
-from clearprop.architecture import build
+from clearprop.building import build
 from clearprop.engines import blocks, compiled, kernels, machine_code
 from clearprop.engines.announcement import announced
 from clearprop.engines.elementary import exp

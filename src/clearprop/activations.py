@@ -1,4 +1,4 @@
-"""Activation functions, each with its derivative directly below it.
+"""Activation functions, each with its derivative directly below it, and its row in the table.
 
 The first file to read: ``costs``, ``architecture`` and ``backprop`` build on it. Every function
 takes the weighted inputs z, an array of any shape, and returns an array of that shape and dtype;
@@ -6,12 +6,11 @@ all are finite, or honestly infinite (``exp``), for |z| up to 1e4 in float32 and
 ones also take complex z, which is what the complex-step check of a gradient needs.
 
 softmax is the exception: a neuron's activation depends on its whole layer, so it has a Jacobian
-``diag(a) - a a^T`` where the others have a slope.
+``diag(a) - a a^T`` where the others have a slope. ``rarer_activations`` has more rows.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,7 +26,7 @@ Elementwise = Callable[[Array], Array]
 
 # A product that underflows to zero is the right answer here; a caller's np.errstate(all="raise")
 # holds for the caller's own code.
-_quiet = np.errstate(under="ignore", over="ignore")
+quiet = np.errstate(under="ignore", over="ignore")
 
 
 @dataclass(frozen=True)
@@ -63,6 +62,7 @@ class Activation:
     kinks: tuple[float, ...] = ()
     smooth: bool = True  # and analytic: takes complex z
     elementwise: bool = True
+    probabilities: bool = False  # whether outputs are: of each alone, or of a whole layer's classes
     parts: tuple[Activation, ...] = ()  # one for each neuron, where they differ
     built_in: bool = field(default=False, repr=False)
 
@@ -72,12 +72,12 @@ class Activation:
             user_functions.check_name("activation", self.name, ACTIVATIONS)
             user_functions.check_activation(self)
 
-    @_quiet
+    @quiet
     def __call__(self, z: Array) -> Array:
         """Return ``f(z)`` in the dtype of z."""
         return self.function(z).astype(z.dtype, copy=False)
 
-    @_quiet
+    @quiet
     def slope(self, z: Array) -> Array:
         """Return ``f'(z)``, or for softmax the Jacobians, shape (n_samples, n_out, n_out)."""
         return self.derivative(z).astype(z.dtype, copy=False)
@@ -98,167 +98,93 @@ class Activation:
         return self.name
 
 
-def _magnitude(z: Array) -> Array:
-    return np.where(z.real >= 0, z, -z)  # |z|, continued to complex z
+ACTIVATIONS: dict[str, Activation] = {}
 
 
-def _identity(z: Array) -> Array:
+def row(name: str, function: Elementwise, derivative: Elementwise, **how: Any) -> None:
+    """Add a built-in activation to the table."""
+    ACTIVATIONS[name] = Activation(name, function, derivative, built_in=True, **how)
+
+
+def identity(z: Array) -> Array:
+    """Return z."""
     return z
 
 
-def _identity_slope(z: Array) -> Array:
+def identity_slope(z: Array) -> Array:
+    """Return 1."""
     return np.ones_like(z)
 
 
-@_quiet
-def _sigmoid(z: Array) -> Array:
-    e = np.exp(-_magnitude(z))  # at most 1: never overflows
+row("identity", identity, identity_slope)
+
+
+def magnitude(z: Array) -> Array:
+    """Return |z|, continued to complex z."""
+    return np.where(z.real >= 0, z, -z)
+
+
+@quiet
+def sigmoid(z: Array) -> Array:
+    """Return ``1 / (1 + e^-z)``."""
+    e = np.exp(-magnitude(z))  # at most 1: never overflows
     return np.where(z.real >= 0, 1.0, e) / (1.0 + e)
 
 
-@_quiet
-def _sigmoid_slope(z: Array) -> Array:
-    e = np.exp(-_magnitude(z))
-    return e / (1.0 + e) ** 2  # sigma (1 - sigma), to full precision where 1 - sigma rounds to 0
+@quiet
+def sigmoid_slope(z: Array) -> Array:
+    """Return ``sigma (1 - sigma)``, to full precision where 1 - sigma rounds to 0."""
+    e = np.exp(-magnitude(z))
+    return e / (1.0 + e) ** 2
 
 
-_tanh = np.tanh
+row("sigmoid", sigmoid, sigmoid_slope, probabilities=True)
 
 
-def _tanh_slope(z: Array) -> Array:
-    return 4.0 * _sigmoid_slope(2.0 * z)  # 1 - tanh^2, to full precision where tanh rounds to 1
+@quiet
+def softplus(z: Array) -> Array:
+    """Return ``ln(1 + e^z)``, whose slope is the sigmoid."""
+    return np.where(z.real >= 0, z, 0.0) + np.log1p(np.exp(-magnitude(z)))
 
 
-def _scaled_tanh(z: Array) -> Array:
-    return 1.7159 * np.tanh(2.0 / 3.0 * z)
+row("softplus", softplus, sigmoid)
 
 
-def _scaled_tanh_slope(z: Array) -> Array:
-    return 1.7159 * (2.0 / 3.0) * _tanh_slope(2.0 / 3.0 * z)
+def tanh_slope(z: Array) -> Array:
+    """Return ``1 - tanh^2``, to full precision where tanh rounds to 1."""
+    return 4.0 * sigmoid_slope(2.0 * z)
 
 
-def _relu(z: Array) -> Array:
+row("tanh", np.tanh, tanh_slope)
+
+
+def relu(z: Array) -> Array:
+    """Return z above 0, else 0."""
     return np.maximum(z, 0.0)  # not np.where(z > 0, ...): a NaN has to stay one
 
 
-def _relu_slope(z: Array) -> Array:
+def relu_slope(z: Array) -> Array:
+    """Return 1 above 0, else 0."""
     return np.where(z > 0, 1.0, 0.0)
 
 
-def _leaky_relu(z: Array) -> Array:
-    return np.maximum(z, 0.01 * z)
+row("relu", relu, relu_slope, kinks=(0.0,), smooth=False)
 
 
-def _leaky_relu_slope(z: Array) -> Array:
-    return np.where(z > 0, 1.0, 0.01)
-
-
-@_quiet
-def _elu(z: Array) -> Array:
-    return np.where(z.real > 0, z, np.expm1(np.where(z.real > 0, 0.0, z)))
-
-
-@_quiet
-def _elu_slope(z: Array) -> Array:
-    return np.exp(np.where(z.real > 0, 0.0, z))
-
-
-_SELU_SCALE = 1.0507009873554805
-_SELU_ALPHA = 1.6732632423543772
-
-
-@_quiet
-def _selu(z: Array) -> Array:
-    below = _SELU_ALPHA * np.expm1(np.where(z > 0, 0.0, z))
-    return _SELU_SCALE * np.where(z > 0, z, below)
-
-
-@_quiet
-def _selu_slope(z: Array) -> Array:
-    return _SELU_SCALE * np.where(z > 0, 1.0, _SELU_ALPHA * np.exp(np.where(z > 0, 0.0, z)))
-
-
-@_quiet
-def _normal_cdf(z: Array) -> Array:
-    from scipy.special import erfc  # the only function here that NumPy lacks
-
-    cdf: Array = 0.5 * erfc(-math.sqrt(0.5) * z)
-    return cdf
-
-
-def _gelu(z: Array) -> Array:
-    return z * _normal_cdf(z)
-
-
-@_quiet
-def _gelu_slope(z: Array) -> Array:
-    return _normal_cdf(z) + z * np.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
-
-
-def _silu(z: Array) -> Array:
-    return z * _sigmoid(z)
-
-
-def _silu_slope(z: Array) -> Array:
-    return _sigmoid(z) + z * _sigmoid_slope(z)
-
-
-@_quiet
-def _softplus(z: Array) -> Array:
-    return np.where(z.real >= 0, z, 0.0) + np.log1p(np.exp(-_magnitude(z)))
-
-
-_softplus_slope = _sigmoid
-
-
-def _mish(z: Array) -> Array:
-    return z * np.tanh(_softplus(z))
-
-
-def _mish_slope(z: Array) -> Array:
-    s = _softplus(z)
-    return np.tanh(s) + z * _tanh_slope(s) * _softplus_slope(z)
-
-
-@_quiet
-def _exp(z: Array) -> Array:
-    return np.exp(z)
-
-
-@_quiet
-def _softmax(z: Array) -> Array:
+@quiet
+def softmax(z: Array) -> Array:
+    """Return ``e^z`` over its sum along the last axis."""
     e = np.exp(z - z.real.max(axis=-1, keepdims=True))  # the largest is e^0: never overflows
     return e / e.sum(axis=-1, keepdims=True)
 
 
-def _softmax_jacobian(z: Array) -> Array:
-    a = _softmax(z)
+def softmax_jacobian(z: Array) -> Array:
+    """Return ``diag(a) - a a^T`` of each sample."""
+    a = softmax(z)
     return a[..., :, None] * (np.eye(a.shape[-1], dtype=a.dtype) - a[..., None, :])
 
 
-def _built_in(name: str, function: Elementwise, derivative: Elementwise, **how: Any) -> Activation:
-    return Activation(name, function, derivative, built_in=True, **how)
-
-
-ACTIVATIONS: dict[str, Activation] = {
-    activation.name: activation
-    for activation in (
-        _built_in("identity", _identity, _identity_slope),
-        _built_in("sigmoid", _sigmoid, _sigmoid_slope),
-        _built_in("tanh", _tanh, _tanh_slope),
-        _built_in("scaled_tanh", _scaled_tanh, _scaled_tanh_slope),
-        _built_in("relu", _relu, _relu_slope, kinks=(0.0,), smooth=False),
-        _built_in("leaky_relu", _leaky_relu, _leaky_relu_slope, kinks=(0.0,), smooth=False),
-        _built_in("elu", _elu, _elu_slope),
-        _built_in("selu", _selu, _selu_slope, kinks=(0.0,), smooth=False),
-        _built_in("gelu", _gelu, _gelu_slope),
-        _built_in("silu", _silu, _silu_slope),
-        _built_in("mish", _mish, _mish_slope),
-        _built_in("softplus", _softplus, _softplus_slope),
-        _built_in("exp", _exp, _exp),
-        _built_in("softmax", _softmax, _softmax_jacobian, elementwise=False),
-    )
-}
+row("softmax", softmax, softmax_jacobian, elementwise=False, probabilities=True)
 
 
 def resolve(activation: str | Activation | Sequence[str | Activation]) -> Activation:

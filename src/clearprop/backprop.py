@@ -12,12 +12,15 @@ engines are written to be fast, and each is tested against it. With ``z = a_prev
 (mean, or sum if the cost says so). Where f is softmax, ``* f'(z)`` is the product with its Jacobian:
 (37) of S2. Every gradient is taken at the same parameters; nothing here changes any (X36).
 
+A learned input scale s is a layer before the first, ``a_0 = s * X``: as a bias that meets the slope X.
+By BP2 its delta is ``(delta_1 @ W_1) * X``, and BP3 gives its gradient.
+
 `Architecture` has the shapes. Parameters are the flat vector.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,18 +35,17 @@ _quiet = np.errstate(all="ignore")
 
 
 class Forward(NamedTuple):
-    """What one pass forwards leaves: ``z[l]`` of every weight layer, ``a[0] = X`` and ``a[l + 1]``.
+    """What one pass forwards leaves: X, ``z[l]`` of every weight layer, ``a[0]`` and ``a[l + 1]``.
 
-    With dropout, ``a[l + 1]`` is what the next layer saw, and ``keep[l]`` what f(z) was multiplied
-    by: 0 for a dropped neuron, 1 / (1 - rate) for a kept one (inverted dropout, Srivastava et al.
-    2014); None where nothing is dropped. With an input scale s, ``z[0] = (X * s) @ W.T + b``, and
-    `scaled` is (s, W).
+    ``a[0]`` is X, times the input scale where there is one. With dropout, ``a[l + 1]`` is what the next
+    layer saw, and ``keep[l]`` what f(z) was multiplied by: 0 for a dropped neuron, 1 / (1 - rate) for a
+    kept one (inverted dropout, Srivastava et al. 2014); None where nothing is dropped.
     """
 
+    X: Array
     z: tuple[Array, ...]
     a: tuple[Array, ...]
     keep: tuple[Array | None, ...]
-    scaled: tuple[Array, Array] | None = None
 
 
 class Backward(NamedTuple):
@@ -51,6 +53,7 @@ class Backward(NamedTuple):
 
     error: tuple[Array, ...]
     delta: tuple[Array, ...]
+    scale_delta: Array | None  # of the input scale, shape (n_samples, n_features)
 
 
 @_quiet
@@ -64,15 +67,15 @@ def forward(
     weights, biases = architecture.views(parameters)
     keep = tuple(keep) if keep is not None else (None,) * len(weights)
     s = architecture.scale_view(parameters)
-    a = X if s is None else X * s
-    zs, activations = [], [X]
+    a = X if s is None else s * X
+    zs, activations = [], [a]
     for layer, W, b, kept in zip(architecture.layers, weights, biases, keep, strict=True):
         z = a @ W.T if b is None else a @ W.T + b
         a = layer.function(z)
         a = a if kept is None else a * kept
         zs.append(z)
         activations.append(a)
-    return Forward(tuple(zs), tuple(activations), keep, None if s is None else (s, weights[0]))
+    return Forward(X, tuple(zs), tuple(activations), keep)
 
 
 @_quiet
@@ -85,7 +88,7 @@ def backward(
 ) -> Backward:
     """Return dC/da and dC/dz of every layer, for the cost of each sample (times its weight)."""
     weights, _ = architecture.views(parameters)
-    z, a, keep, _ = passed
+    X, z, a, keep = passed
     cost, output = architecture.cost, architecture.output
     error = cost.error(output, a[-1], Y)
     delta = cost.output_delta(output, z[-1], a[-1], Y)  # BP1
@@ -98,67 +101,44 @@ def backward(
             error = error * kept
         errors.insert(0, error)
         deltas.insert(0, architecture.layers[l].function.backward(z[l], error))  # BP2
-    return Backward(tuple(errors), tuple(deltas))
+    scale_delta = (deltas[0] @ weights[0]) * X if architecture.input_scale else None
+    return Backward(tuple(errors), tuple(deltas), scale_delta)
 
 
 @_quiet
 def gradient(architecture: Architecture, passed: Forward, back: Backward) -> NDArray[Any]:
     """Return the gradient of the cost over the batch, as a flat vector like the parameters."""
     flat = np.empty(architecture.n_parameters, passed.z[0].dtype)
-    weight_gradients, bias_gradients = architecture.views(flat)
-    scale = architecture.cost.scale(len(passed.a[0]))
-    for dW, db, delta, a_previous in zip(
-        weight_gradients, bias_gradients, back.delta, passed.a, strict=False
-    ):
-        if db is not None:
-            db[:] = scale * delta.sum(axis=0)  # BP3
+    scale = architecture.cost.scale(len(passed.X))
+    for db, delta in _biases(architecture, flat, back):
+        db[:] = scale * delta.sum(axis=0)  # BP3
+    for dW, delta, a_previous in zip(architecture.views(flat)[0], back.delta, passed.a, strict=False):
         dW[:] = scale * (delta.T @ a_previous)  # BP4
-    _share_with_scale(architecture, passed, flat)
     return flat
-
-
-def _share_with_scale(architecture: Architecture, passed: Forward, flat: NDArray[Any]) -> None:
-    """Turn the gradient of layer 1's effective weights ``W * s`` into those of W and s, in place."""
-    if passed.scaled is not None:
-        s, W = passed.scaled
-        dW, ds = architecture.views(flat)[0][0], architecture.scale_view(flat)
-        assert ds is not None
-        ds[:] = (dW * W).sum(axis=-2)
-        dW *= s
 
 
 @_quiet
 def gradient_per_sample(architecture: Architecture, passed: Forward, back: Backward) -> NDArray[Any]:
     """Return each sample's own gradient, shape (n_samples, n_parameters); not divided by n_samples."""
-    flat = np.empty((len(passed.a[0]), architecture.n_parameters), passed.z[0].dtype)
-    weight_gradients, bias_gradients = architecture.views(flat)
-    for dW, db, delta, a_previous in zip(
-        weight_gradients, bias_gradients, back.delta, passed.a, strict=False
-    ):
-        if db is not None:
-            db[:] = delta
+    flat = np.empty((len(passed.X), architecture.n_parameters), passed.z[0].dtype)
+    for db, delta in _biases(architecture, flat, back):
+        db[:] = delta
+    for dW, delta, a_previous in zip(architecture.views(flat)[0], back.delta, passed.a, strict=False):
         dW[:] = delta[:, :, None] * a_previous[:, None, :]
-    _share_with_scale(architecture, passed, flat)
     return flat
 
 
-@_quiet
-def penalty(architecture: Architecture, parameters: NDArray[Any], l2: float, l1: float) -> float:
-    """Return ``l2/2 * sum of squared weights + l1 * sum of |weights|``; biases are left out."""
-    total = 0.0
-    for W in architecture.views(parameters)[0] if l2 or l1 else ():
-        wide = W.astype(np.result_type(W, np.float64), copy=False)
-        total += 0.5 * l2 * (wide * wide).sum() + l1 * (np.abs(wide).sum() if l1 else 0.0)
-    return total if np.iscomplexobj(total) else float(total)
+def _biases(architecture: Architecture, flat: Array, back: Backward) -> Iterator[tuple[Array, Array]]:
+    """Yield the place of each gradient of biases, and their delta; an input scale is layer 0's."""
+    places = (architecture.scale_view(flat), *architecture.views(flat)[1])
+    for db, delta in zip(places, (back.scale_delta, *back.delta), strict=True):
+        if db is not None and delta is not None:
+            yield db, delta
 
 
 @_quiet
-def add_penalty_gradient(
-    architecture: Architecture, flat: NDArray[Any], parameters: NDArray[Any], l2: float, l1: float
-) -> None:
-    """Add ``l2 * W + l1 * sign(W)`` to the gradient of every weight, in place."""
-    for dW, W in zip(architecture.views(flat)[0], architecture.views(parameters)[0], strict=True):
-        if l2:
-            dW += l2 * W
-        if l1:
-            dW += l1 * np.sign(W)
+def input_error(architecture: Architecture, parameters: NDArray[Any], delta: Array) -> Array:
+    """Return dC/dX from delta of layer 1: BP2's product, one layer further back."""
+    error: Array = delta @ architecture.views(parameters)[0][0]
+    s = architecture.scale_view(parameters)
+    return error if s is None else error * s

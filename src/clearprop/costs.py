@@ -4,30 +4,37 @@ Each is the cost of one sample, a function of its outputs a and targets y (both 
 ``(n_samples, n_outputs)``); the network reduces it over samples to a mean or a sum. With the output
 activation that belongs to it, a cost is computed from z and has ``delta = a - y`` or the like, where
 dividing by a vanishing slope would give NaN; with any other it goes through BP1.
+
+``rarer_costs`` has more rows; those too are found here by name: ``costs.huber(delta=0.5)``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import accumulate
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from clearprop import user_functions
-from clearprop.activations import ACTIVATIONS, Activation, Array
-from clearprop.names import is_number, known_name
+from clearprop.activations import Activation, Array, softplus
+from clearprop.names import known_name
 
-_sigmoid, _softplus, _softmax = (ACTIVATIONS[name] for name in ("sigmoid", "softplus", "softmax"))
 _quiet = np.errstate(all="ignore")  # dC/da is honestly infinite where a = 0
 
+# What targets must be
 ANY, NOT_NEGATIVE, UNIT_INTERVAL, DISTRIBUTION = (
     "any number",
     "at least 0",
     "in [0, 1]",
     "in [0, 1] and sum to 1 in each row",
 )
+QUANTITIES, CLASSES, COUNTS = "quantities", "classes", "counts"  # what they stand for
+
+
+def residual(z: Array, a: Array, y: Array) -> Array:
+    """Return the delta in which the slope cancels: (7) of S0."""
+    return a - y
 
 
 @dataclass(frozen=True)
@@ -35,13 +42,15 @@ class Canonical:
     """A cost written for one output activation: the forms that are stable there.
 
     ``value(z, y)`` has shape (n_samples,), ``derivative(a, y) = dC/da`` and ``delta(z, a, y) = dC/dz``
-    the shape of y. `targets` is the rule that y must obey.
+    the shape of y. `targets` is the rule that y must obey; ``printed(a, y)`` is the value as a function
+    of a, where it is another than the cost's.
     """
 
     value: Callable[[Array, Array], Array]
     derivative: Callable[[Array, Array], Array]
-    delta: Callable[[Array, Array, Array], Array]
     targets: str = ANY
+    delta: Callable[[Array, Array, Array], Array] = residual
+    printed: Callable[[Array, Array], Array] | None = None
 
 
 @dataclass(frozen=True)
@@ -76,12 +85,17 @@ class Cost:
     value: Callable[[Array, Array], Array]
     derivative: Callable[[Array, Array], Array]
     reduction: str = "mean"
-    canonical: Mapping[str, Canonical] = field(default_factory=dict, repr=False, compare=False)
-    only_canonical: bool = field(default=False, repr=False)
-    smooth: bool = field(default=True, repr=False)
-    targets: str = field(default=ANY, repr=False)
+    canonical: Mapping[str, Canonical] = field(default_factory=dict, compare=False)  # by output
+    only_canonical: bool = False  # whether it is defined for no other outputs
+    smooth: bool = True  # and analytic, as an activation
     parameters: Mapping[str, Any] = field(default_factory=dict, compare=False)
-    built_in: bool = field(default=False, repr=False)
+    targets: str = ANY  # the rule that y must obey where no form has one
+    kind: str = QUANTITIES  # what y stands for
+    usual_outputs: tuple[str, str] = ("identity", "identity")  # of one neuron, of several
+    one_output: bool = False  # whether it is for no more
+    squares: float | None = None  # c, where it is c ||a - y||^2: notations have a c of their own
+    of_targets: Callable[[Array], Array] | None = None  # a part that y alone decides, left out here
+    built_in: bool = False
 
     def __post_init__(self) -> None:
         """Check the reduction, and a derivative that is not our own."""
@@ -95,36 +109,31 @@ class Cost:
         """Sizes of the groups of outputs that have a softmax each; () where there are none."""
         return tuple(self.parameters.get("groups", ()))
 
+    def form(self, output: Activation) -> Canonical | None:
+        """Return the form that belongs to an output activation; None where BP1 is what there is."""
+        return self.canonical.get(output.name)
+
     @_quiet
     def of_samples(self, output: Activation, z: Array, a: Array, y: Array) -> Array:
         """Return the cost of each sample, shape (n_samples,)."""
-        if output.name in self.canonical:
-            return self.canonical[output.name].value(z, y)
-        return self._shaped("value", self.value(a, y), a.shape[:1])
+        if form := self.form(output):
+            return form.value(z, y)
+        return user_functions.of_shape(a.shape[:1], self.value(a, y), "value", self.name)
 
     @_quiet
     def error(self, output: Activation, a: Array, y: Array) -> Array:
         """Return ``dC/da`` of the output layer, shape (n_samples, n_outputs)."""
-        if output.name in self.canonical:
-            return self.canonical[output.name].derivative(a, y)
-        return self._shaped("derivative", self.derivative(a, y), a.shape).astype(a.dtype, copy=False)
+        if form := self.form(output):
+            return form.derivative(a, y)
+        found = user_functions.of_shape(a.shape, self.derivative(a, y), "derivative", self.name)
+        return found.astype(a.dtype, copy=False)
 
     @_quiet
     def output_delta(self, output: Activation, z: Array, a: Array, y: Array) -> Array:
         """Return ``dC/dz`` of the output layer, shape (n_samples, n_outputs): BP1, or (37) of S2."""
-        if output.name in self.canonical:
-            return self.canonical[output.name].delta(z, a, y)
+        if form := self.form(output):
+            return form.delta(z, a, y)
         return output.backward(z, self.error(output, a, y))
-
-    def _shaped(self, what: str, found: Any, shape: tuple[int, ...]) -> Array:
-        """Return what an own function gave; its shape may be one that broadcasting would hide."""
-        made: Array = np.asarray(found)
-        if not self.built_in and made.shape != shape:
-            raise ValueError(
-                f"the {what} of cost {self.name!r} must have the shape {shape} for {shape[0]} samples, "
-                f"got {made.shape}"
-            )
-        return made
 
     def reduce(self, costs: Array, sample_weight: Array | None = None) -> float:
         """Return the mean or the sum of the samples' costs, accumulated in float64."""
@@ -137,49 +146,6 @@ class Cost:
         """Return what each sample's gradient is multiplied by: 1 / n_samples, or 1 for a sum."""
         return 1.0 / n_samples if self.reduction == "mean" else 1.0
 
-    def check_outputs(self, output: Activation, n_outputs: int) -> None:
-        """Refuse an output layer for which this cost is not defined.
-
-        Raises
-        ------
-        ValueError
-            If the output activation, or the number of outputs, does not go with this cost.
-        """
-        if self.only_canonical and output.name not in self.canonical:
-            raise ValueError(
-                f"cost {self.name} needs outputs through {' or '.join(self.canonical)}, "
-                f"got {output.name}"
-            )
-        if self.groups and sum(self.groups) != n_outputs:
-            raise ValueError(
-                f"groups must be of all {n_outputs} outputs together, got {list(self.groups)}"
-            )
-        if self.name == "binary_cross_entropy" and n_outputs != 1:
-            raise ValueError(f"cost binary_cross_entropy needs one output, got {n_outputs}")
-
-    def check_targets(self, output: Activation, y: Array, argument: str = "Y") -> None:
-        """Refuse targets for which this cost is not defined.
-
-        Raises
-        ------
-        ValueError
-            Naming the first row that breaks the rule (X33: soft targets must sum to 1).
-        """
-        form = self.canonical.get(output.name)
-        rule = form.targets if form else self.targets
-        if rule == ANY:
-            return
-        wrong = (y < 0) if rule == NOT_NEGATIVE else (y < 0) | (y > 1)
-        rows = wrong.any(axis=1)
-        if rule == DISTRIBUTION:
-            rows |= np.abs(y.sum(axis=1, dtype=np.float64) - 1.0) > 1e-4
-        if rows.any():
-            row = int(np.argmax(rows))
-            raise ValueError(
-                f"{argument} must be {rule} for cost {self.name} with {output.name} outputs, "
-                f"got {y[row].tolist()} in row {row}"
-            )
-
     def __reduce__(self) -> Any:
         if not self.built_in:
             return super().__reduce__()
@@ -191,233 +157,120 @@ class Cost:
         return f"{self.name}({', '.join(arguments)})" if arguments else self.name
 
 
-def _log_sum_exp(z: Array) -> Array:
+Factory = Callable[..., Cost]
+FACTORIES: dict[str, Factory] = {}
+COSTS: dict[str, Factory] = {}  # those that a name alone makes
+One = TypeVar("One", bound=Factory)
+
+
+def row(factory: One) -> One:
+    """Add a built-in cost to the tables."""
+    COSTS[factory.__name__] = FACTORIES[factory.__name__] = factory
+    return factory
+
+
+def __getattr__(name: str) -> Factory:
+    if name not in FACTORIES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return FACTORIES[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *FACTORIES})
+
+
+def built_in(name: str, value: Any, derivative: Any, reduction: str, **how: Any) -> Cost:
+    """Return a cost that need not be checked."""
+    return Cost(name, value, derivative, reduction, built_in=True, **how)
+
+
+def log_sum_exp(z: Array) -> Array:
+    """Return ``ln sum_j e^z_j``: softmax's denominator, without overflow."""
     top = z.real.max(axis=1, keepdims=True)
     total: Array = top + np.log(np.exp(z - top).sum(axis=1, keepdims=True))
     return total
 
 
-def _ratio(y: Array, a: Array) -> Array:
-    ratio: Array = np.where(y == 0, 0.0, y / a)  # 0 ln a is 0, also where a has underflowed to 0
-    return ratio
+def ratio(y: Array, a: Array) -> Array:
+    """Return y / a, and 0 where y is 0: 0 ln a is 0, also where a has underflowed to 0."""
+    found: Array = np.where(y == 0, 0.0, y / a)
+    return found
 
 
-_SOFTMAX = Canonical(
-    value=lambda z, y: (y * (_log_sum_exp(z) - z)).sum(axis=1),
-    derivative=lambda a, y: -_ratio(y, a),
-    delta=lambda z, a, y: a - y,  # needs rows of y that sum to 1 (X33)
-    targets=DISTRIBUTION,
-)
-_SIGMOID = Canonical(
-    value=lambda z, y: (_softplus(z) - y * z).sum(axis=1),
-    derivative=lambda a, y: _ratio(1.0 - y, 1.0 - a) - _ratio(y, a),
-    delta=lambda z, a, y: a - y,
-    targets=UNIT_INTERVAL,
-)
-_POISSON_EXP = Canonical(
-    value=lambda z, y: (np.exp(z) - y * z).sum(axis=1),
-    derivative=lambda a, y: 1.0 - _ratio(y, a),
-    delta=lambda z, a, y: a - y,
-    targets=NOT_NEGATIVE,
-)
-# Below z = -30, softplus(z) = exp(z) to the last bit of float64, and its slope over itself is 1.
-_POISSON_SOFTPLUS = Canonical(
-    value=lambda z, y: (
-        _softplus(z) - y * np.where(z.real < -30, z, np.log(_softplus(np.where(z.real < -30, 0.0, z))))
-    ).sum(axis=1),
-    derivative=lambda a, y: 1.0 - _ratio(y, a),
-    delta=lambda z, a, y: _sigmoid(z) - y * np.where(z.real < -30, 1.0, _sigmoid(z) / a),
-    targets=NOT_NEGATIVE,
-)
-
-
-def _built_in(name: str, value: Any, derivative: Any, reduction: str, **how: Any) -> Cost:
-    return Cost(name, value, derivative, reduction, built_in=True, **how)
-
-
+@row
 def quadratic(reduction: str = "mean") -> Cost:
     """Return the cost ``1/2 ||a - y||^2``: (26) of S2, J of S1."""
-    return _built_in(
+    return built_in(
         "quadratic",
         lambda a, y: 0.5 * ((a - y) ** 2).sum(axis=1),
         lambda a, y: a - y,
         reduction,
+        squares=0.5,
     )
 
 
+@row
 def squared_error(reduction: str = "mean") -> Cost:
     """Return the cost ``||a - y||^2``, without the half: C_1 of S3."""
-    return _built_in(
+    return built_in(
         "squared_error",
         lambda a, y: ((a - y) ** 2).sum(axis=1),
         lambda a, y: 2.0 * (a - y),
         reduction,
+        squares=1.0,
     )
 
 
+def _entropy_of_each(a: Array, y: Array) -> Array:
+    costs: Array = -(y * np.log(a) + (1.0 - y) * np.log1p(-a)).sum(axis=1)
+    return costs
+
+
+_SOFTMAX = Canonical(
+    value=lambda z, y: (y * (log_sum_exp(z) - z)).sum(axis=1),
+    derivative=lambda a, y: -ratio(y, a),
+    targets=DISTRIBUTION,  # else delta is not a - y (X33)
+)
+_SIGMOID = Canonical(
+    value=lambda z, y: (softplus(z) - y * z).sum(axis=1),
+    derivative=lambda a, y: ratio(1.0 - y, 1.0 - a) - ratio(y, a),
+    targets=UNIT_INTERVAL,
+    printed=_entropy_of_each,
+)
+
+
+@row
 def cross_entropy(reduction: str = "mean") -> Cost:
     """Return ``-sum y ln a`` for softmax, ``-sum [y ln a + (1-y) ln(1-a)]`` for sigmoid outputs.
 
     Computed from z; ``delta = a - y`` in both cases (S0 (7)).
     """
-    return _built_in(
+    return built_in(
         "cross_entropy",
         lambda a, y: -(y * np.log(a)).sum(axis=1),
         _SOFTMAX.derivative,
         reduction,
         canonical={"softmax": _SOFTMAX, "sigmoid": _SIGMOID},
         only_canonical=True,
+        kind=CLASSES,
+        usual_outputs=("sigmoid", "softmax"),
     )
 
 
+@row
 def binary_cross_entropy(reduction: str = "mean") -> Cost:
     """Return ``-[y ln a + (1-y) ln(1-a)]`` of one sigmoid output; ``delta = a - y``."""
-    return _built_in(
+    return built_in(
         "binary_cross_entropy",
-        lambda a, y: -(y * np.log(a) + (1.0 - y) * np.log1p(-a)).sum(axis=1),
+        _entropy_of_each,
         _SIGMOID.derivative,
         reduction,
         canonical={"sigmoid": _SIGMOID},
         only_canonical=True,
+        kind=CLASSES,
+        usual_outputs=("sigmoid", "sigmoid"),
+        one_output=True,
     )
-
-
-def mean_absolute_error(reduction: str = "mean") -> Cost:
-    """Return ``sum_j |a_j - y_j|``, whose derivative at 0 is taken as 0."""
-    return _built_in(
-        "mean_absolute_error",
-        lambda a, y: np.abs(a - y).sum(axis=1),
-        lambda a, y: np.sign(a - y),
-        reduction,
-        smooth=False,
-    )
-
-
-def huber(delta: float = 1.0, reduction: str = "mean") -> Cost:
-    """Return ``sum_j r_j^2 / 2`` where ``|r_j| = |a_j - y_j|`` is at most delta, else linear.
-
-    Beyond it the cost is ``delta (|r| - delta / 2)``, so that value and slope are continuous (Huber
-    1964).
-
-    Raises
-    ------
-    ValueError
-        If `delta` is not above 0.
-    """
-    if not is_number(delta) or delta <= 0:
-        raise ValueError(f"delta must be a finite number above 0, got {delta!r}")
-
-    def value(a: Array, y: Array) -> Array:
-        r = np.abs(a - y)
-        costs: Array = np.where(r <= delta, 0.5 * r * r, delta * (r - 0.5 * delta)).sum(axis=1)
-        return costs
-
-    return _built_in(
-        "huber",
-        value,
-        lambda a, y: np.clip(a - y, -delta, delta),
-        reduction,
-        smooth=False,
-        parameters={"delta": float(delta)},
-    )
-
-
-def quantile(q: float = 0.5, reduction: str = "mean") -> Cost:
-    """Return the pinball cost ``sum_j max(q r_j, (q - 1) r_j)`` with ``r = y - a``.
-
-    Its minimum is the q-quantile of y (Koenker and Bassett 1978).
-
-    Raises
-    ------
-    ValueError
-        If `q` is not in (0, 1).
-    """
-    if not is_number(q) or not 0 < q < 1:
-        raise ValueError(f"q must be in (0, 1), got {q!r}")
-    return _built_in(
-        "quantile",
-        lambda a, y: np.maximum(q * (y - a), (q - 1.0) * (y - a)).sum(axis=1),
-        lambda a, y: np.where(y > a, -q, np.where(y < a, 1.0 - q, 0.0)),
-        reduction,
-        smooth=False,
-        parameters={"q": float(q)},
-    )
-
-
-def poisson(reduction: str = "mean") -> Cost:
-    """Return ``sum_j a_j - y_j ln a_j``, the Poisson deviance without what only y decides.
-
-    The outputs go through ``exp`` or ``softplus``; with ``exp``, ``delta = a - y``.
-    """
-    return _built_in(
-        "poisson",
-        lambda a, y: (a - y * np.log(a)).sum(axis=1),
-        _POISSON_EXP.derivative,
-        reduction,
-        canonical={"exp": _POISSON_EXP, "softplus": _POISSON_SOFTPLUS},
-        only_canonical=True,
-    )
-
-
-def grouped_cross_entropy(groups: Sequence[int], reduction: str = "mean") -> Cost:
-    """Return the sum of a cross-entropy for each group of outputs, through a softmax of its own.
-
-    Several columns of labels are learned together: ``sum_g -y_g . ln softmax(z_g)``, computed from the
-    identity outputs z. ``delta_g = softmax(z_g) sum(y_g) - y_g``.
-
-    Parameters
-    ----------
-    groups : sequence of int
-        How many outputs each group has, in their order.
-
-    Raises
-    ------
-    ValueError
-        If there is no group, or one without outputs.
-    """
-    sizes = tuple(groups)
-    if not sizes or not all(isinstance(size, int) and size >= 1 for size in sizes):
-        raise ValueError(f"groups must be whole numbers of at least 1, got {list(sizes)}")
-    ends = list(accumulate(sizes))
-    parts = [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
-
-    def value(z: Array, y: Array) -> Array:
-        costs: Array = sum((y[:, p] * (_log_sum_exp(z[:, p]) - z[:, p])).sum(axis=1) for p in parts)
-        return costs
-
-    def derivative(z: Array, y: Array) -> Array:
-        softmaxes = [_softmax(z[:, p]) * y[:, p].sum(axis=1, keepdims=True) for p in parts]
-        return np.concatenate(softmaxes, axis=1) - y
-
-    form = Canonical(value, derivative, lambda z, a, y: derivative(z, y))
-    return _built_in(
-        "grouped_cross_entropy",
-        value,
-        derivative,
-        reduction,
-        canonical={"identity": form},
-        only_canonical=True,
-        parameters={"groups": sizes},
-    )
-
-
-COSTS: dict[str, Callable[..., Cost]] = {
-    factory.__name__: factory
-    for factory in (
-        quadratic,
-        squared_error,
-        cross_entropy,
-        binary_cross_entropy,
-        mean_absolute_error,
-        huber,
-        quantile,
-        poisson,
-    )
-}
-
-
-# And those that a name alone does not make.
-FACTORIES = {**COSTS, "grouped_cross_entropy": grouped_cross_entropy}
 
 
 def _again(name: str, reduction: str, parameters: dict[str, Any]) -> Cost:

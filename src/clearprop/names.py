@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import operator
 from collections.abc import Iterable
 from typing import Any, TypeGuard
 
@@ -49,3 +50,22 @@ def is_number(value: Any) -> TypeGuard[float]:
         return not isinstance(value, bool) and math.isfinite(value)
     except (TypeError, ValueError, OverflowError):
         return False
+
+
+def check_size(size: object) -> int:
+    """Return a layer's size as an int.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not an integer of at least 1.
+    """
+    try:
+        if isinstance(size, bool | np.bool_):
+            raise TypeError
+        number = operator.index(size)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"a layer's size must be an integer of at least 1, got {size!r}") from None
+    if number < 1:
+        raise ValueError(f"a layer's size must be at least 1, got {number}")
+    return number

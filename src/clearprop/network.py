@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from clearprop import architecture as architectures
-from clearprop import backprop, engines, initializers, optimizers, randomness
+from clearprop import building, engines, initializers, optimizers, penalties, randomness
 from clearprop import trace as traces
 from clearprop.activations import Activation, Array
 from clearprop.architecture import Architecture, Block, Layer
@@ -90,12 +89,12 @@ class Network:
         seed: int | None = None,
         scaling: Scaling | None = None,
     ) -> None:
-        made = architectures.build(layers, activation, output, cost)
+        made = building.build(layers, activation, output, cost)
         name = known_dtype(dtype)
         key = randomness.check_seed(seed)
         weights = initializers.resolve(initializer)
         biases = initializers.resolve(bias_initializer, "bias_initializer")
-        parameters = made.initial_parameters(weights, biases, key, name)
+        parameters = building.initial_parameters(made, weights, biases, key, name)
         check_scaling(scaling, made.n_features)
         self.model = Model(
             made,
@@ -276,7 +275,7 @@ class Network:
         ValueError
             If the network has one output that is not a sigmoid: it does not classify.
         """
-        if self.sizes[-1] == 1 and self.architecture.output.name != "sigmoid":
+        if self.sizes[-1] == 1 and not self.architecture.output.probabilities:
             raise ValueError(
                 "classify needs several outputs or one sigmoid output, got one "
                 f"{self.architecture.output.name} output; use predict"
@@ -295,7 +294,7 @@ class Network:
         weight = arrays.as_sample_weight(sample_weight, len(inputs), self.dtype)
         data = engines.Data(inputs, targets, weight)
         cost = engines.evaluate(self.architecture, self.model.parameters, data)[1]
-        return cost + backprop.penalty(self.architecture, self.model.parameters, l2, l1)
+        return cost + penalties.penalty(self.architecture, self.model.parameters, l2, l1)
 
     def gradient(
         self,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop import backprop
+from clearprop import backprop, penalties
 from clearprop.activations import Array
 from clearprop.architecture import Architecture
 
@@ -62,7 +62,7 @@ class Gradient:
         passed = backprop.forward(architecture, parameters, X)
         back = backprop.backward(architecture, parameters, passed, Y, weight)
         flat = backprop.gradient(architecture, passed, back)
-        backprop.add_penalty_gradient(architecture, flat, parameters, l2, l1)
+        penalties.add_gradient(architecture, flat, parameters, l2, l1)
         return cls.of(architecture, flat)
 
     @classmethod
@@ -79,9 +79,7 @@ def input_gradient(architecture: Architecture, parameters: NDArray[Any], X: Arra
     """Return dC/dX of each sample's own cost: BP2, one layer further back than the first."""
     passed = backprop.forward(architecture, parameters, X)
     back = backprop.backward(architecture, parameters, passed, Y)
-    slope: Array = back.delta[0] @ architecture.views(parameters)[0][0]
-    s = architecture.scale_view(parameters)
-    return slope if s is None else slope * s
+    return backprop.input_error(architecture, parameters, back.delta[0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,7 +199,6 @@ def trace(
             )
         )
     forward, backward = (len(X) * each for each in architecture.multiply_adds())
-    scale = architecture.scale_view(parameters)
     return Trace(
         architecture.cost.reduce(costs),
         _read_only(X),
@@ -210,7 +207,7 @@ def trace(
         architecture,
         _read_only(costs),
         (forward, backward),
-        _read_only(X if scale is None else X * scale),
+        _read_only(passed.a[0]),
         None if optimizer is None else _update(architecture, parameters, gradient, optimizer),
     )
 

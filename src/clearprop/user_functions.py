@@ -137,3 +137,14 @@ def check_cost(cost: CostLike) -> None:
             f"at a = {a[worst]:.4g}, y = {y[worst]:.4g} it gives {claimed[worst]:.6g}, the differences "
             f"{estimate[worst]:.6g} (the largest mismatch, {mismatch.max():.2g})"
         )
+
+
+def of_shape(shape: tuple[int, ...], found: Any, what: str, name: str) -> Array:
+    """Return what a cost's function gave; its shape may be one that broadcasting would hide."""
+    made: Array = np.asarray(found)
+    if made.shape != shape:
+        raise ValueError(
+            f"the {what} of cost {name!r} must have the shape {shape} for {shape[0]} samples, "
+            f"got {made.shape}"
+        )
+    return made

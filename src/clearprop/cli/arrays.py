@@ -11,9 +11,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 import clearprop as cp
-from clearprop import optimizers
+from clearprop import costs, optimizers
 from clearprop.cli import report, resuming, running
 from clearprop.cli.options import Options
+from clearprop.costs import Cost
 from clearprop.data import Dataset
 from clearprop.data.labels import label_array
 from clearprop.model.measuring import measure
@@ -121,12 +122,12 @@ class ArrayJob:
         """Return the network to train."""
         options, dataset = self.options, self.dataset
         classes = dataset.classes is not None
-        cost = options.cost or ("cross_entropy" if classes else "quadratic")
+        cost = costs.resolve(options.cost or ("cross_entropy" if classes else "quadratic"))
         output = options.output_activation
         if output is None and classes:
-            output = "sigmoid" if cost == "binary_cross_entropy" else "softmax"
+            output = "sigmoid" if cost.one_output else "softmax"
         elif output is None:
-            output = "exp" if cost == "poisson" else "identity"
+            output = cost.usual_outputs[0] if cost.kind == costs.COUNTS else "identity"
         targets = _targets(dataset, Y, cost, output)
         n_outputs = (
             targets.n_outputs if isinstance(targets, Classes) else Y.reshape(len(Y), -1).shape[1]
@@ -194,7 +195,7 @@ class ArrayJob:
         return lines
 
 
-def _targets(dataset: Dataset, Y: NDArray[Any], cost: str, output: str) -> Classes | Units:
+def _targets(dataset: Dataset, Y: NDArray[Any], cost: Cost, output: str) -> Classes | Units:
     """Return what the outputs of a network for these data stand for.
 
     Quantities that go to identity outputs are learned standardized: a price in the millions and a share
@@ -202,11 +203,9 @@ def _targets(dataset: Dataset, Y: NDArray[Any], cost: str, output: str) -> Class
     """
     if dataset.classes is not None:
         n_classes = len(dataset.classes)
-        if cost == "binary_cross_entropy" and n_classes != 2:
-            raise ValueError(
-                f"--cost binary_cross_entropy needs 2 classes, {dataset.source} has {n_classes}"
-            )
-        n_outputs = 1 if cost == "binary_cross_entropy" else n_classes
+        if cost.one_output and n_classes != 2:
+            raise ValueError(f"--cost {cost.name} needs 2 classes, {dataset.source} has {n_classes}")
+        n_outputs = 1 if cost.one_output else n_classes
         return Classes(n_outputs, label_array(dataset.classes, "classes"))
     table = Y.reshape(len(Y), -1)
     return standard_units(table.mean(axis=0), table.var(axis=0)) if output == "identity" else Units()

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 import clearprop as cp
 from clearprop import checkpoint, optimizers
+from clearprop.activations import ACTIVATIONS
 from clearprop.checkpoint.description import notes
 from clearprop.cli import files, model, model_data, terminal
 from clearprop.cli.arguments import (
@@ -85,7 +86,7 @@ def _in_learned_units(net: cp.Network, Y: NDArray[Any]) -> tuple[cp.Network, NDA
     A saved model predicts raw quantities; its gradients would be those of another cost.
     """
     targets = net.model.encode_numbers(Y)
-    trained_here = "data" in net.about and net.architecture.output.name == "identity"
+    trained_here = "data" in net.about and net.architecture.output is ACTIVATIONS["identity"]
     bias = net.biases[-1]
     if isinstance(net.model.targets, Classes) or not trained_here or bias is None:
         return net, targets

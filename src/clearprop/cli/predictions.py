@@ -110,7 +110,7 @@ def _columns(net: cp.Network, a: NDArray[Any]) -> Columns:
     if a.shape[1] == 1:
         a = np.hstack([1 - a, a])
     names = np.array([str(label) for label in classes], object)  # each of its own length
-    kind = "probability" if net.architecture.output.name in ("softmax", "sigmoid") else "output"
+    kind = "probability" if net.architecture.output.probabilities else "output"
     columns = {f"{kind}_{name}": column for name, column in zip(names, a.T, strict=True)}
     return {"prediction": names[a.argmax(axis=1)], **columns}
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clearprop import costs
 from clearprop.cli import model, resuming
 from clearprop.cli.options import Options
 from clearprop.data import BUILT_IN, tables
@@ -163,7 +164,7 @@ def _network_arguments(options: Options, kind: str) -> dict[str, Any]:
     if options.cost is not None:
         losses = _LOSSES[kind]
         found["loss"] = losses[known_name("cost", options.cost, losses)]
-        if found["loss"] == "poisson":
+        if costs.resolve(options.cost).kind == costs.COUNTS:
             found["target"] = None  # counts are not standardized
     if options.fraction:
         found["validation_fraction"] = options.fraction

@@ -153,7 +153,7 @@ def of_layer(p: quantities.Pass, l: int) -> Attribution:  # noqa: E741
     last = l == len(p.z) - 1
     # softmax mixes its layer's errors, and canonical costs cancel the slope: delta is then one factor.
     whole = last and (
-        p.architecture.output.name in p.architecture.cost.canonical or not layer.function.elementwise
+        p.architecture.cost.form(p.architecture.output) is not None or not layer.function.elementwise
     )
     a, delta = p.a[l].astype(np.float64), p.delta[l].astype(np.float64)
     e = delta if whole else p.error[l].astype(np.float64)

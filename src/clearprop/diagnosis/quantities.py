@@ -71,15 +71,13 @@ def run(architecture: Architecture, parameters: NDArray[Any], X: Array, Y: Array
     slopes = []
     for layer, z, a in zip(architecture.layers, passed.z, passed.a[1:], strict=True):
         slopes.append(layer.function.slope(z) if layer.function.elementwise else a * (1.0 - a))
-    scale = architecture.scale_view(parameters)
-    a0 = X if scale is None else X * scale
     return Pass(
         architecture,
         parameters,
         X,
         Y,
         passed.z,
-        (a0, *passed.a[1:]),
+        passed.a,
         tuple(slopes),
         back.error,
         back.delta,
@@ -194,7 +192,7 @@ def layer_numbers(p: Pass, l: int, limits: Thresholds) -> LayerNumbers:  # noqa:
     layer = p.architecture.layers[l]
     what = activation_range.of_layer(layer.function, layer.size)
     last = l == len(p.z) - 1
-    cancels = last and p.architecture.output.name in p.architecture.cost.canonical
+    cancels = last and p.architecture.cost.form(p.architecture.output) is not None
     W, b = p.architecture.views(p.parameters)
     dW = p.architecture.views(p.gradient)[0]
     a_in, error, delta = p.a[l], p.error[l], p.delta[l]
@@ -310,6 +308,7 @@ class OutputNumbers:
     silent_cost: float
     accuracy: float
     name: str
+    probabilities: bool
     cost_name: str
     n_outputs: int
     leaves_slope: bool
@@ -331,7 +330,7 @@ def output_numbers(p: Pass, limits: Thresholds) -> OutputNumbers:
     """Return what the outputs come to."""
     output, cost, n_outputs = p.architecture.output, p.architecture.cost, p.Y.shape[1]
     what = activation_range.of_layer(output, n_outputs)
-    leaves = output.name not in cost.canonical
+    leaves = cost.form(output) is None
     width = what.high - what.low
     bounded = np.isfinite(width)
     off = np.abs(p.a[-1] - p.Y)
@@ -340,7 +339,7 @@ def output_numbers(p: Pass, limits: Thresholds) -> OutputNumbers:
     slack = limits.unreachable * np.where(bounded, width, 1.0)
     beyond = (what.low - slack > p.Y) | (what.high + slack < p.Y)
     not_one = np.zeros(p.n, bool)
-    if output.name == "softmax":
+    if not output.elementwise:
         not_one = np.abs(p.Y.sum(axis=1, dtype=np.float64) - 1.0) > 1e-4
     wrong_rows = beyond.any(axis=1) | not_one
     return OutputNumbers(
@@ -349,6 +348,7 @@ def output_numbers(p: Pass, limits: Thresholds) -> OutputNumbers:
         silent_cost=_cost_at(p, np.zeros_like(p.Y)),
         accuracy=_accuracy(p),
         name=output.name,
+        probabilities=output.probabilities,
         cost_name=cost.name,
         n_outputs=n_outputs,
         leaves_slope=leaves,
@@ -398,7 +398,7 @@ def _accuracy(p: Pass) -> float:
     Y, a = p.Y, p.a[-1]
     labels = bool(((Y == 0) | (Y == 1)).all())
     if Y.shape[1] == 1:
-        sigmoid = p.architecture.output.name == "sigmoid"
+        sigmoid = p.architecture.output.probabilities
         return float(((a > 0.5) == (Y > 0.5)).mean()) if labels and sigmoid else float("nan")
     one_hot = labels and bool((Y.sum(axis=1) == 1).all())
     return float((a.argmax(axis=1) == Y.argmax(axis=1)).mean()) if one_hot else float("nan")

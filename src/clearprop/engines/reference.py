@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop import backprop, metrics, randomness
+from clearprop import backprop, metrics, penalties, randomness
 from clearprop.activations import Array
 from clearprop.engines.interface import Data, Plan, Report, State
 
@@ -105,7 +105,7 @@ def _total(n_rows: int, weight: Array | None) -> float:
 def _over_weight(plan: Plan, state: State, costs: float, n_rows: int, weight: Array | None) -> float:
     """Return the batch's cost over its weights' sum, penalty in it, times its rows."""
     total = _total(n_rows, weight)
-    penalty = backprop.penalty(plan.architecture, state.parameters, plan.l2, plan.l1)
+    penalty = penalties.penalty(plan.architecture, state.parameters, plan.l2, plan.l1)
     return n_rows * (costs + penalty) / total if total else 0.0
 
 
@@ -121,7 +121,7 @@ def step_gradient(
         total = _total(len(Y), weight) or 1.0
         gradient *= len(Y) / total
         l2, l1 = l2 / total, l1 / total
-    backprop.add_penalty_gradient(plan.architecture, gradient, state.parameters, l2, l1)
+    penalties.add_gradient(plan.architecture, gradient, state.parameters, l2, l1)
     for block in plan.frozen:
         gradient[block.slice] = 0.0
     factors = plan.gradient_factors(gradient.dtype)

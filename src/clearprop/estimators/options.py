@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clearprop import architecture as architectures
 from clearprop import optimizers
 from clearprop.activations import Activation
 from clearprop.costs import Cost
 from clearprop.estimators import presets
 from clearprop.estimators.arguments import Arguments
 from clearprop.initializers import Initializer
+from clearprop.names import check_size
 from clearprop.optimizers import Optimizer
 from clearprop.schedules import Schedule, coslog4
 from clearprop.training.settings import refuse_both
@@ -180,6 +180,6 @@ class Options:
 def _sizes(sizes: Any) -> tuple[int, ...]:
     listed = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
     try:
-        return tuple(architectures.check_size(size) for size in listed)
+        return tuple(check_size(size) for size in listed)
     except (TypeError, ValueError):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {listed}") from None

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop import engines
+from clearprop import backprop, engines
 from clearprop.estimators import inputs
 from clearprop.model.model import Model
 
@@ -79,11 +79,10 @@ class Predictor:
             )
         rows = inputs.as_rows(X, model.dtype, model.inputs)
         # In float64: what a row becomes is not to depend on the rows beside it, by float32's rounding.
-        a = self._scaled(rows[:].astype(np.float64))
-        with np.errstate(all="ignore"):
-            for W, b, each in self._layers()[:number]:
-                a = each.function(a @ W.T if b is None else a @ W.T + b)
-        return a.astype(model.dtype)
+        wide = rows[:].astype(np.float64)
+        return (
+            backprop.forward(model.architecture, model.parameters, wide).a[number].astype(model.dtype)
+        )
 
     def input_gradient(self, X: Any) -> Array:
         """Return the derivative of every output by every number of X, for X as in `logits`.
@@ -92,29 +91,17 @@ class Predictor:
         -------
         ndarray of shape (n_samples, n_outputs, n_features)
         """
-        model, layers = self.model, self._layers()
+        model, made = self.model, self.model.architecture
         raw = inputs.as_rows(X, model.dtype)
-        zs, a = [], self._scaled(model.inputs(raw))
-        for W, b, each in layers:
-            zs.append(a @ W.T if b is None else a @ W.T + b)
-            a = each.function(zs[-1]) if each.function.elementwise else zs[-1]
-        slopes = np.empty((len(raw), model.architecture.sizes[-1], raw.shape[1]), model.dtype)
+        zs = backprop.forward(made, model.parameters, model.inputs(raw)).z
+        weights = made.views(model.parameters)[0]
+        slopes = np.empty((len(raw), made.sizes[-1], raw.shape[1]), model.dtype)
         for output in range(slopes.shape[1]):
             error = np.zeros_like(zs[-1])
             error[:, output] = 1.0
-            for z, (W, _, each) in reversed(list(zip(zs, layers, strict=True))):
-                error = each.function.backward(z, error) @ W
-            slopes[:, output] = error
-        scale = model.architecture.scale_view(model.parameters)
-        if scale is not None:
-            slopes *= scale
+            delta = made.output.backward(zs[-1], error)
+            for z, layer, W in reversed(list(zip(zs, made.layers, weights[1:], strict=False))):
+                delta = layer.function.backward(z, delta @ W)
+            slopes[:, output] = backprop.input_error(made, model.parameters, delta)
         slopes *= model.inputs.slope(raw)[:, None, :]
         return slopes
-
-    def _layers(self) -> list[tuple[Array, Array | None, Any]]:
-        made = self.model.architecture
-        return list(zip(*made.views(self.model.parameters), made.layers, strict=True))
-
-    def _scaled(self, a: Array) -> Array:
-        scale = self.model.architecture.scale_view(self.model.parameters)
-        return a if scale is None else a * scale

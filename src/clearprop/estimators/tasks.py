@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import _check_y
 
 from clearprop import costs, metrics
-from clearprop.costs import Cost
+from clearprop.costs import COUNTS, Cost
 from clearprop.data import labels
 from clearprop.data.labels import check_classes
 from clearprop.masks import refuse_masked
@@ -166,8 +166,8 @@ class Classification(Task):
             return "identity", costs.grouped_cross_entropy(targets.sizes)
         known = _CLASSIFIER_LOSSES
         cost = loss if isinstance(loss, Cost) else known[known_name("loss", loss, known)]()
-        if cost.name == "poisson":
-            raise ValueError("loss='poisson' is for counts; a classifier needs another loss")
+        if cost.kind == COUNTS:
+            raise ValueError(f"loss={cost.name!r} is for counts; a classifier needs another loss")
         softmax = isinstance(targets, Classes) and targets.n_outputs > 1
         return ("softmax" if softmax else "sigmoid"), cost
 
@@ -218,7 +218,7 @@ class Regression(Task):
     ) -> tuple[str, Cost]:
         """As in `Task`."""
         cost = loss if isinstance(loss, Cost) else LOSSES[known_name("loss", loss, LOSSES)]()
-        return ("exp" if cost.name == "poisson" else "identity"), cost
+        return (cost.usual_outputs[0] if cost.kind == COUNTS else "identity"), cost
 
     def in_units(
         self, targets: Targets, loss: str | Cost, moments: tuple[Array, Array], dtype: str
@@ -242,14 +242,13 @@ class Regression(Task):
 
     def loss_offset(self, cost: Cost, supply: Supply) -> float:
         """As in `Task`."""
-        if cost.name != "poisson":
+        if cost.of_targets is None:
             return 0.0
         total = weights = 0.0
         for _, Y, weight in supply.blocks(_ROWS):
-            y = Y.astype(np.float64)
-            rows = (np.where(y > 0, y * np.log(np.where(y > 0, y, 1.0)), 0.0) - y).sum(axis=1)
+            rows = cost.of_targets(Y.astype(np.float64))
             total += float(rows.sum() if weight is None else rows @ weight)
-            weights += float(len(y) if weight is None else weight.sum())
+            weights += float(len(Y) if weight is None else weight.sum())
         return total / weights
 
 

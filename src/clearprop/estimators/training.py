@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop import backprop
+from clearprop import penalties
+from clearprop.checks import check_targets
 from clearprop.engines import Plan
 from clearprop.model.model import Model
 from clearprop.optimizers import LBFGS
@@ -104,7 +105,7 @@ class EstimatorTraining(Loop):
         if self.plan.over_batch_weight and not isinstance(self.settings.optimizer, LBFGS):
             return row["cost"]
         plan = self.plan
-        return row["cost"] + backprop.penalty(
+        return row["cost"] + penalties.penalty(
             plan.architecture, self.state.parameters, plan.l2, plan.l1
         )
 
@@ -117,7 +118,7 @@ def _map_targets(model: Model, supply: Supply, settings: Settings) -> None:
         supply.map_targets(lambda targets: smoothed(targets, output, settings.label_smoothing))
 
     def checked(targets: NDArray[Any]) -> NDArray[Any]:
-        cost.check_targets(output, targets)
+        check_targets(cost, output, targets)
         return targets
 
     supply.map_targets(checked)

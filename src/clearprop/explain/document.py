@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from clearprop.costs import CLASSES
 from clearprop.explain import forms
 from clearprop.explain.expression import (
     Blank,
@@ -164,9 +165,9 @@ def forward_step(glyphs: Glyphs, layer: int, row: int) -> Step:
 
 def cost_step(glyphs: Glyphs, row: int) -> Step:
     """Return the cost of one sample."""
-    name = glyphs.trace.architecture.cost.name
+    cost = glyphs.trace.architecture.cost
     lines, left_out = tuple(forms.cost(glyphs, row)), ""
-    if glyphs.softmax and name == "cross_entropy":
+    if glyphs.softmax and cost.kind == CLASSES:
         zeros = int((glyphs.trace.Y[row] == 0).sum())
         if zeros == 1:
             left_out = "[the other target is 0, and so is its term]"
@@ -174,7 +175,7 @@ def cost_step(glyphs: Glyphs, row: int) -> Step:
             left_out = f"[the {zeros:,} other targets are 0, and so are their terms]"
     how = forms.written(glyphs)
     said = how.said if how is not None else ""
-    return Step("cost", f"Cost: {name}{_example(glyphs, row)}", 0, row, lines, left_out, said)
+    return Step("cost", f"Cost: {cost.name}{_example(glyphs, row)}", 0, row, lines, left_out, said)
 
 
 def batch_cost_step(glyphs: Glyphs) -> Step:
@@ -329,15 +330,15 @@ def facts(glyphs: Glyphs) -> tuple[str, ...]:
 
 def _scale_notes(glyphs: Glyphs) -> list[str]:
     n, f, m = glyphs.notation, glyphs.factors, glyphs.n_samples
-    name = glyphs.trace.architecture.cost.name
+    cost = glyphs.trace.architecture.cost
     reasons = []
     if n.delta_sign == -1:
         reasons.append("delta, and what is printed with it, is minus the derivative: factor -1")
     if f.sample_cost != 1:
         half = "without the half" if n.cost_scale == 1 else "with the half"
         reasons.append(f"the cost is written {half}: factor {f.sample_cost:g}")
-    elif n.cost_scale == 1 and name not in ("quadratic", "squared_error"):
-        reasons.append(f"the factor 2 of the squared error does not concern {name}")
+    elif n.cost_scale == 1 and cost.squares is None:
+        reasons.append(f"the factor 2 of the squared error does not concern {cost.name}")
     where = {
         "cost": "1/m stands in the cost",
         "delta": "1/m stands in the delta of the output layer" + (f": factor 1/{m}" if m > 1 else ""),

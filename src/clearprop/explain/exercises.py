@@ -90,7 +90,7 @@ def chains(net: Traceable, x: Any, y: Any) -> Iterator[Chain]:
         If x and y are not one sample that fits the network.
     """
     trace = net.trace(*one_sample(x, y))
-    half = trace.architecture.cost.name != "squared_error"  # the engine's own scale
+    half = trace.architecture.cost.squares != 1.0  # the engine's own scale
     glyphs = Glyphs(trace, dataclasses.replace(notations.NIELSEN, cost_scale=0.5 if half else 1.0))
     for layer, W in enumerate(net.weights, start=1):
         for to, source in np.ndindex(W.shape):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from clearprop.activations import Array
+from clearprop.costs import residual
 from clearprop.explain import notation as notations
 from clearprop.explain import paths
 from clearprop.explain.expression import Expr, Fn, Mat, Neg, Num, Partial, Sym
@@ -19,12 +20,6 @@ from clearprop.explain.notation import Notation
 from clearprop.trace import Trace, TraceLayer
 
 ANY = -1  # as a row: that of any example, the index of a sum over them; None is all rows at once
-_A_MINUS_Y = {
-    ("cross_entropy", "softmax"),
-    ("cross_entropy", "sigmoid"),
-    ("binary_cross_entropy", "sigmoid"),
-    ("poisson", "exp"),
-}
 
 
 class Glyphs:
@@ -48,8 +43,8 @@ class Glyphs:
         self.last, self.n_samples = len(trace.layers), len(trace.inputs)
         self.factors = notations.factors(notation, trace.architecture, self.n_samples)
         self.column = notation.orientation == "column"
-        cost, output = trace.architecture.cost.name, trace.architecture.output.name
-        self.a_minus_y = (cost, output) in _A_MINUS_Y
+        form = trace.architecture.cost.form(trace.architecture.output)
+        self.a_minus_y = form is not None and form.delta is residual
         self.softmax = not trace.architecture.output.elementwise
         self.is_s0 = notation.name == "softmax-ce" and self.a_minus_y and self.softmax
         self._ways: dict[tuple[int, int, int], list[tuple[int, ...]]] = {}

@@ -341,13 +341,10 @@ class Factors(NamedTuple):
     outer: int  # the gradient is sum(delta a) / outer
 
 
-_SCALES = {"quadratic": 0.5, "squared_error": 1.0}
-
-
 def factors(notation: Notation, architecture: Architecture, n_samples: int) -> Factors:
     """Return the factors of a notation for one network and a batch of n samples."""
     cost, m = architecture.cost, n_samples
-    scale = notation.cost_scale / _SCALES[cost.name] if cost.name in _SCALES else 1.0
+    scale = notation.cost_scale / cost.squares if cost.squares else 1.0
     over_batch = scale / (m * cost.scale(m))
     signed = scale * notation.delta_sign
     delta = signed / m if notation.reduction_in == "delta" else signed

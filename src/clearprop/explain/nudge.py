@@ -300,7 +300,7 @@ def _cost(net: Traceable, at_output: bool, z: Any, a: Any, y: Any) -> float:
 
 
 def _of_a(net: Traceable, a: Any, y: Any) -> float:
-    cost, output = net.architecture.cost, net.architecture.output.name
-    if cost.name == "cross_entropy" and output == "sigmoid":  # its `value` is softmax's form
-        return -float((y * np.log(a) + (1.0 - y) * np.log1p(-a)).sum())
-    return float(cost.value(a, y)[0])
+    cost = net.architecture.cost
+    form = cost.form(net.architecture.output)
+    value = cost.value if form is None or form.printed is None else form.printed
+    return float(value(a, y)[0])

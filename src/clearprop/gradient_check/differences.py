@@ -82,7 +82,7 @@ class Differences:
     def _rounding(self, value: float, passed: backprop.Forward) -> float:
         """Return the rounding of a cost: its own, and that of what was subtracted on the way."""
         cost, output, a = self.architecture.cost, self.architecture.output, passed.a[-1]
-        if output.name in cost.canonical:
+        if cost.form(output) is not None:
             sizes = np.abs(passed.z[-1]).max(axis=1)  # of log sum exp(z) - z
         else:
             sizes = (np.abs(cost.error(output, a, self.Y)) * (np.abs(a) + np.abs(self.Y))).sum(axis=1)
@@ -110,11 +110,11 @@ class Differences:
         W = self.architecture.views(self.parameters)[0]
         block = next(each for each in self.architecture.blocks if i < each.offset + each.size)
         at = tuple(int(k) for k in np.unravel_index(i - block.offset, block.shape))
-        first = 0 if block.kind == "scales" else int(block.name.split(".")[1])
-        a = held.a[first] if first or held.scaled is None else held.a[0] * held.scaled[0]
+        first = block.layer
+        a = held.a[first]
         reached = np.zeros(held.z[first].shape, dtype=bool)
         if block.kind == "scales":
-            reached |= (held.a[0][:, at] != 0) & (W[0][:, at[0]] != 0)
+            reached |= (held.X[:, at] != 0) & (W[0][:, at[0]] != 0)
         elif block.kind == "weights":
             reached[:, at[0]] = a[:, at[1]] != 0
         else:
@@ -136,7 +136,7 @@ class Differences:
             return None
         cost = self.architecture.cost
         # What is left when samples cancel, or a and y do: their rounding, times what it passes through.
-        canonical = self.architecture.output.name in cost.canonical
+        canonical = cost.form(self.architecture.output) is not None
         through = np.abs(np.imag(passed.z[-1] if canonical else passed.a[-1])) / _COMPLEX_STEP
         size = np.abs(slopes) + (through * (np.abs(passed.a[-1]) + np.abs(self.Y))).sum(axis=1)
         slope, bound = (cost.reduce(each, self.sample_weight) for each in (slopes, _ROUNDING * size))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clearprop import backprop
+from clearprop import penalties
 from clearprop.activations import Array
 from clearprop.architecture import Block
 from clearprop.gradient_check.wrong_passes import RULES, Pass, Problem, Rule
@@ -51,7 +51,7 @@ def likely(
         return ()
     same = max(_SAME, 20 * tolerance)
     penalty = np.zeros_like(claimed)
-    backprop.add_penalty_gradient(architecture, penalty, problem.parameters, l2, l1)
+    penalties.add_gradient(architecture, penalty, problem.parameters, l2, l1)
     with np.errstate(all="ignore"):
         search = _Search(problem, claimed - penalty, penalty, same)
         for kind in (

@@ -53,7 +53,7 @@ class Pass:
         self.scale = self.architecture.cost.scale(len(problem.X))
         cost, output = self.architecture.cost, self.architecture.output
         z, a = self.passed.z[-1], self.passed.a[-1]
-        self.canonical = output.name in cost.canonical
+        self.canonical = cost.form(output) is not None
         self.error = cost.error(output, a, self.Y) * self.sample_weight[:, None]
         self.delta = cost.output_delta(output, z, a, self.Y) * self.sample_weight[:, None]
 

@@ -85,10 +85,10 @@ class Measured:
     def __init__(self, model: Model, seed: int) -> None:
         self.model = model
         self.n_known, self._costs = 0, 0.0
-        single, output = model.architecture.sizes[-1] == 1, model.architecture.output.name
+        single, output = model.architecture.sizes[-1] == 1, model.architecture.output
         self.tally: ClassTally | QuantityTally = QuantityTally(seed)
         if isinstance(model.targets, Classes):
-            probable = output == "softmax" or (single and output == "sigmoid")
+            probable = output.probabilities and (single or not output.elementwise)
             self.tally = ClassTally(model.targets.n_classes, probabilities=probable, seed=seed)
 
     @property

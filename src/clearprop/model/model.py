@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.architecture import Architecture
+from clearprop.checks import check_targets
 from clearprop.data import arrays, feature_names
 from clearprop.data.dataset import Schema
 from clearprop.data.labels import label_array
@@ -151,7 +152,7 @@ class Model:
         rows, targets = self.rows(X), self.encode(Y)
         if len(rows) != len(targets):
             raise ValueError(f"X and Y must have as many rows, got {len(rows)} and {len(targets)}")
-        self.architecture.cost.check_targets(self.architecture.output, targets)
+        check_targets(self.architecture.cost, self.architecture.output, targets)
         return rows, targets
 
     def encode_numbers(self, Y: Array) -> Array:

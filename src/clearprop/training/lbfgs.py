@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop import backprop
+from clearprop import backprop, penalties
 from clearprop.optimizers import LBFGS
 from clearprop.training import display
 from clearprop.training.divergence import DivergenceError
@@ -34,8 +34,8 @@ def objective(training: Loop, parameters: NDArray[Any]) -> tuple[float, NDArray[
         block = backprop.gradient(architecture, passed, back).astype(np.float64)
         flat += block / architecture.cost.scale(len(costs)) * architecture.cost.scale(n)
     total *= architecture.cost.scale(n)
-    backprop.add_penalty_gradient(architecture, flat, parameters, plan.l2, plan.l1)
-    return total + backprop.penalty(architecture, parameters, plan.l2, plan.l1), flat
+    penalties.add_gradient(architecture, flat, parameters, plan.l2, plan.l1)
+    return total + penalties.penalty(architecture, parameters, plan.l2, plan.l1), flat
 
 
 def run_lbfgs(
@@ -60,7 +60,7 @@ def run_lbfgs(
     def after_iteration(intermediate_result: Any) -> None:
         nonlocal began
         state.parameters[:] = intermediate_result.x
-        penalty = backprop.penalty(plan.architecture, state.parameters, plan.l2, plan.l1)
+        penalty = penalties.penalty(plan.architecture, state.parameters, plan.l2, plan.l1)
         training.progress.epoch_seconds = time.monotonic() - began
         state.epoch, state.step = state.epoch + 1, state.step + 1
         model = training.model

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.activations import Activation
+from clearprop.checks import check_targets
 from clearprop.data import arrays
 from clearprop.data.row_stream import RowStream
 from clearprop.engines import Data
@@ -70,7 +71,7 @@ def _in_memory(
         raise ValueError(f"X and Y must have as many rows, got {len(inputs)} and {len(given)}")
     _check_classes(labelled, given, settings)
     targets = _smoother(model, settings)(given)
-    model.architecture.cost.check_targets(model.architecture.output, targets)
+    check_targets(model.architecture.cost, model.architecture.output, targets)
     weight = arrays.as_sample_weight(sample_weight, len(inputs), model.dtype)
     return InMemory(Data(inputs, targets, weight), given), labelled
 
@@ -88,9 +89,9 @@ def smoothed(targets: Array, output: Activation, amount: float) -> Array:
     ValueError
         If the outputs are no probabilities.
     """
-    if output.name not in ("softmax", "sigmoid"):
+    if not output.probabilities:
         raise ValueError(f"label_smoothing needs softmax or sigmoid outputs, got {output.name}")
-    classes = targets.shape[1] if output.name == "softmax" else 2
+    classes = 2 if output.elementwise else targets.shape[1]
     smooth: Array = (targets * (1.0 - amount) + amount / classes).astype(targets.dtype)
     return smooth
 
@@ -110,5 +111,5 @@ def _validation(model: Model, validation_data: Any) -> Data:
     Y = model.encode(validation_data[1], "validation Y")
     if len(X) != len(Y):
         raise ValueError(f"validation X and Y must have as many rows, got {len(X)} and {len(Y)}")
-    model.architecture.cost.check_targets(model.architecture.output, Y, "validation Y")
+    check_targets(model.architecture.cost, model.architecture.output, Y, "validation Y")
     return Data(X, Y, None)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.activations import Array
+from clearprop.checks import check_targets
 from clearprop.data import arrays
 from clearprop.data.labels import typed_labels
 from clearprop.data.row_stream import CHUNK_ROWS, Rows, RowStream, chunks
@@ -99,7 +100,7 @@ def raw_supply(
             argument=f"Y{where}",
         )[0]
         Y = smooth(Y)
-        cost.check_targets(output, Y)
+        check_targets(cost, output, Y)
         weight = None if scale is None else scale(rows.weight(first, last)).astype(model.dtype)
         return Data(model.rows(rows.X(first, last), f"X{where}"), Y, weight)
 

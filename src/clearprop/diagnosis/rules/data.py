@@ -68,7 +68,7 @@ def cost_and_output(m: Measurements, t: Thresholds) -> Iterator[Finding]:
     output, layer = m.output, m.layers[-1]
     if not (output.leaves_slope and output.squashes) or m.has_learned(t):
         return
-    cure = "cross_entropy" if output.name in ("sigmoid", "softmax") else None
+    cure = "cross_entropy" if output.probabilities else None
     yield Finding(
         id="D18",
         name="slope stays in the output's delta",

@@ -193,7 +193,7 @@ def bad_start(m: Measurements, t: Thresholds) -> Iterator[Finding]:
     """D15: before the first step the network costs more than one that says nothing."""
     if m.steps_trained:
         return
-    classifies = m.output.name in ("softmax", "sigmoid")
+    classifies = m.output.probabilities
     nothing = m.output.silent_cost if classifies else m.output.constant_cost
     limit = t.bad_start if classifies else t.bad_start_regression
     if not nothing > 0 or not m.output.cost > limit * nothing:

@@ -75,11 +75,11 @@ def stuck(m: Measurements, t: Thresholds) -> Iterator[Finding]:
     layer, meant = m.layers[-1], m.output.stuck > t.stuck_warning
     cure = (
         "cross_entropy, where f' cancels: delta = a - y"
-        if m.output.name in ("sigmoid", "softmax")
+        if m.output.probabilities
         else "identity outputs, whose slope is 1"
     )
     changes: dict[str, object] = {"initializer": "glorot_uniform", "bias_initializer": "zeros"}
-    if m.output.name in ("sigmoid", "softmax"):
+    if m.output.probabilities:
         changes["cost"] = "cross_entropy"
     else:
         changes["output"] = "identity"

@@ -1,0 +1,32 @@
+"""The penalties l2 and l1: what large weights cost, added to the cost once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearprop.architecture import Architecture
+
+
+@np.errstate(all="ignore")
+def penalty(architecture: Architecture, parameters: NDArray[Any], l2: float, l1: float) -> float:
+    """Return ``l2/2 * sum of squared weights + l1 * sum of |weights|``; biases are left out."""
+    total = 0.0
+    for W in architecture.views(parameters)[0] if l2 or l1 else ():
+        wide = W.astype(np.result_type(W, np.float64), copy=False)
+        total += 0.5 * l2 * (wide * wide).sum() + l1 * (np.abs(wide).sum() if l1 else 0.0)
+    return total if np.iscomplexobj(total) else float(total)
+
+
+@np.errstate(all="ignore")
+def add_gradient(
+    architecture: Architecture, flat: NDArray[Any], parameters: NDArray[Any], l2: float, l1: float
+) -> None:
+    """Add ``l2 * W + l1 * sign(W)`` to the gradient of every weight, in place."""
+    for dW, W in zip(architecture.views(flat)[0], architecture.views(parameters)[0], strict=True):
+        if l2:
+            dW += l2 * W
+        if l1:
+            dW += l1 * np.sign(W)
