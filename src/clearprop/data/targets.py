@@ -99,7 +99,7 @@ def say_gaps(where: str, target: str, gaps: Mapping[str, int], n_rows: int) -> N
     if n == n_rows:
         raise ValueError(f"{where} must have a row with a target, got no value in {target!r}")
     words = [f"{word!r} in {gaps[word]:,}" for word in sorted(gaps, key=lambda w: -gaps[w]) if word]
-    read = f" (there is {', '.join(words[:5])})" if words else ""
+    read = f" ({', '.join(words[:5])})" if words else ""
     has, out = ("has", "it is left out") if n == 1 else ("have", "they are left out")
     warnings.warn(
         f"{where}: {n:,} of {n_rows:,} rows {has} no target {target!r}{read}: {out}", stacklevel=3

@@ -108,7 +108,7 @@ class Classification(Task):
         y = as_labels(y)
         kind = kind_of(y)
         if kind == "multilabel-indicator":
-            return Indicators(np.shape(y)[1])
+            return Indicators(np.shape(y)[1], hasattr(y, "tocsr"))
         if kind == "multiclass-multioutput":
             columns = columns_of(y)
             if classes is not None and len(classes) != len(columns):

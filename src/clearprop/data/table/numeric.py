@@ -218,7 +218,8 @@ class _Gaps:
         if self._how == "refuse":
             at = int(np.argmin(self._masks[-1]))
             problem = BadCell(at, stored[at].as_py(), MISSING)
-            _refuse(self.source, problem, rows, f"target {self.target!r}")
+            what = f"target {self.target!r} (target_gaps='drop' leaves such rows out)"
+            _refuse(self.source, problem, rows, what)
         return batch.filter(column.is_valid()), rows[self._masks[-1]]
 
     def column(self, batches: list[Any], task: str | None) -> TargetColumn | None:
