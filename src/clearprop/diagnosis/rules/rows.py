@@ -15,19 +15,23 @@ from clearprop.diagnosis.thresholds import Thresholds
 
 
 def suspects_strangers(m: Measurements, t: Thresholds) -> bool:
-    """Return whether the cost calls for a test of X and Y: it stays at that of a guess, and weights move."""
-    guess, few = m.output.constant_cost, m.n < t.strangers_rows
-    if not m.steps_trained or few or not guess > 0 or _hardly_moves(m, t) or m.nonfinite is not None:
+    """Return whether the cost calls for a test of X and Y: it is that of a guess, while weights move."""
+    guess = m.output.constant_cost
+    if not m.steps_trained or m.n < t.strangers_rows or not guess > 0 or m.nonfinite is not None:
         return False
-    wait = int(t.strangers_epochs)
-    validation = m.run.validation_cost
+    if _hardly_moves(m, t):
+        return False
+    wait, validation = int(t.strangers_epochs), m.run.validation_cost
     if len(validation) >= wait:
         return min(validation) > t.trivial * guess
     if not m.run.cost:
         return m.remaining > t.trivial
     # Later it may fall, by heart.
-    at_guess = sum(cost > t.trivial * guess for cost in m.run.cost)
-    return at_guess >= wait and not m.has_learned(t)
+    return _epochs_at_guess(m, t) >= wait and not m.has_learned(t)
+
+
+def _epochs_at_guess(m: Measurements, t: Thresholds) -> int:
+    return sum(cost > t.trivial * m.output.constant_cost for cost in m.run.cost)
 
 
 def _hardly_moves(m: Measurements, t: Thresholds) -> bool:
@@ -40,24 +44,10 @@ def strangers(m: Measurements, t: Thresholds) -> Iterator[Finding]:
     found = m.association
     if not suspects_strangers(m, t) or not found.score < t.association:
         return
-    classes = m.output.name in ("softmax", "sigmoid")
-    guess = (
-        "the class shares" if classes else "the mean" if m.output.name == "identity" else "a constant"
-    )
-    validation, epochs = m.run.validation_cost, named(len(m.run.cost), "epoch")
-    if validation:
-        left = (
-            f"{percent(min(validation) / m.output.constant_cost)} of it are left on the validation data"
-        )
-    else:
-        left = f"{percent(m.remaining)} of it are left"
-    after = f" after {epochs}" if m.run.cost else ""
     moved = ""
     if found.shifted_score > t.associated:
-        where = "the row before" if found.shift < 0 else "the row after"
-        moved = (
-            f" With the Y of {where} it is {number(found.shifted_score)}: is one of them off by a row?"
-        )
+        row = "the row before" if found.shift < 0 else "the row after"
+        moved = f" With the Y of {row} it is {number(found.shifted_score)}."
     yield Finding(
         id="D21",
         name="rows that may not belong together",
@@ -66,12 +56,23 @@ def strangers(m: Measurements, t: Thresholds) -> Iterator[Finding]:
         threshold=t.association,
         n=m.n,
         explains=1.0,
-        what="Do the rows of X and Y belong together? The network moves, but its cost stays at that of "
-        f"guessing {guess}: {left}{after}.",
-        how=f"Over {m.n:,} rows X and Y go together as rows in any order do: "
-        f"{number(found.score)} standard deviations of chance, by products and by distances of features "
-        f"({number(t.association)} would be a sign).{moved}",
+        what=f"Do the rows of X and Y belong together? The network moves, but {_stays(m, t)}.",
+        how=f"X goes with Y no better than with the rows of Y in any order: {number(found.score)} standard "
+        f"deviations above chance, where {number(t.association)} would be a sign.{moved}",
         remedy="Check what may have parted them: the order of the rows, a join, a sort of one of them, an "
         "off-by-one in time. If all is right, these features say nothing about the target.",
         source="Gretton et al. 2008, A kernel statistical test of independence",
     )
+
+
+def _stays(m: Measurements, t: Thresholds) -> str:
+    classes = m.output.name in ("softmax", "sigmoid")
+    guess = "a constant" if m.output.name != "identity" else "the mean"
+    guessing = f"that of guessing {'the class shares' if classes else guess}"
+    validation, epochs = m.run.validation_cost, named(len(m.run.cost), "epoch")
+    if len(validation) >= t.strangers_epochs:
+        best = percent(min(validation) / m.output.constant_cost)
+        return f"its validation cost stays at {guessing}: {best} of it at best, in {epochs}"
+    if m.run.cost:
+        return f"its cost stays at {guessing} for {_epochs_at_guess(m, t):,} of {epochs}"
+    return f"its cost is {guessing}: {percent(m.remaining)} of it"
