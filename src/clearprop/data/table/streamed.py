@@ -173,7 +173,8 @@ def stream(
     >>> import clearprop as cp
     >>> import pyarrow as pa
     >>> n = np.arange(500)
-    >>> table = pa.table({"x": n % 7, "colour": np.where(n % 3, "red", "blue"), "y": n % 7 > 3})
+    >>> late = n % 7 + n % 5 > 5
+    >>> table = pa.table({"x": n % 7, "colour": np.where(n % 3, "red", "blue"), "y": late})
     >>> rows = stream(table, target="y", buffer_rows=128, seed=0)
     >>> rows.encoder.feature_names
     ('x', 'colour = red')
