@@ -5,12 +5,12 @@ Each test names the report. Those that concern files or trained models are small
 
 import multiprocessing
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import clearprop as cp
-from clearprop.cli import app
 
 pd = pytest.importorskip("pandas")
 sparse = pytest.importorskip("scipy.sparse")
@@ -145,16 +145,14 @@ def test_a_warm_start_goes_on_for_as_many_epochs_again():
     assert len(model.fit(X, X[:, 0] > 0.5).loss_curve_) == 6
 
 
-def test_question_marks_among_numbers_are_missing_values_and_counted(tmp_path, monkeypatch, capsys):
+def test_question_marks_among_numbers_are_missing_values_and_counted(clearprop):
     """sirepo 2983: auto-mpg."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(app, "_listen", lambda: None)
     lines = [f"{40 - i / 10},{'?' if i % 40 == 7 else 60 + i},car {i}\n" for i in range(200)]
-    (tmp_path / "mpg.csv").write_text("mpg,hp,name\n" + "".join(lines))
-    with pytest.raises(SystemExit) as ended:
-        app.main(["train", "mpg.csv", "--target", "mpg", "--epochs", "2", "--hidden", "4"])
-    assert ended.value.code == 0
-    assert "5 missing" in " ".join("".join(capsys.readouterr()).split())
+    Path("mpg.csv").write_text("mpg,hp,name\n" + "".join(lines))
+    quick = ("--epochs", "2", "--hidden", "4")
+    code, out, err = clearprop("train", "mpg.csv", "--target", "mpg", *quick)
+    assert code == 0
+    assert "5 missing" in " ".join((out + err).split())
 
 
 def test_a_softmax_taken_for_independent_outputs_is_named():

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 import clearprop as cp
 from clearprop import data
-from clearprop.cli import app
 from clearprop.data.table import ColumnDecision, open_table, stream
 from clearprop.data.table.giveaways import Giveaways
 
@@ -24,20 +23,13 @@ PRICE = (A + RNG.normal(size=N)).round(2)
 
 
 @pytest.fixture
-def clearprop(tmp_path, monkeypatch, capsys):
-    """Call ``main`` in an empty folder; return exit code, standard output and standard error."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(app, "_listen", lambda: None)
-    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
-    monkeypatch.setenv("COLUMNS", "100")
+def clearprop(clearprop):
+    """Call the command line as elsewhere, with warnings that are said."""
 
     def call(*arguments):
         with warnings.catch_warnings():
             warnings.simplefilter("always")
-            with pytest.raises(SystemExit) as ended:
-                app.main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return ended.value.code, out, err
+            return clearprop(*arguments)
 
     return call
 
