@@ -25,18 +25,22 @@ from clearprop.diagnosis import Finding, Findings
 
 ROWS = 500  # that a diagnosis looks at; the default is 2,000
 INFORMS = {"D10", "D18", "D20"}  # rules whose findings are information, by their definition
-RULES = [f"D{number}" for number in range(1, 21)]
+RULES = [f"D{number}" for number in range(1, 22)]
 
 
 @functools.cache
 def _data(name: str) -> Any:
-    return _four() if name == "four" else cp.data.load(name)
+    return _four(name) if name in ("four", "xor") else cp.data.load(name)
 
 
-def _four() -> Any:
-    """Return two classes on the two sides of a plane in four dimensions, the first one the steepest."""
+def _four(name: str) -> Any:
+    """Return two classes in four dimensions: on the two sides of a plane, the first one the steepest.
+
+    Or, as "xor", where the first two features have the same sign or not.
+    """
     X = np.random.default_rng(0).normal(size=(800, 4))
-    Y = (X @ [2.0, 1.0, 1.0, 1.0] > 0).astype(int)
+    side = X @ [2.0, 1.0, 1.0, 1.0] if name == "four" else X[:, 0] * X[:, 1]
+    Y = (side > 0).astype(int)
     return types.SimpleNamespace(
         train=(X[:600], Y[:600]),
         test=(X[600:], Y[600:]),
@@ -88,6 +92,7 @@ def _arrays(recipe: Recipe, seed: int) -> tuple[np.ndarray, np.ndarray, Any]:
 
 def _targets(recipe: Recipe, Y: np.ndarray, data: Any, rng: np.random.Generator) -> np.ndarray:
     kind, strength = recipe.targets or ("", 0.0)
+    Y = _rearranged(kind, strength, Y, rng)
     if data.task == "classification":
         Y = Y.copy()
         if kind == "wrong_labels":
@@ -99,11 +104,26 @@ def _targets(recipe: Recipe, Y: np.ndarray, data: Any, rng: np.random.Generator)
         y = strength * (2 * (y - y.min()) / (y.max() - y.min()) - 1)
     elif kind == "into_unit_positive":
         y = strength * (y - y.min()) / (y.max() - y.min())
+    elif kind == "noise":
+        y = y + strength * y.std() * rng.normal(size=y.shape)
     elif kind == "times":
         y = strength * ((y - y.mean()) / y.std() + 1)
-    if recipe.target_scaling == "standard" and (kind in ("", "times") or recipe.output == "identity"):
+    if recipe.target_scaling == "standard" and (
+        kind not in ("into_unit", "into_unit_positive") or recipe.output == "identity"
+    ):
         y = (y - y.mean()) / y.std()
     return y
+
+
+def _rearranged(kind: str, strength: float, Y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return targets that have other rows than their own."""
+    if kind == "moved":
+        return np.roll(Y, int(strength))
+    if kind not in ("shuffled", "sorted"):
+        return Y
+    Y, some = Y.copy(), rng.random(len(Y)) < strength
+    Y[some] = rng.permutation(Y[some]) if kind == "shuffled" else np.sort(Y[some])
+    return Y
 
 
 def _times_weights(net: cp.Network, strength: float, rng: Any) -> None:
@@ -329,6 +349,15 @@ def _healthy(task: tuple[Recipe, int]) -> Alarm:
     return Alarm(f"{recipe.data} {recipe.activation} seed {seed}", sorted(warned))
 
 
+def _hard(task: tuple[Recipe, int]) -> Alarm:
+    """Return whether rows were said not to belong together where little can be learned of any."""
+    recipe, seed = task
+    targets = " ".join(map(str, recipe.targets or ()))
+    run = f"{recipe.data} {recipe.activation} {recipe.rows or ''} {targets} seed {seed}"
+    spoken = [each for each in train(recipe, seed).found if each.id == "D21"]
+    return Alarm(" ".join(run.split()), sorted({(each.id, each.name) for each in spoken}))
+
+
 def _kept(
     folder: str | None, name: str, seeds: Sequence[int], work: Callable[[], list[Any]]
 ) -> list[Any]:
@@ -336,7 +365,7 @@ def _kept(
     if folder is None:
         return work()
     file = Path(folder) / f"{seeds[0]}-{seeds[-1]} {name[:60]}.json"
-    kind = Alarm if name == "healthy" else Row
+    kind = Alarm if name in ("healthy", "hard") else Row
     if file.exists():
         rows = [kind(**each) for each in json.loads(file.read_text("utf-8"))]
         for row in rows:
@@ -356,6 +385,7 @@ def _plain(row: Row | Alarm) -> dict[str, Any]:
 def run(
     faults: Sequence[Fault],
     healthy: Sequence[Recipe],
+    hard: Sequence[Recipe],
     seeds: Sequence[int],
     options: argparse.Namespace,
 ) -> None:
@@ -377,7 +407,12 @@ def run(
         if tasks:
             work = functools.partial(pool.map, _healthy, tasks, chunksize=1)
             alarms = _kept(options.parts, "healthy", seeds, work)
-    text = report(rows, alarms, seeds)
+        tasks = [(recipe, seed) for recipe in hard for seed in seeds]
+        told: list[Alarm] = []
+        if tasks:
+            work = functools.partial(pool.map, _hard, tasks, chunksize=1)
+            told = _kept(options.parts, "hard", seeds, work)
+    text = report(rows, alarms, told, seeds)
     seconds = time.time() - began
     if not options.parts:
         text += f"\n{seconds:.0f} s in {options.processes} processes, beside other work.\n"
@@ -405,7 +440,7 @@ def _say_fault(fault: Fault, rows: list[Row]) -> None:
         )
 
 
-def report(rows: list[Row], alarms: list[Alarm], seeds: Sequence[int]) -> str:
+def report(rows: list[Row], alarms: list[Alarm], hard: list[Alarm], seeds: Sequence[int]) -> str:
     """Return the tables as Markdown."""
     about = machine.describe()
     lines = ["# Planted faults", "", f"Seeds {seeds[0]} to {seeds[-1]}. {_machine_line(about)}", ""]
@@ -424,7 +459,7 @@ def report(rows: list[Row], alarms: list[Alarm], seeds: Sequence[int]) -> str:
         said = ", ".join(f"{i} {n}" for i, n in spoke.most_common())
         strengths = ", ".join(f"{level[0].strength:g}" for level in levels)
         lines.append(f"| {name} | {strengths} | {recall} | {helped} | {said} |")
-    lines += ["", *_rule_table(rows, alarms), "", *_summary(rows, alarms)]
+    lines += ["", *_rule_table(rows, [*alarms, *hard]), "", *_summary(rows, alarms, hard)]
     return "\n".join(lines) + "\n"
 
 
@@ -460,16 +495,20 @@ def _rule_table(rows: list[Row], alarms: list[Alarm]) -> list[str]:
     return lines
 
 
-def _summary(rows: list[Row], alarms: list[Alarm]) -> list[str]:
-    full = [row for row in rows if row.level == 2]
-    worst = {name: _share(r.hit for r in full if r.fault == name) for name in {r.fault for r in full}}
-    below = [f"{name} ({value:.2f})" for name, value in sorted(worst.items()) if value < 0.9]
-    followed = [row for row in rows if row.followed]
-    false = [
+def _counted(what: str, alarms: list[Alarm]) -> str:
+    told = [
         f"{alarm.run}: {', '.join(f'{said} {name}' for said, name in alarm.told)}"
         for alarm in alarms
         if alarm.told
     ]
+    return f"- {what}: {len(told)} of {len(alarms)}. {'; '.join(told)}".rstrip()
+
+
+def _summary(rows: list[Row], alarms: list[Alarm], hard: list[Alarm]) -> list[str]:
+    full = [row for row in rows if row.level == 2]
+    worst = {name: _share(r.hit for r in full if r.fault == name) for name in {r.fault for r in full}}
+    below = [f"{name} ({value:.2f})" for name, value in sorted(worst.items()) if value < 0.9]
+    followed = [row for row in rows if row.followed]
     return [
         f"- Faults with recall at full strength of at least 0.9: {len(worst) - len(below)} of "
         f"{len(worst)}" + (f"; below: {', '.join(below)}." if below else "."),
@@ -478,6 +517,6 @@ def _summary(rows: list[Row], alarms: list[Alarm]) -> list[str]:
         f"(full strength: {100 * _share(row.helped for row in followed if row.level == 2):.0f} %). "
         f"That is {100 * _share(row.helped for row in rows):.0f} % of all planted runs, counting as "
         "not helped those in which nothing was found or nothing is to be changed.",
-        f"- Healthy runs with any warning: {len(false)} of {len(alarms)}."
-        + ("" if not false else " " + "; ".join(false)),
+        _counted("Healthy runs with any warning", alarms),
+        _counted("Hard runs whose rows were said not to belong together (D21)", hard),
     ]

@@ -362,6 +362,64 @@ FAULTS = (
     ),
 )
 
+# Rows of X and Y that do not belong together
+_ONLY_A_GUESS = "D9 D10 D11 D12 D13 D20"
+_STRANGERS = (
+    ("digits", DIGITS),
+    ("digits learned by heart, validated", replace(RELU, optimizer="adam", learning_rate=3e-3,
+                                                   epochs=30, validation=True)),
+    ("breast cancer", CANCER),
+    ("wine", Recipe(data="wine", hidden=(16,), batch_size=16)),
+    ("a regression", DIABETES),
+)  # fmt: skip
+FAULTS += tuple(
+    Fault(
+        f"rows apart: a share of the targets shuffled, {name}",
+        recipe,
+        lambda r, s: replace(r, targets=("shuffled", s)),
+        (0.9, 0.99, 1.0),
+        _rules("D21"),
+        _rules(_ONLY_A_GUESS),
+    )
+    for name, recipe in _STRANGERS
+)
+FAULTS += (
+    Fault(
+        "rows apart: a share of the targets sorted, as a sort of one of two files does",
+        FOUR,
+        lambda r, s: replace(r, targets=("sorted", s)),
+        (0.9, 0.99, 1.0),
+        _rules("D21"),
+        _rules(_ONLY_A_GUESS),
+    ),
+    Fault(
+        "rows apart: targets moved by rows",
+        DIABETES,
+        lambda r, s: replace(r, targets=("moved", s)),
+        (1.0, 2.0, 100.0),
+        _rules("D21"),
+        _rules(_ONLY_A_GUESS),
+    ),
+)
+
+# Hard, and healthy: little can be learned, and X and Y belong together all the same.
+HARD = (
+    replace(DIGITS, targets=("wrong_labels", 0.8)),
+    replace(RELU, optimizer="adam", learning_rate=1e-3, targets=("wrong_labels", 0.8)),
+    replace(CANCER, targets=("wrong_labels", 0.7), validation=True),
+    replace(CANCER, rows=30, validation=True),
+    replace(CANCER, rows=60, targets=("wrong_labels", 0.5)),
+    replace(FOUR, rows=40, targets=("wrong_labels", 0.5)),
+    replace(FOUR, targets=("wrong_labels", 0.7), validation=True),
+    replace(DIABETES, targets=("noise", 2.0)),
+    replace(DIABETES, targets=("noise", 2.0), validation=True),
+    replace(DIABETES, rows=60, targets=("noise", 3.0)),
+    Recipe(data="wine", hidden=(16,), batch_size=16, rows=50, targets=("wrong_labels", 0.6)),
+    Recipe(data="xor", hidden=(16,), batch_size=16, learning_rate=0.01),
+    replace(DEEP_SIGMOID, hidden=(32,) * 6),  # which stays at the guess for another reason
+    replace(CANCER, learning_rate=1e-6),
+)
+
 HEALTHY = (
     replace(DIGITS, epochs=20),
     replace(RELU, epochs=20),
@@ -396,7 +454,9 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="two seeds, nothing is written")
     parser.add_argument("--seeds", choices=("calibration", "report"), default="report")
     parser.add_argument(
-        "--only", default="", help="faults with this text in their name; healthy: the healthy runs"
+        "--only",
+        default="",
+        help="faults with this text in their name, or one of these; healthy, hard: those runs",
     )
     parser.add_argument("--parts", default=None, help="folder that keeps what is done, to go on from")
     parser.add_argument("--processes", type=int, default=4)
@@ -404,11 +464,15 @@ def main() -> None:
     options = parser.parse_args()
     calibrating = options.seeds == "calibration"
     seeds = CALIBRATION if calibrating else REPORT
-    faults = [each for each in FAULTS if options.only in each.name]
+    only = options.only.split(",")
+    faults = [each for each in FAULTS if any(text in each.name for text in only)]
     healthy = [each for each in HEALTHY if not (calibrating and each.data == "wine")]
-    if options.only not in ("", "healthy"):
+    hard = [each for each in HARD if not (calibrating and each.data == "wine")]
+    if options.only and "healthy" not in only:
         healthy = []
-    fault_runs.run(faults, healthy, seeds[:2] if options.quick else seeds, options)
+    if options.only and "hard" not in only:
+        hard = []
+    fault_runs.run(faults, healthy, hard, seeds[:2] if options.quick else seeds, options)
 
 
 if __name__ == "__main__":

@@ -323,6 +323,20 @@ def d20() -> tuple[Findings, str]:
     )
 
 
+def d21() -> tuple[Findings, str]:
+    X, Y, Xv, Yv = data()
+    order = np.random.default_rng(0).permutation(200)
+    Y, Yv = Y[order], Yv[order]  # each row has the label of another one
+    net = network()
+    history = net.fit(X, Y, epochs=40, optimizer=cp.Adam(1e-2), batch_size=20, seed=0, progress=False,
+                      engine="numpy", validation_data=(Xv, Yv))  # fmt: skip
+    found = cp.diagnose(net, X, Y, history)
+    lines = [("training", history["cost"]), ("validation", history["validation_cost"])]
+    return found, charts.curves(
+        "Cost of 200 examples with each other's labels, learned by heart, and of 200 others", lines
+    )
+
+
 def found(net: cp.Network) -> Findings:
     """Return what `cp.diagnose` says of a network and the 200 digits."""
     X, Y, _, _ = data()
@@ -351,6 +365,7 @@ SHOWN = {
     "D18": (d18, "outputs that go flat, under a cost that leaves f' in δ: information"),
     "D19": (d19, f"a feature with an RMS above {LIMITS.input_high:g}, a mean of more than {LIMITS.input_offset:g} deviations, or inputs with an RMS below {LIMITS.input_low:g} altogether"),
     "D20": (d20, f"the validation cost is {LIMITS.overfitting:.0%} above its best, or has not improved for {LIMITS.plateau_epochs:g} epochs, while the training cost falls"),
+    "D21": (d21, f"over at least {LIMITS.strangers_rows:g} rows the cost of a network that moves stays above {LIMITS.trivial:.0%} of that of guessing the class shares, or the mean: the validation cost, or without one the training cost for {LIMITS.strangers_epochs:g} epochs; and X and Y go together less than {LIMITS.association:g} standard deviations above what rows in any order do"),
 }  # fmt: skip
 
 AS_WELL = {"D4": d4_inputs}  # the same rule, seen elsewhere

@@ -364,7 +364,7 @@ WRONG = {
     "--decimal x": "--decimal must be '.' or ',', got 'x'",
     "--encoding utf-9": "--encoding must be one that Python knows, got 'utf-9'",
     "--momentum 0.5": "--momentum goes with --optimizer sgd",
-    "--target plan": "must have no missing values in the target 'plan', got 11: the first in line 2",
+    "--target plan --target-gaps refuse": "must have no missing values in the target 'plan', got 11: the first in line 2",
     "--target country": "the target 'country' of t.csv must vary, is always 'NL'",
 }
 

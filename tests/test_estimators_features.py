@@ -549,3 +549,58 @@ def test_warnings_point_to_the_line_that_called_the_estimator(call):
         calls[call]()
     assert {each.filename for each in seen} == {__file__}
     assert len(seen) == (1 if call == "partial_fit" else 2)
+
+
+# Several labels as a sparse matrix
+
+
+@pytest.mark.parametrize("form", ["csr_matrix", "csc_matrix", "coo_array", "lil_matrix"])
+def test_sparse_labels_come_back_as_those_of_scikit_learn_do(form, tmp_path):
+    sparse = pytest.importorskip("scipy.sparse")
+    table = np.column_stack([Y == 0, Y != 1, X[:, 0] > 0]).astype(int)
+    given = getattr(sparse, form)(table)
+    how = {"hidden_layer_sizes": 5, "max_iter": 5, "random_state": 0}
+    theirs = neural_network.MLPClassifier(**how).fit(X, given)
+    wanted, model = theirs.predict(X), cp.MLPClassifier(**how).fit(X, given)
+    dense = cp.MLPClassifier(**how).fit(X, table)
+    assert isinstance(dense.predict(X), np.ndarray)
+    model.save(tmp_path / "model.safetensors")
+    ours = {
+        "fitted": model,
+        "loaded": cp.MLPClassifier.load(tmp_path / "model.safetensors"),
+        "there and back": cp.MLPClassifier.from_sklearn(model.to_sklearn()),
+        "there": model.to_sklearn(),
+        "from there": cp.MLPClassifier.from_sklearn(theirs),
+        "in parts": cp.MLPClassifier(**how).partial_fit(X, given),
+    }
+    for name, each in ours.items():
+        found = each.predict(X)
+        assert (type(found), found.dtype) == (type(wanted), wanted.dtype), name
+        if name not in ("from there", "in parts"):
+            np.testing.assert_array_equal(found.toarray(), dense.predict(X))
+    assert model.score(X, given) == dense.score(X, table)
+    np.testing.assert_array_equal(model.predict_proba(X), dense.predict_proba(X))
+
+
+def test_sparse_labels_are_predicted_block_by_block(monkeypatch):
+    sparse = pytest.importorskip("scipy.sparse")
+    table = np.column_stack([Y == 0, Y != 1]).astype(int)
+    model = cp.MLPClassifier(5, max_iter=5, random_state=0).fit(X, sparse.csr_matrix(table))
+    wanted = model.predict(X).toarray()
+    monkeypatch.setattr("clearprop.estimators.predictor._ROWS", 7)
+    np.testing.assert_array_equal(model.predict(X).toarray(), wanted)
+    np.testing.assert_array_equal(model.predict(sparse.csr_matrix(X)).toarray(), wanted)
+
+
+@pytest.mark.parametrize("preset", ["sklearn", "realmlp-s"])
+def test_a_frame_of_numbers_has_columns_as_well(preset, tmp_path):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(X, columns=list("wxyz"))
+    model = cp.MLPClassifier(5, preset=preset, max_iter=2, random_state=0).fit(frame, Y)
+    model.save(tmp_path / "model.safetensors")
+    for each in (model, cp.MLPClassifier.load(tmp_path / "model.safetensors")):
+        assert [(c.name, c.kind, c.type) for c in each.columns_] == [
+            (name, "numeric", "number") for name in "wxyz"
+        ]
+        assert all(c.used and c.reason for c in each.columns_)
+    assert cp.MLPClassifier(5, preset=preset, max_iter=2, random_state=0).fit(X, Y).columns_ is None

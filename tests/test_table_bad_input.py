@@ -40,7 +40,7 @@ def learn(what, target="y", options=None):
     """Do all that ``clearprop train`` does before it trains."""
     source = open_table(what, options)
     encoder = TableEncoder.learn(source.batches(), decide(source, Roles(target=target)))
-    found = TargetEncoder.learn(source, target)
+    found = TargetEncoder.learn(source, target, gaps="refuse")
     return encoder.encode(source.table()), found.codes(source.table([target]).column(0))
 
 

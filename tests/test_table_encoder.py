@@ -316,7 +316,7 @@ BAD_TARGETS = {
 def test_a_wrong_target_is_refused(case):
     column, task, message = BAD_TARGETS[case]
     with pytest.raises(ValueError, match=message):
-        TargetEncoder.learn(open_table(pa.table({"y": column})), "y", task)
+        TargetEncoder.learn(open_table(pa.table({"y": column})), "y", task, gaps="refuse")
 
 
 def test_a_class_for_every_other_row_is_warned_of():

@@ -197,7 +197,7 @@ BAD_TARGETS = {
 def test_a_wrong_target_is_refused(tmp_path, case):
     text, target, message = BAD_TARGETS[case]
     with pytest.raises(ValueError, match=message):
-        data.load(write(tmp_path / "bad.csv", text), target=target)
+        data.load(write(tmp_path / "bad.csv", text), target=target, target_gaps="refuse")
 
 
 def test_a_word_is_no_quantity(tmp_path):
@@ -435,7 +435,7 @@ def test_a_column_of_another_type_is_refused(tmp_path, case):
 )
 def test_a_wrong_parquet_target_is_refused(tmp_path, column, message):
     with pytest.raises(ValueError, match=message):
-        data.load(parquet(tmp_path / "bad.parquet", a=[1, 2], y=column))
+        data.load(parquet(tmp_path / "bad.parquet", a=[1, 2], y=column), target_gaps="refuse")
 
 
 def parquet_bytes():

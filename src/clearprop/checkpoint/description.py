@@ -139,6 +139,7 @@ _ESTIMATOR = record(
                 "validation_scores_": maybe(items(_loss)),
                 "best_validation_score_": maybe(_loss),
                 "_target_kind": one_of(*TARGET_KINDS),
+                "_sparse_labels": flag,
                 "_no_improvement_count": integer(),
             },
         ),
@@ -434,6 +435,8 @@ def _check_labels(data: Mapping[str, Any], n_outputs: int) -> None:
     kind, classes, groups = data["attributes"].get("_target_kind"), data["classes"], data["groups"]
     one_of(*TARGET_KINDS)(kind, "estimator.attributes._target_kind")
     several = kind == "multiclass-multioutput"
+    if data["attributes"].get("_sparse_labels") and kind != "multilabel-indicator":
+        raise refuse("estimator.attributes._sparse_labels", "false but of several labels", True)
     items(anything, len(groups) if several else 1)(classes, "estimator.classes")
     for index, each in enumerate(classes):
         where, values = f"estimator.classes[{index}]", each["values"]

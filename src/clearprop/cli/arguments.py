@@ -43,6 +43,12 @@ def target(default: str, panel: str | None = None) -> Any:
     )
 
 
+def target_gaps(default: str, panel: str | None = None) -> Any:
+    """Return the declaration of --target-gaps."""
+    text = "Rows of a table without a target: drop leaves them out, refuse ends."
+    return option(metavar="HOW", text=text, default=default, panel=panel)
+
+
 def delimiter(default: str, panel: str | None = None) -> Any:
     """Return the declaration of --delimiter."""
     text = "Between the fields of a table: , ; | or tab."
@@ -70,6 +76,7 @@ PartOption = Annotated[
 ]
 JsonOption = Annotated[bool, option("--json", metavar="", text="Print one JSON object.")]
 TargetOption = Annotated[str | None, target("the one the model learned")]
+GapsOption = Annotated[str, target_gaps("drop")]
 DelimiterOption = Annotated[str | None, delimiter("as in training, or told by the file")]
 DecimalOption = Annotated[str | None, decimal("as in training")]
 EncodingOption = Annotated[str | None, encoding("as in training")]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from clearprop.cli import errors, model, model_data, terminal
 from clearprop.cli.arguments import (
     DataArgument,
+    GapsOption,
     JsonOption,
     ModelArgument,
     Part,
@@ -29,6 +30,7 @@ def check(
     data: DataArgument,
     part: PartOption = Part.test,
     target: TargetOption = None,
+    target_gaps: GapsOption = "drop",
     rows: Annotated[
         int | None,
         option(metavar="N", text="Rows to take", default="32, spread over DATA; with --gradient all"),
@@ -56,7 +58,7 @@ def check(
     if rows is not None and rows < 1:
         raise ValueError(f"--rows must be at least 1, got {rows}")
     net = model.load_model(model_file)
-    dataset = model_data.load_data(net, data, target, part=part)
+    dataset = model_data.load_data(net, data, target, part=part, gaps=target_gaps)
     X, Y = dataset.part(part)
     claimed = None
     if gradient is None:

@@ -16,6 +16,7 @@ from clearprop.checkpoint.description import notes
 from clearprop.cli import files, model, model_data, terminal
 from clearprop.cli.arguments import (
     DataArgument,
+    GapsOption,
     JsonOption,
     ModelArgument,
     Part,
@@ -47,6 +48,7 @@ def diagnose(
     ] = None,
     part: PartOption = Part.test,
     target: TargetOption = None,
+    target_gaps: GapsOption = "drop",
     as_json: JsonOption = False,
 ) -> None:
     """Say what makes MODEL learn slowly, seen on DATA: what, where, how we know, what to try.
@@ -59,10 +61,12 @@ def diagnose(
         raise ValueError("--json and --format html must not be given together")
     files.refuse_same({"MODEL": model_file, "DATA": data}, {"--output": output})
     net, parts = model.read_model(model_file)
-    dataset = model_data.load_data(net, data, target, part=part)
+    dataset = model_data.load_data(net, data, target, part=part, gaps=target_gaps)
     X, Y = dataset.part(part)
     net, targets = _in_learned_units(net, Y)
     found = cp.diagnose(net, X, targets, **_training(model_file, parts))
+    if dataset.with_target is not None:
+        found = found.only(each.in_rows(dataset.rows) for each in found)
     if as_json or format is Format.json:
         if output is None:
             terminal.print_json(found.to_dict())

@@ -30,7 +30,7 @@ _OPTIONS = {
 _SAME = (
     "activation algorithm batch_size checkpoint checkpoint_every cost digits dropout engine epochs "
     "form l1 l2 learning_rate running_every "
-    "momentum notation optimizer running_window seed target task delimiter decimal encoding"
+    "momentum notation optimizer running_window seed target target_gaps task delimiter decimal encoding"
 )
 _OPTIONS |= {name: "--" + name.replace("_", "-") for name in _SAME.split()}
 # What the library says in its own words in the middle of a sentence.
@@ -45,6 +45,7 @@ _PHRASES = {
     "(say that it is missing, or that the column is categorical or dropped)": (
         "(--missing, --categorical or --drop says what it is)"
     ),
+    "(target_gaps='drop' leaves such rows out)": "(--target-gaps drop leaves such rows out)",
     "drop must not hold the ": "--drop must not hold the ",
     "the categorical columns must not hold the ": "--categorical must not hold the ",
     "the numeric columns must not hold the ": "--numeric must not hold the ",

@@ -14,6 +14,7 @@ from clearprop.cli.arguments import (
     DecimalOption,
     DelimiterOption,
     EncodingOption,
+    GapsOption,
     JsonOption,
     ModelArgument,
     Part,
@@ -62,6 +63,7 @@ def evaluate(
     delimiter: DelimiterOption = None,
     decimal: DecimalOption = None,
     encoding: EncodingOption = None,
+    target_gaps: GapsOption = "drop",
     as_json: JsonOption = False,
 ) -> None:
     """Measure MODEL on DATA: accuracy, log loss, Brier score, AUC and confusions, or errors and R2.
@@ -80,9 +82,9 @@ def evaluate(
     measured = Measured(net.model, seed)
     if net.model.is_of_table:
         name, source = "all", data
-        strangers: Sequence[Any] = measured.add_table(local_path(data), target, errors.say)
+        strangers: Sequence[Any] = measured.add_table(local_path(data), target, errors.say, target_gaps)
     else:
-        dataset, known = model_data.load_with_strangers(net, data, target)
+        dataset, known = model_data.load_with_strangers(net, data, target, target_gaps)
         name, source = model_data.part_name(dataset, part), dataset.source
         X, Y = dataset.part(part)
         for first in range(0, len(X), _ROWS):

@@ -97,10 +97,16 @@ def explain(
 
 
 def _row(dataset: Dataset, part: Part, row: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    X, Y = dataset.part(part)
-    if not 0 <= row < len(X):
+    """Return the row of a part that has this number in its file: some rows may have no target."""
+    (X, Y), there = dataset.part(part), dataset.with_target
+    n = len(X) if there is None else len(there)
+    if not 0 <= row < n:
         raise ValueError(
-            f"--row must be in 0..{len(X) - 1}, got {row}: {dataset.source} has {len(X):,} rows in "
-            f"its part {model_data.part_name(dataset, part)}"
+            f"--row must be in 0..{n - 1}, got {row}: {dataset.source} has {n:,} rows in its part "
+            f"{model_data.part_name(dataset, part)}"
         )
+    if there is not None:
+        if not there[row]:
+            raise ValueError(f"--row must have a target, row {row} of {dataset.source} has none")
+        row = int(there[:row].sum())
     return X[row : row + 1], Y[row : row + 1]

@@ -30,8 +30,11 @@ def load_data(
     target: str | None = None,
     need_target: bool = True,
     part: str | None = None,
+    gaps: str = "drop",
 ) -> Dataset:
     """Return a data set in the form that a network expects; `part` is the only part that is needed.
+
+    `gaps` says what becomes of a table's rows without a target.
 
     Raises
     ------
@@ -39,19 +42,19 @@ def load_data(
         As in `data.load`.
     """
     schema = net.model.schema
-    dataset = _read(net, source, schema, target, need_target, part)
+    dataset = _read(net, source, schema, target, need_target, part, gaps)
     return dataset.conform(_named(net, schema, dataset))
 
 
 def load_with_strangers(
-    net: cp.Network, source: str, target: str | None = None
+    net: cp.Network, source: str, target: str | None = None, gaps: str = "drop"
 ) -> tuple[Dataset, int | None]:
     """Return a data set as in `load_data`, and how many classes the network knows (or None).
 
     Labels that it does not know get the numbers from there on.
     """
     schema = net.model.schema
-    dataset = _read(net, source, schema, target, True, None)
+    dataset = _read(net, source, schema, target, True, None, gaps)
     schema = _named(net, schema, dataset)
     if schema.classes is None or dataset.classes is None:
         return dataset.conform(schema), None
@@ -68,19 +71,21 @@ def _read(
     target: str | None,
     need_target: bool,
     part: str | None,
+    gaps: str,
 ) -> Dataset:
     """Return a data set with the labels that it has itself."""
     path = local_path(source)
     if net.model.is_of_table:
-        return _table_dataset(net, source, target, need_target)
+        return _table_dataset(net, source, target, gaps if need_target else None)
     if source not in BUILT_IN and path.exists():
         # Not `load`, for which a target of one label is nothing to learn: it can be evaluated.
         if path.name.lower().endswith(".npz") and target is None:
             return cp.data.read_npz(path, task=schema.task, need_target=need_target)
         if is_table(path):
             needed, column = need_target or target is not None, target or schema.target
-            return cp.data.read_table(path, target=column, task=schema.task, need_target=needed)
-    return cp.data.load(source, target=target, need_target=need_target, part=part)
+            how: dict[str, Any] = {"need_target": needed, "target_gaps": gaps}
+            return cp.data.read_table(path, target=column, task=schema.task, **how)
+    return cp.data.load(source, target=target, need_target=need_target, part=part, target_gaps=gaps)
 
 
 def _named(net: cp.Network, schema: Schema, dataset: Dataset) -> Schema:
@@ -94,20 +99,27 @@ def _named(net: cp.Network, schema: Schema, dataset: Dataset) -> Schema:
     return dataclasses.replace(schema, classes=names)  # the numbers of the names, in their order
 
 
-def _table_dataset(net: cp.Network, source: str, target: str | None, need_target: bool) -> Dataset:
-    """Return a raw table as the inputs of a network that was trained on one."""
+def _table_dataset(net: cp.Network, source: str, target: str | None, gaps: str | None) -> Dataset:
+    """Return a raw table as the inputs of a network that was trained on one.
+
+    Without `gaps` it has no target.
+    """
     model, column = net.model, net.model.column
     assert column is not None
     table = model.inputs.open(local_path(source))
     name = target or column.name
     model.inputs.say_unknown(table, errors.say, name)
-    batches = table.batches(model.inputs.columns)
-    X = np.concatenate([model.inputs.of_batch(batch, model.dtype) for batch in batches])
-    Y, strangers = None, tuple[str, ...]()
-    if need_target or name in table.names:
+    Y, strangers, with_target = None, tuple[str, ...](), None
+    if gaps is not None:
+        column.check(table, name)
+        table = table.with_target(name, gaps)
         read_as: dict[str, Any] = {}
         Y, strangers = column.of_table(table, name, read_as)
         note_read_as(read_as, table.where)
+        mask = table.rows_with_target()
+        with_target = None if mask.all() else mask
+    batches = table.batches(model.inputs.columns)
+    X = np.concatenate([model.inputs.of_batch(batch, model.dtype) for batch in batches])
     classes = column.classes
     return Dataset(
         name=table.name,
@@ -118,6 +130,7 @@ def _table_dataset(net: cp.Network, source: str, target: str | None, need_target
         classes=None if classes is None else (*classes, *strangers),
         feature_names=net.feature_names,
         target=name,
+        with_target=with_target,
     )
 
 

@@ -37,6 +37,7 @@ class Options:
 
     # Data
     target: Annotated[str | None, arguments.target("target, label, y or class", _DATA)] = None
+    target_gaps: Annotated[str | None, arguments.target_gaps("drop", _DATA)] = None
     task: Annotated[
         str | None,
         option(

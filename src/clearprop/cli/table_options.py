@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 _SHARE = 0.5  # of the machine's memory, beyond which a table is trained on from disk
 READING = ("delimiter", "decimal", "encoding", "missing", "names")
-DECIDING = ("columns", "drop", "categorical", "numeric", "weight", "group", "time", "class_weight")
+DECIDING = ("columns", "drop", "categorical", "numeric", "weight", "group", "time", "class_weight",
+            "target_gaps")  # fmt: skip
 _LOSSES = {
     "classifier": {
         "cross_entropy": "log_loss", "binary_cross_entropy": "log_loss", "quadratic": "squared_error",

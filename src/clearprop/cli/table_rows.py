@@ -44,18 +44,21 @@ class RowReader:
     Parameters
     ----------
     source : TableSource
-        The table to train on.
+        The rows to train on: those of a table that have a target.
     target : TargetEncoder
     roles : Roles
         Which columns are not learned from.
     decisions : tuple of ColumnDecision
         What becomes of each column.
+    gaps : {"drop", "refuse"}
+        What becomes of rows without a target, of another table too.
     """
 
     source: TableSource
     target: TargetEncoder
     roles: Roles
     decisions: tuple[ColumnDecision, ...]
+    gaps: str = "drop"
 
     def read(self, source: TableSource) -> Rows:
         """Return all rows of a table."""
@@ -100,7 +103,7 @@ class RowReader:
         missing = [d.name for d in self.decisions if d.kind != "dropped"]
         if absent := [name for name in missing if name not in other.names]:
             raise ValueError(f"{other.where} lacks {', '.join(map(repr, absent))}")
-        return other
+        return other.with_target(self.target.name, self.gaps)
 
     def _times(self) -> Array:
         import pyarrow as pa
@@ -124,7 +127,6 @@ def _known(target: TargetEncoder, column: Any, source: TableSource) -> Array:
     read_as: dict[str, Any] = {}
     codes = target.codes(column, read_as)
     model_data.note_read_as(read_as, source.where)
-    _refuse_missing(column, "target", target.name, source)
     target.refuse_unknown(codes, column, source)
     return codes
 

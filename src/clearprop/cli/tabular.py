@@ -31,12 +31,13 @@ class TableJob:
     def __init__(self, options: Options) -> None:
         self.options = options
         self._unchanged = streamed.watch(options.data)
-        self.source = open_table(options.data, table_options.read_options(options))
-        name = table_options.target_name(options, self.source)
-        self.target = TargetEncoder.learn(self.source, name, options.task)
-        self.decisions = table_options.decisions(options, self.source, self.target)
+        whole = open_table(options.data, table_options.read_options(options))
+        name, gaps = table_options.target_name(options, whole), options.target_gaps or "drop"
+        self.target = TargetEncoder.learn(whole, name, options.task, gaps)
+        self.decisions = table_options.decisions(options, whole, self.target)
         roles = table_options.roles(options, name)
-        self.rows = RowReader(self.source, self.target, roles, self.decisions)
+        self.source = whole.with_target(name, gaps)
+        self.rows = RowReader(self.source, self.target, roles, self.decisions, gaps)
         self.note = ""
 
     @property
@@ -67,6 +68,7 @@ class TableJob:
         rows = self._streamed(seed) if is_streamed else self._in_memory()
         with warnings.catch_warnings():  # `running` says it, and where the run goes on
             warnings.filterwarnings("ignore", "Training interrupted by user")
+            warnings.filterwarnings("ignore", ".* differ only in case or blanks")  # of the target: said
             if isinstance(rows, TableStream):
                 self.fitter.fit_stream(rows)
             else:

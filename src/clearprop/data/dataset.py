@@ -69,6 +69,8 @@ class Dataset:
         Rows and columns of the image that a row of X holds, row after row.
     divisor : float, optional
         What a feature is divided by, the same for all; without it features are standardized.
+    with_target : ndarray of bool, optional
+        Of a table, which of its rows had a target: only those are here. None where all have one.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Dataset:
     target: str | None = None
     image_shape: tuple[int, int] | None = None
     divisor: float | None = None
+    with_target: NDArray[np.bool_] | None = field(default=None, repr=False)
 
     @property
     def n_features(self) -> int:
@@ -103,6 +106,13 @@ class Dataset:
     def all(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """X and Y of the training part followed by the test part."""
         return self.part("all")
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """The number that each row of the training part has in its source."""
+        if self.with_target is None:
+            return np.arange(len(self.X_train))
+        return np.flatnonzero(self.with_target)
 
     def part(self, name: str) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return X and Y of one part: "train", "test" or "all".

@@ -8,7 +8,9 @@ beside a text) is refused, not merged with another.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import unicodedata
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,8 +43,35 @@ def as_labels(values: Any, argument: str) -> NDArray[Any]:
         raise TypeError(f"{argument} must hold numbers of at most 64 bits, got dtype {array.dtype}")
     if kind == "f" and np.isnan(array).any():
         row = int(np.argwhere(np.isnan(array))[0][0])
-        raise ValueError(f"{argument} must have a label in each row, got NaN in row {row}")
+        raise ValueError(_gap(argument, "label", np.nan, row))
     return array
+
+
+def refuse_gaps(values: Any, argument: str) -> None:
+    """Refuse quantities of which one is missing: None, NaN or pandas' NA; with its row and a remedy.
+
+    Raises
+    ------
+    ValueError
+    """
+    array = np.asarray(values)
+    if array.dtype.kind == "f":
+        missing = np.isnan(array)
+    elif array.dtype == object and array.ndim:
+        missing = np.reshape([_is_missing(each) for each in array.flat], array.shape)
+    else:
+        return
+    if missing.any():
+        place = tuple(np.argwhere(missing)[0])
+        raise ValueError(_gap(argument, "value", array[place], int(place[0]) if place else 0))
+
+
+def _gap(argument: str, what: str, got: Any, row: int) -> str:
+    shown = "NaN" if isinstance(got, float) else repr(got)
+    return (
+        f"{argument} must have a {what} in each row, got {shown} in row {row}; rows without one are "
+        f"left out by known = pandas.notna({argument}): fit X[known], {argument}[known]"
+    )
 
 
 def objects_of(values: Any) -> NDArray[Any]:
@@ -71,7 +100,7 @@ def typed_labels(objects: NDArray[Any], argument: str) -> NDArray[Any]:
     labels = [_plain(label) for label in objects.tolist()]
     for row, label in enumerate(labels):
         if _is_missing(label):
-            raise ValueError(f"{argument} must have a label in each row, got {label!r} in row {row}")
+            raise ValueError(_gap(argument, "label", label, row))
         if not isinstance(label, str | int | float):
             raise TypeError(
                 f"{argument} must hold labels or numbers, got {shown(label)} "
@@ -138,6 +167,31 @@ def check_classes(classes: Iterable[Any], argument: str) -> None:
             f"{argument} must hold labels of at most {LONGEST:,} bytes together, got {n_bytes:,}: are "
             "they whole texts?"
         )
+
+
+def warn_of_alike(
+    classes: Iterable[Any], argument: str, warn: Callable[[str], object] | None = None
+) -> None:
+    """Warn once of labels that differ only in case or blanks: each stays a class of its own.
+
+    Blanks are all of Unicode's, and what is not seen at all, such as a zero-width space.
+    """
+    alike: dict[str, list[str]] = {}
+    for label in sorted({str(label) for label in classes if isinstance(label, str)}):
+        seen = (c for c in label if not c.isspace() and unicodedata.category(c) != "Cf")
+        alike.setdefault("".join(seen).casefold(), []).append(label)
+    groups = [each for each in alike.values() if len(each) > 1]
+    if groups:
+        named = "; ".join(" and ".join(shown(label) for label in each) for each in groups[:5])
+        more = f" and {len(groups) - 5:,} more" if len(groups) > 5 else ""
+        sentence = (
+            f"{argument} has classes that differ only in case or blanks: {named}{more}; do they mean "
+            "the same? Each is learned as a class of its own"
+        )
+        if warn is None:
+            warnings.warn(sentence, stacklevel=3)
+        else:
+            warn(sentence)
 
 
 def shown(label: Any) -> str:

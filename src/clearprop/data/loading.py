@@ -6,6 +6,7 @@ import difflib
 import errno
 import stat
 from pathlib import Path
+from typing import Any
 
 from clearprop.data.builtin import SETS, read_built_in
 from clearprop.data.dataset import PARTS, Dataset, Schema
@@ -14,7 +15,7 @@ from clearprop.data.idx import read_idx_folder
 from clearprop.data.mnist import read_mnist
 from clearprop.data.npz import read_npz
 from clearprop.data.tables import is_table
-from clearprop.data.targets import check_task
+from clearprop.data.targets import GAPS, check_task
 from clearprop.names import known_name
 
 BUILT_IN = (*SETS, "mnist")
@@ -28,6 +29,7 @@ def load(
     schema: Schema | None = None,
     need_target: bool = True,
     part: str | None = None,
+    target_gaps: str = "drop",
 ) -> Dataset:
     """Return a data set: raw features, targets, and what is known about them.
 
@@ -51,6 +53,8 @@ def load(
         False: a file may come without a target, as for a prediction.
     part : {"train", "test", "all"}, optional
         The only part that is needed: of images in IDX files the others are not read, and have no rows.
+    target_gaps : {"drop", "refuse"}
+        Whether a table's rows without a target are left out, and counted in a warning, or refused.
 
     Returns
     -------
@@ -75,6 +79,7 @@ def load(
     if target is not None and not isinstance(target, str):
         raise TypeError(f"target must be the name of a column, got {target!r}")
     check_task(task)
+    known_name("target_gaps", target_gaps, GAPS)
     if part is not None:
         known_name("part", part, PARTS)
     needed = need_target or target is not None  # a target that was named has to be there
@@ -83,7 +88,7 @@ def load(
         if target is None and source not in BUILT_IN and is_table(local_path(source)):
             target = schema.target
     try:
-        dataset = _read(source, target, task, needed, part)
+        dataset = _read(source, target, task, needed, part, target_gaps)
         if schema is not None:
             return dataset.conform(schema)
     except MemoryError:
@@ -106,7 +111,12 @@ def _check_trainable(dataset: Dataset, task: str | None) -> None:
 
 
 def _read(
-    source: Source, target: str | None, task: str | None, need_target: bool, part: str | None
+    source: Source,
+    target: str | None,
+    task: str | None,
+    need_target: bool,
+    part: str | None,
+    target_gaps: str,
 ) -> Dataset:
     if isinstance(source, str) and source in BUILT_IN:
         _no_target(target, f"{source} is built in")
@@ -119,7 +129,8 @@ def _read(
     if is_table(path):
         from clearprop.data.table.numeric import read_table
 
-        return read_table(path, target=target, task=task, need_target=need_target)
+        how: dict[str, Any] = {"need_target": need_target, "target_gaps": target_gaps}
+        return read_table(path, target=target, task=task, **how)
     if stat.S_ISDIR(status.st_mode):
         _no_target(target, f"{path} is a folder of images and labels")
         return read_idx_folder(path, part)

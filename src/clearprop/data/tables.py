@@ -31,6 +31,7 @@ class TargetColumn:
     name: str
     distinct: Sequence[Any]
     codes: NDArray[Any]
+    with_target: NDArray[np.bool_] | None = None  # rows of the file, where not all have one
 
 
 def is_table(path: Path) -> bool:
@@ -128,4 +129,5 @@ def table_dataset(
         classes=classes,
         feature_names=tuple(feature_names),
         target=name,
+        with_target=None if target is None else target.with_target,
     )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.data.dataset import Label, some
-from clearprop.data.labels import check_classes
+from clearprop.data.labels import check_classes, warn_of_alike
 
 TASKS = ("classification", "regression")
 MISSING = frozenset(
@@ -21,6 +21,9 @@ MISSING = frozenset(
 
 MAX_CLASSES = 20
 """Different whole numbers, at most, that are classes rather than quantities where nobody says it."""
+
+GAPS = ("drop", "refuse")
+"""What becomes of rows without a target: they are left out, or the whole is refused."""
 
 EXACT = 2.0**53  # every whole number below is a float64, and no other is rounded to one
 
@@ -75,6 +78,42 @@ def warn_of_many(n_classes: int, n_rows: int, what: str) -> None:
         )
 
 
+def say_gaps(where: str, target: str, gaps: Mapping[str, int], n_rows: int) -> None:
+    """Warn of rows that are left out, for they have no target.
+
+    Parameters
+    ----------
+    where, target : str
+        The table and its column.
+    gaps : dict of int
+        How often each text stands there instead of a value.
+    n_rows : int
+        With those that are left out.
+
+    Raises
+    ------
+    ValueError
+        If no row is left.
+    """
+    n = sum(gaps.values())
+    if n == n_rows:
+        raise ValueError(f"{where} must have a row with a target, got no value in {target!r}")
+    words = [f"{word!r} in {gaps[word]:,}" for word in sorted(gaps, key=lambda w: -gaps[w]) if word]
+    read = f" ({', '.join(words[:5])})" if words else ""
+    has, out = ("has", "it is left out") if n == 1 else ("have", "they are left out")
+    warnings.warn(
+        f"{where}: {n:,} of {n_rows:,} rows {has} no target {target!r}{read}: {out}", stacklevel=3
+    )
+
+
+def refused_gaps(where: str, target: str, n: str, place: str) -> str:
+    """Return the sentence that refuses rows without a target."""
+    return (
+        f"{where} must have no missing values in the target {target!r}, got {n}: {place} "
+        "(target_gaps='drop' leaves such rows out)"
+    )
+
+
 def make_target(
     distinct: Sequence[Any], codes: NDArray[Any], task: str | None, what: str
 ) -> tuple[NDArray[Any], tuple[Label, ...] | None]:
@@ -100,6 +139,7 @@ def make_target(
         return _quantities(distinct, what)[codes], None
     labels = [_label(value, what) for value in distinct]
     check_classes(labels, what)
+    warn_of_alike(labels, what)
     classes = sorted(set(labels), key=lambda label: (str(type(label)), label))
     number = {label: index for index, label in enumerate(classes)}
     if task is None:

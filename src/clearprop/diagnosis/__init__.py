@@ -1,4 +1,4 @@
-"""Why a network learns slowly: quantities of one pass, rules D1 to D20, findings in words.
+"""Why a network learns slowly: quantities of one pass, rules D1 to D21, findings in words.
 
 ``quantities`` are pure functions of a pass, ``measurements`` gathers them with those of a step and a
 run, ``rules`` turns numbers into findings, ``text`` and ``html`` show them. ``attribution`` splits the

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from clearprop import optimizers
 from clearprop.activations import Array
 from clearprop.diagnosis import measurements, quantities, rules
-from clearprop.diagnosis.finding import Finding, Findings
+from clearprop.diagnosis.association import association
+from clearprop.diagnosis.finding import Findings
 from clearprop.diagnosis.measurements import Measurements, Run
+from clearprop.diagnosis.rules.rows import suspects_strangers
 from clearprop.diagnosis.thresholds import Thresholds
 from clearprop.engines import Plan, State
 from clearprop.names import is_number
@@ -117,6 +119,8 @@ def diagnose(
         state = State(net.parameters, plan.optimizer.init(net.parameters))
         step = measurements.step_of(plan, state, m.learning_rate, p, BATCHES, overshoot=True)
         m = dataclasses.replace(m, step=step)
+    if suspects_strangers(m, limits):
+        m = dataclasses.replace(m, association=association(inputs, targets, rows))
     if batch_size is None:
         m = dataclasses.replace(m, batch_size=None)  # it was not said: D10 has nothing to judge
     return findings(m, limits, net, rows)
@@ -124,12 +128,8 @@ def diagnose(
 
 def findings(m: Measurements, limits: Thresholds, net: Traceable, rows: NDArray[np.int64]) -> Findings:
     """Return what the rules find; evidence is said in rows of the caller's data."""
-    found = [_in_rows(each, rows) for each in rules.apply(m, limits)]
+    found = [each.in_rows(rows) for each in rules.apply(m, limits)]
     return Findings(found, n=m.n, subject=repr(net).strip("<>"), sizes=net.sizes)
-
-
-def _in_rows(finding: Finding, rows: NDArray[np.int64]) -> Finding:
-    return dataclasses.replace(finding, evidence=tuple(int(rows[i]) for i in finding.evidence))
 
 
 def _rate(plan: Plan | None, history: History | None) -> float:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 SEVERITIES = ("info", "warning", "error")
 
@@ -76,6 +79,10 @@ class Finding:
     def suggestion(self) -> str:
         """What to try."""
         return self.remedy
+
+    def in_rows(self, rows: Sequence[int] | NDArray[np.int64]) -> Finding:
+        """Return it with its evidence in other numbers: row i is ``rows[i]`` then."""
+        return replace(self, evidence=tuple(int(rows[i]) for i in self.evidence))
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON can write it; a number that is none is None."""

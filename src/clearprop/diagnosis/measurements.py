@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from clearprop import backprop
 from clearprop.activations import Array
 from clearprop.diagnosis import quantities
+from clearprop.diagnosis.association import Association
 from clearprop.diagnosis.quantities import (
     GradientNumbers,
     InputNumbers,
@@ -90,6 +91,7 @@ class Measurements:
     run: Run = field(default_factory=Run)
     step: Step | None = None
     feature_names: tuple[str, ...] = ()  # none where they have no names
+    association: Association = field(default_factory=Association)
 
     @property
     def remaining(self) -> float:

@@ -18,7 +18,7 @@ _UPPER = (
 ).split()
 _LOWER = (
     "vanishing_warning vanishing_error gain_low update_low_info update_low_warning update_low_error "
-    "input_low low_input"
+    "input_low low_input association"
 ).split()
 
 
@@ -96,6 +96,11 @@ class Thresholds:
     input_offset: float = 5.0  # |mean| over the standard deviation of a feature
     input_offset_median: float = 2.0  # the same, the median over the features
     input_z: float = 3.0  # median |z| of a saturating first layer
+    # D21: rows that may not belong together
+    strangers_rows: float = 100  # below which chance may hide that they do
+    strangers_epochs: float = 5  # for which the cost stays above `trivial` of that of a guess
+    association: float = 2.5  # standard deviations of chance: below, X and Y are strangers
+    associated: float = 5.0  # the same, with Y moved by a row: above, they are not
     # When a training is watched
     hysteresis: float = 0.8  # a finding is over once it would not be one with limits so much looser
 

@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.diagnosis import measurements, quantities, rules
+from clearprop.diagnosis.association import Association, association
 from clearprop.diagnosis.diagnose import findings, stratified
 from clearprop.diagnosis.finding import SEVERITIES, Finding, Findings
 from clearprop.diagnosis.measurements import Measurements, Run, Step
+from clearprop.diagnosis.rules.rows import suspects_strangers
 from clearprop.diagnosis.rules.runs import suspects_overshoot
 from clearprop.diagnosis.thresholds import Thresholds
 from clearprop.engines import Plan
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from clearprop.training import Loop
 
 # What will be the same at the next look, or must not wait for one.
-AT_ONCE = frozenset({"D1", "D11", "D12", "D13", "D14", "D15", "D16", "D17", "D18", "D20"})
+AT_ONCE = frozenset({"D1", "D11", "D12", "D13", "D14", "D15", "D16", "D17", "D18", "D20", "D21"})
 _Key = tuple[str, str, int | None]
 _STEPS_KEPT = 20  # whose update ratios the median is over
 _BATCHES = 4  # measured at each look
@@ -130,6 +132,7 @@ class DiagnosisCallback:
         self._steps: deque[Step] = deque(maxlen=_STEPS_KEPT // _BATCHES)
         self._norms: list[float] = []
         self._rows: NDArray[np.int64] | None = None
+        self._association: Association | None = None
         self._looks, self._free_until = 0, 0  # a step
 
     def __call__(self, training: Loop) -> None:
@@ -161,7 +164,7 @@ class DiagnosisCallback:
         """Return the numbers of this moment."""
         net, data, plan = training.net, training.data, training.plan
         if self._rows is None or self._rows[-1] >= len(data.X):
-            self._rows = stratified(data.Y, self.max_samples)
+            self._rows, self._association = stratified(data.Y, self.max_samples), None
         p = quantities.run(
             net.architecture, training.state.parameters, data.X[self._rows], data.Y[self._rows]
         )
@@ -178,7 +181,12 @@ class DiagnosisCallback:
         )
         self._norms.append(max(each.gradient_norm for each in m.layers))
         m = replace(m, run=replace(run, gradient_norms=tuple(self._norms)))
-        return replace(m, step=self._step(training, p, m))
+        m = replace(m, step=self._step(training, p, m))
+        if suspects_strangers(m, self.thresholds):
+            if self._association is None:  # of the data, which stay the same
+                self._association = association(data.X, data.Y, self._rows)
+            m = replace(m, association=self._association)
+        return m
 
     def _step(self, training: Loop, p: quantities.Pass, m: Measurements) -> Step | None:
         wanted = suspects_overshoot(m, self.thresholds)

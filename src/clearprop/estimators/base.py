@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from clearprop.activations import Activation
 from clearprop.costs import Cost
 from clearprop.data.table import ColumnDecision, TableEncoder, TableStream
+from clearprop.data.table.values import NUMBER
 from clearprop.estimators import presets, reader
 from clearprop.estimators.arguments import Arguments
 from clearprop.estimators.callback_bridge import CallbackSupportMixin, with_callbacks
@@ -141,9 +142,14 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
 
     @property
     def columns_(self) -> tuple[ColumnDecision, ...] | None:
-        """What became of every column of X; None where X was plain numbers."""
+        """What became of every column of X; None where X had no names of columns."""
         encoder = self._fitted_network("columns_").model.inputs.encoder
-        return None if encoder is None else encoder.decisions
+        if encoder is not None:
+            return encoder.decisions
+        names = getattr(self, "feature_names_in_", None)
+        if names is None:
+            return None
+        return tuple(ColumnDecision(name, "numeric", "numbers, as they are", NUMBER) for name in names)
 
     @property
     def _n_features_out(self) -> int:

@@ -109,7 +109,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     network_ : Network
         What was trained; it sees X after `preprocessing`.
     columns_ : tuple of ColumnDecision, or None
-        What became of each column of a data frame, and why.
+        What became of each column of a data frame, and why; None where X had no names of columns.
     table_encoder_ : TableEncoder or None
         What makes numbers of it.
     history_ : History
@@ -219,15 +219,19 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     # Predicting
 
-    def predict(self, X: Any) -> Array:
+    def predict(self, X: Any) -> Any:
         """Return the class of every row; an indicator matrix or several columns where y was one.
+
+        Where y was sparse, the indicator matrix is a SciPy CSR matrix, as scikit-learn's.
 
         Parameters
         ----------
         X : array-like, sparse matrix or data frame of shape (n_samples, n_features)
         """
-        a = self._predictor().outputs(reader.read_X(self, X))
-        return self._labels.decode(a)
+        predictor, read, labels = self._predictor(), reader.read_X(self, X), self._labels
+        if isinstance(labels, Indicators) and labels.sparse:
+            return predictor.decoded_sparse(read)
+        return labels.decode(predictor.outputs(read))
 
     def decision_function(self, X: Any) -> Array:
         """Return the weighted inputs z of the output layer: the log odds of two classes.

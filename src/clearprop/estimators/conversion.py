@@ -7,6 +7,7 @@ import inspect
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
 from sklearn import neural_network
 from sklearn.base import is_classifier
 from sklearn.preprocessing import LabelBinarizer
@@ -70,8 +71,9 @@ def _targets(estimator: Any) -> Targets:
     if not is_classifier(estimator):
         return Units()
     classes = as_labels(np.array(estimator.classes_), "classes")
-    if estimator._label_binarizer.y_type_ == "multilabel-indicator":
-        return Indicators(len(classes))
+    binarizer = estimator._label_binarizer
+    if binarizer.y_type_ == "multilabel-indicator":
+        return Indicators(len(classes), binarizer.sparse_input_)
     return Classification().of_classes(classes)
 
 
@@ -115,8 +117,9 @@ def to_sklearn(estimator: Arguments) -> Any:
             setattr(made, name, getattr(estimator, name))
     if not isinstance(net.model.targets, Units):
         binarizer = LabelBinarizer().fit(estimator.classes_)
-        if kind == "multilabel-indicator":
-            binarizer.fit(np.eye(len(estimator.classes_), dtype=int))
+        if isinstance(net.model.targets, Indicators):
+            example = np.eye(len(estimator.classes_), dtype=int)
+            binarizer.fit(csr_array(example) if net.model.targets.sparse else example)
         made._label_binarizer, made.classes_ = binarizer, binarizer.classes_
     return made
 

@@ -15,6 +15,7 @@ from clearprop.activations import Activation
 from clearprop.architecture import Layer
 from clearprop.data import arrays
 from clearprop.data.table.arrow_source import at_hand
+from clearprop.data.table.giveaways import Giveaways
 from clearprop.engines import Data
 from clearprop.estimators import held_out, inputs, reader, recipe, streamed
 from clearprop.estimators.arguments import Arguments
@@ -24,10 +25,11 @@ from clearprop.estimators.running import Runner, Work
 from clearprop.estimators.session import Session
 from clearprop.estimators.tables import TableRows
 from clearprop.estimators.training import EstimatorTraining
+from clearprop.estimators.user_warning import warn
 from clearprop.masks import refuse_masked
 from clearprop.model.inputs import LEARNED, Inputs
 from clearprop.model.model import Model
-from clearprop.model.targets import Targets, Units
+from clearprop.model.targets import Classes, Targets, Units
 from clearprop.network import Network
 from clearprop.training import History
 from clearprop.training.supply import InMemory
@@ -156,6 +158,8 @@ class Fitter:
             rows, held = held_out.split(options, groups, n, strata, weight, state)
         encoder = None
         if isinstance(given.X, TableRows):
+            if isinstance(targets, Classes):
+                self._ask_of_giveaways(given.X, targets.numbers(given.Y), targets.n_classes)
             encoder = given.X.learn(rows)
             given = given._replace(X=encoder.encode(given.X.table))
             start = self._first_parameters(given, state)
@@ -204,6 +208,12 @@ class Fitter:
         weight = None if sample_weight is None else _check_sample_weight(sample_weight, read)
         arrays.as_sample_weight(weight, len(Y), "float64")  # which names the row, before a split
         return Rows(read, Y, self.task.weigh(y, weight, self.options.class_weight)), targets
+
+    @staticmethod
+    def _ask_of_giveaways(rows: TableRows, codes: Array, n_classes: int) -> None:
+        seen = Giveaways(rows.decisions, n_classes)
+        seen.see(rows.table, codes)
+        seen.ask(warn)
 
     def _read_validation(self, validation: tuple[Any, Any]) -> Data | None:
         """Return the validation data of the caller's own, if there are any."""

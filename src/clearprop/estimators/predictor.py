@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,22 +40,28 @@ class Predictor:
         X : ndarray or SciPy CSR matrix of shape (n_samples, n_features)
             Finite; the model's steps are applied here.
         """
-        model = self.model
-        if not hasattr(X, "tocsr"):
-            return self._passed(X, lambda rows: inputs.as_rows(rows, model.dtype, model.inputs))
-        most = max(1, inputs.DENSE_BYTES // (8 * model.architecture.n_features))
-        return self._passed(X, lambda rows: inputs.as_rows(rows, model.dtype, model.inputs)[:], most)
+        blocks = list(self._logits_by_block(X))
+        return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+    def decoded_sparse(self, X: Any) -> Any:
+        """Return the answers of sparse indicators, for X as in `logits`, block after block."""
+        from scipy.sparse import vstack
+
+        output, targets = self.model.architecture.output, self.model.targets
+        answers: list[Any] = [targets.decode(output(z)) for z in self._logits_by_block(X)]
+        return vstack(answers, format="csr")
 
     def outputs(self, X: Any) -> Array:
         """Return the activations of the last layer, for X as in `logits`."""
         return self.model.architecture.output(self.logits(X))
 
-    def _passed(self, X: Any, prepare: Callable[[Any], Array], most: int = _ROWS) -> Array:
-        n, at_once = X.shape[0], min(most, _ROWS)
-        if n <= at_once:
-            return self._pass(prepare(X))
-        blocks = (X[first : first + at_once] for first in range(0, n, at_once))
-        return np.concatenate([self._pass(prepare(rows)) for rows in blocks])
+    def _logits_by_block(self, X: Any) -> Iterator[Array]:
+        model, n, at_once = self.model, X.shape[0], _ROWS
+        if hasattr(X, "tocsr"):
+            at_once = max(1, min(_ROWS, inputs.DENSE_BYTES // (8 * model.architecture.n_features)))
+        for first in range(0, n, at_once):
+            rows = X if n <= at_once else X[first : first + at_once]
+            yield self._pass(inputs.as_rows(rows, model.dtype, model.inputs)[:])
 
     def _pass(self, a: Array) -> Array:
         with np.errstate(all="ignore"):

@@ -100,7 +100,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     network_ : Network
         What was trained; it sees X after `preprocessing`.
     columns_ : tuple of ColumnDecision, or None
-        What became of each column of a data frame, and why.
+        What became of each column of a data frame, and why; None where X had no names of columns.
     table_encoder_ : TableEncoder or None
         What makes numbers of it.
     history_ : History

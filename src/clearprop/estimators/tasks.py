@@ -16,7 +16,8 @@ from sklearn.utils.validation import _check_y
 from clearprop import costs, metrics
 from clearprop.costs import COUNTS, Cost
 from clearprop.data import labels
-from clearprop.data.labels import check_classes
+from clearprop.data.labels import check_classes, warn_of_alike
+from clearprop.estimators.user_warning import warn
 from clearprop.masks import refuse_masked
 from clearprop.model.targets import Classes, Columns, Indicators, Targets, Units, standard_units
 from clearprop.names import known_name
@@ -107,7 +108,7 @@ class Classification(Task):
         y = as_labels(y)
         kind = kind_of(y)
         if kind == "multilabel-indicator":
-            return Indicators(np.shape(y)[1])
+            return Indicators(np.shape(y)[1], hasattr(y, "tocsr"))
         if kind == "multiclass-multioutput":
             columns = columns_of(y)
             if classes is not None and len(classes) != len(columns):
@@ -118,9 +119,12 @@ class Classification(Task):
             found = [np.unique(column) for column in known]
             for each in found:
                 check_classes(each.tolist(), "y")
+                warn_of_alike(each.tolist(), "y", warn)
             return Columns(tuple(Classes(len(each), each) for each in found))
         known = column_or_1d(y) if classes is None else as_labels(classes, "classes")
-        return self.of_classes(np.unique(known), two_outputs)
+        classes = np.unique(known)
+        warn_of_alike(classes.tolist(), "y", warn)
+        return self.of_classes(classes, two_outputs)
 
     def of_classes(self, classes: Array, two_outputs: bool = False) -> Classes:
         """Return the targets of classes that are known: different labels, sorted."""
@@ -203,6 +207,7 @@ class Regression(Task):
     def encode(self, y: Any, known: Targets, n_outputs: int, *, same: bool = False) -> Array:
         """As in `Task`; 0 outputs stand for any number of them."""
         refuse_masked(y, "y")
+        labels.refuse_gaps(y, "y")
         checked = _check_y(y, multi_output=True, y_numeric=True, estimator="MLPRegressor")
         if checked.ndim == 2 and checked.shape[1] == 1:
             checked = column_or_1d(checked, warn=True)

@@ -67,7 +67,9 @@ def describe_ends(model: Model) -> dict[str, Any]:
         units = isinstance(targets, Units)
         labels = targets.each if isinstance(targets, Columns) else [targets]
         known = [_labels(one.labels) for one in labels if not isinstance(one, Units | Columns)]
-        kind = {} if units else {"_target_kind": targets.kind}
+        kind: dict[str, Any] = {} if units else {"_target_kind": targets.kind}
+        if isinstance(targets, Indicators) and targets.sparse:
+            kind["_sparse_labels"] = True
         said = {
             "estimator": model.estimator
             | {
@@ -251,7 +253,8 @@ def _take_ends(model: Model, said: dict[str, Any]) -> None:
             each = zip(groups, known, strict=True)
             model.targets = Columns(tuple(Classes(n, labels) for n, labels in each))
         elif kind == "multilabel-indicator":
-            model.targets = Indicators(model.architecture.sizes[-1])
+            sparse = bool(rest["attributes"].get("_sparse_labels"))
+            model.targets = Indicators(model.architecture.sizes[-1], sparse)
         else:
             model.targets = Classes(model.architecture.sizes[-1], known[0]) if known else Units()
         if target is not None:

@@ -114,7 +114,11 @@ class Measured:
             self.tally.add(a, targets)
 
     def add_table(
-        self, what: Any, target: str | None = None, note: Callable[[str], None] | None = None
+        self,
+        what: Any,
+        target: str | None = None,
+        note: Callable[[str], None] | None = None,
+        gaps: str = "drop",
     ) -> list[str]:
         """Add the rows of a raw table, batch by batch; return labels that the model does not know.
 
@@ -125,6 +129,8 @@ class Measured:
             The target's column, if it is not called as in training.
         note : callable, optional
             Is told what is not used, and what is read otherwise than it is written.
+        gaps : {"drop", "refuse"}
+            What becomes of rows without a target.
         """
         model = self.model
         column, known = model.column, isinstance(model.targets, Classes)
@@ -137,14 +143,13 @@ class Measured:
         if note is not None:
             model.inputs.say_unknown(source, note, name)
         column.check(source, name)
+        source = source.with_target(name, gaps)
         strangers: set[str] = set()
         read_as: dict[str, Any] = {}
-        columns, first = list(model.inputs.columns), 0
+        columns = list(model.inputs.columns)
         for batch in source.batches(list(dict.fromkeys([*columns, name]))):
             labels = batch.column(name)
-            column.check_batch(source, labels, name, first)
             codes = column.codes(labels, read_as)
-            first += len(codes)
             if known:
                 strangers |= {str(labels[int(row)].as_py()) for row in np.flatnonzero(codes < 0)}
             self.add(model.inputs.of_batch(batch.select(columns), model.dtype), codes)

@@ -96,9 +96,12 @@ class Indicators:
     Parameters
     ----------
     n_outputs : int
+    sparse : bool
+        Whether answers are SciPy CSR matrices: of very many labels few are there.
     """
 
     n_outputs: int
+    sparse: bool = False
     kind = "multilabel-indicator"
 
     @property
@@ -110,9 +113,14 @@ class Indicators:
         """Return targets from a table of what is not 0 where a label is there."""
         return (table != 0).astype(np.float64)
 
-    def decode(self, a: Array) -> NDArray[np.int64]:
+    def decode(self, a: Array) -> Any:
         """Return 1 where an output says that its label is there, else 0; the shape of a."""
-        return (a > 0.5).astype(np.int64)
+        table = (a > 0.5).astype(np.int64)
+        if not self.sparse:
+            return table
+        from scipy.sparse import csr_matrix
+
+        return csr_matrix(table)
 
     def probabilities(self, a: Array) -> Array:
         """Return the outputs themselves."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,7 +19,8 @@ from clearprop.data.table import arrow_source, values
 from clearprop.data.table.source import BATCH_ROWS, TableSource, open_table
 from clearprop.data.table.values import BOOLEAN, NUMBER, PLAIN_NUMBER, TEXT, BadCell
 from clearprop.data.tables import TargetColumn, check_names, choose_target, table_dataset
-from clearprop.data.targets import EXACT, MAX_CLASSES, check_task
+from clearprop.data.targets import EXACT, GAPS, MAX_CLASSES, check_task, say_gaps
+from clearprop.names import known_name
 
 MISSING = "must have no missing values"
 _WHOLE = re.compile(r"[ \t]*[+-]?[0-9]{1,4000}[ \t]*")
@@ -26,14 +28,19 @@ _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
 
 
 def read_table(
-    path: Source, *, target: str | None = None, task: str | None = None, need_target: bool = True
+    path: Source,
+    *,
+    target: str | None = None,
+    task: str | None = None,
+    need_target: bool = True,
+    target_gaps: str = "drop",
 ) -> Dataset:
     """Return the data set in a CSV or Parquet file whose features are numbers.
 
-    What `open_table` reads, with stricter rules: nothing is guessed, filled in or left out, but for an
-    index that pandas stored in Parquet without a name. The decimal sign is the point. Booleans of
-    Parquet are 0 and 1. In text, a target of numbers written with leading zeros (007) is text, and one
-    of true and false is boolean.
+    What `open_table` reads, with stricter rules: nothing is guessed, filled in or left out, but for
+    rows without a target, and an index that pandas stored in Parquet without a name. The decimal sign
+    is the point. Booleans of Parquet are 0 and 1. In text, a target of numbers written with leading
+    zeros (007) is text, and one of true and false is boolean.
 
     Parameters
     ----------
@@ -45,7 +52,9 @@ def read_table(
         Without it the target decides: text, booleans and at most 20 different whole numbers are
         classes; anything else is a quantity.
     need_target : bool
-        False: the target may be absent.
+        False: the target may be absent; where it has gaps, all rows are there, and none has a target.
+    target_gaps : {"drop", "refuse"}
+        Whether rows without a target are left out, and counted in a warning, or refused.
 
     Returns
     -------
@@ -64,6 +73,7 @@ def read_table(
         finite is refused.
     """
     check_task(task)
+    known_name("target_gaps", target_gaps, GAPS)
     path = local_path(path, "path")
     source = open_table(path)
     if source.has_nameless_index:
@@ -71,8 +81,9 @@ def read_table(
     target = choose_target(source.names, target, need_target, path)
     _check_types(source, target)
     features = [name for name in source.names if name != target]
-    X, words = _read(source, features, target)
-    found = None if target is None else _target_column(source, target, words, task)
+    gaps = None if target is None else _Gaps(source, target, target_gaps, need_target)
+    X, words = _read(source, features, gaps)
+    found = None if gaps is None else gaps.column(words, task)
     return table_dataset(path, features, X, found, task)
 
 
@@ -89,14 +100,18 @@ def _check_types(source: TableSource, target: str | None) -> None:
 
 
 def _read(
-    source: TableSource, features: Sequence[str], target: str | None
+    source: TableSource, features: Sequence[str], gaps: _Gaps | None
 ) -> tuple[NDArray[np.float64], list[Any]]:
     """Return the features, and the target as it is stored, batch by batch."""
-    row_bytes, n_rows = 8 * len(source.names), 0
+    row_bytes, n_rows, n_read = 8 * len(source.names), 0, 0
     files.check_size(Path(source.where), row_bytes * (source.n_rows or 0))
     missing = values.missing_words()
     blocks, words = [], []
     for batch in source.stored_batches(source.names, BATCH_ROWS):
+        kept = np.arange(n_rows, n_rows + batch.num_rows)
+        n_rows += batch.num_rows
+        if gaps is not None:
+            batch, kept = gaps.leave_out(batch, kept)
         block = np.empty((batch.num_rows, len(features)))
         problems: list[tuple[BadCell, str]] = []
         for at, name in enumerate(features):
@@ -107,22 +122,22 @@ def _read(
                 problems.append((bad, name))
         if problems:
             first, name = min(problems, key=lambda problem: problem[0].row)
-            _refuse(source, first, n_rows, f"feature {name!r}")
-        n_rows += batch.num_rows
-        files.check_size(Path(source.where), row_bytes * n_rows)
+            _refuse(source, first, kept, f"feature {name!r}")
+        n_read += batch.num_rows
+        files.check_size(Path(source.where), row_bytes * n_read)
         blocks.append(block)
-        if target is not None:
-            words.append(batch.column(target))
+        if gaps is not None:
+            words.append(batch.column(gaps.target))
     if not n_rows:
         raise ValueError(f"{source.where} must have rows, got none")
     return np.concatenate(blocks), words
 
 
-def _refuse(source: TableSource, bad: BadCell, first_row: int, what: str) -> NoReturn:
+def _refuse(source: TableSource, bad: BadCell, rows: NDArray[Any], what: str) -> NoReturn:
     comma = source.delimiter not in (None, ",") and _DECIMAL_COMMA.fullmatch(str(bad.value).strip())
     hint = " (the decimal sign must be a point)" if comma else ""
     raise ValueError(
-        f"{source.where} {bad}: {source.place(first_row + bad.row)}, {what}{hint}"
+        f"{source.where} {bad}: {source.place(int(rows[bad.row]))}, {what}{hint}"
     ) from None
 
 
@@ -171,22 +186,77 @@ def _refuse_inexact(stored: Any) -> None:
             raise BadCell(row, value, "must hold numbers that float64 keeps exactly")
 
 
+class _Gaps:
+    """The rows of a table that have a target.
+
+    Parameters
+    ----------
+    source : TableSource
+    target : str
+    how : {"drop", "refuse"}
+    need_target : bool
+        False: all rows are kept, and there are no targets where one has none.
+    """
+
+    def __init__(self, source: TableSource, target: str, how: str, need_target: bool) -> None:
+        self.source, self.target = source, target
+        self._how, self._need_target = how, need_target
+        self._words, self._masks = Counter[str](), [np.zeros(0, bool)]
+
+    def leave_out(self, batch: Any, rows: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
+        """Return the rows of a batch that have a target, and their numbers."""
+        stored = batch.column(self.target)
+        with arrow_source.readable(self.source.where):
+            column = _as_target(stored)
+        self._masks.append(column.is_valid().to_numpy(zero_copy_only=False))
+        if not column.null_count:
+            return batch, rows
+        found = stored.filter(column.is_null()).to_pylist()
+        self._words.update(each.strip() if isinstance(each, str) else "" for each in found)
+        if not self._need_target:
+            return batch, rows
+        if self._how == "refuse":
+            at = int(np.argmin(self._masks[-1]))
+            problem = BadCell(at, stored[at].as_py(), MISSING)
+            what = f"target {self.target!r} (target_gaps='drop' leaves such rows out)"
+            _refuse(self.source, problem, rows, what)
+        return batch.filter(column.is_valid()), rows[self._masks[-1]]
+
+    def column(self, batches: list[Any], task: str | None) -> TargetColumn | None:
+        """Return the target of the rows that are kept."""
+        if not self._words:
+            return _target_column(self.source, self.target, batches, task, None)
+        if not self._need_target:
+            return None
+        mask = np.concatenate(self._masks)
+        say_gaps(self.source.where, self.target, self._words, len(mask))
+        return _target_column(self.source, self.target, batches, task, mask)
+
+
+def _as_target(stored: Any) -> Any:
+    """Return a target's column with nulls for what is missing."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(stored.type):
+        stored = stored.cast(stored.type.value_type)
+    column = stored if pa.types.is_integer(stored.type) else arrow_source.plain(stored)
+    text = pa.types.is_string(column.type)
+    return values.trimmed(column, values.missing_words()) if text else column
+
+
 def _target_column(
-    source: TableSource, name: str, batches: list[Any], task: str | None
+    source: TableSource,
+    name: str,
+    batches: list[Any],
+    task: str | None,
+    with_target: NDArray[np.bool_] | None,
 ) -> TargetColumn:
     import pyarrow as pa
 
     try:
         with arrow_source.readable(source.where):
-            stored = pa.chunked_array(batches)
-            if pa.types.is_dictionary(stored.type):
-                stored = stored.cast(stored.type.value_type)
-            stored = pa.concat_arrays(stored.chunks)
-            column = stored if pa.types.is_integer(stored.type) else arrow_source.plain(stored)
+            column = pa.concat_arrays([_as_target(batch) for batch in batches])
             is_text = pa.types.is_string(column.type)
-            if is_text:
-                column = values.trimmed(column, values.missing_words())
-            _refuse_missing(stored, column)
             encoded = column.dictionary_encode()
             distinct = encoded.dictionary.to_pylist()
             if is_text:
@@ -195,8 +265,9 @@ def _target_column(
             elif pa.types.is_floating(column.type):
                 values.refuse_infinite(column)
     except BadCell as bad:
-        _refuse(source, bad, 0, f"target {name!r}")
-    return TargetColumn(name, distinct, encoded.indices.to_numpy())
+        rows = np.arange(len(column)) if with_target is None else np.flatnonzero(with_target)
+        _refuse(source, bad, rows, f"target {name!r}")
+    return TargetColumn(name, distinct, encoded.indices.to_numpy(), with_target)
 
 
 def _check_words(column: Any, distinct: Sequence[str], task: str | None) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from clearprop.data import files
 from clearprop.data.dataset import some
@@ -18,6 +23,8 @@ from clearprop.data.table.csv_text import CsvText, ReadOptions
 from clearprop.data.table.profiles import ColumnProfile
 from clearprop.data.table.values import BOOLEAN, NUMBER, TEXT, TIME, BadCell
 from clearprop.data.tables import check_names, csv_paths, is_of_parquet
+from clearprop.data.targets import GAPS, refused_gaps, say_gaps
+from clearprop.names import known_name
 
 BATCH_ROWS = 1 << 16
 MAX_COLUMNS = 20_000
@@ -62,6 +69,8 @@ class TableSource:
         self._n_rows: int | None = None if text else int(getattr(raw, "num_rows", 0) or raw.n_rows)
         self._missing = values.missing_words(options.missing)
         self._decimal = options.decimal or "."
+        self._target: str | None = None
+        self._may_have_gaps, self._gaps_are_said = True, False
 
     # What is in it
 
@@ -186,19 +195,70 @@ class TableSource:
         wanted = list(self.names if columns is None else columns)
         if absent := [name for name in wanted if name not in self.names]:
             raise ValueError(f"{self.where} lacks {some(absent)}")
-        schema = pa.schema([self.schema.field(name) for name in wanted])
-        first = 0
-        for batch in self.stored_batches(wanted, batch_rows):
+        read = list(dict.fromkeys([*wanted, *([] if self._target is None else [self._target])]))
+        schema = pa.schema([self.schema.field(name) for name in read])
+        first, gaps = 0, Counter[str]()
+        for batch in self.stored_batches(read, batch_rows):
             typed = [
                 self._typed(batch.column(i), name, schema.field(i).type, first)
-                for i, name in enumerate(wanted)
+                for i, name in enumerate(read)
             ]
+            made = pa.record_batch(typed, schema=schema)
+            if self._target is not None:
+                made = self._labelled(made, batch.column(self._target), first, gaps)
             first += batch.num_rows
-            yield pa.record_batch(typed, schema=schema)
-        if self._n_rows is None:
-            self._n_rows = first
+            if made.num_rows:
+                yield made.select(wanted)
         if first == 0:
             raise ValueError(f"{self.where} must have rows, got none")
+        self._n_rows = first - sum(gaps.values())
+        if gaps and not self._gaps_are_said:
+            self._gaps_are_said = True
+            say_gaps(self.where, str(self._target), gaps, first)
+
+    def with_target(self, name: str, gaps: str = "drop") -> TableSource:
+        """Return the rows of the table that have a value in the column `name`.
+
+        Rows without one are left out of all that flows out, and a warning counts them after the first
+        pass; `place` still says where a row is in the whole table.
+
+        Parameters
+        ----------
+        name : str
+            The target.
+        gaps : {"drop", "refuse"}
+            "refuse": a row without a target is a ValueError.
+        """
+        labelled = copy.copy(self)
+        labelled._target, labelled._may_have_gaps = (
+            name,
+            known_name("target_gaps", gaps, GAPS) == "drop",
+        )
+        if self._n_rows is not None:
+            known = vars(self).get("profile")
+            labelled._n_rows = None if known is None else self._n_rows - known[name].n_missing
+        return labelled
+
+    def rows_with_target(self) -> NDArray[np.bool_]:
+        """Return which rows of the whole table `with_target` has kept."""
+        whole = copy.copy(self)
+        whole._target = None
+        masks = [batch.column(0).is_valid().to_numpy(zero_copy_only=False)
+                 for batch in whole.batches([str(self._target)])]  # fmt: skip
+        return np.concatenate(masks)
+
+    def _labelled(self, made: Any, stored: Any, first: int, gaps: Counter[str]) -> Any:
+        """Return the rows of a batch that have a target; count the words of the others in `gaps`."""
+        column = made.column(str(self._target))
+        if not column.null_count:
+            return made
+        absent = column.is_null()
+        if not self._may_have_gaps:
+            row = first + int(np.argmax(absent.to_numpy(zero_copy_only=False)))
+            raise ValueError(refused_gaps(self.where, str(self._target), "one", self._place(row)))
+        words = stored.filter(absent).to_pylist()
+        gaps.update(word.strip() if isinstance(word, str) else "" for word in words)
+        return made.filter(column.is_valid())
 
     def table(self, columns: Sequence[str] | None = None) -> Any:
         """Return some columns (default: all) as one Arrow table.
@@ -217,6 +277,11 @@ class TableSource:
 
     def place(self, row: int) -> str:
         """Return where a row (counted from 0) is, for messages: a CSV file has lines."""
+        if self._target is not None:
+            row = int(np.flatnonzero(self.rows_with_target())[row])
+        return self._place(row)
+
+    def _place(self, row: int) -> str:
         line = self._raw.line_of(row) if isinstance(self._raw, _CSV) else None
         return f"row {row}" if line is None else f"line {line}"
 
@@ -243,7 +308,7 @@ class TableSource:
                 return self._converted(column, kind, form).cast(arrow_type)
         except BadCell as bad:
             raise ValueError(
-                f"{self.where} {bad}: {self.place(first + bad.row)}, column {name!r}"
+                f"{self.where} {bad}: {self._place(first + bad.row)}, column {name!r}"
             ) from None
 
     def _converted(self, column: Any, kind: str, form: str) -> Any:

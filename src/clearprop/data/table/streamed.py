@@ -22,6 +22,7 @@ from clearprop.data.spool import Spool
 from clearprop.data.table import held
 from clearprop.data.table.csv_text import ReadOptions
 from clearprop.data.table.encoder import TableEncoder
+from clearprop.data.table.giveaways import Giveaways
 from clearprop.data.table.kinds import ColumnDecision, Roles, decide
 from clearprop.data.table.quantiles import Quantiles
 from clearprop.data.table.source import TableSource, open_table
@@ -118,6 +119,7 @@ def stream(
     columns: Sequence[str] | None = None,
     drop: Sequence[str] = (),
     categorical: Sequence[str] = (),
+    target_gaps: str = "drop",
     options: ReadOptions | None = None,
     buffer_rows: int | None = None,
     validation: float = 0.1,
@@ -144,6 +146,8 @@ def stream(
         they came: the latest are held out then.
     columns, drop, categorical, options
         As in `decide` and `open_table`.
+    target_gaps : {"drop", "refuse"}
+        Whether rows without a target are left out, and counted in a warning, or refused.
     buffer_rows : int, optional
         As in `RowStream`. Medians are exact where it holds every row, and right to a thousandth of the
         rows otherwise.
@@ -169,7 +173,8 @@ def stream(
     >>> import clearprop as cp
     >>> import pyarrow as pa
     >>> n = np.arange(500)
-    >>> table = pa.table({"x": n % 7, "colour": np.where(n % 3, "red", "blue"), "y": n % 7 > 3})
+    >>> late = n % 7 + n % 5 > 5
+    >>> table = pa.table({"x": n % 7, "colour": np.where(n % 3, "red", "blue"), "y": late})
     >>> rows = stream(table, target="y", buffer_rows=128, seed=0)
     >>> rows.encoder.feature_names
     ('x', 'colour = red')
@@ -184,8 +189,9 @@ def stream(
         say(f"reading {source.where} for the kinds of its columns")
     roles = Roles(target, weight, group, time)
     decisions = decide(source, roles, columns=columns, drop=drop, categorical=categorical)
+    column = TargetEncoder.learn(source, target, task, target_gaps)
     return encoded(
-        source, decisions, TargetEncoder.learn(source, target, task), roles, unchanged,
+        source.with_target(target, target_gaps), decisions, column, roles, unchanged,
         buffer_rows=buffer_rows, validation=validation, seed=seed, dtype=dtype, folder=folder, say=say,
     )  # fmt: skip
 
@@ -209,7 +215,7 @@ def encoded(
     Parameters
     ----------
     source, decisions, target, roles
-        The table, and what becomes of it.
+        The rows of a table that have a target, and what becomes of it.
     unchanged : callable
         Of `watch`, called before the table was first read.
     validation : float or TableSource
@@ -240,7 +246,10 @@ def encoded(
     spool.check_space(n_rows)
     size = f"{n_rows * spool.row_bytes / 1e9:.2g} GB in {spool.folder}"
     say(f"writing encoded rows to disk ({size}, until the training ends)")
-    part = reader.encode(encoder, target, spool, _Thinner(key, share * n_rows, spool.row_bytes))
+    giveaways = Giveaways(decisions, len(target.classes or ()))
+    thinner = _Thinner(key, share * n_rows, spool.row_bytes)
+    part = reader.encode(encoder, target, spool, thinner, giveaways if target.classes else None)
+    giveaways.ask()
     if other is not None:
         whole = _Reader(other, decisions, roles, held.all_held)
         thinner = _Thinner(key, float(other.n_rows or 0), spool.row_bytes)
@@ -344,7 +353,12 @@ class _Reader:
             yield batch.filter(pa.array(~mask)) if mask.any() else batch
 
     def encode(
-        self, encoder: TableEncoder, target: TargetEncoder, spool: Spool, thinner: _Thinner
+        self,
+        encoder: TableEncoder,
+        target: TargetEncoder,
+        spool: Spool,
+        thinner: _Thinner,
+        giveaways: Giveaways | None = None,
     ) -> HeldPart:
         """Write the rows to train on; return those to validate on."""
         rows = max(1, min(1 << 16, _BATCH_BYTES // (8 * encoder.n_features)))
@@ -352,6 +366,8 @@ class _Reader:
         for batch, mask, first in self._batches(rows):
             X = encoder.encode(batch, spool.dtype)
             Y = self._targets(batch, target, first)
+            if giveaways is not None:
+                giveaways.see(batch, Y)
             weight = self._weights(batch, first)
             for chosen, take in ((~mask, spool.append), (thinner(mask, first), _keeper(kept))):
                 if chosen.any():
@@ -371,7 +387,6 @@ class _Reader:
 
     def _targets(self, batch: Any, target: TargetEncoder, first: int) -> Array:
         column = batch.column(target.name)
-        target.check_batch(self._source, column, target.name, first)
         codes = target.codes(column, self.read_as)
         target.refuse_unknown(codes, column, self._source, first)
         return codes

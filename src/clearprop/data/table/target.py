@@ -10,12 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.data.dataset import Label, meant, some
-from clearprop.data.labels import check_classes, label_array
+from clearprop.data.labels import check_classes, label_array, warn_of_alike
 from clearprop.data.table.kinds import refuse_split
 from clearprop.data.table.profiles import MOST_VALUES
 from clearprop.data.table.source import TableSource
 from clearprop.data.table.values import BOOLEAN, NUMBER, TEXT, TIME
-from clearprop.data.targets import EXACT, MAX_CLASSES, TASKS, decide_task, warn_of_many
+from clearprop.data.targets import (
+    EXACT,
+    GAPS,
+    MAX_CLASSES,
+    TASKS,
+    decide_task,
+    refused_gaps,
+    warn_of_many,
+)
+from clearprop.names import known_name
 
 GIVEN_TASKS = (*TASKS, "binary", "multiclass")
 
@@ -51,16 +60,18 @@ class TargetEncoder:
         return "binary" if len(self.classes) == 2 else "multiclass"
 
     @classmethod
-    def learn(cls, source: TableSource, name: str, task: str | None = None) -> TargetEncoder:
+    def learn(
+        cls, source: TableSource, name: str, task: str | None = None, gaps: str = "drop"
+    ) -> TargetEncoder:
         """Return what a column of a table is as a target.
 
         Text and booleans are classes, as are at most 20 different whole numbers; all else is a
-        quantity.
+        quantity. Rows without a value say nothing of it.
 
         Raises
         ------
         ValueError
-            If it has missing values, does not vary, or is not what `task` says.
+            If it does not vary, is not what `task` says, or has gaps that are to be refused.
         """
         if task is not None and task not in GIVEN_TASKS:
             raise ValueError(f"task must be one of {', '.join(GIVEN_TASKS)} or None, got {task!r}")
@@ -76,11 +87,11 @@ class TargetEncoder:
         ):
             place = source.place(found.problem_row or 0)
             raise ValueError(f"{source.where} {found.problem}: {place}, target {name!r}")
-        if found.n_missing:
-            raise ValueError(
-                f"{source.where} must have no missing values in the target {name!r}, got "
-                f"{found.n_missing:,}: the first in {source.place(_first_missing(source, name))}"
-            )
+        if known_name("target_gaps", gaps, GAPS) == "refuse" and found.n_missing:
+            place = f"the first in {source.place(_first_missing(source, name))}"
+            raise ValueError(refused_gaps(source.where, name, f"{found.n_missing:,}", place))
+        if not found.n_present:
+            raise ValueError(f"{source.where} must have a row with a target, got no value in {name!r}")
         refuse_split(source, found, "target")
         kind = found.type.split(" ")[0]
         if kind == TIME:
@@ -109,7 +120,7 @@ class TargetEncoder:
         Parameters
         ----------
         column : pyarrow.Array or ChunkedArray
-            Without missing values: `learn` has refused those.
+            Without missing values, as `TableSource.with_target` gives it.
         read_as : dict, optional
             With it, a label that is unknown only for the point at its end is taken for the known one,
             and both are added, to be said: the test part of UCI's adult is written so.
@@ -161,6 +172,7 @@ class TargetEncoder:
         Parameters
         ----------
         source : TableSource
+            Rows that have a target.
         name : str, optional
             The column, if it is not called as in training.
         read_as : dict, optional
@@ -169,7 +181,7 @@ class TargetEncoder:
         Raises
         ------
         ValueError
-            If the column is absent or has missing values.
+            If the column is absent.
         """
         name = name or self.name
         self.check(source, name)
@@ -197,22 +209,9 @@ class TargetEncoder:
                 f"{some(list(source.names))}"
             )
 
-    def check_batch(self, source: TableSource, column: Any, name: str, first: int) -> None:
-        """Refuse a batch of the target with missing values; `first` is the number of its first row."""
-        if column.null_count:
-            row = int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
-            raise ValueError(
-                f"{source.where} must have no missing values in the target {name!r}, got one: "
-                f"{source.place(first + row)}"
-            )
-
     def _columns(self, source: TableSource, name: str) -> Iterator[Any]:
-        first = 0
         for batch in source.batches([name]):
-            column = batch.column(0)
-            self.check_batch(source, column, name, first)
-            first += len(column)
-            yield column
+            yield batch.column(0)
 
     def labels(self, codes: NDArray[Any]) -> NDArray[Any]:
         """Return the labels of class numbers, or quantities as they are."""
@@ -267,6 +266,7 @@ def _classes(found: Any, what: str, task: str) -> tuple[Label, ...]:
     if found.type == BOOLEAN:  # as text has them: true, TRUE
         labels = {str(label).lower() == "true" for label in labels}
     check_classes(labels, what)
+    warn_of_alike(labels, what)
     classes = tuple(sorted(labels, key=lambda c: (str(type(c)), c)))
     if len(classes) < 2:
         raise ValueError(f"{what} must vary, is always {classes[0]!r}")

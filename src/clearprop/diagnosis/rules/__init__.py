@@ -1,4 +1,4 @@
-"""The rules D1 to D20: pure functions from numbers to findings."""
+"""The rules D1 to D21: pure functions from numbers to findings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from clearprop.diagnosis.finding import Finding
 from clearprop.diagnosis.measurements import Measurements
-from clearprop.diagnosis.rules import data, layers, runs, steps, units
+from clearprop.diagnosis.rules import data, layers, rows, runs, steps, units
 from clearprop.diagnosis.thresholds import Thresholds
 
 Rule = Callable[[Measurements, Thresholds], Iterator[Finding]]
@@ -33,6 +33,7 @@ RULES: dict[str, Rule] = {
     "D18": data.cost_and_output,
     "D19": data.input_scale,
     "D20": runs.overfitting,
+    "D21": rows.strangers,
 }
 
 
