@@ -733,7 +733,7 @@ WIDE_ZEROS = [((1003, 131, 3), 60), ((230, 66, 9), 450), ((201, 61, 70, 3), 101)
 @pytest.mark.parametrize("how", [{}, {"clip_norm": 0.05, "l1": 0.01}, {"l2": 0.01}], ids=str)
 @pytest.mark.parametrize(("sizes", "batch"), WIDE_ZEROS, ids=str)
 @pytest.mark.usefixtures("threads_for_any_size")
-def test_large_batches_pass_over_columns_of_zeros(sizes, batch, how, optimizer, n_threads):
+def test_large_batches_with_columns_of_zeros_agree(sizes, batch, how, optimizer, n_threads):
     architecture = build(sizes, "tanh", "softmax", "cross_entropy")
     data, parameters = problem(architecture, batch + 55)
     data = data._replace(X=some_columns_zero(data.X))
@@ -751,7 +751,7 @@ def next_to_nothing(X):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS[:3], ids=str)
 @pytest.mark.parametrize("n_threads", [1, 2])
 @pytest.mark.usefixtures("threads_for_any_size")
-def test_passing_over_columns_of_zeros_does_not_change_a_bit(n_threads, optimizer, dtype):
+def test_columns_of_zeros_in_a_large_batch_do_not_change_a_bit(n_threads, optimizer, dtype):
     architecture = build((807, 103, 50, 3), "tanh", "softmax", "cross_entropy")
     data, parameters = problem(architecture, 150, dtype=dtype)
     X = some_columns_zero(data.X)

@@ -16,7 +16,7 @@ import pytest
 from llvmlite import binding
 
 from clearprop.architecture import build
-from clearprop.engines import blocks, compiled, kernels, machine_code
+from clearprop.engines import compiled, kernels, machine_code
 from clearprop.engines.announcement import announced
 from clearprop.engines.elementary import exp
 from clearprop.engines.intrinsics import kernel, like, part
@@ -211,35 +211,6 @@ def test_the_kernels_run_as_python_too_and_find_the_same(monkeypatch):
     got = trained(plan, data, parameters)
     np.testing.assert_allclose(got.parameters, wanted.parameters, rtol=1e-12)
     assert got.epoch_cost == pytest.approx(wanted.epoch_cost, rel=1e-12)
-
-
-@pytest.mark.parametrize("optimizer", [OPTIMIZERS[0], OPTIMIZERS[4]], ids=str)
-def test_products_of_a_large_batch_leave_out_its_columns_of_zeros(optimizer, monkeypatch):
-    """Of 90 inputs 45 are used: the multiplications that are made are counted."""
-    architecture = build((90, 48, 2), "relu", "softmax", "cross_entropy")
-    data, parameters = problem(architecture, 50)
-    data.X[:, 20:65] = 0.0
-    plan = plan_for(architecture, optimizer, n=50, batch=50)
-    wanted = trained(plan, data, parameters, 1)
-    lengths, columns = [], []
-    multiply_used, multiply_at = blocks.block_sums_of_used.function, blocks.block_sums_at.function
-
-    def seen_used(*arguments):
-        lengths.append(arguments[-2])
-        multiply_used(*arguments)
-
-    def seen_at(*arguments):
-        columns.extend(arguments[7])
-        multiply_at(*arguments)
-
-    stepped_through(monkeypatch)
-    monkeypatch.setattr(blocks.block_sums_of_used, "function", seen_used)
-    monkeypatch.setattr(blocks.block_sums_at, "function", seen_at)
-    got = trained(plan, data, parameters, 1)
-    np.testing.assert_allclose(got.parameters, wanted.parameters, rtol=1e-12)
-    assert set(lengths) == {45}
-    assert columns
-    assert not any(20 <= k < 65 for k in columns)
 
 
 def test_code_is_kept_in_the_first_folder_that_only_its_user_can_write_to(tmp_path, monkeypatch):

@@ -3,8 +3,6 @@
     block_dots             out[i, j] = sum_k a[i, k] b[j, k]
     block_sums             out[r, k] = beta out[r, k] + sum_s c[s, r] x[s, k], with c in any layout
     block_sums_of_panel    the same of a panel: x is laid out in the order in which it is read
-    block_sums_of_used     of the listed rows of a panel
-    block_sums_at          into vectors that lie where a list says
     block_sums_listed      of the listed vectors of x, added to out
     used                   which vectors are not zero in all rows
     copy_panel             a panel, laid out
@@ -32,7 +30,6 @@ from clearprop.engines.vector_code import LONG, REGISTER_BYTES, VectorWriter
 # (rows, columns) of the block of results, in scalars or vectors: most of 32 or 16 registers.
 DOTS_BLOCK = (5, 5) if REGISTER_BYTES == 64 else (3, 4)
 SUMS_BLOCK = (6, 4) if REGISTER_BYTES == 64 else (6, 2)
-SEVERAL, LEAST = 8, 4  # that many rows or more are cut into strips of 4 to 6: fewer heights to compile
 PANEL = SUMS_BLOCK[1] * REGISTER_BYTES // 4  # columns of float32; half of them in float64
 
 
@@ -123,15 +120,10 @@ def _write_sums_of_panel(
 def _strip_of_sums(
     w: VectorWriter, out: Any, ldo: Any, c: Any, along_s: Any, along_r: Any, along_first: Any,
     along_strip: Any, x: Any, ldx: Any, length: Any, beta: Any, reads: list[Any], writes: list[Any],
-    which: Any = None, columns: list[Any] | None = None,
 ) -> Callable[[Any, Any, int], None]:  # fmt: skip
-    """Return what writes a block of results; `reads` and `writes` are the masks of its vectors.
-
-    `which` lists the `length` rows of x and c that take part, `columns` where in a row of results its
-    vectors lie: without these, the first rows, and one vector after the other.
-    """
+    """Return what writes a block of results; `reads` and `writes` are the masks of its vectors."""
     b, vectors = w.builder, len(writes)
-    columns = columns or [LONG(v * w.lanes) for v in range(vectors)]
+    columns = [LONG(v * w.lanes) for v in range(vectors)]
     keeps = b.fcmp_unordered("!=", beta, ir.Constant(w.real, 0.0))
     long = b.icmp_signed(">=", length, LONG(32))
 
@@ -143,8 +135,7 @@ def _strip_of_sums(
                 w.ask_for(row[0])
         start = w.at(c, w.times(number, along_strip), w.times(r0, along_first))
         totals = w.totals(height, vectors)
-        with w.loop(LONG(0), length, LONG(1)) as i:
-            index = b.load(w.at(which, i)) if which else i
+        with w.loop(LONG(0), length, LONG(1)) as index:
             source = w.at(x, w.times(index, ldx))
             right = [w.load(w.at(source, LONG(v * w.lanes)), reads[v]) for v in range(vectors)]
             factors = w.at(start, w.times(index, along_s))
@@ -161,35 +152,6 @@ def _strip_of_sums(
                 w.store(b.load(totals[r][v]), places[r][v], writes[v])
 
     return strip
-
-
-def _write_sums_of_used(
-    w: VectorWriter, out: Any, ldo: Any, c: Any, along_s: Any, along_r: Any, along_first: Any,
-    along_strip: Any, x: Any, rows: Any, which: Any, first: Any, length: Any, beta: Any,
-) -> None:  # fmt: skip
-    b = w.builder
-    wide = LONG(SUMS_BLOCK[1] * w.lanes)
-    c = w.at(c, b.neg(w.times(first, along_s)))  # the list counts from where `first` does
-    x = w.at(x, b.neg(w.times(first, wide)))
-    unmasked = [None] * SUMS_BLOCK[1]
-    strip = _strip_of_sums(
-        w, out, ldo, c, along_s, along_r, along_first, along_strip, x, wide, length, beta, unmasked,
-        unmasked, which,
-    )  # fmt: skip
-    w.strips(rows, SUMS_BLOCK[0], strip, LEAST)
-
-
-def _write_sums_at(
-    w: VectorWriter, out: Any, ldo: Any, c: Any, along_s: Any, along_strip: Any, x: Any, rows: Any,
-    columns: Any, length: Any, beta: Any,
-) -> None:  # fmt: skip
-    wide, unmasked = LONG(SUMS_BLOCK[1] * w.lanes), [None] * SUMS_BLOCK[1]
-    places = [w.builder.load(w.at(columns, LONG(v))) for v in range(SUMS_BLOCK[1])]
-    strip = _strip_of_sums(
-        w, out, ldo, c, along_s, LONG(1), LONG(0), along_strip, x, wide, length, beta, unmasked,
-        unmasked, None, places,
-    )  # fmt: skip
-    w.strips(rows, SUMS_BLOCK[0], strip, LEAST)
 
 
 def _write_sums_listed(
@@ -354,36 +316,6 @@ def block_sums_of_panel(
     block_sums(
         out, ldo, c, along_s, along_r, along_first, along_strip, panel, wide, rows, n, length, beta
     )
-
-
-@written_by(_call("clearprop_sums_of_used", _write_sums_of_used))
-def block_sums_of_used(
-    out: Any, ldo: int, c: Any, along_s: int, along_r: int, along_first: int, along_strip: int,
-    panel: Any, rows: int, which: Any, first: int, length: int, beta: float,
-) -> None:  # fmt: skip
-    """Put beta out + c^T x into a whole panel of `out`, of the rows that `which` lists only."""
-    wide, rows_of_it = width(panel), which[:length] - first
-    n_strips = -(-rows // SUMS_BLOCK[0])
-    for number in range(n_strips):
-        begin, end = number * rows // n_strips, (number + 1) * rows // n_strips
-        target = _grid(out[begin * ldo :], end - begin, wide, ldo)
-        factors = c[number * along_strip + begin * along_first :]
-        deep = 1 + max(rows_of_it, default=-1)
-        left = _grid(factors, end - begin, deep, along_r, along_s)[:, rows_of_it]
-        total = left @ _grid(panel, deep, wide, wide)[rows_of_it]
-        target[:] = total + beta * target if beta else total
-
-
-@written_by(_call("clearprop_sums_at", _write_sums_at))
-def block_sums_at(
-    out: Any, ldo: int, c: Any, along_s: int, along_strip: int, panel: Any, rows: int, columns: Any,
-    length: int, beta: float,
-) -> None:  # fmt: skip
-    """Put beta out + c^T x into vectors of `out` that begin at `columns`, x being a panel."""
-    wide, lanes = width(panel), REGISTER_BYTES // panel.itemsize
-    for v in range(wide // lanes):
-        target, x = out[columns[v] :], panel[v * lanes :]
-        block_sums(target, ldo, c, along_s, 1, 0, along_strip, x, wide, rows, lanes, length, beta)
 
 
 @written_by(_call("clearprop_sums_listed", _write_sums_listed))

@@ -225,10 +225,9 @@ class _Call:
         none = np.empty(0)
         self.work = _aligned(layout.end * n_threads, dtype)
         self.found = np.zeros(2, np.int64)  # whether an input is not finite; where threads meet
-        self.lists = np.zeros(n_threads * layout.layers[0, k.N_IN], np.int64)
         slots = machine_code.slots(
             none, none, 0, _BLOCK, layout.layers, layout.segments, self.work, none, none, columns,
-            none, self.found, self.lists, low.address_of_yield(),
+            none, self.found, low.address_of_yield(),
         )  # fmt: skip
         self.address, self.slots = machine_code.address(slots), memoryview(slots)
 

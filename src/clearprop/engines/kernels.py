@@ -23,10 +23,7 @@ and why they are shaped so:
 - A batch of a few rows goes straight from its arguments to registers; the vectors of inputs that are
   zero in all of its rows are found first, and neither multiplied nor, in plain SGD, updated: the same
   bits for less work (60 % less where the inputs are one image). Larger batches copy panels of W, and
-  of the activations for BP4, in the order in which the products read them. They pass over columns of
-  zeros as well, where an eighth of a batch's columns or more are that (a third of MNIST's in 128
-  rows): z is a sum over the other columns, and dC/dW is made only where vectors of it lie that cover
-  those. Zero times a weight that is not finite is no zero, so that is looked at first.
+  of the activations for BP4, in the order in which the products read them.
 """
 
 from __future__ import annotations
@@ -124,20 +121,16 @@ from clearprop.engines.neurons import (
 )
 from clearprop.engines.products import (
     LARGE,
-    cover,
-    find_used,
     laid_out_size,
     lay_out,
     multiply,
     vectors,
 )
 from clearprop.engines.updates import (
-    in_panels,
     lay_out_below,
     sum_of_squares,
     update_part,
 )
-from clearprop.engines.vector_code import REGISTER_BYTES
 
 Array = Any
 
@@ -326,14 +319,9 @@ def train(
     sparse = n_threads == 1 and batch < LARGE
     each = (columns.size - integers[COLUMNS]) // n_threads
     listed = part(columns, integers[COLUMNS] + thread * each, each)
-    starts = part(listed, n_features, each - n_features)
     filled, n_filled = columns, vectors(work, n_features)
-    every = part(columns, 0, 0)
-    used_inputs, at = every, every
     if sparse:
         filled = part(listed, 1, listed.size - 1)
-    W = part(parameters, layers[0, WEIGHTS], n_features * layers[0, N_OUT])
-    finite = False  # whether zeros times the weights are known to be zeros
     squares = part(costs, batch + n_threads, 2 * n_layers * n_threads)
     wanted = n_threads
     begin = first_row(integers[FIRST_STEP], batch, integers[LARGER])
@@ -355,15 +343,6 @@ def train(
         if sparse:
             used(part(work, layers[0, BELOW], m * n_features), n_features, m, n_features, listed)
             n_filled = listed[0]
-        elif m >= LARGE and layers[0, N_OUT] >= LARGE:  # else looking takes longer than what it saves
-            inputs = part(work, layers[0, BELOW], m * n_features)
-            found = find_used(inputs, m, n_features, part(copies, 0, n_features), listed)
-            finite = finite or (found > 0 and all_finite(W))
-            used_inputs, at = part(listed, 0, found if finite else 0), every
-            if found > 0 and finite and in_panels(layers[0], m):
-                at = part(starts, 0, cover(used_inputs, REGISTER_BYTES // work.itemsize, starts))
-            if integers[FUSED] != 0 and rates[made] * numbers[L2] != 0.0:
-                at = every  # all weights decay
         for l in range(last + 1):  # noqa: E741 - the layer, as in the equations
             which, count = columns, vectors(work, layers[l, N_IN])
             if l == 0:
@@ -373,7 +352,7 @@ def train(
                 forward_part(
                     layers[l], factors[l], l, segments, integers, made, m, owner, n_threads, counter,
                     queue(wanted, l, n_layers, owner, n_threads), parameters, work, log_sum, copies,
-                    which, count, used_inputs if l == 0 else every,
+                    which, count,
                     part(squares, (2 * l + 1) * n_threads + thread, 1),
                 )  # fmt: skip
             wanted = meet(counter, n_threads, wanted, give, thread, n_layers)
@@ -393,7 +372,7 @@ def train(
             n_threads, work, costs,
         )  # fmt: skip
         for l in range(last + 1 if n_threads > 1 else 0):  # noqa: E741 - once for all threads
-            lay_out_below(layers[l], m, thread, n_threads, work, at if l == 0 else every)
+            lay_out_below(layers[l], m, thread, n_threads, work)
         wanted = meet(counter, n_threads, wanted, give, thread, n_layers)
         batch_cost = 0.0
         for i in range(m):
@@ -407,7 +386,7 @@ def train(
                     owner = (thread + turn) % n_threads
                     place = queue(wanted, l, n_layers, owner, n_threads)
                     backward_part(
-                        layers[l], m, owner, n_threads, counter, place, parameters, work, copies, every,
+                        layers[l], m, owner, n_threads, counter, place, parameters, work, copies,
                         part(squares, 2 * l * n_threads + thread, 1),
                     )  # fmt: skip
                 wanted = meet(counter, n_threads, wanted, give, thread, n_layers)
@@ -430,7 +409,6 @@ def train(
                             keep, rate, updates, parameters, moments, work, copies,
                             filled if l == 0 else columns,
                             n_filled if l == 0 else vectors(work, layers[l, N_IN]),
-                            at if l == 0 else every,
                         )  # fmt: skip
                 if phase == GATHER:
                     costs[batch + thread] = gathered
@@ -462,7 +440,7 @@ def all_finite(x: Array) -> bool:
 @kernel()
 def predict(
     parameters: Array, X: Array, n_rows: int, block: int, layers: Array, segments: Array, work: Array,
-    out: Array, zs: Array, columns: Array, panels: Array, found: Array, lists: Array, give: int,
+    out: Array, zs: Array, columns: Array, panels: Array, found: Array, give: int,
     thread: int, n_threads: int,
 ) -> None:  # fmt: skip
     """Put the activations of the last layer into `out`, in blocks of rows: backprop.forward.
@@ -478,11 +456,7 @@ def predict(
     base = thread * (work.size // n_threads)
     copies = part(work, base + layers[0, COPIES], layers[0, COPIED])
     first_row, end = share(thread, n_threads, n_rows, block)
-    listed = part(lists, thread * (lists.size // n_threads), lists.size // n_threads)
-    place, n_features = 0, layers[0, N_IN]
-    every, finite = part(columns, 0, 0), False
-    seen = part(work, base + layers[0, COPIES], n_features)
-    W0 = part(parameters, layers[0, WEIGHTS], n_features * layers[0, N_OUT])
+    place = 0
     for l in range(last + 1 if panels.size > 0 else 0):  # noqa: E741
         n_in, n = layers[l, N_IN], layers[l, N_OUT]
         if l % n_threads == thread:
@@ -511,12 +485,7 @@ def predict(
             z = part(zs, first * n, m * n)
             if panels.size > 0:
                 mine = part(panels, place, panels.size - place)
-                used_inputs = every
-                if l == 0 and n >= LARGE:
-                    some = find_used(below, m, n_in, seen, listed)
-                    finite = finite or (some > 0 and all_finite(W0))
-                    used_inputs = part(listed, 0, some if finite else 0)
-                multiply(above, n, below, 1, n_in, mine, m, n, n_in, 0.0, copies, used_inputs, 0)
+                multiply(above, n, below, 1, n_in, mine, m, n, n_in, 0.0, copies)
                 place += laid_out_size(n_in, n)
                 complete_layer(
                     layer, segments, (0, m, 0, n), parameters, above, slopes, z, log_sum,
@@ -524,7 +493,7 @@ def predict(
             else:
                 forward_layer(
                     layer, segments, (0, m, 0, n), parameters, below, above, slopes, z, log_sum, copies,
-                    columns, vectors(work, n_in), every,
+                    columns, vectors(work, n_in),
                 )  # fmt: skip
 
 
@@ -541,7 +510,7 @@ def _types_of_predict(real: Scalar) -> list[Type]:
     integers = Flat(INT)
     return [
         reals, reals, INT, INT, Table(INT), Table(INT), reals, reals, reals, integers, reals, integers,
-        integers, INT, INT, INT,
+        INT, INT, INT,
     ]  # fmt: skip
 
 

@@ -182,12 +182,11 @@ def activate_rows(
 @kernel()
 def forward_layer(
     layer: Array, segments: Array, rows_and_columns: Any, parameters: Array, below: Array, above: Array,
-    slopes: Array, z: Array, log_sum: Array, copies: Array, columns: Array, count: int, used: Array,
+    slopes: Array, z: Array, log_sum: Array, copies: Array, columns: Array, count: int,
 ) -> None:  # fmt: skip
     """Compute a rectangle of a layer's activations and slopes, and keep z if it is the last.
 
-    The `count` first of `columns` are where vectors of inputs begin that are not all zero; `used` lists
-    the inputs that are not, if it is not empty.
+    The `count` first of `columns` are where vectors of inputs begin that are not all zero.
     """
     i0, i1, j0, j1 = rows_and_columns
     n_in, n = layer[N_IN], layer[N_OUT]
@@ -196,7 +195,7 @@ def forward_layer(
     W = part(parameters, layer[WEIGHTS] + j0 * n_in, (j1 - j0) * n_in)
     a = part(below, i0 * n_in, (i1 - i0) * n_in)
     out = part(above, i0 * n + j0, (i1 - i0) * n - j0)
-    dots(out, n, a, n_in, W, n_in, i1 - i0, j1 - j0, n_in, copies, columns, count, used)
+    dots(out, n, a, n_in, W, n_in, i1 - i0, j1 - j0, n_in, copies, columns, count)
     complete_layer(
         layer, segments, rows_and_columns, parameters, above, slopes, z, log_sum,
     )  # fmt: skip
@@ -225,7 +224,7 @@ def complete_layer(
 
 @kernel()
 def backward_layer(
-    layer: Array, rows_and_columns: Any, parameters: Array, work: Array, copies: Array, every: Array
+    layer: Array, rows_and_columns: Any, parameters: Array, work: Array, copies: Array
 ) -> None:
     """Compute a rectangle of the deltas of the layer below from those of `layer`: BP2."""
     i0, i1, j0, j1 = rows_and_columns
@@ -235,7 +234,7 @@ def backward_layer(
     W = part(parameters, layer[WEIGHTS] + j0, n_out * n - j0)
     delta = part(work, layer[DELTA] + i0 * n_out, (i1 - i0) * n_out)
     error = part(work, layer[BELOW_DELTA] + i0 * n + j0, (i1 - i0) * n - j0)
-    sums(error, n, delta, 1, n_out, W, n, i1 - i0, j1 - j0, n_out, 0.0, copies, every)
+    sums(error, n, delta, 1, n_out, W, n, i1 - i0, j1 - j0, n_out, 0.0, copies)
     together = j1 - j0 == n
     for i in range(i0, i0 + 1 if together else i1):
         size = (i1 - i0) * n if together else j1 - j0
@@ -249,7 +248,7 @@ def backward_layer(
 def forward_part(
     layer: Array, factors: Array, number: int, segments: Array, integers: Array, made: int, m: int,
     owner: int, n_threads: int, counter: Array, place: int, parameters: Array, work: Array,
-    log_sum: Array, copies: Array, columns: Array, count: int, used: Array, squares: Array,
+    log_sum: Array, copies: Array, columns: Array, count: int, squares: Array,
 ) -> None:  # fmt: skip
     """Compute what is left of a thread's part of a layer, in blocks that stay in the cache.
 
@@ -268,7 +267,6 @@ def forward_part(
         mine = i0, i1, first, min(j1, first + step)
         forward_layer(
             layer, segments, mine, parameters, below, above, slopes, z, log_sum, copies, columns, count,
-            used,
         )  # fmt: skip
         if layer[DROP] > 0:
             drop_rectangle(layer, factors, number, integers, made, mine, above, slopes)
@@ -279,7 +277,7 @@ def forward_part(
 @kernel()
 def backward_part(
     layer: Array, m: int, owner: int, n_threads: int, counter: Array, place: int, parameters: Array,
-    work: Array, copies: Array, every: Array, squares: Array,
+    work: Array, copies: Array, squares: Array,
 ) -> None:  # fmt: skip
     """Compute what is left of a thread's part of the deltas below a layer, as `forward_part` does."""
     errors = part(work, layer[BELOW_DELTA], m * layer[N_IN])
@@ -291,6 +289,6 @@ def backward_part(
     while j0 + block * step < j1:
         first = j0 + block * step
         mine = i0, i1, first, min(j1, first + step)
-        backward_layer(layer, mine, parameters, work, copies, every)
+        backward_layer(layer, mine, parameters, work, copies)
         squares[0] += squares_of(mine, layer[N_IN], errors)
         block = take(counter, place, n_threads, block)

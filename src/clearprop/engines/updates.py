@@ -14,8 +14,6 @@ and why they are shaped so:
   clip_norm needs a whole gradient first. Plain SGD adds to W itself, without a gradient.
 - The activations that a gradient reads are laid out in panels once for all threads, while the costs
   are computed.
-- dC/dW of inputs that are zero in the whole batch is zero: where those are many, products are made
-  only where vectors of dC/dW lie that cover the others.
 """
 
 from __future__ import annotations
@@ -25,7 +23,6 @@ from typing import Any
 
 import numpy as np
 
-from clearprop.engines.blocks import width
 from clearprop.engines.codes import (
     ADAMW,
     BELOW,
@@ -78,13 +75,10 @@ from clearprop.engines.products import (
     WIDE,
     add_listed,
     lay_out,
-    lay_out_at,
     multiply,
-    multiply_at,
     sums,
     vectors,
 )
-from clearprop.engines.vector_code import REGISTER_BYTES
 
 Array = Any
 
@@ -96,18 +90,12 @@ def in_panels(layer: Array, m: int) -> bool:
 
 
 @kernel()
-def lay_out_below(layer: Array, m: int, thread: int, n_threads: int, work: Array, first: Array) -> None:
+def lay_out_below(layer: Array, m: int, thread: int, n_threads: int, work: Array) -> None:
     """Lay out a thread's share of the activations below a layer, in the order its gradient reads."""
     if not in_panels(layer, m):
         return
     n = layer[N_IN]
     a, panels = part(work, layer[BELOW], m * n), part(work, layer[PANELS], m * (n + WIDE))
-    if first.size > 0:
-        lanes = REGISTER_BYTES // work.itemsize
-        v0, v1 = share(thread, n_threads, first.size, width(work) // lanes)
-        target = part(panels, v0 * lanes * m, panels.size - v0 * lanes * m)
-        lay_out_at(target, a, n, m, part(first, v0, v1 - v0), n)
-        return
     k0, k1 = share(thread, n_threads, n, WIDE)
     if k1 > k0:
         target = part(panels, k0 * m, panels.size - k0 * m)
@@ -126,13 +114,12 @@ def add_columns(total: Array, delta: Array, n_out: int, m: int) -> None:
 @kernel()
 def descend(
     layer: Array, factors: Array, j0: int, j1: int, m: int, keep: float, parameters: Array, work: Array,
-    copies: Array, columns: Array, count: int, at: Array,
+    copies: Array, columns: Array, count: int,
 ) -> None:  # fmt: skip
     """Plain SGD without a gradient array: the deltas are already times -rate, BP4 adds to W itself.
 
     Of neurons j0 to j1. `keep` is what is left of the weights themselves, 1 - rate * l2; the `count`
-    first of `columns` are where vectors of inputs begin that are not all zero, as do those that `at`
-    lists for products of copies, if it is not empty.
+    first of `columns` are where vectors of inputs begin that are not all zero.
     """
     n_in, n_out = layer[N_IN], layer[N_OUT]
     delta = part(work, layer[DELTA] + j0, m * n_out - j0)
@@ -141,15 +128,11 @@ def descend(
         W = part(parameters, layer[WEIGHTS] + j0 * n_in, (j1 - j0) * n_in)
         if in_panels(layer, m):
             strips, panels = part(copies, 0, STRIPS), part(work, layer[PANELS], m * n_in + WIDE)
-            if at.size > 0:
-                multiply_at(W, n_in, delta, n_out, panels, j1 - j0, n_in, at, m, keep, strips)
-            else:
-                every = part(at, 0, 0)
-                multiply(W, n_in, delta, n_out, 1, panels, j1 - j0, n_in, m, keep, strips, every, 0)
+            multiply(W, n_in, delta, n_out, 1, panels, j1 - j0, n_in, m, keep, strips)
         elif keep == 1.0 and count < vectors(a, n_in):
             add_listed(W, n_in, delta, n_out, a, n_in, j1 - j0, n_in, m, columns, count)
         else:
-            sums(W, n_in, delta, n_out, 1, a, n_in, j1 - j0, n_in, m, keep, copies, part(at, 0, 0))
+            sums(W, n_in, delta, n_out, 1, a, n_in, j1 - j0, n_in, m, keep, copies)
     if layer[BIASES] >= 0 and factors[BIAS_RATE] != 0.0:
         add_columns(part(parameters, layer[BIASES] + j0, j1 - j0), delta, n_out, m)
 
@@ -213,11 +196,11 @@ def sum_of_squares(g: Array) -> float:
 @kernel()
 def gradient(
     layer: Array, what: int, first: int, count: int, m: int, frozen: bool, l2: float, l1: float,
-    p: Array, work: Array, g: Array, copies: Array, at: Array,
+    p: Array, work: Array, g: Array, copies: Array,
 ) -> None:  # fmt: skip
     """Put rows of a layer's gradient with its penalties into `g`: BP4; for biases and scales BP3."""
     n_in, n_out = layer[N_IN], layer[N_OUT]
-    for i in range(g.size if frozen or what > 0 or at.size > 0 else 0):
+    for i in range(g.size if frozen or what > 0 else 0):
         g[i] = like(g[i], 0.0)
     if frozen:
         return
@@ -228,14 +211,10 @@ def gradient(
         return
     if in_panels(layer, m):
         strips, panels = part(copies, 0, STRIPS), part(work, layer[PANELS], m * n_in + WIDE)
-        if at.size > 0:
-            multiply_at(g, n_in, delta, n_out, panels, count, n_in, at, m, 0.0, strips)
-        else:
-            every = part(at, 0, 0)
-            multiply(g, n_in, delta, n_out, 1, panels, count, n_in, m, 0.0, strips, every, 0)
+        multiply(g, n_in, delta, n_out, 1, panels, count, n_in, m, 0.0, strips)
     else:
         a = part(work, layer[BELOW], m * n_in)
-        sums(g, n_in, delta, n_out, 1, a, n_in, count, n_in, m, 0.0, copies, part(at, 0, 0))
+        sums(g, n_in, delta, n_out, 1, a, n_in, count, n_in, m, 0.0, copies)
     if l2 != 0.0 or l1 != 0.0:
         add_penalties(g, p, l2, l1)
 
@@ -244,7 +223,7 @@ def gradient(
 def update_rows(
     layer: Array, factors: Array, integers: Array, numbers: Array, thread: int, j0: int, j1: int,
     m: int, phase: int, shrink: float, penalties: float, rate: float, t: int, parameters: Array,
-    moments: Array, work: Array, copies: Array, at: Array,
+    moments: Array, work: Array, copies: Array,
 ) -> float:  # fmt: skip
     """Compute the gradient of neurons j0 to j1, a few at a time, and follow each while it is in cache.
 
@@ -271,7 +250,7 @@ def update_rows(
             g, p = part(work, place, n), part(parameters, offset, n)
             if phase != FOLLOW:
                 l2, l1 = penalties * numbers[L2], penalties * numbers[L1]
-                gradient(layer, what, first, count, m, factor == 0.0, l2, l1, p, work, g, copies, at)
+                gradient(layer, what, first, count, m, factor == 0.0, l2, l1, p, work, g, copies)
             by = shrink if phase == FOLLOW else factors[GRADIENT_FACTOR + what]
             if by != 1.0:
                 for i in range(n):
@@ -290,7 +269,7 @@ def update_part(
     layer: Array, factors: Array, integers: Array, numbers: Array, thread: int, owner: int,
     n_threads: int, m: int, counter: Array, place: int, phase: int, shrink: float, penalties: float,
     keep: float, rate: float, t: int, parameters: Array, moments: Array, work: Array, copies: Array,
-    columns: Array, count: int, at: Array,
+    columns: Array, count: int,
 ) -> float:  # fmt: skip
     """Update what is left of a thread's part of a layer; return the sum of squares of its gradient."""
     j0, j1 = share(owner, n_threads, layer[N_OUT], 6)
@@ -299,17 +278,17 @@ def update_part(
     if in_panels(layer, m):
         rows = at_a_time(rows, n_threads, 18, rows if integers[FUSED] else max(6, chunk), 6)
     if n_threads == 1 and phase != FOLLOW:
-        lay_out_below(layer, m, 0, 1, work, at)
+        lay_out_below(layer, m, 0, 1, work)
     squares = 0.0
     block = take(counter, place, n_threads, -1)
     while j0 + block * rows < j1:
         first, end = j0 + block * rows, min(j1, j0 + (block + 1) * rows)
         if integers[FUSED]:
-            descend(layer, factors, first, end, m, keep, parameters, work, copies, columns, count, at)
+            descend(layer, factors, first, end, m, keep, parameters, work, copies, columns, count)
         else:
             squares += update_rows(
                 layer, factors, integers, numbers, thread, first, end, m, phase, shrink, penalties,
-                rate, t, parameters, moments, work, copies, at,
+                rate, t, parameters, moments, work, copies,
             )  # fmt: skip
         block = take(counter, place, n_threads, block)
     return squares
