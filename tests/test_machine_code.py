@@ -10,17 +10,18 @@ import pathlib
 import subprocess
 import sys
 import time
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from llvmlite import binding
 
 from clearprop.architecture import build
-from clearprop.engines import compiled, kernels, machine_code
+from clearprop.engines import codes, compiled, kernels, machine_code
 from clearprop.engines.announcement import announced
 from clearprop.engines.elementary import exp
 from clearprop.engines.intrinsics import kernel, like, part
-from clearprop.engines.language import FLOAT32, FLOAT64, INT, Flat, Table
+from clearprop.engines.language import FLOAT32, FLOAT64, INT, Flat, Numbers, Table
 from clearprop.engines.translation import Translation
 from test_engines import OPTIMIZERS, SMALL, plan_for, problem
 
@@ -152,6 +153,78 @@ def test_a_row_of_a_table_is_an_array():
     np.testing.assert_array_equal(got, (x * x).sum(axis=1) + 9)
 
 
+class Corner(NamedTuple):
+    row: int
+    height: float
+
+
+class Box(NamedTuple):
+    corner: Corner
+    content: Numbers
+    full: bool
+
+
+class Row(NamedTuple):
+    power: int
+    apply: Any
+
+
+@kernel()
+def _tenfold(x):
+    return like(x, 10.0) * x
+
+
+@kernel()
+def _negative(x):
+    return -x
+
+
+ROWS = (Row(1, _tenfold), Row(2, _negative), Row(3, _tenfold))
+PAIRS = ((5, _negative), (6, _tenfold))
+
+
+@kernel()
+def _further(box):
+    return box._replace(corner=Corner(box.corner.row + 1, height=2 * box.corner.height))
+
+
+@kernel()
+def records(x, whole, out, thread, n_threads):
+    box = Box(Corner(*whole), part(x, 1, 2), full=x.size)
+    box = _further(box) if box.full else box
+    box = _further(box)
+    out[0], out[1] = box.corner.row, box.corner.height
+    out[2], out[3] = box.content[1], box.content.size
+    row, height = box.corner
+    out[4] = row + height / 2
+    out[5] = codes.LINE + math.pi
+    i = 6
+    for each in ROWS:
+        if each.power == 2:
+            continue
+        out[i] = each.apply(x[0]) + each.power
+        i += 1
+    for number, f in PAIRS:
+        out[i] = f(like(x[0], number))
+        if i > 7:
+            break
+        i += 1
+
+
+@kernel()
+def first_row_of(code, x):
+    for each in ROWS:
+        if each.power == code:
+            return each.apply(x)
+    return x
+
+
+@kernel()
+def looks_up(x, out, thread, n_threads):
+    for code in range(5):
+        out[code] = first_row_of(code, x[0])
+
+
 @kernel()
 def grows(x, thread, n_threads):
     total = 0
@@ -173,6 +246,46 @@ def nameless(x, thread, n_threads):
     x[0] = missing  # noqa: F821
 
 
+@kernel()
+def lacks_a_field(x, thread, n_threads):
+    x[0] = Corner(1).height
+
+
+@kernel()
+def has_no_such_field(x, thread, n_threads):
+    x[0] = Corner(1, 2.0).width
+
+
+@kernel()
+def replaces_what_is_not_there(x, thread, n_threads):
+    x[0] = Corner(1, 2.0)._replace(width=3).height
+
+
+@kernel()
+def changes_a_row(x, thread, n_threads):
+    for number, _f in PAIRS:
+        number = x[0]
+        x[1] = number
+
+
+@kernel()
+def hides_a_variable(x, thread, n_threads):
+    number = x[0]
+    for number, _f in PAIRS:
+        x[1] = number
+
+
+@kernel()
+def goes_through_an_array(x, thread, n_threads):
+    for each in x:
+        x[0] = each
+
+
+@kernel()
+def names_an_argument(x, thread, n_threads):
+    x[0] = first_row_of(1, x=x[0])
+
+
 @pytest.mark.parametrize(
     ("function", "message"),
     [
@@ -180,11 +293,32 @@ def nameless(x, thread, n_threads):
         (unknown_call, r"unknown_call, line \d+: kernels cannot call np.cumsum"),
         (comprehends, r"comprehends, line \d+: kernels have no List"),
         (nameless, r"nameless, line \d+: missing has no value yet"),
+        (lacks_a_field, r"lacks_a_field, line \d+: Corner has the fields row, height"),
+        (has_no_such_field, r"has_no_such_field, line \d+: Corner has no width"),
+        (replaces_what_is_not_there, r"line \d+: Corner has no such fields"),
+        (changes_a_row, "changes_a_row: number is of a table's row, and keeps its value"),
+        (hides_a_variable, r"line \d+: number or _f is a variable already"),
+        (goes_through_an_array, r"line \d+: for loops are over range\(...\) or a module's tuple"),
+        (names_an_argument, r"line \d+: names of arguments are for records"),
     ],
 )
 def test_what_the_language_has_not_is_refused_with_its_place(function, message):
     with pytest.raises(TypeError, match=message):
         compile_kernel(function, NUMBERS)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_records_constants_of_modules_and_tables_mean_what_they_mean_in_python(dtype):
+    x, whole = np.array([1.5, -2.25, 0.75], dtype), np.array([3, 7])
+    kind = Flat(FLOAT32 if dtype == "float32" else FLOAT64)
+    wanted, got = np.zeros(11), np.zeros(11)
+    records(x, whole, wanted, 0, 1)
+    compile_kernel(records, kind, INTEGERS, NUMBERS)(x, whole, got)
+    np.testing.assert_allclose(got, wanted, rtol=1e-14)
+    looks_up(x, wanted, 0, 1)
+    compile_kernel(looks_up, kind, NUMBERS)(x, got)
+    np.testing.assert_array_equal(got, wanted)
+    assert list(got[:5]) == [1.5, 15.0, -1.5, 15.0, 1.5]
 
 
 def stepped_through(monkeypatch):
