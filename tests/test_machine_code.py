@@ -4,9 +4,11 @@ import contextlib
 import ctypes
 import functools
 import hashlib
+import inspect
 import math
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import time
@@ -21,12 +23,17 @@ from clearprop.engines import codes, compiled, kernels, machine_code
 from clearprop.engines.announcement import announced
 from clearprop.engines.elementary import exp
 from clearprop.engines.intrinsics import kernel, like, part
-from clearprop.engines.language import FLOAT32, FLOAT64, INT, Flat, Numbers, Table
+from clearprop.engines.language import FLOAT32, FLOAT64, INT, Flat, Numbers, Table, types_of
 from clearprop.engines.translation import Translation
 from test_engines import OPTIMIZERS, SMALL, plan_for, problem
 
 NUMBERS, INTEGERS, TABLE = Flat(FLOAT64), Flat(INT), Table(INT)
 LIMIT = 7
+
+
+def _of_this_machine():
+    target = machine_code._target()
+    return target.triple, str(target.target_data)
 
 
 @functools.cache
@@ -323,10 +330,9 @@ def test_records_constants_of_modules_and_tables_mean_what_they_mean_in_python(d
 
 def stepped_through(monkeypatch):
     """Let the engine run its kernels as Python."""
-    monkeypatch.setattr(machine_code, "slots", lambda *arrays: arrays)
-    monkeypatch.setattr(machine_code, "address", lambda arrays: arrays)
-    step_through = lambda _, arrays, *__: kernels.train(*arrays, 0, 1)  # noqa: E731
-    monkeypatch.setattr(compiled, "_side_by_side", step_through)
+    monkeypatch.setattr(machine_code, "slots", lambda run: run)
+    monkeypatch.setattr(machine_code, "address", lambda run: run)
+    monkeypatch.setattr(compiled, "_side_by_side", lambda _, run, *__: kernels.train(run))
 
 
 def trained(plan, data, parameters, n_steps=3):
@@ -376,29 +382,46 @@ def test_what_is_compiled_says_whether_it_is_kept(tmp_path, monkeypatch):
     assert "once; it is kept" in said[1]
 
 
-SOURCES = [
-    "blocks", "built_in", "codes", "elementary", "intrinsics", "kernels", "language", "layers", "machine_code",
-    "neurons", "products", "translation", "updates", "vector_code",
-]  # fmt: skip
+SOURCES = sorted(pathlib.Path(machine_code.__file__).parent.glob("*.py"))
 
 
-@pytest.mark.parametrize("module", SOURCES)
-def test_a_changed_source_is_compiled_again(module, monkeypatch):
-    before, read = machine_code._path("float32"), pathlib.Path.read_text
-
-    def changed(path, *how):
-        return read(path, *how) + ("# changed" if path.stem == module else "")
-
-    monkeypatch.setattr(pathlib.Path, "read_text", changed)
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_a_changed_source_is_compiled_again(source, monkeypatch, tmp_path):
+    package = tmp_path / "engines"
+    shutil.copytree(source.parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(machine_code, "_SOURCES", package)
+    before = machine_code._path("float32")
+    assert before == machine_code._path("float32")
+    with (package / source.name).open("a") as file:
+        file.write("# changed")
     assert machine_code._path("float32") != before
+
+
+def test_a_source_that_is_added_is_compiled_again(monkeypatch, tmp_path):
+    package = tmp_path / "engines"
+    shutil.copytree(SOURCES[0].parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(machine_code, "_SOURCES", package)
+    before = machine_code._path("float32")
+    (package / "more.py").write_text("MORE = 1")
+    assert machine_code._path("float32") != before
+
+
+def test_every_source_that_is_translated_is_looked_at():
+    """Kernels, what writes their code and the constants they take stand in the folder of the key."""
+    entries = [each.function for each in kernels.ENTRIES]
+    made = Translation(*_of_this_machine())
+    for each in kernels.ENTRIES:
+        made.export(each, types_of(each.function, FLOAT64))
+    translated = {inspect.getsourcefile(each.function) for each, _ in made.done}
+    assert {inspect.getsourcefile(each) for each in entries} <= translated
+    assert {pathlib.Path(file).parent for file in translated} == {machine_code._SOURCES}
 
 
 @pytest.mark.parametrize("dtype", [FLOAT32, FLOAT64], ids=str)
 def test_nothing_is_allocated_inside_a_run_and_nothing_but_mathematics_is_called(dtype):
-    target = machine_code._target()
-    made = Translation(target.triple, str(target.target_data))
-    for entry, types in kernels.ENTRIES.items():
-        made.export(entry, tuple(types(dtype)))
+    made = Translation(*_of_this_machine())
+    for entry in kernels.ENTRIES:
+        made.export(entry, types_of(entry.function, dtype))
     module = binding.parse_assembly(str(made.module))
     called = {each.name for each in module.functions if each.is_declaration}
     assert called

@@ -20,12 +20,13 @@ from clearprop.engines.blocks import (
     SUMS_BLOCK,
     block_dots,
     block_sums,
-    block_sums_listed,
     block_sums_of_panel,
     copy_panel,
     width,
 )
 from clearprop.engines.intrinsics import kernel, part
+from clearprop.engines.language import Reals
+from clearprop.engines.records import Filled, Matrix, Strips
 from clearprop.engines.vector_code import REGISTER_BYTES
 
 # The products as kernels of their own, so that each is generated once. Small ones take their arguments
@@ -53,16 +54,26 @@ def every(widest: int, itemsize: int) -> Any:
 
 
 @kernel()
-def lay_out(panels: Any, x: Any, along_s: int, along_k: int, length: int, n: int) -> None:
+def rest(x: Reals, start: int) -> Reals:
+    """Return ``x[start:]``."""
+    return part(x, start, x.size - start)
+
+
+@kernel()
+def at(matrix: Matrix, i: int, j: int) -> Matrix:
+    """Return the matrix that begins at row i and column j."""
+    return matrix._replace(x=rest(matrix.x, i * matrix.down + j * matrix.across))
+
+
+@kernel()
+def lay_out(panels: Reals, x: Matrix, length: int, n: int) -> None:
     """Copy x[s, k] into panels of a few columns, each with its rows one after the other."""
-    block = 16 if along_k == 1 else length  # short ones where rows are far apart: few pages at a time
-    wide = width(x)
+    block = 16 if x.across == 1 else length  # short ones where rows are far apart: few pages at a time
+    wide = width(x.x)
     for s in range(0, length, block):
         for k in range(0, n, wide):
-            start = s * along_s + k * along_k
-            target = part(panels, k * length + s * wide, block * wide)
-            source = part(x, start, x.size - start)
-            copy_panel(target, wide, source, along_s, along_k, min(block, length - s), min(wide, n - k))
+            target = Matrix(part(panels, k * length + s * wide, block * wide), wide, 1)
+            copy_panel(target, at(x, s, k), min(block, length - s), min(wide, n - k))
 
 
 @kernel()
@@ -72,7 +83,7 @@ def laid_out_size(length: int, n: int) -> int:
 
 
 @kernel()
-def vectors(x: Any, n: int) -> int:
+def vectors(x: Reals, n: int) -> int:
     """Return how many vectors n elements of `x` are."""
     lanes = REGISTER_BYTES // x.itemsize
     return (n + lanes - 1) // lanes
@@ -86,15 +97,14 @@ def depth(length: int) -> int:
 
 
 @kernel()
-def copy_strips(strips: Any, c: Any, along_s: int, tall: int, deep: int) -> None:
+def copy_strips(strips: Reals, c: Matrix, tall: int, deep: int) -> None:
     """Copy columns of c into strips whose rows are neighbours: read once, not for every panel."""
     count = (tall + STRIP - 1) // STRIP
     for s in range(0, deep, 32):  # rows are far apart: what a cache line has is used while it is there
         for i in range(count):
             begin, end = i * tall // count, (i + 1) * tall // count
-            place, start = i * strip_size(deep) + s * STRIP, s * along_s + begin
-            target, source = part(strips, place, 32 * STRIP), part(c, start, c.size - start)
-            copy_panel(target, STRIP, source, along_s, 1, min(32, deep - s), end - begin)
+            target = part(strips, i * strip_size(deep) + s * STRIP, 32 * STRIP)
+            copy_panel(Matrix(target, STRIP, 1), at(c, s, begin), min(32, deep - s), end - begin)
 
 
 @kernel()
@@ -105,112 +115,79 @@ def strip_size(deep: int) -> int:
 
 @kernel()
 def multiply(
-    out: Any, ldo: int, c: Any, along_s: int, along_r: int, panels: Any, rows: int, n: int, length: int,
-    beta: float, strips: Any,
-) -> None:  # fmt: skip
-    """Put beta out + c^T x into `out`, with x laid out in panels."""
+    out: Matrix, c: Matrix, panels: Reals, rows: int, n: int, length: int, beta: float, copies: Reals
+) -> None:
+    """Put beta out + c^T x into `out`, with x laid out in panels; `copies` has room for strips."""
     wide, block = width(panels), depth(length)
     for s in range(0, length, block):
         deep = min(block, length - s)
         for r in range(0, rows, TALL):
             tall = min(TALL, rows - r)
-            start = s * along_s + r * along_r
-            factors = part(c, start, c.size - start)
-            step, along, first, strip = along_s, along_r, along_r, 0
-            if along_r == 1:  # neighbours in c are a row apart in s
-                copy_strips(strips, factors, along_s, tall, deep)
-                factors, step, along, first, strip = strips, STRIP, 1, 0, strip_size(deep)
+            source = at(c, s, r)
+            factors = Strips(source.x, c.down, c.across, c.across, 0)
+            if c.across == 1:  # neighbours in c are a row apart in s
+                copy_strips(copies, source, tall, deep)
+                factors = Strips(copies, STRIP, 1, 0, strip_size(deep))
             for k in range(0, n, wide):
-                target = part(out, r * ldo + k, out.size - r * ldo - k)
+                target = at(out, r, k)
                 panel = part(panels, k * length + s * wide, deep * wide)
                 by = beta if s == 0 else 1.0
                 if n - k < wide:  # masked: to store through one takes several times as long
-                    block_sums_of_panel(
-                        target, ldo, factors, step, along, first, strip, panel, tall, n - k, deep, by
-                    )
+                    block_sums_of_panel(target, factors, panel, tall, n - k, deep, by)
                 else:
-                    block_sums(
-                        target, ldo, factors, step, along, first, strip, panel, wide, tall, wide, deep,
-                        by,
-                    )  # fmt: skip
+                    block_sums(target, factors, Matrix(panel, wide, 1), tall, wide, deep, by)
 
 
 @kernel()
-def product(
-    out: Any, ldo: int, c: Any, along_s: int, along_r: int, x: Any, x_along_s: int, x_along_k: int,
-    rows: int, n: int, length: int, copies: Any,
-) -> None:  # fmt: skip
+def product(out: Matrix, c: Matrix, x: Matrix, rows: int, n: int, length: int, copies: Reals) -> None:
     """Put c^T x into `out`, a block of x at a time."""
-    strips, panels = part(copies, 0, STRIPS), part(copies, STRIPS, copies.size - STRIPS)
-    block = depth(length)
+    panels, block = rest(copies, STRIPS), depth(length)
     for s in range(0, length, block):
         deep = min(block, length - s)
-        factors = part(c, s * along_s, c.size - s * along_s)
         for k in range(0, n, WIDE):
             wide = min(WIDE, n - k)
-            start = s * x_along_s + k * x_along_k
-            lay_out(panels, part(x, start, x.size - start), x_along_s, x_along_k, deep, wide)
-            multiply(
-                part(out, k, out.size - k), ldo, factors, along_s, along_r, panels, rows, wide, deep,
-                0.0 if s == 0 else 1.0, strips,
-            )  # fmt: skip
+            lay_out(panels, at(x, s, k), deep, wide)
+            beta = 0.0 if s == 0 else 1.0
+            multiply(at(out, 0, k), at(c, s, 0), panels, rows, wide, deep, beta, copies)
 
 
 @kernel()
 def dots(
-    out: Any, ldo: int, a: Any, lda: int, x: Any, ldx: int, m: int, n: int, length: int, copies: Any,
-    columns: Any, count: int,
-) -> None:  # fmt: skip
-    """Put a x^T into `out`: a (m, length) in rows of lda, x (n, length) of ldx, out (m, n) of ldo.
+    out: Matrix, a: Matrix, x: Matrix, m: int, n: int, length: int, copies: Reals, filled: Filled
+) -> None:
+    """Put a x^T into `out`: a is (m, length), x (n, length), out (m, n); all in rows.
 
-    Only the vectors that begin at the first `count` of `columns` take part, where there are no copies.
+    Only the vectors that `filled` lists take part, where there are no copies.
     """
     if m >= LARGE and copies.size > 0:
-        product(out, ldo, a, 1, lda, x, 1, ldx, m, n, length, copies)
+        product(out, Matrix(a.x, 1, a.down), Matrix(x.x, 1, x.down), m, n, length, copies)
         return
     # Cut so that what is read again for every strip of rows stays in the second-level cache.
     rows = max(1, CACHED // (length * 20)) * 20  # 20: a multiple of every block's columns
     for j in range(0, n, rows):
-        some = min(rows, n - j)
-        target, source = part(out, j, out.size - j), part(x, j * ldx, x.size - j * ldx)
-        block_dots(target, ldo, a, lda, source, ldx, m, some, length, columns, count)
+        block_dots(at(out, 0, j), a, at(x, j, 0), m, min(rows, n - j), length, filled)
 
 
 @kernel()
 def sums(
-    out: Any, ldo: int, c: Any, along_s: int, along_r: int, x: Any, ldx: int, rows: int, n: int,
-    length: int, beta: float, copies: Any,
-) -> None:  # fmt: skip
-    """Put beta out + c^T x into `out`: x (length, n) in rows of ldx, out (rows, n) of ldo.
+    out: Matrix, c: Matrix, x: Matrix, rows: int, n: int, length: int, beta: float, copies: Reals
+) -> None:
+    """Put beta out + c^T x into `out`: c[s, r] in any layout; x (length, n) and out (rows, n) in rows.
 
-    c[s, r] is at ``s * along_s + r * along_r``. With beta 0, what was in `out` does not matter.
+    With beta 0, what was in `out` does not matter.
     """
     if rows >= LARGE and copies.size > 0:
-        if along_r == 1:
-            strips, panels = part(copies, 0, STRIPS), part(copies, STRIPS, copies.size - STRIPS)
+        if c.across == 1:
+            panels = rest(copies, STRIPS)
             for s in range(0, length, MOST):
                 some = min(MOST, length - s)
-                lay_out(panels, part(x, s * ldx, x.size - s * ldx), ldx, 1, some, n)
-                factors = part(c, s * along_s, c.size - s * along_s)
+                lay_out(panels, at(x, s, 0), some, n)
                 by = beta if s == 0 else 1.0
-                multiply(out, ldo, factors, along_s, 1, panels, rows, n, some, by, strips)
+                multiply(out, at(c, s, 0), panels, rows, n, some, by, copies)
         else:
-            product(out, ldo, c, along_s, along_r, x, ldx, 1, rows, n, length, copies)
+            product(out, c, x, rows, n, length, copies)
         return
     for s in range(0, length, DEEP):
-        some = min(DEEP, length - s)
-        factors = part(c, s * along_s, c.size - s * along_s)
-        source = part(x, s * ldx, x.size - s * ldx)
-        block_sums(
-            out, ldo, factors, along_s, along_r, along_r, 0, source, ldx, rows, n, some,
-            beta if s == 0 else 1.0,
-        )  # fmt: skip
-
-
-@kernel()
-def add_listed(
-    out: Any, ldo: int, c: Any, along_s: int, x: Any, ldx: int, rows: int, n: int, length: int,
-    columns: Any, count: int,
-) -> None:  # fmt: skip
-    """Add c^T x to `out` where x is not zero: in the vectors at the first `count` of `columns`."""
-    block_sums_listed(out, ldo, c, along_s, x, ldx, rows, n, length, columns, count)
+        by = beta if s == 0 else 1.0
+        factors = Strips(at(c, s, 0).x, c.down, c.across, c.across, 0)
+        block_sums(out, factors, at(x, s, 0), rows, n, min(DEEP, length - s), by)
