@@ -32,9 +32,9 @@ _CHUNK = 64 * 1024  # elements of the gradient held at a time: they stay in the 
 
 
 class CompiledEngine:
-    """Trains with ``kernels.train``, compiled for this CPU by Numba's LLVM and kept on disk."""
+    """Trains with ``kernels.train``, compiled for this CPU by LLVM and kept on disk."""
 
-    name = "numba"
+    name = "compiled"
 
     def __init__(self) -> None:
         self._prepared: WeakKeyDictionary[Plan, _Prepared] = WeakKeyDictionary()
@@ -56,7 +56,7 @@ class CompiledEngine:
         for number, layer in enumerate(architecture.layers, start=1):
             for each in layer.function.parts or (layer.function,):
                 if code_of(each, np.dtype(np.float64)) is None:
-                    return f"Numba cannot compile activation {each.name!r} of layer {number}"
+                    return own.why_not(each, number)
         return None
 
     def predict(
