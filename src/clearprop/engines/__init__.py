@@ -45,9 +45,7 @@ def known_engine(name: object) -> str:
     ValueError
         If the name is unknown.
     """
-    return known_name(
-        "engine", ALSO_CALLED.get(name, name) if isinstance(name, str) else name, ENGINES
-    )
+    return known_name("engine", ALSO_CALLED.get(name, name) if isinstance(name, str) else name, ENGINES)
 
 
 def select(name: str, plan: Plan) -> Engine:

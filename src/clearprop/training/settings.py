@@ -15,7 +15,7 @@ import numpy as np
 from clearprop import metrics as known_metrics
 from clearprop import optimizers, randomness
 from clearprop.engines import known_engine
-from clearprop.names import is_number, known_name
+from clearprop.names import is_number
 from clearprop.optimizers import LBFGS, Optimizer
 from clearprop.schedules import find_plateau
 from clearprop.training.stopping import EarlyStopping
