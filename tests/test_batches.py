@@ -76,7 +76,7 @@ def named(how):
 
 
 @pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["unweighted", "weighted"])
-@pytest.mark.parametrize("engine", ["numpy", "numba"])
+@pytest.mark.parametrize("engine", ["numpy", "compiled"])
 @pytest.mark.parametrize("how", HOW, ids=named)
 def test_three_epochs_are_the_steps_that_plain_loops_make(how, engine, weights):
     """Every gradient is a loop over samples and neurons, every batch dealt from Philox's order."""
@@ -149,7 +149,7 @@ def test_true_and_false_are_words_too_and_the_default_is_an_order_for_each_epoch
 def test_the_running_accuracy_is_over_the_samples_of_batches_of_two_sizes(how):
     """Both engines put each sample's answer in its own place, however an epoch is cut."""
     windows = []
-    for engine in ("numpy", "numba"):
+    for engine in ("numpy", "compiled"):
         net = cp.Network([4, 5, 3], seed=2, dtype="float64", initializer="normal")
         training = cp.Training(
             net,

@@ -390,7 +390,7 @@ def test_a_network_with_several_softmaxes_is_trained_saved_and_checked(tmp_path,
     Y = np.hstack([np.eye(3)[rng.integers(3, size=60)], np.eye(2)[(X[:, 0] > 0).astype(int)]])
     net = cp.Network([4, 5, 5], cost=costs.grouped_cross_entropy([3, 2]), dtype="float64", seed=0)
     assert cp.check_gradient(net, X[:7], Y[:7]).verdict == "pass"
-    net.fit(X, Y, epochs=3, optimizer=cp.Adam(0.05), engine="numba", progress=False)
+    net.fit(X, Y, epochs=3, optimizer=cp.Adam(0.05), engine="compiled", progress=False)
     net.save(tmp_path / "net.safetensors")
     again = cp.load(tmp_path / "net.safetensors")
     assert again.architecture.cost.groups == (3, 2)
@@ -412,7 +412,7 @@ def test_groups_that_do_not_make_up_the_outputs_are_refused(groups, message):
         cp.Network([4, 5], cost=costs.grouped_cross_entropy(groups))
 
 
-@pytest.mark.parametrize("engine", ["numpy", "numba"])
+@pytest.mark.parametrize("engine", ["numpy", "compiled"])
 @pytest.mark.parametrize("what", ["value", "derivative"])
 def test_an_own_cost_of_another_shape_is_refused_where_broadcasting_would_hide_it(engine, what):
     """Right for several outputs, as when it is made; for one, (n, 1) beside (n,), or (n,) beside (n, 1)."""

@@ -4,28 +4,36 @@ import contextlib
 import ctypes
 import functools
 import hashlib
+import inspect
 import math
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import time
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from llvmlite import binding
 
 from clearprop.building import build
-from clearprop.engines import blocks, compiled, kernels, machine_code
+from clearprop.engines import codes, compiled, kernels, machine_code
 from clearprop.engines.announcement import announced
 from clearprop.engines.elementary import exp
 from clearprop.engines.intrinsics import kernel, like, part
-from clearprop.engines.language import FLOAT32, FLOAT64, INT, Flat, Table
+from clearprop.engines.language import FLOAT32, FLOAT64, INT, Flat, Numbers, Table, types_of
 from clearprop.engines.translation import Translation
 from test_engines import OPTIMIZERS, SMALL, plan_for, problem
 
 NUMBERS, INTEGERS, TABLE = Flat(FLOAT64), Flat(INT), Table(INT)
 LIMIT = 7
+
+
+def _of_this_machine():
+    target = machine_code._target()
+    return target.triple, str(target.target_data)
 
 
 @functools.cache
@@ -152,6 +160,78 @@ def test_a_row_of_a_table_is_an_array():
     np.testing.assert_array_equal(got, (x * x).sum(axis=1) + 9)
 
 
+class Corner(NamedTuple):
+    row: int
+    height: float
+
+
+class Box(NamedTuple):
+    corner: Corner
+    content: Numbers
+    full: bool
+
+
+class Row(NamedTuple):
+    power: int
+    apply: Any
+
+
+@kernel()
+def _tenfold(x):
+    return like(x, 10.0) * x
+
+
+@kernel()
+def _negative(x):
+    return -x
+
+
+ROWS = (Row(1, _tenfold), Row(2, _negative), Row(3, _tenfold))
+PAIRS = ((5, _negative), (6, _tenfold))
+
+
+@kernel()
+def _further(box):
+    return box._replace(corner=Corner(box.corner.row + 1, height=2 * box.corner.height))
+
+
+@kernel()
+def records(x, whole, out, thread, n_threads):
+    box = Box(Corner(*whole), part(x, 1, 2), full=x.size)
+    box = _further(box) if box.full else box
+    box = _further(box)
+    out[0], out[1] = box.corner.row, box.corner.height
+    out[2], out[3] = box.content[1], box.content.size
+    row, height = box.corner
+    out[4] = row + height / 2
+    out[5] = codes.LINE + math.pi
+    i = 6
+    for each in ROWS:
+        if each.power == 2:
+            continue
+        out[i] = each.apply(x[0]) + each.power
+        i += 1
+    for number, f in PAIRS:
+        out[i] = f(like(x[0], number))
+        if i > 7:
+            break
+        i += 1
+
+
+@kernel()
+def first_row_of(code, x):
+    for each in ROWS:
+        if each.power == code:
+            return each.apply(x)
+    return x
+
+
+@kernel()
+def looks_up(x, out, thread, n_threads):
+    for code in range(5):
+        out[code] = first_row_of(code, x[0])
+
+
 @kernel()
 def grows(x, thread, n_threads):
     total = 0
@@ -173,6 +253,46 @@ def nameless(x, thread, n_threads):
     x[0] = missing  # noqa: F821
 
 
+@kernel()
+def lacks_a_field(x, thread, n_threads):
+    x[0] = Corner(1).height
+
+
+@kernel()
+def has_no_such_field(x, thread, n_threads):
+    x[0] = Corner(1, 2.0).width
+
+
+@kernel()
+def replaces_what_is_not_there(x, thread, n_threads):
+    x[0] = Corner(1, 2.0)._replace(width=3).height
+
+
+@kernel()
+def changes_a_row(x, thread, n_threads):
+    for number, _f in PAIRS:
+        number = x[0]
+        x[1] = number
+
+
+@kernel()
+def hides_a_variable(x, thread, n_threads):
+    number = x[0]
+    for number, _f in PAIRS:
+        x[1] = number
+
+
+@kernel()
+def goes_through_an_array(x, thread, n_threads):
+    for each in x:
+        x[0] = each
+
+
+@kernel()
+def names_an_argument(x, thread, n_threads):
+    x[0] = first_row_of(1, x=x[0])
+
+
 @pytest.mark.parametrize(
     ("function", "message"),
     [
@@ -180,6 +300,13 @@ def nameless(x, thread, n_threads):
         (unknown_call, r"unknown_call, line \d+: kernels cannot call np.cumsum"),
         (comprehends, r"comprehends, line \d+: kernels have no List"),
         (nameless, r"nameless, line \d+: missing has no value yet"),
+        (lacks_a_field, r"lacks_a_field, line \d+: Corner has the fields row, height"),
+        (has_no_such_field, r"has_no_such_field, line \d+: Corner has no width"),
+        (replaces_what_is_not_there, r"line \d+: Corner has no such fields"),
+        (changes_a_row, "changes_a_row: number is of a table's row, and keeps its value"),
+        (hides_a_variable, r"line \d+: number or _f is a variable already"),
+        (goes_through_an_array, r"line \d+: for loops are over range\(...\) or a module's tuple"),
+        (names_an_argument, r"line \d+: names of arguments are for records"),
     ],
 )
 def test_what_the_language_has_not_is_refused_with_its_place(function, message):
@@ -187,12 +314,25 @@ def test_what_the_language_has_not_is_refused_with_its_place(function, message):
         compile_kernel(function, NUMBERS)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_records_constants_of_modules_and_tables_mean_what_they_mean_in_python(dtype):
+    x, whole = np.array([1.5, -2.25, 0.75], dtype), np.array([3, 7])
+    kind = Flat(FLOAT32 if dtype == "float32" else FLOAT64)
+    wanted, got = np.zeros(11), np.zeros(11)
+    records(x, whole, wanted, 0, 1)
+    compile_kernel(records, kind, INTEGERS, NUMBERS)(x, whole, got)
+    np.testing.assert_allclose(got, wanted, rtol=1e-14)
+    looks_up(x, wanted, 0, 1)
+    compile_kernel(looks_up, kind, NUMBERS)(x, got)
+    np.testing.assert_array_equal(got, wanted)
+    assert list(got[:5]) == [1.5, 15.0, -1.5, 15.0, 1.5]
+
+
 def stepped_through(monkeypatch):
     """Let the engine run its kernels as Python."""
-    monkeypatch.setattr(machine_code, "slots", lambda *arrays: arrays)
-    monkeypatch.setattr(machine_code, "address", lambda arrays: arrays)
-    step_through = lambda _, arrays, *__: kernels.train(*arrays, 0, 1)  # noqa: E731
-    monkeypatch.setattr(compiled, "_side_by_side", step_through)
+    monkeypatch.setattr(machine_code, "slots", lambda run: run)
+    monkeypatch.setattr(machine_code, "address", lambda run: run)
+    monkeypatch.setattr(compiled, "_side_by_side", lambda _, run, *__: kernels.train(run))
 
 
 def trained(plan, data, parameters, n_steps=3):
@@ -211,35 +351,6 @@ def test_the_kernels_run_as_python_too_and_find_the_same(monkeypatch):
     got = trained(plan, data, parameters)
     np.testing.assert_allclose(got.parameters, wanted.parameters, rtol=1e-12)
     assert got.epoch_cost == pytest.approx(wanted.epoch_cost, rel=1e-12)
-
-
-@pytest.mark.parametrize("optimizer", [OPTIMIZERS[0], OPTIMIZERS[4]], ids=str)
-def test_products_of_a_large_batch_leave_out_its_columns_of_zeros(optimizer, monkeypatch):
-    """Of 90 inputs 45 are used: the multiplications that are made are counted."""
-    architecture = build((90, 48, 2), "relu", "softmax", "cross_entropy")
-    data, parameters = problem(architecture, 50)
-    data.X[:, 20:65] = 0.0
-    plan = plan_for(architecture, optimizer, n=50, batch=50)
-    wanted = trained(plan, data, parameters, 1)
-    lengths, columns = [], []
-    multiply_used, multiply_at = blocks.block_sums_of_used.function, blocks.block_sums_at.function
-
-    def seen_used(*arguments):
-        lengths.append(arguments[-2])
-        multiply_used(*arguments)
-
-    def seen_at(*arguments):
-        columns.extend(arguments[7])
-        multiply_at(*arguments)
-
-    stepped_through(monkeypatch)
-    monkeypatch.setattr(blocks.block_sums_of_used, "function", seen_used)
-    monkeypatch.setattr(blocks.block_sums_at, "function", seen_at)
-    got = trained(plan, data, parameters, 1)
-    np.testing.assert_allclose(got.parameters, wanted.parameters, rtol=1e-12)
-    assert set(lengths) == {45}
-    assert columns
-    assert not any(20 <= k < 65 for k in columns)
 
 
 def test_code_is_kept_in_the_first_folder_that_only_its_user_can_write_to(tmp_path, monkeypatch):
@@ -271,29 +382,46 @@ def test_what_is_compiled_says_whether_it_is_kept(tmp_path, monkeypatch):
     assert "once; it is kept" in said[1]
 
 
-SOURCES = [
-    "blocks", "built_in", "codes", "elementary", "intrinsics", "kernels", "language", "layers", "machine_code",
-    "neurons", "products", "translation", "updates", "vector_code",
-]  # fmt: skip
+SOURCES = sorted(pathlib.Path(machine_code.__file__).parent.glob("*.py"))
 
 
-@pytest.mark.parametrize("module", SOURCES)
-def test_a_changed_source_is_compiled_again(module, monkeypatch):
-    before, read = machine_code._path("float32"), pathlib.Path.read_text
-
-    def changed(path, *how):
-        return read(path, *how) + ("# changed" if path.stem == module else "")
-
-    monkeypatch.setattr(pathlib.Path, "read_text", changed)
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_a_changed_source_is_compiled_again(source, monkeypatch, tmp_path):
+    package = tmp_path / "engines"
+    shutil.copytree(source.parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(machine_code, "_SOURCES", package)
+    before = machine_code._path("float32")
+    assert before == machine_code._path("float32")
+    with (package / source.name).open("a") as file:
+        file.write("# changed")
     assert machine_code._path("float32") != before
+
+
+def test_a_source_that_is_added_is_compiled_again(monkeypatch, tmp_path):
+    package = tmp_path / "engines"
+    shutil.copytree(SOURCES[0].parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(machine_code, "_SOURCES", package)
+    before = machine_code._path("float32")
+    (package / "more.py").write_text("MORE = 1")
+    assert machine_code._path("float32") != before
+
+
+def test_every_source_that_is_translated_is_looked_at():
+    """Kernels, what writes their code and the constants they take stand in the folder of the key."""
+    entries = [each.function for each in kernels.ENTRIES]
+    made = Translation(*_of_this_machine())
+    for each in kernels.ENTRIES:
+        made.export(each, types_of(each.function, FLOAT64))
+    translated = {inspect.getsourcefile(each.function) for each, _ in made.done}
+    assert {inspect.getsourcefile(each) for each in entries} <= translated
+    assert {pathlib.Path(file).parent for file in translated} == {machine_code._SOURCES}
 
 
 @pytest.mark.parametrize("dtype", [FLOAT32, FLOAT64], ids=str)
 def test_nothing_is_allocated_inside_a_run_and_nothing_but_mathematics_is_called(dtype):
-    target = machine_code._target()
-    made = Translation(target.triple, str(target.target_data))
-    for entry, types in kernels.ENTRIES.items():
-        made.export(entry, tuple(types(dtype)))
+    made = Translation(*_of_this_machine())
+    for entry in kernels.ENTRIES:
+        made.export(entry, types_of(entry.function, dtype))
     module = binding.parse_assembly(str(made.module))
     called = {each.name for each in module.functions if each.is_declaration}
     assert called

@@ -211,6 +211,22 @@ def test_a_resume_with_other_settings_names_the_difference(change, message, tmp_
         fit(start(), checkpoint=tmp_path / "c", resume=True, epochs=9, **{**same, **change})
 
 
+def test_a_checkpoint_written_by_the_engine_under_its_first_name_goes_on(tmp_path, capsys):
+    how = {"dropout": 0.2, "engine": "compiled"}
+    fit(start(), checkpoint=tmp_path / "c", **how)
+    engines = set()
+    forge(tmp_path / "c", lambda t, m: engines.add(m["training"]["engine"]))
+    assert engines == {"compiled"}
+    forge(tmp_path / "c", lambda t, m: m["training"].update(engine="numba"))
+    unbroken, other = start(), start()
+    fit(unbroken, epochs=9, **how)
+    fit(other, checkpoint=tmp_path / "c", resume=True, epochs=9, **{**how, "engine": "numba"})
+    np.testing.assert_array_equal(other.parameters, unbroken.parameters)
+    assert capsys.readouterr().err == ""
+    with pytest.raises(ValueError, match="engine is 'numpy', was 'compiled'"):
+        fit(start(), checkpoint=tmp_path / "c", resume=True, epochs=12, **{**how, "engine": "numpy"})
+
+
 def test_a_resume_with_another_network_or_other_data_names_the_difference(tmp_path):
     fit(start(), checkpoint=tmp_path / "c")
     with pytest.raises(

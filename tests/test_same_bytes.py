@@ -26,13 +26,13 @@ rng = np.random.default_rng(0)
 X = rng.normal(size=(70, 4))
 y = np.array(["no", "yes", "maybe"])[rng.integers(0, 3, 70)]
 r = X @ [1.0, 2.0, 3.0, 4.0]
-for engine in ("numpy", "numba"):
+for engine in ("numpy", "compiled"):
     net = cp.Network([4, 5, 3], seed=0)
     net.fit(X, y, epochs=2, batch_size=7, engine=engine, n_threads=2, progress=False, dropout=0.2,
             metrics=["accuracy"], validation_data=(X[:9], y[:9]), checkpoint=out + engine + ".checkpoint",
             early_stopping=cp.EarlyStopping())
     net.save(out + "network " + engine)
-for preset, engine in (("sklearn", "numpy"), ("realmlp-s", "numba")):
+for preset, engine in (("sklearn", "numpy"), ("realmlp-s", "compiled")):
     for solver in ("adam", "sgd", "lbfgs"):
         how = dict(preset=preset, solver=solver, max_iter=3, hidden_layer_sizes=5, random_state=0, batch_size=7, engine=engine)
         if solver == "lbfgs":

@@ -45,7 +45,7 @@ def threads():
     return [each.name for each in threading.enumerate() if each.name.startswith("clearprop-rows")]
 
 
-@pytest.mark.parametrize("engine", ["numpy", "numba"])
+@pytest.mark.parametrize("engine", ["numpy", "compiled"])
 @pytest.mark.parametrize(
     ("targets", "weights", "how"),
     [
@@ -105,7 +105,7 @@ def test_every_row_is_passed_once_an_epoch_in_the_order_that_is_documented(buffe
     assert orders[0] != orders[1] != orders[2]
 
 
-@pytest.mark.parametrize("engine", ["numpy", "numba"])
+@pytest.mark.parametrize("engine", ["numpy", "compiled"])
 def test_the_batches_of_a_stream_are_trained_on_in_its_order(engine):
     net, by_hand = start(), start()
     fit(net, stream(), epochs=2, optimizer=cp.SGD(0.1), engine=engine)
@@ -252,7 +252,7 @@ def test_a_stream_that_diverges_names_the_step_and_keeps_the_last_finite_paramet
     net = start(activation="relu", cost="quadratic")
     targets = X[:, :3] * 1e6
     with pytest.raises(cp.DivergenceError, match=r"diverged at epoch \d, step \d+") as caught:
-        fit(net, stream(15, Y=targets), optimizer=cp.SGD(1e3), epochs=9, engine="numba")
+        fit(net, stream(15, Y=targets), optimizer=cp.SGD(1e3), epochs=9, engine="compiled")
     assert np.isfinite(net.parameters).all()
     assert caught.value.step >= 1
 
@@ -287,7 +287,7 @@ def test_a_stream_takes_the_memory_of_two_buffers_however_many_rows_pass(monkeyp
     net = cp.Network([20, 5, 3], seed=0)
     fit(net, RowStream.of_arrays(X[:, [0] * 20], Y), epochs=1)  # whatever is loaded once
     tracemalloc.start()
-    fit(net, RowStream(Endless(), 20_000), epochs=1, batch_size=100, engine="numba")
+    fit(net, RowStream(Endless(), 20_000), epochs=1, batch_size=100, engine="compiled")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     whole, buffer = 1_000_000 * 23 * 4, 20_000 * 23 * 4

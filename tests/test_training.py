@@ -312,7 +312,7 @@ def noted(history):
     return list(zip(running["samples"], running["running_accuracy"], strict=True))
 
 
-@pytest.mark.parametrize("engine", ["numpy", "numba"])
+@pytest.mark.parametrize("engine", ["numpy", "compiled"])
 @pytest.mark.parametrize("seconds", [0.0, 1e9])
 @pytest.mark.parametrize(
     ("every", "window", "batch_size"), [(1, 8, 1), (4, 8, 5), (7, 50, 5), (23, 3, 4), (30, 8, 23)]
@@ -349,7 +349,7 @@ class Within:
         return running["samples"][-1] == self.stop
 
 
-@pytest.mark.parametrize("engine", ["numpy", "numba"])
+@pytest.mark.parametrize("engine", ["numpy", "compiled"])
 def test_a_callback_is_asked_within_epochs_after_the_step_of_its_sample(engine):
     watch, how = Within(), {"running_window": 8, "optimizer": cp.SGD(0.1), "engine": engine}
     net, alone = make(), make()
@@ -548,7 +548,7 @@ def test_a_gradient_that_is_not_finite_under_a_finite_cost_is_found_too():
         ({"early_stopping": cp.EarlyStopping()}, "monitor must be a column of the history.*validation_data"),
         ({"optimizer": "adm"}, "optimizer must be one of .*did you mean 'adam'"),
         ({"optimizer": 0.1}, "optimizer must be a name or an optimizer, got 0.1"),
-        ({"engine": "nunba"}, "engine must be one of .*did you mean 'numba'"),
+        ({"engine": "complied"}, "engine must be one of .*did you mean 'compiled'"),
         ({"seed": -1}, r"seed must be from 0 to 2\*\*64 - 1, got -1"),
         ({"checkpoint_every": "soon"}, "checkpoint_every must be a number of epochs or seconds.*'soon'"),
         ({"checkpoint_every": "0s"}, "checkpoint_every must be"),

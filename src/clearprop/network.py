@@ -436,7 +436,7 @@ class Network:
             Each is called with the `Training` after every epoch; one that returns True ends it. Where
             it has a method ``within_epoch``, that is called in the same way after the step in which a
             running accuracy was noted: ``training.history.running["running_accuracy"][-1]``.
-        engine : {"auto", "numpy", "numba"}
+        engine : {"auto", "numpy", "compiled"}
         n_threads : int, optional
         seed : int, optional
             Of the order of samples and of dropout; it also sets the count of epochs to 0. None goes on

@@ -62,6 +62,11 @@ class Optimizer:
         """Check every argument against its rule."""
         schedules.resolve(self.learning_rate)
 
+    @property
+    def form(self) -> str:
+        """The name of its update rule, which engines know it by."""
+        return type(self).__name__
+
     def init(self, parameters: Flat) -> Flat:
         """Return the first moments: zeros of shape (n_moments, n_parameters)."""
         return np.zeros((len(self.moments), parameters.size), parameters.dtype)
@@ -103,6 +108,13 @@ class SGD(Optimizer):
     def moments(self) -> tuple[str, ...]:  # type: ignore[override]
         """The velocity, where there is momentum."""
         return ("velocity",) if self.momentum else ()
+
+    @property
+    def form(self) -> str:
+        """The name of its update rule: momentum and Nesterov's variant have their own."""
+        if not self.momentum:
+            return "SGD"
+        return "SGD with Nesterov momentum" if self.nesterov else "SGD with momentum"
 
     def __post_init__(self) -> None:
         """Check every argument against its rule."""

@@ -276,7 +276,7 @@ class Options:
         ),
     ] = None
     engine: Annotated[
-        str, option(metavar="NAME", text="auto, numpy or numba", default="auto", panel=_TRAINING)
+        str, option(metavar="NAME", text="auto, numpy or compiled", default="auto", panel=_TRAINING)
     ] = "auto"
     threads: Annotated[
         int | None,

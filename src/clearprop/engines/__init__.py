@@ -16,6 +16,7 @@ from clearprop.names import known_name
 from clearprop.optimizers import LBFGS
 
 __all__ = [
+    "ALSO_CALLED",
     "ENGINES",
     "Data",
     "Engine",
@@ -24,6 +25,7 @@ __all__ = [
     "State",
     "evaluate",
     "first_row",
+    "known_engine",
     "logits",
     "predict",
     "predict_unchecked",
@@ -31,7 +33,19 @@ __all__ = [
     "select",
 ]
 
-ENGINES = ("numpy", "numba", "auto")
+ENGINES = ("numpy", "compiled", "auto")
+ALSO_CALLED = {"numba": "compiled"}  # its first name, which files and programs have
+
+
+def known_engine(name: object) -> str:
+    """Return the name of an engine from one that it has, or has had.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    """
+    return known_name("engine", ALSO_CALLED.get(name, name) if isinstance(name, str) else name, ENGINES)
 
 
 def select(name: str, plan: Plan) -> Engine:
@@ -49,7 +63,7 @@ def select(name: str, plan: Plan) -> Engine:
     """
     from clearprop.engines.reference import ReferenceEngine
 
-    known_name("engine", name, ENGINES)
+    name = known_engine(name)
     reference = ReferenceEngine()
     if name == "numpy" or isinstance(plan.optimizer, LBFGS):  # which asks for gradients, not for steps
         return reference
@@ -59,8 +73,8 @@ def select(name: str, plan: Plan) -> Engine:
     reason = engine.supports(plan)
     if reason is None:
         return engine
-    if name == "numba":
-        raise ValueError(f"engine 'numba' cannot run this: {reason}; use engine='numpy' or 'auto'")
+    if name == "compiled":
+        raise ValueError(f"engine 'compiled' cannot run this: {reason}; use engine='numpy' or 'auto'")
     warnings.warn(f"training with engine 'numpy', which is slower: {reason}", stacklevel=2)
     return reference
 

@@ -3,8 +3,6 @@
     block_dots             out[i, j] = sum_k a[i, k] b[j, k]
     block_sums             out[r, k] = beta out[r, k] + sum_s c[s, r] x[s, k], with c in any layout
     block_sums_of_panel    the same of a panel: x is laid out in the order in which it is read
-    block_sums_of_used     of the listed rows of a panel
-    block_sums_at          into vectors that lie where a list says
     block_sums_listed      of the listed vectors of x, added to out
     used                   which vectors are not zero in all rows
     copy_panel             a panel, laid out
@@ -17,35 +15,44 @@ for every height of a block; its Python form says what it computes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 
 from clearprop.engines.intrinsics import kernel, written_by
-from clearprop.engines.language import INT as WHOLE
-from clearprop.engines.language import NOTHING, Flat, Scalar, Value
+from clearprop.engines.language import (
+    INT,
+    NOTHING,
+    Flat,
+    Integers,
+    Reals,
+    Scalar,
+    Several,
+    Type,
+    Value,
+    split,
+)
+from clearprop.engines.records import Filled, Matrix, Strips
 from clearprop.engines.translation import Writer
 from clearprop.engines.vector_code import LONG, REGISTER_BYTES, VectorWriter
 
 # (rows, columns) of the block of results, in scalars or vectors: most of 32 or 16 registers.
 DOTS_BLOCK = (5, 5) if REGISTER_BYTES == 64 else (3, 4)
 SUMS_BLOCK = (6, 4) if REGISTER_BYTES == 64 else (6, 2)
-SEVERAL, LEAST = 8, 4  # that many rows or more are cut into strips of 4 to 6: fewer heights to compile
 PANEL = SUMS_BLOCK[1] * REGISTER_BYTES // 4  # columns of float32; half of them in float64
 
 
 @kernel()
-def width(x: Any) -> int:
+def width(x: Reals) -> int:
     """Return how many columns a panel has: as many as the block of results in registers."""
     return 4 * PANEL // x.itemsize
 
 
 def _write_dots(
-    w: VectorWriter, out: Any, ldo: Any, a: Any, lda: Any, x: Any, ldx: Any, m: Any, n: Any,
-    length: Any, columns: Any, count: Any,
-) -> None:  # fmt: skip
+    w: VectorWriter, out: Matrix, a: Matrix, x: Matrix, m: Any, n: Any, length: Any, filled: Filled
+) -> None:
     b = w.builder
 
     width = min(DOTS_BLOCK[1], w.lanes)  # their sums are to fit one vector
@@ -55,22 +62,24 @@ def _write_dots(
         # Where fewer rows of x are left than a block has, the last is taken again, and not stored.
         left = w.smaller(LONG(width), b.sub(n, j))
         sources = [
-            w.at(x, w.times(b.add(j, w.smaller(LONG(c), b.sub(left, LONG(1)))), ldx))
+            w.at(x.x, w.times(b.add(j, w.smaller(LONG(c), b.sub(left, LONG(1)))), x.down))
             for c in range(width)
         ]
 
         def along(at: list[Any], mask: Any) -> None:
             k = at[0]
-            rows = [w.load(w.at(a, w.times(b.add(i, LONG(r)), lda), k), mask) for r in range(height)]
+            rows = [
+                w.load(w.at(a.x, w.times(b.add(i, LONG(r)), a.down), k), mask) for r in range(height)
+            ]
             for c in range(width):  # one register for all columns: with four, AVX2's 16 do not suffice
                 column = w.load(w.at(sources[c], k), mask)
                 for r in range(height):
                     w.add_product(totals[r][c], rows[r], column)
 
-        w.listed(length, columns, count, 1, along)
+        w.listed(length, filled.columns, filled.n, 1, along)
         for r in range(height):
             sums_of_row = w.sums_of_lanes([b.load(variable) for variable in totals[r]])
-            place = w.at(out, w.times(b.add(i, LONG(r)), ldo), j)
+            place = w.at(out.x, w.times(b.add(i, LONG(r)), out.down), j)
             w.store(sums_of_row, place, w.first(left))
 
     def strip(_: Any, i: Any, height: int) -> None:
@@ -81,33 +90,27 @@ def _write_dots(
 
 
 def _write_sums(
-    w: VectorWriter, out: Any, ldo: Any, c: Any, along_s: Any, along_r: Any, along_first: Any,
-    along_strip: Any, x: Any, ldx: Any, rows: Any, n: Any, length: Any, beta: Any,
-) -> None:  # fmt: skip
+    w: VectorWriter, out: Matrix, c: Strips, x: Matrix, rows: Any, n: Any, length: Any, beta: Any
+) -> None:
     def stretch(k: Any, vectors: int, mask: Any) -> None:
         masks = [mask] * vectors
-        strip = _strip_of_sums(
-            w, w.at(out, k), ldo, c, along_s, along_r, along_first, along_strip, w.at(x, k), ldx,
-            length, beta, masks, masks,
-        )  # fmt: skip
+        target, source = out._replace(x=w.at(out.x, k)), x._replace(x=w.at(x.x, k))
+        strip = _strip_of_sums(w, target, c, source, length, beta, masks, masks)
         w.strips(rows, SUMS_BLOCK[0], strip)
 
     w.stretches(n, SUMS_BLOCK[1], stretch)
 
 
 def _write_sums_of_panel(
-    w: VectorWriter, out: Any, ldo: Any, c: Any, along_s: Any, along_r: Any, along_first: Any,
-    along_strip: Any, x: Any, rows: Any, n: Any, length: Any, beta: Any,
-) -> None:  # fmt: skip
+    w: VectorWriter, out: Matrix, c: Strips, panel: Any, rows: Any, n: Any, length: Any, beta: Any
+) -> None:
     b = w.builder
     lanes, wide = LONG(w.lanes), LONG(SUMS_BLOCK[1] * w.lanes)
 
     def stretch(k: Any, vectors: int, masks: list[Any]) -> None:
         # A panel's rows are full ones, whatever is in them: masks cost more than what they leave out.
-        strip = _strip_of_sums(
-            w, w.at(out, k), ldo, c, along_s, along_r, along_first, along_strip, w.at(x, k),
-            wide, length, beta, [None] * vectors, masks,
-        )  # fmt: skip
+        target, source = out._replace(x=w.at(out.x, k)), Matrix(w.at(panel, k), wide, LONG(1))
+        strip = _strip_of_sums(w, target, c, source, length, beta, [None] * vectors, masks)
         w.strips(rows, SUMS_BLOCK[0], strip)
 
     with w.loop(LONG(0), n, wide) as k:
@@ -121,35 +124,31 @@ def _write_sums_of_panel(
 
 
 def _strip_of_sums(
-    w: VectorWriter, out: Any, ldo: Any, c: Any, along_s: Any, along_r: Any, along_first: Any,
-    along_strip: Any, x: Any, ldx: Any, length: Any, beta: Any, reads: list[Any], writes: list[Any],
-    which: Any = None, columns: list[Any] | None = None,
+    w: VectorWriter, out: Matrix, c: Strips, x: Matrix, length: Any, beta: Any, reads: list[Any],
+    writes: list[Any],
 ) -> Callable[[Any, Any, int], None]:  # fmt: skip
-    """Return what writes a block of results; `reads` and `writes` are the masks of its vectors.
-
-    `which` lists the `length` rows of x and c that take part, `columns` where in a row of results its
-    vectors lie: without these, the first rows, and one vector after the other.
-    """
+    """Return what writes a block of results; `reads` and `writes` are the masks of its vectors."""
     b, vectors = w.builder, len(writes)
-    columns = columns or [LONG(v * w.lanes) for v in range(vectors)]
     keeps = b.fcmp_unordered("!=", beta, ir.Constant(w.real, 0.0))
     long = b.icmp_signed(">=", length, LONG(32))
 
     def strip(number: Any, r0: Any, height: int) -> None:
-        target = w.at(out, w.times(r0, ldo))
-        places = [[w.at(target, w.times(ldo, r), k) for k in columns] for r in range(height)]
+        target = w.at(out.x, w.times(r0, out.down))
+        places = [
+            [w.at(target, w.times(out.down, r), LONG(v * w.lanes)) for v in range(vectors)]
+            for r in range(height)
+        ]
         with b.if_then(long):  # long enough for it to arrive
             for row in places:
                 w.ask_for(row[0])
-        start = w.at(c, w.times(number, along_strip), w.times(r0, along_first))
+        start = w.at(c.x, w.times(number, c.along_strip), w.times(r0, c.along_first))
         totals = w.totals(height, vectors)
-        with w.loop(LONG(0), length, LONG(1)) as i:
-            index = b.load(w.at(which, i)) if which else i
-            source = w.at(x, w.times(index, ldx))
+        with w.loop(LONG(0), length, LONG(1)) as index:
+            source = w.at(x.x, w.times(index, x.down))
             right = [w.load(w.at(source, LONG(v * w.lanes)), reads[v]) for v in range(vectors)]
-            factors = w.at(start, w.times(index, along_s))
+            factors = w.at(start, w.times(index, c.along_s))
             for r in range(height):
-                factor = w.spread(b.load(w.at(factors, w.times(along_r, r))))
+                factor = w.spread(b.load(w.at(factors, w.times(c.along_r, r))))
                 for v in range(vectors):
                     w.add_product(totals[r][v], factor, right[v])
         with b.if_then(keeps):
@@ -163,54 +162,24 @@ def _strip_of_sums(
     return strip
 
 
-def _write_sums_of_used(
-    w: VectorWriter, out: Any, ldo: Any, c: Any, along_s: Any, along_r: Any, along_first: Any,
-    along_strip: Any, x: Any, rows: Any, which: Any, first: Any, length: Any, beta: Any,
-) -> None:  # fmt: skip
-    b = w.builder
-    wide = LONG(SUMS_BLOCK[1] * w.lanes)
-    c = w.at(c, b.neg(w.times(first, along_s)))  # the list counts from where `first` does
-    x = w.at(x, b.neg(w.times(first, wide)))
-    unmasked = [None] * SUMS_BLOCK[1]
-    strip = _strip_of_sums(
-        w, out, ldo, c, along_s, along_r, along_first, along_strip, x, wide, length, beta, unmasked,
-        unmasked, which,
-    )  # fmt: skip
-    w.strips(rows, SUMS_BLOCK[0], strip, LEAST)
-
-
-def _write_sums_at(
-    w: VectorWriter, out: Any, ldo: Any, c: Any, along_s: Any, along_strip: Any, x: Any, rows: Any,
-    columns: Any, length: Any, beta: Any,
-) -> None:  # fmt: skip
-    wide, unmasked = LONG(SUMS_BLOCK[1] * w.lanes), [None] * SUMS_BLOCK[1]
-    places = [w.builder.load(w.at(columns, LONG(v))) for v in range(SUMS_BLOCK[1])]
-    strip = _strip_of_sums(
-        w, out, ldo, c, along_s, LONG(1), LONG(0), along_strip, x, wide, length, beta, unmasked,
-        unmasked, None, places,
-    )  # fmt: skip
-    w.strips(rows, SUMS_BLOCK[0], strip, LEAST)
-
-
 def _write_sums_listed(
-    w: VectorWriter, out: Any, ldo: Any, c: Any, along_s: Any, x: Any, ldx: Any, rows: Any, n: Any,
-    length: Any, columns: Any, count: Any,
-) -> None:  # fmt: skip
+    w: VectorWriter, out: Matrix, c: Matrix, x: Matrix, rows: Any, n: Any, length: Any, filled: Filled
+) -> None:
     b = w.builder
 
     def strip(_: Any, r0: Any, height: int) -> None:
-        start, target = w.at(c, r0), w.at(out, w.times(r0, ldo))
+        start, target = w.at(c.x, r0), w.at(out.x, w.times(r0, out.down))
 
         def stretch(at: list[Any], mask: Any) -> None:
-            places = [[w.at(target, w.times(ldo, r), k) for k in at] for r in range(height)]
+            places = [[w.at(target, w.times(out.down, r), k) for k in at] for r in range(height)]
             totals = [[w.variable() for _ in at] for _ in range(height)]
             for r in range(height):
                 for total, place in zip(totals[r], places[r], strict=True):
                     b.store(w.load(place, mask), total)
             with w.loop(LONG(0), length, LONG(1)) as index:
-                source = w.at(x, w.times(index, ldx))
+                source = w.at(x.x, w.times(index, x.down))
                 right = [w.load(w.at(source, k), mask) for k in at]
-                factors = w.at(start, w.times(index, along_s))
+                factors = w.at(start, w.times(index, c.down))
                 for r in range(height):
                     factor = w.spread(b.load(w.at(factors, LONG(r))))
                     for total, vector in zip(totals[r], right, strict=True):
@@ -219,12 +188,12 @@ def _write_sums_listed(
                 for total, place in zip(totals[r], places[r], strict=True):
                     w.store(b.load(total), place, mask)
 
-        w.listed(n, columns, count, SUMS_BLOCK[1], stretch)
+        w.listed(n, filled.columns, filled.n, SUMS_BLOCK[1], stretch)
 
     w.strips(rows, SUMS_BLOCK[0], strip)
 
 
-def _write_used(w: VectorWriter, x: Any, ldx: Any, m: Any, n: Any, columns: Any) -> None:
+def _write_used(w: VectorWriter, x: Matrix, m: Any, n: Any, columns: Any) -> None:
     b = w.builder
     bits = ir.VectorType(ir.IntType(8 * w.align), w.lanes)
     none = ir.Constant(bits, [0] * w.lanes)
@@ -234,7 +203,7 @@ def _write_used(w: VectorWriter, x: Any, ldx: Any, m: Any, n: Any, columns: Any)
         mask = w.first(b.sub(n, k))
         b.store(none, found)
         with w.loop(LONG(0), m, LONG(1)) as i:
-            row = b.bitcast(w.load(w.at(x, w.times(i, ldx), k), mask), bits)
+            row = b.bitcast(w.load(w.at(x.x, w.times(i, x.down), k), mask), bits)
             b.store(b.or_(b.load(found), row), found)
         so_far = b.load(count)
         b.store(k, w.at(columns, so_far, LONG(1)))
@@ -244,35 +213,32 @@ def _write_used(w: VectorWriter, x: Any, ldx: Any, m: Any, n: Any, columns: Any)
     b.store(b.load(count), columns)
 
 
-def _write_panel(
-    w: VectorWriter, out: Any, step: Any, x: Any, along_s: Any, along_k: Any, length: Any,
-    width: Any,
-) -> None:  # fmt: skip
+def _write_panel(w: VectorWriter, out: Matrix, x: Matrix, length: Any, width: Any) -> None:
     b = w.builder
     zero, one, lanes = LONG(0), LONG(1), LONG(w.lanes)
 
     def turned(k: Any) -> None:
         last = b.sub(width, one)
         sources = [
-            w.at(x, w.times(w.smaller(b.add(k, LONG(i)), last), along_k)) for i in range(w.lanes)
+            w.at(x.x, w.times(w.smaller(b.add(k, LONG(i)), last), x.across)) for i in range(w.lanes)
         ]
 
         def square(s: Any, _: int, mask: Any) -> None:
             rows = w.transposed([w.load(w.at(source, s), mask) for source in sources])
             for i, row in enumerate(rows):
-                w.store(row, w.at(out, w.times(b.add(s, LONG(i)), step), k), None)
+                w.store(row, w.at(out.x, w.times(b.add(s, LONG(i)), out.down), k), None)
 
         w.stretches(length, 1, square)
 
     def rows(vectors: int) -> None:
         masks = [w.first(b.sub(width, LONG(v * w.lanes))) for v in range(vectors)]
         with w.loop(zero, length, one) as s:
-            source, target = w.at(x, w.times(s, along_s)), w.at(out, w.times(s, step))
+            source, target = w.at(x.x, w.times(s, x.down)), w.at(out.x, w.times(s, out.down))
             for v, mask in enumerate(masks):  # what is too much of a row, the next one replaces
                 at = LONG(v * w.lanes)
                 w.store(w.load(w.at(source, at), mask), w.at(target, at), None)
 
-    with b.if_else(b.icmp_signed("==", along_k, one)) as (as_it_lies, across):
+    with b.if_else(b.icmp_signed("==", x.across, one)) as (as_it_lies, across):
         with as_it_lies, b.if_else(b.icmp_signed("<=", width, lanes)) as (narrow, wide):
             with narrow:
                 rows(1)
@@ -282,133 +248,118 @@ def _write_panel(
             turned(k)
 
 
+def _leaves(kind: Type) -> list[Any]:
+    """Return the arrays that a type is made of."""
+    if isinstance(kind, Several):
+        return [leaf for each in kind.of for leaf in _leaves(each)]
+    return [kind] if isinstance(kind, Flat) else []
+
+
+def _passed(w: Writer, value: Value, dtype: Scalar) -> list[Any]:
+    """Return what is passed of an argument: arrays without their sizes, numbers in the run's dtype."""
+    if isinstance(value.type, Several):
+        return [part for each in split(value) for part in _passed(w, each, dtype)]
+    if isinstance(value.type, Flat):
+        return [value.parts[0]]
+    return [w.cast(value, INT if value.type == INT else dtype).one]
+
+
+def _as_passed(kind: Type, arguments: Iterator[Any]) -> Any:
+    """Return the next argument, put together to the record that it is."""
+    if not isinstance(kind, Several):
+        return next(arguments)
+    assert kind.record is not None
+    return kind.record(*[_as_passed(each, arguments) for each in kind.of])
+
+
 def _call(name: str, write: Callable[..., None]) -> Callable[..., Value]:
     """Return what calls a generated function, written into the module when it is first asked for."""
 
     def emit(w: Writer, *values: Value) -> Value:
-        dtype: Scalar = values[0].type.of  # type: ignore[union-attr,assignment]
-        kinds = [WHOLE if each.type == WHOLE else dtype for each in values]
-        arguments = [
-            v.parts[0] if isinstance(v.type, Flat) else w.cast(v, kind).one
-            for v, kind in zip(values, kinds, strict=True)
-        ]
+        dtype = next(each.of for value in values for each in _leaves(value.type) if each.of.real)
+        passed = [part for each in values for part in _passed(w, each, dtype)]
         if name not in w.module.globals:
-            kind = ir.FunctionType(ir.VoidType(), [each.type for each in arguments])
+            kind = ir.FunctionType(ir.VoidType(), [each.type for each in passed])
             function = ir.Function(w.module, kind, name)
             function.linkage = "internal"
             function.attributes.add("noinline")
             inside = ir.IRBuilder(function.append_basic_block("entry"))
             lanes = REGISTER_BYTES // dtype.itemsize
-            write(VectorWriter(inside, dtype.ir, lanes), *function.args)
+            arguments = iter(function.args)
+            write(
+                VectorWriter(inside, dtype.ir, lanes),
+                *[_as_passed(each.type, arguments) for each in values],
+            )
             inside.ret_void()
-        w.builder.call(w.module.globals[name], arguments)
+        w.builder.call(w.module.globals[name], passed)
         return Value(NOTHING, ())
 
     return emit
 
 
-def _grid(x: Any, rows: int, columns: int, along_rows: int, along_columns: int = 1) -> Any:
+def _at(x: Any, rows: int, columns: int, along_rows: int, along_columns: int = 1) -> Any:
     strides = (along_rows * x.itemsize, along_columns * x.itemsize)
     return np.lib.stride_tricks.as_strided(x, (rows, columns), strides)
 
 
-def _chosen(n: int, columns: Any, count: int, itemsize: int) -> Any:
+def _grid(of: Matrix, rows: int, columns: int) -> Any:
+    return _at(of.x, rows, columns, of.down, of.across)
+
+
+def _chosen(n: int, filled: Filled, itemsize: int) -> Any:
     """Return the indices of the columns that some vectors begin at, as the generated code does."""
     lanes = np.arange(REGISTER_BYTES // itemsize)
-    which = (columns[:count, None] + lanes).ravel()
+    which = (filled.columns[: filled.n, None] + lanes).ravel()
     return which[which < n]
 
 
 @written_by(_call("clearprop_dots", _write_dots))
-def block_dots(
-    out: Any, ldo: int, a: Any, lda: int, x: Any, ldx: int, m: int, n: int, length: int,
-    columns: Any, count: int,
-) -> None:  # fmt: skip
-    """Put a x^T into `out`, m by n, of the vectors that begin at the first `count` of `columns`."""
-    which = _chosen(length, columns, count, x.itemsize)
-    _grid(out, m, n, ldo)[:] = _grid(a, m, length, lda)[:, which] @ _grid(x, n, length, ldx)[:, which].T
+def block_dots(out: Matrix, a: Matrix, x: Matrix, m: int, n: int, length: int, filled: Filled) -> None:
+    """Put a x^T into `out`, m by n, of the vectors that `filled` lists; rows are one element apart."""
+    which = _chosen(length, filled, x.x.itemsize)
+    _grid(out, m, n)[:] = _grid(a, m, length)[:, which] @ _grid(x, n, length)[:, which].T
 
 
 @written_by(_call("clearprop_sums", _write_sums))
-def block_sums(
-    out: Any, ldo: int, c: Any, along_s: int, along_r: int, along_first: int, along_strip: int,
-    x: Any, ldx: int, rows: int, n: int, length: int, beta: float,
-) -> None:  # fmt: skip
-    """Put beta out + c^T x into `out`; strip i of c begins i times `along_strip` further on."""
+def block_sums(out: Matrix, c: Strips, x: Matrix, rows: int, n: int, length: int, beta: float) -> None:
+    """Put beta out + c^T x into `out`: x (length, n), out (rows, n)."""
     n_strips = -(-rows // SUMS_BLOCK[0])
     for number in range(n_strips):
         first, last = number * rows // n_strips, (number + 1) * rows // n_strips
-        target = _grid(out[first * ldo :], last - first, n, ldo)
-        factors = c[number * along_strip + first * along_first :]
-        total = _grid(factors, last - first, length, along_r, along_s) @ _grid(x, length, n, ldx)
+        target = _at(out.x[first * out.down :], last - first, n, out.down)
+        factors = c.x[number * c.along_strip + first * c.along_first :]
+        total = _at(factors, last - first, length, c.along_r, c.along_s) @ _grid(x, length, n)
         target[:] = total + beta * target if beta else total
 
 
 @written_by(_call("clearprop_sums_of_panel", _write_sums_of_panel))
 def block_sums_of_panel(
-    out: Any, ldo: int, c: Any, along_s: int, along_r: int, along_first: int, along_strip: int,
-    panel: Any, rows: int, n: int, length: int, beta: float,
-) -> None:  # fmt: skip
+    out: Matrix, c: Strips, panel: Reals, rows: int, n: int, length: int, beta: float
+) -> None:
     """Put beta out + c^T x into `out`, x being a panel, of which n columns are stored."""
-    wide = width(panel)
-    block_sums(
-        out, ldo, c, along_s, along_r, along_first, along_strip, panel, wide, rows, n, length, beta
-    )
-
-
-@written_by(_call("clearprop_sums_of_used", _write_sums_of_used))
-def block_sums_of_used(
-    out: Any, ldo: int, c: Any, along_s: int, along_r: int, along_first: int, along_strip: int,
-    panel: Any, rows: int, which: Any, first: int, length: int, beta: float,
-) -> None:  # fmt: skip
-    """Put beta out + c^T x into a whole panel of `out`, of the rows that `which` lists only."""
-    wide, rows_of_it = width(panel), which[:length] - first
-    n_strips = -(-rows // SUMS_BLOCK[0])
-    for number in range(n_strips):
-        begin, end = number * rows // n_strips, (number + 1) * rows // n_strips
-        target = _grid(out[begin * ldo :], end - begin, wide, ldo)
-        factors = c[number * along_strip + begin * along_first :]
-        deep = 1 + max(rows_of_it, default=-1)
-        left = _grid(factors, end - begin, deep, along_r, along_s)[:, rows_of_it]
-        total = left @ _grid(panel, deep, wide, wide)[rows_of_it]
-        target[:] = total + beta * target if beta else total
-
-
-@written_by(_call("clearprop_sums_at", _write_sums_at))
-def block_sums_at(
-    out: Any, ldo: int, c: Any, along_s: int, along_strip: int, panel: Any, rows: int, columns: Any,
-    length: int, beta: float,
-) -> None:  # fmt: skip
-    """Put beta out + c^T x into vectors of `out` that begin at `columns`, x being a panel."""
-    wide, lanes = width(panel), REGISTER_BYTES // panel.itemsize
-    for v in range(wide // lanes):
-        target, x = out[columns[v] :], panel[v * lanes :]
-        block_sums(target, ldo, c, along_s, 1, 0, along_strip, x, wide, rows, lanes, length, beta)
+    block_sums(out, c, Matrix(panel, width(panel), 1), rows, n, length, beta)
 
 
 @written_by(_call("clearprop_sums_listed", _write_sums_listed))
 def block_sums_listed(
-    out: Any, ldo: int, c: Any, along_s: int, x: Any, ldx: int, rows: int, n: int, length: int,
-    columns: Any, count: int,
-) -> None:  # fmt: skip
-    """Add c^T x to `out`, in the vectors that begin at the first `count` of `columns`."""
-    which = _chosen(n, columns, count, x.itemsize)
-    target = _grid(out, rows, n, ldo)
-    target[:, which] += _grid(c, rows, length, 1, along_s) @ _grid(x, length, n, ldx)[:, which]
+    out: Matrix, c: Matrix, x: Matrix, rows: int, n: int, length: int, filled: Filled
+) -> None:
+    """Add c^T x to `out`, in the vectors that `filled` lists; rows of all are one element apart."""
+    which = _chosen(n, filled, x.x.itemsize)
+    target = _grid(out, rows, n)
+    target[:, which] += _grid(c, length, rows).T @ _grid(x, length, n)[:, which]
 
 
 @written_by(_call("clearprop_used", _write_used))
-def used(x: Any, ldx: int, m: int, n: int, columns: Any) -> None:
+def used(x: Matrix, m: int, n: int, columns: Integers) -> None:
     """List the vectors in which any of m rows is not zero: their number, then their first columns."""
-    step = REGISTER_BYTES // x.itemsize
-    rows = _grid(x, m, n, ldx)
+    step = REGISTER_BYTES // x.x.itemsize
+    rows = _grid(x, m, n)
     firsts = [k for k in range(0, n, step) if rows[:, k : k + step].any()]
     columns[0], columns[1 : len(firsts) + 1] = len(firsts), firsts
 
 
 @written_by(_call("clearprop_panel", _write_panel))
-def copy_panel(
-    out: Any, step: int, x: Any, along_s: int, along_k: int, length: int, width: int,
-) -> None:  # fmt: skip
-    """Copy x[s, k] into rows of a panel, `step` apart; what follows a row may be overwritten."""
-    _grid(out, length, width, step)[:] = _grid(x, length, width, along_s, along_k)
+def copy_panel(out: Matrix, x: Matrix, length: int, width: int) -> None:
+    """Copy x[s, k] into rows of a panel; what follows a row may be overwritten."""
+    _grid(out, length, width)[:] = _grid(x, length, width)

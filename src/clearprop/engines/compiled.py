@@ -16,40 +16,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop import optimizers
-from clearprop.activations import ACTIVATIONS, Activation, Array
+from clearprop.activations import ACTIVATIONS, Array
 from clearprop.architecture import Architecture
-from clearprop.engines import choice, helpers, machine_code, own, products
-from clearprop.engines import codes as k
+from clearprop.engines import choice, codes, helpers, machine_code, neurons, own, products, updates
 from clearprop.engines import intrinsics as low
 from clearprop.engines.interface import Data, Plan, Report, State, first_row
+from clearprop.engines.layout import Layout, code_of
+from clearprop.engines.records import Prediction, Run, Settings
 
-_RESIDUAL_COSTS = {
-    "quadratic": k.QUADRATIC,
-    "squared_error": k.SQUARED_ERROR,
-    "mean_absolute_error": k.MEAN_ABSOLUTE_ERROR,
-    "huber": k.HUBER,
-    "quantile": k.QUANTILE,
-}
-_CANONICAL_COSTS = {
-    ("cross_entropy", "softmax"): k.SOFTMAX_ENTROPY,
-    ("cross_entropy", "sigmoid"): k.SIGMOID_ENTROPY,
-    ("binary_cross_entropy", "sigmoid"): k.SIGMOID_ENTROPY,
-    ("poisson", "exp"): k.POISSON_EXP,
-    ("poisson", "softplus"): k.POISSON_SOFTPLUS,
-    ("grouped_cross_entropy", "identity"): k.GROUPED_ENTROPY,
-}
 # Multiply-adds of a step from which a second thread gains more than the meetings cost.
 WORTH_A_THREAD = 8_000_000
 _PREDICTION_WORTH_A_THREAD = 16_000_000  # more: a step meets again at once, this wakes a thread
 _BLOCK = 256  # rows of a prediction at a time
 _CHUNK = 64 * 1024  # elements of the gradient held at a time: they stay in the second-level cache
-_ALIGNMENT = 32  # elements; stretches of the workspace start on a cache line of their own
 
 
 class CompiledEngine:
-    """Trains with ``kernels.train``, compiled for this CPU by Numba's LLVM and kept on disk."""
+    """Trains with ``kernels.train``, compiled for this CPU by LLVM and kept on disk."""
 
-    name = "numba"
+    name = "compiled"
 
     def __init__(self) -> None:
         self._prepared: WeakKeyDictionary[Plan, _Prepared] = WeakKeyDictionary()
@@ -59,9 +44,9 @@ class CompiledEngine:
         reason = self.supports_forward(plan.architecture)
         if reason is not None:
             return reason
-        if _cost_code(plan.architecture) is None and not _is_called(plan.architecture):
+        if _cost_row(plan.architecture) is None and not _is_called(plan.architecture):
             return f"cost {plan.architecture.cost.name!r} is not built in"
-        if _optimizer_code(plan.optimizer) is None:
+        if _optimizer_row(plan.optimizer) is None:
             return f"optimizer {type(plan.optimizer).__name__} is not built in, or not made of steps"
         return None
 
@@ -70,8 +55,8 @@ class CompiledEngine:
         """Return None, or which activation has no compiled form."""
         for number, layer in enumerate(architecture.layers, start=1):
             for each in layer.function.parts or (layer.function,):
-                if _activation_code(each, np.dtype(np.float64)) is None:
-                    return f"Numba cannot compile activation {each.name!r} of layer {number}"
+                if code_of(each, np.dtype(np.float64)) is None:
+                    return own.why_not(each, number)
         return None
 
     def predict(
@@ -114,13 +99,11 @@ class CompiledEngine:
         return prepared.run(state, data, order, rates, first_step)
 
 
-def _cost_code(architecture: Architecture) -> int | None:
+def _cost_row(architecture: Architecture) -> tuple[str, str | None] | None:
+    """Return which row of `neurons.COSTS` a built-in cost is computed by; None where there is none."""
     cost, output = architecture.cost, architecture.output.name
-    if not cost.built_in:
-        return None
-    if output in cost.canonical:
-        return _CANONICAL_COSTS.get((cost.name, output))
-    return _RESIDUAL_COSTS.get(cost.name)
+    key = cost.name, output if output in cost.canonical else None
+    return key if cost.built_in and key in neurons.COSTS else None
 
 
 def _is_called(architecture: Architecture) -> bool:
@@ -129,117 +112,40 @@ def _is_called(architecture: Architecture) -> bool:
     return not cost.built_in and architecture.output.name not in cost.canonical
 
 
-def _optimizer_code(optimizer: optimizers.Optimizer) -> int | None:
-    if type(optimizer) is optimizers.SGD:
-        return (k.NESTEROV if optimizer.nesterov else k.MOMENTUM) if optimizer.momentum else k.SGD
-    codes: dict[type, int] = {
-        optimizers.RMSProp: k.RMSPROP,
-        optimizers.Adam: k.ADAM,
-        optimizers.AdamW: k.ADAMW,
-        optimizers.FoldedAdam: k.FOLDED_ADAM,
-    }
-    return codes.get(type(optimizer))
-
-
-def _activation_code(function: Activation, dtype: np.dtype[Any]) -> int | None:
-    """Return the code of a built-in activation, or the address of a user's own that was compiled."""
-    if ACTIVATIONS.get(function.name) is function:
-        return k.ACTIVATION_CODES[function.name]
-    return own.address_of(function, dtype)
-
-
-def _segments(function: Activation, dtype: np.dtype[Any]) -> list[tuple[int, int, int]]:
-    """Return (first column, last, code) of the stretches of a layer with one activation each."""
-    found: list[tuple[int, int, int]] = []
-    for j, part in enumerate(function.parts):
-        code = _activation_code(part, dtype) or 0
-        if found and found[-1][2] == code:
-            found[-1] = (found[-1][0], j + 1, code)
-        else:
-            found.append((j, j + 1, code))
-    return found
-
-
-class _Layout:
-    """Where the activations, slopes and deltas of a batch lie in the workspace."""
-
-    def __init__(
-        self,
-        architecture: Architecture,
-        dtype: np.dtype[Any],
-        batch: int,
-        n_threads: int = 1,
-        *,
-        trains: bool = True,
-    ) -> None:
-        self.end = 0
-        sizes = architecture.sizes
-        self.layers = np.full((len(sizes) - 1, k.LAYER_COLUMNS), -1, np.int64)
-        segments: list[tuple[int, int, int]] = []
-        offsets = {block.name: block.offset for block in architecture.blocks}
-        below = self.take(batch * sizes[0])
-        slope = delta = -1 if trains else self.take(batch * max(sizes))  # slopes nobody looks at
-        if architecture.input_scale and trains:
-            slope, delta = self.take(batch * sizes[0]), self.take(batch * sizes[0])
-        for i, (row, layer) in enumerate(zip(self.layers, architecture.layers, strict=True)):
-            row[k.N_IN], row[k.N_OUT] = sizes[i], layer.size
-            row[k.WEIGHTS] = offsets[f"layers.{i}.weight"]
-            row[k.BIASES] = offsets.get(f"layers.{i}.bias", -1)
-            row[k.SCALES] = offsets.get(f"layers.{i}.scale", -1)
-            row[k.BELOW], row[k.BELOW_SLOPE], row[k.BELOW_DELTA] = below, slope, delta
-            row[k.ABOVE] = below = self.take(batch * layer.size)
-            if trains:
-                slope, delta = self.take(batch * layer.size), self.take(batch * layer.size)
-            row[k.SLOPE], row[k.DELTA] = slope, delta
-            row[k.DROP] = 0
-            if layer.function.parts:
-                row[k.CODE] = k.MIXED
-                row[k.FIRST_SEGMENT] = len(segments)
-                segments += _segments(layer.function, dtype)
-                row[k.LAST_SEGMENT] = len(segments)
-            else:
-                row[k.CODE] = _activation_code(layer.function, dtype) or 0
-        self.layers[-1, k.Z] = self.take(batch * sizes[-1])
-        first = len(segments)
-        for size in architecture.cost.groups:
-            start = segments[-1][1] if len(segments) > first else 0
-            segments.append((start, start + size, k.IDENTITY))
-        if architecture.cost.groups:
-            self.layers[-1, k.FIRST_SEGMENT], self.layers[-1, k.LAST_SEGMENT] = first, len(segments)
-        self.segments = np.array(segments or [(0, 0, 0)], np.int64)
-        self.layers[:, k.LOG_SUMS] = self.take(batch)
-        self.layers[:, k.COPIED] = copied = products.spare(batch, max(sizes))
-        self.layers[:, k.COPIES] = self.take(copied * n_threads)
-
-    def take(self, n: int) -> int:
-        """Return the start of a new stretch of n elements."""
-        start = self.end
-        self.end += -(-n // _ALIGNMENT) * _ALIGNMENT
-        return start
+def _optimizer_row(optimizer: optimizers.Optimizer) -> str | None:
+    """Return which row of `updates.OPTIMIZERS` follows the gradient; None where there is none."""
+    known = type(optimizer) in optimizers.KNOWN.values() and optimizer.form in updates.OPTIMIZERS
+    return optimizer.form if known else None
 
 
 class _Call:
     """What a prediction by so many threads needs; one row takes microseconds, making this as long."""
 
-    def __init__(self, layout: _Layout, dtype: np.dtype[Any], columns: Array, n_threads: int) -> None:
+    def __init__(self, layout: Layout, dtype: np.dtype[Any], columns: Array, n_threads: int) -> None:
         none = np.empty(0)
         self.work = _aligned(layout.end * n_threads, dtype)
-        self.found = np.zeros(2, np.int64)  # whether an input is not finite; where threads meet
-        self.lists = np.zeros(n_threads * layout.layers[0, k.N_IN], np.int64)
+        self.found = np.zeros(2, np.int64)
         slots = machine_code.slots(
-            none, none, 0, _BLOCK, layout.layers, layout.segments, self.work, none, none, columns,
-            none, self.found, self.lists, low.address_of_yield(),
+            Prediction(
+                parameters=none, X=none, n_rows=0, block=_BLOCK, layers=layout.layers,
+                segments=layout.segments, work=self.work, columns=columns, out=none, z=none,
+                panels=none, found=self.found, give_way=low.address_of_yield(), thread=0, n_threads=1,
+            )
         )  # fmt: skip
         self.address, self.slots = machine_code.address(slots), memoryview(slots)
+
+
+_AT = machine_code.places(Prediction)
 
 
 class _Forward:
     """An architecture packed for predictions in one dtype."""
 
     def __init__(self, architecture: Architecture, dtype: np.dtype[Any]) -> None:
-        self.layout = _Layout(architecture, dtype, _BLOCK, trains=False)
+        self.layout = Layout(architecture, dtype, _BLOCK, trains=False)
         self.keeps_z = self.layout.layers.copy()
-        self.layout.layers[-1, k.Z] = -1
+        self.layout.rows["z"] = -1
+        self.layers = self.layout.layers
         sizes = architecture.sizes
         self.n_outputs = sizes[-1]
         self.multiply_adds = architecture.multiply_adds()[0]
@@ -269,19 +175,20 @@ class _Forward:
         except IndexError:  # asking first would let another thread in between
             call = _Call(self.layout, self.dtype, self.columns, threads)
         slots, address, found = call.slots, machine_code.address, call.found
-        slots[0], slots[1] = address(parameters), parameters.size
-        slots[2], slots[3], slots[4] = address(X), X.size, n_rows
-        slots[6] = address(self.layout.layers if z is None else self.keeps_z)
-        slots[14], slots[15] = address(out), out.size
-        slots[16], slots[17] = (0, 0) if z is None else (address(z), z.size)
+        slots[_AT.parameters], slots[_AT.parameters + 1] = address(parameters), parameters.size
+        slots[_AT.X], slots[_AT.X + 1], slots[_AT.n_rows] = address(X), X.size, n_rows
+        slots[_AT.layers] = address(self.layers if z is None else self.keeps_z)
+        slots[_AT.out], slots[_AT.out + 1] = address(out), out.size
+        slots[_AT.z], slots[_AT.z + 1] = (0, 0) if z is None else (address(z), z.size)
         rows = -(-n_rows // threads)
-        slots[5] = -(-rows // max(1, -(-rows // _BLOCK)))  # even ones
-        slots[20] = slots[21] = found[0] = found[1] = 0
+        slots[_AT.block] = -(-rows // max(1, -(-rows // _BLOCK)))  # even ones
+        slots[_AT.panels] = slots[_AT.panels + 1] = 0
+        found[codes.NOT_FINITE] = found[codes.MEETING] = 0
         if rows >= products.LARGE:
             panels = _aligned(self.laid_out, self.dtype)
-            slots[20], slots[21] = address(panels), panels.size
+            slots[_AT.panels], slots[_AT.panels + 1] = address(panels), panels.size
         _side_by_side(self.kernel, call.address, threads)
-        finite = not found[0]
+        finite = not found[codes.NOT_FINITE]
         spare.append(call)
         return out, finite
 
@@ -318,74 +225,42 @@ class _Prepared:
         batch = min(plan.batch_size, plan.n_samples)
         work = sum(architecture.multiply_adds()) * batch
         self.n_threads = _threads(plan.n_threads, work // WORTH_A_THREAD)
-        layout = _Layout(architecture, dtype, batch, self.n_threads)
-        self.layers, self.segments = layout.layers, layout.segments
-        for row in self.layers:
-            if batch >= products.LARGE and row[k.N_OUT] >= products.LARGE:
-                row[k.PANELS] = layout.take(min(batch, products.MOST) * (row[k.N_IN] + products.WIDE))
+        layout = Layout(architecture, dtype, batch, self.n_threads)
+        rows = layout.rows
+        for row in rows:
+            if batch >= products.LARGE and row["n_out"] >= products.LARGE:
+                row["panels"] = layout.take(min(batch, products.MOST) * (row["n_in"] + products.WIDE))
         self.factors = _factors(plan)
         for i, rate in enumerate(plan.dropout):
             if rate:
-                self.layers[i, k.DROP] = round(rate * 2**32)
-                self.factors[i, k.KEEP_SCALE] = 1.0 / (1.0 - rate)
-
-        columns = products.every(max(architecture.sizes), dtype.itemsize)
-        room = self.n_threads * (architecture.sizes[0] + len(columns) + 1)
-        self.columns = np.concatenate([columns, np.zeros(room, np.int64)])
-        self.integers = np.zeros(k.N_INTEGERS, np.int64)
-        self.integers[k.COLUMNS] = len(columns)
+                rows["drop"][i] = round(rate * 2**32)
+                self.factors[i, codes.KEEP_SCALE] = 1.0 / (1.0 - rate)
+        self.layers, self.segments = layout.layers, layout.segments
+        self.columns = products.every(max(architecture.sizes), dtype.itemsize)
+        self.listed = np.zeros(len(self.columns) + 1, np.int64)
         chunk = max(_CHUNK, max(architecture.sizes))
         whole = architecture.n_parameters if plan.clip_norm is not None else chunk * self.n_threads
-        optimizer, cost = plan.optimizer, architecture.cost
-        for what, integer in {
-            k.BATCH: batch,
-            k.LARGER: plan.n_larger,
-            k.SEED: int(np.uint64(plan.seed).astype(np.int64)),
-            k.COST: _cost_code(architecture),
-            k.OPTIMIZER: _optimizer_code(optimizer),
-            k.COUNTS: plan.counts_correct,
-            k.SUM: cost.reduction == "sum",
-            k.CLIPS: plan.clip_norm is not None,
-            k.FUSED: self._fuses(plan),
-            k.GRADIENT: layout.take(whole),
-            k.CHUNK: chunk,
-            k.OVER_WEIGHT: plan.over_batch_weight,
-            k.YIELD: low.address_of_yield() if self.n_threads > 1 else 0,
-        }.items():
-            self.integers[what] = integer or 0
-        self.numbers = np.zeros(k.N_NUMBERS)
-        for where, value in {
-            k.L2: plan.l2,
-            k.L1: plan.l1,
-            k.CLIP: plan.clip_norm or 0.0,
-            k.FIRST: _first(optimizer),
-            k.SECOND: getattr(optimizer, "beta2", 0.0),
-            k.EPSILON: getattr(optimizer, "epsilon", 0.0),
-            k.DECAY: getattr(optimizer, "weight_decay", 0.0),
-            k.COST_PARAMETER: 0.0 if cost.groups else next(iter(cost.parameters.values()), 0.0),
-        }.items():
-            self.numbers[where] = value
+        self.settings = _settings(plan, batch, chunk, layout.take(whole), self.n_threads)
         self.work = _aligned(layout.end, dtype)
-        self.costs = np.zeros(batch + self.n_threads * (1 + 2 * len(self.layers)))
+        self.costs = np.zeros(batch)
+        self.norms = np.zeros(self.n_threads)
+        self.squares = np.zeros(2 * len(rows) * self.n_threads)
         self.own_cost: own.CostOfSamples | None = None
         if _is_called(architecture):
-            places = (self.layers[-1, column] for column in (k.ABOVE, k.DELTA))
-            outputs, errors = (self._rows(start, batch, architecture.sizes[-1]) for start in places)
+            outputs, errors = (
+                self._rows(int(rows[name][-1]), batch, architecture.sizes[-1])
+                for name in ("above", "delta")
+            )
+            cost = architecture.cost
             self.own_cost = own.CostOfSamples(cost, architecture.output, outputs, errors, self.costs)
-            self.integers[k.COST] = self.own_cost.address
+            self.settings = self.settings._replace(own_cost=self.own_cost.address)
         self.measured: tuple[Array, float] | None = None
-        queues = 3 * len(self.layers) * self.n_threads
-        self.counter = np.zeros(k.LINE * (1 + queues), np.int64)
+        queues = 3 * len(rows) * self.n_threads
+        self.counter = np.zeros(codes.LINE * (1 + queues), np.int64)
 
     def _rows(self, start: int, m: int, n: int) -> Array:
         """Return a layer's part of the workspace, of m rows."""
         return self.work[start : start + m * n].reshape(m, n)
-
-    def _fuses(self, plan: Plan) -> bool:
-        """Return whether a step is ``W -= rate (dC/dW + l2 W)`` and nothing else."""
-        architecture = plan.architecture
-        plain = _optimizer_code(plan.optimizer) == k.SGD and plan.clip_norm is None and not plan.l1
-        return plain and not (architecture.input_scale or architecture.ntk)
 
     def run(
         self,
@@ -422,45 +297,39 @@ class _Prepared:
         watched: bool = False,
     ) -> tuple[Report, bool]:
         """Return what was found, and whether the next step is in doubt."""
-        integers, numbers = self.integers.copy(), self.numbers.copy()
-        integers[k.WATCHED], numbers[k.LARGEST] = watched, self._largest(data.X)
         step = state.epoch_step - first_step  # of those that `order` has the rows of
-        integers[k.FIRST_STEP], integers[k.STEP] = step, state.step
-        integers[k.N_SAMPLES] = len(order)
-        integers[k.UPDATES], integers[k.WEIGHTED] = state.updates, data.sample_weight is not None
-        numbers[k.EPOCH_COST] = state.epoch_cost
-        batch, n_samples = int(integers[k.BATCH]), len(order)
-        counts = bool(integers[k.COUNTS])
-        correct = np.zeros(len(rates) * batch if counts else 1, np.bool_)
+        settings, n_samples = self.settings, len(order)
+        batch, weighted = settings.batch, data.sample_weight is not None
+        correct = np.zeros(len(rates) * batch if settings.counts else 1, np.bool_)
+        counts, epoch_cost = np.array([0, 0, state.updates]), np.array([state.epoch_cost])
         weight = np.ones(1, self.dtype) if data.sample_weight is None else data.sample_weight
         order, rates = np.ascontiguousarray(order, np.int64), np.ascontiguousarray(rates, np.float64)
-        X, Y, weight, counter = (
-            _plain(data.X),
-            _plain(data.Y),
-            _plain(weight),
-            np.zeros_like(self.counter),
-        )
-        arguments = machine_code.slots(
-            state.parameters, state.moments.reshape(-1), X, Y, weight, order, rates, self.layers,
-            self.segments, self.factors, integers, numbers, self.work, self.costs, correct, counter,
-            self.columns,
+        run = Run(
+            settings=settings, layers=self.layers, segments=self.segments, factors=self.factors,
+            work=self.work, columns=self.columns, listed=self.listed, costs=self.costs,
+            norms=self.norms, squares=self.squares, counter=np.zeros_like(self.counter),
+            parameters=state.parameters, moments=state.moments.reshape(-1), X=_plain(data.X),
+            Y=_plain(data.Y), sample_weight=_plain(weight), weighted=weighted, order=order, rates=rates,
+            largest=self._largest(data.X), first_step=step, step=state.step, watched=watched,
+            correct=correct, counts=counts, epoch_cost=epoch_cost, thread=0, n_threads=self.n_threads,
         )  # fmt: skip
+        arguments = machine_code.slots(run)
         address, aside = machine_code.address(arguments), self.own_cost is not None
         try:
             _side_by_side(machine_code.code(self.dtype).train, address, self.n_threads, aside)
         finally:  # the steps are made, also where a signal's handler raises now
-            made = int(integers[k.MADE])
+            made = int(counts[codes.MADE])
             state.step += made
             state.epoch_step += made
-            state.updates = int(integers[k.UPDATES])
-            state.epoch_cost = float(numbers[k.EPOCH_COST])
-        larger = int(integers[k.LARGER])
-        first, after = (first_row(each, batch, larger) for each in (step, step + made))
+            state.updates = int(counts[codes.UPDATES])
+            state.epoch_cost = float(epoch_cost[0])
+        first, after = (first_row(each, batch, settings.n_larger) for each in (step, step + made))
         seen = min(n_samples, after) - min(n_samples, first)
         if self.own_cost is not None:
             self.own_cost.raise_what_it_raised()
-        bad, doubtful = bool(integers[k.BAD]), integers[k.BAD] == k.DOUBTFUL
-        return Report(made, bad, correct[:seen] if counts else None), bool(doubtful)
+        bad = int(counts[codes.BAD])
+        report = Report(made, bool(bad), correct[:seen] if settings.counts else None)
+        return report, bad == codes.DOUBTFUL
 
     def _largest(self, X: Array) -> float:
         """Return the size of the largest input, looked for once in each array."""
@@ -474,20 +343,50 @@ def _joined(correct: list[NDArray[np.bool_] | None]) -> NDArray[np.bool_] | None
     return np.concatenate(found) if found else None
 
 
-def _first(optimizer: optimizers.Optimizer) -> float:
-    """Return the factor of an optimizer's first moment."""
-    names = ("momentum", "rho", "beta1")
-    return next((float(getattr(optimizer, name)) for name in names if hasattr(optimizer, name)), 0.0)
+def _settings(plan: Plan, batch: int, chunk: int, gradient: int, n_threads: int) -> Settings:
+    """Return a plan as the kernels read it; the address of a user's own cost is still missing."""
+    architecture, optimizer = plan.architecture, plan.optimizer
+    cost, form = architecture.cost, _optimizer_row(optimizer)
+    key = _cost_row(architecture)
+    assert form is not None  # the plan is supported
+    row = updates.OPTIMIZERS[form]
+    parameter = neurons.COSTS[key].parameter if key else ""
+    plain = form == "SGD" and plan.clip_norm is None and not plan.l1
+    return Settings(
+        batch=batch,
+        n_larger=plan.n_larger,
+        seed=int(np.uint64(plan.seed).astype(np.int64)),
+        cost=neurons.COST_CODES[key] if key else codes.OWN,
+        own_cost=0,
+        cost_parameter=float(cost.parameters[parameter]) if parameter else 0.0,
+        sums=cost.reduction == "sum",
+        counts=plan.counts_correct,
+        optimizer=updates.OPTIMIZER_CODES[form],
+        **{
+            name: float(getattr(optimizer, field)) if field else 0.0
+            for name, field in row._asdict().items()
+            if name != "follow"
+        },
+        l2=float(plan.l2),
+        l1=float(plan.l1),
+        clips=plan.clip_norm is not None,
+        clip_norm=float(plan.clip_norm or 0.0),
+        fused=plain and not (architecture.input_scale or architecture.ntk),
+        over_weight=plan.over_batch_weight,
+        gradient=gradient,
+        chunk=chunk,
+        give_way=low.address_of_yield() if n_threads > 1 else 0,
+    )
 
 
 def _factors(plan: Plan) -> NDArray[np.float64]:
-    factors = np.zeros((len(plan.architecture.layers), k.FACTOR_COLUMNS))
+    factors = np.zeros((len(plan.architecture.layers), codes.FACTOR_COLUMNS))
     for block in plan.architecture.blocks:
         row = factors[int(block.name.split(".")[1])]
         kind = ("weights", "biases", "scales").index(block.kind)
-        row[k.RATE + kind] = 0.0 if block in plan.frozen else block.lr_factor
-        row[k.DECAY_FACTOR + kind] = block.decay_factor
-        row[k.GRADIENT_FACTOR + kind] = block.gradient_factor
+        row[codes.RATE + kind] = 0.0 if block in plan.frozen else block.lr_factor
+        row[codes.DECAY_FACTOR + kind] = block.decay_factor
+        row[codes.GRADIENT_FACTOR + kind] = block.gradient_factor
     return factors
 
 

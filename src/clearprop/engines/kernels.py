@@ -10,6 +10,7 @@ with:
     costs_and_deltas   costs and BP1 of a batch                       batch_costs, backprop.backward
     penalty            l2 and l1 of the weights                       backprop.penalty
     stays_finite       whether a step is sure to leave finite numbers (the reference looks afterwards)
+    forward, backward, update    of a batch: what a step consists of
     train              a stretch of mini-batches                      ReferenceEngine.run
     predict            the last layer's activations                   backprop.forward
 
@@ -23,89 +24,19 @@ and why they are shaped so:
 - A batch of a few rows goes straight from its arguments to registers; the vectors of inputs that are
   zero in all of its rows are found first, and neither multiplied nor, in plain SGD, updated: the same
   bits for less work (60 % less where the inputs are one image). Larger batches copy panels of W, and
-  of the activations for BP4, in the order in which the products read them. They pass over columns of
-  zeros as well, where an eighth of a batch's columns or more are that (a third of MNIST's in 128
-  rows): z is a sum over the other columns, and dC/dW is made only where vectors of it lie that cover
-  those. Zero times a weight that is not finite is no zero, so that is looked at first.
+  of the activations for BP4, in the order in which the products read them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
+from clearprop.engines import codes
 from clearprop.engines.blocks import used
-from clearprop.engines.codes import (
-    ABOVE,
-    BAD,
-    BATCH,
-    BELOW,
-    BELOW_SLOPE,
-    BOTH,
-    CLIP,
-    CLIPS,
-    CODE,
-    COLUMNS,
-    COPIED,
-    COPIES,
-    COST,
-    COST_PARAMETER,
-    COUNTS,
-    DECAY,
-    DELTA,
-    DONE,
-    DOUBTFUL,
-    EPOCH_COST,
-    FAR,
-    FETCHED,
-    FIRST_SEGMENT,
-    FIRST_STEP,
-    FOLLOW,
-    FUSED,
-    GATHER,
-    GROUPED_ENTROPY,
-    L1,
-    L2,
-    LARGER,
-    LARGEST,
-    LAST_SEGMENT,
-    LOG_SUMS,
-    MADE,
-    N_IN,
-    N_OUT,
-    N_SAMPLES,
-    OVER_WEIGHT,
-    SCALES,
-    SLOPE,
-    SUM,
-    SUMS,
-    UPDATES,
-    WATCHED,
-    WEIGHTED,
-    WEIGHTS,
-    YIELD,
-    Z,
-)
-from clearprop.engines.intrinsics import (
-    call_own_cost,
-    kernel,
-    like,
-    part,
-    prefetch,
-)
-from clearprop.engines.language import (
-    BOOL,
-    FLOAT64,
-    INT,
-    Flat,
-    Kernel,
-    Scalar,
-    Table,
-    Type,
-)
+from clearprop.engines.intrinsics import call_own_cost, kernel, like, part, prefetch
+from clearprop.engines.language import Integers, IntegerTable, Kernel, Numbers, Reals
 from clearprop.engines.layers import (
     backward_part,
     complete_layer,
@@ -117,29 +48,28 @@ from clearprop.engines.layers import (
     share,
 )
 from clearprop.engines.neurons import (
+    GROUPED,
     error_to_delta,
     grouped_cost,
     points_to_class,
     sample_cost,
 )
-from clearprop.engines.products import (
-    LARGE,
-    cover,
-    find_used,
-    laid_out_size,
-    lay_out,
-    multiply,
-    vectors,
+from clearprop.engines.products import LARGE, laid_out_size, lay_out, multiply, rest, vectors
+from clearprop.engines.records import (
+    Batch,
+    Filled,
+    Layer,
+    Matrix,
+    Pass,
+    Prediction,
+    Rectangle,
+    Run,
+    Team,
+    Update,
 )
-from clearprop.engines.updates import (
-    in_panels,
-    lay_out_below,
-    sum_of_squares,
-    update_part,
-)
-from clearprop.engines.vector_code import REGISTER_BYTES
+from clearprop.engines.updates import lay_out_below, sum_of_squares, update_part
 
-Array = Any
+# --- batches
 
 
 @kernel()
@@ -149,31 +79,47 @@ def first_row(step: int, batch: int, larger: int) -> int:
 
 
 @kernel()
-def gather(
-    layer: Array, rows: Array, X: Array, parameters: Array, work: Array, thread: int, n_threads: int
-) -> None:
-    """Copy a thread's share of a batch's inputs to where the first layer finds them, scaled."""
-    i0, i1 = share(thread, n_threads, rows.size, 1)
-    n, scaled = layer[N_IN], layer[SCALES] >= 0
-    raw = layer[BELOW_SLOPE] if scaled else layer[BELOW]
-    for i in range(i0, i1):
-        source, target = part(X, rows[i] * n, n), part(work, raw + i * n, n)
-        for k in range(n):
-            target[k] = source[k]
-        if scaled:
-            scale_row(layer, parameters, target, part(work, layer[BELOW] + i * n, n))
+def batch_of(run: Run, number: int) -> Batch:
+    """Return a step of the stretch."""
+    settings = run.settings
+    first = first_row(run.first_step + number, settings.batch, settings.n_larger)
+    after = first_row(run.first_step + number + 1, settings.batch, settings.n_larger)
+    m = min(after, run.order.size) - first
+    rows, rate = part(run.order, first, m), run.rates[number]
+    scale = (1.0 if settings.sums else 1.0 / m) * (-rate if settings.fused else 1.0)
+    per = 1.0
+    if settings.over_weight:
+        total = total_weight(rows, run.sample_weight, run.weighted)
+        per = 1.0 / total if total > 0.0 else 0.0
+        scale *= m * per
+    return Batch(rows, first, number, rate, scale, per, 1.0 - rate * per * settings.l2)
 
 
 @kernel()
-def scale_row(layer: Array, parameters: Array, row: Array, scaled: Array) -> None:
+def gather(run: Run, batch: Batch, team: Team) -> None:
+    """Copy a thread's share of a batch's inputs to where the first layer finds them, scaled."""
+    layer = Layer(*run.layers[0])
+    i0, i1 = share(team.thread, team.n_threads, batch.rows.size, 1)
+    n, scaled = layer.n_in, layer.scales >= 0
+    raw = layer.below_slope if scaled else layer.below
+    for i in range(i0, i1):
+        source, target = part(run.X, batch.rows[i] * n, n), part(run.work, raw + i * n, n)
+        for k in range(n):
+            target[k] = source[k]
+        if scaled:
+            scale_row(layer, run.parameters, target, part(run.work, layer.below + i * n, n))
+
+
+@kernel()
+def scale_row(layer: Layer, parameters: Reals, row: Reals, scaled: Reals) -> None:
     """Put an input times the input scale into `scaled`."""
-    s = part(parameters, layer[SCALES], row.size)
+    s = part(parameters, layer.scales, row.size)
     for k in range(row.size):
         scaled[k] = row[k] * s[k]
 
 
 @kernel()
-def fetch_ahead(rows: Array, X: Array, n: int) -> None:
+def fetch_ahead(rows: Integers, X: Reals, n: int) -> None:
     """Ask for rows of the next batch: random order is what no processor foresees."""
     lines = 128 // X.itemsize  # every second line: the processor fetches its neighbour too
     for i in range(rows.size):
@@ -182,56 +128,41 @@ def fetch_ahead(rows: Array, X: Array, n: int) -> None:
 
 
 @kernel()
-def costs_and_deltas(
-    layer: Array, segments: Array, integers: Array, numbers: Array, rows: Array, Y: Array,
-    sample_weight: Array, scale: float, correct: Array, thread: int, n_threads: int, work: Array,
-    costs: Array,
-) -> None:  # fmt: skip
-    """Compute a thread's share of the samples' costs, and of their output deltas times `scale`: BP1."""
-    n = layer[N_OUT]
-    i0, i1 = share(thread, n_threads, rows.size, 1)
-    own = integers[COST] > GROUPED_ENTROPY  # the address of a user's own
-    if own and i1 > i0:  # it finds the targets where it leaves dC/da
-        for i in range(i0, i1):
-            for j in range(n):
-                work[layer[DELTA] + i * n + j] = Y[rows[i] * n + j]
-        call_own_cost(integers[COST], i0, i1)
-    for i in range(i0, i1):
-        y = part(Y, rows[i] * n, n)
-        a = part(work, layer[ABOVE] + i * n, n)
-        z = part(work, layer[Z] + i * n, n)
-        slope = part(work, layer[SLOPE] + i * n, n)
-        delta = part(work, layer[DELTA] + i * n, n)
-        cost = like(a[0], costs[i])
-        if own:
-            error_to_delta(layer[CODE], a, slope, delta)
-        elif integers[COST] == GROUPED_ENTROPY:
-            cost = grouped_cost(segments, layer[FIRST_SEGMENT], layer[LAST_SEGMENT], z, y, delta)
-        else:
-            cost = sample_cost(
-                integers[COST], numbers[COST_PARAMETER], layer[CODE], work[layer[LOG_SUMS] + i], z, a,
-                slope, y, delta,
-            )  # fmt: skip
-        weight = np.float64(sample_weight[rows[i]]) if integers[WEIGHTED] else 1.0
-        costs[i] = np.float64(cost) * weight
-        c = like(cost, scale * weight)
-        for j in range(n):
-            delta[j] *= c
-        if integers[COUNTS]:
-            correct[i] = points_to_class(a, y)
+def fetch_next(run: Run, batch: Batch) -> None:
+    """Ask for the next batch, where both fit the cache."""
+    settings, last = run.settings, Layer(*run.layers[run.layers.shape[0] - 1])
+    first, n = batch.first + batch.rows.size, Layer(*run.layers[0]).n_in
+    if settings.batch * n <= codes.FETCHED:
+        ahead = part(run.order, first, min(settings.batch, run.order.size - first))
+        fetch_ahead(ahead, run.X, n)
+        fetch_ahead(ahead, run.Y, last.n_out)
 
 
 @kernel()
-def any_weight(rows: Array, sample_weight: Array) -> bool:
+def filled_inputs(run: Run, batch: Batch, n_threads: int) -> Filled:
+    """Return where a small batch has anything in; one that is larger, or shared, has so everywhere.
+
+    The rim of an image, one-hot features are passed over.
+    """
+    layer, m = Layer(*run.layers[0]), batch.rows.size
+    if n_threads > 1 or run.settings.batch >= LARGE:
+        return Filled(run.columns, vectors(run.work, layer.n_in))
+    inputs = Matrix(part(run.work, layer.below, m * layer.n_in), layer.n_in, 1)
+    used(inputs, m, layer.n_in, run.listed)
+    return Filled(part(run.listed, 1, run.listed.size - 1), run.listed[0])
+
+
+@kernel()
+def any_weight(rows: Integers, sample_weight: Reals) -> bool:
     """Return whether a sample of the batch has a weight that is not zero."""
-    for i in range(rows.size):  # noqa: SIM110 - Numba compiles no generator expressions
+    for i in range(rows.size):  # noqa: SIM110 - kernels have no generator expressions
         if sample_weight[rows[i]] != 0:
             return True
     return False
 
 
 @kernel()
-def total_weight(rows: Array, sample_weight: Array, weighted: bool) -> float:
+def total_weight(rows: Integers, sample_weight: Reals, weighted: bool) -> float:
     """Return the sum of the weights of a batch."""
     total = 0.0
     for i in range(rows.size):
@@ -239,12 +170,78 @@ def total_weight(rows: Array, sample_weight: Array, weighted: bool) -> float:
     return total
 
 
-@kernel(SUMS)
-def penalty(layers: Array, parameters: Array, l2: float, l1: float) -> float:
+# --- a step
+
+
+@kernel()
+def forward(run: Run, batch: Batch, team: Team, inputs: Filled, wanted: int) -> int:
+    """Compute all layers' activations and slopes; return how many arrivals the next meeting needs."""
+    for l in range(team.n_layers):  # noqa: E741 - the layer, as in the equations
+        filled = inputs if l == 0 else every_input(run, l)
+        for turn in range(team.n_threads):  # its own part first, then what others have left
+            owner = (team.thread + turn) % team.n_threads
+            forward_part(run, batch, team, l, owner, queue(team, wanted, l, owner), filled)
+        wanted = meet(team, wanted)
+    return wanted
+
+
+@kernel()
+def every_input(run: Run, number: int) -> Filled:
+    """Return all vectors of a layer's inputs."""
+    layer = Layer(*run.layers[number])
+    return Filled(run.columns, vectors(run.work, layer.n_in))
+
+
+@kernel()
+def costs_and_deltas(run: Run, batch: Batch, team: Team) -> None:
+    """Compute a thread's share of the samples' costs, and of their scaled output deltas: BP1."""
+    settings, layer, work = run.settings, Layer(*run.layers[team.n_layers - 1]), run.work
+    n, rows, costs = layer.n_out, batch.rows, run.costs
+    correct = part(run.correct, batch.first - run_begin(run), rows.size)
+    i0, i1 = share(team.thread, team.n_threads, rows.size, 1)
+    if settings.cost == codes.OWN and i1 > i0:  # it finds the targets where it leaves dC/da
+        for i in range(i0, i1):
+            for j in range(n):
+                work[layer.delta + i * n + j] = run.Y[rows[i] * n + j]
+        call_own_cost(settings.own_cost, i0, i1)
+    for i in range(i0, i1):
+        y = part(run.Y, rows[i] * n, n)
+        a = part(work, layer.above + i * n, n)
+        z = part(work, layer.z + i * n, n)
+        slope = part(work, layer.slope + i * n, n)
+        delta = part(work, layer.delta + i * n, n)
+        cost = like(a[0], costs[i])
+        if settings.cost == codes.OWN:
+            error_to_delta(layer.code, a, slope, delta)
+        elif settings.cost == GROUPED:
+            cost = grouped_cost(run.segments, layer.first_segment, layer.last_segment, z, y, delta)
+        else:
+            log_sum = work[layer.log_sums + i]
+            cost = sample_cost(
+                settings.cost, settings.cost_parameter, layer.code, log_sum, z, a, slope, y, delta
+            )
+        weight = np.float64(run.sample_weight[rows[i]]) if run.weighted else 1.0
+        costs[i] = np.float64(cost) * weight
+        c = like(cost, batch.scale * weight)
+        for j in range(n):
+            delta[j] *= c
+        if settings.counts:
+            correct[i] = points_to_class(a, y)
+
+
+@kernel()
+def run_begin(run: Run) -> int:
+    """Return where the rows of the stretch begin."""
+    return first_row(run.first_step, run.settings.batch, run.settings.n_larger)
+
+
+@kernel(codes.SUMS)
+def penalty(layers: IntegerTable, parameters: Reals, l2: float, l1: float) -> float:
     """Return l2 / 2 times the squared weights and l1 times their sizes: backprop.penalty."""
     total = 0.0
     for l in range(layers.shape[0]):  # noqa: E741
-        W = part(parameters, layers[l, WEIGHTS], layers[l, N_IN] * layers[l, N_OUT])
+        layer = Layer(*layers[l])
+        W = part(parameters, layer.weights, layer.n_in * layer.n_out)
         total += 0.5 * l2 * sum_of_squares(W)
         if l1 != 0.0:
             sizes = 0.0
@@ -255,33 +252,48 @@ def penalty(layers: Array, parameters: Array, l2: float, l1: float) -> float:
 
 
 @kernel()
-def stays_finite(
-    layers: Array, numbers: Array, m: int, rate: float, per: float, fused: int, work: Array,
-    squares: Array, n_threads: int,
-) -> bool:  # fmt: skip
+def backward(run: Run, batch: Batch, team: Team, wanted: int) -> int:
+    """Compute the deltas of all layers below the last: BP2; returns what `forward` does."""
+    first = Layer(*run.layers[0])
+    lowest = 0 if first.scales >= 0 else 1  # the last layer whose delta goes further down
+    for l in range(team.n_layers - 1, lowest - 1, -1):  # noqa: E741
+        for turn in range(team.n_threads):
+            owner = (team.thread + turn) % team.n_threads
+            backward_part(run, batch, team, l, owner, queue(team, wanted, l, owner))
+        wanted = meet(team, wanted)
+    return wanted
+
+
+@kernel()
+def stays_finite(run: Run, batch: Batch, n_threads: int) -> bool:
     """Return whether a step, its deltas known, is sure to leave every parameter finite.
 
     By Cauchy and Schwarz an element of delta^T a is at most the root of the product of their sums of
     squares: a look at the layers instead of one at the parameters. Where it is in doubt, the step is to
-    be made by itself, from a copy. `squares` are those of the deltas below each layer and of the
+    be made by itself, from a copy. ``run.squares`` are those of the deltas below each layer and of the
     activations above it, of each thread; the last deltas are few.
     """
-    if not (rate * (per * numbers[L2] + numbers[DECAY]) <= 1.0 and rate * (1.0 + numbers[L1]) < FAR):
+    settings, rate, m = run.settings, batch.rate, batch.rows.size
+    decays = rate * (batch.per * settings.l2 + settings.weight_decay)
+    if not (decays <= 1.0 and rate * (1.0 + settings.l1) < codes.FAR):
         return False  # weights that decay by more than themselves grow
-    by = 1.0 if fused else max(1.0, rate)  # fused ones are times the rate already
-    inputs = numbers[LARGEST] * numbers[LARGEST] * m
-    limit = FAR * FAR / (by * by)
-    n_layers = layers.shape[0]
-    if layers[0, SCALES] >= 0:
+    by = (
+        1.0 if settings.fused else (1.0 if rate < 1.0 else rate)
+    )  # fused ones are times the rate already
+    inputs = run.largest * run.largest * m
+    limit = codes.FAR * codes.FAR / (by * by)
+    n_layers, squares = run.layers.shape[0], run.squares
+    first = Layer(*run.layers[0])
+    if first.scales >= 0:
         if not total_of(part(squares, 0, n_threads)) * m < limit:
             return False
-        inputs = rough_squares(part(work, layers[0, BELOW], m * layers[0, N_IN]))
+        inputs = rough_squares(part(run.work, first.below, m * first.n_in))
     for l in range(n_layers):  # noqa: E741
-        deltas = 0.0
+        layer, deltas = Layer(*run.layers[l]), 0.0
         if l < n_layers - 1:
             deltas = total_of(part(squares, 2 * (l + 1) * n_threads, n_threads))
         else:
-            deltas = rough_squares(part(work, layers[l, DELTA], m * layers[l, N_OUT]))
+            deltas = rough_squares(part(run.work, layer.delta, m * layer.n_out))
         if not deltas * (inputs + m) < limit:  # m: of the biases' ones
             return False
         inputs = total_of(part(squares, (2 * l + 1) * n_threads, n_threads))
@@ -289,7 +301,7 @@ def stays_finite(
 
 
 @kernel()
-def total_of(x: Array) -> float:
+def total_of(x: Numbers) -> float:
     """Return the sum."""
     total = 0.0
     for i in range(x.size):
@@ -298,160 +310,95 @@ def total_of(x: Array) -> float:
 
 
 @kernel()
-def train(
-    parameters: Array, moments: Array, X: Array, Y: Array, sample_weight: Array, order: Array,
-    rates: Array, layers: Array, segments: Array, factors: Array, integers: Array, numbers: Array,
-    work: Array, costs: Array, correct: Array, counter: Array, columns: Array, thread: int,
-    n_threads: int,
-) -> None:  # fmt: skip
-    """Make ``rates.size`` steps: ReferenceEngine.run.
-
-    At a step that might leave the finite numbers it stops, unless it is WATCHED.
-
-    Every thread runs this; `counter` is where they meet. What is found is left in `integers` (MADE,
-    BAD, UPDATES) and `numbers` (EPOCH_COST), by thread 0. ``costs[BATCH:]`` are the threads' sums of
-    squares: of their gradients, then of what `stays_finite` looks at.
-    Arrays of samples and of moments are flat. `columns` is where the vectors of a row begin; after the
-    first COLUMNS of them there is room for those that the inputs of a small batch have anything in.
-    """
-    last, n_layers = layers.shape[0] - 1, layers.shape[0]
-    batch, n_features = integers[BATCH], layers[0, N_IN]
-    lowest = 0 if layers[0, SCALES] >= 0 else 1  # the last layer whose delta goes further down
-    updates, give, fused = integers[UPDATES], integers[YIELD], integers[FUSED]
-    epoch_cost = numbers[EPOCH_COST]
-    log_sum = part(work, layers[0, LOG_SUMS], batch)
-    size = layers[0, COPIED]
-    copies = part(work, layers[0, COPIES] + thread * size, size)
-    # Columns of zeros (the rim of an image, one-hot features) change nothing, and are passed over.
-    sparse = n_threads == 1 and batch < LARGE
-    each = (columns.size - integers[COLUMNS]) // n_threads
-    listed = part(columns, integers[COLUMNS] + thread * each, each)
-    starts = part(listed, n_features, each - n_features)
-    filled, n_filled = columns, vectors(work, n_features)
-    every = part(columns, 0, 0)
-    used_inputs, at = every, every
-    if sparse:
-        filled = part(listed, 1, listed.size - 1)
-    W = part(parameters, layers[0, WEIGHTS], n_features * layers[0, N_OUT])
-    finite = False  # whether zeros times the weights are known to be zeros
-    squares = part(costs, batch + n_threads, 2 * n_layers * n_threads)
-    wanted = n_threads
-    begin = first_row(integers[FIRST_STEP], batch, integers[LARGER])
-    made = 0
-    bad, doubtful = False, False
-    while made < rates.size and not bad:
-        first = first_row(integers[FIRST_STEP] + made, batch, integers[LARGER])
-        after = first_row(integers[FIRST_STEP] + made + 1, batch, integers[LARGER])
-        m = min(after, integers[N_SAMPLES]) - first
-        rows = part(order, first, m)
-        gather(layers[0], rows, X, parameters, work, thread, n_threads)
-        for i in range(2 * n_layers):
-            squares[i * n_threads + thread] = 0.0
-        if thread == 0 and batch * n_features <= FETCHED:
-            ahead = min(batch, integers[N_SAMPLES] - first - m)
-            fetch_ahead(part(order, first + m, ahead), X, n_features)
-            fetch_ahead(part(order, first + m, ahead), Y, layers[last, N_OUT])
-        wanted = meet(counter, n_threads, wanted, give, thread, n_layers)
-        if sparse:
-            used(part(work, layers[0, BELOW], m * n_features), n_features, m, n_features, listed)
-            n_filled = listed[0]
-        elif m >= LARGE and layers[0, N_OUT] >= LARGE:  # else looking takes longer than what it saves
-            inputs = part(work, layers[0, BELOW], m * n_features)
-            found = find_used(inputs, m, n_features, part(copies, 0, n_features), listed)
-            finite = finite or (found > 0 and all_finite(W))
-            used_inputs, at = part(listed, 0, found if finite else 0), every
-            if found > 0 and finite and in_panels(layers[0], m):
-                at = part(starts, 0, cover(used_inputs, REGISTER_BYTES // work.itemsize, starts))
-            if integers[FUSED] != 0 and rates[made] * numbers[L2] != 0.0:
-                at = every  # all weights decay
-        for l in range(last + 1):  # noqa: E741 - the layer, as in the equations
-            which, count = columns, vectors(work, layers[l, N_IN])
-            if l == 0:
-                which, count = filled, n_filled
-            for turn in range(n_threads):  # its own part first, then what others have left
-                owner = (thread + turn) % n_threads
-                forward_part(
-                    layers[l], factors[l], l, segments, integers, made, m, owner, n_threads, counter,
-                    queue(wanted, l, n_layers, owner, n_threads), parameters, work, log_sum, copies,
-                    which, count, used_inputs if l == 0 else every,
-                    part(squares, (2 * l + 1) * n_threads + thread, 1),
+def update(run: Run, batch: Batch, team: Team, inputs: Filled, t: int, wanted: int) -> int:
+    """Compute the gradient and follow it: BP3, BP4 and the optimizer; returns what `forward` does."""
+    clips, n_threads = run.settings.clips, team.n_threads
+    shrink, phase = 1.0, codes.GATHER if clips else codes.BOTH
+    while phase != codes.DONE:
+        gathered = 0.0
+        # Which thread sums which squares is to be the same in every run: none helps another.
+        for turn in range(1 if clips else n_threads):
+            for l in range(team.n_layers):  # noqa: E741
+                owner = (team.thread + turn) % n_threads
+                filled = inputs if l == 0 else every_input(run, l)
+                gathered += update_part(
+                    run, batch, team, l, owner, queue(team, wanted, l, owner), filled,
+                    Update(phase, shrink, t),
                 )  # fmt: skip
-            wanted = meet(counter, n_threads, wanted, give, thread, n_layers)
+        if phase == codes.GATHER:
+            run.norms[team.thread] = gathered
+            wanted = meet(team, wanted)
+            norm = math.sqrt(total_of(run.norms))
+            shrink = run.settings.clip_norm / norm if norm > run.settings.clip_norm else 1.0
+        phase = codes.FOLLOW if phase == codes.GATHER else codes.DONE
+    return wanted
 
-        rate = rates[made]
-        scale = (1.0 if integers[SUM] else 1.0 / m) * (-rate if fused else 1.0)
-        per, penalties = 1.0, 0.0
-        if integers[OVER_WEIGHT]:
-            total = total_weight(rows, sample_weight, integers[WEIGHTED] != 0)
-            per = 1.0 / total if total > 0.0 else 0.0
-            scale *= m * per
-            if thread == 0 and (numbers[L2] != 0.0 or numbers[L1] != 0.0):
-                penalties = penalty(layers, parameters, numbers[L2], numbers[L1])
-        seen = part(correct, first - begin, m)
-        costs_and_deltas(
-            layers[last], segments, integers, numbers, rows, Y, sample_weight, scale, seen, thread,
-            n_threads, work, costs,
-        )  # fmt: skip
-        for l in range(last + 1 if n_threads > 1 else 0):  # noqa: E741 - once for all threads
-            lay_out_below(layers[l], m, thread, n_threads, work, at if l == 0 else every)
-        wanted = meet(counter, n_threads, wanted, give, thread, n_layers)
-        batch_cost = 0.0
-        for i in range(m):
-            batch_cost += costs[i]
+
+@kernel()
+def team_of(run: Run) -> Team:
+    """Return who works on a run."""
+    layer, thread = Layer(*run.layers[0]), run.thread
+    copies = part(run.work, layer.copies + thread * layer.copied, layer.copied)
+    give_way, n_layers = run.settings.give_way, run.layers.shape[0]
+    return Team(thread, run.n_threads, n_layers, run.counter, give_way, copies)
+
+
+@kernel()
+def train(run: Run) -> None:
+    """Make ``run.rates.size`` steps: ReferenceEngine.run.
+
+    At a step that might leave the finite numbers it stops, unless it is watched. Every thread runs
+    this; what is found is left in ``run.counts`` and ``run.epoch_cost`` by thread 0.
+    """
+    settings, team = run.settings, team_of(run)
+    n_threads, thread = run.n_threads, run.thread
+    updates, epoch_cost = run.counts[codes.UPDATES], run.epoch_cost[0]
+    wanted, made = n_threads, 0
+    bad, doubtful = False, False
+    while made < run.rates.size and not bad:
+        batch = batch_of(run, made)
+        m = batch.rows.size
+        gather(run, batch, team)
+        for i in range(2 * team.n_layers):
+            run.squares[i * n_threads + thread] = 0.0
+        if thread == 0:
+            fetch_next(run, batch)
+        wanted = meet(team, wanted)
+        inputs = filled_inputs(run, batch, n_threads)
+        wanted = forward(run, batch, team, inputs, wanted)
+        penalties = 0.0
+        if settings.over_weight and thread == 0 and (settings.l2 != 0.0 or settings.l1 != 0.0):
+            penalties = penalty(run.layers, run.parameters, settings.l2, settings.l1)
+        costs_and_deltas(run, batch, team)
+        for l in range(team.n_layers if n_threads > 1 else 0):  # noqa: E741 - once for all threads
+            lay_out_below(Layer(*run.layers[l]), m, thread, n_threads, run.work)
+        wanted = meet(team, wanted)
+        batch_cost = total_of(part(run.costs, 0, m))
         bad = not math.isfinite(batch_cost)
         if bad:
             continue
-        if not integers[WEIGHTED] or any_weight(rows, sample_weight):
-            for l in range(last, lowest - 1, -1):  # noqa: E741
-                for turn in range(n_threads):
-                    owner = (thread + turn) % n_threads
-                    place = queue(wanted, l, n_layers, owner, n_threads)
-                    backward_part(
-                        layers[l], m, owner, n_threads, counter, place, parameters, work, copies, every,
-                        part(squares, 2 * l * n_threads + thread, 1),
-                    )  # fmt: skip
-                wanted = meet(counter, n_threads, wanted, give, thread, n_layers)
-            doubtful = not stays_finite(layers, numbers, m, rate, per, fused, work, squares, n_threads)
-            if doubtful and not integers[WATCHED]:  # every thread finds the same
+        if not run.weighted or any_weight(batch.rows, run.sample_weight):
+            wanted = backward(run, batch, team, wanted)
+            doubtful = not stays_finite(run, batch, n_threads)
+            if doubtful and not run.watched:  # every thread finds the same
                 bad = True
                 continue
             updates += 1
-            keep = 1.0 - rate * per * numbers[L2]
-            shrink, phase = 1.0, GATHER if integers[CLIPS] else BOTH
-            while phase != DONE:
-                gathered = 0.0
-                # Which thread sums which squares is to be the same in every run: none helps another.
-                for turn in range(1 if integers[CLIPS] else n_threads):
-                    for l in range(last + 1):  # noqa: E741
-                        owner = (thread + turn) % n_threads
-                        gathered += update_part(
-                            layers[l], factors[l], integers, numbers, thread, owner, n_threads, m,
-                            counter, queue(wanted, l, n_layers, owner, n_threads), phase, shrink, per,
-                            keep, rate, updates, parameters, moments, work, copies,
-                            filled if l == 0 else columns,
-                            n_filled if l == 0 else vectors(work, layers[l, N_IN]),
-                            at if l == 0 else every,
-                        )  # fmt: skip
-                if phase == GATHER:
-                    costs[batch + thread] = gathered
-                    wanted = meet(counter, n_threads, wanted, give, thread, n_layers)
-                    gathered = 0.0
-                    for i in range(n_threads):
-                        gathered += costs[batch + i]
-                    norm = math.sqrt(gathered)
-                    shrink = numbers[CLIP] / norm if norm > numbers[CLIP] else 1.0
-                phase = FOLLOW if phase == GATHER else DONE
-        epoch_cost += m * per * (batch_cost + penalties) if integers[OVER_WEIGHT] else batch_cost
+            wanted = update(run, batch, team, inputs, updates, wanted)
+        epoch_cost += m * batch.per * (batch_cost + penalties) if settings.over_weight else batch_cost
         made += 1
-        wanted = meet(counter, n_threads, wanted, give, thread, n_layers)
+        wanted = meet(team, wanted)
     if thread == 0:
-        integers[MADE], integers[UPDATES] = made, updates
-        integers[BAD] = (DOUBTFUL if doubtful else 1) if bad else 0
-        numbers[EPOCH_COST] = epoch_cost
+        run.counts[codes.MADE], run.counts[codes.UPDATES] = made, updates
+        run.counts[codes.BAD] = (codes.DOUBTFUL if doubtful else 1) if bad else 0
+        run.epoch_cost[0] = epoch_cost
 
 
-@kernel(SUMS)
-def all_finite(x: Array) -> bool:
+# --- predictions
+
+
+@kernel(codes.SUMS)
+def all_finite(x: Reals) -> bool:
     """Return whether no element is NaN or infinite: a sum of zeros is, then, zero."""
     total = like(x[0], 0.0)
     for i in range(x.size):
@@ -460,93 +407,69 @@ def all_finite(x: Array) -> bool:
 
 
 @kernel()
-def predict(
-    parameters: Array, X: Array, n_rows: int, block: int, layers: Array, segments: Array, work: Array,
-    out: Array, zs: Array, columns: Array, panels: Array, found: Array, lists: Array, give: int,
-    thread: int, n_threads: int,
-) -> None:  # fmt: skip
-    """Put the activations of the last layer into `out`, in blocks of rows: backprop.forward.
-
-    Its z is put into `zs` where the table of layers has a place for it. ``found[0]`` becomes 1 where an
-    input is not finite: each is looked at while it is on its way into the cache anyway.
-
-    Every thread runs this on rows of its own, with a share of the workspace; arrays are flat. Where
-    rows are many, `panels` has room for all weights, which the threads lay out once for all blocks;
-    ``found[1]`` is where they meet then, at `give` the address of what gives way.
-    """
-    last = layers.shape[0] - 1
-    base = thread * (work.size // n_threads)
-    copies = part(work, base + layers[0, COPIES], layers[0, COPIED])
-    first_row, end = share(thread, n_threads, n_rows, block)
-    listed = part(lists, thread * (lists.size // n_threads), lists.size // n_threads)
-    place, n_features = 0, layers[0, N_IN]
-    every, finite = part(columns, 0, 0), False
-    seen = part(work, base + layers[0, COPIES], n_features)
-    W0 = part(parameters, layers[0, WEIGHTS], n_features * layers[0, N_OUT])
-    for l in range(last + 1 if panels.size > 0 else 0):  # noqa: E741
-        n_in, n = layers[l, N_IN], layers[l, N_OUT]
-        if l % n_threads == thread:
-            W = part(parameters, layers[l, WEIGHTS], n_in * n)
-            lay_out(part(panels, place, panels.size - place), W, 1, n_in, n_in, n)
+def lay_out_weights(run: Prediction) -> None:
+    """Lay out all weights for large blocks of rows, shared by the threads."""
+    place = 0
+    for l in range(run.layers.shape[0]):  # noqa: E741
+        layer = Layer(*run.layers[l])
+        n_in, n = layer.n_in, layer.n_out
+        if l % run.n_threads == run.thread:
+            W = part(run.parameters, layer.weights, n_in * n)
+            lay_out(rest(run.panels, place), Matrix(W, 1, n_in), n_in, n)
         place += laid_out_size(n_in, n)
-    if panels.size > 0:
-        meet(part(found, 1, 1), n_threads, n_threads, give, thread, 0)
+    none = part(run.work, 0, 0)
+    team = Team(run.thread, run.n_threads, 0, part(run.found, codes.MEETING, 1), run.give_way, none)
+    meet(team, run.n_threads)
+
+
+@kernel()
+def predict_block(run: Prediction, first: int, m: int) -> None:
+    """Put the activations of the last layer into ``run.out`` for some rows."""
+    last, place = run.layers.shape[0] - 1, 0
+    base = run.thread * (run.work.size // run.n_threads)
+    for l in range(last + 1):  # noqa: E741
+        layer = Layer(*run.layers[l])
+        n_in, n = layer.n_in, layer.n_out
+        below = part(run.work, base + layer.below, m * n_in)
+        if l == 0 and layer.scales < 0:
+            below = part(run.X, first * n_in, m * n_in)
+        for i in range(m if l == 0 and layer.scales >= 0 else 0):
+            source = part(run.X, (first + i) * n_in, n_in)
+            scale_row(layer, run.parameters, source, part(below, i * n_in, n_in))
+        above = part(run.out, first * n, m * n)
+        if l < last:
+            above = part(run.work, base + layer.above, m * n)
+        slopes = part(run.work, base + layer.slope, m * n)  # a by-product here
+        log_sums, z = part(run.work, base + layer.log_sums, m), part(run.z, first * n, m * n)
+        arrays, all_of_it = Pass(below, above, slopes, z, log_sums), Rectangle(0, m, 0, n)
+        copies = part(run.work, base + layer.copies, layer.copied)
+        if run.panels.size > 0:
+            out, x = Matrix(above, n, 1), Matrix(below, 1, n_in)
+            multiply(out, x, rest(run.panels, place), m, n, n_in, 0.0, copies)
+            place += laid_out_size(n_in, n)
+            complete_layer(layer, run.segments, all_of_it, run.parameters, arrays)
+        else:
+            filled = Filled(run.columns, vectors(run.work, n_in))
+            forward_layer(layer, run.segments, all_of_it, run.parameters, arrays, copies, filled)
+
+
+@kernel()
+def predict(run: Prediction) -> None:
+    """Put the activations of the last layer into ``run.out``, in blocks of rows: backprop.forward.
+
+    ``run.found`` says where an input is not finite: each is looked at while it is on its way into the
+    cache anyway. Every thread runs this on rows of its own, with a share of the workspace.
+    """
+    n_features, block = Layer(*run.layers[0]).n_in, run.block
+    if run.panels.size > 0:
+        lay_out_weights(run)
+    first_row, end = share(run.thread, run.n_threads, run.n_rows, block)
     for first in range(first_row, end, block):
         m = min(block, end - first)
-        if not all_finite(part(X, first * layers[0, N_IN], m * layers[0, N_IN])):
-            found[0] = 1
-        place = 0
-        for l in range(last + 1):  # noqa: E741
-            layer = layers[l]
-            n_in, n = layer[N_IN], layer[N_OUT]
-            below = part(work, base + layer[BELOW], m * n_in)
-            if l == 0 and layer[SCALES] < 0:
-                below = part(X, first * n_in, m * n_in)
-            for i in range(m if l == 0 and layer[SCALES] >= 0 else 0):
-                source = part(X, (first + i) * n_in, n_in)
-                scale_row(layer, parameters, source, part(below, i * n_in, n_in))
-            above = part(out, first * n, m * n) if l == last else part(work, base + layer[ABOVE], m * n)
-            slopes = part(work, base + layer[SLOPE], m * n)  # a by-product here
-            log_sum = part(work, base + layer[LOG_SUMS], m)
-            z = part(zs, first * n, m * n)
-            if panels.size > 0:
-                mine = part(panels, place, panels.size - place)
-                used_inputs = every
-                if l == 0 and n >= LARGE:
-                    some = find_used(below, m, n_in, seen, listed)
-                    finite = finite or (some > 0 and all_finite(W0))
-                    used_inputs = part(listed, 0, some if finite else 0)
-                multiply(above, n, below, 1, n_in, mine, m, n, n_in, 0.0, copies, used_inputs, 0)
-                place += laid_out_size(n_in, n)
-                complete_layer(
-                    layer, segments, (0, m, 0, n), parameters, above, slopes, z, log_sum,
-                )  # fmt: skip
-            else:
-                forward_layer(
-                    layer, segments, (0, m, 0, n), parameters, below, above, slopes, z, log_sum, copies,
-                    columns, vectors(work, n_in), every,
-                )  # fmt: skip
+        if not all_finite(part(run.X, first * n_features, m * n_features)):
+            run.found[codes.NOT_FINITE] = 1
+        predict_block(run, first, m)
 
 
-def _types_of_train(real: Scalar) -> list[Type]:
-    reals, integers, numbers = Flat(real), Flat(INT), Flat(FLOAT64)
-    return [
-        reals, reals, reals, reals, reals, integers, numbers, Table(INT), Table(INT), Table(FLOAT64),
-        integers, numbers, reals, numbers, Flat(BOOL), integers, integers, INT, INT,
-    ]  # fmt: skip
-
-
-def _types_of_predict(real: Scalar) -> list[Type]:
-    reals = Flat(real)
-    integers = Flat(INT)
-    return [
-        reals, reals, INT, INT, Table(INT), Table(INT), reals, reals, reals, integers, reals, integers,
-        integers, INT, INT, INT,
-    ]  # fmt: skip
-
-
-# What Python calls, and the types of its arguments for a dtype.
-ENTRIES: dict[Kernel, Callable[[Scalar], list[Type]]] = {
-    train: _types_of_train,
-    predict: _types_of_predict,
-}
+# What Python calls.
+ENTRIES: tuple[Kernel, ...] = (train, predict)

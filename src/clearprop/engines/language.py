@@ -1,4 +1,9 @@
-"""What kernels are made of: their types, the values that LLVM knows, and functions to be translated."""
+"""What kernels are made of: their types, the values that LLVM knows, and functions to be translated.
+
+A record is a ``NamedTuple`` whose fields say what they are: ``int``, ``float`` and ``bool`` numbers,
+``Reals`` (of the run's dtype), ``Integers``, ``Numbers`` (float64) and ``Flags`` arrays, tables of the
+two middle ones, or other records.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,7 @@ import functools
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, get_type_hints
 
 from llvmlite import ir
 
@@ -52,13 +57,52 @@ class Table:
 
 @dataclass(frozen=True)
 class Several:
-    """A tuple."""
+    """A tuple; or a record, of the class `record`."""
 
     of: tuple[Type, ...]
+    record: type | None = None
 
 
 Type = Scalar | Flat | Table | Several
 NOTHING = Several(())
+
+# What arguments and the fields of records are annotated with.
+Reals = Annotated[Any, Flat]
+Integers = Annotated[Any, Flat, INT]
+Numbers = Annotated[Any, Flat, FLOAT64]
+Flags = Annotated[Any, Flat, BOOL]
+IntegerTable = Annotated[Any, Table, INT]
+NumberTable = Annotated[Any, Table, FLOAT64]
+_NUMBERS = {int: INT, float: FLOAT64, bool: BOOL}
+
+
+@functools.cache
+def hints_of(record: Any) -> dict[str, Any]:
+    """Return what the fields of a record, or the arguments of a function, are annotated with."""
+    found = get_type_hints(record, include_extras=True)
+    found.pop("return", None)
+    return found
+
+
+def type_of(hint: Any, real: Scalar) -> Type:
+    """Return the type that an annotation stands for where the run's dtype is `real`."""
+    if hint in _NUMBERS:
+        return _NUMBERS[hint]
+    if is_record(hint):
+        return Several(tuple(type_of(each, real) for each in hints_of(hint).values()), hint)
+    container, *of = hint.__metadata__
+    found: Type = container(*of or [real])
+    return found
+
+
+def types_of(function: Any, real: Scalar) -> tuple[Type, ...]:
+    """Return the types that a function's annotations stand for where the run's dtype is `real`."""
+    return tuple(type_of(each, real) for each in hints_of(function).values())
+
+
+def is_record(found: object) -> bool:
+    """Return whether something is a NamedTuple's class."""
+    return isinstance(found, type) and issubclass(found, tuple) and hasattr(found, "_fields")
 
 
 class Value(NamedTuple):
@@ -71,6 +115,13 @@ class Value(NamedTuple):
     def one(self) -> Any:
         """The only LLVM value."""
         return self.parts[0]
+
+
+def described(kind: Type) -> str:
+    """Return a type's name for a message."""
+    if isinstance(kind, Several):
+        return kind.record.__name__ if kind.record else f"({', '.join(map(described, kind.of))})"
+    return kind.name if isinstance(kind, Scalar) else f"{type(kind).__name__} of {kind.of.name}"
 
 
 def parts_of(kind: Type) -> list[ir.Type]:
@@ -92,10 +143,10 @@ def split(value: Value) -> list[Value]:
     return members
 
 
-def joined(values: Sequence[Value]) -> Value:
-    """Return the tuple of some values."""
+def joined(values: Sequence[Value], record: type | None = None) -> Value:
+    """Return the tuple, or the record, of some values."""
     kinds = tuple(each.type for each in values)
-    return Value(Several(kinds), tuple(part for each in values for part in each.parts))
+    return Value(Several(kinds, record), tuple(part for each in values for part in each.parts))
 
 
 def whole(number: int) -> Value:

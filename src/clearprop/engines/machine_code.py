@@ -16,7 +16,7 @@ import hashlib
 import mmap
 import os
 import stat
-import sys
+import struct
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -26,22 +26,7 @@ import llvmlite
 import numpy as np
 from llvmlite import binding
 
-from clearprop.engines import (
-    blocks,
-    built_in,
-    codes,
-    elementary,
-    forks,
-    intrinsics,
-    kernels,
-    language,
-    layers,
-    neurons,
-    products,
-    translation,
-    updates,
-    vector_code,
-)
+from clearprop.engines import forks, kernels, language, translation
 from clearprop.engines.announcement import announce
 
 Array = Any
@@ -49,15 +34,14 @@ Array = Any
 _from_buffer = ctypes.c_char.from_buffer
 compiled = 0  # how many times something was compiled, not loaded
 _LOADED: dict[str, Code] = {}  # by the dtype's character: its name takes NumPy a microsecond
-_SOURCES = (
-    language, built_in, translation, intrinsics, elementary, vector_code, blocks, products, codes,
-    neurons, layers, updates, kernels,
-)  # fmt: skip
 _FROM_C = ("log", "logf", "pow", "memset", "memcpy")
 _NOWHERE = (
     "in every process: no folder to keep it in is safe from others; CLEARPROP_CACHE can name one that "
     "only you can write to, like all above it"
 )
+_SOURCES = Path(
+    __file__
+).parent  # all of this folder: a source that is not looked at would leave old code
 # Bytes of address space that LLVM is sure to do with: where it finds none, it ends the process.
 _ROOM_TO_LOAD, _ROOM_TO_COMPILE = 64 << 20, 256 << 20
 
@@ -93,15 +77,35 @@ def is_on_disk(dtype: np.dtype[Any]) -> bool:
     return False
 
 
-def slots(*arguments: Array | int) -> Array:
-    """Return what a kernel is called with: addresses and sizes of C-contiguous arrays, integers."""
+def slots(*arguments: Any) -> Array:
+    """Return what a kernel is called with: addresses and sizes of C-contiguous arrays, and numbers.
+
+    Records are taken apart; a float is kept as its bits.
+    """
+    return np.array(_words(arguments), np.int64)
+
+
+def _words(arguments: tuple[Any, ...]) -> list[int]:
     found: list[int] = []
     for each in arguments:
-        if isinstance(each, int):
-            found.append(each)
-        else:
+        if isinstance(each, tuple):
+            found += _words(each)
+        elif isinstance(each, float):
+            found += struct.unpack("q", struct.pack("d", each))
+        elif isinstance(each, np.ndarray):
             found += (address(each), *each.shape)
-    return np.array(found, np.int64)
+        else:
+            found.append(int(each))
+    return found
+
+
+def places(record: Any) -> Any:
+    """Return a record that has, instead of its fields, the number of the first slot of each."""
+    found, used = [], 0
+    for kind in language.type_of(record, language.FLOAT64).of:  # type: ignore[union-attr]
+        found.append(used)
+        used += len(language.parts_of(kind))
+    return record(*found)
 
 
 def address(array: Array) -> int:
@@ -154,9 +158,9 @@ def _compile(dtype: str, target: binding.TargetMachine) -> bytes:
     global compiled
     compiled += 1
     made = translation.Translation(target.triple, str(target.target_data))
-    for kernel, types in kernels.ENTRIES.items():
-        real = language.FLOAT32 if dtype == "float32" else language.FLOAT64
-        made.export(kernel, tuple(types(real)))
+    real = language.FLOAT32 if dtype == "float32" else language.FLOAT64
+    for kernel in kernels.ENTRIES:
+        made.export(kernel, language.types_of(kernel.function, real))
     binary: bytes = target.emit_object(optimised(str(made.module), target))
     return binary
 
@@ -177,9 +181,7 @@ def _path(dtype: str) -> Path | None:
     """Return where the code for this machine is kept, or None where nothing may be."""
     parts = [llvmlite.__version__, binding.get_process_triple(), binding.get_host_cpu_name()]
     parts.append(binding.get_host_cpu_features().flatten())
-    parts += [
-        Path(module.__file__ or "").read_text("utf-8") for module in (*_SOURCES, sys.modules[__name__])
-    ]
+    parts += [each.read_text("utf-8") for each in sorted(_SOURCES.glob("*.py"))]
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
     folder = _folder()
     return folder / f"kernels-{dtype}-{digest}.o" if folder else None

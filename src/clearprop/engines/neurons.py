@@ -13,6 +13,8 @@ and why they are shaped so:
 - What an element goes through is decided once for a whole row or batch, never inside a loop: the loops
   become vector instructions.
 - f' is made with f, where exp(z) is at hand.
+- `ACTIVATIONS` and `COSTS` are the tables that these are found in. To add one is to write its kernel
+  and its row: the code is the place in the table.
 - Fast-math is decided function by function. Sums may be reordered (SUMS) where the length of a sum
   would otherwise stop vectorisation; nothing may assume that there are no NaNs, since a NaN is how a
   training that diverges is found.
@@ -21,56 +23,28 @@ and why they are shaped so:
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from clearprop.engines.codes import (
-    DROP,
-    ELU,
-    EXP,
-    GELU,
-    HUBER,
-    IDENTITY,
-    KEEP_SCALE,
-    LEAKY_RELU,
-    MEAN_ABSOLUTE_ERROR,
-    MISH,
-    N_OUT,
-    POISSON_EXP,
-    QUADRATIC,
-    RELU,
-    SCALED_TANH,
-    SEED,
-    SELU,
-    SIGMOID,
-    SIGMOID_ENTROPY,
-    SILU,
-    SOFTMAX,
-    SOFTMAX_ENTROPY,
-    SOFTPLUS,
-    SQUARED_ERROR,
-    STEP,
-    SUMS,
-    TANH,
-)
-from clearprop.engines.elementary import (
-    exp,
-    exp_both,
-    exp_falling,
-    log1p,
-    normal,
-)
-from clearprop.engines.intrinsics import (
-    call_own,
-    kernel,
-    like,
-    part,
-)
-
-Array = Any
+from clearprop.engines import codes
+from clearprop.engines.elementary import exp, exp_both, exp_falling, log1p, normal
+from clearprop.engines.intrinsics import call_own, kernel, like, part
+from clearprop.engines.language import IntegerTable, Kernel, Reals
+from clearprop.engines.records import Layer, Rectangle, Run
 
 # --- activations: each returns (f(z), f'(z)), with the formulas of activations.py
+
+
+@kernel()
+def _identity(z: Any) -> Any:
+    return z, like(z, 1.0)
+
+
+@kernel()
+def _exp(z: Any) -> Any:
+    e = exp(z)
+    return e, e
 
 
 @kernel()
@@ -152,56 +126,8 @@ def _mish(z: Any) -> Any:
     return z * t, t + z * rise * (r * r)
 
 
-@kernel()
-def activate(code: int, a: Array, slope: Array) -> None:
-    """Put f(z) where z is in `a`, and f'(z) into `slope`, both 1-d."""
-    n = a.size
-    if code == IDENTITY:
-        for i in range(n):
-            slope[i] = like(a[i], 1.0)
-    elif code == SIGMOID:
-        for i in range(n):
-            a[i], slope[i] = _sigmoid(a[i])
-    elif code == TANH:
-        for i in range(n):
-            a[i], slope[i] = _tanh(a[i])
-    elif code == SCALED_TANH:
-        for i in range(n):
-            a[i], slope[i] = _scaled_tanh(a[i])
-    elif code == RELU:
-        for i in range(n):
-            a[i], slope[i] = _relu(a[i])
-    elif code == LEAKY_RELU:
-        for i in range(n):
-            a[i], slope[i] = _leaky_relu(a[i])
-    elif code == ELU:
-        for i in range(n):
-            a[i], slope[i] = _elu(a[i])
-    elif code == SELU:
-        for i in range(n):
-            a[i], slope[i] = _selu(a[i])
-    elif code == GELU:
-        for i in range(n):
-            a[i], slope[i] = _gelu(a[i])
-    elif code == SILU:
-        for i in range(n):
-            a[i], slope[i] = _silu(a[i])
-    elif code == MISH:
-        for i in range(n):
-            a[i], slope[i] = _mish(a[i])
-    elif code == SOFTPLUS:
-        for i in range(n):
-            a[i], slope[i] = _softplus(a[i])
-    elif code == EXP:
-        for i in range(n):
-            a[i] = exp(a[i])
-            slope[i] = a[i]
-    else:  # the address of a user's own
-        call_own(code, a, slope)
-
-
-@kernel(SUMS)
-def softmax(a: Array, log_sum: Array, n_rows: int, n: int) -> None:
+@kernel(codes.SUMS)
+def softmax(a: Reals, log_sum: Reals, n_rows: int, n: int) -> None:
     """Put softmax(z) where z is in `a`, row by row, and log(sum(exp(z))) into `log_sum`."""
     for i in range(n_rows):
         row = part(a, i * n, n)
@@ -224,87 +150,100 @@ def softmax(a: Array, log_sum: Array, n_rows: int, n: int) -> None:
             row[j] *= share
 
 
-# --- costs
+# By their names in `activations.ACTIVATIONS`: (f(z), f'(z)) of one number, or a layer's rows at once.
+ACTIVATIONS: dict[str, Kernel] = {
+    "identity": _identity,
+    "sigmoid": _sigmoid,
+    "tanh": _tanh,
+    "scaled_tanh": _scaled_tanh,
+    "relu": _relu,
+    "leaky_relu": _leaky_relu,
+    "elu": _elu,
+    "selu": _selu,
+    "gelu": _gelu,
+    "silu": _silu,
+    "mish": _mish,
+    "softplus": _softplus,
+    "exp": _exp,
+    "softmax": softmax,
+}
+ACTIVATION_CODES = {name: code for code, name in enumerate(ACTIVATIONS)}
+SOFTMAX = ACTIVATION_CODES["softmax"]
+_ELEMENTWISE = tuple((code, f) for code, f in enumerate(ACTIVATIONS.values()) if f is not softmax)
 
 
-@kernel(SUMS)
-def _residual_cost(code: int, parameter: float, a: Array, y: Array, error: Array) -> Any:
-    """Return a cost of the residuals, and put dC/da into `error`."""
-    zero = like(a[0], 0.0)
-    p = like(a[0], parameter)
-    total = zero
-    for j in range(a.size):
-        r = a[j] - y[j]
-        if code == QUADRATIC:
-            total += like(r, 0.5) * r * r
-            error[j] = r
-        elif code == SQUARED_ERROR:
-            total += r * r
-            error[j] = like(r, 2.0) * r
-        elif code == MEAN_ABSOLUTE_ERROR:
-            total += abs(r)
-            error[j] = np.sign(r)
-        elif code == HUBER:
-            size = abs(r)
-            inside = size <= p
-            total += like(r, 0.5) * r * r if inside else p * (size - like(r, 0.5) * p)
-            error[j] = r if inside else (p if r > 0 else -p)
-        else:  # QUANTILE
-            total += (p - like(r, 1.0)) * -r if r > 0 else p * -r
-            error[j] = like(r, 1.0) - p if r > 0 else (-p if r < 0 else zero)
-    return total
+@kernel()
+def activate(its_code: int, address: int, a: Reals, slope: Reals) -> None:
+    """Put f(z) where z is in `a`, and f'(z) into `slope`, both 1-d; `address` is of a user's own."""
+    for code, f in _ELEMENTWISE:
+        if code == its_code:
+            for i in range(a.size):
+                a[i], slope[i] = f(a[i])
+            return
+    call_own(address, a, slope)
 
 
-@kernel(SUMS)
-def _entropy_cost(code: int, log_sum: Any, z: Array, a: Array, y: Array, delta: Array) -> Any:
-    """Return a cost that is computed from z, and put dC/dz into `delta`."""
-    one = like(a[0], 1.0)
-    total = like(a[0], 0.0)
-    for j in range(a.size):
-        delta[j] = a[j] - y[j]
-        if code == SOFTMAX_ENTROPY:
-            total += y[j] * (log_sum - z[j])
-        elif code == SIGMOID_ENTROPY:
-            total += _softplus(z[j])[0] - y[j] * z[j]
-        elif code == POISSON_EXP:
-            total += a[j] - y[j] * z[j]
-        else:  # POISSON_SOFTPLUS: below z = -30, softplus(z) is exp(z) to the last bit
-            s = _sigmoid(z[j])[0]
-            low = z[j] < -30
-            total += a[j] - y[j] * (z[j] if low else like(one, math.log(a[j])))
-            delta[j] = s - y[j] * (one if low else s / a[j])
-    return total
+# --- costs of residuals: each returns what one output adds, and dC/da
 
 
-@kernel(SUMS)
-def sample_cost(
-    code: int, parameter: float, output: int, log_sum: Any, z: Array, a: Array, slope: Array, y: Array,
-    delta: Array,
-) -> Any:  # fmt: skip
-    """Return the cost of one sample, and put dC/dz of the output layer into `delta`: BP1."""
-    if code >= SOFTMAX_ENTROPY:
-        return _entropy_cost(code, log_sum, z, a, y, delta)
-    total = _residual_cost(code, parameter, a, y, delta)
-    error_to_delta(output, a, slope, delta)
-    return total
+@kernel(codes.SUMS)
+def _quadratic(r: Any, p: Any) -> Any:
+    return like(r, 0.5) * r * r, r
 
 
-@kernel(SUMS)
-def error_to_delta(output: int, a: Array, slope: Array, delta: Array) -> None:
-    """Turn dC/da of one sample, which is in `delta`, into dC/dz: BP1."""
-    if output == SOFTMAX:  # the product with the Jacobian, without building it
-        along = like(a[0], 0.0)
-        for j in range(a.size):
-            along += a[j] * delta[j]
-        for j in range(a.size):
-            delta[j] = a[j] * (delta[j] - along)
-    else:
-        for j in range(a.size):
-            delta[j] *= slope[j]
+@kernel(codes.SUMS)
+def _squared_error(r: Any, p: Any) -> Any:
+    return r * r, like(r, 2.0) * r
 
 
-@kernel(SUMS)
-def grouped_cost(groups: Array, first: int, last: int, z: Array, y: Array, delta: Array) -> Any:
+@kernel(codes.SUMS)
+def _mean_absolute_error(r: Any, p: Any) -> Any:
+    return abs(r), np.sign(r)
+
+
+@kernel(codes.SUMS)
+def _huber(r: Any, p: Any) -> Any:
+    size = abs(r)
+    inside = size <= p
+    cost = like(r, 0.5) * r * r if inside else p * (size - like(r, 0.5) * p)
+    return cost, (r if inside else (p if r > 0 else -p))
+
+
+@kernel(codes.SUMS)
+def _quantile(r: Any, p: Any) -> Any:
+    cost = (p - like(r, 1.0)) * -r if r > 0 else p * -r
+    return cost, (like(r, 1.0) - p if r > 0 else (-p if r < 0 else like(r, 0.0)))
+
+
+# --- costs computed from z, for the output activation that belongs to them: what one output adds, dC/dz
+
+
+@kernel(codes.SUMS)
+def _softmax_entropy(log_sum: Any, z: Any, a: Any, y: Any) -> Any:
+    return y * (log_sum - z), a - y
+
+
+@kernel(codes.SUMS)
+def _sigmoid_entropy(log_sum: Any, z: Any, a: Any, y: Any) -> Any:
+    return _softplus(z)[0] - y * z, a - y
+
+
+@kernel(codes.SUMS)
+def _poisson_exp(log_sum: Any, z: Any, a: Any, y: Any) -> Any:
+    return a - y * z, a - y
+
+
+@kernel(codes.SUMS)
+def _poisson_softplus(log_sum: Any, z: Any, a: Any, y: Any) -> Any:
+    # Below z = -30, softplus(z) is exp(z) to the last bit.
+    s = _sigmoid(z)[0]
+    low = z < -30
+    cost = a - y * (z if low else like(z, math.log(a)))
+    return cost, s - y * (like(z, 1.0) if low else s / a)
+
+
+@kernel(codes.SUMS)
+def grouped_cost(groups: IntegerTable, first: int, last: int, z: Reals, y: Reals, delta: Reals) -> Any:
     """Return the sum of a cross-entropy for each group of outputs, and put dC/dz into `delta`."""
     total = like(z[0], 0.0)
     for g in range(first, last):
@@ -325,8 +264,100 @@ def grouped_cost(groups: Array, first: int, last: int, z: Array, y: Array, delta
     return total
 
 
+class CostRow(NamedTuple):
+    """A cost's kernel, and the name of the parameter that it takes."""
+
+    kernel: Kernel
+    parameter: str = ""
+
+
+# By their names in `costs.FACTORIES`, and the output activation that they are computed from z for.
+COSTS: dict[tuple[str, str | None], CostRow] = {
+    ("quadratic", None): CostRow(_quadratic),
+    ("squared_error", None): CostRow(_squared_error),
+    ("mean_absolute_error", None): CostRow(_mean_absolute_error),
+    ("huber", None): CostRow(_huber, "delta"),
+    ("quantile", None): CostRow(_quantile, "q"),
+    ("cross_entropy", "softmax"): CostRow(_softmax_entropy),
+    ("cross_entropy", "sigmoid"): CostRow(_sigmoid_entropy),
+    ("binary_cross_entropy", "sigmoid"): CostRow(_sigmoid_entropy),
+    ("poisson", "exp"): CostRow(_poisson_exp),
+    ("poisson", "softplus"): CostRow(_poisson_softplus),
+    ("grouped_cross_entropy", "identity"): CostRow(grouped_cost),
+}
+_COST_KERNELS = tuple(dict.fromkeys(row.kernel for row in COSTS.values()))
+COST_CODES = {key: _COST_KERNELS.index(row.kernel) for key, row in COSTS.items()}
+GROUPED = COST_CODES["grouped_cross_entropy", "identity"]
+# Those of residuals come first, the only one with groups last.
+_OF_RESIDUALS = tuple(enumerate(row.kernel for key, row in COSTS.items() if key[1] is None))
+LAST_OF_RESIDUALS, LAST_OF_Z = len(_OF_RESIDUALS) - 1, GROUPED - 1
+_OF_Z = tuple(
+    (code, f) for code, f in enumerate(_COST_KERNELS) if LAST_OF_RESIDUALS < code <= LAST_OF_Z
+)
+
+
+# The last row of each is taken without a look at the code: where a loop has no way around all of them,
+# LLVM makes vector instructions of it.
+
+
+@kernel(codes.SUMS)
+def _cost_of_residuals(its_code: int, parameter: float, a: Reals, y: Reals, error: Reals) -> Any:
+    """Return a cost of the residuals, and put dC/da into `error`."""
+    p, total = like(a[0], parameter), like(a[0], 0.0)
+    for j in range(a.size):
+        r = a[j] - y[j]
+        for code, cost in _OF_RESIDUALS:
+            if code == its_code or code >= LAST_OF_RESIDUALS:
+                more, slope = cost(r, p)
+                total += more
+                error[j] = slope
+                break
+    return total
+
+
+@kernel(codes.SUMS)
+def _cost_of_z(its_code: int, log_sum: Any, z: Reals, a: Reals, y: Reals, delta: Reals) -> Any:
+    """Return a cost that is computed from z, and put dC/dz into `delta`."""
+    total = like(a[0], 0.0)
+    for j in range(a.size):
+        for code, cost in _OF_Z:
+            if code == its_code or code >= LAST_OF_Z:
+                more, slope = cost(log_sum, z[j], a[j], y[j])
+                total += more
+                delta[j] = slope
+                break
+    return total
+
+
+@kernel(codes.SUMS)
+def sample_cost(
+    its_code: int, parameter: float, output: int, log_sum: Any, z: Reals, a: Reals, slope: Reals,
+    y: Reals, delta: Reals,
+) -> Any:  # fmt: skip
+    """Return the cost of one sample, and put dC/dz of the output layer into `delta`: BP1."""
+    if its_code > LAST_OF_RESIDUALS:
+        return _cost_of_z(its_code, log_sum, z, a, y, delta)
+    total = _cost_of_residuals(its_code, parameter, a, y, delta)
+    error_to_delta(output, a, slope, delta)
+    return total
+
+
+@kernel(codes.SUMS)
+def error_to_delta(output: int, a: Reals, slope: Reals, delta: Reals) -> None:
+    """Turn dC/da of one sample, which is in `delta`, into dC/dz: BP1."""
+    if output == SOFTMAX:  # the product with the Jacobian, without building it
+        along = like(a[0], 0.0)
+        for j in range(a.size):
+            along += a[j] * delta[j]
+        for j in range(a.size):
+            delta[j] = a[j] * (delta[j] - along)
+    else:
+        for j in range(a.size):
+            delta[j] *= slope[j]
+
+
 @kernel()
-def points_to_class(a: Array, y: Array) -> bool:
+def points_to_class(a: Reals, y: Reals) -> bool:
     """Return whether the largest output is the target's: metrics.correct."""
     if a.size == 1:
         return (a[0] > 0.5) == (y[0] > 0.5)
@@ -364,39 +395,26 @@ def _philox(
 
 
 @kernel()
-def drop(
-    seed: np.uint64, step: int, layer: int, row: int, threshold: int, scale: float, first: int,
-    a: Array, slope: Array,
-) -> None:  # fmt: skip
-    """Multiply the activations and slopes of neurons `first` and on, in one row, by 0 or `scale`.
+def drop_rectangle(run: Run, layer: Layer, number: int, made: int, mine: Rectangle) -> None:
+    """Multiply a rectangle of a layer's activations and slopes by its dropout mask: 0 or the scale.
 
-    `first` is a multiple of 4: a block of four random words belongs to four neurons.
+    Its first column is a multiple of 4: a block of four random words belongs to four neurons.
     """
-    bar = np.uint64(threshold)
+    step, n = run.step + made, layer.n_out
+    seed, bar = np.uint64(run.settings.seed), np.uint64(layer.drop)
     x2 = np.uint64(step) & np.uint64(0xFFFFFFFF)
-    x3 = np.uint64(4) << np.uint64(28) | np.uint64(layer) << np.uint64(16)  # 4: randomness.DROPOUT
+    x3 = np.uint64(4) << np.uint64(28) | np.uint64(number) << np.uint64(16)  # 4: randomness.DROPOUT
     x3 = x3 | np.uint64(step) >> np.uint64(32)
-    kept = like(a[0], scale)
-    none = like(a[0], 0.0)
-    for block in range((a.size + 3) // 4):
-        words = _philox(seed, np.uint64(first // 4 + block), np.uint64(row), x2, x3)
-        for k in range(min(4, a.size - 4 * block)):
-            word = words[0] if k == 0 else words[1] if k == 1 else words[2] if k == 2 else words[3]
-            factor = kept if word >= bar else none
-            a[4 * block + k] *= factor
-            slope[4 * block + k] *= factor
-
-
-@kernel()
-def drop_rectangle(
-    layer: Array, factors: Array, number: int, integers: Array, made: int, rows_and_columns: Any,
-    above: Array, slopes: Array,
-) -> None:  # fmt: skip
-    """Drop what is to be dropped of a rectangle of a layer."""
-    i0, i1, j0, j1 = rows_and_columns
-    n = layer[N_OUT]
-    seed = np.uint64(integers[SEED])
-    step = integers[STEP] + made
-    for i in range(i0, i1):
-        a, slope = part(above, i * n + j0, j1 - j0), part(slopes, i * n + j0, j1 - j0)
-        drop(seed, step, number, i, layer[DROP], factors[KEEP_SCALE], j0, a, slope)
+    kept = like(run.work[0], run.factors[number, codes.KEEP_SCALE])
+    none = like(run.work[0], 0.0)
+    size = mine.j1 - mine.j0
+    for i in range(mine.i0, mine.i1):
+        a = part(run.work, layer.above + i * n + mine.j0, size)
+        slope = part(run.work, layer.slope + i * n + mine.j0, size)
+        for block in range((size + 3) // 4):
+            words = _philox(seed, np.uint64(mine.j0 // 4 + block), np.uint64(i), x2, x3)
+            for k in range(min(4, size - 4 * block)):
+                word = words[0] if k == 0 else words[1] if k == 1 else words[2] if k == 2 else words[3]
+                factor = kept if word >= bar else none
+                a[4 * block + k] *= factor
+                slope[4 * block + k] *= factor

@@ -1,9 +1,9 @@
 """A user's own activation, compiled by Numba where it can be, and a user's own cost, which is called.
 
-An activation's function and derivative become one C function, whose address stands where a built-in
-one has its code: the kernels are not compiled again. What Numba makes of it has to agree with the
-Python functions on a grid; otherwise, or where Numba cannot compile it, the reference trains the
-network.
+An activation's function and derivative become one C function, whose address stands beside the code of
+the built-in ones: the kernels are not compiled again. What Numba makes of it has to agree with the
+Python functions on a grid; otherwise, or where Numba cannot compile it or is not installed (it is the
+extra ``clearprop[numba]``), the reference trains the network, and says so.
 
 A cost is called from the machine code with NumPy's arrays, once for a batch: some microseconds, while
 Numba takes seconds to compile a sum over columns.
@@ -59,13 +59,27 @@ def is_compiled(activation: Activation) -> bool:
     return _MADE.get(_key(activation)) is not None
 
 
+def why_not(activation: Activation, layer: int) -> str:
+    """Return why an activation of the user's own has no machine code."""
+    if _numba_is_there():
+        return f"Numba cannot compile activation {activation.name!r} of layer {layer}"
+    return (
+        f"activation {activation.name!r} of layer {layer} is your own, and Numba, which would compile "
+        "it, is not installed (pip install 'clearprop[numba]')"
+    )
+
+
+def _numba_is_there() -> bool:
+    return importlib.util.find_spec("numba") is not None
+
+
 def _key(activation: Activation) -> tuple[int, int]:
     return id(activation.function), id(activation.derivative)
 
 
 def _compile(activation: Activation) -> dict[str, _Made] | None:
     """Return a C function for each dtype; both compute in float64, so f and f' are compiled once."""
-    if importlib.util.find_spec("numba") is None:
+    if not _numba_is_there():
         return None
     announce(f"activation {activation.name!r}")
     import numba

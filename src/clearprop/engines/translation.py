@@ -2,8 +2,12 @@
 
 A kernel is a plain function of numbers and flat arrays: it can be stepped through in a debugger, and
 translated. What it may use: integers, booleans, float32 and float64 numbers, unsigned 64-bit words, 1-d
-and 2-d arrays, tuples of these; assignments, ``if``, ``while``, ``for ... in range``, calls of other
-kernels and of the functions in ``BUILT_IN``. Everything else is refused, with the line.
+and 2-d arrays, tuples and records (``NamedTuple``) of these, made by ``Record(a, name=b)`` or, of the
+elements of a row, by ``Record(*row)``; constants, also of other modules (``codes.LINE``); assignments,
+``if``, ``while``, ``for ... in range``, calls of other kernels, of the functions in ``BUILT_IN`` and of
+``record._replace``. ``for code, f in TABLE``, over a tuple that a module has, is written out row by
+row: what a row holds is known when it is translated, kernels too. Everything else is refused, with the
+line.
 
 The types are those of the arguments of a call (a kernel called with float32 and with float64 is two
 functions), and flow forwards: a variable has the type of what it is first given. Mixed arithmetic gives
@@ -18,6 +22,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import types
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,9 +45,13 @@ from clearprop.engines.language import (
     Table,
     Type,
     Value,
+    described,
+    hints_of,
+    is_record,
     joined,
     parts_of,
     split,
+    type_of,
     whole,
 )
 
@@ -60,11 +69,11 @@ class Translation:
     def __init__(self, triple: str, data_layout: str) -> None:
         self.module = ir.Module("clearprop")
         self.module.triple, self.module.data_layout = triple, data_layout
-        self.done: dict[tuple[str, tuple[Type, ...]], Translated] = {}
+        self.done: dict[tuple[Kernel, tuple[Type, ...]], Translated] = {}
 
     def translate(self, kernel: Kernel, types: tuple[Type, ...]) -> Translated:
         """Return a kernel's LLVM function for some types, written when it is first asked for."""
-        key = kernel.name, types
+        key = kernel, types
         if key not in self.done:
             name = self.module.get_unique_name(kernel.name)
             arguments = [part for each in types for part in parts_of(each)]
@@ -77,7 +86,8 @@ class Translation:
     def export(self, kernel: Kernel, types: tuple[Type, ...]) -> None:
         """Make a kernel callable from outside, as ``name(slots, thread, n_threads)``.
 
-        `slots` is the address of 64-bit integers, the parts of all arguments but the last two.
+        `slots` is the address of 64-bit words, the parts of all arguments but the last two numbers:
+        `machine_code.places` says where each is.
         """
         translated = self.translate(kernel, types)
         kind = ir.FunctionType(ir.VoidType(), [I64.as_pointer(), I64, I64])
@@ -86,9 +96,18 @@ class Translation:
         values = []
         for i, part in enumerate(translated.function.ftype.args[:-2]):
             value = builder.load(builder.gep(function.args[0], [I64(i)]))
-            values.append(builder.inttoptr(value, part) if part.is_pointer else value)
+            values.append(_from_word(builder, value, part))
         builder.call(translated.function, [*values, *function.args[1:]])
         builder.ret_void()
+
+
+def _from_word(builder: ir.IRBuilder, word: Any, kind: ir.Type) -> Any:
+    """Return what a slot holds: an address, a float64's bits, a truth or an integer."""
+    if kind.is_pointer:
+        return builder.inttoptr(word, kind)
+    if kind == I1:
+        return builder.trunc(word, I1)
+    return word if kind == I64 else builder.bitcast(word, kind)
 
 
 _BINARY = {
@@ -111,6 +130,7 @@ class Writer:
         self.module = translation.module
         self.flags = kernel.flags
         self.variables: dict[str, tuple[Type, list[Any]]] = {}
+        self.known: dict[str, Any] = {}  # Python objects: what a row of a table holds
         self.returns: Type | None = None
         self.loops: list[tuple[Any, Any]] = []  # where continue and break go
         self.places = ir.IRBuilder(function.append_basic_block("variables"))
@@ -196,8 +216,11 @@ class Writer:
 
     def do_For(self, node: ast.For) -> None:
         """Write ``for name in range(...)``; a step that goes down is a constant."""
+        if isinstance(rows := self.known_object(node.iter), tuple):
+            self.unroll(node, rows)
+            return
         if not (isinstance(node.iter, ast.Call) and isinstance(node.target, ast.Name)):
-            raise self.refuse(node, "for loops are over range(...)")
+            raise self.refuse(node, "for loops are over range(...) or a module's tuple")
         bounds = [self.cast(self.value(each), INT) for each in node.iter.args]
         start, stop = (whole(0), bounds[0]) if len(bounds) == 1 else bounds[:2]
         step = bounds[2] if len(bounds) == 3 else whole(1)
@@ -218,6 +241,25 @@ class Writer:
         b.store(b.add(b.load(counter), step.one, flags=("nsw",)), counter)
         b.branch(test)
         b.position_at_end(after)
+
+    def unroll(self, node: ast.For, rows: tuple[Any, ...]) -> None:
+        """Write what a loop repeats once for each row of a table, which the names then stand for."""
+        targets = node.target.elts if isinstance(node.target, ast.Tuple) else [node.target]
+        names = [each.id for each in targets if isinstance(each, ast.Name)]
+        if any(name in self.variables for name in names):
+            raise self.refuse(node, f"{' or '.join(names)} is a variable already")
+        after = self.function.append_basic_block("done")
+        for row in rows:
+            held = row if isinstance(node.target, ast.Tuple) else (row,)
+            self.known.update(zip(names, held, strict=True))
+            inside, later = (self.function.append_basic_block(n) for n in ("row", "next"))
+            self.builder.branch(inside)
+            self.inside(node.body, inside, later, after)
+            self.builder.position_at_end(later)
+        for name in names:
+            self.known.pop(name, None)
+        self.builder.branch(after)
+        self.builder.position_at_end(after)
 
     def inside(self, statements: list[ast.stmt], block: Any, later: Any, after: Any) -> None:
         """Write what a loop repeats, and go on at `later`."""
@@ -260,6 +302,8 @@ class Writer:
 
     def assign(self, name: str, value: Value) -> None:
         """Give a variable a value; the first one decides its type."""
+        if name in self.known:
+            raise TypeError(f"{self.kernel.name}: {name} is of a table's row, and keeps its value")
         if name not in self.variables:
             places = [self.places.alloca(part) for part in parts_of(value.type)]
             self.variables[name] = value.type, places
@@ -296,7 +340,7 @@ class Writer:
             row, column = (self.cast(each, INT).one for each in split(index))
             offset = b.add(b.mul(row, array.parts[2], flags=("nsw",)), column, flags=("nsw",))
         else:
-            raise self.refuse(node, f"{array.type} has no such element")
+            raise self.refuse(node, f"{described(array.type)} has no such element")
         return array.type.of, b.gep(array.parts[0], [offset], inbounds=True)
 
     # Expressions
@@ -319,7 +363,7 @@ class Writer:
             return whole(number)
         if isinstance(number, float):
             return Value(FLOAT64, (ir.Constant(FLOAT64.ir, number),))
-        raise self.refuse(node, f"{number!r} is no number")
+        raise self.refuse(node, f"{ast.unparse(node)} is no number")
 
     def of_Constant(self, node: ast.Constant) -> Value:
         """Write a number."""
@@ -330,24 +374,39 @@ class Writer:
         if node.id in self.variables:
             kind, places = self.variables[node.id]
             return Value(kind, tuple(self.builder.load(place) for place in places))
-        if node.id not in self.kernel.function.__globals__:
+        if (found := self.known_object(node)) is None:
             raise self.refuse(node, f"{node.id} has no value yet")
-        return self.constant(self.kernel.function.__globals__[node.id], node)
+        return self.constant(found, node)
+
+    def known_object(self, node: ast.expr) -> Any:
+        """Return what a name or ``module.name`` stands for if that is known now; None if it is not."""
+        if isinstance(node, ast.Name) and node.id not in self.variables:
+            of_module = self.kernel.function.__globals__
+            return self.known.get(node.id, of_module.get(node.id, getattr(builtins, node.id, None)))
+        if isinstance(node, ast.Attribute):
+            owner = self.known_object(node.value)
+            if isinstance(owner, types.ModuleType) or is_record(type(owner)):
+                return getattr(owner, node.attr, None)
+        return None
 
     def of_Tuple(self, node: ast.Tuple) -> Value:
         """Write a tuple."""
         return joined([self.value(each) for each in node.elts])
 
     def of_Attribute(self, node: ast.Attribute) -> Value:
-        """Write ``array.size`` or ``array.itemsize``."""
+        """Write a record's field, a constant, or an array's ``size``, ``itemsize`` or ``shape``."""
+        if (found := self.known_object(node)) is not None:
+            return self.constant(found, node)
         array = self.value(node.value)
+        if isinstance(array.type, Several) and node.attr in getattr(array.type.record, "_fields", ()):
+            return split(array)[array.type.record._fields.index(node.attr)]  # type: ignore[union-attr]
         if isinstance(array.type, Flat) and node.attr == "size":
             return Value(INT, (array.parts[1],))
         if isinstance(array.type, Flat) and node.attr == "itemsize":
             return whole(array.type.of.itemsize)
         if isinstance(array.type, Table) and node.attr == "shape":
             return joined([Value(INT, (part,)) for part in array.parts[1:]])
-        raise self.refuse(node, f"{array.type} has no {node.attr}")
+        raise self.refuse(node, f"{described(array.type)} has no {node.attr}")
 
     def of_Subscript(self, node: ast.Subscript) -> Value:
         """Write an element of an array or tuple, or a row of a table."""
@@ -468,8 +527,14 @@ class Writer:
         return Value(kind, tuple(parts))
 
     def of_Call(self, node: ast.Call) -> Value:
-        """Write a call of a kernel, or of something built in."""
+        """Write a call of a kernel, or of something built in; or a record."""
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "_replace":
+            return self.replaced(node, self.value(node.func.value))
         callee = self.callee(node.func)
+        if is_record(callee):
+            return self.record(node, callee)
+        if node.keywords:
+            raise self.refuse(node, "names of arguments are for records")
         values = [self.value(each) for each in node.args]
         if isinstance(callee, Emitted):
             return callee.emit(self, *values)
@@ -484,15 +549,48 @@ class Writer:
 
     def callee(self, node: ast.expr) -> Any:
         """Return the Python object that is called."""
-        names = self.kernel.function.__globals__
-        found: Any = None
-        if isinstance(node, ast.Name):
-            found = names.get(node.id, getattr(builtins, node.id, None))
-        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            found = getattr(names.get(node.value.id), node.attr, None)
-        if not isinstance(found, Kernel) and found not in BUILT_IN:
+        found = self.known_object(node)
+        if not isinstance(found, Kernel) and not is_record(found) and found not in BUILT_IN:
             raise self.refuse(node, f"kernels cannot call {ast.unparse(node)}")
         return found
+
+    def record(self, node: ast.Call, kind: Any) -> Value:
+        """Write ``Record(a, name=b)``, or ``Record(*row)`` of a row's elements."""
+        if len(node.args) == 1 and isinstance(node.args[0], ast.Starred):
+            row, b = self.value(node.args[0].value), self.builder
+            if not isinstance(row.type, Flat) or node.keywords:
+                raise self.refuse(node, "a record is made of its fields, or of one row")
+            places = [b.gep(row.parts[0], [I64(i)], inbounds=True) for i in range(len(kind._fields))]
+            values = [Value(row.type.of, (b.load(place),)) for place in places]
+        else:
+            names = [*kind._fields[: len(node.args)], *(each.arg for each in node.keywords)]
+            nodes = [*node.args, *(each.value for each in node.keywords)]
+            given = {name: self.value(each) for name, each in zip(names, nodes, strict=True)}
+            if set(given) != set(kind._fields) or len(names) != len(given):
+                raise self.refuse(node, f"{kind.__name__} has the fields {', '.join(kind._fields)}")
+            values = [given[name] for name in kind._fields]
+        return joined(
+            [
+                self.as_annotated(v, hint)
+                for v, hint in zip(values, hints_of(kind).values(), strict=True)
+            ],
+            kind,
+        )
+
+    def as_annotated(self, value: Value, hint: Any) -> Value:
+        """Return a number as the field it is for wants it."""
+        return self.cast(value, type_of(hint, FLOAT64)) if hint in (int, float, bool) else value
+
+    def replaced(self, node: ast.Call, record: Value) -> Value:
+        """Write ``record._replace(name=value)``."""
+        kind: Any = record.type.record if isinstance(record.type, Several) else None
+        names = {each.arg: each.value for each in node.keywords}
+        if kind is None or node.args or not set(names) <= set(kind._fields):
+            raise self.refuse(node, f"{described(record.type)} has no such fields")
+        values = dict(zip(kind._fields, split(record), strict=True))
+        for name, each in names.items():
+            values[str(name)] = self.as_annotated(self.value(each), hints_of(kind)[str(name)])
+        return joined(list(values.values()), kind)
 
     # Types
 
@@ -506,7 +604,7 @@ class Writer:
         if len(kinds) == 1:
             return a.type
         if not all(isinstance(each, Scalar) for each in kinds) or WORD in kinds:
-            raise self.refuse(node, f"{a.type} and {b.type} do not mix")
+            raise self.refuse(node, f"{described(a.type)} and {described(b.type)} do not mix")
         return FLOAT64 if self.any_real(a, b) else INT
 
     def truth(self, value: Value) -> Any:
@@ -519,9 +617,10 @@ class Writer:
         if source == kind:
             return value
         if isinstance(source, Several) and isinstance(kind, Several) and len(source.of) == len(kind.of):
-            return joined([self.cast(v, k) for v, k in zip(split(value), kind.of, strict=True)])
+            members = zip(split(value), kind.of, strict=True)
+            return joined([self.cast(v, k) for v, k in members], kind.record)
         if not (isinstance(source, Scalar) and isinstance(kind, Scalar)):
-            raise TypeError(f"{self.kernel.name}: {source} cannot be made {kind}")
+            raise TypeError(f"{self.kernel.name}: {described(source)} cannot be made {described(kind)}")
         x = value.one
         if kind == BOOL:
             zero = ir.Constant(source.ir, 0.0 if source.real else 0)

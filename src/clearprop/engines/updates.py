@@ -12,110 +12,151 @@ and why they are shaped so:
 
 - The optimizer runs over a few rows of the gradient at a time, while they are in the cache; only
   clip_norm needs a whole gradient first. Plain SGD adds to W itself, without a gradient.
+- `OPTIMIZERS` is the table of them: to add one is to write its kernel and its row.
 - The activations that a gradient reads are laid out in panels once for all threads, while the costs
   are computed.
-- dC/dW of inputs that are zero in the whole batch is zero: where those are many, products are made
-  only where vectors of dC/dW lie that cover the others.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
-from clearprop.engines.blocks import width
-from clearprop.engines.codes import (
-    ADAMW,
-    BELOW,
-    BELOW_DELTA,
-    BIAS_RATE,
-    BIASES,
-    BOTH,
-    CHUNK,
-    DECAY,
-    DECAY_FACTOR,
-    DELTA,
-    EPSILON,
-    FIRST,
-    FOLDED_ADAM,
-    FOLLOW,
-    FUSED,
-    GATHER,
-    GRADIENT,
-    GRADIENT_FACTOR,
-    L1,
-    L2,
-    MOMENTUM,
-    N_IN,
-    N_OUT,
-    NESTEROV,
-    OPTIMIZER,
-    PANELS,
-    RATE,
-    RMSPROP,
-    SECOND,
-    SGD,
-    SUMS,
-    WEIGHT_RATE,
-    WEIGHTS,
-)
-from clearprop.engines.intrinsics import (
-    kernel,
-    like,
-    part,
-)
-from clearprop.engines.layers import (
-    at_a_time,
-    share,
-    take,
-)
-from clearprop.engines.products import (
-    LARGE,
-    MOST,
-    STRIPS,
-    WIDE,
-    add_listed,
-    lay_out,
-    lay_out_at,
-    multiply,
-    multiply_at,
-    sums,
-    vectors,
-)
-from clearprop.engines.vector_code import REGISTER_BYTES
+from clearprop.engines import codes
+from clearprop.engines.blocks import block_sums_listed
+from clearprop.engines.intrinsics import kernel, like, part
+from clearprop.engines.language import Kernel, Reals
+from clearprop.engines.layers import at_a_time, share, take
+from clearprop.engines.products import LARGE, MOST, WIDE, lay_out, multiply, rest, sums, vectors
+from clearprop.engines.records import Batch, Block, Filled, Layer, Matrix, Run, Stride, Team, Update
 
-Array = Any
+# --- optimizers: each moves the parameters `p` along the gradient `g`; `u` and `v` are their moments
 
 
 @kernel()
-def in_panels(layer: Array, m: int) -> bool:
+def _sgd(to: Stride, p: Reals, g: Reals, u: Reals, v: Reals) -> None:
+    step = like(p[0], to.rate)
+    for i in range(p.size):
+        p[i] -= step * g[i]
+
+
+@kernel()
+def _momentum(to: Stride, p: Reals, g: Reals, u: Reals, v: Reals) -> None:
+    step, b1 = like(p[0], to.rate), like(p[0], to.first)
+    for i in range(p.size):
+        u[i] = b1 * u[i] + g[i]
+        p[i] -= step * u[i]
+
+
+@kernel()
+def _nesterov(to: Stride, p: Reals, g: Reals, u: Reals, v: Reals) -> None:
+    step, b1 = like(p[0], to.rate), like(p[0], to.first)
+    for i in range(p.size):
+        u[i] = b1 * u[i] + g[i]
+        p[i] -= step * (g[i] + b1 * u[i])
+
+
+@kernel()
+def _rmsprop(to: Stride, p: Reals, g: Reals, u: Reals, v: Reals) -> None:
+    step, eps = like(p[0], to.rate), like(p[0], to.epsilon)
+    b1, c1 = like(p[0], to.first), like(p[0], 1.0 - to.first)
+    for i in range(p.size):
+        u[i] = b1 * u[i] + c1 * g[i] * g[i]
+        p[i] -= step * g[i] / (math.sqrt(u[i]) + eps)
+
+
+@kernel()
+def _adams(to: Stride, eps_by: float, keep: float, p: Reals, g: Reals, u: Reals, v: Reals) -> None:
+    b1, c1 = like(p[0], to.first), like(p[0], 1.0 - to.first)
+    b2, c2 = like(p[0], to.second), like(p[0], 1.0 - to.second)
+    step = like(p[0], to.rate / (1.0 - math.pow(to.first, to.t)))
+    root = like(p[0], root_of(to))
+    eps, kept = like(p[0], eps_by) * like(p[0], to.epsilon), like(p[0], keep)
+    for i in range(p.size):
+        u[i] = b1 * u[i] + c1 * g[i]
+        v[i] = b2 * v[i] + c2 * g[i] * g[i]
+        p[i] = kept * p[i] - step * u[i] / (root * math.sqrt(v[i]) + eps)
+
+
+@kernel()
+def root_of(to: Stride) -> float:
+    """Return what corrects the root of Adam's second moment."""
+    return 1.0 / math.sqrt(1.0 - math.pow(to.second, to.t))
+
+
+@kernel()
+def _adam(to: Stride, p: Reals, g: Reals, u: Reals, v: Reals) -> None:
+    _adams(to, 1.0, 1.0, p, g, u, v)
+
+
+@kernel()
+def _adamw(to: Stride, p: Reals, g: Reals, u: Reals, v: Reals) -> None:
+    _adams(to, 1.0, np.float64(like(p[0], 1.0) - like(p[0], to.decay)), p, g, u, v)
+
+
+@kernel()
+def _folded_adam(to: Stride, p: Reals, g: Reals, u: Reals, v: Reals) -> None:
+    _adams(to, root_of(to), 1.0, p, g, u, v)
+
+
+class OptimizerRow(NamedTuple):
+    """An optimizer's kernel, and the names of its numbers that are a `Stride`'s; "" for 0."""
+
+    follow: Kernel
+    first: str = ""
+    second: str = ""
+    epsilon: str = ""
+    weight_decay: str = ""
+
+
+# By `optimizers.Optimizer.form`.
+OPTIMIZERS: dict[str, OptimizerRow] = {
+    "SGD": OptimizerRow(_sgd),
+    "SGD with momentum": OptimizerRow(_momentum, "momentum"),
+    "SGD with Nesterov momentum": OptimizerRow(_nesterov, "momentum"),
+    "RMSProp": OptimizerRow(_rmsprop, "rho", epsilon="epsilon"),
+    "Adam": OptimizerRow(_adam, "beta1", "beta2", "epsilon"),
+    "AdamW": OptimizerRow(_adamw, "beta1", "beta2", "epsilon", "weight_decay"),
+    "FoldedAdam": OptimizerRow(_folded_adam, "beta1", "beta2", "epsilon"),
+}
+OPTIMIZER_CODES = {name: code for code, name in enumerate(OPTIMIZERS)}
+_FOLLOWERS = tuple((code, row.follow) for code, row in enumerate(OPTIMIZERS.values()))
+
+
+@kernel()
+def follow(its_code: int, to: Stride, p: Reals, g: Reals, u: Reals, v: Reals) -> None:
+    """Move the parameters as an optimizer does."""
+    for code, f in _FOLLOWERS:
+        if code == its_code:
+            f(to, p, g, u, v)
+            return
+
+
+# --- gradients
+
+
+@kernel()
+def in_panels(layer: Layer, m: int) -> bool:
     """Return whether the activations below a layer are laid out for its gradient."""
-    return layer[PANELS] >= 0 and min(layer[N_OUT], m) >= LARGE and m <= MOST
+    return layer.panels >= 0 and min(layer.n_out, m) >= LARGE and m <= MOST
 
 
 @kernel()
-def lay_out_below(layer: Array, m: int, thread: int, n_threads: int, work: Array, first: Array) -> None:
+def lay_out_below(layer: Layer, m: int, thread: int, n_threads: int, work: Reals) -> None:
     """Lay out a thread's share of the activations below a layer, in the order its gradient reads."""
     if not in_panels(layer, m):
         return
-    n = layer[N_IN]
-    a, panels = part(work, layer[BELOW], m * n), part(work, layer[PANELS], m * (n + WIDE))
-    if first.size > 0:
-        lanes = REGISTER_BYTES // work.itemsize
-        v0, v1 = share(thread, n_threads, first.size, width(work) // lanes)
-        target = part(panels, v0 * lanes * m, panels.size - v0 * lanes * m)
-        lay_out_at(target, a, n, m, part(first, v0, v1 - v0), n)
-        return
+    n = layer.n_in
+    a, panels = part(work, layer.below, m * n), part(work, layer.panels, m * (n + WIDE))
     k0, k1 = share(thread, n_threads, n, WIDE)
     if k1 > k0:
-        target = part(panels, k0 * m, panels.size - k0 * m)
-        lay_out(target, part(a, k0, a.size - k0), n, 1, m, k1 - k0)
+        lay_out(rest(panels, k0 * m), Matrix(rest(a, k0), n, 1), m, k1 - k0)
 
 
 @kernel()
-def add_columns(total: Array, delta: Array, n_out: int, m: int) -> None:
+def add_columns(total: Reals, delta: Reals, n_out: int, m: int) -> None:
     """Add to `total` the sum over m samples of its part of their deltas: BP3."""
     for i in range(m):
         row = part(delta, i * n_out, total.size)
@@ -125,84 +166,38 @@ def add_columns(total: Array, delta: Array, n_out: int, m: int) -> None:
 
 @kernel()
 def descend(
-    layer: Array, factors: Array, j0: int, j1: int, m: int, keep: float, parameters: Array, work: Array,
-    copies: Array, columns: Array, count: int, at: Array,
-) -> None:  # fmt: skip
+    run: Run, batch: Batch, layer: Layer, number: int, j0: int, j1: int, copies: Reals, filled: Filled
+) -> None:
     """Plain SGD without a gradient array: the deltas are already times -rate, BP4 adds to W itself.
 
-    Of neurons j0 to j1. `keep` is what is left of the weights themselves, 1 - rate * l2; the `count`
-    first of `columns` are where vectors of inputs begin that are not all zero, as do those that `at`
-    lists for products of copies, if it is not empty.
+    Of neurons j0 to j1.
     """
-    n_in, n_out = layer[N_IN], layer[N_OUT]
-    delta = part(work, layer[DELTA] + j0, m * n_out - j0)
-    a = part(work, layer[BELOW], m * n_in)
-    if factors[WEIGHT_RATE] != 0.0:  # not frozen
-        W = part(parameters, layer[WEIGHTS] + j0 * n_in, (j1 - j0) * n_in)
+    n_in, n_out, m, work = layer.n_in, layer.n_out, batch.rows.size, run.work
+    delta = Matrix(part(work, layer.delta + j0, m * n_out - j0), n_out, 1)
+    a = Matrix(part(work, layer.below, m * n_in), n_in, 1)
+    if run.factors[number, codes.WEIGHT_RATE] != 0.0:  # not frozen
+        W = Matrix(part(run.parameters, layer.weights + j0 * n_in, (j1 - j0) * n_in), n_in, 1)
         if in_panels(layer, m):
-            strips, panels = part(copies, 0, STRIPS), part(work, layer[PANELS], m * n_in + WIDE)
-            if at.size > 0:
-                multiply_at(W, n_in, delta, n_out, panels, j1 - j0, n_in, at, m, keep, strips)
-            else:
-                every = part(at, 0, 0)
-                multiply(W, n_in, delta, n_out, 1, panels, j1 - j0, n_in, m, keep, strips, every, 0)
-        elif keep == 1.0 and count < vectors(a, n_in):
-            add_listed(W, n_in, delta, n_out, a, n_in, j1 - j0, n_in, m, columns, count)
+            panels = part(work, layer.panels, m * n_in + WIDE)
+            multiply(W, delta, panels, j1 - j0, n_in, m, batch.keep, copies)
+        elif batch.keep == 1.0 and filled.n < vectors(work, n_in):
+            block_sums_listed(W, delta, a, j1 - j0, n_in, m, filled)
         else:
-            sums(W, n_in, delta, n_out, 1, a, n_in, j1 - j0, n_in, m, keep, copies, part(at, 0, 0))
-    if layer[BIASES] >= 0 and factors[BIAS_RATE] != 0.0:
-        add_columns(part(parameters, layer[BIASES] + j0, j1 - j0), delta, n_out, m)
+            sums(W, delta, a, j1 - j0, n_in, m, batch.keep, copies)
+    if layer.biases >= 0 and run.factors[number, codes.BIAS_RATE] != 0.0:
+        add_columns(part(run.parameters, layer.biases + j0, j1 - j0), delta.x, n_out, m)
 
 
 @kernel()
-def follow(
-    kind: int, numbers: Array, rate: float, decay: float, t: int, p: Array, g: Array, u: Array, v: Array
-) -> None:
-    """Move the parameters `p` along the gradient `g`; `u` and `v` are their moments."""
-    one = like(p[0], 1.0)
-    step = like(p[0], rate)
-    b1 = like(p[0], numbers[FIRST])
-    eps = like(p[0], numbers[EPSILON])
-    c1 = like(p[0], 1.0 - numbers[FIRST])
-    n = p.size
-    if kind == SGD:
-        for i in range(n):
-            p[i] -= step * g[i]
-    elif kind == MOMENTUM:
-        for i in range(n):
-            u[i] = b1 * u[i] + g[i]
-            p[i] -= step * u[i]
-    elif kind == NESTEROV:
-        for i in range(n):
-            u[i] = b1 * u[i] + g[i]
-            p[i] -= step * (g[i] + b1 * u[i])
-    elif kind == RMSPROP:
-        for i in range(n):
-            u[i] = b1 * u[i] + c1 * g[i] * g[i]
-            p[i] -= step * g[i] / (math.sqrt(u[i]) + eps)
-    else:
-        b2 = like(p[0], numbers[SECOND])
-        c2 = like(p[0], 1.0 - numbers[SECOND])
-        step = like(p[0], rate / (1.0 - math.pow(numbers[FIRST], t)))
-        root = like(p[0], 1.0 / math.sqrt(1.0 - math.pow(numbers[SECOND], t)))
-        keep = one - like(p[0], rate * numbers[DECAY] * decay) if kind == ADAMW else one
-        eps = root * eps if kind == FOLDED_ADAM else eps
-        for i in range(n):
-            u[i] = b1 * u[i] + c1 * g[i]
-            v[i] = b2 * v[i] + c2 * g[i] * g[i]
-            p[i] = keep * p[i] - step * u[i] / (root * math.sqrt(v[i]) + eps)
-
-
-@kernel()
-def add_penalties(g: Array, W: Array, l2: float, l1: float) -> None:
+def add_penalties(g: Reals, W: Reals, l2: float, l1: float) -> None:
     """Add l2 W + l1 sign(W) to the gradient."""
     c2, c1, zero = like(g[0], l2), like(g[0], l1), like(g[0], 0.0)
     for i in range(g.size):
         g[i] += c2 * W[i] + (c1 if W[i] > zero else (-c1 if W[i] < zero else zero))
 
 
-@kernel(SUMS)
-def sum_of_squares(g: Array) -> float:
+@kernel(codes.SUMS)
+def sum_of_squares(g: Reals) -> float:
     """Return the sum of squares, in float64."""
     total = 0.0
     for i in range(g.size):
@@ -212,104 +207,102 @@ def sum_of_squares(g: Array) -> float:
 
 @kernel()
 def gradient(
-    layer: Array, what: int, first: int, count: int, m: int, frozen: bool, l2: float, l1: float,
-    p: Array, work: Array, g: Array, copies: Array, at: Array,
-) -> None:  # fmt: skip
-    """Put rows of a layer's gradient with its penalties into `g`: BP4; for biases and scales BP3."""
-    n_in, n_out = layer[N_IN], layer[N_OUT]
-    for i in range(g.size if frozen or what > 0 or at.size > 0 else 0):
+    run: Run, batch: Batch, layer: Layer, block: Block, p: Reals, g: Reals, copies: Reals
+) -> None:
+    """Put a block of a layer's gradient with its penalties into `g`: BP4; for biases and scales BP3."""
+    n_in, n_out, m, work = layer.n_in, layer.n_out, batch.rows.size, run.work
+    for i in range(g.size if block.frozen or block.what > 0 else 0):
         g[i] = like(g[i], 0.0)
-    if frozen:
+    if block.frozen:
         return
-    deltas, n = (layer[BELOW_DELTA], n_in) if what == 2 else (layer[DELTA], n_out)
-    delta = part(work, deltas + first, m * n - first)
-    if what > 0:
+    deltas, n = (layer.below_delta, n_in) if block.what == 2 else (layer.delta, n_out)
+    delta = part(work, deltas + block.first, m * n - block.first)
+    if block.what > 0:
         add_columns(g, delta, n, m)
         return
+    out, c = Matrix(g, n_in, 1), Matrix(delta, n_out, 1)
     if in_panels(layer, m):
-        strips, panels = part(copies, 0, STRIPS), part(work, layer[PANELS], m * n_in + WIDE)
-        if at.size > 0:
-            multiply_at(g, n_in, delta, n_out, panels, count, n_in, at, m, 0.0, strips)
-        else:
-            every = part(at, 0, 0)
-            multiply(g, n_in, delta, n_out, 1, panels, count, n_in, m, 0.0, strips, every, 0)
+        panels = part(work, layer.panels, m * n_in + WIDE)
+        multiply(out, c, panels, block.n, n_in, m, 0.0, copies)
     else:
-        a = part(work, layer[BELOW], m * n_in)
-        sums(g, n_in, delta, n_out, 1, a, n_in, count, n_in, m, 0.0, copies, part(at, 0, 0))
+        a = Matrix(part(work, layer.below, m * n_in), n_in, 1)
+        sums(out, c, a, block.n, n_in, m, 0.0, copies)
+    l2, l1 = batch.per * run.settings.l2, batch.per * run.settings.l1
     if l2 != 0.0 or l1 != 0.0:
         add_penalties(g, p, l2, l1)
 
 
+# --- steps
+
+
 @kernel()
 def update_rows(
-    layer: Array, factors: Array, integers: Array, numbers: Array, thread: int, j0: int, j1: int,
-    m: int, phase: int, shrink: float, penalties: float, rate: float, t: int, parameters: Array,
-    moments: Array, work: Array, copies: Array, at: Array,
-) -> float:  # fmt: skip
+    run: Run, batch: Batch, team: Team, number: int, j0: int, j1: int, update: Update
+) -> float:
     """Compute the gradient of neurons j0 to j1, a few at a time, and follow each while it is in cache.
 
     Clipping needs the norm of the whole gradient in between: with phase GATHER the rows are left in the
-    whole gradient and their sum of squares is returned, with phase FOLLOW they are taken from there.
-    l2 and l1 are times `penalties`. An input scale belongs to the first neuron.
+    whole gradient and their sum of squares is returned, with phase FOLLOW they are taken from there. An
+    input scale belongs to the first neuron.
     """
-    chunk = integers[CHUNK]
+    layer, factors, settings = Layer(*run.layers[number]), run.factors[number], run.settings
+    chunk = settings.chunk
     squares = 0.0
     for what in range(3):  # weights, biases, scales
-        start = layer[WEIGHTS + what]
+        start = layer.weights if what == 0 else (layer.biases if what == 1 else layer.scales)
         if start < 0:
             continue
         k0, k1 = j0, j1
         if what == 2:
-            k0, k1 = 0, layer[N_IN] if j0 == 0 else 0
-        size = layer[N_IN] if what == 0 else 1
-        factor = factors[RATE + what]
+            k0, k1 = 0, layer.n_in if j0 == 0 else 0
+        size = layer.n_in if what == 0 else 1
+        factor = factors[codes.RATE + what]
         rows = max(1, chunk // size)
         for first in range(k0, k1, rows):
             count = min(rows, k1 - first)
             offset, n = start + first * size, count * size
-            place = integers[GRADIENT] + (thread * chunk if phase == BOTH else offset)
-            g, p = part(work, place, n), part(parameters, offset, n)
-            if phase != FOLLOW:
-                l2, l1 = penalties * numbers[L2], penalties * numbers[L1]
-                gradient(layer, what, first, count, m, factor == 0.0, l2, l1, p, work, g, copies, at)
-            by = shrink if phase == FOLLOW else factors[GRADIENT_FACTOR + what]
+            place = settings.gradient + (team.thread * chunk if update.phase == codes.BOTH else offset)
+            g, p = part(run.work, place, n), part(run.parameters, offset, n)
+            if update.phase != codes.FOLLOW:
+                gradient(run, batch, layer, Block(what, first, count, factor == 0.0), p, g, team.copies)
+            by = factors[codes.GRADIENT_FACTOR + what]
+            if update.phase == codes.FOLLOW:
+                by = update.shrink
             if by != 1.0:
                 for i in range(n):
                     g[i] *= like(g[i], by)
-            if phase == GATHER:
+            if update.phase == codes.GATHER:
                 squares += sum_of_squares(g)
                 continue
-            decay = factors[DECAY_FACTOR + what]
-            u, v = part(moments, offset, n), part(moments, parameters.size + offset, n)
-            follow(integers[OPTIMIZER], numbers, rate * factor, decay, t, p, g, u, v)
+            rate = batch.rate * factor
+            decay = rate * settings.weight_decay * factors[codes.DECAY_FACTOR + what]
+            to = Stride(rate, decay, update.t, settings.first, settings.second, settings.epsilon)
+            u, v = part(run.moments, offset, n), part(run.moments, run.parameters.size + offset, n)
+            follow(settings.optimizer, to, p, g, u, v)
     return squares
 
 
 @kernel()
 def update_part(
-    layer: Array, factors: Array, integers: Array, numbers: Array, thread: int, owner: int,
-    n_threads: int, m: int, counter: Array, place: int, phase: int, shrink: float, penalties: float,
-    keep: float, rate: float, t: int, parameters: Array, moments: Array, work: Array, copies: Array,
-    columns: Array, count: int, at: Array,
+    run: Run, batch: Batch, team: Team, number: int, owner: int, place: int, filled: Filled,
+    update: Update,
 ) -> float:  # fmt: skip
     """Update what is left of a thread's part of a layer; return the sum of squares of its gradient."""
-    j0, j1 = share(owner, n_threads, layer[N_OUT], 6)
-    chunk = integers[CHUNK] // layer[N_IN]
+    layer, m = Layer(*run.layers[number]), batch.rows.size
+    j0, j1 = share(owner, team.n_threads, layer.n_out, 6)
+    chunk = run.settings.chunk // layer.n_in
     rows = j1 - j0
     if in_panels(layer, m):
-        rows = at_a_time(rows, n_threads, 18, rows if integers[FUSED] else max(6, chunk), 6)
-    if n_threads == 1 and phase != FOLLOW:
-        lay_out_below(layer, m, 0, 1, work, at)
+        rows = at_a_time(rows, team.n_threads, 18, rows if run.settings.fused else max(6, chunk), 6)
+    if team.n_threads == 1 and update.phase != codes.FOLLOW:
+        lay_out_below(layer, m, 0, 1, run.work)
     squares = 0.0
-    block = take(counter, place, n_threads, -1)
+    block = take(team, place, -1)
     while j0 + block * rows < j1:
         first, end = j0 + block * rows, min(j1, j0 + (block + 1) * rows)
-        if integers[FUSED]:
-            descend(layer, factors, first, end, m, keep, parameters, work, copies, columns, count, at)
+        if run.settings.fused:
+            descend(run, batch, layer, number, first, end, team.copies, filled)
         else:
-            squares += update_rows(
-                layer, factors, integers, numbers, thread, first, end, m, phase, shrink, penalties,
-                rate, t, parameters, moments, work, copies, at,
-            )  # fmt: skip
-        block = take(counter, place, n_threads, block)
+            squares += update_rows(run, batch, team, number, first, end, update)
+        block = take(team, place, block)
     return squares

@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from clearprop import optimizers
 from clearprop.activations import Activation
 from clearprop.costs import Cost
+from clearprop.engines import ALSO_CALLED, ENGINES
 from clearprop.estimators import presets
 from clearprop.estimators.tasks import Task
 from clearprop.estimators.training import GoingOn
@@ -73,7 +74,7 @@ class Arguments(BaseEstimator):
         "callbacks": [list, tuple],
         "time_limit": [None, Interval(Real, 0, None, closed="neither")],
         "dtype": [StrOptions({"auto", "float32", "float64"})],
-        "engine": [StrOptions({"auto", "numpy", "numba"})],
+        "engine": [StrOptions({*ENGINES, *ALSO_CALLED})],
         "n_threads": [None, Interval(Integral, 1, None, closed="left")],
     }
     preset: str

@@ -91,7 +91,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Seconds.
     dtype : {"auto", "float32", "float64"}
         "auto" follows X.
-    engine : {"auto", "numpy", "numba"}
+    engine : {"auto", "numpy", "compiled"}
     n_threads : int, optional
         None is as many as the work is worth, at most OMP_NUM_THREADS.
 

@@ -20,6 +20,7 @@ from clearprop import checkpoint
 from clearprop.activations import Activation
 from clearprop.checkpoint import CheckpointError, WriterLock
 from clearprop.costs import Cost
+from clearprop.engines import ALSO_CALLED
 from clearprop.model import file as model_file
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def versions(engine: str) -> dict[str, str]:
         "numpy": np.__version__,
         "python": platform.python_version(),
     }
-    if engine == "numba":
+    if engine == "compiled":
         found["llvmlite"] = version("llvmlite")
     return found
 
@@ -237,7 +238,8 @@ class CheckpointFile:
             now["network seed"], then["network seed"] = training.model.seed, metadata["seed"]
         now["dtype"], then["dtype"] = training.model.dtype, metadata["dtype"]
         now["classes"], then["classes"] = list(training.model.classes or ()), metadata["classes"] or []
-        now["engine"], then["engine"] = training.engine.name, saved["engine"]
+        now["engine"] = training.engine.name
+        then["engine"] = ALSO_CALLED.get(saved["engine"], saved["engine"])
         different = [
             f"{name} is {now.get(name)!r}, was {repr(then.get(name))[:200]}"  # a file may say anything
             for name in sorted({*now, *then})

@@ -14,8 +14,8 @@ import numpy as np
 
 from clearprop import metrics as known_metrics
 from clearprop import optimizers, randomness
-from clearprop.engines import ENGINES
-from clearprop.names import is_number, known_name
+from clearprop.engines import known_engine
+from clearprop.names import is_number
 from clearprop.optimizers import LBFGS, Optimizer
 from clearprop.schedules import find_plateau
 from clearprop.training.stopping import EarlyStopping
@@ -101,7 +101,7 @@ class Settings:
                 raise TypeError(f"callbacks must be callable, got {callback!r}")
         if self.early_stopping is not None and not isinstance(self.early_stopping, EarlyStopping):
             raise TypeError(f"early_stopping must be an EarlyStopping, got {self.early_stopping!r}")
-        known_name("engine", self.engine, ENGINES)
+        self._set(engine=known_engine(self.engine))
         if self.seed is not None:
             self._set(seed=randomness.check_seed(self.seed))
         self.interval  # noqa: B018 - it checks checkpoint_every
