@@ -217,7 +217,7 @@ class _Search:
             c = self.factor(made)
             if c is None or (exact and rule.name == "another_slope"):
                 continue  # a plainer word says it: where there is no slope, relu's is as good
-            said = rule.sentence.format(**_words(at, self.right.last))
+            said = rule.sentence.format(**where(at, self.right.last))
             if _near(c, 1):
                 exact = True
                 yield Mistake(rule.name, max(at) + 1, said)
@@ -330,7 +330,7 @@ class _Search:
                 continue
             for rule, at, made in self.made():
                 if layer in at and agrees(made):
-                    said = rule.sentence.format(**_words(frozenset([layer]), self.right.last))
+                    said = rule.sentence.format(**where(frozenset([layer]), self.right.last))
                     yield Mistake(
                         rule.name, layer + 1, f"{said}; this does not explain all that follows"
                     )
@@ -341,7 +341,8 @@ def _near(c: float, known: float) -> bool:
     return math.isclose(c, known, rel_tol=1e-4)
 
 
-def _words(at: frozenset[int], last: int) -> dict[str, str]:
+def where(at: frozenset[int], last: int) -> dict[str, str]:
+    """Return the words for some layers in the sentence of a `Rule`."""
     if len(at) == 1:
         layer = min(at) + 1
         name = f"layer {layer}" + (", the output" if layer == last + 1 else "")
