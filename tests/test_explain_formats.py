@@ -220,6 +220,23 @@ def test_json_obeys_its_schema(name, notation):
     )
 
 
+@pytest.mark.parametrize("name", ["batch of 7", "float32", "softmax, quadratic"])
+def test_json_has_every_row_to_the_bit_and_no_formulas_unless_asked(name):
+    net, X, Y = problem(**PROBLEMS[name])
+    value = json.loads(cp.explain(net, X, Y, format="json"))
+    VALIDATOR.validate(value)
+    assert "steps" not in value
+    assert (value["batch"]["n_samples"], len(value["layers"][0]["z"])) == (len(X), len(X))
+    np.testing.assert_array_equal(value["layers"][0]["z"], net.trace(X, Y).layers[0].z)
+    for asked in ({"form": "all"}, {"form": "matrix"}, {"algorithm": "A2"}, {"blanks": True}):
+        value = json.loads(cp.explain(net, X, Y, format="json", **asked))
+        VALIDATOR.validate(value)
+        assert any(step["lines"] for step in value["steps"])
+        assert ("answers" in value) == ("blanks" in asked)
+    with pytest.raises(ValueError, match="form must be one of matrix, .*, got 'all'"):
+        cp.explain(net, X, Y, form="all")
+
+
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_the_arrays_in_json_are_the_engines(name):
     net, X, Y = problem(**PROBLEMS[name])

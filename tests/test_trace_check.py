@@ -112,7 +112,7 @@ WRONG = {
     "transposed, square": (SQUARE, lambda t, n: {"layers.1.weight_gradient": t["layers.1.weight_gradient"].T},
         "weight_gradient", 2, "it is transposed"),
     "divided by the samples": ((4, 5, 3), lambda t, n: {"layers.1.delta": t["layers.1.delta"] / 7},
-        "delta", 2, "divided by the 7 samples: each has its own"),
+        "delta", 2, "divided by the 7 samples: that of each sample"),
     "a sum for a mean": ((4, 5, 3), lambda t, n: {"layers.1.weight_gradient": 7 * t["layers.1.weight_gradient"]},
         "weight_gradient", 2, "7 times what it should be: multiplied by, or added up over, the samples"),
     "y - a": ((4, 5, 3), lambda t, n: {"layers.1.error": -t["layers.1.error"]}, "error", 2, "other sign"),

@@ -1,12 +1,13 @@
 """Is a gradient right? Central differences in float64, with a verdict that can be "I cannot tell".
 
-For each sampled parameter w, ``(C(w + h) - C(w - h)) / 2h`` is held against the claimed dC/dw. Three
+For each sampled parameter w, ``(C(w + h) - C(w - h)) / 2h`` is held against the claimed dC/dw. Four
 rules keep the answer honest:
 
 * only a small *relative* error passes. A difference that drowns in rounding may excuse a parameter
   ("undecided"); it never certifies one, or a tiny gradient that is 100 % wrong would pass;
 * where a relu or |a - y| changes side between w - h and w + h, the difference means nothing: smaller
   steps are tried, and if none is clean the verdict is "kink";
+* a gradient from elsewhere is held to what rounding explains, in the precision it shows (`rounding`);
 * a corrupted gradient is judged first, by the same numbers. A check that lets it through in some block
   of parameters cannot certify that block.
 """
@@ -110,12 +111,14 @@ def check_gradient(
         A gradient from elsewhere: flat like ``net.parameters``; a `Gradient`; arrays or tensors in the
         order of ``net.blocks``, as in PyTorch's ``[p.grad for p in model.parameters()]``; a pair
         (weights, biases) for each layer, or one pair of the weights and the biases of all; or a
-        mapping from the names in ``net.blocks`` to arrays. None checks the network's own. One in
-        float32 is held to 1e-4, save what its rounding leaves undecided, one in float64 to 1e-7. Of
-        one that fails, `mistakes` says what it is
-        a sign of.
+        mapping from the names in ``net.blocks`` to arrays. None checks the network's own. One from
+        elsewhere is held to the precision in which its numbers can have been computed, which they show
+        themselves: one is wrong if it is further off than rounding explains, down to 1e-4 of its
+        block's largest in float32 and 1e-9 in float64. Of one that fails, `mistakes` says what it is a
+        sign of.
     n_parameters : int
-        At most so many are looked at (but one of every block), drawn with `seed`.
+        At most so many are looked at (but one of every block), drawn with `seed`; of a gradient from
+        elsewhere also the one of each block that is furthest off, where rounding does not explain it.
     l2, l1 : float
         Penalties. Of the network's own gradient, their part is checked by itself, so that neither
         hides the other; a foreign gradient must contain them.

@@ -55,7 +55,7 @@ class Likeness:
         m = len(self.trace.X)
         known = {
             -1.0: "it has the other sign: a - y is meant, not y - a",
-            1 / m: f"it is divided by the {m} samples: each has its own cost's",
+            1 / m: f"it is divided by the {m} samples: that of each sample's own cost is meant",
             float(
                 m
             ): f"it is {m} times what it should be: multiplied by, or added up over, the samples",
