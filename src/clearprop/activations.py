@@ -203,9 +203,17 @@ def _silu_slope(z: Array) -> Array:
     return _sigmoid(z) + z * _sigmoid_slope(z)
 
 
+def _log1p(z: Array) -> Array:
+    if not np.iscomplexobj(z):
+        return np.log1p(z)
+    x, y = z.real, z.imag  # NumPy's own rounds 1 + x, and a small x is lost
+    made: Array = 0.5 * np.log1p(x * (2.0 + x) + y * y) + 1j * np.arctan2(y, 1.0 + x)
+    return made
+
+
 @_quiet
 def _softplus(z: Array) -> Array:
-    return np.where(z.real >= 0, z, 0.0) + np.log1p(np.exp(-_magnitude(z)))
+    return np.where(z.real >= 0, z, 0.0) + _log1p(np.exp(-_magnitude(z)))
 
 
 _softplus_slope = _sigmoid

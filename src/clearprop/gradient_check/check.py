@@ -234,12 +234,17 @@ class _Held:
 
     def rows(self, block: Block, sample: list[int]) -> tuple[list[Row], bool]:
         """Return the rows of a block, and whether a corrupted gradient was found out in it."""
-        worst = block.offset + int(np.argmax(self.off[block.slice]))
-        if worst not in sample and self.off[worst] > 1:
-            sample = sorted([*sample, worst])
         made = [self._estimate(block, i, float(self.exact[i]), HAPPY) for i in sample]
         own = [judge(float(self.exact[i]), each) for i, each in zip(sample, made, strict=True)]
         borne_out = "fail" not in own and 2 * own.count("pass") > len(own) - own.count("kink")
+        worst = block.offset + int(np.argmax(self.off[block.slice]))
+        if (
+            worst not in sample
+            and (borne_out or not math.isfinite(self.claimed[worst]))
+            and self.off[worst] > 1
+        ):
+            sample = [*sample, worst]
+            made.append(self._estimate(block, worst, float(self.exact[worst]), HAPPY))
         rows, found_out = [], False
         for i, each in zip(sample, made, strict=True):
             tolerance = self.coarse
@@ -253,7 +258,7 @@ class _Held:
             row, caught = _judged(block, i, "total", float(self.claimed[i]), each, tolerance)
             rows.append(row)
             found_out |= caught
-        return rows, found_out
+        return sorted(rows, key=lambda row: row.index), found_out
 
     def _estimate(self, block: Block, i: int, a: float, tolerance: float) -> Estimate:
         return estimate(self.difference, block, i, "total", a, tolerance, *self.penalties)

@@ -24,6 +24,7 @@ _PASSES = 16  # so that the spread of no number is underestimated by more than a
 _SPREADS = 8.0  # that a right number may be off by; more than any has been in 100,000 draws
 # In float64 there is room to spare: the mildest mistake that must be found is 1e-9.
 _SPARE, _AT_MOST = 1000.0, 1e-10
+_SMALLEST, _SMALLEST_OF_SHORT = {DOUBLE: 2.0**-1022}, 2.0**-126  # below it numbers become 0
 _TOLERANCE = {DOUBLE: 5e-10}  # relative, half of what must be found
 _TOLERANCE_OF_SHORT = 5e-5
 _DIGITS_OF_SINGLE, _DIGITS_OF_DOUBLE = 9, 15  # decimals that tell all numbers of a precision apart
@@ -88,7 +89,7 @@ def bound(spread: Array, eps: float, size: Array) -> Array:
     found = _SPREADS * eps * spread
     if eps == DOUBLE:
         found = np.maximum(found, np.minimum(_SPARE * eps * spread, _AT_MOST * np.abs(size)))
-    return found
+    return found + np.where(spread > 0, _SMALLEST.get(eps, _SMALLEST_OF_SHORT), 0.0)
 
 
 def _bits(numbers: Array) -> NDArray[np.int64]:
