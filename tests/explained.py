@@ -73,7 +73,7 @@ PAIRS = [
 
 
 def look_up(trace, quantity, layer, index=()):
-    """Return an element, or an array, of a rendering's references from its `trace/1` JSON."""
+    """Return an element, or an array, of a rendering's references from its `trace/2` JSON."""
     if quantity in ("x", "y"):
         array = trace["batch"][quantity]
     elif quantity == "cost":

@@ -16,7 +16,7 @@ from explained import PRESETS, PROBLEMS, Elided, evaluate, mazur, problem
 
 
 def told(net, X, Y, notation="nielsen", **how):
-    return json.loads(cp.explain(net, X, Y, notation, "json", **how))
+    return json.loads(cp.explain(net, X, Y, notation, "json", **{"form": "all", **how}))
 
 
 def formulas(trace, *kinds):
@@ -78,7 +78,7 @@ def test_every_side_of_every_formula_is_the_same_number(name, notation):
 
 def test_a_wrong_formula_is_found_by_that_comparison():
     net, X, Y = mazur()
-    text = cp.explain(net, X, Y, format="json")
+    text = cp.explain(net, X, Y, format="json", form="all")
     wrong = text.replace('"quantity": "slope"', '"quantity": "a"')  # X6: f'(a) for f'(z), near enough
     with pytest.raises(AssertionError):
         assert_sides_agree(net, json.loads(wrong), 1e-11)

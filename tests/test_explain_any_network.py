@@ -95,7 +95,7 @@ def assert_every_rendering_is_read_back(net, X, Y, notation, digits, some_forms)
         shown = [each for each in tree.iter() if "data-ref" in each.attrib]
         texts = [from_superscripts(each.text).replace("−", "-") for each in shown]
         assert_read_back(texts, values, in_order=True)
-    trace = json.loads(rendered(document, "json"))
+    trace = json.loads(rendered(document, "json", "all"))
     for each in shown:
         quantity, layer, index = each.attrib["data-ref"].split("/")
         value = look_up(trace, quantity, int(layer), [int(i) for i in index.split(",") if i])
@@ -115,7 +115,7 @@ def test_every_rendering_of_many_networks_is_read_back(seed):
     net, X, Y = network(seed)
     notation = PRESETS[seed % 4]
     assert_every_rendering_is_read_back(net, X, Y, notation, 1 + seed % 17, (None, *FORMS))
-    VALIDATOR.validate(json.loads(cp.explain(net, X, Y, notation, "json")))
+    VALIDATOR.validate(json.loads(cp.explain(net, X, Y, notation, "json", form="all")))
 
 
 @pytest.mark.parametrize("notation", PRESETS)
@@ -124,7 +124,7 @@ def test_every_side_of_every_formula_of_any_network_agrees(seed, notation):
     net, X, Y = network(seed)
     document = document_of(net.trace(X, Y, cp.SGD(0.25)), notation)
     assert_sides_agree(
-        net, json.loads(rendered(document, "json")), 1e-4 if net.dtype == "float32" else 1e-10
+        net, json.loads(rendered(document, "json", "all")), 1e-4 if net.dtype == "float32" else 1e-10
     )
 
 
@@ -134,7 +134,7 @@ def test_every_notation_names_the_same_gradient(seed):
     net, X, Y = network(seed)
     right = net.gradient(X, Y)
     for notation in PRESETS:
-        trace = json.loads(rendered(document_of(net.trace(X, Y), notation), "json"))
+        trace = json.loads(rendered(document_of(net.trace(X, Y), notation), "json", "all"))
         factor = trace["notation"]["factors"]["gradient"]
         seen = 0
         for step in trace["steps"]:
@@ -160,7 +160,7 @@ def test_a_learned_input_scale_is_in_the_inputs_that_are_shown(notation):
     X, Y = rng.normal(size=(2, 3)), rng.normal(size=(2, 2))
     told = trace(architecture, parameters, X, Y, cp.SGD(0.5))
     np.testing.assert_array_equal(told.inputs, X * parameters[:3])
-    text = rendered(document_of(told, notation), "json")
+    text = rendered(document_of(told, notation), "json", "all")
     assert assert_sides_agree(plain, json.loads(text), 1e-11) > 20
     assert "The inputs are shown times the learned input scale" in text
     assert "η ∂" not in rendered(

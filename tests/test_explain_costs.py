@@ -49,7 +49,7 @@ def made(name, n):
 @pytest.mark.parametrize("name", WRITTEN)
 def test_cost_and_its_derivative_computed_from_the_printed_numbers_are_the_engines(name, n, notation):
     net, X, Y = made(name, n)
-    told = json.loads(cp.explain(net, X, Y, notation, "json"))
+    told = json.loads(cp.explain(net, X, Y, notation, "json", form="all"))
     computed = {"cost": 0, "error": 0, "delta": 0}
     for step in told["steps"]:
         last = step["layer"] == len(told["layers"])

@@ -174,7 +174,7 @@ CORE = {
 @pytest.mark.parametrize(("name", "notation"), PAIRS)
 def test_mathml_is_well_formed_core_and_every_number_is_its_reference(name, notation):
     document = told(name, notation)
-    trace = json.loads(rendered(document, "json"))
+    trace = json.loads(rendered(document, "json", "all"))
     tree = ET.fromstring(rendered(document, "mathml", "matrix" if name == "deep" else None))
     used, references = set(), 0
     for element in tree.iter():
@@ -220,6 +220,23 @@ def test_json_obeys_its_schema(name, notation):
     )
 
 
+@pytest.mark.parametrize("name", ["batch of 7", "float32", "softmax, quadratic"])
+def test_json_has_every_row_to_the_bit_and_no_formulas_unless_asked(name):
+    net, X, Y = problem(**PROBLEMS[name])
+    value = json.loads(cp.explain(net, X, Y, format="json"))
+    VALIDATOR.validate(value)
+    assert "steps" not in value
+    assert (value["batch"]["n_samples"], len(value["layers"][0]["z"])) == (len(X), len(X))
+    np.testing.assert_array_equal(value["layers"][0]["z"], net.trace(X, Y).layers[0].z)
+    for asked in ({"form": "all"}, {"form": "matrix"}, {"algorithm": "A2"}, {"blanks": True}):
+        value = json.loads(cp.explain(net, X, Y, format="json", **asked))
+        VALIDATOR.validate(value)
+        assert any(step["lines"] for step in value["steps"])
+        assert ("answers" in value) == ("blanks" in asked)
+    with pytest.raises(ValueError, match="form must be one of matrix, .*, got 'all'"):
+        cp.explain(net, X, Y, form="all")
+
+
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_the_arrays_in_json_are_the_engines(name):
     net, X, Y = problem(**PROBLEMS[name])
@@ -253,7 +270,7 @@ def formula_of(value):
 
 
 BAD = {
-    "another version": lambda v: v.update(format="trace/2"),
+    "another version": lambda v: v.update(format="trace/1"),
     "no version": lambda v: v.pop("format"),
     "an unknown key": lambda v: v.update(comment="hello"),
     "an unknown key in a layer": lambda v: v["layers"][0].update(momentum=[]),
@@ -284,6 +301,7 @@ BAD = {
     ),
     "sizes of nothing": lambda v: v["net"].update(sizes=[0, 2]),
     "an update without weights": lambda v: v["update"]["layers"][0].pop("weight_after"),
+    "answers without formulas": lambda v: [v.update(answers=[]), v.pop("steps")],
     "a batch of none": lambda v: v["batch"].update(n_samples=0),
 }  # fmt: skip
 

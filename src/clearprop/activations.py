@@ -141,10 +141,18 @@ def sigmoid_slope(z: Array) -> Array:
 row("sigmoid", sigmoid, sigmoid_slope, probabilities=True)
 
 
+def _log1p(z: Array) -> Array:
+    if not np.iscomplexobj(z):
+        return np.log1p(z)
+    x, y = z.real, z.imag  # NumPy's own rounds 1 + x, and a small x is lost
+    made: Array = 0.5 * np.log1p(x * (2.0 + x) + y * y) + 1j * np.arctan2(y, 1.0 + x)
+    return made
+
+
 @quiet
 def softplus(z: Array) -> Array:
     """Return ``ln(1 + e^z)``, whose slope is the sigmoid."""
-    return np.where(z.real >= 0, z, 0.0) + np.log1p(np.exp(-magnitude(z)))
+    return np.where(z.real >= 0, z, 0.0) + _log1p(np.exp(-magnitude(z)))
 
 
 row("softplus", softplus, sigmoid)

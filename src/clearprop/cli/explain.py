@@ -1,4 +1,4 @@
-"""``clearprop explain``: one exact pass of a model on one row, with every number."""
+"""``clearprop explain``: one exact pass of a model on one row, or a few, with every number."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import enum
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 import clearprop as cp
@@ -28,6 +29,9 @@ def explain(
     model_file: ModelArgument,
     data: DataArgument,
     row: Annotated[int, option(metavar="N", text="Row of the part, counted from 0", default=0)] = 0,
+    rows: Annotated[
+        int, option(metavar="N", text="How many rows from there on, as one batch", default=1)
+    ] = 1,
     notation: Annotated[
         str | None,
         option(metavar="NAME", text="Symbols: nielsen, jordan, dp or softmax-ce", default="nielsen"),
@@ -62,21 +66,21 @@ def explain(
         option(
             metavar="NAME",
             text="Formulas as matrix, component, numbers, chain or path",
-            default="what reads best",
+            default="what reads best; json: none, or all",
         ),
     ] = None,
     digits: Annotated[int, option(metavar="N", text="Significant digits, 1 to 17", default=4)] = 4,
     part: PartOption = Part.test,
     target: TargetOption = None,
 ) -> None:
-    """Show every number of one pass of MODEL on a row of DATA: forwards, backwards, gradients.
+    """Show every number of one pass of MODEL on rows of DATA: forwards, backwards, gradients.
 
     Example: clearprop explain digits.safetensors digits --row 3 --format html --output page.html
     """
     files.refuse_same({"MODEL": model_file, "DATA": data}, {"--output": output})
     net = model.load_model(model_file)
     dataset = model_data.load_data(net, data, target, part=part)
-    X, Y = _row(dataset, part, row)
+    X, Y = _rows(dataset, part, row, rows)
     text = cp.explain(
         net,
         X,
@@ -96,17 +100,18 @@ def explain(
         Path(model.expanded(output)).write_text(text, "utf-8")
 
 
-def _row(dataset: Dataset, part: Part, row: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the row of a part that has this number in its file: some rows may have no target."""
+def _rows(dataset: Dataset, part: Part, first: int, n: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return rows of a part by their numbers in its file: some may have no target."""
     (X, Y), there = dataset.part(part), dataset.with_target
-    n = len(X) if there is None else len(there)
-    if not 0 <= row < n:
-        raise ValueError(
-            f"--row must be in 0..{n - 1}, got {row}: {dataset.source} has {n:,} rows in its part "
-            f"{model_data.part_name(dataset, part)}"
-        )
+    total = len(X) if there is None else len(there)
+    has = f"{dataset.source} has {total:,} rows in its part {model_data.part_name(dataset, part)}"
+    if not 0 <= first < total:
+        raise ValueError(f"--row must be in 0..{total - 1}, got {first}: {has}")
+    if not 1 <= n <= total - first:
+        raise ValueError(f"--rows must be in 1..{total - first} from row {first} on, got {n}: {has}")
     if there is not None:
-        if not there[row]:
+        if not there[first : first + n].all():
+            row = first + int(np.argmin(there[first : first + n]))
             raise ValueError(f"--row must have a target, row {row} of {dataset.source} has none")
-        row = int(there[:row].sum())
-    return X[row : row + 1], Y[row : row + 1]
+        first = int(there[:first].sum())
+    return X[first : first + n], Y[first : first + n]

@@ -11,7 +11,7 @@ import math
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,12 +117,39 @@ def read_npz(path: Source, *, task: str | None = None, need_target: bool = True)
 
 
 def _read_arrays(path: Path, need_target: bool) -> dict[str, NDArray[Any]]:
+    return _read_chosen(path, lambda archive: _members(archive, path, need_target))
+
+
+def read_every_array(path: Source) -> dict[str, NDArray[Any]]:
+    """Return all arrays of an NPZ file by their names, whatever these are.
+
+    Raises
+    ------
+    OSError, ValueError
+        As `read_npz`; or if an array is there twice, or none is.
+    """
+    path = local_path(path, "path")
+
+    def chosen(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+        members = _once_each(archive, path)
+        if not members:
+            raise ValueError(f"{path} must hold arrays, got an archive without any")
+        if other := [each.filename for each in members if not each.filename.endswith(".npy")]:
+            raise ValueError(f"{path} must hold NumPy arrays alone, got also {some(other)}")
+        return members
+
+    return _read_chosen(path, chosen)
+
+
+def _read_chosen(
+    path: Path, choose: Callable[[zipfile.ZipFile], list[zipfile.ZipInfo]]
+) -> dict[str, NDArray[Any]]:
     with open_regular(path) as file:
         stored = size(file)
         with _readable(path):
             archive = zipfile.ZipFile(file)
         with archive:
-            members = _members(archive, path, need_target)
+            members = choose(archive)
             for member in members:
                 _check_member(member, path, stored)
             headers = [_read_header(archive, member, path) for member in members]
@@ -145,12 +172,17 @@ def _readable(path: Path) -> Iterator[None]:
         raise ValueError(f"{path} could not be read as NPZ: {reason or type(error).__name__}") from None
 
 
-def _members(archive: zipfile.ZipFile, path: Path, need_target: bool) -> list[zipfile.ZipInfo]:
+def _once_each(archive: zipfile.ZipFile, path: Path) -> list[zipfile.ZipInfo]:
     members = archive.infolist()
-    names = [member.filename for member in members]
-    twice = [name for name, count in Counter(names).items() if count > 1]
+    twice = [name for name, n in Counter(each.filename for each in members).items() if n > 1]
     if twice:
-        raise ValueError(f"{path} must hold X and y once each, got {some(twice)} more than once")
+        raise ValueError(f"{path} must hold each array once, got {some(twice)} more than once")
+    return members
+
+
+def _members(archive: zipfile.ZipFile, path: Path, need_target: bool) -> list[zipfile.ZipInfo]:
+    members = _once_each(archive, path)
+    names = [member.filename for member in members]
     extra = [name for name in names if name not in MEMBERS]
     if extra:
         raise ValueError(f"{path} must hold the arrays X and y alone, got also {some(extra)}")

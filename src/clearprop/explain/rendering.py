@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from clearprop.explain import forms
 from clearprop.explain.notation import Notation
+from clearprop.explain.printers.json import ALL
 from clearprop.explain.telling import explained, rendered
 from clearprop.names import known_name
 
@@ -43,7 +44,8 @@ def explain(
     format : {"text", "html", "latex", "mathml", "json"}
         "html" is a whole page that needs nothing but itself.
     form : {"matrix", "component", "numbers", "chain", "path"}, optional
-        One way to look at the formulas; None takes what reads best together (JSON: all).
+        One way to look at the formulas; None takes what reads best together. JSON has the arrays of
+        all rows, and formulas only where a form is asked for, or "all", an algorithm or blanks.
     algorithm : {"A1", "A2", "A4", "A6", "A8"}, optional
         Told in the order of one document's algorithm, and in its notation unless one is given.
     optimizer : Optimizer or str, optional
@@ -73,8 +75,11 @@ def explain(
       z²₁ = w²₁₁ a¹₁ + w²₁₂ a¹₂ + b²₁                                                               (23)
     """
     known_name("format", format, FORMATS)
+    is_json = format == "json"
     if form is not None:
-        known_name("form", form, forms.FORMS)
+        known_name("form", form, (*forms.FORMS, ALL) if is_json else forms.FORMS)
+    elif is_json and (blanks or algorithm is not None):
+        form = ALL
     trace = net.trace(X, Y, optimizer)
     if format == "html":
         from clearprop.explain import web  # which text does not need

@@ -1,12 +1,13 @@
 """Is a gradient right? Central differences in float64, with a verdict that can be "I cannot tell".
 
-For each sampled parameter w, ``(C(w + h) - C(w - h)) / 2h`` is held against the claimed dC/dw. Three
+For each sampled parameter w, ``(C(w + h) - C(w - h)) / 2h`` is held against the claimed dC/dw. Four
 rules keep the answer honest:
 
 * only a small *relative* error passes. A difference that drowns in rounding may excuse a parameter
   ("undecided"); it never certifies one, or a tiny gradient that is 100 % wrong would pass;
 * where a relu or |a - y| changes side between w - h and w + h, the difference means nothing: smaller
   steps are tried, and if none is clean the verdict is "kink";
+* a gradient from elsewhere is held to what rounding explains, in the precision it shows (`rounding`);
 * a corrupted gradient is judged first, by the same numbers. A check that lets it through in some block
   of parameters cannot certify that block.
 """
@@ -22,10 +23,11 @@ from numpy.typing import NDArray
 from clearprop import randomness
 from clearprop.activations import Array
 from clearprop.architecture import Architecture, Block
-from clearprop.gradient_check import foreign, mistakes
+from clearprop.gradient_check import foreign, mistakes, rounding
 from clearprop.gradient_check.differences import Differences, estimate
 from clearprop.gradient_check.verdict import (
     HAPPY,
+    Estimate,
     GradientCheck,
     Row,
     judge,
@@ -34,7 +36,7 @@ from clearprop.gradient_check.verdict import (
     relative_error,
 )
 
-_ROUNDING = 8.0  # other code adds up in another order, and its rounding errors are others
+_FLOAT32 = 1e-4  # relative, of a block: what a gradient in float32 is held to
 _CORRUPTION = 1e-3  # of the negative control: the mildest mistake that must not pass
 
 
@@ -109,12 +111,14 @@ def check_gradient(
         A gradient from elsewhere: flat like ``net.parameters``; a `Gradient`; arrays or tensors in the
         order of ``net.blocks``, as in PyTorch's ``[p.grad for p in model.parameters()]``; a pair
         (weights, biases) for each layer, or one pair of the weights and the biases of all; or a
-        mapping from the names in ``net.blocks`` to arrays. None checks the network's own. One in
-        float32 is held to 1e-4, save what its rounding leaves undecided, one in float64 to 1e-7. Of
-        one that fails, `mistakes` says what it is
-        a sign of.
+        mapping from the names in ``net.blocks`` to arrays. None checks the network's own. One from
+        elsewhere is held to the precision in which its numbers can have been computed, which they show
+        themselves: one is wrong if it is further off than rounding explains, down to 1e-4 of its
+        block's largest in float32 and 1e-9 in float64. Of one that fails, `mistakes` says what it is a
+        sign of.
     n_parameters : int
-        At most so many are looked at (but one of every block), drawn with `seed`.
+        At most so many are looked at (but one of every block), drawn with `seed`; of a gradient from
+        elsewhere also the one of each block that is furthest off, where rounding does not explain it.
     l2, l1 : float
         Penalties. Of the network's own gradient, their part is checked by itself, so that neither
         hides the other; a foreign gradient must contain them.
@@ -150,23 +154,22 @@ def check_gradient(
     wide = net.copy("float64")
     architecture = wide.architecture
     difference = _differences(wide, X, Y, sample_weight)
+    if gradient is not None:
+        exact = wide.gradient(X, Y, sample_weight=sample_weight, l2=l2, l1=l1).flat
+        held = _Held(difference, foreign.as_flat(architecture, gradient), exact, l2, l1)
     claimed: dict[str, Array] = {}
-    tolerance = HAPPY
     if gradient is None:
         claimed["data"] = wide.gradient(X, Y, sample_weight=sample_weight).flat
         if l2 or l1:
             total = wide.gradient(X, Y, sample_weight=sample_weight, l2=l2, l1=l1).flat
             claimed["penalty"] = total - claimed["data"]
-    else:
-        claimed["total"], tolerance = foreign.as_flat(architecture, gradient)
-    noise = np.zeros(len(architecture.layers))
-    if tolerance > HAPPY:
-        noise = _rounding(wide, X, Y, sample_weight)
     rows, blind = [], []
     for block in architecture.blocks:
         sample = _sample(architecture, block, n_parameters, seed)
-        rounding = float(noise[_layer_of(block)])
-        mine, found_out = _rows(difference, block, sample, claimed, tolerance, (l2, l1), rounding)
+        if gradient is None:
+            mine, found_out = _rows(difference, block, sample, claimed, (l2, l1))
+        else:
+            mine, found_out = held.rows(block, sample)
         rows += mine
         if not found_out:
             blind.append(block.name)
@@ -177,7 +180,7 @@ def check_gradient(
         tuple(rows),
         architecture.n_parameters,
         tuple(blind),
-        mistakes.likely(difference, claimed["total"], tolerance, l2, l1)
+        mistakes.likely(difference, held.claimed, held.coarse, l2, l1)
         if verdict == "fail" and gradient is not None
         else (),
     )
@@ -202,26 +205,63 @@ def _differences(wide: Checkable, X: Any, Y: Any, sample_weight: Any) -> Differe
     return difference
 
 
-def _layer_of(block: Block) -> int:
-    return int(block.name.split(".")[1])
+class _Held:
+    """A gradient from elsewhere, held against the network's own where differences bear that out.
 
-
-def _rounding(wide: Checkable, X: Any, Y: Any, sample_weight: Any) -> NDArray[np.float64]:
-    """Return, for each layer, what float32 may do to the elements of a right gradient.
-
-    Terms that cancel, as a - y of an output that is nearly right, leave an error that is large beside
-    the sum. How large is seen on the network's own gradient, in float32 and in float64.
+    The network's own is exact to the rounding of float64, and there for every parameter, where
+    differences see to 1e-7: so one number that is 1e-9 off is found wherever it is.
     """
-    exact = wide.gradient(X, Y, sample_weight=sample_weight).flat
-    narrow = wide.copy("float32").gradient(X, Y, sample_weight=sample_weight).flat
-    with np.errstate(all="ignore"):
-        error = np.nan_to_num(np.abs(narrow - exact), nan=0.0, posinf=0.0)
-        error += np.finfo(np.float32).eps * np.abs(exact)
-    found = np.zeros(len(wide.architecture.layers))
-    for block in wide.architecture.blocks:
-        layer = _layer_of(block)
-        found[layer] = max(found[layer], _ROUNDING * float(error[block.slice].max()))
-    return found
+
+    def __init__(
+        self, difference: Differences, claimed: Array, exact: Array, l2: float, l1: float
+    ) -> None:
+        self.difference, self.penalties = difference, (l2, l1)
+        self.claimed, self.exact = claimed, exact
+        blocks = difference.architecture.blocks
+        shown = rounding.precision([claimed[block.slice] for block in blocks])
+        spread = rounding.spread(difference, l2, l1).gradient
+        self.bound = rounding.bound(spread, shown.eps, exact)
+        self.tolerance = np.full(claimed.shape, shown.tolerance)
+        if shown.eps == rounding.DOUBLE:  # and yet it may have been computed in float32 in part
+            short = rounding.looks_like(difference, claimed, exact, spread)
+            self.bound[short] = rounding.bound(spread[short], rounding.SINGLE, exact)
+            self.tolerance[short] = np.maximum(shown.tolerance, rounding.tolerance(rounding.SINGLE))
+        self.bound += shown.half_place
+        self.coarse = _FLOAT32 if self.tolerance.max() > HAPPY else HAPPY
+        with np.errstate(all="ignore"):
+            off = np.abs(claimed - exact) / (self.bound + self.tolerance * np.abs(exact))
+        self.off = np.where(claimed == exact, 0.0, np.nan_to_num(off, nan=math.inf))
+
+    def rows(self, block: Block, sample: list[int]) -> tuple[list[Row], bool]:
+        """Return the rows of a block, and whether a corrupted gradient was found out in it."""
+        made = [self._estimate(block, i, float(self.exact[i]), HAPPY) for i in sample]
+        own = [judge(float(self.exact[i]), each) for i, each in zip(sample, made, strict=True)]
+        borne_out = "fail" not in own and 2 * own.count("pass") > len(own) - own.count("kink")
+        worst = block.offset + int(np.argmax(self.off[block.slice]))
+        if (
+            worst not in sample
+            and (borne_out or not math.isfinite(self.claimed[worst]))
+            and self.off[worst] > 1
+        ):
+            sample = [*sample, worst]
+            made.append(self._estimate(block, worst, float(self.exact[worst]), HAPPY))
+        rows, found_out = [], False
+        for i, each in zip(sample, made, strict=True):
+            tolerance = self.coarse
+            if borne_out and not each.kink:
+                each = Estimate(float(self.exact[i]), float(self.bound[i]), each.step)
+                tolerance = float(self.tolerance[i])
+            elif not each.kink:
+                each = self._estimate(block, i, float(self.claimed[i]), tolerance)
+                if self.coarse > HAPPY and math.isfinite(self.bound[i]):
+                    each = each._replace(bound=each.bound + float(self.bound[i]))
+            row, caught = _judged(block, i, "total", float(self.claimed[i]), each, tolerance)
+            rows.append(row)
+            found_out |= caught
+        return sorted(rows, key=lambda row: row.index), found_out
+
+    def _estimate(self, block: Block, i: int, a: float, tolerance: float) -> Estimate:
+        return estimate(self.difference, block, i, "total", a, tolerance, *self.penalties)
 
 
 def _rows(
@@ -229,33 +269,34 @@ def _rows(
     block: Block,
     sample: list[int],
     claimed: dict[str, Array],
-    tolerance: float,
     penalties: tuple[float, float],
-    rounding: float,
 ) -> tuple[list[Row], bool]:
-    """Return the rows of a block, and whether a corrupted gradient was found out in it.
-
-    `rounding` is the error that the claimed gradient may have for being in float32.
-    """
+    """Return the rows of a block, and whether a corrupted gradient was found out in it."""
     rows, found_out = [], False
     for i in sample:
-        index = tuple(int(k) for k in np.unravel_index(i - block.offset, block.shape))
         for term, values in claimed.items():
             a = float(values[i])
-            made = estimate(difference, block, i, term, a, tolerance, *penalties)
+            made = estimate(difference, block, i, term, a, HAPPY, *penalties)
             if term == "penalty" and a != made.value:
                 # It was found by a subtraction, which leaves its rounding.
                 noise = 4 * np.finfo(np.float64).eps * abs(float(claimed["data"][i]))
                 made = made._replace(bound=made.bound + noise)
-            if a != made.value:
-                made = made._replace(bound=made.bound + rounding)
-            n = made.value
-            wrong = n * (1 + _control(tolerance)) if n or made.bound else _control(tolerance)
-            if term != "penalty":
-                found_out |= judge(wrong, made, tolerance) == "fail"
-            verdict = judge(a, made, tolerance)
-            rows.append(Row(block.name, index, term, a, n, relative_error(a, n), made.step, verdict))
+            row, caught = _judged(block, i, term, a, made, HAPPY)
+            rows.append(row)
+            found_out |= caught and term != "penalty"
     return rows, found_out
+
+
+def _judged(
+    block: Block, i: int, term: str, a: float, made: Estimate, tolerance: float
+) -> tuple[Row, bool]:
+    """Return the row of a claim, and whether a corrupted one would have failed."""
+    index = tuple(int(k) for k in np.unravel_index(i - block.offset, block.shape))
+    n = made.value
+    wrong = n * (1 + _control(tolerance)) if n or made.bound else _control(tolerance)
+    found_out = judge(wrong, made, tolerance) == "fail"
+    verdict = judge(a, made, tolerance)
+    return Row(block.name, index, term, a, n, relative_error(a, n), made.step, verdict), found_out
 
 
 def _check_count(n_parameters: int) -> int:

@@ -13,14 +13,13 @@ import numpy as np
 
 from clearprop.activations import Array
 from clearprop.architecture import Architecture, Block
-from clearprop.gradient_check.verdict import HAPPY
 from clearprop.masks import refuse_masked
 
 _NONE = "; in PyTorch, p.grad is None before backward() or where requires_grad is False"
 
 
-def as_flat(architecture: Architecture, gradient: Any) -> tuple[Array, float]:
-    """Return a gradient from elsewhere as a flat float64 vector, and what it is held to."""
+def as_flat(architecture: Architecture, gradient: Any) -> Array:
+    """Return a gradient from elsewhere as a flat float64 vector."""
     if isinstance(gradient, Iterator):
         gradient = list(gradient)
     if not isinstance(gradient, np.ndarray) and hasattr(gradient, "weights"):
@@ -35,7 +34,7 @@ def as_flat(architecture: Architecture, gradient: Any) -> tuple[Array, float]:
             f"gradient must have the shape of the parameters, ({architecture.n_parameters},), "
             f"got {flat.shape}"
         )
-    return flat.astype(np.float64), 1e-4 if flat.dtype == np.float32 else HAPPY
+    return flat.astype(np.float64)
 
 
 def _depth(part: Any) -> int:

@@ -18,6 +18,7 @@ from clearprop import penalties
 from clearprop.activations import Array
 from clearprop.architecture import Block
 from clearprop.gradient_check.wrong_passes import RULES, Pass, Problem, Rule
+from clearprop.gradient_check.wrong_slopes import SLOPES
 
 _SAME = 1e-6  # relative, of a block's norm: far above rounding, far below any mistake
 
@@ -29,9 +30,11 @@ class Mistake:
     Attributes
     ----------
     name : str
-        missing_slope, slope_at_activation, transposed_weights, sum_for_mean, sign, factor,
-        early_update, no_bias, wrong_input, kept_slope, softmax_twice,
-        diagonal_jacobian, penalty, sample_weight, zero.
+        missing_slope, slope_at_activation, error_dropped, slope_of_error, mask_of_error,
+        negative_side, slope_twice, slope_of_neighbour, another_slope, kept_slope, softmax_twice,
+        softmax_axis, diagonal_jacobian, another_cost, transposed_weights, wrong_weights, wrong_input,
+        bias_over_neurons, no_bias, early_update, one_sample, sum_for_mean, sign, factor, penalty,
+        sample_weight, zero.
     layer : int
         The weight layer, 1..L, in which it is made first on the way back.
     sentence : str
@@ -53,12 +56,13 @@ def likely(
     penalty = np.zeros_like(claimed)
     penalties.add_gradient(architecture, penalty, problem.parameters, l2, l1)
     with np.errstate(all="ignore"):
-        search = _Search(problem, claimed - penalty, penalty, same)
+        search = _Search(problem, claimed - penalty, penalty, same, l2, l1)
         for kind in (
             search.penalties,
             search.scales,
             search.without_biases,
             search.unweighted,
+            search.one_sample,
             search.layout,
             search.rules,
             search.early_update,
@@ -72,7 +76,10 @@ def likely(
 class _Search:
     """The kinds of mistakes, from simple ones to those that need several words."""
 
-    def __init__(self, problem: Problem, claimed: Array, penalty: Array, same: float) -> None:
+    def __init__(
+        self, problem: Problem, claimed: Array, penalty: Array, same: float, l2: float, l1: float
+    ) -> None:
+        self.l2, self.l1 = l2, l1
         self.problem, self.claimed, self.penalty, self.same = problem, claimed, penalty, same
         self.architecture = problem.architecture
         self.right = Pass(problem)
@@ -99,10 +106,14 @@ class _Search:
         if not self.penalty.any():
             return
         excess = self.claimed - self.truth  # over the right one
+        on_biases = self.of_biases()
         c = float(excess @ self.penalty) / float(self.penalty @ self.penalty)
-        if not self.agree(self.truth + c * self.penalty, self.claimed):
+        if on_biases.any() and self.agree(self.truth + on_biases, self.claimed):
+            said = "the biases have a part of the penalty too: it is of the weights alone"
+            yield Mistake("penalty", self.n_layers, said)
+        elif not self.agree(self.truth + c * self.penalty, self.claimed):
             return
-        if abs(c + 1) < self.same:
+        elif abs(c + 1) < self.same:
             yield Mistake(
                 "penalty", self.n_layers, "the penalty's part, l2 w + l1 sign(w), is left out"
             )
@@ -114,6 +125,15 @@ class _Search:
                 + (", of which S2 has the n-th part" if _near(1 + c, 1 / len(self.problem.X)) else "")
                 + (": the half of l2/2 is missing" if _near(1 + c, 2.0) else ""),
             )
+
+    def of_biases(self) -> Array:
+        """Return what the penalty would be of the biases."""
+        made = np.zeros_like(self.penalty)
+        for block in self.architecture.blocks:
+            if block.kind == "biases":
+                b = self.problem.parameters[block.slice]
+                made[block.slice] = self.l2 * b + self.l1 * np.sign(b)
+        return made
 
     def scales(self) -> Iterator[Mistake]:
         """Yield what factors are a sign of, where every block is the right one times a number."""
@@ -155,17 +175,23 @@ class _Search:
         mean = self.architecture.cost.reduction == "mean"
         once_more = "once more than is meant" if mean else "where their sum is meant"
         the_sum = f"is {m} times too large: the sum over the {m} samples, where their mean is meant"
-        no_half = "is 2 times too large: as if the cost were ||a - y||^2, without the half"
-        a_half = "is half of what it should be: as if the cost had a half that it has not"
+        kind = self.architecture.cost.name
+        twice = "is 2 times too large: as if it were added up twice, not cleared between two passes"
+        if kind == "quadratic":
+            twice += "; or as if the cost were ||a - y||^2, without the half"
+        a_half = "is half of what it should be" + {
+            "quadratic": ": the half of the cost cancels against the 2 of the square's derivative",
+            "squared_error": ": as if the cost had a half that it has not",
+        }.get(kind, "")
         outputs = f"is divided by the {n} outputs: their mean, where the sum over outputs is meant"
         squares = f"is 2/{n} of what it should be: the mean over the outputs of (a - y)^2"
         table = [
             (m > 1 and mean, m, "sum_for_mean", the_sum),
             (m > 1, 1 / m, "sum_for_mean", f"is divided by the {m} samples {once_more}"),
-            (True, 2, "factor", no_half),
+            (True, 2, "factor", twice),
             (True, 0.5, "factor", a_half),
             (n > 1, 1 / n, "factor", outputs),
-            (n > 2, 2 / n, "factor", squares),
+            (n > 2 and kind == "quadratic", 2 / n, "factor", squares),
         ]
         return [(name, said) for possible, at, name, said in table if possible and _near(size, at)]
 
@@ -185,37 +211,52 @@ class _Search:
 
     def rules(self) -> Iterator[Mistake]:
         """Yield the rules that give these numbers, or else those that give them times a factor."""
-        for scaled in (False, True):
-            found = list(self._rules(scaled))
-            yield from found
-            if found:
-                return
-
-    def _rules(self, scaled: bool) -> Iterator[Mistake]:
+        scaled: list[Mistake] = []
+        exact = False
         for rule, at, made in self.made():
             c = self.factor(made)
-            if c is None or scaled == _near(c, 1):
-                continue
-            said = rule.sentence.format(**_words(at, self.right.last))
-            if scaled:
+            if c is None or (exact and rule.name == "another_slope"):
+                continue  # a plainer word says it: where there is no slope, relu's is as good
+            said = rule.sentence.format(**where(at, self.right.last))
+            if _near(c, 1):
+                exact = True
+                yield Mistake(rule.name, max(at) + 1, said)
+            elif not exact:
                 other = next(self.named(c, self.n_layers, "the whole gradient"))
-                said = f"{said}; and {other.sentence}"
-            yield Mistake(rule.name, max(at) + 1, said)
+                scaled.append(Mistake(rule.name, max(at) + 1, f"{said}; and {other.sentence}"))
+        if not exact:
+            yield from scaled
 
     def made(self) -> Iterator[tuple[Rule, frozenset[int], Array]]:
         """Yield every rule in every scope in which it makes a difference."""
-        for rule in RULES:
-            layers = [
-                layer
-                for layer in range(self.n_layers)
-                if (rule.carry is None or layer < self.right.last) and rule.applies(self.right, layer)
-            ]
-            hidden = [layer for layer in layers if layer < self.right.last]
-            scopes = [layers, hidden, *([layer] for layer in reversed(layers))]
-            for at in dict.fromkeys(frozenset(scope) for scope in scopes if scope):
-                made = self.right.gradient(rule, at)
-                if np.isfinite(made).all() and not self.agree(made, self.truth):
-                    yield rule, at, made
+        first = self.first_wrong()
+        for rule in (*RULES, *SLOPES):
+            alone: dict[frozenset[int], Array] = {}
+            for layer in reversed(range(self.n_layers)):
+                if (rule.carry is None or layer < self.right.last) and rule.applies(self.right, layer):
+                    made = self.right.gradient(rule, frozenset([layer]))
+                    if np.isfinite(made).all() and not self.agree(made, self.truth):
+                        alone[frozenset([layer])] = made
+            layers = frozenset[int]().union(*alone)
+            for at in dict.fromkeys([layers, layers - {self.right.last}, *alone]):
+                if at and max(at) >= first:  # else all is right in a layer where the claim is not
+                    made = alone[at] if at in alone else self.right.gradient(rule, at)
+                    if np.isfinite(made).all():
+                        yield rule, at, made
+
+    def first_wrong(self) -> int:
+        """Return the first layer on the way back that is not the right one times a number."""
+        c = None
+        for layer in range(self.right.last, 0, -1):
+            for block in self.architecture.blocks:
+                if int(block.name.split(".")[1]) != layer:
+                    continue
+                here, truth = self.claimed[block.slice], self.truth[block.slice]
+                if c is None and truth.any():
+                    c = float(here @ truth) / float(truth @ truth)
+                if not self.block_agrees((1.0 if c is None else c) * truth, here):
+                    return layer
+        return 0
 
     def early_update(self) -> Iterator[Mistake]:
         """Yield that weights are updated before delta goes back through them (X36)."""
@@ -266,6 +307,17 @@ class _Search:
             if not self.agree(made, self.truth) and self.agree(made, self.claimed):
                 yield Mistake("sample_weight", self.n_layers, "the sample weights are left out")
 
+    def one_sample(self) -> Iterator[Mistake]:
+        """Yield that it is the gradient of one sample."""
+        m = len(self.problem.X)
+        for row, said in ((m - 1, "the last"), (0, "the first")) if m > 1 else ():
+            made = Pass(self.problem, only=row).gradient()
+            if (c := self.factor(made)) is not None and (_near(c, 1) or _near(c, m)):
+                sentence = (
+                    f"it is the gradient of {said} of the {m} samples alone: their sums are meant"
+                )
+                yield Mistake("one_sample", self.n_layers, sentence)
+
     def partly(self) -> Iterator[Mistake]:
         """Yield what explains the first wrong layer on the way back alone."""
         for layer in range(self.right.last, -1, -1):
@@ -278,7 +330,7 @@ class _Search:
                 continue
             for rule, at, made in self.made():
                 if layer in at and agrees(made):
-                    said = rule.sentence.format(**_words(frozenset([layer]), self.right.last))
+                    said = rule.sentence.format(**where(frozenset([layer]), self.right.last))
                     yield Mistake(
                         rule.name, layer + 1, f"{said}; this does not explain all that follows"
                     )
@@ -289,7 +341,8 @@ def _near(c: float, known: float) -> bool:
     return math.isclose(c, known, rel_tol=1e-4)
 
 
-def _words(at: frozenset[int], last: int) -> dict[str, str]:
+def where(at: frozenset[int], last: int) -> dict[str, str]:
+    """Return the words for some layers in the sentence of a `Rule`."""
     if len(at) == 1:
         layer = min(at) + 1
         name = f"layer {layer}" + (", the output" if layer == last + 1 else "")

@@ -1,4 +1,7 @@
-"""The classic mistakes of a pass backwards, made on purpose: one line done otherwise."""
+"""A pass backwards in which one line is done otherwise, in some layers: the mistakes of one line.
+
+The mistakes in the slope of an activation have a file of their own, `wrong_slopes`.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import numpy as np
 from clearprop import backprop
 from clearprop.activations import Array
 from clearprop.architecture import Architecture
+from clearprop.costs import COSTS
 
 
 class Problem(Protocol):
@@ -32,13 +36,21 @@ class Rule:
     delta: Callable[[Pass, int, Array], Array] | None = None  # dC/dz from dC/da
     carry: Callable[[Pass, int, Array, Array], Array] | None = None  # dC/da from what comes next
     source: Callable[[Pass, int], Array] | None = None  # what the weights of a layer see
+    bias: Callable[[Array], Array] | None = None  # the sum of delta over the samples
     applies: Callable[[Pass, int], bool] = lambda problem, layer: True
 
 
 class Pass:
     """A pass forwards, from which gradients are made rightly or wrongly; layers count from 0."""
 
-    def __init__(self, problem: Problem, *, biases: bool = True, weighted: bool = True) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        *,
+        biases: bool = True,
+        weighted: bool = True,
+        only: int | None = None,
+    ) -> None:
         self.architecture, parameters = problem.architecture, problem.parameters
         if not biases:
             parameters = parameters.copy()
@@ -50,6 +62,8 @@ class Pass:
         self.Y, self.last = problem.Y, len(self.weights) - 1
         sample_weight = problem.sample_weight if weighted else None
         self.sample_weight = np.ones(len(problem.X)) if sample_weight is None else sample_weight
+        if only is not None:  # one sample, and no other
+            self.sample_weight = np.where(np.arange(len(problem.X)) == only, self.sample_weight, 0.0)
         self.scale = self.architecture.cost.scale(len(problem.X))
         cost, output = self.architecture.cost, self.architecture.output
         z, a = self.passed.z[-1], self.passed.a[-1]
@@ -76,18 +90,11 @@ class Pass:
             source = self.passed.a[layer]
             if mine is not None and mine.source is not None:
                 source = mine.source(self, layer)
-            self.put(dW[layer], db[layer], delta, source)
+            dW[layer][:] = self.scale * (delta.T @ source)
+            if (b := db[layer]) is not None:
+                bias = mine is not None and mine.bias
+                b[:] = self.scale * (bias(delta) if bias else delta.sum(axis=0))
         return flat
-
-    def put(self, dW: Array, db: Array | None, delta: Array, source: Array) -> None:
-        """Write BP3 and BP4 of one layer."""
-        dW[:] = self.scale * (delta.T @ source)
-        if db is not None:
-            db[:] = self.scale * delta.sum(axis=0)
-
-
-def _slope_at_a(made: Pass, layer: int, error: Array) -> Array:
-    return made.architecture.layers[layer].function.backward(made.passed.a[layer + 1], error)
 
 
 def _kept_slope(made: Pass, layer: int, error: Array) -> Array:
@@ -108,6 +115,47 @@ def _diagonal(made: Pass, layer: int, error: Array) -> Array:
     return error * a * (1 - a)
 
 
+def _softmax_over_samples(made: Pass, layer: int, error: Array) -> Array:
+    z = made.passed.z[-1]
+    e = np.exp(z - z.max(axis=0))
+    return (e / e.sum(axis=0) - made.Y) * made.sample_weight[:, None]
+
+
+def _other_cost(name: str) -> Callable[[Pass, int, Array], Array]:
+    """Return the delta of the outputs with another cost of a - y."""
+    other = COSTS[name]()
+
+    def delta(made: Pass, layer: int, error: Array) -> Array:
+        derivative = other.derivative(made.passed.a[-1], made.Y) * made.sample_weight[:, None]
+        return made.architecture.output.backward(made.passed.z[-1], derivative)
+
+    return delta
+
+
+def _exchanged(made: Pass, layer: int, error: Array) -> Array:
+    q = made.architecture.cost.parameters["q"]
+    a, y = made.passed.a[-1], made.Y
+    derivative = np.where(y > a, q - 1.0, np.where(y < a, q, 0.0)) * made.sample_weight[:, None]
+    return made.architecture.output.backward(made.passed.z[-1], derivative)
+
+
+def _has_other_cost(name: str) -> Callable[[Pass, int], bool]:
+    """Return where the derivative of that cost is another, and not that of ours times a number."""
+
+    def applies(made: Pass, layer: int) -> bool:
+        same = {name, "squared_error"} if name == "quadratic" else {name}
+        if name == "huber" and not (np.abs(made.passed.a[-1] - made.Y) > 1.0).any():
+            return False  # it is quadratic's
+        # Through sigmoid, quadratic's delta is that of cross-entropy with the slope kept.
+        return (
+            layer == made.last
+            and made.architecture.cost.name not in same
+            and not (made.canonical and made.architecture.output.elementwise)
+        )
+
+    return applies
+
+
 def _other_way_round(made: Pass, layer: int, error: Array, delta: Array) -> Array:
     W = made.weights[layer + 1]
     return delta @ W.reshape(W.shape[::-1]).T
@@ -124,11 +172,6 @@ RULES = (
         "dC/da of {after} is carried back {where}, where its delta is meant, which has the slope in "
         "it (BP2)",
         carry=lambda made, layer, error, delta: error @ made.weights[layer + 1],
-    ),
-    Rule(
-        "slope_at_activation",
-        "the slope is taken at a {where}: f'(a), where f'(z) is meant (X6)",
-        delta=_slope_at_a,
     ),
     Rule(
         "kept_slope",
@@ -173,5 +216,51 @@ RULES = (
         "before is meant (BP4, X13)",
         source=lambda made, layer: made.passed.a[layer + 1],
         applies=lambda made, layer: made.weights[layer].shape[0] == made.weights[layer].shape[1],
+    ),
+    Rule(
+        "wrong_weights",
+        "delta goes back through the weights into its own layer {where}, where those of {after} are "
+        "meant (BP2)",
+        carry=lambda made, layer, error, delta: delta @ made.weights[layer],
+        applies=lambda made, layer: (
+            layer < made.last and made.weights[layer].shape == made.weights[layer + 1].shape
+        ),
+    ),
+    Rule(
+        "bias_over_neurons",
+        "the gradient of the biases is summed over the neurons too {where}: each has the sum of its "
+        "own delta over the samples (BP3)",
+        bias=lambda delta: np.full(delta.shape[1], delta.sum()),
+    ),
+    Rule(
+        "bias_over_neurons",
+        "the gradient of the biases is summed over the neurons {where}, where the samples are meant "
+        "(BP3): the other axis",
+        bias=lambda delta: delta.sum(axis=1),
+        applies=lambda made, layer: len(made.Y) == made.weights[layer].shape[0],
+    ),
+    Rule(
+        "softmax_axis",
+        "softmax is taken over the samples {where}, where the outputs of each sample are meant: the "
+        "other axis",
+        delta=_softmax_over_samples,
+        applies=lambda made, layer: (
+            layer == made.last and made.canonical and not made.architecture.output.elementwise
+        ),
+    ),
+    *(
+        Rule(
+            "another_cost",
+            f"the derivative is that of {name} {{where}}, which is not the cost of this network",
+            delta=_other_cost(name),
+            applies=_has_other_cost(name),
+        )
+        for name in ("quadratic", "mean_absolute_error", "huber")
+    ),
+    Rule(
+        "another_cost",
+        "q and 1 - q are exchanged {where}: the derivative is -q where y is larger than a",
+        delta=_exchanged,
+        applies=lambda made, layer: layer == made.last and "q" in made.architecture.cost.parameters,
     ),
 )

@@ -1,8 +1,9 @@
 """Documents as JSON: the arrays of the trace in full, and formulas whose numbers refer to them.
 
-The format is closed and versioned, ``trace/1``; `schema` returns its JSON Schema. Weight layers are
-numbered 1..L whatever the notation prints. Numbers are doubles that read back to the same bits; those
-that JSON lacks are the strings "NaN", "Infinity" and "-Infinity". What was not computed is absent.
+The format is closed and versioned, ``trace/2``; `schema` returns its JSON Schema and
+docs/trace-format.md explains it. ``trace/1`` always had the formulas. Weight layers are numbered 1..L
+whatever the notation prints. Numbers are doubles that read back to the same bits; those that JSON
+lacks are the strings "NaN", "Infinity" and "-Infinity". What was not computed is absent.
 """
 
 from __future__ import annotations
@@ -43,14 +44,15 @@ from clearprop.explain.expression import (
 )
 from clearprop.trace import Trace
 
-FORMAT = "trace/1"
+FORMAT = "trace/2"
+ALL = "all"  # forms of every formula
 LARGE = 2_000_000  # numbers; more are said before they are written
 _BYTES = 20  # of a number
 
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of the format."""
-    file = importlib.resources.files("clearprop.explain") / "trace-1.schema.json"
+    file = importlib.resources.files("clearprop.explain") / "trace-2.schema.json"
     found: dict[str, Any] = json.loads(file.read_text("utf-8"))
     return found
 
@@ -66,7 +68,7 @@ def count_numbers(trace: Trace) -> int:
 
 
 class JsonPrinter:
-    """Prints documents as JSON; all forms of every formula, unless one is asked for."""
+    """Prints documents as JSON; formulas where a form of them is asked for, or `ALL`."""
 
     def document(self, document: Document, form: str | None = None) -> str:
         """Return the whole document; a warning says how large it is with more than `LARGE` numbers."""
@@ -117,11 +119,13 @@ class JsonPrinter:
                 "multiply_adds_backward": backward,
                 "chain_factors": count_factors(glyphs.sizes),
             },
-            "steps": [self._step(step, form) for step in document.steps],
             "footnotes": list(document.footnotes),
         }
         if trace.update is not None:
             value["update"] = _update(trace)
+        if form is None:
+            return value
+        value["steps"] = [self._step(step, form) for step in document.steps]
         if document.answers:
             value["answers"] = [
                 {"number": each.number, "answer": self.node(each.answer)} for each in document.answers
@@ -145,8 +149,8 @@ class JsonPrinter:
         listed = {name: _listed(array) for name, array in arrays.items() if array is not None}
         return {"layer": number, **listed}
 
-    def _step(self, step: Any, form: str | None) -> dict[str, Any]:
-        chosen = [line for line in step.lines if form is None or wanted(line, form)]
+    def _step(self, step: Any, form: str) -> dict[str, Any]:
+        chosen = [line for line in step.lines if form == ALL or wanted(line, form)]
         lines = [
             {"form": line.form, "label": line.label, "formula": self.node(line.formula)}
             for line in chosen
