@@ -119,7 +119,7 @@ def read(X: Any, columns: Any) -> TableRows | None:
 
 def _is_plain(source: TableSource, decision: ColumnDecision) -> bool:
     found = source.profile[decision.name]
-    return decision.kind == "numeric" and found.stored == NUMBER and not found.n_missing
+    return decision.kind == "numeric" and found.type == found.stored == NUMBER and not found.n_missing
 
 
 def types_of(decisions: Sequence[ColumnDecision]) -> dict[str, str]:
