@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import math
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from clearprop.data import BUILT_IN, tables
 from clearprop.data.files import local_path
 from clearprop.data.table import ColumnDecision, ReadOptions, Roles, TableSource, TargetEncoder, decide
 from clearprop.data.table.encoder import MOST_CATEGORIES
+from clearprop.data.table.kinds import undecided
 from clearprop.data.table.time_choices import ORDERS
 from clearprop.data.tables import choose_target
 
@@ -114,7 +116,7 @@ def decisions(
     options: Options, source: TableSource, target: TargetEncoder
 ) -> tuple[ColumnDecision, ...]:
     """Return what becomes of each column."""
-    return decide(
+    found = decide(
         source,
         roles(options, target.name),
         columns=names(options.columns) or None,
@@ -122,6 +124,9 @@ def decisions(
         categorical=names(options.categorical),
         kinds=_kinds(options),
     )
+    for sentence in undecided(source, found) if options.quiet else ():
+        warnings.warn(sentence, stacklevel=2)  # else the table of columns says it
+    return found
 
 
 def _kinds(options: Options) -> dict[str, str]:

@@ -248,6 +248,18 @@ def _decide(source: TableSource, found: ColumnProfile, forced: str | None) -> tu
     return _decide_number(found) if kind == NUMBER else _decide_text(found)
 
 
+def undecided(source: TableSource, decisions: Sequence[ColumnDecision]) -> list[str]:
+    """Return a sentence on each column that is left out until somebody says how its dates are read."""
+    asked = [
+        each for each in decisions if each.kind == "dropped" and source.profile[each.name].ambiguous
+    ]
+    return [
+        f"column {each.name!r} of {source.where} is {each.reason}"
+        for each in asked
+        if time_choices.question(source.profile[each.name]) in each.reason
+    ]
+
+
 def refuse_split(source: TableSource, found: ColumnProfile, role: str) -> None:
     """Refuse categories on more than one line: two stray quotes make one of all between them.
 

@@ -7,6 +7,7 @@ training reads blocks in any order. What is held out to validate on stays in mem
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +24,7 @@ from clearprop.data.table import held
 from clearprop.data.table.csv_text import ReadOptions
 from clearprop.data.table.encoder import TableEncoder
 from clearprop.data.table.giveaways import Giveaways
-from clearprop.data.table.kinds import ColumnDecision, Roles, decide
+from clearprop.data.table.kinds import ColumnDecision, Roles, decide, undecided
 from clearprop.data.table.quantiles import Quantiles
 from clearprop.data.table.source import TableSource, open_table
 from clearprop.data.table.target import TargetEncoder, say_read_as
@@ -191,6 +192,8 @@ def stream(
     roles = Roles(target, weight, group, time)
     decisions = decide(source, roles, columns=columns, drop=drop, categorical=categorical, kinds=kinds)
     column = TargetEncoder.learn(source, target, task, target_gaps)
+    for sentence in undecided(source, decisions):
+        warnings.warn(sentence, stacklevel=2)
     return encoded(
         source.with_target(target, target_gaps), decisions, column, roles, unchanged,
         buffer_rows=buffer_rows, validation=validation, seed=seed, dtype=dtype, folder=folder, say=say,
