@@ -7,6 +7,7 @@ of two digits is none of four.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from functools import cache
 from typing import Any
@@ -207,15 +208,13 @@ def parse(cells: Any, form: str) -> Any:
         return _iso(cells)
     fits = pc.match_substring_regex(cells, _pattern(form))
     cells = pc.if_else(fits, cells, pa.scalar(None, pa.string()))
-    if not _NUMERIC.fullmatch(form):
+    if is_time_of_day(form) or not _NUMERIC.fullmatch(form):
         encoded = cells.dictionary_encode()
         return _exact(encoded.dictionary, form).take(encoded.indices)
     times = pc.strptime(cells, form, "us", error_is_null=True)
     # It takes 30 February for 1 March, and does not read fractions.
     early = pc.fill_null(pc.less_equal(pc.day(times), 3), True)
     doubtful = pc.and_(early, pc.is_valid(cells))
-    if is_time_of_day(form):
-        doubtful = pc.is_valid(cells)
     return pc.replace_with_mask(times, doubtful, _exact(cells.filter(doubtful), form))
 
 
@@ -223,11 +222,12 @@ def _iso(cells: Any) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    with contextlib.suppress(pa.ArrowInvalid):
+        return pc.cast(cells, pa.timestamp("us"))
     fits = pc.match_substring_regex(cells, f"^{_ISO}$")
     cells = pc.if_else(fits, cells, pa.scalar(None, pa.string()))
-    ends = f"([T ][0-9:.]+){_ISO_ZONE}$"
-    zoned = pc.any(pc.match_substring_regex(cells, ends)).as_py()
-    plain = pc.replace_substring_regex(cells, ends, r"\1") if zoned else cells
+    plain = pc.replace_substring_regex(cells, f"([T ][0-9:.]+){_ISO_ZONE}$", r"\1")
+    plain = pc.replace_substring_regex(plain, "([.][0-9]{6})[0-9]+$", r"\1")
     try:
         return pc.cast(plain, pa.timestamp("us"))
     except pa.ArrowInvalid:
