@@ -63,10 +63,8 @@ class WrittenTimes:
             self._sure = spans.are_sure(words)
 
     def see_numbers(self, row: int, number: str) -> None:
-        """Take note that there are plain numbers, the first of which is in `row`."""
+        """Take note of plain numbers before all words, the first of which is in `row`."""
         self._first = self._first or (row, number)
-        for each in self._forms.values():
-            each.miss = each.miss or (row, number)
 
     def _add(self, word: str, miss: tuple[int, str] | None) -> None:
         found = [f"{TIME} {form}".rstrip() for form in dates.candidates(word)]
