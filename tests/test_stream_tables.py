@@ -237,7 +237,9 @@ def test_a_file_that_changes_after_it_was_read_changes_nothing(parquet):
 )  # fmt: skip
 def test_what_cannot_be_streamed_is_refused(how, message):
     days = pa.array([f"0{1 + i % 9}/0{1 + i % 7}/2024" for i in range(N)])
-    table = TABLE.append_column("day", days).append_column("nothing", pa.array([0.0] * N))
+    table = TABLE.append_column("nothing", pa.array([0.0] * N))
+    if how == {"time": "day"}:  # else it is left out with a warning
+        table = table.append_column("day", days)
     with pytest.raises(ValueError, match=message):
         cp.data.stream(table, target="churn", **how)
 

@@ -335,16 +335,10 @@ class ColumnProfile:
 
     def _take_for_spans(self, reading: str) -> None:
         """Count seconds instead of the words for them."""
-        import pyarrow as pa
-
         self.low, self.high = self.times.ends(reading)
         if self.counts is not None:
-            words = pa.array([str(word) for word in self.counts], pa.string())
-            seconds = spans.parse(words, reading.partition(" ")[2]).to_pylist()
-            counts, self.counts = self.counts, Counter()
-            for value, count in zip(seconds, counts.values(), strict=True):
-                self.counts[value] += count
-            self.whole = all(float(value).is_integer() for value in seconds)
+            self.counts = spans.counted(self.counts, reading.partition(" ")[2])
+            self.whole = all(map(float.is_integer, self.counts))
 
     def _type_of_text(self, decimal: str) -> str:
         n_numbers = self._n_numbers if decimal == "." else self._comma_numbers

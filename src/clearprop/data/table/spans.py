@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,17 @@ def parse(cells: Any, form: str) -> Any:
         if left.any():
             seconds[left] = _seconds(words.filter(pa.array(left)), pattern)
     return pa.array(seconds, from_pandas=True).take(encoded.indices)
+
+
+def counted(counts: Counter[str], form: str) -> Counter[float]:
+    """Return how often each time span is there, however it is written."""
+    import pyarrow as pa
+
+    found: Counter[float] = Counter()
+    seconds = parse(pa.array(list(counts), pa.string()), form).to_pylist()
+    for value, count in zip(seconds, counts.values(), strict=True):
+        found[value] += count
+    return found
 
 
 def _seconds(words: Any, pattern: str) -> NDArray[np.float64]:
