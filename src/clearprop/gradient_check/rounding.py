@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop import backprop
+from clearprop import backprop, penalties
 from clearprop.activations import Array
 from clearprop.architecture import Architecture, Block
 
@@ -202,7 +202,7 @@ def spread(problem: Problem, l2: float = 0.0, l1: float = 0.0) -> Spread:
     with np.errstate(all="ignore"):
         found = [np.nan_to_num(np.sqrt(each / _PASSES), nan=math.inf) for each in squares]
         penalty = np.zeros_like(problem.parameters)
-        backprop.add_penalty_gradient(architecture, penalty, problem.parameters, l2, l1)
+        penalties.add_gradient(architecture, penalty, problem.parameters, l2, l1)
         found[0] += np.abs(right.numbers()[0]) + np.abs(penalty)
     n = len(architecture.layers)
     parts = [tuple(found[1 + k * n : 1 + (k + 1) * n]) for k in range(4)]
@@ -242,10 +242,10 @@ class _Shaken:
         self.parameters = self.off(self.problem.parameters)
         self.W, b = architecture.views(self.parameters)
         scale = architecture.scale_view(self.parameters)
-        x = self.off(self.problem.X)
-        self.scaled = None if scale is None else (scale, self.W[0])
-        self.a, self.z = [x], []
-        source = x if scale is None else self.off(x * scale)
+        self.x = source = self.off(self.problem.X)
+        if scale is not None:
+            source = self.off(source * scale)
+        self.a, self.z = [source], []
         for layer, W, bias in zip(architecture.layers, self.W, b, strict=True):
             self.z.append(self.product(source, W.T, bias))
             source = self.off(layer.function(self.z[-1]))
@@ -282,14 +282,17 @@ class _Shaken:
 
     def sums(self) -> Array:
         """Return BP3 and BP4, off by what sums over so many samples are."""
-        a, architecture = tuple(self.a), self.problem.architecture
+        architecture = self.problem.architecture
 
-        def made(
-            z: Sequence[Array], a: Sequence[Array], delta: Sequence[Array], scaled: object
-        ) -> Array:
-            passed = backprop.Forward(tuple(z), tuple(a), (), scaled)  # type: ignore[arg-type]
-            return backprop.gradient(architecture, passed, backprop.Backward((), tuple(delta)))
+        def made(x: Array, a: Sequence[Array], delta: Sequence[Array], W: Array) -> Array:
+            of_scale = (delta[0] @ W) * x if architecture.input_scale else None
+            back = backprop.Backward((), tuple(delta), of_scale)
+            return backprop.gradient(
+                architecture, backprop.Forward(x, tuple(self.z), tuple(a), ()), back
+            )
 
-        size = None if self.scaled is None else tuple(map(np.abs, self.scaled))
-        sizes = made(self.z, list(map(np.abs, a)), list(map(np.abs, self.delta)), size)
-        return self.off(made(self.z, a, self.delta, self.scaled), sizes * math.sqrt(len(a[0])))
+        sizes = made(
+            np.abs(self.x), [*map(np.abs, self.a)], [*map(np.abs, self.delta)], np.abs(self.W[0])
+        )
+        off = sizes * math.sqrt(len(self.x))
+        return self.off(made(self.x, self.a, self.delta, self.W[0]), off)
