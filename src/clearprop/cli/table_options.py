@@ -30,23 +30,9 @@ if TYPE_CHECKING:
 
 _SHARE = 0.5  # of the machine's memory, beyond which a table is trained on from disk
 READING = ("delimiter", "decimal", "encoding", "missing", "names")
-<<<<<<< HEAD
-DECIDING = ("columns", "drop", "categorical", "numeric", "weight", "group", "time", "class_weight",
-            "target_gaps")  # fmt: skip
-=======
 ORDER_OPTIONS = tuple(order.replace("-", "_") for order in ORDERS)
-DECIDING = (
-    "columns",
-    "drop",
-    "categorical",
-    "numeric",
-    *ORDER_OPTIONS,
-    "weight",
-    "group",
-    "time",
-    "class_weight",
-)
->>>>>>> d362e9f (Dates are read in the forms people write; times of day and time spans are columns of their own)
+DECIDING = ("columns", "drop", "categorical", "numeric", *ORDER_OPTIONS, "weight", "group", "time",
+            "class_weight", "target_gaps")  # fmt: skip
 _LOSSES = {
     "classifier": {
         "cross_entropy": "log_loss", "binary_cross_entropy": "log_loss", "quadratic": "squared_error",
