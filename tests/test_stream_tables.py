@@ -226,7 +226,7 @@ def test_a_file_that_changes_after_it_was_read_changes_nothing(parquet):
         ({"validation": 1.0}, r"validation must be in \[0, 1\), got 1.0"),
         ({"time": "when", "group": "shop"}, "group and time both say which rows are held out"),
         ({"time": "age"}, "X must have no missing values in the time 'age', got one: row 9"),
-        ({"time": "day"}, "X has dates in the time 'day' that can be read in 2 ways"),
+        ({"time": "day"}, "the time 'day' of X is undecided: dates such as '01/01/2024' can be read in 2 ways"),
         ({"time": "colour"}, "the time 'colour' of X must hold dates or numbers, got text"),
         ({"weight": "age"}, "X must hold weights of at least 0 in 'age', got nothing: row"),
         ({"weight": "nothing"}, "X must hold weights that are not all 0 in 'nothing'"),
@@ -237,7 +237,9 @@ def test_a_file_that_changes_after_it_was_read_changes_nothing(parquet):
 )  # fmt: skip
 def test_what_cannot_be_streamed_is_refused(how, message):
     days = pa.array([f"0{1 + i % 9}/0{1 + i % 7}/2024" for i in range(N)])
-    table = TABLE.append_column("day", days).append_column("nothing", pa.array([0.0] * N))
+    table = TABLE.append_column("nothing", pa.array([0.0] * N))
+    if how == {"time": "day"}:  # else it is left out with a warning
+        table = table.append_column("day", days)
     with pytest.raises(ValueError, match=message):
         cp.data.stream(table, target="churn", **how)
 

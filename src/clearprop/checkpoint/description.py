@@ -40,7 +40,7 @@ FORMAT = 1
 # The words of tables, estimators and trainings that a file may hold: theirs, as a test requires.
 FEATURES = ("numeric", "boolean", "categorical", "datetime")
 LEFT_OUT = ("identifier", "constant", "text", "dropped", "target", "weight", "group", "time")
-PARTS = ("year", "month", "day of week", "hour")
+PARTS = ("year", "month", "day of week", "hour", "minute", "sine of the day", "cosine of the day")
 CELLS = ("number", "boolean", "text", "time")
 TARGET_KINDS = ("single", "binary", "multiclass", "multilabel-indicator", "multiclass-multioutput")
 _LABELS = re.compile(r"object|\|b1|[<>|][iuf][1248]|[<>]U([0-9]{1,9})", re.ASCII)

@@ -38,8 +38,6 @@ _PHRASES = {
     ": the target must be one of ": ": --target must be one of ",
     ": drop must be among ": ": --drop must be among ",
     ": columns must be among ": ": --columns must be among ",
-    ": the categorical columns must be among ": ": --categorical must be among ",
-    ": the numeric columns must be among ": ": --numeric must be among ",
     ": give the names": ": --names gives the names",
     "which cannot be learned from: drop it": "which cannot be learned from: --drop leaves it out",
     "(say that it is missing, or that the column is categorical or dropped)": (
@@ -47,18 +45,20 @@ _PHRASES = {
     ),
     "(target_gaps='drop' leaves such rows out)": "(--target-gaps drop leaves such rows out)",
     "drop must not hold the ": "--drop must not hold the ",
-    "the categorical columns must not hold the ": "--categorical must not hold the ",
-    "the numeric columns must not hold the ": "--numeric must not hold the ",
-    "drop and categorical must be ": "--drop and --categorical must be ",
     "the stream's buffer_rows": "--buffer",
     "with a stream, whose buffer holds batches of one size": (
         "with --buffer, or a table that is trained on from disk: their batches are of one size"
     ),
     "; use batch_size": "; use --batch-size",
     "decimal and delimiter must be two ": "--decimal and --delimiter must be two ",
-    "drop and numeric must be ": "--drop and --numeric must be ",
-    "categorical and numeric must be ": "--categorical and --numeric must be ",
 }
+for _kind in ("categorical", "numeric", "day-first", "month-first", "year-first"):
+    _PHRASES |= {
+        f": the {_kind} columns must be among ": f": --{_kind} must be among ",
+        f"the {_kind} columns must not hold the ": f"--{_kind} must not hold the ",
+        f"drop and {_kind} must be ": f"--drop and --{_kind} must be ",
+        f"categorical and {_kind} must be ": f"--categorical and --{_kind} must be ",
+    }
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 
 # How the loader of libraries and the interpreter say that a thread, or a library, found no memory.

@@ -75,6 +75,18 @@ class Options:
             metavar=_NAMES, text="Columns of few whole numbers that are quantities.", panel=_COLUMNS
         ),
     ] = None
+    day_first: Annotated[
+        list[str] | None,
+        option(metavar=_NAMES, text="Columns of dates such as 31/12/24.", panel=_COLUMNS),
+    ] = None
+    month_first: Annotated[
+        list[str] | None,
+        option(metavar=_NAMES, text="Columns of dates such as 12/31/24.", panel=_COLUMNS),
+    ] = None
+    year_first: Annotated[
+        list[str] | None,
+        option(metavar=_NAMES, text="Columns of dates such as 24/12/31.", panel=_COLUMNS),
+    ] = None
     weight: Annotated[
         str | None,
         option(metavar="NAME", text="Column of how much each row counts.", panel=_COLUMNS),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import math
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ from clearprop.data import BUILT_IN, tables
 from clearprop.data.files import local_path
 from clearprop.data.table import ColumnDecision, ReadOptions, Roles, TableSource, TargetEncoder, decide
 from clearprop.data.table.encoder import MOST_CATEGORIES
+from clearprop.data.table.kinds import undecided
+from clearprop.data.table.time_choices import ORDERS
 from clearprop.data.tables import choose_target
 
 if TYPE_CHECKING:
@@ -27,8 +30,9 @@ if TYPE_CHECKING:
 
 _SHARE = 0.5  # of the machine's memory, beyond which a table is trained on from disk
 READING = ("delimiter", "decimal", "encoding", "missing", "names")
-DECIDING = ("columns", "drop", "categorical", "numeric", "weight", "group", "time", "class_weight",
-            "target_gaps")  # fmt: skip
+ORDER_OPTIONS = tuple(order.replace("-", "_") for order in ORDERS)
+DECIDING = ("columns", "drop", "categorical", "numeric", *ORDER_OPTIONS, "weight", "group", "time",
+            "class_weight", "target_gaps")  # fmt: skip
 _LOSSES = {
     "classifier": {
         "cross_entropy": "log_loss", "binary_cross_entropy": "log_loss", "quadratic": "squared_error",
@@ -98,14 +102,30 @@ def decisions(
     options: Options, source: TableSource, target: TargetEncoder
 ) -> tuple[ColumnDecision, ...]:
     """Return what becomes of each column."""
-    return decide(
+    found = decide(
         source,
         roles(options, target.name),
         columns=names(options.columns) or None,
         drop=names(options.drop),
         categorical=names(options.categorical),
-        kinds=dict.fromkeys(names(options.numeric), "numeric"),
+        kinds=_kinds(options),
     )
+    for sentence in undecided(source, found) if options.quiet else ():
+        warnings.warn(sentence, stacklevel=2)  # else the table of columns says it
+    return found
+
+
+def _kinds(options: Options) -> dict[str, str]:
+    """Return the kinds of columns that options name, each in one of them."""
+    kinds: dict[str, str] = {}
+    for option in ("numeric", *ORDER_OPTIONS):
+        for name in names(getattr(options, option)):
+            kind = option.replace("_", "-")
+            if kinds.setdefault(name, kind) != kind:
+                raise ValueError(
+                    f"--{kinds[name]} and --{kind} must be different columns, got {name!r} in both"
+                )
+    return kinds
 
 
 def make_estimator(options: Options, kind: str, seed: int, horizon: int | None) -> BaseMLP:

@@ -16,6 +16,7 @@ from clearprop.cli import model_data, table_options
 from clearprop.cli.options import Options
 from clearprop.data.table import ColumnDecision, Roles, TableSource, TargetEncoder, open_table
 from clearprop.data.table.held import refuse_one_group
+from clearprop.data.table.time_choices import question
 
 Array = NDArray[Any]
 
@@ -114,8 +115,10 @@ class RowReader:
             raise ValueError(
                 f"{self.source.where} must hold dates or numbers in the time {name!r}, got text"
             )
-        if self.source.profile[name].ambiguous:
-            raise ValueError(f"{self.source.where} has dates in {name!r} that can be read in two ways")
+        if (found := self.source.profile[name]).ambiguous:
+            raise ValueError(
+                f"the time {name!r} of {self.source.where} is undecided: {question(found)}"
+            )
         _refuse_missing(column, "time", name, self.source)
         times: Array = column.cast(
             pa.int64() if pa.types.is_timestamp(column.type) else pa.float64()

@@ -82,8 +82,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Any scikit-learn scorer; what early stopping watches. None is R squared.
     columns : dict of str, or sequence of ColumnDecision, optional
         With preset="realmlp-s" and a data frame: the kinds of columns ("numeric", "boolean",
-        "categorical", "datetime" or "dropped") that their values do not tell; or all decisions, as
-        ``columns_`` has them.
+        "categorical", "datetime", "dropped"; of dates also "day-first", "month-first", "year-first")
+        that their values do not tell; or all decisions, as ``columns_`` has them.
     callbacks : list of callable
         Each is called with the `Training` after every epoch; one that returns True ends it.
         scikit-learn's own go to ``set_callbacks``.

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.data.table import ColumnDecision, TableEncoder, TableSource, decide, open_table
+from clearprop.data.table.kinds import undecided
 from clearprop.data.table.values import NUMBER
+from clearprop.estimators.user_warning import warn
 
 Array = NDArray[Any]
 
@@ -112,6 +114,8 @@ def read(X: Any, columns: Any) -> TableRows | None:
         return TableRows(open_table(X, types=types_of(columns)), columns)
     source = open_table(X)
     decisions = list(decide(source, kinds=columns))
+    for sentence in undecided(source, decisions):
+        warn(sentence)
     if not columns and all(_is_plain(source, each) for each in decisions):
         return None
     return TableRows(source, decisions)
@@ -119,7 +123,7 @@ def read(X: Any, columns: Any) -> TableRows | None:
 
 def _is_plain(source: TableSource, decision: ColumnDecision) -> bool:
     found = source.profile[decision.name]
-    return decision.kind == "numeric" and found.stored == NUMBER and not found.n_missing
+    return decision.kind == "numeric" and found.type == found.stored == NUMBER and not found.n_missing
 
 
 def types_of(decisions: Sequence[ColumnDecision]) -> dict[str, str]:

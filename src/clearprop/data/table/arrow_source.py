@@ -8,8 +8,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from clearprop.data import files
 from clearprop.data.dataset import some
+from clearprop.data.table import dates, spans
 from clearprop.data.table.values import BOOLEAN, NUMBER, TEXT, TIME, BadCell
 from clearprop.data.tables import check_columns, check_names
 from clearprop.data.targets import EXACT
@@ -267,6 +270,16 @@ def kind_of(arrow_type: Any) -> str | None:
     return None
 
 
+def form_of(arrow_type: Any) -> str:
+    """Return the form of times of day and of time spans: what else a type holds has none."""
+    import pyarrow.types as types
+
+    value = _words(arrow_type)
+    if types.is_duration(value):
+        return spans.SPAN
+    return dates.TIME_OF_DAY if types.is_time(value) else ""
+
+
 def _words(arrow_type: Any) -> Any:
     """Return what a type of categories stands for, and any other type itself."""
     return arrow_type.value_type if is_category(arrow_type) else arrow_type
@@ -309,8 +322,7 @@ def plain(array: Any) -> Any:
         cut = types.is_timestamp(kind) and kind.unit == "ns"
         return _local(array).cast(pa.timestamp("us"), safe=not cut)
     if types.is_duration(kind):
-        seconds = array.cast(pa.duration("us"), safe=False).cast(pa.int64())
-        return pc.divide(seconds.cast(pa.float64()), 1e6)
+        return _seconds(array)
     if types.is_boolean(kind):
         return array
     numbers = array.cast(pa.float64(), safe=False)
@@ -318,6 +330,18 @@ def plain(array: Any) -> Any:
     if pc.any(nan).as_py():
         numbers = pc.if_else(nan, pa.scalar(None, pa.float64()), numbers)
     return numbers
+
+
+def _seconds(array: Any) -> Any:
+    """Return time spans as the float64 that their text would be read as."""
+    import pyarrow as pa
+
+    unit = "ns" if array.type.unit == "ns" else "us"
+    per_second = 10**9 if unit == "ns" else 10**6
+    whole = array.cast(pa.duration(unit), safe=False).cast(pa.int64()).fill_null(0)
+    seconds, rest = np.divmod(whole.to_numpy(zero_copy_only=False), per_second)
+    found = spans.in_seconds(seconds, rest * (10**9 // per_second))
+    return pa.array(found, mask=array.is_null().to_numpy(zero_copy_only=False))
 
 
 def _decoded(array: Any) -> Any:

@@ -10,11 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.data.dataset import some
-from clearprop.data.table import values
+from clearprop.data.table import dates, values
 
 Array = NDArray[Any]
 
-PARTS = ("year", "month", "day of week", "hour")
+DATE_PARTS = ("year", "month", "day of week", "hour")
+CLOCK_PARTS = ("hour", "minute", "sine of the day", "cosine of the day")
+PARTS = (*DATE_PARTS, *CLOCK_PARTS[1:])
+_DAY = 86_400 * 10**6  # microseconds
 
 
 @dataclass(frozen=True)
@@ -141,7 +144,8 @@ class TimeColumn:
     ----------
     name : str
     parts : dict of float
-        Year, month, day of week (Monday is 0) and hour, each with its median.
+        Year, month, day of week (Monday is 0) and hour, each with its median; of a time of day hour and
+        minute, and the sine and cosine of its angle, a day being a turn: midnight has neighbours.
     flagged : bool
     """
 
@@ -223,7 +227,23 @@ def words_of(column: Any) -> Any:
 
 def part_of(column: Any, part: str) -> Any:
     """Return a part of points in time: Monday is 0, midnight is 0."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    function = {"year": pc.year, "month": pc.month, "day of week": pc.day_of_week, "hour": pc.hour}
+    if part.endswith("of the day"):
+        since = column.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False) % _DAY
+        turn = (np.sin if part.startswith("sine") else np.cos)(2.0 * np.pi * since / _DAY)
+        return pa.array(turn, mask=column.is_null().to_numpy(zero_copy_only=False))
+    function = {
+        "year": pc.year, "month": pc.month, "day of week": pc.day_of_week, "hour": pc.hour,
+        "minute": pc.minute,
+    }  # fmt: skip
     return function[part](column)
+
+
+def parts_of(cell_type: str) -> tuple[str, ...]:
+    """Return the parts that a type of cells has: a month has no day of the week."""
+    form = cell_type.partition(" ")[2]
+    if form and dates.is_time_of_day(form):
+        return CLOCK_PARTS
+    return DATE_PARTS if dates.has_day(form) else DATE_PARTS[:2]

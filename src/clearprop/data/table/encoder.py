@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from clearprop.data.dataset import some
 from clearprop.data.table.columns import (
     COLUMNS,
-    PARTS,
     CategoryColumn,
     Column,
     NumericColumn,
     TimeColumn,
     numbers_of,
     part_of,
+    parts_of,
     words_of,
 )
 from clearprop.data.table.kinds import ColumnDecision
@@ -77,7 +77,7 @@ class TableEncoder:
         quantiles : callable
             Makes what medians are asked of. The default keeps every number.
         """
-        learners = [_LEARNERS[d.kind](d.name, quantiles) for d in decisions if d.used]
+        learners = [_LEARNERS[d.kind](d.name, quantiles, d.type) for d in decisions if d.used]
         for batch in batches:
             for learner in learners:
                 learner.see(_column(batch, learner.name))
@@ -160,8 +160,8 @@ class _Learner(abc.ABC):
 
     n_wanted = 0  # columns it would like for categories
 
-    def __init__(self, name: str, quantiles: Callable[[], Quantiles]) -> None:
-        self.name, self._quantiles = name, quantiles
+    def __init__(self, name: str, quantiles: Callable[[], Quantiles], cell_type: str) -> None:
+        self.name, self._quantiles, self._type = name, quantiles, cell_type
         self.missing = False
         self.begin()
 
@@ -225,23 +225,23 @@ class _CategoryLearner(_Learner):
 
 class _TimeLearner(_Learner):
     def begin(self) -> None:
-        self._parts = {part: self._quantiles() for part in PARTS}
-        self._ends = dict.fromkeys(PARTS, (math.inf, -math.inf))
+        self._parts = {part: self._quantiles() for part in parts_of(self._type)}
+        self._ends = dict.fromkeys(self._parts, (math.inf, -math.inf))
 
     def see(self, column: Any) -> None:
         self.missing = self.missing or column.null_count > 0
         present = column.drop_null()
         if not len(present):
             return
-        for part in PARTS:
+        for part in self._parts:
             numbers = numbers_of(part_of(present, part))
             low, high = self._ends[part]
             self._ends[part] = min(low, float(numbers.min())), max(high, float(numbers.max()))
             self._parts[part].add(numbers)
 
     def column(self, most: int) -> Column:
-        varying = [part for part in PARTS if self._ends[part][0] < self._ends[part][1]]
-        varying = varying or ["year"]
+        varying = [part for part in self._parts if self._ends[part][0] < self._ends[part][1]]
+        varying = varying or [next(iter(self._parts))]
         medians = {part: _or_zero(self._parts[part].quantile(0.5)) for part in varying}
         return TimeColumn(self.name, medians, self.missing)
 

@@ -15,6 +15,7 @@ from clearprop import randomness
 from clearprop.data import split
 from clearprop.data.table.quantiles import Quantiles
 from clearprop.data.table.source import TableSource
+from clearprop.data.table.time_choices import question
 from clearprop.data.table.values import NUMBER, TIME
 
 Mask = NDArray[np.bool_]
@@ -128,10 +129,8 @@ def latest_rows(
     """
     if source.types[column].split(" ")[0] not in (NUMBER, TIME):
         raise ValueError(f"the time {column!r} of {source.where} must hold dates or numbers, got text")
-    if forms := source.profile[column].ambiguous:
-        raise ValueError(
-            f"{source.where} has dates in the time {column!r} that can be read in {len(forms)} ways"
-        )
+    if (found := source.profile[column]).ambiguous:
+        raise ValueError(f"the time {column!r} of {source.where} is undecided: {question(found)}")
     sketch, low, high, first = quantiles(), math.inf, -math.inf, 0
     for batch in source.batches([column]):
         times = _times(batch, column)

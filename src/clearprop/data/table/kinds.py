@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from clearprop.data.dataset import meant, some
+from clearprop.data.table import time_choices
 from clearprop.data.table.profiles import ColumnProfile
 from clearprop.data.table.source import TableSource
+from clearprop.data.table.time_choices import ORDERS
 from clearprop.data.table.values import BOOLEAN, NUMBER, SPLIT, TEXT, TIME
 
 FEATURES = ("numeric", "boolean", "categorical", "datetime")
@@ -128,7 +130,8 @@ def decide(
     drop, categorical : sequence of str
         Columns to leave out, and columns whose values are categories whatever they look like.
     kinds : dict of str, optional
-        The kind of any other column, where it is not to be told by its values.
+        The kind of any other column, where it is not to be told by its values; of dates with two
+        readings one of `time_choices.ORDERS`.
 
     Raises
     ------
@@ -149,6 +152,8 @@ def decide(
         role = roles.of(name)
         if role is not None:
             kind, reason = role, _ROLE_REASONS[role]
+            if name in forced:
+                time_choices.answer(source, source.profile[name], forced[name])
         elif name in drop or forced.get(name) == "dropped":
             kind, reason = "dropped", "left out, as asked"
         elif columns is not None and name not in columns:
@@ -184,10 +189,10 @@ def _check_given(
     forced: Mapping[str, str],
 ) -> None:
     for name, kind in forced.items():
-        if kind not in (*FEATURES, "dropped"):
+        if kind not in (*FEATURES, *ORDERS, "dropped"):
             raise ValueError(
-                f"the kind of column {name!r} must be one of {', '.join(FEATURES)} or dropped, "
-                f"got {kind!r}"
+                f"the kind of column {name!r} must be one of {', '.join((*FEATURES, *ORDERS))} or "
+                f"dropped, got {kind!r}"
             )
     by_kind = {
         f"the {kind} columns": [name for name in forced if forced[name] == kind]
@@ -201,7 +206,8 @@ def _check_given(
                 "among "
                 f"{some(list(source.names))}"
             )
-        taken = [name for name in names if roles.of(name)]
+        ordered = "time" if option.split(" ")[1:2] and option.split(" ")[1] in ORDERS else None
+        taken = [name for name in names if roles.of(name) not in (None, ordered)]
         if taken and option != "columns":
             raise ValueError(f"{option} must not hold the {roles.of(taken[0])} {taken[0]!r}")
     both = [name for name in forced if name in drop]
@@ -224,6 +230,8 @@ def _decide(source: TableSource, found: ColumnProfile, forced: str | None) -> tu
             "that the column is categorical or dropped)"
         )
     if forced is not None:
+        if time_choices.answer(source, found, forced):
+            return "datetime", f"{time_choices.told_times(found)}{_missing(found)}"
         _check_forced(source, found, forced)
         return forced, "as asked" + _missing(found)
     if found.n_present == 0:
@@ -238,6 +246,18 @@ def _decide(source: TableSource, found: ColumnProfile, forced: str | None) -> tu
     if kind == BOOLEAN:
         return "boolean", f"true or false{_missing(found)}"
     return _decide_number(found) if kind == NUMBER else _decide_text(found)
+
+
+def undecided(source: TableSource, decisions: Sequence[ColumnDecision]) -> list[str]:
+    """Return a sentence on each column that is left out until somebody says how its dates are read."""
+    asked = [
+        each for each in decisions if each.kind == "dropped" and source.profile[each.name].ambiguous
+    ]
+    return [
+        f"column {each.name!r} of {source.where} is {each.reason}"
+        for each in asked
+        if time_choices.question(source.profile[each.name]) in each.reason
+    ]
 
 
 def refuse_split(source: TableSource, found: ColumnProfile, role: str) -> None:
@@ -266,16 +286,15 @@ def _check_forced(source: TableSource, found: ColumnProfile, forced: str) -> Non
 
 def _decide_time(found: ColumnProfile) -> tuple[str, str]:
     if found.ambiguous:
-        return "dropped", (
-            f"left out: dates such as {_shown(found.example)} can be read in "
-            f"{len(found.ambiguous)} ways ({', '.join(found.ambiguous)})"
-        )
-    parts = "year, month, day of the week, hour, as far as they vary"
-    return "datetime", f"points in time: {parts}{_missing(found)}"
+        return "dropped", f"left out: {time_choices.question(found)}"
+    return "datetime", f"{time_choices.told_times(found)}{_missing(found)}"
 
 
 def _decide_number(found: ColumnProfile) -> tuple[str, str]:
     n, distinct = found.n_present, found.n_distinct
+    if found.type != NUMBER:
+        ends = f"{shown_number(found.low)} to {shown_number(found.high)} seconds"
+        return "numeric", f"{time_choices.told_spans(found)}{ends}{_missing(found)}"
     if found.whole and _ID.search(found.name):
         if distinct == n or distinct * _CODE_REPEATS > n:
             return (

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop.data.table import arrow_source, values
+from clearprop.data.table import arrow_source, spans, values
 from clearprop.data.table.distinct import Distinct, hash_numbers, hash_text
-from clearprop.data.table.values import BOOLEAN, ISO, NUMBER, TEXT, TIME, TIME_FORMATS, BadCell
+from clearprop.data.table.values import BOOLEAN, NUMBER, TEXT, TIME, BadCell
+from clearprop.data.table.written_times import WrittenTimes
 from clearprop.data.targets import EXACT
 
 MOST_VALUES = 10_000  # different values of a column that are counted each
@@ -26,9 +27,6 @@ _DECORATED = (
     r"^[+-]?[ ]?\p{Sc}?[ ]?[+-]?(0x[0-9a-fA-F]+|\p{Nd}{1,3}([,_' ]\p{Nd}{3})+([.,]\p{Nd}+)?|"
     r"\p{Nd}+([.,]\p{Nd}+)?)[ ]?[%‰\p{Sc}]?$"
 )
-_DATE = (
-    r"^([0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{4})([ T][0-9].*)?$"
-)
 _INFINITIES = r"(?i)^[+-]?inf(inity)?$"
 
 
@@ -42,6 +40,8 @@ class ColumnProfile:
         What it holds by its Arrow type; text may turn out to be something else.
     is_category : bool
         Whether it says so itself.
+    form : str
+        Of times of day and time spans that are stored as such.
 
     Attributes
     ----------
@@ -55,18 +55,20 @@ class ColumnProfile:
         How often each value is there; None where there are over `MOST_VALUES` different ones.
     """
 
-    def __init__(self, name: str, stored: str | None, is_category: bool = False) -> None:
+    def __init__(
+        self, name: str, stored: str | None, is_category: bool = False, form: str = ""
+    ) -> None:
         self.name, self.stored, self.is_category = name, stored, is_category
         self.n = self.n_missing = 0
         self.counts: Counter[Any] | None = Counter()
         self.distinct = Distinct()
         self.whole, self.low, self.high = True, np.inf, -np.inf
-        self.type = stored or TEXT
+        self.type = f"{stored or TEXT} {form}".rstrip()
+        self.times, self.settled = WrittenTimes(), False
         self.problem: str | None = None
         self.problem_row: int | None = None
         self.example: str | None = None  # the first value that is no plain number
         self.split: tuple[int, str] | None = None  # the first value that is on two lines, and its row
-        self.ambiguous: tuple[str, ...] = ()  # the ways in which its dates could be read
         self._all_numbers = True
         self._n_numbers = self._n_points = self._n_commas = self._n_thousands = 0
         self._n_decorated = self._n_words = 0
@@ -75,9 +77,6 @@ class ColumnProfile:
         self._infinite: tuple[int, str] | None = None
         self._codes = self._loses_digits = False
         self._booleans = True
-        self._forms = [ISO, *TIME_FORMATS]
-        self._n_dates = 0
-        self._date_stray: tuple[int, str] | None = None  # the first that is not written as the others
         self._length = self._blanks = 0
 
     # Seeing
@@ -117,7 +116,7 @@ class ColumnProfile:
             except BadCell:
                 self._all_numbers = False
             if self._all_numbers:
-                self._see_written_numbers(column, numbers, comma)
+                self._see_written_numbers(column, numbers, first_row, comma)
                 return
         cells = values.trimmed(column, missing)
         counted = pc.value_counts(pc.drop_null(cells))
@@ -126,6 +125,8 @@ class ColumnProfile:
         if not len(words):
             return
         self._see_kinds_of_words(cells, words, counts, first_row)
+        if not self.is_category:
+            self.times.see(cells, words, counts, first_row)
         if self.split is None and (at := values.first_split(cells)) is not None:
             self.split = first_row + at, cells[at].as_py()
         self._count(words.to_pylist() if self.counts is not None else [], counts, len(words))
@@ -135,15 +136,19 @@ class ColumnProfile:
         self._blanks += int(pc.count_substring(words, " ").to_numpy(zero_copy_only=False) @ counts)
         self._n_words += int(counts.sum())
 
-    def _see_written_numbers(self, column: Any, numbers: Any, comma: bool) -> None:
+    def _see_written_numbers(self, column: Any, numbers: Any, first_row: int, comma: bool) -> None:
+        import pyarrow as pa
         import pyarrow.compute as pc
 
+        self._see_numbers(numbers)
+        row = pc.index(pc.is_valid(numbers), pa.scalar(True)).as_py()
+        if row < 0:
+            return
         if comma:
             self._n_points += int(pc.sum(pc.match_substring(column, ".")).as_py() or 0)
         self._booleans = False
-        self._forms = []
+        self.times.see_numbers(first_row + row, column[row].as_py())
         self._n_numbers += len(numbers) - numbers.null_count
-        self._see_numbers(numbers)
 
     def _are_names(self, column: Any, numbers: Any) -> bool:
         """Return whether numbers are written as 007, or are too long for float64."""
@@ -175,7 +180,7 @@ class ColumnProfile:
             self._n_points += int("." in word)
         others = words.filter(pa.array(~number))
         if not len(others):
-            self._booleans, self._forms = False, []
+            self._booleans = False
             return
         self.whole = False
         if self._stray is None:
@@ -196,12 +201,6 @@ class ColumnProfile:
         self._booleans = self._booleans and bool(
             pc.all(pc.is_in(pc.ascii_lower(words), pa.array(["true", "false"]))).as_py()
         )
-        self._n_dates += int(counts[matching(_DATE)].sum())
-        before = self._forms
-        self._forms = [] if number.any() else [form for form in before if _fits(words, form)]
-        if before and not self._forms and self._n_dates:
-            row, word = values.first_other_date(cells, before)
-            self._date_stray = first_row + row, word
 
     def _see_commas(self, cells: Any, words: Any, first_row: int) -> None:
         """Take note of numbers with decimal commas, should they turn out to be some."""
@@ -310,6 +309,8 @@ class ColumnProfile:
             self.type = TEXT
         if self.stored == TEXT:
             self.type = TEXT if self.is_category else self._type_of_text(decimal)
+        if self.type.startswith(f"{NUMBER} ") and self.stored == TEXT:
+            self._take_for_spans(self.type)
         if self.type == TEXT and self.counts is not None:  # those of numbers, before words were seen
             counts, self.counts = self.counts, Counter()
             for value, count in counts.items():
@@ -317,6 +318,27 @@ class ColumnProfile:
         if self.type == NUMBER and self._infinite:
             row, value = self._infinite
             self.problem_row, self.problem = row, f"must hold finite numbers, got {_short(value)}"
+
+    @property
+    def ambiguous(self) -> tuple[str, ...]:
+        """The ways in which its dates could be read, where there are several."""
+        if not self.type.startswith(TIME) or self.stored != TEXT or self.settled:
+            return ()
+        found = [r.partition(" ")[2] for r in self.times.readings if r.startswith(TIME)]
+        return tuple(found) if len(found) > 1 else ()
+
+    def settle(self, reading: str) -> None:
+        """Read the words as one of `times.readings`."""
+        self.type, self.settled = reading, True
+        if reading.startswith(NUMBER):
+            self._take_for_spans(reading)
+
+    def _take_for_spans(self, reading: str) -> None:
+        """Count seconds instead of the words for them."""
+        self.low, self.high = self.times.ends(reading)
+        if self.counts is not None:
+            self.counts = spans.counted(self.counts, reading.partition(" ")[2])
+            self.whole = all(map(float.is_integer, self.counts))
 
     def _type_of_text(self, decimal: str) -> str:
         n_numbers = self._n_numbers if decimal == "." else self._comma_numbers
@@ -327,10 +349,8 @@ class ColumnProfile:
             return NUMBER
         if self._booleans:
             return BOOLEAN
-        if self._forms:
-            if len(self._forms) > 1:
-                self.ambiguous = tuple(self._forms)
-            return f"{TIME} {self._forms[0]}".rstrip()
+        if present and (reading := self.times.choice(self.name)):
+            return reading
         self._find_problem(n_numbers, present, decimal)
         return TEXT
 
@@ -350,12 +370,16 @@ class ColumnProfile:
             self.problem = f"must hold numbers, as it does elsewhere, got {_short(word)}{others}"
         elif self._n_decorated > _MOSTLY * present:
             self.problem = f"must hold numbers written like 1234.5, got {_short(word)}"
-        elif self._date_stray and self._n_dates > _MOSTLY * present:
-            row, word = self._date_stray
-            self.problem = f"must hold dates written as elsewhere in it, got {_short(word)}"
+        elif (odd := self.times.stray(_MOSTLY * present)) and not self._are_few_times(odd[0]):
+            what, row, word = odd
+            self.problem = f"must hold {what} written as elsewhere in it, got {_short(word)}"
         else:
             return
         self.problem_row = row
+
+    def _are_few_times(self, what: str) -> bool:
+        """Return whether times of day or time spans beside words are so few that each is a category."""
+        return what != "dates" and self.counts is not None and len(self.counts) <= _FEW_CODES
 
     def _are_codes(self, decimal: str) -> bool:
         """Return whether numbers and words are few, and every word is there often."""
@@ -368,19 +392,6 @@ class ColumnProfile:
 def _short(value: str) -> str:
     text = repr(value)
     return text if len(text) <= 40 else text[:37] + "..."
-
-
-def _fits(words: Any, form: str) -> bool:
-    import pyarrow as pa
-
-    first = words[0].as_py()
-    if not first[:1].isdigit() or (form == ISO and not values.is_iso_date(first)):
-        return False
-    try:
-        values.as_times(words, pa.array([], pa.string()), form)
-    except BadCell:
-        return False
-    return True
 
 
 def _lost_digits(column: Any) -> bool:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from clearprop.data import files
 from clearprop.data.dataset import some
 from clearprop.data.files import local_path
-from clearprop.data.table import arrow_source, values
+from clearprop.data.table import arrow_source, dates, spans, values
 from clearprop.data.table.csv_folder import CsvFolder
 from clearprop.data.table.csv_text import CsvText, ReadOptions
 from clearprop.data.table.profiles import ColumnProfile
@@ -29,6 +29,7 @@ from clearprop.names import known_name
 BATCH_ROWS = 1 << 16
 MAX_COLUMNS = 20_000
 _CSV = (CsvText, CsvFolder)
+_READ_AS = b"clearprop.read_as"  # of a column that was text, or a time: which form it had
 
 
 class TableSource:
@@ -79,7 +80,10 @@ class TableSource:
         """What each column holds: one pass over everything."""
         found = {
             field.name: ColumnProfile(
-                field.name, arrow_source.kind_of(field.type), arrow_source.is_category(field.type)
+                field.name,
+                arrow_source.kind_of(field.type),
+                arrow_source.is_category(field.type),
+                arrow_source.form_of(field.type),
             )
             for field in self.stored
         }
@@ -151,13 +155,23 @@ class TableSource:
             return {name: self._given.get(name, TEXT) for name in self.names}
         return {name: each.type for name, each in self.profile.items()}
 
+    def settle(self, name: str, reading: str) -> None:
+        """Read a column of text as one of the types that fit all of it: `WrittenTimes.readings`."""
+        self.profile[name].settle(reading)
+        self.types[name] = reading
+        self.__dict__.pop("schema", None)
+
     @cached_property
     def schema(self) -> Any:
         """Names and types of the columns that `batches` gives."""
         import pyarrow as pa
 
         arrow = {NUMBER: pa.float64(), BOOLEAN: pa.bool_(), TEXT: pa.string(), TIME: pa.timestamp("us")}
-        return pa.schema([(name, arrow[self.types[name].split(" ")[0]]) for name in self.names])
+        fields = [(name, *self.types[name].partition(" ")[::2]) for name in self.names]
+        return pa.schema(
+            pa.field(name, arrow[kind], metadata={_READ_AS: f"{kind} {form}"} if form else None)
+            for name, kind, form in fields
+        )
 
     @property
     def n_rows(self) -> int | None:
@@ -300,24 +314,28 @@ class TableSource:
     def _typed(self, column: Any, name: str, arrow_type: Any, first: int) -> Any:
         import pyarrow as pa
 
-        kind, _, form = self.types[name].partition(" ")
         if name in self.refused:
             return pa.nulls(len(column), arrow_type)
         try:
             with arrow_source.readable(self.where):
-                return self._converted(column, kind, form).cast(arrow_type)
+                return self._converted(column, name).cast(arrow_type)
         except BadCell as bad:
             raise ValueError(
                 f"{self.where} {bad}: {self._place(first + bad.row)}, column {name!r}"
             ) from None
 
-    def _converted(self, column: Any, kind: str, form: str) -> Any:
+    def _converted(self, column: Any, name: str) -> Any:
         import pyarrow as pa
 
+        kind, _, form = self.types[name].partition(" ")
         if kind == TEXT and arrow_source.loses_digits(column):
             return column.cast(pa.string())
+        if self.stored.field(name).metadata != self.schema.field(name).metadata:
+            _refuse_other_times(column, kind, form)
         column = arrow_source.plain(column)
         is_text = pa.types.is_string(column.type)
+        if kind == NUMBER and form and is_text:
+            return values.as_seconds(column, self._missing, form)
         if kind == NUMBER and is_text:
             return values.as_numbers(column, self._missing, self._decimal)
         if kind == BOOLEAN and is_text:
@@ -348,6 +366,23 @@ def _as_text(column: Any) -> Any:
         )
         return words.take(encoded.indices)
     return pc.cast(column, pa.string())
+
+
+def _refuse_other_times(column: Any, kind: str, form: str) -> None:
+    """Refuse a time that is stored as one of another kind: as numbers, one would pass for the other."""
+    import pyarrow as pa
+
+    stored = arrow_source.kind_of(column.type)
+    if not form or stored in (TEXT, None) or column.null_count == len(column):
+        return
+    held = arrow_source.form_of(column.type)
+    is_clock = kind == TIME and dates.is_time_of_day(form)
+    fits = held == spans.SPAN if kind == NUMBER else (held == dates.TIME_OF_DAY) == is_clock
+    if fits or (kind == TIME and stored != TIME):  # which is refused below
+        return
+    row = pa.compute.index(column.is_valid(), pa.scalar(True)).as_py()
+    what = "time spans" if kind == NUMBER else "times of day" if is_clock else "dates"
+    raise BadCell(row, values.text_of(column[row].as_py()), f"must hold {what}")
 
 
 def _as_kind(column: Any, kind: str) -> Any:

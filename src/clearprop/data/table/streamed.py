@@ -7,7 +7,8 @@ training reads blocks in any order. What is held out to validate on stays in mem
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,7 @@ from clearprop.data.table import held
 from clearprop.data.table.csv_text import ReadOptions
 from clearprop.data.table.encoder import TableEncoder
 from clearprop.data.table.giveaways import Giveaways
-from clearprop.data.table.kinds import ColumnDecision, Roles, decide
+from clearprop.data.table.kinds import ColumnDecision, Roles, decide, undecided
 from clearprop.data.table.quantiles import Quantiles
 from clearprop.data.table.source import TableSource, open_table
 from clearprop.data.table.target import TargetEncoder, say_read_as
@@ -119,6 +120,7 @@ def stream(
     columns: Sequence[str] | None = None,
     drop: Sequence[str] = (),
     categorical: Sequence[str] = (),
+    kinds: Mapping[str, str] | None = None,
     target_gaps: str = "drop",
     options: ReadOptions | None = None,
     buffer_rows: int | None = None,
@@ -144,7 +146,7 @@ def stream(
     weight, group, time : str, optional
         Columns that say how much a row counts, which rows are held out together, and in which order
         they came: the latest are held out then.
-    columns, drop, categorical, options
+    columns, drop, categorical, kinds, options
         As in `decide` and `open_table`.
     target_gaps : {"drop", "refuse"}
         Whether rows without a target are left out, and counted in a warning, or refused.
@@ -188,8 +190,10 @@ def stream(
     if say is not None:
         say(f"reading {source.where} for the kinds of its columns")
     roles = Roles(target, weight, group, time)
-    decisions = decide(source, roles, columns=columns, drop=drop, categorical=categorical)
+    decisions = decide(source, roles, columns=columns, drop=drop, categorical=categorical, kinds=kinds)
     column = TargetEncoder.learn(source, target, task, target_gaps)
+    for sentence in undecided(source, decisions):
+        warnings.warn(sentence, stacklevel=2)
     return encoded(
         source.with_target(target, target_gaps), decisions, column, roles, unchanged,
         buffer_rows=buffer_rows, validation=validation, seed=seed, dtype=dtype, folder=folder, say=say,

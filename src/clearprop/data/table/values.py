@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from clearprop.data.dataset import some
+from clearprop.data.table import dates, spans
 from clearprop.data.targets import EXACT, MISSING
 
 NUMBER, BOOLEAN, TEXT, TIME = "number", "boolean", "text", "time"
 LEADING_ZERO = r"^[+-]?0[0-9]"
 PLAIN_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
-TIME_FORMATS = tuple(
-    date + clock
-    for date in ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d")
-    for clock in ("", " %H:%M", " %H:%M:%S")
-)
-ISO = ""
 SPLIT = "must keep each value on one line"
 _BOOLEANS = ("true", "false")
 
@@ -123,59 +118,43 @@ def as_booleans(text: Any, missing: Any) -> Any:
     return pc.if_else(pc.is_valid(cells), pc.equal(low, "true"), pa.scalar(None, pa.bool_()))
 
 
-def as_times(text: Any, missing: Any, form: str = ISO) -> Any:
-    """Return text as points in time, in ISO 8601 or a format of `TIME_FORMATS`."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
+def as_times(text: Any, missing: Any, form: str = dates.ISO) -> Any:
+    """Return text as points in time, written in a form of `dates`.
 
+    Raises
+    ------
+    BadCell
+        Of the first that is written otherwise.
+    """
     cells = trimmed(text, missing)
-    if form == ISO:
-        plain = (
-            pc.replace_substring_regex(cells, r"(Z|[+-]\d\d:?\d\d)$", "") if _has_zone(cells) else cells
-        )
-        try:
-            return pc.cast(plain, pa.timestamp("us"))
-        except pa.ArrowInvalid:
-            for row, cell in enumerate(plain.to_pylist()):
-                try:
-                    pc.cast(pa.array([cell], pa.string()), pa.timestamp("us"))
-                except pa.ArrowInvalid:
-                    raise BadCell(
-                        row, cells[row].as_py(), "must hold dates such as 2024-01-31"
-                    ) from None
-            raise
-    times = pc.strptime(cells, form, "us", error_is_null=True)
-    row = pc.index(pc.and_(pc.is_null(times), pc.is_valid(cells)), pa.scalar(True)).as_py()
-    if row >= 0:
-        raise BadCell(row, cells[row].as_py(), f"must hold dates written {form}")
+    times = dates.parse(cells, form)
+    what = "times of day" if dates.is_time_of_day(form) else "dates"
+    order = f" ({dates.order_of(form)})" if form != dates.ISO and "m" in dates.fields_of(form) else ""
+    _refuse_unread(cells, times, f"must hold {what} such as {dates.example_of(form)}{order}")
     return times
 
 
-def first_other_date(cells: Any, forms: Sequence[str]) -> tuple[int, str]:
-    """Return row and value of the first cell that the format of the first ones does not fit."""
+def as_seconds(text: Any, missing: Any, form: str = spans.SPAN) -> Any:
+    """Return time spans as seconds, written in a form of `spans`.
+
+    Raises
+    ------
+    BadCell
+        Of the first that is written otherwise.
+    """
+    cells = trimmed(text, missing)
+    seconds = spans.parse(cells, form)
+    _refuse_unread(cells, seconds, f"must hold time spans such as {spans.EXAMPLES[form]}")
+    return seconds
+
+
+def _refuse_unread(cells: Any, read: Any, rule: str) -> None:
     import pyarrow as pa
-
-    none, furthest = pa.array([], pa.string()), (-1, "")
-    for form in forms:
-        try:
-            as_times(cells, none, form)
-        except BadCell as bad:
-            furthest = max(furthest, (bad.row, bad.value))
-    return furthest
-
-
-def _has_zone(cells: Any) -> bool:
     import pyarrow.compute as pc
 
-    return bool(pc.any(pc.match_substring_regex(cells, r":\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)$")).as_py())
-
-
-def is_iso_date(word: str) -> bool:
-    """Return whether a word is a date of ISO 8601, with a time of day or without."""
-    return (
-        re.fullmatch(r"\d{4}-\d\d-\d\d([T ]\d\d(:\d\d(:\d\d(\.\d{1,9})?)?)?(Z|[+-]\d\d:?\d\d)?)?", word)
-        is not None
-    )
+    row = pc.index(pc.and_(pc.is_null(read), pc.is_valid(cells)), pa.scalar(True)).as_py()
+    if row >= 0:
+        raise BadCell(row, cells[row].as_py(), rule)
 
 
 def text_of(value: Any) -> str:
