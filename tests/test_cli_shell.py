@@ -32,7 +32,8 @@ def shop(tmp_path_factory):
     plan = rng.choice(["basic", "plus", "pro"], n)
     made = {"plan": plan, "spent": rng.normal(2e6, 5e5, n).round(2)}
     made |= {f"bought_{i:02}": rng.integers(0, 2, n) for i in range(30)}
-    made |= {"churn": np.where(plan == "pro", "yes", "no")}
+    leaves = (plan == "pro") ^ (np.arange(n) % 20 == 0)  # else the plan alone gave it away
+    made |= {"churn": np.where(leaves, "yes", "no")}
     pandas.DataFrame(made).to_csv(folder / "customers.csv", index=False)
     X = rng.normal(size=(n, 3))
     np.savez(folder / "flats.npz", X=X, y=2e6 + 5e5 * X[:, 0] + rng.normal(0, 1e5, n))
