@@ -234,19 +234,15 @@ class _Held:
 
     def rows(self, block: Block, sample: list[int]) -> tuple[list[Row], bool]:
         """Return the rows of a block, and whether a corrupted gradient was found out in it."""
-        made = [self._estimate(block, i, float(self.exact[i]), HAPPY) for i in sample]
-        own = [judge(float(self.exact[i]), each) for i, each in zip(sample, made, strict=True)]
-        borne_out = "fail" not in own and 2 * own.count("pass") > len(own) - own.count("kink")
+        own = {i: self._estimate(block, i, float(self.exact[i]), HAPPY) for i in sample}
+        borne_out = self._is_borne_out(block, own)
         worst = block.offset + int(np.argmax(self.off[block.slice]))
-        if (
-            worst not in sample
-            and (borne_out or not math.isfinite(self.claimed[worst]))
-            and self.off[worst] > 1
-        ):
-            sample = [*sample, worst]
-            made.append(self._estimate(block, worst, float(self.exact[worst]), HAPPY))
+        is_seen = borne_out or not math.isfinite(self.claimed[worst])
+        if worst not in own and is_seen and self.off[worst] > 1:
+            own[worst] = self._estimate(block, worst, float(self.exact[worst]), HAPPY)
+        size = float(np.abs(self.exact[block.slice]).max())
         rows, found_out = [], False
-        for i, each in zip(sample, made, strict=True):
+        for i, each in sorted(own.items()):
             tolerance = self.coarse
             if borne_out and not each.kink:
                 each = Estimate(float(self.exact[i]), float(self.bound[i]), each.step)
@@ -256,9 +252,22 @@ class _Held:
                 if self.coarse > HAPPY and math.isfinite(self.bound[i]):
                     each = each._replace(bound=each.bound + float(self.bound[i]))
             row, caught = _judged(block, i, "total", float(self.claimed[i]), each, tolerance)
+            if row.verdict == "undecided" and borne_out and self.bound[i] <= tolerance * size:
+                # What rounding leaves open is less than what has to be found.
+                beside = abs(row.analytic - row.numeric) / size
+                row = row._replace(verdict="pass", relative_error=beside)
             rows.append(row)
             found_out |= caught
-        return sorted(rows, key=lambda row: row.index), found_out
+        return rows, found_out
+
+    def _is_borne_out(self, block: Block, own: dict[int, Estimate]) -> bool:
+        """Return whether differences contradict none of the network's own, and see some of it."""
+        verdicts = {judge(float(self.exact[i]), each) for i, each in own.items()}
+        if not verdicts & {"pass", "fail"}:
+            largest = block.offset + int(np.argmax(np.abs(self.exact[block.slice])))
+            a = float(self.exact[largest])
+            verdicts.add(judge(a, self._estimate(block, largest, a, HAPPY)))
+        return "pass" in verdicts and "fail" not in verdicts
 
     def _estimate(self, block: Block, i: int, a: float, tolerance: float) -> Estimate:
         return estimate(self.difference, block, i, "total", a, tolerance, *self.penalties)

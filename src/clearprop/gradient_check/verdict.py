@@ -33,7 +33,8 @@ class Row(NamedTuple):
     term: str  # of the cost: "data", "penalty", or "total" where a foreign gradient has both
     analytic: float  # what was claimed
     numeric: float
-    relative_error: float  # |a - n| / max(|a|, |n|)
+    # |a - n| / max(|a|, |n|); beside the block's largest where rounding explains it, of a foreign one
+    relative_error: float
     step: float  # h; 1e-30 is the complex step
     verdict: str  # pass, fail, undecided or kink
 
