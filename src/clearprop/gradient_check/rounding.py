@@ -21,7 +21,7 @@ from clearprop.architecture import Architecture, Block
 SINGLE, DOUBLE = 2.0**-24, 2.0**-53  # the largest relative error of one rounding
 _SHORT = {8: 2.0**-8, 11: 2.0**-11}  # bfloat16 and float16, by the bits of their significands
 _PASSES = 16  # so that the spread of no number is underestimated by more than a factor of 3
-_SPREADS = 8.0  # that a right number may be off by; more than any has been in 100,000 draws
+_SPREADS = 8.0  # that a right number may be off by: the most in 198 draws by hand (2026-11) was 3.4
 # In float64 there is room to spare: the mildest mistake that must be found is 1e-9.
 _SPARE, _AT_MOST = 1000.0, 1e-10
 _SMALLEST, _SMALLEST_OF_SHORT = {DOUBLE: 2.0**-1022}, 2.0**-126  # below it numbers become 0
