@@ -20,6 +20,7 @@ from clearprop.data.files import local_path
 from clearprop.data.table import arrow_source, dates, spans, values
 from clearprop.data.table.csv_folder import CsvFolder
 from clearprop.data.table.csv_text import CsvText, ReadOptions
+from clearprop.data.table.dressed import arrow_type, dress_of
 from clearprop.data.table.profiles import ColumnProfile
 from clearprop.data.table.values import BOOLEAN, NUMBER, TEXT, TIME, BadCell
 from clearprop.data.tables import check_names, csv_paths, is_of_parquet
@@ -98,7 +99,7 @@ class TableSource:
         if comma:
             self._tell_decimal(found)
         for each in found.values():
-            each.finish(self._decimal)
+            each.finish(self._decimal, self.options.decimal is not None or self._decimal == ",")
         return found
 
     @property
@@ -169,9 +170,17 @@ class TableSource:
         arrow = {NUMBER: pa.float64(), BOOLEAN: pa.bool_(), TEXT: pa.string(), TIME: pa.timestamp("us")}
         fields = [(name, *self.types[name].partition(" ")[::2]) for name in self.names]
         return pa.schema(
-            pa.field(name, arrow[kind], metadata={_READ_AS: f"{kind} {form}"} if form else None)
+            pa.field(
+                name, arrow_type(form) or arrow[kind], metadata={_READ_AS: f"{kind} {form}"} if form else None
+            )
             for name, kind, form in fields
         )
+
+    def read_as(self, name: str, kind: str) -> None:
+        """Read a column as another type than its values told."""
+        if self.types[name] != kind:
+            self.types[name] = kind
+            self.__dict__.pop("schema", None)
 
     @property
     def n_rows(self) -> int | None:
@@ -330,12 +339,17 @@ class TableSource:
         kind, _, form = self.types[name].partition(" ")
         if kind == TEXT and arrow_source.loses_digits(column):
             return column.cast(pa.string())
-        if self.stored.field(name).metadata != self.schema.field(name).metadata:
+        if self.stored.field(name).metadata != self.schema.field(name).metadata and not dress_of(form):
             _refuse_other_times(column, kind, form)
         column = arrow_source.plain(column)
         is_text = pa.types.is_string(column.type)
         if kind == NUMBER and form and is_text:
+            dress = dress_of(form)
+            if dress is not None:
+                return dress.read(column, self._missing)
             return values.as_seconds(column, self._missing, form)
+        if kind == NUMBER and (dress := dress_of(form)):
+            return dress.read_numbers(self._plain(column, kind))
         if kind == NUMBER and is_text:
             return values.as_numbers(column, self._missing, self._decimal)
         if kind == BOOLEAN and is_text:
@@ -347,6 +361,12 @@ class TableSource:
             if self._given is not None:  # else `decide` has seen to it
                 values.refuse_split(text)
             return text
+        return self._plain(column, kind)
+
+    @staticmethod
+    def _plain(column: Any, kind: str) -> Any:
+        import pyarrow as pa
+
         if pa.types.is_floating(column.type):
             values.refuse_infinite(column)
         return _as_kind(column, kind)
