@@ -381,8 +381,14 @@ def _WORDED() -> list[Any]:
     return [pa.field("number", pa.float64()), pa.field("word", pa.string())]
 
 
+def dress_of(form: str) -> Dress | None:
+    """Return the dress of a column's type, from behind its first word; None of other forms."""
+    return Dress.of_type(form) if form.startswith("{") else None
+
+
 def arrow_type(form: str) -> Any:
-    """Return the Arrow type of a column of numbers in a dress."""
+    """Return the Arrow type of a column of numbers with words; None of others."""
     import pyarrow as pa
 
-    return pa.struct(_WORDED()) if form and Dress.of_type(form).words else pa.float64()
+    dress = dress_of(form)
+    return pa.struct(_WORDED()) if dress and dress.words else None

@@ -65,7 +65,9 @@ class TableSource:
         if len(self.names) > MAX_COLUMNS:
             raise ValueError(f"{where} must have at most {MAX_COLUMNS} columns, got {len(self.names)}")
         self.refused = {
-            field.name: str(field.type) for field in schema if arrow_source.kind_of(field.type) is None
+            field.name: str(field.type)
+            for field in schema
+            if arrow_source.kind_of(field.type) is None and _read_as(field) is None
         }
         self._given = None if types is None else dict(types)
         self._n_rows: int | None = None if text else int(getattr(raw, "num_rows", 0) or raw.n_rows)
@@ -337,6 +339,8 @@ class TableSource:
         import pyarrow as pa
 
         kind, _, form = self.types[name].partition(" ")
+        if dress_of(form) and _read_as(self.stored.field(name)) == self.types[name]:
+            return column
         if kind == TEXT and arrow_source.loses_digits(column):
             return column.cast(pa.string())
         if self.stored.field(name).metadata != self.schema.field(name).metadata and not dress_of(form):
@@ -370,6 +374,12 @@ class TableSource:
         if pa.types.is_floating(column.type):
             values.refuse_infinite(column)
         return _as_kind(column, kind)
+
+
+def _read_as(field: Any) -> str | None:
+    """Return the dress that a column of numbers has worn: `TableSource.schema` notes it."""
+    found = (field.metadata or {}).get(_READ_AS)
+    return None if found is None else str(found.decode())
 
 
 def _as_text(column: Any) -> Any:

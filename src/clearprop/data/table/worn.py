@@ -165,7 +165,7 @@ class Wardrobe:
             worn.only["."] = len(found) * bool(pc.any(pc.match_substring_regex(text, pattern)).as_py())
 
     def see(self, cells: Any, words: Any, counts: NDArray[Any], first_row: int) -> None:
-        """Take note of a batch: its cells, and its different words, in their order, with their counts."""
+        """Take note of a batch: its cells, and its different words in their order, with their counts."""
         import pyarrow as pa
 
         if self._too_many:
