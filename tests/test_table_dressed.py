@@ -5,6 +5,7 @@ import random
 from decimal import Decimal
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,6 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import clearprop as cp
+from clearprop.checkpoint import CheckpointError, description
 from clearprop.data.table import (
     ReadOptions,
     Roles,
@@ -366,3 +369,98 @@ def test_a_dress_is_kept_as_text_and_comes_back():
         kind, _, form = dress.type.partition(" ")
         assert kind == "number"
         assert (Dress.of_type(form) if form else Dress()) == dress
+
+
+# From end to end
+
+
+def made_up(n=120):
+    rng = np.random.default_rng(3)
+    tenure = [RNG.choice(WORDS) if i % 4 == 0 else str(RNG.randint(1, 40)) for i in range(n)]
+    return pd.DataFrame(
+        {
+            "engine": [f"{800 + i} CC" for i in range(n)],
+            "gross": [f"${each:.2f}M" for each in rng.uniform(1, 99, n)],
+            "tenure": tenure,
+            "price": [f"${10 * i + 5000:,}.50" for i in range(n)],
+        }
+    )
+
+
+def test_an_estimator_learns_and_predicts_from_any_form_and_from_its_file(tmp_path):
+    frame = made_up()
+    X, y = frame.drop(columns="price"), np.arange(120) / 120
+    model = cp.MLPRegressor(preset="realmlp-s", max_iter=2, random_state=0, engine="numpy").fit(X, y)
+    assert model.network_.model.inputs.encoder.n_features == 2 + 1 + len(WORDS)
+    model.save(tmp_path / "m.safetensors")
+    again = cp.MLPRegressor.load(tmp_path / "m.safetensors")
+    expected = model.predict(X)
+    for form in (X, X.convert_dtypes(), pl.from_pandas(X), pa.Table.from_pandas(X)):
+        np.testing.assert_array_equal(model.predict(form), expected)
+        np.testing.assert_array_equal(again.predict(form), expected)
+    bare = X.assign(engine=np.arange(120) + 800)
+    with pytest.raises(
+        ValueError,
+        match="must hold numbers written like '1234.5 CC', got '800': row 0, column 'engine'",
+    ):
+        again.predict(bare)
+
+
+def test_the_shell_trains_on_clothes_and_names_others_at_predict(clearprop, tmp_path):
+    made_up().to_csv(tmp_path / "t.csv", index=False)
+    how = ("--target", "price", "--hidden", "5", "--engine", "numpy", "--seed", "0", "--epochs", "2")
+    code, _, err = clearprop("train", "t.csv", *how, "--output", "m.safetensors")
+    assert code == 0
+    assert "whole numbers in 'CC' from 800 to 919" in err
+    assert "numbers with fractions, in '$' with thousands as 1,234" in err
+    code, _, _ = clearprop("train", "t.csv", *how, "--output", "s.safetensors", "--buffer", "1000")
+    assert code == 0
+    for name in ("m.safetensors", "s.safetensors"):
+        assert clearprop("evaluate", name, "t.csv")[0] == 0
+        code, out, _ = clearprop("predict", name, "t.csv")
+        assert (code, len(out.splitlines())) == (0, 121)
+    text = (tmp_path / "t.csv").read_text().replace("801 CC", "801 hp")
+    (tmp_path / "other.csv").write_text(text)
+    code, _, err = clearprop("predict", "m.safetensors", "other.csv")
+    assert code == 2
+    assert "must hold numbers written like '1234.5 CC', got '801 hp': line 3, column 'engine'" in err
+
+
+BAD_TYPES = (
+    "number {",
+    "number 5",
+    'number {"unit": "kg"}',
+    'number {"decimal": ";"}',
+    'number {"words": "never"}',
+)
+
+
+@pytest.mark.parametrize("kind", BAD_TYPES)
+def test_a_file_that_describes_no_dress_is_refused(kind):
+    with pytest.raises(CheckpointError):
+        description._cell_type(kind, "type")
+    description._cell_type(Dress("$", words=("never",)).type, "type")
+
+
+OTHERS = {
+    "thousands": ([f"{i} CC" for i in range(800, 860)], "1,248 CC"),
+    "other thousands": ([f"{i},000,000 CC" for i in range(1, 60)], "1 000 000 CC"),
+    "the other decimal sign": ([f"{i}.5 CC" for i in range(60)], "12,5 CC"),
+    "a magnitude": ([f"{i} CC" for i in range(60)], "5k CC"),
+    "a bare number": ([f"{i}%" for i in range(60)], "0.05"),
+    "a currency before it": ([f"{i} kr" for i in range(60)], "kr 5"),
+    "a word": ([f"{i} kr" for i in range(60)], "free"),
+}
+
+
+@pytest.mark.parametrize("case", OTHERS)
+def test_a_model_reads_only_the_dress_that_it_has_learned(case):
+    cells, other = OTHERS[case]
+    _, X, encoder = learned(table(cells))
+    np.testing.assert_array_equal(
+        encoded(table([cells[5], " 0 ", ""]), encoder)[:, 0], [X[5, 0], 0, np.median(X)]
+    )
+    with pytest.raises(
+        ValueError, match=f"must hold numbers written like .*, got '{other}': row 1, column 'a'"
+    ):
+        encoded(table([cells[5], other]), encoder)

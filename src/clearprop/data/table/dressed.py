@@ -169,12 +169,7 @@ def take_apart(words: Any) -> Cells:
 
 def fits(core: Any, mark: str) -> NDArray[np.bool_]:
     """Return where digits and marks are a number whose decimal sign is `mark`."""
-    import pyarrow.compute as pc
-
-    found: NDArray[np.bool_] = (
-        pc.match_substring_regex(core, _READINGS[mark]).fill_null(False).to_numpy(zero_copy_only=False)
-    )
-    return found
+    return has(core, _READINGS[mark])
 
 
 def numbers_of(cells: Cells, mask: NDArray[np.bool_], mark: str) -> NDArray[np.float64]:
@@ -302,7 +297,7 @@ class Dress:
                     bare.append(number)
         mask = fit & chosen[cells.around]
         for mark in set(",.' ") - {self.decimal, *self.thousands}:
-            mask &= ~_has(cells.core, _MARKS[mark])
+            mask &= ~has(cells.core, _MARKS[mark])
         found = numbers_of(cells, mask | (fit & np.isin(cells.around, bare)), self.decimal)
         found[~mask & (found != 0)] = np.nan
         return found
@@ -357,7 +352,8 @@ class Dress:
         return with_words(column, pa.nulls(len(column), pa.string())) if self.words else column
 
 
-def _has(core: Any, pattern: str) -> NDArray[np.bool_]:
+def has(core: Any, pattern: str) -> NDArray[np.bool_]:
+    """Return which words a pattern is found in; null has none."""
     import pyarrow.compute as pc
 
     found: NDArray[np.bool_] = (
@@ -372,10 +368,10 @@ def with_words(numbers: Any, words: Any) -> Any:
     import pyarrow.compute as pc
 
     gone = pc.and_(pc.is_null(numbers), pc.is_null(words))
-    return pa.StructArray.from_arrays([numbers, words], fields=_WORDED(), mask=gone)
+    return pa.StructArray.from_arrays([numbers, words], fields=_worded_fields(), mask=gone)
 
 
-def _WORDED() -> list[Any]:
+def _worded_fields() -> list[Any]:
     import pyarrow as pa
 
     return [pa.field("number", pa.float64()), pa.field("word", pa.string())]
@@ -391,4 +387,4 @@ def arrow_type(form: str) -> Any:
     import pyarrow as pa
 
     dress = dress_of(form)
-    return pa.struct(_WORDED()) if dress and dress.words else None
+    return pa.struct(_worded_fields()) if dress and dress.words else None

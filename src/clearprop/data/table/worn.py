@@ -20,6 +20,7 @@ from clearprop.data.table.dressed import (
     Clothes,
     Dress,
     fits,
+    has,
     numbers_of,
     take_apart,
     thousands_of,
@@ -127,13 +128,7 @@ NOTHING = Verdict()
 
 
 class Wardrobe:
-    """The clothes of one column.
-
-    Attributes
-    ----------
-    only_points : bool
-        Whether some number without a unit has thousands or a fraction that only points can give it.
-    """
+    """The clothes of one column."""
 
     def __init__(self) -> None:
         self._worn: dict[tuple[str, str], _Worn] = {}
@@ -165,7 +160,7 @@ class Wardrobe:
             worn.only["."] = len(found) * bool(pc.any(pc.match_substring_regex(text, pattern)).as_py())
 
     def see(self, cells: Any, words: Any, counts: NDArray[Any], first_row: int) -> None:
-        """Take note of a batch: its cells, and its different words in their order, with their counts."""
+        """Take note of a batch: its cells, and its different words in order, with their counts."""
         import pyarrow as pa
 
         if self._too_many:
@@ -222,7 +217,7 @@ class Wardrobe:
             worn.only[mark] += batch.count(only)
             if only.any():
                 worn.only_first[mark] = _earlier(worn.only_first.get(mark), batch, only)
-            marked = fitting & fit[other] & _marked(parts.core, mark)
+            marked = fitting & fit[other] & has(parts.core, f"[{mark}]")
             if marked.any():
                 worn.both_first[mark] = _earlier(worn.both_first.get(mark), batch, marked)
             worn.thousands[mark].update(thousands_of(parts.core, fitting, mark))
@@ -384,13 +379,6 @@ def _row(cells: Any, word: str, first_row: int) -> int:
 def _some_of(words: Any) -> list[str]:
     """Return the words, no more of them than tell that they are too many."""
     found: list[str] = words.slice(0, _COUNTED + 1).to_pylist()
-    return found
-
-
-def _marked(core: Any, mark: str) -> Mask:
-    import pyarrow.compute as pc
-
-    found: Mask = pc.match_substring(core, mark).fill_null(False).to_numpy(zero_copy_only=False)
     return found
 
 
