@@ -239,10 +239,13 @@ def _is_word(column: Any, word: str) -> Array:
 
 
 def words_of(column: Any) -> Any:
-    """Return the text of categories."""
+    """Return the text of categories; of numbers with words among them, either."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if pa.types.is_struct(column.type):
+        numbers = words_of(pc.struct_field(column, "number"))
+        return pc.coalesce(pc.struct_field(column, "word"), numbers)
     if pa.types.is_string(column.type):
         return column
     if pa.types.is_floating(column.type):

@@ -295,7 +295,7 @@ def _decide_time(found: ColumnProfile) -> tuple[str, str]:
 
 def _decide_number(found: ColumnProfile) -> tuple[str, str]:
     n, distinct = found.n_present, found.n_distinct
-    if found.type != NUMBER:
+    if found.type != NUMBER and found.dress is None:
         ends = f"{shown_number(found.low)} to {shown_number(found.high)} seconds"
         return "numeric", f"{time_choices.told_spans(found)}{ends}{_missing(found)}"
     if found.whole and _ID.search(found.name):

@@ -465,8 +465,6 @@ class ColumnProfile:
         return all(self.counts[word] >= max(5, _OFTEN * self.n_present) for word in words)
 
 
-
-
 def _lost_digits(column: Any) -> bool:
     """Return whether a whole number in a batch of text is none that float64 holds."""
     for word in column.to_pylist():

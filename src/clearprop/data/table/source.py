@@ -173,7 +173,9 @@ class TableSource:
         fields = [(name, *self.types[name].partition(" ")[::2]) for name in self.names]
         return pa.schema(
             pa.field(
-                name, arrow_type(form) or arrow[kind], metadata={_READ_AS: f"{kind} {form}"} if form else None
+                name,
+                arrow_type(form) or arrow[kind],
+                metadata={_READ_AS: f"{kind} {form}"} if form else None,
             )
             for name, kind, form in fields
         )
