@@ -94,16 +94,16 @@ TEXT = {
     ),
     "a decimal point among commas [71]": (
         "a;b;y\n" + "".join(f"{i},5;{i};{i % 2}\n" for i in range(9)) + "1.5;9;0\n",
-        "must hold numbers written like 1234.5, got '0,5': line 2, column 'a'",
+        "must hold numbers, as it does elsewhere, got '1.5': line 11, column 'a'",
     ),
     "thousands [72]": (
         TABLE.replace(".5,", "").replace("a,b", "b") and
         "a,b,y\n" + "".join(f'"{i},{i}00",{i},{i % 2}\n' for i in range(1, 9)),
-        "must hold numbers written like 1234.5, got '1,100': line 2, column 'a'",
+        "got '1,100', thousands or decimals .--decimal says which.: line 2, column 'a'",
     ),
-    "currency [72]": (
-        "a,b,y\n" + "".join(f"${i},{i},{i % 2}\n" for i in range(9)),
-        r"must hold numbers written like 1234.5, got '\$0': line 2, column 'a'",
+    "two currencies [72]": (
+        "a,b,y\n" + "".join(f"{'€$'[i % 2]}{i},{i},{i % 2}\n" for i in range(9)),
+        r"must hold numbers in '€', as it does elsewhere, got '\$1' and 3 more like it: line 3, column 'a'",
     ),
     "1e400 [73]": (TABLE + "1e400,u,0\n", "must hold finite numbers, got '1e400': line 14, column 'a'"),
     "-1e400 [73]": (TABLE + "-1e400,u,0\n", "must hold finite numbers, got '-1e400': line 14, column 'a'"),

@@ -262,7 +262,7 @@ WHICH = {
     "hours and minutes": (["38:30", "40:00", "7:15"], "when", "number span %H:%M"),
     "minutes and hours": (["59:10", "1:02:03", "58:03"], "when", "number span %M:%S"),
     "units": (["2h 50m", "19h", "25m"], "when", "number span"),
-    "one unit": (["90 min", "20 min", "25 min"], "when", "text"),
+    "one unit": (["90 min", "20 min", "25 min"], "when", 'number {"after": "min"}'),
     "points": (["18.00.00", "19.30.00", "0.00.00"], "when", "time %H.%M.%S"),
     "12 hours": (["6:30 PM", "12:05 am", "11:00 PM"], "when", "time %I:%M %p"),
 }

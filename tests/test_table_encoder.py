@@ -95,10 +95,9 @@ def test_what_cannot_be_decided_is_refused(case):
 STRAYS = {
     "a word": ([*map(str, range(N)), "many"], "must hold numbers, as it does elsewhere, got 'many': row 60"),
     "words": (["none so far", *map(str, range(N)), "many"], "got 'none so far' and 1 more like it: row 0"),
-    "thousands": ([f"{i},{i:03}" for i in range(1, N)], "must hold numbers written like 1234.5, got '1,001': row 0"),
-    "currency": ([f"${i}.50" for i in range(N)], r"written like 1234.5, got '\$0.50': row 0"),
-    "euros": ([f"{i} €" for i in range(N)], "written like 1234.5, got '0 €': row 0"),
-    "percent": ([f"{i}%" for i in range(N)], "written like 1234.5, got '0%': row 0"),
+    "thousands": ([f"{i},{i:03}" for i in range(1, N)], "'1,001', thousands or decimals .--decimal says which.: row 0"),
+    "one without its currency": ([f"${i}.50" for i in range(N)] + ["9.50"], r"numbers in '\$', .* got '9.50': row 60"),
+    "pounds among euros": ([f"{i} €" for i in range(N)] + ["9 £"], "numbers in '€', as it does elsewhere, got '9 £': row 60"),
     "underscores": ([f"1_00{i % 10}" for i in range(N)], "written like 1234.5, got '1_000': row 0"),
     "hexadecimal": ([f"0x{i:x}" for i in range(N)], "written like 1234.5, got '0x0': row 0"),
     "other digits": (["١٢", "١٣"] * 30, "written like 1234.5, got '١٢': row 0"),
@@ -303,7 +302,9 @@ BAD_TARGETS = {
     "fractions for classes": ([0.5, 1.0], "classification", "must hold classes, whole numbers or text, got 0.5"),
     "very large classes": ([1e300, 2.0], "classification", "must hold classes, whole numbers or text, got 1e.300"),
     "true and TRUE": (["true", "TRUE"], None, "must vary, is always True"),
-    "money": ([f"${i}.50" for i in range(30)], None, r"must hold numbers written like 1234.5, got '\$0.50': row 0"),
+    "money of two kinds": (
+        [f"${i}.50" for i in range(30)] + ["€5"], None, r"must hold numbers in '\$', .* got '€5': row 30, target 'y'"
+    ),
     "a stray word among a few numbers": ([*map(str, range(30)), "oops"], None, "got 'oops': row 30, target 'y'"),
     "three for binary": ([1, 2, 3], "binary", "must have 2 classes, has 3: 1, 2, 3"),
     "a task that is none": ([1, 2], "clustering", "task must be one of classification"),

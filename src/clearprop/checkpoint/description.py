@@ -8,6 +8,7 @@ tensors; names of activations and costs, which may be a user's, are looked up by
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -90,9 +91,27 @@ def _best(value: Any, where: str) -> None:
         _real(value, where)
 
 
+_DRESS = record(
+    {},
+    {
+        **dict.fromkeys(("before", "after"), text),
+        "decimal": one_of(".", ","),
+        **dict.fromkeys(("thousands", "negatives"), text),
+        **dict.fromkeys(("magnitudes", "words"), items(text)),
+    },
+)
+
+
 def _cell_type(value: Any, where: str) -> None:
     text(value, where)
-    one_of(*CELLS)(value.split(" ")[0], where)
+    cells, _, form = value.partition(" ")
+    one_of(*CELLS)(cells, where)
+    if cells == "number" and form:
+        try:
+            dress = json.loads(form)
+        except (ValueError, RecursionError):
+            raise refuse(where, "a number and how it is written, as JSON", value) from None
+        _DRESS(dress, where)
 
 
 _NETWORK: dict[str, Rule] = {
@@ -167,7 +186,7 @@ _ESTIMATOR = record(
         )
     },
 )
-_NUMERIC = record({"median": _real, "flagged": flag})
+_NUMERIC = record({"median": _real, "flagged": flag}, {"words": items(text)})
 _CATEGORIES = record({"categories": items(text), "pooled": integer(), "missing": flag})
 _TIMES = record({"parts": record({}, dict.fromkeys(PARTS, _real)), "flagged": flag})
 _PROGRESS = (text, _step, _step, _real)  # optimizer, updates, first epoch, factor of the rate
@@ -418,7 +437,8 @@ def _check_columns(table: Mapping[str, Any], names: list[str], n_features: int) 
         where = f"estimator.table.columns[{index}]"
         if kind == "numeric":
             _NUMERIC(column, where)
-            made += 1 + column["flagged"]
+            unlike(column.get("words", []), f"{where}.words")
+            made += 1 + column["flagged"] + len(column.get("words", []))
         elif kind == "datetime":
             _TIMES(column, where)
             made += len(column["parts"]) + column["flagged"]

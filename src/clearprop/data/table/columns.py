@@ -22,7 +22,7 @@ _DAY = 86_400 * 10**6  # microseconds
 
 @dataclass(frozen=True)
 class NumericColumn:
-    """A number, its median where it is missing, and beside it whether it is.
+    """A number, its median where there is none, and beside it whether it is missing, or which word.
 
     Parameters
     ----------
@@ -30,35 +30,50 @@ class NumericColumn:
     median : float
     flagged : bool
         Whether there is a column that says where it is missing.
+    words : tuple of str
+        Each has a column that says where it stands in place of a number. Others are missing.
     """
 
     name: str
     median: float
     flagged: bool
+    words: tuple[str, ...] = ()
     kind: ClassVar[str] = "numeric"
 
     @property
     def feature_names(self) -> tuple[str, ...]:
         """Of the columns that are made of it."""
-        return (self.name, f"{self.name} is missing") if self.flagged else (self.name,)
+        missing = [f"{self.name} is missing"] * self.flagged
+        return (self.name, *missing, *(f"{self.name} = {word}" for word in self.words))
 
     @property
     def summary(self) -> str:
         """What is made of it, in a few words, where that is not plain."""
-        return f"median {self.median:.6g}, and where it is missing" if self.flagged else ""
+        made = ["missing"] * self.flagged + [repr(word) for word in self.words]
+        return (
+            f"median {values.shown_number(self.median)}, and where it is {', '.join(made)}"
+            if made
+            else ""
+        )
 
     def encode(self, column: Any, out: Array) -> None:
         """Write the numbers of a column into `out`, shape (n_rows, n_columns)."""
         _write_number(numbers_of(column), self.median, self.flagged, out)
+        for at, word in enumerate(self.words, 1 + self.flagged):
+            out[:, at] = _is_word(column, word)
+            if self.flagged:
+                out[:, 1] -= out[:, at]
 
     def fields(self) -> dict[str, Any]:
         """Return what JSON keeps of it."""
-        return {"median": self.median, "flagged": self.flagged}
+        kept: dict[str, Any] = {"median": self.median, "flagged": self.flagged}
+        return {**kept, "words": list(self.words)} if self.words else kept
 
     @classmethod
     def from_fields(cls, name: str, data: Mapping[str, Any]) -> NumericColumn:
         """Return what `fields` gave."""
-        return cls(name, float(data["median"]), bool(data["flagged"]))
+        words = tuple(map(str, data.get("words", ())))
+        return cls(name, float(data["median"]), bool(data["flagged"]), words)
 
 
 @dataclass(frozen=True)
@@ -196,9 +211,12 @@ COLUMNS: dict[str, type[Column]] = {
 
 
 def numbers_of(column: Any) -> Array:
-    """Return float64, NaN where it is missing."""
+    """Return float64, NaN where it is missing, or a word."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
+    if pa.types.is_struct(column.type):
+        column = pc.struct_field(column, "number")
     found: Array = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
     return found
 
@@ -211,11 +229,23 @@ def _write_number(numbers: Array, median: float, flagged: bool, out: Array) -> N
         out[:, 1] = missing
 
 
+def _is_word(column: Any, word: str) -> Array:
+    import pyarrow.compute as pc
+
+    found: Array = (
+        pc.equal(pc.struct_field(column, "word"), word).fill_null(False).to_numpy(zero_copy_only=False)
+    )
+    return found
+
+
 def words_of(column: Any) -> Any:
-    """Return the text of categories."""
+    """Return the text of categories; of numbers with words among them, either."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if pa.types.is_struct(column.type):
+        numbers = words_of(pc.struct_field(column, "number"))
+        return pc.coalesce(pc.struct_field(column, "word"), numbers)
     if pa.types.is_string(column.type):
         return column
     if pa.types.is_floating(column.type):

@@ -178,14 +178,22 @@ class _Learner(abc.ABC):
 class _NumericLearner(_Learner):
     def begin(self) -> None:
         self._numbers = self._quantiles()
+        self._words: set[str] = set()
 
     def see(self, column: Any) -> None:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
         self.missing = self.missing or column.null_count > 0
+        worded = pa.types.is_struct(column.type)
+        if worded:
+            self._words.update(pc.unique(pc.struct_field(column, "word").drop_null()).to_pylist())
         numbers = numbers_of(column)
-        self._numbers.add(numbers[~np.isnan(numbers)] if column.null_count else numbers)
+        self._numbers.add(numbers[~np.isnan(numbers)] if worded or column.null_count else numbers)
 
     def column(self, most: int) -> Column:
-        return NumericColumn(self.name, _or_zero(self._numbers.quantile(0.5)), self.missing)
+        median = _or_zero(self._numbers.quantile(0.5))
+        return NumericColumn(self.name, median, self.missing, tuple(sorted(self._words)))
 
 
 class _CategoryLearner(_Learner):

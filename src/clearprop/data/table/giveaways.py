@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clearprop.data.table.columns import words_of
 from clearprop.data.table.kinds import ColumnDecision
 
 _SHARE = 0.98  # of the rows, beyond which a column gives the target away
@@ -48,6 +49,7 @@ class Giveaways:
         for name, counts in list(self._counts.items()):
             column = batch.column(name)
             column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+            column = words_of(column) if pa.types.is_struct(column.type) else column
             encoded = column.dictionary_encode("encode")
             values = encoded.dictionary.to_pylist()
             if (len(counts) + len(values)) * n > _MOST_CELLS:

@@ -9,10 +9,10 @@ from typing import Any
 
 from clearprop.data.dataset import meant, some
 from clearprop.data.table import time_choices
-from clearprop.data.table.profiles import ColumnProfile
+from clearprop.data.table.profiles import CODE_BELOW, FEW_REPEATS, FEW_VALUES, ColumnProfile
 from clearprop.data.table.source import TableSource
 from clearprop.data.table.time_choices import ORDERS
-from clearprop.data.table.values import BOOLEAN, NUMBER, SPLIT, TEXT, TIME
+from clearprop.data.table.values import BOOLEAN, NUMBER, SPLIT, TEXT, TIME, shown_number
 
 FEATURES = ("numeric", "boolean", "categorical", "datetime")
 LEFT_OUT = ("identifier", "constant", "text", "dropped")
@@ -26,8 +26,6 @@ _ID = re.compile(
 _FEW_ROWS = 10  # below which different values say nothing
 _MOSTLY = 0.5  # of the rows with a value of their own: nothing that could be learned of each
 _SENTENCE_BLANKS, _SENTENCE_LENGTH = 3.0, 50.0
-_FEW_VALUES, _CODE_BELOW = 5, 10.0  # whole numbers so few and so small are codes; years are not
-_FEW_REPEATS = 20.0  # rows for each of them
 _CODE_REPEATS = 5.0  # rows for each value of a column called an id, for its values to be categories
 
 
@@ -223,6 +221,11 @@ def _decide(source: TableSource, found: ColumnProfile, forced: str | None) -> tu
             f"{source.where} holds {source.refused[name]} in column {name!r}, which cannot be learned "
             "from: drop it"
         )
+    if forced == "categorical":
+        source.read_as(name, found.type if found.dress is None else TEXT)
+    elif found.may_wear_words and not _ID.search(name):
+        found.wear()
+        source.read_as(name, found.type)
     if found.problem is not None and forced != "categorical":
         place = source.place(found.problem_row or 0)
         raise ValueError(
@@ -238,7 +241,7 @@ def _decide(source: TableSource, found: ColumnProfile, forced: str | None) -> tu
         return "constant", "left out: it has no values"
     if found.counts is not None and len(found.counts) == 1 and not found.n_missing:
         return "constant", f"left out: it is always {_shown(next(iter(found.counts)))}"
-    kind = found.type.split(" ")[0]
+    kind = found.kind
     if found.is_category:
         return "categorical", f"{_count(found.n_distinct, 'category', 'categories')}{_missing(found)}"
     if kind == TIME:
@@ -278,7 +281,7 @@ def refuse_split(source: TableSource, found: ColumnProfile, role: str) -> None:
 
 
 def _check_forced(source: TableSource, found: ColumnProfile, forced: str) -> None:
-    kind = found.type.split(" ")[0]
+    kind = found.kind
     fits = {"numeric": (NUMBER, BOOLEAN), "datetime": (TIME,), "boolean": (BOOLEAN, NUMBER, TEXT)}
     if forced in fits and kind not in fits[forced] and found.n_present:
         raise ValueError(f"column {found.name!r} of {source.where} cannot be {forced}: it holds {kind}")
@@ -292,7 +295,7 @@ def _decide_time(found: ColumnProfile) -> tuple[str, str]:
 
 def _decide_number(found: ColumnProfile) -> tuple[str, str]:
     n, distinct = found.n_present, found.n_distinct
-    if found.type != NUMBER:
+    if found.type != NUMBER and found.dress is None:
         ends = f"{shown_number(found.low)} to {shown_number(found.high)} seconds"
         return "numeric", f"{time_choices.told_spans(found)}{ends}{_missing(found)}"
     if found.whole and _ID.search(found.name):
@@ -309,10 +312,25 @@ def _decide_number(found: ColumnProfile) -> tuple[str, str]:
     if _are_few(found):
         return "categorical", f"few values: {distinct} different whole numbers{_missing(found)}"
     what = "whole numbers" if found.whole else "numbers"
-    return (
-        "numeric",
-        f"{what} from {shown_number(found.low)} to {shown_number(found.high)}{_missing(found)}",
-    )
+    if found.dress is not None:
+        what = f"{what} {found.dress.told}".rstrip()
+    span = f"{what} from {shown_number(found.low)} to {shown_number(found.high)}"
+    return "numeric", f"{span}{_worded(found)}{_missing(found)}{_sentinel(found)}"
+
+
+def _worded(found: ColumnProfile) -> str:
+    if found.dress is None or not found.dress.words:
+        return ""
+    return f"; {some(found.dress.words)} in {found.n_worded:,} rows"
+
+
+def _sentinel(found: ColumnProfile) -> str:
+    """Point out a number that stands for a missing value by its looks."""
+    if found.sentinel is None:
+        return ""
+    value, n = found.sentinel
+    shown = shown_number(value)
+    return f"; {shown} in {n:,} rows is far from all others: if it means missing, --missing={shown}"
 
 
 def _are_few(found: ColumnProfile) -> bool:
@@ -320,9 +338,9 @@ def _are_few(found: ColumnProfile) -> bool:
     return (
         found.counts is not None
         and found.whole
-        and 2 < found.n_distinct <= _FEW_VALUES  # two are a boolean, one with gaps says only where
-        and found.n_present >= _FEW_REPEATS * found.n_distinct
-        and 0 <= found.low <= found.high < _CODE_BELOW
+        and 2 < found.n_distinct <= FEW_VALUES  # two are a boolean, one with gaps says only where
+        and found.n_present >= FEW_REPEATS * found.n_distinct
+        and 0 <= found.low <= found.high < CODE_BELOW
     )
 
 
@@ -346,11 +364,6 @@ def _count(n: int, one: str, many: str) -> str:
 
 def _missing(found: ColumnProfile) -> str:
     return f"; {found.n_missing:,} missing" if found.n_missing else ""
-
-
-def shown_number(value: float) -> str:
-    """Return a number in six figures; in all of them rather than with an exponent, up to a billion."""
-    return f"{value:.0f}" if 1e6 <= abs(value) < 1e10 else f"{value:.6g}"
 
 
 def _shown(value: Any) -> str:

@@ -11,12 +11,17 @@ from numpy.typing import NDArray
 
 from clearprop.data.table import arrow_source, spans, values
 from clearprop.data.table.distinct import Distinct, hash_numbers, hash_text
+from clearprop.data.table.dressed import Dress
+from clearprop.data.table.sentinel import Ends
 from clearprop.data.table.values import BOOLEAN, NUMBER, TEXT, TIME, BadCell
+from clearprop.data.table.worn import NOTHING, Verdict, Wardrobe, short
 from clearprop.data.table.written_times import WrittenTimes
 from clearprop.data.targets import EXACT
 
 MOST_VALUES = 10_000  # different values of a column that are counted each
 _MOSTLY = 0.5  # of the values, from which words beside numbers are strays
+FEW_VALUES, CODE_BELOW = 5, 10.0  # whole numbers so few and so small are codes; years are not
+FEW_REPEATS = 20.0  # rows for each of them
 _FEW_CODES = 20  # different values, of which each word is there often: codes such as 0, 1, 2, 3+
 _OFTEN = 0.01
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
@@ -78,6 +83,11 @@ class ColumnProfile:
         self._codes = self._loses_digits = False
         self._booleans = True
         self._length = self._blanks = 0
+        self._ends = Ends()
+        self._wardrobe = Wardrobe()
+        self._verdict = NOTHING
+        self.dress: Dress | None = None  # of numbers that wear one
+        self.n_worded = 0  # of them, those that are a word of it
 
     # Seeing
 
@@ -127,6 +137,7 @@ class ColumnProfile:
         self._see_kinds_of_words(cells, words, counts, first_row)
         if not self.is_category:
             self.times.see(cells, words, counts, first_row)
+            self._wardrobe.see(cells, words, counts, first_row)
         if self.split is None and (at := values.first_split(cells)) is not None:
             self.split = first_row + at, cells[at].as_py()
         self._count(words.to_pylist() if self.counts is not None else [], counts, len(words))
@@ -149,6 +160,7 @@ class ColumnProfile:
         self._booleans = False
         self.times.see_numbers(first_row + row, column[row].as_py())
         self._n_numbers += len(numbers) - numbers.null_count
+        self._wardrobe.see_plain(numbers, column, first_row)
 
     def _are_names(self, column: Any, numbers: Any) -> bool:
         """Return whether numbers are written as 007, or are too long for float64."""
@@ -224,6 +236,7 @@ class ColumnProfile:
         if not len(found):
             return
         self.low, self.high = min(self.low, float(found.min())), max(self.high, float(found.max()))
+        self._ends.see(found)
         with np.errstate(invalid="ignore"):
             self.whole = self.whole and bool((found == np.floor(found)).all())
         if self.counts is not None:
@@ -259,6 +272,11 @@ class ColumnProfile:
     # Concluding
 
     @property
+    def kind(self) -> str:
+        """The type without how it is written."""
+        return self.type.split(" ")[0]
+
+    @property
     def n_present(self) -> int:
         """Values that are not missing."""
         return self.n - self.n_missing
@@ -269,6 +287,15 @@ class ColumnProfile:
         return (
             len(self.counts) if self.counts is not None else max(self.distinct.count, MOST_VALUES + 1)
         )
+
+    @property
+    def sentinel(self) -> tuple[float, int] | None:
+        """The number that looks as if it stood for a missing value, and how often it is there."""
+        ends = self._ends
+        if self.counts is not None and self.stored == TEXT:  # words may have come between
+            ends = Ends()
+            ends.see_counts(self.counts)
+        return ends.sentinel(self.n_present)
 
     @property
     def mean_length(self) -> float:
@@ -284,7 +311,7 @@ class ColumnProfile:
     def says_commas(self) -> bool:
         """Whether most are numbers if the decimal sign is a comma, and only then."""
         most = self._comma_numbers > _MOSTLY * self.n_present
-        return self._n_commas > 0 and not self._n_points and most
+        return self._n_commas > 0 and not self._n_points and not self._wardrobe.only_points and most
 
     @property
     def says_points(self) -> bool:
@@ -301,15 +328,22 @@ class ColumnProfile:
     def _comma_numbers(self) -> int:
         return self._n_numbers - self._n_points + self._n_commas
 
-    def finish(self, decimal: str) -> None:
-        """Conclude what the column holds."""
+    def finish(self, decimal: str, given: bool = False) -> None:
+        """Conclude what the column holds.
+
+        Parameters
+        ----------
+        decimal : {".", ","}
+        given : bool
+            Whether that was told: of numbers in clothes, the column tells it otherwise.
+        """
         if self.stored is None:
             return
         if self.stored == NUMBER and self._loses_digits:
             self.type = TEXT
         if self.stored == TEXT:
-            self.type = TEXT if self.is_category else self._type_of_text(decimal)
-        if self.type.startswith(f"{NUMBER} ") and self.stored == TEXT:
+            self.type = TEXT if self.is_category else self._type_of_text(decimal, given)
+        if self.type.startswith(f"{NUMBER} ") and self.stored == TEXT and self.dress is None:
             self._take_for_spans(self.type)
         if self.type == TEXT and self.counts is not None:  # those of numbers, before words were seen
             counts, self.counts = self.counts, Counter()
@@ -317,7 +351,7 @@ class ColumnProfile:
                 self.counts[values.text_of(value)] += count
         if self.type == NUMBER and self._infinite:
             row, value = self._infinite
-            self.problem_row, self.problem = row, f"must hold finite numbers, got {_short(value)}"
+            self.problem_row, self.problem = row, f"must hold finite numbers, got {short(value)}"
 
     @property
     def ambiguous(self) -> tuple[str, ...]:
@@ -340,7 +374,7 @@ class ColumnProfile:
             self.counts = spans.counted(self.counts, reading.partition(" ")[2])
             self.whole = all(map(float.is_integer, self.counts))
 
-    def _type_of_text(self, decimal: str) -> str:
+    def _type_of_text(self, decimal: str, given: bool) -> str:
         n_numbers = self._n_numbers if decimal == "." else self._comma_numbers
         present = self.n_present
         if n_numbers == present:
@@ -351,31 +385,73 @@ class ColumnProfile:
             return BOOLEAN
         if present and (reading := self.times.choice(self.name)):
             return reading
-        self._find_problem(n_numbers, present, decimal)
+        if self._codes or self._loses_digits:
+            return TEXT
+        verdict = self._wardrobe.conclude(present, self.n_distinct, decimal if given else None)
+        if verdict.dress is not None:
+            if self._are_few(verdict):
+                return TEXT
+            self._verdict = verdict
+            if not verdict.dress.words:
+                self.wear()
+                return self.type
+        self._find_problem(verdict, n_numbers, present, decimal)
         return TEXT
 
-    def _find_problem(self, n_numbers: int, present: int, decimal: str) -> None:
-        stray = self._stray if decimal == "." else self._comma_stray
+    @property
+    def may_wear_words(self) -> bool:
+        """Whether the column is numbers with a few words among them; `wear` makes it that."""
+        return self._verdict.dress is not None and self.type == TEXT
+
+    def wear(self) -> None:
+        """Take the column for numbers in the dress that was found, and forget what was no number."""
+        dress = self._verdict.dress
+        assert dress is not None
+        self.low, self.high, self.whole = self._verdict.low, self._verdict.high, self._verdict.whole
+        if self.counts is not None:
+            self.counts = self._numbers_counted(dress)
+        self.dress, self.n_worded, self.type = dress, self._verdict.n_words, dress.type
+        self.problem = None
+
+    def _numbers_counted(self, dress: Dress) -> Counter[Any]:
+        import pyarrow as pa
+
+        found: Counter[Any] = Counter()
+        counts = self.counts or Counter()
+        words = [value for value in counts if isinstance(value, str)]
+        numbers = dict(zip(words, dress.numbers(pa.array(words, pa.string())).tolist(), strict=True))
+        for value, count in counts.items():
+            number = numbers.get(value, value)
+            if not np.isnan(number):
+                found[number] += count
+        return found
+
+    def _are_few(self, verdict: Verdict) -> bool:
+        """Return whether the numbers are so few that they are categories, whatever they wear."""
+        if self.counts is None or verdict.dress is None:
+            return False
+        few = len(self._numbers_counted(verdict.dress))
+        codes = verdict.whole and 0 <= verdict.low <= verdict.high < CODE_BELOW
+        return few <= 2 or (few <= FEW_VALUES and codes and self.n_present >= FEW_REPEATS * few)
+
+    def _find_problem(self, verdict: Verdict, n_numbers: int, present: int, decimal: str) -> None:
+        mostly = n_numbers > _MOSTLY * present
         if decimal == "," and 2 * self._n_points > present:
             self.problem, self.problem_row = "must hold numbers with decimal commas, got points", None
+        elif mostly and self._are_codes(decimal):
             return
-        if stray is None:
-            return
-        row, word = stray
-        if n_numbers > _MOSTLY * present:
-            if self._are_codes(decimal):
-                return
-            more = present - n_numbers - 1
-            others = f" and {more:,} more like it" if more else ""
-            self.problem = f"must hold numbers, as it does elsewhere, got {_short(word)}{others}"
-        elif self._n_decorated > _MOSTLY * present:
-            self.problem = f"must hold numbers written like 1234.5, got {_short(word)}"
+        elif verdict.problem is not None:
+            self.problem, self.problem_row = verdict.problem, verdict.at
+        elif mostly and self._stray is not None:
+            row, word = self._stray if decimal == "." else self._comma_stray or self._stray
+            self.problem_row = row
+            self.problem = f"must hold numbers, as it does elsewhere, got {short(word)}"
+        elif self._n_decorated > _MOSTLY * present and self._stray is not None:
+            self.problem_row, word = self._stray
+            self.problem = f"must hold numbers written like 1234.5, got {short(word)}"
         elif (odd := self.times.stray(_MOSTLY * present)) and not self._are_few_times(odd[0]):
-            what, row, word = odd
-            self.problem = f"must hold {what} written as elsewhere in it, got {_short(word)}"
-        else:
-            return
-        self.problem_row = row
+            what, self.problem_row, word = odd
+            self.problem = f"must hold {what} written as elsewhere in it, got {short(word)}"
 
     def _are_few_times(self, what: str) -> bool:
         """Return whether times of day or time spans beside words are so few that each is a category."""
@@ -387,11 +463,6 @@ class ColumnProfile:
             return False
         words = [v for v in self.counts if isinstance(v, str) and not values.PLAIN_NUMBER.fullmatch(v)]
         return all(self.counts[word] >= max(5, _OFTEN * self.n_present) for word in words)
-
-
-def _short(value: str) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else text[:37] + "..."
 
 
 def _lost_digits(column: Any) -> bool:

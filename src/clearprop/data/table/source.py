@@ -20,6 +20,7 @@ from clearprop.data.files import local_path
 from clearprop.data.table import arrow_source, dates, spans, values
 from clearprop.data.table.csv_folder import CsvFolder
 from clearprop.data.table.csv_text import CsvText, ReadOptions
+from clearprop.data.table.dressed import arrow_type, dress_of
 from clearprop.data.table.profiles import ColumnProfile
 from clearprop.data.table.values import BOOLEAN, NUMBER, TEXT, TIME, BadCell
 from clearprop.data.tables import check_names, csv_paths, is_of_parquet
@@ -64,7 +65,9 @@ class TableSource:
         if len(self.names) > MAX_COLUMNS:
             raise ValueError(f"{where} must have at most {MAX_COLUMNS} columns, got {len(self.names)}")
         self.refused = {
-            field.name: str(field.type) for field in schema if arrow_source.kind_of(field.type) is None
+            field.name: str(field.type)
+            for field in schema
+            if arrow_source.kind_of(field.type) is None and _read_as(field) is None
         }
         self._given = None if types is None else dict(types)
         self._n_rows: int | None = None if text else int(getattr(raw, "num_rows", 0) or raw.n_rows)
@@ -98,7 +101,7 @@ class TableSource:
         if comma:
             self._tell_decimal(found)
         for each in found.values():
-            each.finish(self._decimal)
+            each.finish(self._decimal, self.options.decimal is not None or self._decimal == ",")
         return found
 
     @property
@@ -169,9 +172,19 @@ class TableSource:
         arrow = {NUMBER: pa.float64(), BOOLEAN: pa.bool_(), TEXT: pa.string(), TIME: pa.timestamp("us")}
         fields = [(name, *self.types[name].partition(" ")[::2]) for name in self.names]
         return pa.schema(
-            pa.field(name, arrow[kind], metadata={_READ_AS: f"{kind} {form}"} if form else None)
+            pa.field(
+                name,
+                arrow_type(form) or arrow[kind],
+                metadata={_READ_AS: f"{kind} {form}"} if form else None,
+            )
             for name, kind, form in fields
         )
+
+    def read_as(self, name: str, kind: str) -> None:
+        """Read a column as another type than its values told."""
+        if self.types[name] != kind:
+            self.types[name] = kind
+            self.__dict__.pop("schema", None)
 
     @property
     def n_rows(self) -> int | None:
@@ -328,14 +341,21 @@ class TableSource:
         import pyarrow as pa
 
         kind, _, form = self.types[name].partition(" ")
+        if dress_of(form) and _read_as(self.stored.field(name)) == self.types[name]:
+            return column
         if kind == TEXT and arrow_source.loses_digits(column):
             return column.cast(pa.string())
-        if self.stored.field(name).metadata != self.schema.field(name).metadata:
+        if self.stored.field(name).metadata != self.schema.field(name).metadata and not dress_of(form):
             _refuse_other_times(column, kind, form)
         column = arrow_source.plain(column)
         is_text = pa.types.is_string(column.type)
         if kind == NUMBER and form and is_text:
+            dress = dress_of(form)
+            if dress is not None:
+                return dress.read(column, self._missing)
             return values.as_seconds(column, self._missing, form)
+        if kind == NUMBER and (dress := dress_of(form)):
+            return dress.read_numbers(self._plain(column, kind))
         if kind == NUMBER and is_text:
             return values.as_numbers(column, self._missing, self._decimal)
         if kind == BOOLEAN and is_text:
@@ -347,9 +367,21 @@ class TableSource:
             if self._given is not None:  # else `decide` has seen to it
                 values.refuse_split(text)
             return text
+        return self._plain(column, kind)
+
+    @staticmethod
+    def _plain(column: Any, kind: str) -> Any:
+        import pyarrow as pa
+
         if pa.types.is_floating(column.type):
             values.refuse_infinite(column)
         return _as_kind(column, kind)
+
+
+def _read_as(field: Any) -> str | None:
+    """Return the dress that a column of numbers has worn: `TableSource.schema` notes it."""
+    found = (field.metadata or {}).get(_READ_AS)
+    return None if found is None else str(found.decode())
 
 
 def _as_text(column: Any) -> Any:

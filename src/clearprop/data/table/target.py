@@ -83,7 +83,7 @@ class TargetEncoder:
         found = source.profile[name]
         what = f"the target {name!r} of {source.where}"
         if found.problem is not None and (
-            task == "regression" or found.type == NUMBER or (task is None and _looks(found))
+            task == "regression" or found.kind == NUMBER or (task is None and _looks(found))
         ):
             place = source.place(found.problem_row or 0)
             raise ValueError(f"{source.where} {found.problem}: {place}, target {name!r}")
@@ -93,7 +93,7 @@ class TargetEncoder:
         if not found.n_present:
             raise ValueError(f"{source.where} must have a row with a target, got no value in {name!r}")
         refuse_split(source, found, "target")
-        kind = found.type.split(" ")[0]
+        kind = found.kind
         if kind == TIME:
             raise ValueError(f"{what} must be numbers, booleans or text, got dates")
         if task is None:
@@ -249,7 +249,8 @@ def _infer(found: Any, kind: str) -> tuple[str, str]:
     if kind != NUMBER:
         return decide_task(found.n_distinct, text=kind == TEXT, boolean=kind == BOOLEAN)
     top = max(found.high, -found.low)
-    return decide_task(found.n_distinct, whole=found.whole, top=top)
+    task, reason = decide_task(found.n_distinct, whole=found.whole, top=top)
+    return task, reason if found.dress is None else f"{reason}, {found.dress.told}"
 
 
 def _classes(found: Any, what: str, task: str) -> tuple[Label, ...]:
@@ -258,7 +259,7 @@ def _classes(found: Any, what: str, task: str) -> tuple[Label, ...]:
             f"{what} must have at most {MOST_VALUES:,} classes, has {found.n_distinct:,}: is it a name "
             "or a number?"
         )
-    if found.type == NUMBER:
+    if found.kind == NUMBER:
         odd = [v for v in found.counts if not float(v).is_integer() or abs(v) >= EXACT]
         if odd:
             raise ValueError(f"{what} must hold classes, whole numbers or text, got {odd[0]}")

@@ -157,6 +157,11 @@ def _refuse_unread(cells: Any, read: Any, rule: str) -> None:
         raise BadCell(row, cells[row].as_py(), rule)
 
 
+def shown_number(value: float) -> str:
+    """Return a number in six figures; in all of them rather than with an exponent, up to 1e15."""
+    return f"{value:.0f}" if 1e6 <= abs(value) < 1e15 else f"{value:.6g}"
+
+
 def text_of(value: Any) -> str:
     """Return the text that a category has: 1, 1.0 and "1" are one, so are true and True."""
     if isinstance(value, bool):
