@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from clearprop.data.dataset import Label, some
 from clearprop.data.labels import check_classes, warn_of_alike
+from clearprop.user_warning import warn
 
 TASKS = ("classification", "regression")
 MISSING = frozenset(
@@ -72,9 +72,8 @@ def decide_task(
 def warn_of_many(n_classes: int, n_rows: int, what: str) -> None:
     """Warn where nearly every row has a class of its own, and nobody has said that they are classes."""
     if n_classes > max(MAX_CLASSES, n_rows / 2):
-        warnings.warn(
+        warn(
             f"{what} has {n_classes:,} classes in {n_rows:,} rows: is it a name or a number?",
-            stacklevel=3,
         )
 
 

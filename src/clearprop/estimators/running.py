@@ -17,9 +17,9 @@ from clearprop.estimators import files, recipe
 from clearprop.estimators.arguments import Arguments
 from clearprop.estimators.callback_bridge import Bridge
 from clearprop.estimators.training import EstimatorTraining, Follower
-from clearprop.estimators.user_warning import warn
 from clearprop.training.preparation import Prepared
 from clearprop.training.supply import Supply
+from clearprop.user_warning import warn
 
 if TYPE_CHECKING:
     from clearprop.estimators.options import Options
