@@ -29,8 +29,8 @@ _OPTIONS = {
 }
 _SAME = (
     "activation algorithm batch_size checkpoint checkpoint_every cost digits dropout engine epochs "
-    "form gradient l1 l2 learning_rate running_every momentum notation optimizer running_window seed "
-    "target target_gaps task trace delimiter decimal encoding"
+    "form gradient l1 l2 learning_rate running_every momentum notation optimizer patience "
+    "running_window seed target target_gaps task trace delimiter decimal encoding"
 )
 _OPTIONS |= {name: "--" + name.replace("_", "-") for name in _SAME.split()}
 # What the library says in its own words in the middle of a sentence.

@@ -253,7 +253,7 @@ def shared(options: Options, horizon: int, target: TargetEncoder, n_rows: int) -
         "task": target.task,
         "target": target.name,
         "horizon": horizon,
-        **resuming.first_parameters(options),
+        **resuming.untold(options),
     }
 
 

@@ -172,6 +172,9 @@ class Runner:
             best_score=-np.inf if best_score is None else best_score,
             no_improvement=estimator._no_improvement_count if work.incremental else 0,
             watches_score=bool(options.early_stopping),
+            watches_cost=bool(
+                options.early_stopping and not options.like_sklearn and options.scoring is None
+            ),
             score=self._scorer(work),
             score_name=self.estimator._task.score_name if options.scoring is None else "score",
             latest_of_equals=not options.like_sklearn,

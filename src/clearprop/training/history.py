@@ -7,6 +7,7 @@ import io
 from typing import Any
 
 RUNNING = ("samples", "epoch", "running_accuracy")
+DONE = ("early stopping", "converged", "no further descent")  # nothing is left to go on with
 TIMES = ("seconds", "samples_per_second")  # the columns that differ from run to run
 
 _FIRST = ("epoch", "cost", "running_accuracy", "learning_rate", *TIMES)
@@ -26,7 +27,8 @@ class History:
         where it was not asked for.
     stopped : str
         Why the training ended: "" (all epochs done), "early stopping", "callback", "time limit",
-        "interrupted"; of L-BFGS also "converged", "evaluations" (all done) and "no further descent".
+        "interrupted", "converged" (the cost of the training data falls no more: of L-BFGS and the
+        estimators); of L-BFGS also "evaluations" (all done) and "no further descent".
 
     Examples
     --------

@@ -19,7 +19,7 @@ from clearprop.model.model import Model
 from clearprop.optimizers import LBFGS
 from clearprop.schedules import constant, find_plateau
 from clearprop.training import display, divergence, resume
-from clearprop.training.history import History
+from clearprop.training.history import DONE, History
 from clearprop.training.interrupt import Interrupts
 from clearprop.training.preparation import Prepared
 from clearprop.training.progress import Progress
@@ -225,16 +225,13 @@ class Loop:
         if latest is not None and better is not None and np.array_equal(self.model.parameters, better):
             self.model.parameters[:] = latest
         self._latest = None
-        if (
-            self.history.stopped in ("early stopping", "converged", "no further descent")
-            and more is None
-        ):
+        if self.history.stopped in DONE and more is None:
             target = 0
         else:
             self.history.stopped = ""
         deadline = time.monotonic() + options.time_limit if options.time_limit else math.inf
         shown = display.make(options.progress)
-        shown.start(self.epochs_done, target, self.plan.steps_per_epoch)
+        shown.start(self.epochs_done, target, deadline)
         self.model.in_training = threading.current_thread()
         try:
             compiling = announced(shown.compiling)
