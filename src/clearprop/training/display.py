@@ -223,7 +223,7 @@ def _time_left(deadline: float) -> ProgressColumn:
     from rich.text import Text
 
     class TimeLeft(TimeRemainingColumn):
-        max_refresh = None  # a limit comes nearer, whatever the epochs do
+        max_refresh = 0.0  # a limit comes nearer, whatever the epochs do
 
         def render(self, task: Task) -> Text:
             until, expected = deadline - time.monotonic(), task.time_remaining
