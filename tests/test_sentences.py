@@ -287,3 +287,23 @@ def test_the_features_of_a_tables_model_are_the_tables_wherever_it_comes_from(tr
         assert model.n_features_in_ == 2
         seen = model.network_.feature_names
         assert {each.partition(" = ")[0] for each in seen} == {"tenure", "contract"}, name
+
+
+# Few rows
+
+
+def test_evaluating_few_rows_shows_an_interval_that_is_not_a_point_and_says_whose(trained, clearprop):
+    import json
+
+    model, rows = cp.MLPClassifier.load(trained / "customers.safetensors"), a_table()
+    right = rows[model.predict(rows.drop(columns="churn")) == rows["churn"]].head(6)
+    right.to_csv(trained / "right.csv", index=False)
+    code, out, _ = clearprop("evaluate", "customers.safetensors", "right.csv")
+    assert code == 0
+    assert " 100.00 %   60.97 % to 100.00 %" in out
+    assert "The accuracy's is Wilson's: it is the same in every sample of these rows." in out
+    told = json.loads(clearprop("evaluate", "customers.safetensors", "right.csv", "--json")[1])
+    assert told["bootstrap"]["wilson"] == ["accuracy"]
+    assert all(low < high for low, high in told["intervals"].values())
+    code, out, _ = clearprop("evaluate", "customers.safetensors", "customers.csv")
+    assert "Wilson" not in out
