@@ -255,7 +255,11 @@ def gradient_step(glyphs: Glyphs, layer: int) -> Step:
 def update_step(glyphs: Glyphs, layer: int) -> Step:
     """Return the update of one layer's parameters; the rule alone where it was not computed."""
     update, lines, left_out = glyphs.trace.update, forms.update_matrix(glyphs, layer), ""
-    by = "not computed: no optimizer was given" if update is None else type(update.optimizer).__name__
+    by = (
+        "not computed: no learning rate was given"
+        if update is None
+        else type(update.optimizer).__name__
+    )
     if update is not None:
         pairs = shown_weights(glyphs, layer)
         lines += [line for j, k in pairs for line in forms.update_weight(glyphs, layer, j, k)]

@@ -179,12 +179,16 @@ class Drawing:
         largest = [
             max((abs(float(M[p])) for p in pairs if math.isfinite(M[p])), default=0.0) for M in (W, G)
         ]
+        update = glyphs.trace.update
         lines, labels = [], []
         for j, k in pairs:
             (x1, y1), (x2, y2) = self.plan.at[layer - 1, k], self.plan.at[layer, j]
             x1, x2 = x1 + (INPUT if layer == 1 else HALF), x2 - HALF
             sign, width = _edge_style(float(W[j, k]), largest[0], widest)
             g_sign, g_width = _edge_style(float(G[j, k]), largest[1], widest)
+            after = None
+            if update is not None:
+                after = _edge_style(float(update.weights[layer - 1][j, k]), largest[0], widest)
             middle = (x1 + x2) / 2
             path = (
                 f"M{x1:.1f} {y1:.1f}L{x2:.1f} {y2:.1f}"
@@ -202,6 +206,7 @@ class Drawing:
                     data_edge=f"{layer},{j},{k}",
                     data_w=f"{sign} {width}",
                     data_g=f"{g_sign} {g_width}",
+                    data_u=None if after is None else " ".join(after),
                 )
             )
             if labelled:
