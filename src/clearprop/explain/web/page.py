@@ -198,6 +198,8 @@ def _data(
         "heat": _heat(trace, choice),
     }
     _keep_rows(glyphs, choice, numbers, data["rows"])
+    if trace.update is None:
+        _keep_biases(glyphs, choice, numbers)
     data["nodes"], data["values"] = trees.nodes, numbers.values
     return data
 
@@ -313,6 +315,16 @@ def _heat(trace: Trace, choice: Choice) -> dict[str, list[str]]:
                 curves.picture(here.weights[j]), curves.picture(here.weight_gradient[j])
             ]  # fmt: skip
     return made
+
+
+def _keep_biases(glyphs: Glyphs, choice: Choice, numbers: Numbers) -> None:
+    """Keep what a learning rate that a reader gives is for, besides the weights."""
+    for layer in range(1, glyphs.last + 1):
+        here = glyphs.at(layer)
+        for name, array in (("bias", here.biases), ("bias_gradient", here.bias_gradient)):
+            if array is not None:
+                for j in choice.units[layer]:
+                    numbers.keep(Num(name, layer, (j,), array))
 
 
 def _keep_rows(glyphs: Glyphs, choice: Choice, numbers: Numbers, rows: int) -> None:
