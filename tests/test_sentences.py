@@ -307,3 +307,75 @@ def test_evaluating_few_rows_shows_an_interval_that_is_not_a_point_and_says_whos
     assert all(low < high for low, high in told["intervals"].values())
     code, out, _ = clearprop("evaluate", "customers.safetensors", "customers.csv")
     assert "Wilson" not in out
+
+
+# Raw values
+
+
+@pytest.fixture(scope="module")
+def rough(tmp_path_factory):
+    """Train on a table with a gap, two and three categories, a rare one and dates; return the folder."""
+    folder, n = tmp_path_factory.mktemp("rough"), 40
+    rng = np.random.default_rng(2)
+    frame = pandas.DataFrame(
+        {
+            "tenure": rng.integers(3, 70, n),
+            "charges": np.round(rng.normal(30, 9, n), 2),
+            "sex": rng.choice(["Male", "Female"], n),
+            "plan": rng.choice(["basic", "plus", "pro"], n),
+            "churn": rng.choice(["yes", "no"], n),
+        }
+    )
+    frame.loc[3, "charges"] = np.nan
+    frame.loc[2, ["tenure", "charges", "sex", "plan"]] = [2, 10.5, "Female", "plus"]
+    frame.to_csv(folder / "rough.csv", index=False)
+    quick = "--target churn --hidden 4 --epochs 2 --engine numpy --seed 1 --quiet".split()
+    subprocess.run([*COMMAND, "train", "rough.csv", *quick], cwd=folder, check=True, timeout=120)
+    return folder
+
+
+def inputs_of(net, folder, row):
+    frame = pandas.read_csv(folder / "rough.csv")
+    model = cp.MLPClassifier.load(folder / "rough.safetensors")
+    encoder = model.network_.model.inputs.encoder
+    assert encoder.feature_names == net.feature_names
+    table = net.model.inputs.open(frame.drop(columns="churn"))
+    seen = np.concatenate([net.model.inputs.of_batch(each, net.dtype) for each in table.batches()])
+    return net.trace(seen[row : row + 1], ["yes"]).inputs[0]
+
+
+@pytest.mark.parametrize("format", ["text", "json", "latex", "mathml", "html"])
+def test_raw_values_stand_beside_the_encoded_ones_where_a_row_is_explained(
+    format, rough, clearprop, monkeypatch
+):
+    import html
+    import json
+
+    monkeypatch.chdir(rough)
+    net = cp.load(rough / "rough.safetensors")
+    values = dict(zip(net.feature_names, inputs_of(net, rough, 2), strict=True))
+    code, out, err = clearprop(
+        "explain", "rough.safetensors", "rough.csv", "--row", 2, "--format", format
+    )
+    assert code == 0, err
+    if format == "json":
+        out = " ".join(json.loads(out)["facts"])
+    said = " ".join(html.unescape(out).split())
+    charges = f"{values['charges']:.4g}".replace("-", "−")
+    if format in ("text", "json"):
+        tenure = f"{values['tenure']:.4g}".replace("-", "−")
+        assert f"1 = tenure 2 ({tenure}), 2 = charges 10.5 ({charges})" in said
+        assert "sex = Male: Female (" in said
+        assert f"plan = plus ({values['plan = plus']:.4g})" in said
+    assert "tenure 2" in said
+    assert "charges 10.5" in said
+    assert "Female" in said
+    assert "plan = plus" in said
+    assert "plan = plus:" not in said  # which the name says already
+
+
+def test_a_gap_is_said_where_its_row_is_explained(rough, clearprop, monkeypatch):
+    monkeypatch.chdir(rough)
+    code, out, _ = clearprop("explain", "rough.safetensors", "rough.csv", "--row", 3)
+    assert code == 0
+    assert "charges missing (" in " ".join(out.split())

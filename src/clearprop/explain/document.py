@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from clearprop.costs import CLASSES
+from clearprop.data.feature_names import NameInRow
 from clearprop.explain import forms
 from clearprop.explain.expression import (
     Blank,
@@ -398,12 +399,18 @@ def footnotes(glyphs: Glyphs, steps: Sequence[Step], digits: int) -> tuple[str, 
     return tuple(notes)
 
 
-def names_note(what: str, names: Sequence[object] | None, shown: Sequence[int]) -> list[str]:
-    """Return what the numbered inputs or outputs that are shown are called."""
+def names_note(
+    what: str, names: Sequence[object] | None, shown: Sequence[int], values: Sequence[str] = ()
+) -> list[str]:
+    """Return what the numbered inputs or outputs that are shown are called.
+
+    Beside the raw values of a table's row, which the names hold then, stand those that are shown of it.
+    """
     if names is None or not shown:
         return []
-    named = ", ".join(f"{k + 1} = {names[k]}" for k in shown if k < len(names))
-    return [f"{what}: {named}"]
+    raw = bool(values) and any(isinstance(each, NameInRow) for each in names)
+    named = (f"{k + 1} = {names[k]}" + (f" ({values[k]})" if raw else "") for k in shown)
+    return [f"{what}: {', '.join(named)}"]
 
 
 # Blanks

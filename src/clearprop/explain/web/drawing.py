@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from clearprop.data.feature_names import NameInRow
 from clearprop.explain.expression import Num, Sym
 from clearprop.explain.glyphs import Glyphs
 from clearprop.explain.web.choice import DEEP, Choice
@@ -237,6 +238,10 @@ class Drawing:
     def _input(self, j: int, x: float, y: float) -> list[Markup]:
         wide = INPUT
         called = self._called(0, j) or f"input {j + 1}"
+        feature, raw = None if self.features is None else self.features[j], None
+        if isinstance(feature, NameInRow):
+            called, raw = feature.name, feature.raw
+        below = {"x": x, "y": y + PILL / 2 + 14, "class_": "called"}
         return [
             tag("title", self.name(0, j)),
             tag(
@@ -250,6 +255,7 @@ class Drawing:
             ),
             self.numbers.of(self.glyphs.a(0, j), "text", self.digits, x=x, y=y + 5, class_="value a"),
             tag("text", _cut(called, 13), x=x, y=y - PILL / 2 - 5, class_="called"),
+            *([] if raw is None else [tag("text", _cut(raw, 13), **below)]),
         ]
 
     def _neuron(self, layer: int, j: int, x: float, y: float) -> list[Markup]:
