@@ -100,9 +100,7 @@ def say_gaps(where: str, target: str, gaps: Mapping[str, int], n_rows: int) -> N
     words = [f"{word!r} in {gaps[word]:,}" for word in sorted(gaps, key=lambda w: -gaps[w]) if word]
     read = f" ({', '.join(words[:5])})" if words else ""
     has, out = ("has", "it is left out") if n == 1 else ("have", "they are left out")
-    warnings.warn(
-        f"{where}: {n:,} of {n_rows:,} rows {has} no target {target!r}{read}: {out}", stacklevel=3
-    )
+    warn(f"{where}: {n:,} of {n_rows:,} rows {has} no target {target!r}{read}: {out}")
 
 
 def refused_gaps(where: str, target: str, n: str, place: str) -> str:

@@ -17,11 +17,11 @@ from clearprop import costs, metrics
 from clearprop.costs import COUNTS, Cost
 from clearprop.data import labels
 from clearprop.data.labels import check_classes, warn_of_alike
-from clearprop.estimators.user_warning import warn
 from clearprop.masks import refuse_masked
 from clearprop.model.targets import Classes, Columns, Indicators, Targets, Units, standard_units
 from clearprop.names import known_name
 from clearprop.training.supply import Supply
+from clearprop.user_warning import warn
 
 Array = NDArray[Any]
 
