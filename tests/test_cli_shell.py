@@ -214,3 +214,42 @@ def test_a_configuration_file_has_switches_and_times_too(shop):
 def test_the_columns_are_told_in_figures_without_an_exponent(trained):
     _, err = trained
     assert re.search(r"^spent +numeric +1  numbers from \d{6,7}(\.\d)? to \d{7}$", err, flags=re.M)
+
+
+@pytest.mark.parametrize("run", [TRAIN, ARRAYS])
+def test_patience_ends_a_training_and_a_run_that_it_ended_is_not_gone_on_with(shop, run):
+    patient = [*run, "--epochs", 2000, "--patience", 2, "--checkpoint", f"patient-{run[1]}.ckpt"]
+    patient += ["--learning-rate", 0.5, "--output", "patient.safetensors"]
+    code, out, err = shell(shop, *patient, "--json")
+    told = json.loads(out)
+    assert (code, told["stopped"]) == (0, "early stopping"), err
+    assert 0 < told["best_epoch"] <= told["epochs"] < 2000
+    code, out, err = shell(shop, *patient, "--resume")
+    assert code == 0
+    assert f"nothing is left to do: early stopping ended it at epoch {told['epochs']}" in err
+    assert f"kept                epoch {told['best_epoch']}, the best on the rows held out" in out
+    code, out, err = shell(shop, *patient, "--resume", "--patience", 3)
+    assert (code, out) == (2, "")
+    assert "cannot be resumed with other settings: --patience is 3, was 2" in err
+
+
+@pytest.mark.parametrize("run", [TRAIN, ARRAYS])
+def test_patience_that_cannot_be_had_is_refused_in_a_sentence(shop, run):
+    code, out, err = shell(shop, *run, "--patience", 0)
+    assert (code, out) == (2, "")
+    assert err == "clearprop: --patience must be an integer of at least 1, got 0\n"
+    code, out, err = shell(shop, *run, "--patience", 2, "--validation", 0)
+    assert (code, out) == (2, "")
+    assert err == (
+        "clearprop: --patience 2 needs rows to validate on, and none are held out: --validation 0.2 "
+        "holds out a fifth of them\n"
+    )
+
+
+def test_patience_holds_out_rows_of_a_set_that_has_a_part_to_test_on(shop):
+    code, out, err = shell(shop, "train", "iris", *SMALL, "--patience", 1, "--learning-rate", 9)
+    assert code == 0
+    assert (
+        "24 rows are held out for validation (--validation 0 trains on all without --patience)" in err
+    )
+    assert "(early stopping)" in out

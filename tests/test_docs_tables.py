@@ -126,6 +126,44 @@ def test_the_decisions_are_those_that_the_page_shows(walked, name):
     assert compared > 6
 
 
+def _without_seconds(line):
+    return re.sub(r"[\d.]+ s,", "s,", " ".join(line.split()))
+
+
+@pytest.mark.slow
+def test_training_in_full_ends_and_predicts_as_the_page_shows(tmp_path, monkeypatch):
+    real = shared("churn.csv")
+    if real is None:
+        pytest.skip(f"{TABLES['churn.csv']} is not there")
+    shutil.copyfile(real, tmp_path / "churn.csv")
+    shown = re.search(r"train churn.csv --target Churn --seed 1\n```\n```\n(.*?)```", PAGE, re.DOTALL)[
+        1
+    ]
+    ends = [line for line in shown.splitlines() if line.startswith(("validation", "trained", "kept"))]
+    assert len(ends) == 4
+    rows = re.search(r"```\n(row,prediction,.*?)```", PAGE, re.DOTALL)[1].splitlines()
+    commands = [
+        "clearprop train churn.csv --target Churn --seed 1",
+        "(head -1 churn.csv; tail -3 churn.csv) > new.csv",
+        "clearprop predict churn.safetensors new.csv",
+    ]
+    assert all(f"$ {command}\n" in PAGE for command in commands)
+    monkeypatch.setitem(globals(), "SMALL", "")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setattr(app, "_listen", lambda: None)
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    trained, _, predicted = (run(command)[1].splitlines() for command in commands)
+    printed = [_without_seconds(line) for line in trained]
+    for line in ends:
+        assert _without_seconds(line) in printed, line
+    assert predicted[0] == rows[0]
+    for told, line in zip(predicted[1:], rows[1:], strict=True):
+        assert told.split(",")[:2] == line.split(",")[:2]
+        figures = [[float(each) for each in text.split(",")[2:]] for text in (told, line)]
+        np.testing.assert_allclose(*figures, rtol=1e-5)
+
+
 def test_the_python_of_the_page_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     frame = made("churn.csv")

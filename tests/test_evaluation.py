@@ -2,6 +2,9 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
 from sklearn import metrics
 
 from clearprop import evaluation
@@ -152,3 +155,34 @@ def test_rows_beyond_what_is_kept_for_the_area_are_a_random_part_whatever_the_bl
     assert one.result(0).metrics["auc"] == pytest.approx(other.result(0).metrics["auc"], rel=1e-12)
     whole = metrics.roc_auc_score(codes, p[:, 1])
     assert one.result(0).metrics["auc"] == pytest.approx(whole, abs=0.06)
+
+
+@given(
+    n=st.integers(1, 8), k=st.integers(2, 3), seed=st.integers(0, 99), level=st.floats(0.05, 0.999),
+    sure=st.booleans(),
+)  # fmt: skip
+@settings(max_examples=60)
+def test_of_few_rows_no_interval_is_a_point_and_an_accuracy_always_has_one(n, k, seed, level, sure):
+    rng = np.random.default_rng(seed)
+    p, codes = predictions(rng, n, k)
+    if sure:  # all right, and all alike
+        p = np.where(np.arange(k) == codes[:, None], 0.9, 0.1 / (k - 1))
+    found = tallied(ClassTally(k), p, codes).result(50, level)
+    assert all(low < high for low, high in found.intervals.values())
+    low, high = found.intervals["accuracy"]
+    if found.wilson:
+        assert low <= found.metrics["accuracy"] <= high
+    assert found.intervals.keys() <= found.metrics.keys()
+    y = rng.normal(size=(n, 2))
+    for a in (y, y + 1.0, rng.normal(size=(n, 2))):
+        quantities = tallied(QuantityTally(), a, y).result(50, level)
+        assert all(low < high for low, high in quantities.intervals.values())
+        assert not quantities.wilson
+
+
+@pytest.mark.parametrize(("right", "n"), [(6, 6), (0, 6), (3, 4), (7, 7), (1, 1)])
+@pytest.mark.parametrize("level", [0.9, 0.95])
+def test_wilsons_interval_is_scipys(right, n, level):
+    interval = stats.binomtest(right, n).proportion_ci(level, method="wilson")
+    found = evaluation.wilson_interval(right / n, n, level)
+    assert found == pytest.approx((interval.low, interval.high), abs=1e-12)

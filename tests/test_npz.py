@@ -247,6 +247,7 @@ def good_members():
 
 
 BAD_MEMBERS = {
+    "y and Y": ([*good_members(), ("Y.npy", array_bytes(y))], "one target, y or Y, got both"),
     "twice": ([good_members()[0], *good_members()], r"got 'X\.npy' more than once"),
     "outside": ([*good_members(), ("../X.npy", b"")], r"alone, got also '\.\./X\.npy'"),
     "absolute": ([*good_members(), ("/etc/passwd", b"")], "alone, got also '/etc/passwd'"),
@@ -398,3 +399,14 @@ def test_an_archive_inside_the_archive_is_no_array(tmp_path, inside):
     path = tmp_path / "a.npz"
     path.write_bytes(npz_bytes([("X.npy", nested), ("y.npy", array_bytes(y))]))
     assert_refused_without_memory(path, r"X\.npy in .* is no NumPy array, starts with")
+
+
+@pytest.mark.parametrize("name", ["y", "Y"])
+def test_the_target_may_be_called_y_or_Y(name, tmp_path):
+    path = tmp_path / "named.npz"
+    np.savez(path, X=X, **{name: y})
+    read = data.read_npz(path)
+    np.testing.assert_array_equal(read.X_train, X)
+    np.testing.assert_array_equal(read.Y_train, y)
+    assert read.task == "classification"
+    assert data.read_npz(path, need_target=False).Y_train is not None

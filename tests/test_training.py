@@ -850,7 +850,7 @@ def test_a_log_gets_about_twenty_lines_and_one_a_minute_of_a_longer_one(
     now = 1000.0
     monkeypatch.setattr(display.time, "monotonic", lambda: now)
     shown = display.Lines()
-    shown.start(0, 256, 10)
+    shown.start(0, 256)
     for epoch in range(1, 257):
         now += seconds
         shown.epoch({"epoch": epoch, "cost": 0.5, "samples_per_second": 1e5})
@@ -869,7 +869,7 @@ def test_a_log_is_not_silent_in_a_long_epoch_and_tells_no_time_of_an_epoch_that_
     now = 0.0
     monkeypatch.setattr(display.time, "monotonic", lambda: now)
     shown = display.Lines()
-    shown.start(0, 3, 100)
+    shown.start(0, 3)
     shown.compiling("the engine")
     now = 400.0
     shown.epoch({"epoch": 1, "cost": 0.5, "samples_per_second": 7.0})
@@ -882,6 +882,56 @@ def test_a_log_is_not_silent_in_a_long_epoch_and_tells_no_time_of_an_epoch_that_
         "epoch 1/3  cost 0.5000",
         "epoch 1.50/3  cost 0.2500  running accuracy 50.00 %  5 min left",
     ]
+
+
+@pytest.mark.parametrize(("limit", "left"), [(90.0, "70 s left"), (1000.0, "3 min left")])
+def test_the_time_left_in_a_log_is_the_limits_where_that_comes_first(limit, left, monkeypatch, capsys):
+    from clearprop.training import display
+
+    now = 1000.0
+    monkeypatch.setattr(display.time, "monotonic", lambda: now)
+    shown = display.Lines()
+    shown.start(0, 10, now + limit)
+    now += 20.0
+    shown.epoch({"epoch": 1, "cost": 0.5, "samples_per_second": 7.0})
+    assert capsys.readouterr().err.rstrip().endswith(f"  {left}")
+
+
+@pytest.mark.parametrize(("limit", "left"), [(90.0, "0:00:30"), (1000.0, "0:02:20")])
+def test_the_time_left_of_the_live_line_is_the_limits_where_that_comes_first(limit, left, monkeypatch):
+    import io
+
+    from rich.console import Console
+
+    from clearprop.training import display
+
+    now = 1000.0
+    monkeypatch.setattr(display.time, "monotonic", lambda: now)
+    out = io.StringIO()
+    bar = display.Bar(Console(file=out, width=100, force_terminal=True, color_system=None))
+    bar.start(0, 10, now + limit)
+    bar._progress.get_time = bar._progress.tasks[0]._get_time = lambda: now
+    for epoch in (1, 2, 3):
+        now += 20.0
+        bar.epoch({"epoch": epoch, "cost": 0.5, "samples_per_second": 7.0})
+    bar.finish()
+    assert f"{left} left" in out.getvalue()
+
+
+def test_a_training_tells_its_display_when_time_is_up(monkeypatch):
+    from clearprop.training import display
+
+    told = []
+
+    class Shown(display.Display):
+        def start(self, done, epochs, deadline=float("inf")):
+            told.append(deadline - time.monotonic())
+
+    monkeypatch.setattr(display, "make", lambda progress: Shown())
+    fit(make(), epochs=1, time_limit=1000.0)
+    fit(make(), epochs=1)
+    assert 0 < told[0] <= 1000.0
+    assert told[1] == float("inf")
 
 
 def test_a_time_is_told_in_the_units_in_which_people_say_it():
@@ -905,7 +955,7 @@ def test_the_live_line_has_epoch_cost_accuracy_speed_and_time_left_and_fits(widt
     bar = Bar(Console(file=out, width=width, force_terminal=True, color_system=None))
     row = {"epoch": 7, "cost": 0.012345, "running_accuracy": 0.99912, "validation_cost": 0.123456,
            "validation_accuracy": 0.97534, "learning_rate": 0.1, "seconds": 0.01, "samples_per_second": 1234567.8}  # fmt: skip
-    bar.start(0, 100, 45)
+    bar.start(0, 100)
     if not validated:
         row = {name: value for name, value in row.items() if not name.startswith("validation")}
     bar.epoch(row)

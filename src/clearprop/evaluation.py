@@ -7,8 +7,10 @@ area under the ROC curve needs all rows at once: their probabilities are kept, a
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -35,13 +37,16 @@ class Evaluation:
     metrics : dict of float
         NaN where a metric has no value: the area under the curve of a single class.
     intervals : dict of (low, high)
-        Percentiles of the bootstrap's replicates.
+        Percentiles of the bootstrap's replicates. Where these are one number, as of few rows that are
+        all right, an accuracy has Wilson's interval (1927), and any other metric has none.
     confusion : ndarray of int or None
         Shape (n_classes + 1, n_classes): rows are what a row is, columns what was predicted; the last
         row counts labels that the model does not know.
     replicates, level : int, float
     rows_for_auc : int
         As many rows as were kept for it; fewer than `n_rows` where those are too many.
+    wilson : bool
+        Whether the accuracy's interval is Wilson's.
     """
 
     n_rows: int
@@ -51,6 +56,7 @@ class Evaluation:
     replicates: int
     level: float
     rows_for_auc: int = 0
+    wilson: bool = False
 
 
 class Tally(ABC):
@@ -116,8 +122,15 @@ class Tally(ABC):
         sums = self._columns()
         whole = sums.sum(axis=0)
         found = {name: float(value) for name, value in self.metrics(whole, whole).items()}
-        intervals = self._intervals(sums, replicates, level) if replicates else {}
-        return Evaluation(self.n_rows, found, intervals, None, replicates, level)
+        drawn = self._intervals(sums, replicates, level) if replicates else {}
+        intervals = {name: each for name, each in drawn.items() if _is_wide(*each)}
+        wilson = "accuracy" in drawn and "accuracy" not in intervals
+        if wilson:
+            intervals = {
+                "accuracy": wilson_interval(found["accuracy"], self.n_rows, level),
+                **intervals,
+            }
+        return Evaluation(self.n_rows, found, intervals, None, replicates, level, wilson=wilson)
 
     def _intervals(self, sums: Floats, replicates: int, level: float) -> dict[str, tuple[float, float]]:
         n, whole, parts = len(sums), sums.sum(axis=0), []
@@ -136,6 +149,26 @@ class Tally(ABC):
                 low, high = np.quantile(values, tails)
                 intervals[name] = float(low), float(high)
         return intervals
+
+
+def _is_wide(low: float, high: float) -> bool:
+    """Return whether an interval is more than a point, whatever rounding has made of that."""
+    return high - low > 1e-12 * max(abs(low), abs(high))
+
+
+def wilson_interval(share: float, n: int, level: float) -> tuple[float, float]:
+    """Return Wilson's score interval of a share of n rows (Wilson 1927): not a point, even of 0 and 1.
+
+    Examples
+    --------
+    >>> low, high = wilson_interval(1.0, 6, 0.95)
+    >>> round(low, 3), high
+    (0.61, 1.0)
+    """
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
+    return max(min(centre - half, share), 0.0), min(max(centre + half, share), 1.0)
 
 
 class ClassTally(Tally):

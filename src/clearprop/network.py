@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from clearprop import building, engines, initializers, optimizers, penalties, randomness
+from clearprop import building, engines, initializers, optimizers, penalties, randomness, summary
 from clearprop import trace as traces
 from clearprop.activations import Activation, Array
 from clearprop.architecture import Architecture, Block, Layer
@@ -23,7 +23,6 @@ from clearprop.model.model import Model, first_targets
 from clearprop.model.targets import Classes
 from clearprop.names import is_number, known_dtype
 from clearprop.optimizers import Optimizer
-from clearprop.summary import summary
 from clearprop.trace import Gradient
 from clearprop.training import EarlyStopping, History, Loop
 from clearprop.training.preparation import prepare
@@ -224,7 +223,10 @@ class Network:
 
     def __str__(self) -> str:
         """Return the layers, shapes, parameters, cost and multiply-adds as a table."""
-        return summary(self.architecture, self.dtype)
+        return summary.summary(self.architecture, self.dtype)
+
+    def _repr_html_(self) -> str:
+        return summary.as_html(self.architecture, self.dtype, self.weights, self.feature_names)
 
     # What flows in
 

@@ -1,8 +1,15 @@
-"""A network as a table of text: what ``print(net)`` shows."""
+"""A network as a table of text, what ``print(net)`` shows, and as a drawing for a notebook."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
 from clearprop.architecture import Architecture
+from clearprop.page import Markup, tag
 
 
 def summary(architecture: Architecture, dtype: str) -> str:
@@ -18,3 +25,60 @@ def summary(architecture: Architecture, dtype: str) -> str:
     lines.append(f"{architecture.n_parameters:,} parameters ({dtype}), cost {architecture.cost}")
     lines.append(f"multiply-adds of one sample: forward {forward:,}, backward {backward:,}")
     return "\n".join(lines)
+
+
+_MOST, _NAMED = 8, 12  # neurons that are drawn of a layer, inputs that are named
+_ACROSS, _DOWN, _RADIUS = 110, 24, 8
+
+
+def as_html(
+    architecture: Architecture, dtype: str, weights: Sequence[NDArray[Any]], names: Sequence[str] | None
+) -> str:
+    """Return the network as a drawing and the table, for a notebook."""
+    pre = tag("pre", summary(architecture, dtype), style="overflow-x: auto")
+    some = list(names or ())[:_NAMED]
+    more = [f"and {architecture.n_features - len(some):,} more"] * (len(some) < len(names or ()))
+    named = [tag("p", "inputs: " + ", ".join([*some, *more]))] if names else []
+    drawing = tag("div", _drawing(architecture, weights), style="overflow-x: auto")
+    return tag("div", drawing, *named, pre)
+
+
+def _drawing(architecture: Architecture, weights: Sequence[NDArray[Any]]) -> Markup:
+    """Draw the first neurons of every layer, and their weights: as wide as they are large."""
+    sizes = architecture.sizes
+    shown = [min(size, _MOST) for size in sizes]
+    height = _DOWN * (max(shown) + 1)
+
+    def centre(layer: int, j: int) -> tuple[float, float]:
+        return 40.0 + _ACROSS * layer, height / 2 + _DOWN * (j - (shown[layer] - 1) / 2)
+
+    parts = []
+    for layer, W in enumerate(weights):
+        part = W[: shown[layer + 1], : shown[layer]]
+        largest = float(np.max(np.abs(part), initial=0.0, where=np.isfinite(part))) or 1.0
+        for (j, k), weight in np.ndenumerate(part):
+            (x, y), (to_x, to_y) = centre(layer, k), centre(layer + 1, j)
+            share = min(abs(float(weight)) / largest, 1.0) if np.isfinite(weight) else 1.0
+            parts.append(
+                tag(
+                    "path", d=f"M{x:g} {y:g}L{to_x:g} {to_y:g}", stroke_width=f"{0.3 + 2 * share:.2f}",
+                    stroke="#1a73b8" if weight >= 0 else "#c2570c", fill="none",
+                    stroke_dasharray=None if weight >= 0 else "5 3",
+                )
+            )  # fmt: skip
+    for layer, size in enumerate(sizes):
+        for j in range(shown[layer]):
+            x, y = centre(layer, j)
+            pen = {"stroke": "currentColor", "fill": "Canvas", "stroke_width": 1.5}
+            parts.append(tag("circle", cx=f"{x:g}", cy=f"{y:g}", r=_RADIUS, **pen))
+        function = architecture.layers[layer - 1].function.name if layer else "inputs"
+        of = "" if size <= _MOST else f"{_MOST} of "
+        x = centre(layer, 0)[0]
+        for row, text in enumerate((function[:16], f"{of}{size:,}")):
+            parts.append(tag("text", text, x=f"{x:g}", y=height + 14 + 15 * row, text_anchor="middle"))
+    width = 80 + _ACROSS * (len(sizes) - 1)
+    said = f"A network {'-'.join(map(str, sizes))}; weights above 0 are whole lines, others dashed"
+    return tag(
+        "svg", *parts, viewBox=f"0 0 {width} {height + 36}", width=width, role="img", aria_label=said,
+        style="font: 12px sans-serif; fill: currentColor",
+    )  # fmt: skip

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from clearprop.cli import standard_input
+
 
 class Part(enum.StrEnum):
     """Which part of the data."""
@@ -67,7 +69,12 @@ def encoding(default: str, panel: str | None = None) -> Any:
 
 
 DataArgument = Annotated[
-    str, typer.Argument(metavar="DATA", help="A built-in set, a file or a folder.")
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help="A built-in set, a file or a folder; - is standard input.",
+        callback=standard_input.as_file,
+    ),
 ]
 ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="A model file or checkpoint.")]
 PartOption = Annotated[

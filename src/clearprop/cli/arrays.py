@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 import clearprop as cp
 from clearprop import costs, optimizers
 from clearprop.cli import report, resuming, running
-from clearprop.cli.options import Options
+from clearprop.cli.options import HELD_OUT, Options
 from clearprop.costs import Cost
 from clearprop.data import Dataset
 from clearprop.data.labels import label_array
@@ -64,7 +64,9 @@ class ArrayJob:
         net = cp.Network.of(learned.model.in_raw_units())
         dataset, part, (X, Y) = self.dataset, *self._measured()
         result = {"part": part, "n_samples": len(X), **measure(net.model, X, Y)}
-        net.about["result"] = result
+        stopper = run.training.progress.stopper
+        best_epoch = stopper.best_epoch if stopper else None
+        net.about |= {"result": result, **({"best_epoch": best_epoch} if best_epoch else {})}
         net.save(output)
         return report.Report(
             net,
@@ -72,6 +74,7 @@ class ArrayJob:
             result,
             output,
             standardized=net.model is not learned.model,
+            best_epoch=best_epoch,
             test_data=dataset.source if dataset.X_test is not None else None,
             images=None if dataset.image_shape is None else (X, Y, dataset.image_shape),
         )
@@ -88,7 +91,7 @@ class ArrayJob:
     def _held_out(self) -> float | None:
         """The fraction of the rows that is held out; None where other data are validated on."""
         if self.dataset.X_test is not None and self.options.validation is None:
-            return 0.0
+            return 0.0 if self.options.patience is None else HELD_OUT
         return self.options.held_out(len(self.dataset.X_train))
 
     def _shared(self) -> dict[str, Any]:
@@ -99,7 +102,7 @@ class ArrayJob:
             "validation": "other data" if fraction is None else fraction,  # which, their rows tell
             "task": self.dataset.task,
             "target": self.dataset.target,
-            **resuming.first_parameters(self.options),
+            **resuming.untold(self.options),
         }
 
     def _split(self, seed: int) -> tuple[Pair, Pair | None, str]:
@@ -115,7 +118,8 @@ class ArrayJob:
         rows, held = cp.data.holdout(Y, fraction, seed)
         note = f"{len(held):,} rows are held out for validation"
         if self.options.validation is None:
-            note += " (--validation 0 trains on all)"
+            without = "" if self.options.patience is None else " without --patience"
+            note += f" (--validation 0 trains on all{without})"
         return (X[rows], Y[rows]), (X[held], Y[held]), note
 
     def _network(self, X: NDArray[Any], Y: NDArray[Any], seed: int) -> cp.Network:
@@ -166,6 +170,7 @@ class ArrayJob:
             "running_every": options.running_every,
             "l2": options.l2 or 0.0,
             "dropout": options.dropout or 0.0,
+            "early_stopping": options.stopping(self._held_out),
             "engine": options.engine,
             "n_threads": options.threads,
             "seed": seed,

@@ -60,6 +60,7 @@ def diagnose(
     if as_json and format is Format.html:
         raise ValueError("--json and --format html must not be given together")
     files.refuse_same({"MODEL": model_file, "DATA": data}, {"--output": output})
+    files.refuse_terminal(format is Format.html, output)
     net, parts = model.read_model(model_file)
     dataset = model_data.load_data(net, data, target, part=part, gaps=target_gaps)
     X, Y = dataset.part(part)

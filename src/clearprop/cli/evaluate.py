@@ -68,7 +68,7 @@ def evaluate(
 ) -> None:
     """Measure MODEL on DATA: accuracy, log loss, Brier score, AUC and confusions, or errors and R2.
 
-    Every number comes with a bootstrap interval: how far another sample of as many rows could move it.
+    Every number comes with an interval: how far another sample of as many rows could move it.
 
     Example: clearprop evaluate digits.safetensors digits --json
     """
@@ -138,7 +138,7 @@ def show(
                 "level": found.level,
                 "method": "percentile",
                 "seed": seed,
-            }
+            } | ({"wilson": ["accuracy"]} if found.wilson else {})
         if found.confusion is not None and classes is not None:
             counts = found.confusion if "n_unknown" in result else found.confusion[:-1]
             result["confusion"] = {"classes": list(classes), "counts": counts.tolist()}
@@ -155,7 +155,9 @@ def _print_metrics(console: Console, result: dict[str, Any], found: Evaluation) 
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD if terminal.is_wide(console) else box.ASCII_DOUBLE_HEAD)
-    table.add_column(f"{result['part']}, {result['n_samples']:,} rows")
+    table.add_column(
+        f"{result['part']}, {result['n_samples']:,} row{'' if result['n_samples'] == 1 else 's'}"
+    )
     table.add_column("", justify="right")
     if found.intervals:
         table.add_column(f"{100 * found.level:g} % interval", justify="right")
@@ -174,6 +176,10 @@ def _print_metrics(console: Console, result: dict[str, Any], found: Evaluation) 
     notes = []
     if found.intervals:
         notes.append(f"Intervals: bootstrap over rows, {found.replicates:,} samples, percentiles.")
+        if found.wilson:
+            notes.append("The accuracy's is Wilson's: it is the same in every sample of these rows.")
+        if any(value == value for name, value in found.metrics.items() if name not in found.intervals):
+            notes.append("There is none where every sample of these rows gives the same number.")
     if found.rows_for_auc and found.rows_for_auc < result["n_samples"] - result.get("n_unknown", 0):
         notes.append(f"AUC: of {found.rows_for_auc:,} rows, drawn at random.")
     for note in notes:

@@ -78,9 +78,12 @@ def explain(
     Example: clearprop explain digits.safetensors digits --row 3 --format html --output page.html
     """
     files.refuse_same({"MODEL": model_file, "DATA": data}, {"--output": output})
+    files.refuse_terminal(format is Format.html, output)
     net = model.load_model(model_file)
     dataset = model_data.load_data(net, data, target, part=part)
     X, Y = _rows(dataset, part, row, rows)
+    if net.model.is_of_table and len(X) == 1:
+        net.feature_names = model_data.names_in_row(net, data, row)
     text = cp.explain(
         net,
         X,

@@ -6,6 +6,7 @@ import csv
 import io
 import os
 import stat
+import sys
 
 from clearprop.cli import model
 from clearprop.data import BUILT_IN
@@ -58,6 +59,20 @@ def _is_inside(path: str, folder: str) -> bool:
         return False
     with os.scandir(folder) as entries:
         return any(_is_one(path, entry.path) for entry in entries)
+
+
+def refuse_terminal(html: bool, output: str | None) -> None:
+    """Refuse to write a page of HTML to a terminal.
+
+    Raises
+    ------
+    ValueError
+        Naming --output.
+    """
+    if html and output is None and sys.stdout is not None and sys.stdout.isatty():
+        raise ValueError(
+            "--format html is a page for a browser, not for a terminal: --output page.html writes it"
+        )
 
 
 def check_log(path: str | None) -> None:

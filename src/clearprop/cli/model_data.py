@@ -134,6 +134,11 @@ def _table_dataset(net: cp.Network, source: str, target: str | None, gaps: str |
     )
 
 
+def names_in_row(net: cp.Network, source: str, row: int) -> tuple[str, ...]:
+    """Return what the inputs of a raw table's row are called, with the row's raw values."""
+    return net.model.inputs.names_in_row(net.model.inputs.open(local_path(source)), row)
+
+
 def input_blocks(net: cp.Network, source: str, part: str) -> Iterator[NDArray[Any]]:
     """Return the rows that are to be predicted, in their order, in blocks that `predict` takes.
 

@@ -20,11 +20,12 @@ from clearprop.cli.arguments import DataArgument, option
 from clearprop.cli.config import read_config
 from clearprop.initializers import INITIALIZERS, Initializer, constant
 from clearprop.names import known_name
+from clearprop.training.stopping import EarlyStopping
 
 _DATA, _COLUMNS, _WRITTEN = "Data", "Columns of a table", "How a table is written"
 _NET, _TRAINING, _FILES, _SHOWN = "Network", "Training", "Files", "What is shown"
 _NAMES = "NAME,..."
-_HELD_OUT = 0.2  # of a file's rows, where nothing is said: a file has no test part to be measured on
+HELD_OUT = 0.2  # of a file's rows, where nothing is said: a file has no test part to be measured on
 _FEWEST = 10  # rows below which nothing is held out unasked
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 
@@ -270,6 +271,15 @@ class Options:
             panel=_TRAINING,
         ),
     ] = None
+    patience: Annotated[
+        int | None,
+        option(
+            metavar="N",
+            text="Stop after N epochs without a lower validation cost.",
+            default="all epochs are made",
+            panel=_TRAINING,
+        ),
+    ] = None
     time_limit: Annotated[
         str | None,
         option(
@@ -362,7 +372,29 @@ class Options:
         """Return the share of a file's rows to hold out; None where other data are validated on."""
         if self.validation is not None:
             return self.fraction
-        return _HELD_OUT if n_rows >= _FEWEST else 0.0
+        return HELD_OUT if n_rows >= _FEWEST else 0.0
+
+    def stopping(self, held_out: float | None) -> EarlyStopping | None:
+        """Return what --patience asks for, or None where it is not given.
+
+        Parameters
+        ----------
+        held_out : float, optional
+            The share of the rows to validate on; None for other data.
+
+        Raises
+        ------
+        ValueError
+            If --patience is below 1, or there is nothing to validate on.
+        """
+        if self.patience is None:
+            return None
+        if held_out == 0:
+            raise ValueError(
+                f"--patience {self.patience} needs rows to validate on, and none are held out: "
+                f"--validation {HELD_OUT} holds out a fifth of them"
+            )
+        return EarlyStopping(patience=self.patience)
 
     @property
     def sizes(self) -> tuple[int, ...] | None:

@@ -37,6 +37,12 @@ def first_parameters(options: Options) -> dict[str, str]:
     }
 
 
+def untold(options: Options) -> dict[str, Any]:
+    """Return what a resumed run must share that a file mentions only where it was given."""
+    patience = {} if options.patience is None else {"patience": options.patience}
+    return first_parameters(options) | patience
+
+
 def begun_with(options: Options) -> dict[str, Any] | None:
     """Return what the run of the checkpoint said of its options; None if it was begun from Python."""
     about = cp.load(model.expanded(str(options.checkpoint))).about

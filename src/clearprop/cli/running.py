@@ -170,7 +170,9 @@ def _say_resumed(options: Options, training: Training) -> None:
     """Say from where a run goes on, and whether there is anything left to do."""
     done, wanted = training.epochs_done, training.settings.epochs
     errors.say(f"resumed at epoch {done}, step {training.state.step} ({options.checkpoint})")
-    if done >= wanted:
+    if training.history.stopped:
+        errors.say(f"nothing is left to do: {training.history.stopped} ended it at epoch {done}")
+    elif done >= wanted:
         errors.say(
             f"nothing is left to do: {done} of {wanted} epochs are done (a larger --epochs trains on)"
         )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import math
 import os
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ from clearprop.data.table.encoder import MOST_CATEGORIES
 from clearprop.data.table.kinds import undecided
 from clearprop.data.table.time_choices import ORDERS
 from clearprop.data.tables import choose_target
+from clearprop.user_warning import warn
 
 if TYPE_CHECKING:
     from clearprop.estimators.base import BaseMLP
@@ -111,7 +111,7 @@ def decisions(
         kinds=_kinds(options),
     )
     for sentence in undecided(source, found) if options.quiet else ():
-        warnings.warn(sentence, stacklevel=2)  # else the table of columns says it
+        warn(sentence)  # else the table of columns says it
     return found
 
 
@@ -253,7 +253,7 @@ def shared(options: Options, horizon: int, target: TargetEncoder, n_rows: int) -
         "task": target.task,
         "target": target.name,
         "horizon": horizon,
-        **resuming.first_parameters(options),
+        **resuming.untold(options),
     }
 
 

@@ -52,7 +52,10 @@ class TableJob:
         kind = "regressor" if self.target.classes is None else "classifier"
         estimator = table_options.make_estimator(options, kind, seed, horizon)
         estimator.set_params(columns=self.decisions, callbacks=[run.log])
-        if table_options.held_out(options, self.source.n_rows or 0) == 0:
+        share = table_options.held_out(options, self.source.n_rows or 0)
+        if stopping := options.stopping(share):
+            estimator.set_params(early_stopping=True, n_iter_no_change=stopping.patience)
+        if share == 0:
             estimator.set_params(early_stopping=False)
         is_streamed = table_options.is_streamed(options, self.source, self.decisions)
         session = Session(

@@ -55,3 +55,7 @@ def __getattr__(name: str) -> Any:
             found = globals()[name] = getattr(import_module(f"clearprop.data.{module}"), name)
             return found
     raise AttributeError(f"module 'clearprop.data' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

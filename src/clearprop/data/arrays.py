@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from clearprop.activations import Array
 from clearprop.data.labels import as_labels, check_classes, objects_of
 from clearprop.masks import refuse_masked
+from clearprop.user_warning import warn
 
 Classes = tuple[Any, ...]
 _ROWS = 4096  # rows looked at together: a check needs no copy of a large array
@@ -92,10 +92,9 @@ def _real(values: Any, argument: str) -> NDArray[Any]:
 
 def _warn_of_lost_digits(top: int, argument: str) -> None:
     if top > 2**53:
-        warnings.warn(
+        warn(
             f"{argument} holds integers above 2**53, which lose digits as floats (got {top})",
             UserWarning,
-            stacklevel=5,
         )
 
 
@@ -177,10 +176,9 @@ def as_targets(
             f"{argument} must be a rectangular table, got rows of unequal lengths"
         ) from None
     if array.ndim == 2 and array.shape[1] == 1 and n_outputs > 1:
-        warnings.warn(
+        warn(
             f"{argument} is a column of shape {array.shape}; labels are expected as shape (n_samples,)",
             UserWarning,
-            stacklevel=3,
         )
         array = array[:, 0]
     if array.shape[:1] == (0,) or array.ndim == 0:

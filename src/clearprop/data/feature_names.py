@@ -6,6 +6,29 @@ from collections.abc import Mapping
 from typing import Any
 
 
+class NameInRow(str):
+    """What a feature is called where one row of a table is explained: its name and the row's raw value.
+
+    Parameters
+    ----------
+    name : str
+        As the network knows it.
+    raw : str
+        What stands in the row.
+    whole : bool
+        Whether the feature is the column itself, not one of several made of it.
+    """
+
+    name: str
+    raw: str
+
+    def __new__(cls, name: str, raw: str, whole: bool) -> NameInRow:
+        """Return the name with the value behind it."""
+        made = super().__new__(cls, f"{name} {raw}" if whole else f"{name}: {raw}")
+        made.name, made.raw = name, raw
+        return made
+
+
 def names_of(X: Any) -> tuple[str, ...] | None:
     """Return the columns of a data frame, if they are named by text; else None."""
     columns = getattr(X, "columns", None)

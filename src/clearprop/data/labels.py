@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import unicodedata
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clearprop import user_warning
 from clearprop.masks import refuse_masked
 
 LONGEST = 1_500_000
@@ -170,7 +170,7 @@ def check_classes(classes: Iterable[Any], argument: str) -> None:
 
 
 def warn_of_alike(
-    classes: Iterable[Any], argument: str, warn: Callable[[str], object] | None = None
+    classes: Iterable[Any], argument: str, warn: Callable[[str], object] = user_warning.warn
 ) -> None:
     """Warn once of labels that differ only in case or blanks: each stays a class of its own.
 
@@ -188,10 +188,7 @@ def warn_of_alike(
             f"{argument} has classes that differ only in case or blanks: {named}{more}; do they mean "
             "the same? Each is learned as a class of its own"
         )
-        if warn is None:
-            warnings.warn(sentence, stacklevel=3)
-        else:
-            warn(sentence)
+        warn(sentence)
 
 
 def shown(label: Any) -> str:

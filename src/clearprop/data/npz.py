@@ -1,4 +1,4 @@
-"""NPZ: a zip archive of two NumPy arrays, X and y, read without pickle.
+"""NPZ: a zip archive of two NumPy arrays, X and y (or Y), read without pickle.
 
 The headers of both members are read and held against the archive's sizes before memory is taken.
 NumPy's own reader evaluates a header as a Python literal; here it has to match one pattern.
@@ -24,7 +24,7 @@ from clearprop.data.dataset import Dataset, some
 from clearprop.data.files import Source, check_size, local_path, open_regular, read_up_to, size
 from clearprop.data.targets import check_task, make_target
 
-MEMBERS = ("X.npy", "y.npy")
+MEMBERS = ("X.npy", "y.npy", "Y.npy")  # one of the last two
 MAX_HEADER = 10_000
 _LENGTH_BYTES = {1: 2, 2: 4, 3: 4}
 _WIDTHS = {
@@ -69,7 +69,7 @@ class _Header:
 
 
 def read_npz(path: Source, *, task: str | None = None, need_target: bool = True) -> Dataset:
-    """Return the data set in an NPZ file with the arrays X and y, as ``numpy.savez`` writes it.
+    """Return the data set in an NPZ file with the arrays X and y (or Y), as ``numpy.savez`` writes it.
 
     Parameters
     ----------
@@ -155,7 +155,7 @@ def _read_chosen(
             headers = [_read_header(archive, member, path) for member in members]
             check_size(path, sum(header.held for header in headers))
             return {
-                member.filename.removesuffix(".npy"): _read_body(archive, member, header, path)
+                "X" if member.filename == MEMBERS[0] else "y": _read_body(archive, member, header, path)
                 for member, header in zip(members, headers, strict=True)
             }
 
@@ -186,8 +186,11 @@ def _members(archive: zipfile.ZipFile, path: Path, need_target: bool) -> list[zi
     extra = [name for name in names if name not in MEMBERS]
     if extra:
         raise ValueError(f"{path} must hold the arrays X and y alone, got also {some(extra)}")
-    needed = MEMBERS if need_target else MEMBERS[:1]
-    if missing := [name.removesuffix(".npy") for name in needed if name not in names]:
+    targets = [name for name in MEMBERS[1:] if name in names]
+    if len(targets) > 1:
+        raise ValueError(f"{path} must hold one target, y or Y, got both")
+    missing = ["X"] * (MEMBERS[0] not in names) + ["y"] * (need_target and not targets)
+    if missing:
         raise ValueError(f"{path} must hold the arrays X and y, lacks {' and '.join(missing)}")
     return members
 

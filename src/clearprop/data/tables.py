@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from clearprop.data.dataset import Dataset, meant, some
 from clearprop.data.idx import find_files
 from clearprop.data.targets import make_target
+from clearprop.user_warning import warn
 
 TARGET_NAMES = ("target", "label", "y", "class")
 ENDINGS = (
@@ -76,7 +76,7 @@ def check_columns(path: Path, names: Sequence[str], first: Path, wanted: Sequenc
         instead = f", has {some(more)}" if more else ""
         raise ValueError(f"{path} must have the columns of {first}, lacks {some(missing)}{instead}")
     if more:
-        warnings.warn(f"{path} has {some(more)}, which {first} has not: not used", stacklevel=5)
+        warn(f"{path} has {some(more)}, which {first} has not: not used")
 
 
 def choose_target(

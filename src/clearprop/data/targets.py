@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from clearprop.data.dataset import Label, some
 from clearprop.data.labels import check_classes, warn_of_alike
+from clearprop.user_warning import warn
 
 TASKS = ("classification", "regression")
 MISSING = frozenset(
@@ -72,9 +72,8 @@ def decide_task(
 def warn_of_many(n_classes: int, n_rows: int, what: str) -> None:
     """Warn where nearly every row has a class of its own, and nobody has said that they are classes."""
     if n_classes > max(MAX_CLASSES, n_rows / 2):
-        warnings.warn(
+        warn(
             f"{what} has {n_classes:,} classes in {n_rows:,} rows: is it a name or a number?",
-            stacklevel=3,
         )
 
 
@@ -101,9 +100,7 @@ def say_gaps(where: str, target: str, gaps: Mapping[str, int], n_rows: int) -> N
     words = [f"{word!r} in {gaps[word]:,}" for word in sorted(gaps, key=lambda w: -gaps[w]) if word]
     read = f" ({', '.join(words[:5])})" if words else ""
     has, out = ("has", "it is left out") if n == 1 else ("have", "they are left out")
-    warnings.warn(
-        f"{where}: {n:,} of {n_rows:,} rows {has} no target {target!r}{read}: {out}", stacklevel=3
-    )
+    warn(f"{where}: {n:,} of {n_rows:,} rows {has} no target {target!r}{read}: {out}")
 
 
 def refused_gaps(where: str, target: str, n: str, place: str) -> str:

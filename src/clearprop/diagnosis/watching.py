@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import deque
 from collections.abc import Callable, Container
 from dataclasses import replace
@@ -21,6 +20,7 @@ from clearprop.diagnosis.rules.runs import suspects_overshoot
 from clearprop.diagnosis.thresholds import Thresholds
 from clearprop.engines import Plan
 from clearprop.training.settings import integer
+from clearprop.user_warning import warn
 
 if TYPE_CHECKING:
     from clearprop.training import Loop
@@ -234,4 +234,4 @@ def _key(finding: Finding) -> _Key:
 
 def _warn(finding: Finding) -> None:
     if finding.severity != "info":
-        warnings.warn(str(finding), DiagnosisWarning, stacklevel=2)
+        warn(str(finding), DiagnosisWarning)

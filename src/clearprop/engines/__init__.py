@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import warnings
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from clearprop.engines import choice
 from clearprop.engines.interface import Data, Engine, Plan, Report, State, first_row, row_blocks
 from clearprop.names import known_name
 from clearprop.optimizers import LBFGS
+from clearprop.user_warning import warn
 
 __all__ = [
     "ALSO_CALLED",
@@ -75,7 +75,7 @@ def select(name: str, plan: Plan) -> Engine:
         return engine
     if name == "compiled":
         raise ValueError(f"engine 'compiled' cannot run this: {reason}; use engine='numpy' or 'auto'")
-    warnings.warn(f"training with engine 'numpy', which is slower: {reason}", stacklevel=2)
+    warn(f"training with engine 'numpy', which is slower: {reason}")
     return reference
 
 

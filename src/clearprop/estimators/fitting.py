@@ -25,7 +25,6 @@ from clearprop.estimators.running import Runner, Work
 from clearprop.estimators.session import Session
 from clearprop.estimators.tables import TableRows
 from clearprop.estimators.training import EstimatorTraining
-from clearprop.estimators.user_warning import warn
 from clearprop.masks import refuse_masked
 from clearprop.model.inputs import LEARNED, Inputs
 from clearprop.model.model import Model
@@ -33,6 +32,7 @@ from clearprop.model.targets import Classes, Targets, Units
 from clearprop.network import Network
 from clearprop.training import History
 from clearprop.training.supply import InMemory
+from clearprop.user_warning import warn
 
 if TYPE_CHECKING:
     from clearprop.data.table import TableEncoder, TableStream

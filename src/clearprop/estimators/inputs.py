@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop.estimators.user_warning import warn
 from clearprop.model.inputs import Inputs, narrowed
+from clearprop.user_warning import warn
 
 Array = NDArray[Any]
 

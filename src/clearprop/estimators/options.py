@@ -100,6 +100,9 @@ class Options:
             chosen["learning_rate"] = coslog4(
                 float(chosen["learning_rate_init"]), float(chosen["max_iter"])
             )
+        asked = "early_stopping" in given and chosen["early_stopping"]
+        if estimator.preset == "realmlp-s" and asked and "n_iter_no_change" not in given:
+            chosen["n_iter_no_change"] = presets.patience(int(chosen["max_iter"]))
         sizes = _sizes(chosen.pop("hidden_layer_sizes"))
         names = {field.name for field in dataclasses.fields(cls)}
         made = cls(

@@ -48,6 +48,14 @@ def averaging(share: float, epochs: float) -> float:
     return min(round(scaled, 6), 0.999999)  # rounded to 1 it would be the first epoch alone
 
 
+def patience(epochs: int) -> int:
+    """Return the epochs without a lower validation cost that end a training, where it is to be ended.
+
+    An eighth of all: the preset's learning rate rises and falls four times, and the cost with it.
+    """
+    return max(10, epochs // 8)
+
+
 def defaults(kind: Any) -> dict[str, Any]:
     """Return the arguments of a class in their order, with their defaults."""
     if kind not in _DEFAULTS:  # inspecting takes as long as an epoch of few rows

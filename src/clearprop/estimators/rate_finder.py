@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from clearprop.estimators.training import EstimatorTraining
 
 
+_ROWS, _BAR = 12, 32  # of a printed table
+
+
 @dataclass(frozen=True, eq=False)
 class LearningRates:
     """What a range test found.
@@ -31,6 +34,32 @@ class LearningRates:
     rates: NDArray[np.float64]
     losses: NDArray[np.float64]
     suggestion: float
+
+    def __repr__(self) -> str:
+        span = f"{len(self.rates)} steps from {self.rates[0]:.3g} to {self.rates[-1]:.3g}"
+        return f"<LearningRates: suggestion {self.suggestion:.3g}, {span}>"
+
+    def __str__(self) -> str:
+        """Return the suggestion, and about twelve of the losses with bars as long as they are high."""
+        low, high = self.losses.min(), self.losses.max()
+        steps = np.unique(np.linspace(0, len(self.rates) - 1, _ROWS).round().astype(int))
+        at = int(np.argmin(np.abs(self.rates - self.suggestion)))
+        lines = ["learning rate       loss"]
+        for i in sorted({*steps.tolist(), at}):
+            share = (self.losses[i] - low) / (high - low) if high > low else 1.0
+            bar = "#" * round(1 + (_BAR - 1) * share)
+            here = "  <- falls most steeply" if i == at else ""
+            lines.append(f"{self.rates[i]:13.3g}  {self.losses[i]:9.4g}  {bar}{here}")
+        return "\n".join([*lines, f"suggestion: a learning rate of {self.suggestion:.2g}"])
+
+    def _repr_html_(self) -> str:
+        from clearprop.page import lines
+
+        series = {"loss of a batch, smoothed": self.losses.tolist()}
+        mark = self.suggestion, f"suggestion {self.suggestion:.2g}"
+        return lines(
+            "loss", self.rates.tolist(), series, axis="learning rate", logarithmic=True, mark=mark
+        )
 
     def plot(self, path: str | None = None) -> Any:
         """Draw the losses against the rates, with the suggestion; return the matplotlib figure.

@@ -48,7 +48,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         As in scikit-learn. ``verbose="bar"`` shows a progress bar on standard error; ``shuffle="once"``
         draws one random order for all epochs, so that each has the same batches.
     nesterovs_momentum, early_stopping, validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change
-        As in scikit-learn; `beta_2` is also RMSProp's rho.
+        As in scikit-learn; `beta_2` is also RMSProp's rho. With a preset, ``early_stopping=True`` ends
+        the training after `n_iter_no_change` epochs (an eighth of `max_iter`, at least 10) without a
+        lower validation cost, or a better `scoring`; the preset alone makes all its epochs.
     max_fun : int
         Evaluations of L-BFGS.
     preset : {"sklearn", "realmlp-s"}

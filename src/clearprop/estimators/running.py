@@ -17,9 +17,9 @@ from clearprop.estimators import files, recipe
 from clearprop.estimators.arguments import Arguments
 from clearprop.estimators.callback_bridge import Bridge
 from clearprop.estimators.training import EstimatorTraining, Follower
-from clearprop.estimators.user_warning import warn
 from clearprop.training.preparation import Prepared
 from clearprop.training.supply import Supply
+from clearprop.user_warning import warn
 
 if TYPE_CHECKING:
     from clearprop.estimators.options import Options
@@ -172,6 +172,9 @@ class Runner:
             best_score=-np.inf if best_score is None else best_score,
             no_improvement=estimator._no_improvement_count if work.incremental else 0,
             watches_score=bool(options.early_stopping),
+            watches_cost=bool(
+                options.early_stopping and not options.like_sklearn and options.scoring is None
+            ),
             score=self._scorer(work),
             score_name=self.estimator._task.score_name if options.scoring is None else "score",
             latest_of_equals=not options.like_sklearn,

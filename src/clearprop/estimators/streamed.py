@@ -22,12 +22,12 @@ from clearprop.estimators import recipe
 from clearprop.estimators.arguments import Arguments
 from clearprop.estimators.learned import Learned
 from clearprop.estimators.options import Options
-from clearprop.estimators.user_warning import warn
 from clearprop.model.inputs import Step, moments, robust_of_blocks, standard_of_blocks
 from clearprop.model.model import Model
 from clearprop.model.targets import Units
 from clearprop.training.streaming import check_batches, weight_scale
 from clearprop.training.supply import Streamed
+from clearprop.user_warning import warn
 
 Array = NDArray[Any]
 

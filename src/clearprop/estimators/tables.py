@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from clearprop.data.table import ColumnDecision, TableEncoder, TableSource, decide, open_table
 from clearprop.data.table.kinds import undecided
 from clearprop.data.table.values import NUMBER
-from clearprop.estimators.user_warning import warn
+from clearprop.user_warning import warn
 
 Array = NDArray[Any]
 

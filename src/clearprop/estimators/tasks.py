@@ -17,11 +17,11 @@ from clearprop import costs, metrics
 from clearprop.costs import COUNTS, Cost
 from clearprop.data import labels
 from clearprop.data.labels import check_classes, warn_of_alike
-from clearprop.estimators.user_warning import warn
 from clearprop.masks import refuse_masked
 from clearprop.model.targets import Classes, Columns, Indicators, Targets, Units, standard_units
 from clearprop.names import known_name
 from clearprop.training.supply import Supply
+from clearprop.user_warning import warn
 
 Array = NDArray[Any]
 
@@ -208,15 +208,12 @@ class Regression(Task):
         """As in `Task`; 0 outputs stand for any number of them."""
         refuse_masked(y, "y")
         labels.refuse_gaps(y, "y")
-        checked = _check_y(y, multi_output=True, y_numeric=True, estimator="MLPRegressor")
-        if checked.ndim == 2 and checked.shape[1] == 1:
-            checked = column_or_1d(checked, warn=True)
-        table: Array = checked.reshape(len(checked), -1)
+        table = _quantities(y)
         if n_outputs and table.shape[1] != n_outputs:
             raise ValueError(
                 f"y must have as many columns as before, {n_outputs}, got {table.shape[1]}"
             )
-        return table.astype(np.float64) if table.dtype.kind != "f" else table
+        return table
 
     def output(
         self, loss: str | Cost, targets: Targets, label_smoothing: float = 0.0
@@ -255,6 +252,41 @@ class Regression(Task):
             total += float(rows.sum() if weight is None else rows @ weight)
             weights += float(len(Y) if weight is None else weight.sum())
         return total / weights
+
+
+def _quantities(y: Any) -> Array:
+    """Return y as an array of floats, shape (n_samples, n_outputs).
+
+    Raises
+    ------
+    ValueError
+        If it holds anything else than numbers, naming the first; or as scikit-learn does.
+    """
+    try:
+        checked = _check_y(y, multi_output=True, y_numeric=True, estimator="MLPRegressor")
+        if checked.ndim == 2 and checked.shape[1] == 1:
+            checked = column_or_1d(checked, warn=True)
+        table: Array = checked.reshape(len(checked), -1)
+        if table.dtype.kind == "M":
+            raise ValueError
+        table = table.astype(np.float64) if table.dtype.kind != "f" else table
+    except ValueError:
+        odd = next((cell for cell in np.asarray(y, object).flat if not _is_quantity(cell)), None)
+        if odd is None:
+            raise
+        shown, hint = (odd.item() if hasattr(odd, "item") else odd), ""
+        if isinstance(odd, str):
+            hint = "; MLPClassifier learns labels"
+        raise ValueError(f"y must hold numbers for MLPRegressor, got {shown!r}{hint}") from None
+    return table
+
+
+def _is_quantity(cell: Any) -> bool:
+    try:
+        float(cell)
+    except (TypeError, ValueError):
+        return cell is None
+    return True
 
 
 def as_labels(y: Any, argument: str = "y") -> Any:

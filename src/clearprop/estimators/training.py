@@ -140,6 +140,9 @@ class Follower:
     watches_score : bool
         Whether the validation score decides; the best epoch's parameters are kept then, in the
         training's `best_parameters`.
+    watches_cost : bool
+        Whether the patience is with the validation cost instead, whatever decides on the best epoch;
+        it ends after `patience` epochs then.
     score : callable, optional
         Returns the validation score of the network as it is; without it, it is the history's.
     score_name : str
@@ -163,6 +166,7 @@ class Follower:
         best_score: float,
         no_improvement: int,
         watches_score: bool,
+        watches_cost: bool,
         score: Callable[[], float] | None,
         score_name: str,
         latest_of_equals: bool,
@@ -178,7 +182,8 @@ class Follower:
         self.tol, self.patience = tol, patience
         self.best_loss, self.best_score = best_loss, best_score
         self.no_improvement = no_improvement
-        self.watches_score, self.score, self.score_name = watches_score, score, score_name
+        self.watches_score, self.watches_cost = watches_score, watches_cost
+        self.score, self.score_name = score, score_name
         self.latest_of_equals = latest_of_equals
         self.policy, self.base_rate, self.power_t = policy, base_rate, power_t
         self.samples_seen, self.samples_in_epoch = samples_seen, samples_in_epoch
@@ -217,11 +222,14 @@ class Follower:
         if self.watches_score:
             assert score is not None
             self._see_score(training, score)
-        else:
-            improved = loss <= self.best_loss - self.tol
-            self.no_improvement = 0 if improved else self.no_improvement + 1
+        if self.watches_cost:
+            *before, cost = training.history["validation_cost"]
+            lowest = min((each for each in before if math.isfinite(each)), default=math.inf)
+            self._count(cost < lowest - self.tol)  # which a NaN is not
+        elif not self.watches_score:
+            self._count(loss <= self.best_loss - self.tol)
         self.best_loss = min(self.best_loss, loss)
-        if isinstance(training.settings.optimizer, LBFGS):
+        if isinstance(training.settings.optimizer, LBFGS) and not self.watches_cost:
             return False
         if self.policy == "invscaling":
             training.rate_factor = (self.samples_seen + 1.0) ** -self.power_t
@@ -230,16 +238,20 @@ class Follower:
     def _see_score(self, training: EstimatorTraining, score: float) -> None:
         self.scores.append(score)
         self._say(f"Validation score: {score:f}")
-        improved = score >= self.best_score + self.tol
-        self.no_improvement = 0 if improved else self.no_improvement + 1
+        if not self.watches_cost:
+            self._count(score >= self.best_score + self.tol)
         if score > self.best_score or (self.latest_of_equals and score == self.best_score):
             self.best_score = score
             training.progress.best_parameters = training.progress.judged.copy()
 
+    def _count(self, improved: bool) -> None:
+        self.no_improvement = 0 if improved else self.no_improvement + 1
+
     def _is_over(self, training: EstimatorTraining) -> bool:
-        if self.no_improvement <= self.patience:
+        if self.no_improvement <= self.patience - self.watches_cost:
             return False
         what = "Validation score" if self.watches_score else "Training loss"
+        what = "Validation cost" if self.watches_cost else what
         said = f"{what} did not improve more than tol={self.tol:f} for {self.patience} epochs."
         if self.policy == "adaptive":
             rate = self.base_rate * training.rate_factor
@@ -251,6 +263,7 @@ class Follower:
             said += " Learning rate too small."
         self._say(f"{said} Stopping.")
         self.stopped = True
+        training.history.stopped = "early stopping" if self.watches_score else "converged"
         return True
 
     def _say(self, line: str) -> None:

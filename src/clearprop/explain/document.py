@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from clearprop.costs import CLASSES
+from clearprop.data.feature_names import NameInRow
 from clearprop.explain import forms
 from clearprop.explain.expression import (
     Blank,
@@ -255,7 +256,11 @@ def gradient_step(glyphs: Glyphs, layer: int) -> Step:
 def update_step(glyphs: Glyphs, layer: int) -> Step:
     """Return the update of one layer's parameters; the rule alone where it was not computed."""
     update, lines, left_out = glyphs.trace.update, forms.update_matrix(glyphs, layer), ""
-    by = "not computed: no optimizer was given" if update is None else type(update.optimizer).__name__
+    by = (
+        "not computed: no learning rate was given"
+        if update is None
+        else type(update.optimizer).__name__
+    )
     if update is not None:
         pairs = shown_weights(glyphs, layer)
         lines += [line for j, k in pairs for line in forms.update_weight(glyphs, layer, j, k)]
@@ -394,12 +399,18 @@ def footnotes(glyphs: Glyphs, steps: Sequence[Step], digits: int) -> tuple[str, 
     return tuple(notes)
 
 
-def names_note(what: str, names: Sequence[object] | None, shown: Sequence[int]) -> list[str]:
-    """Return what the numbered inputs or outputs that are shown are called."""
+def names_note(
+    what: str, names: Sequence[object] | None, shown: Sequence[int], values: Sequence[str] = ()
+) -> list[str]:
+    """Return what the numbered inputs or outputs that are shown are called.
+
+    Beside the raw values of a table's row, which the names hold then, stand those that are shown of it.
+    """
     if names is None or not shown:
         return []
-    named = ", ".join(f"{k + 1} = {names[k]}" for k in shown if k < len(names))
-    return [f"{what}: {named}"]
+    raw = bool(values) and any(isinstance(each, NameInRow) for each in names)
+    named = (f"{k + 1} = {names[k]}" + (f" ({values[k]})" if raw else "") for k in shown)
+    return [f"{what}: {', '.join(named)}"]
 
 
 # Blanks

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from clearprop.activations import Array
 from clearprop.explain import document, forms, steps
 from clearprop.explain import notation as notations
 from clearprop.explain.document import Document
@@ -49,7 +50,7 @@ def explained(
         outputs = forms.chosen(trace.Y[0], forms.TERMS)
     facts = [
         *document.facts(glyphs),
-        *document.names_note("Inputs", feature_names, inputs),
+        *document.names_note("Inputs", feature_names, inputs, _written(trace.inputs[0], digits)),
         *document.names_note("Outputs", classes if glyphs.sizes[-1] > 1 else None, outputs),
     ]
     title = "Backpropagation" if algorithm is None else f"Backpropagation, algorithm {algorithm}"
@@ -68,3 +69,7 @@ def rendered(
         "json": JsonPrinter(),
     }
     return printers[format].document(told, form)  # type: ignore[attr-defined]
+
+
+def _written(row: Array, digits: int) -> list[str]:
+    return [f"{value:.{digits}g}".replace("-", "−") for value in row]

@@ -91,6 +91,17 @@ class Trace(traces.Trace):
             Path(path).write_text(html, "utf-8")
         return html
 
+    def __repr__(self) -> str:
+        sizes = "-".join(map(str, self.architecture.sizes))
+        many = f"{len(self.X):,} sample{'' if len(self.X) == 1 else 's'}"
+        return f"<Trace of {many} through {sizes}: cost {self.cost:.4g}>"
+
+    def __str__(self) -> str:
+        """Return the first sample's z, a and delta of every layer, and how large gradients are."""
+        from clearprop.explain.overview import overview
+
+        return overview(self, self.feature_names, self.classes)
+
     def _repr_html_(self) -> str:
         from clearprop.explain import web
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clearprop.data.feature_names import NameInRow
 from clearprop.data.scaling import Scaling, SmoothClip, robust_of, standard_of
 from clearprop.data.selection import quantiles
 
@@ -143,6 +144,25 @@ class Inputs:
         """
         return np.ascontiguousarray(self(narrowed(self._encoder.encode(batch), dtype)))
 
+    def names_in_row(self, table: TableSource, row: int) -> tuple[str, ...]:
+        """Return the names of the features with what one row of a table from `open` holds of each.
+
+        Of the categories of a column, the one that the row is of says it by its own name.
+        """
+        batches = table.batches(self.columns)
+        for batch in batches:
+            if row < batch.num_rows:
+                break
+            row -= batch.num_rows
+        names: list[str] = []
+        for each in self._encoder.encoded:
+            raw = _written(batch.column(batch.schema.get_field_index(each.name))[row].as_py())
+            said = f"{each.name} = {raw}" in each.feature_names
+            names += [
+                name if said else NameInRow(name, raw, name == each.name) for name in each.feature_names
+            ]
+        return tuple(names)
+
     @property
     def _encoder(self) -> TableEncoder:
         if self.encoder is None:
@@ -239,6 +259,13 @@ def standard_of_blocks(blocks: Blocks) -> tuple[Step, ...]:
 def robust_of_blocks(blocks: Blocks) -> tuple[Step, ...]:
     """Return `robust`'s steps, exactly, by passes over blocks of rows with their weights."""
     return robust_of(*quantiles(blocks, _SHARES)), SmoothClip()
+
+
+def _written(cell: Any) -> str:
+    """Return a cell of a raw table as text: whole numbers without a point, gaps by their name."""
+    if cell is None:
+        return "missing"
+    return f"{cell:.15g}" if isinstance(cell, float) else str(cell)
 
 
 def moments(blocks: Blocks) -> tuple[Array, Array]:

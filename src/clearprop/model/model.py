@@ -6,7 +6,7 @@ import contextlib
 import copy
 import dataclasses
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from clearprop.architecture import Architecture
 from clearprop.checks import check_targets
 from clearprop.data import arrays, feature_names
-from clearprop.data.dataset import Schema
+from clearprop.data.dataset import Schema, some
 from clearprop.data.labels import label_array
 from clearprop.model.inputs import Inputs
 from clearprop.model.targets import Classes, Targets, Units
@@ -109,9 +109,23 @@ class Model:
         ValueError, TypeError
             As in `data.arrays.as_inputs`.
         """
+        self._refuse_raw_table(X, argument)
         feature_names.check(X, self.feature_names)
         converted = arrays.as_inputs(X, self.architecture.n_features, self.dtype, argument)
         return converted if self.inputs.outside else self.inputs(converted)
+
+    def _refuse_raw_table(self, X: Any, argument: str) -> None:
+        columns = getattr(X, "column_names", getattr(X, "columns", None))
+        if self.inputs.encoder is None or columns is None or isinstance(X, Mapping):
+            return
+        names = tuple(map(str, columns))
+        if names != self.feature_names:
+            kind = "MLPRegressor" if self.classes is None else "MLPClassifier"
+            raise ValueError(
+                f"{argument} must hold the {self.architecture.n_features} numbers that the network "
+                f"sees of a row of its table, got a table with {some(names)}: cp.{kind}.load of the "
+                "model's file takes the table itself, and so does clearprop predict"
+            )
 
     def encode(self, Y: Any, argument: str = "Y") -> Array:
         """Return Y as an array of shape (n_samples, n_outputs): labels become one-hot rows.

@@ -6,7 +6,8 @@ inline, each allowed by its hash alone. What a page says is built by those who u
 
 from __future__ import annotations
 
+from clearprop.page.chart import lines
 from clearprop.page.markup import Markup, inert, joined, table, tag
 from clearprop.page.shell import document, json_text, module
 
-__all__ = ["Markup", "document", "inert", "joined", "json_text", "module", "table", "tag"]
+__all__ = ["Markup", "document", "inert", "joined", "json_text", "lines", "module", "table", "tag"]

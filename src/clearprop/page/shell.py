@@ -15,7 +15,7 @@ from clearprop.page.markup import Markup, joined, tag
 _IN_SCRIPT = {each: f"\\u{ord(each):04x}" for each in ("<", ">", "&", "\u2028", "\u2029")}
 _IMPORT = re.compile(r"^import\b[^;]*;\n", re.MULTILINE)
 _COMMENT = re.compile(r"/\*.*?\*/\s*", re.DOTALL)
-_SPACE = re.compile(r"\s*([{};])\s*")
+_SPACE = re.compile(r";?\s*(})\s*|\s*([{;,>])\s*|(?<=:)\s+|(?<=[\s:(])0(?=\.\d)")
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|let|class)\b)", re.MULTILINE)
 
 
@@ -44,7 +44,7 @@ def module(package: str, names: Sequence[str]) -> str:
     for name in names:
         text = _EXPORT.sub("", _IMPORT.sub("", folder.joinpath(name).read_text("utf-8")))
         lines = [line.strip() for line in text.splitlines()]
-        parts += [f"// {name}", *(each for each in lines if each and not each.startswith("//"))]
+        parts += [each for each in lines if each and not each.startswith("//")]
     return '(() => {\n"use strict";\n' + "\n".join(parts) + "\n})();\n"
 
 
@@ -78,7 +78,7 @@ def document(
         The same bytes for the same arguments.
     """
     shared = importlib.resources.files("clearprop.page").joinpath("page.css").read_text("utf-8")
-    css = "\n" + _SPACE.sub(r"\1", _COMMENT.sub("", shared + style))
+    css = "\n" + _SPACE.sub(lambda found: found[1] or found[2] or "", _COMMENT.sub("", shared + style))
     if "</" in css or "</script" in script.lower() or "<!--" in script:
         raise ValueError("style and script must not hold what ends their elements")
     policy = (

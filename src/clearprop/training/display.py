@@ -8,7 +8,10 @@ import os
 import sys
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.progress import ProgressColumn
 
 _ROOM, _LITTLE = 160, 76  # columns that all of the live line needs, and without its bar and speed
 _LIVE = ("cost", "running_accuracy")  # known within an epoch
@@ -18,8 +21,8 @@ _SHOWN = ("cost", "running_accuracy", "validation_cost", "validation_accuracy", 
 class Display:
     """Shows nothing: what ``progress=False`` asks for, and the base of the others."""
 
-    def start(self, done: float, epochs: int, steps_per_epoch: int) -> None:
-        """Take note of the epochs done already and of their number in all."""
+    def start(self, done: float, epochs: int, deadline: float = math.inf) -> None:
+        """Take note of the epochs done already, of their number in all, and of when time is up."""
 
     def stretch(self, done: float, row: dict[str, float]) -> None:
         """Show that so many epochs are done, a broken number, and the cost of this one so far.
@@ -96,9 +99,10 @@ class Lines(Display):
     def __init__(self) -> None:
         self._last, self._held, self._compiled = -math.inf, "", False
 
-    def start(self, done: float, epochs: int, steps_per_epoch: int) -> None:
+    def start(self, done: float, epochs: int, deadline: float = math.inf) -> None:
         """As in `Display.start`."""
         self._epochs, self._first_done, self._begin = epochs, done, time.monotonic()
+        self._deadline = deadline
         self._every = max(1, -(-(epochs - int(done)) // _LINES))
 
     def stretch(self, done: float, row: dict[str, float]) -> None:
@@ -122,11 +126,12 @@ class Lines(Display):
             self._print(line, now)
 
     def _remaining(self, now: float, done: float) -> float:
-        """Return the seconds that the other epochs will take, 0 where nothing tells."""
+        """Return the seconds that the training will take yet, 0 where nothing tells."""
+        until = max(self._deadline - now, 0.0)
         if done <= self._first_done:
-            return 0.0
+            return until if math.isfinite(until) else 0.0
         took = (now - self._begin) / (done - self._first_done)
-        return took * max(self._epochs - done, 0)
+        return min(took * max(self._epochs - done, 0), until)
 
     def _left(self, now: float, done: float) -> str:
         left = self._remaining(now, done)
@@ -158,15 +163,9 @@ class Bar(Display):
     def __init__(self, console: Any) -> None:
         self._console = console
 
-    def start(self, done: float, epochs: int, steps_per_epoch: int) -> None:
+    def start(self, done: float, epochs: int, deadline: float = math.inf) -> None:
         """As in `Display.start`."""
-        from rich.progress import (
-            BarColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
         self._epochs, self._text, self._live = epochs, "", ""
         self._narrow, self._little = (self._console.width < room for room in (_ROOM, _LITTLE))
@@ -175,7 +174,7 @@ class Bar(Display):
             *([] if self._little else [BarColumn(bar_width=10 if self._narrow else 24)]),
             TextColumn("{task.fields[text]}"),
             *([] if self._narrow else [TimeElapsedColumn(), TextColumn("elapsed ")]),
-            TimeRemainingColumn(),
+            _time_left(deadline),
             TextColumn("left"),
             console=self._console,
             refresh_per_second=8,
@@ -216,6 +215,25 @@ class Bar(Display):
     def finish(self) -> None:
         """As in `Display.finish`."""
         self._progress.stop()
+
+
+def _time_left(deadline: float) -> ProgressColumn:
+    """Return the column of the time left, which a limit on the time bounds."""
+    from rich.progress import Task, TimeRemainingColumn
+    from rich.text import Text
+
+    class TimeLeft(TimeRemainingColumn):
+        max_refresh = 0.0  # a limit comes nearer, whatever the epochs do
+
+        def render(self, task: Task) -> Text:
+            until, expected = deadline - time.monotonic(), task.time_remaining
+            if task.finished or until >= (math.inf if expected is None else expected):
+                return super().render(task)
+            minutes, seconds = divmod(math.ceil(max(until, 0.0)), 60)
+            shown = f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
+            return Text(shown, style="progress.remaining")
+
+    return TimeLeft()
 
 
 def make(progress: bool) -> Display:

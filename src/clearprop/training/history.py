@@ -7,6 +7,7 @@ import io
 from typing import Any
 
 RUNNING = ("samples", "epoch", "running_accuracy")
+DONE = ("early stopping", "converged", "no further descent")  # nothing is left to go on with
 TIMES = ("seconds", "samples_per_second")  # the columns that differ from run to run
 
 _FIRST = ("epoch", "cost", "running_accuracy", "learning_rate", *TIMES)
@@ -26,7 +27,8 @@ class History:
         where it was not asked for.
     stopped : str
         Why the training ended: "" (all epochs done), "early stopping", "callback", "time limit",
-        "interrupted"; of L-BFGS also "converged", "evaluations" (all done) and "no further descent".
+        "interrupted", "converged" (the cost of the training data falls no more: of L-BFGS and the
+        estimators); of L-BFGS also "evaluations" (all done) and "no further descent".
 
     Examples
     --------
@@ -104,6 +106,26 @@ class History:
     def __repr__(self) -> str:
         return f"<History of {len(self)} epochs: {', '.join(self.columns)}>"
 
+    def _repr_html_(self) -> str:
+        from clearprop.page import inert, joined, lines, tag
+
+        ended = f"stopped: {self.stopped}" if self.stopped else ""
+        said = f"{len(self)} epoch{'' if len(self) == 1 else 's'}"
+        parts = [tag("p", ", ".join(filter(None, (said, ended))))]
+        for panel in self._panels() if len(self) else ():
+            title = "cost" if panel[0].endswith("cost") else "metrics"
+            named = {name.replace("_", " "): self.columns[name] for name in panel}
+            parts.append(lines(title, self["epoch"], named, axis="epoch"))
+        table = tag("pre", str(self), style="overflow-x: auto")
+        parts.append(tag("details", tag("summary", inert("every column")), table))
+        return tag("div", joined(parts, "\n"))
+
+    def _panels(self) -> list[list[str]]:
+        """Return the columns that are drawn together: costs, and metrics."""
+        names = [name for name in self.columns if name not in ("epoch", "learning_rate", *TIMES)]
+        costs = [name for name in names if name.endswith("cost")]
+        return [each for each in (costs, [n for n in names if n not in costs]) if each]
+
     def plot(self, path: str | None = None) -> Any:
         """Draw costs, metrics and the learning rate against epochs; return the matplotlib figure.
 
@@ -122,9 +144,7 @@ class History:
             from matplotlib.ticker import MaxNLocator
         except ImportError:
             raise ImportError("history.plot needs matplotlib: pip install 'clearprop[plot]'") from None
-        names = [name for name in self.columns if name not in ("epoch", "learning_rate", *TIMES)]
-        costs = [name for name in names if name.endswith("cost")]
-        panels = [each for each in (costs, [n for n in names if n not in costs]) if each]
+        panels = self._panels()
         figure = Figure(figsize=(5.5 * max(len(panels), 1), 4), layout="constrained")
         for number, panel in enumerate(panels, start=1):
             axes = figure.add_subplot(1, len(panels), number)
@@ -134,7 +154,7 @@ class History:
             if self.running["epoch"] and "running_accuracy" in panel:
                 axes.plot(self.running["epoch"], self.running["running_accuracy"], "k:", linewidth=1)
             axes.set_xlabel("epoch")
-            axes.set_title("cost" if panel is costs else "metrics", loc="left")
+            axes.set_title("cost" if panel[0].endswith("cost") else "metrics", loc="left")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.grid(alpha=0.3)
             axes.legend(frameon=False)

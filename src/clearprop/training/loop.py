@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import threading
 import time
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -20,13 +19,14 @@ from clearprop.model.model import Model
 from clearprop.optimizers import LBFGS
 from clearprop.schedules import constant, find_plateau
 from clearprop.training import display, divergence, resume
-from clearprop.training.history import History
+from clearprop.training.history import DONE, History
 from clearprop.training.interrupt import Interrupts
 from clearprop.training.preparation import Prepared
 from clearprop.training.progress import Progress
 from clearprop.training.settings import Callback, Settings, integer
 from clearprop.training.stopping import Watch
 from clearprop.training.supply import Part
+from clearprop.user_warning import warn
 
 STRETCH_SECONDS = 0.25  # how long an engine runs before Ctrl-C, clock and display are looked at
 
@@ -100,10 +100,9 @@ class Loop:
         model, options, n = self.model, self.settings, self.supply.n_samples
         size = options.largest_batch(n)
         if size > n:
-            warnings.warn(
+            warn(
                 f"batch_size {size} is larger than the {n} samples; all of them make one batch",
                 UserWarning,
-                stacklevel=4,
             )
             size = n
         return Plan(
@@ -226,16 +225,13 @@ class Loop:
         if latest is not None and better is not None and np.array_equal(self.model.parameters, better):
             self.model.parameters[:] = latest
         self._latest = None
-        if (
-            self.history.stopped in ("early stopping", "converged", "no further descent")
-            and more is None
-        ):
+        if self.history.stopped in DONE and more is None:
             target = 0
         else:
             self.history.stopped = ""
         deadline = time.monotonic() + options.time_limit if options.time_limit else math.inf
         shown = display.make(options.progress)
-        shown.start(self.epochs_done, target, self.plan.steps_per_epoch)
+        shown.start(self.epochs_done, target, deadline)
         self.model.in_training = threading.current_thread()
         try:
             compiling = announced(shown.compiling)
@@ -337,11 +333,10 @@ class Loop:
         cost = state.epoch_cost / plan.n_samples if mean else state.epoch_cost
         if not self._moved and rate > 0 and not self._warned:
             self._warned = True
-            warnings.warn(
+            warn(
                 f"epoch {state.epoch + 1} has changed no parameter: every step was zero, or less than "
                 f"{self.net.dtype} can tell, at a learning rate of {rate:.3g}; relu units may be dead, "
                 "sigmoid ones saturated, or the rate too small",
-                stacklevel=2,
             )
         self._moved = False
         state.epoch, state.epoch_step, state.epoch_cost = state.epoch + 1, 0, 0.0

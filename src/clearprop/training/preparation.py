@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +16,7 @@ from clearprop.model.model import Model
 from clearprop.training import streaming
 from clearprop.training.settings import Settings
 from clearprop.training.supply import InMemory, Supply
+from clearprop.user_warning import warn
 
 Array = NDArray[Any]
 
@@ -101,7 +101,7 @@ def _check_classes(labelled: bool, targets: Array, settings: Settings) -> None:
         if "accuracy" in settings.metrics:
             raise ValueError("metrics must not hold 'accuracy' where the targets are not classes")
     elif len(targets) > 1 and (targets == targets[0]).all() and set(targets[0].tolist()) <= {0.0, 1.0}:
-        warnings.warn("Y has a single class; the network will predict it always", stacklevel=6)
+        warn("Y has a single class; the network will predict it always")
 
 
 def _validation(model: Model, validation_data: Any) -> Data:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from clearprop.checkpoint import CheckpointError
 from clearprop.engines import State
-from clearprop.training.history import RUNNING, History
+from clearprop.training.history import DONE, RUNNING, History
 from clearprop.training.stopping import Watch
 
 Array = NDArray[Any]
@@ -138,7 +138,7 @@ class Progress:
             name: tensors.get(f"training.running.{name}", none).tolist() for name in RUNNING
         }
         # A run that was interrupted, or came to its limit, is to go on; one that was done is not.
-        self.history.stopped = saved["stopped"] if saved["stopped"] == "early stopping" else ""
+        self.history.stopped = saved["stopped"] if saved["stopped"] in DONE else ""
         for watch, name in self._watches:
             if watch:
                 watch.restore(saved[name])

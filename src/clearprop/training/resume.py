@@ -8,7 +8,6 @@ import os
 import platform
 import sys
 import time
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from clearprop.checkpoint import CheckpointError, WriterLock
 from clearprop.costs import Cost
 from clearprop.engines import ALSO_CALLED
 from clearprop.model import file as model_file
+from clearprop.user_warning import warn
 
 if TYPE_CHECKING:
     from clearprop.training.loop import Loop
@@ -170,7 +170,7 @@ class CheckpointFile:
             self._last_epoch, self._last_time = training.epochs_done, time.monotonic()
             if not self._warned:
                 self._warned = True
-                warnings.warn(f"{_why(problem)}; the training goes on, and tries again", stacklevel=2)
+                warn(f"{_why(problem)}; the training goes on, and tries again")
 
     def write(self) -> None:
         """Write the training as it is now, unless the file holds it already.

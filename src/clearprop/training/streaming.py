@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +19,7 @@ from clearprop.model.model import Model
 from clearprop.optimizers import LBFGS
 from clearprop.training.settings import Settings
 from clearprop.training.supply import Streamed
+from clearprop.user_warning import warn
 
 
 def check(stream: RowStream, Y: Any, sample_weight: Any, settings: Settings) -> None:
@@ -149,7 +149,7 @@ def _learn_classes(model: Model, rows: Rows) -> bool:
             distinct |= {(type(label), label): None for label in found.tolist()}
     labelled = model.learn([label for _, label in distinct])[1]
     if labelled and len(distinct) == 1:
-        warnings.warn("Y has a single class; the network will predict it always", stacklevel=7)
+        warn("Y has a single class; the network will predict it always")
     return labelled
 
 

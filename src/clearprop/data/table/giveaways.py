@@ -5,13 +5,13 @@ Such a column is often written after what it is to foretell. It may be right, so
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clearprop import user_warning
 from clearprop.data.table.columns import words_of
 from clearprop.data.table.kinds import ColumnDecision
 
@@ -77,7 +77,7 @@ class Giveaways:
             shares[name] = float(first[told].sum()) / n_rows
         return {name: share for name, share in shares.items() if 1.0 - share < most_errors}
 
-    def ask(self, warn: Callable[[str], object] | None = None) -> None:
+    def ask(self, warn: Callable[[str], object] = user_warning.warn) -> None:
         """Ask about the columns that were found, in one warning."""
         found = self.found()
         if not found:
@@ -91,7 +91,4 @@ class Giveaways:
             f"{'is it' if one else 'are they'} known when you predict? Drop {'it' if one else 'them'} "
             "if not"
         )
-        if warn is None:
-            warnings.warn(sentence, stacklevel=3)
-        else:
-            warn(sentence)
+        warn(sentence)

@@ -7,7 +7,6 @@ training reads blocks in any order. What is held out to validate on stays in mem
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +28,7 @@ from clearprop.data.table.quantiles import Quantiles
 from clearprop.data.table.source import TableSource, open_table
 from clearprop.data.table.target import TargetEncoder, say_read_as
 from clearprop.data.tables import csv_paths
+from clearprop.user_warning import warn
 
 Array = NDArray[Any]
 
@@ -193,7 +193,7 @@ def stream(
     decisions = decide(source, roles, columns=columns, drop=drop, categorical=categorical, kinds=kinds)
     column = TargetEncoder.learn(source, target, task, target_gaps)
     for sentence in undecided(source, decisions):
-        warnings.warn(sentence, stacklevel=2)
+        warn(sentence)
     return encoded(
         source.with_target(target, target_gaps), decisions, column, roles, unchanged,
         buffer_rows=buffer_rows, validation=validation, seed=seed, dtype=dtype, folder=folder, say=say,

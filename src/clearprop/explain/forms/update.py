@@ -8,7 +8,6 @@ from clearprop.explain.expression import (
     Frac,
     Int,
     Mat,
-    Missing,
     Neg,
     Num,
     Prod,
@@ -52,10 +51,9 @@ def _update(
 ) -> list[Line]:
     """Return the update of p; `terms` is the sum over the examples, in symbols and in numbers."""
     sign = "→" if glyphs.notation.update_style == "arrow" else ":="
-    end: Expr = Missing() if after is None else after
     forms = ("matrix",) if matrix else ("component", "numbers")
-    if not plain_descent(glyphs):
-        return [Line(Relation((p, end), sign), form) for form in forms]
+    if after is not None and not plain_descent(glyphs):
+        return [Line(Relation((p, after), sign), form) for form in forms]
 
     def moved(total: Expr) -> Expr:
         rate: Expr = glyphs.learning_rate()
@@ -68,12 +66,12 @@ def _update(
 
     in_symbols, in_numbers = map(moved, terms)
     if after is None:
-        return [Line(Relation((p, in_symbols, end), sign), form) for form in forms]
+        return [Line(Relation((p, in_symbols), sign), form) for form in forms]
     if matrix:
         in_columns = over_m(glyphs) and isinstance(terms[1], BigSum)  # no product of matrices
-        sides = (p, end) if in_columns else (p, substituted(in_numbers), end)
+        sides = (p, after) if in_columns else (p, substituted(in_numbers), after)
         return [Line(Relation((p, in_symbols), sign), "matrix"), Line(Relation(sides, sign), "matrix")]
-    return lines_of(p, in_symbols, sign=sign, result=end)
+    return lines_of(p, in_symbols, sign=sign, result=after)
 
 
 def update_weight(glyphs: Glyphs, layer: int, j: int, k: int) -> list[Line]:

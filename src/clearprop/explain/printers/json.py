@@ -11,7 +11,6 @@ from __future__ import annotations
 import importlib.resources
 import json
 import math
-import warnings
 from dataclasses import fields
 from typing import Any
 
@@ -43,6 +42,7 @@ from clearprop.explain.expression import (
     Word,
 )
 from clearprop.trace import Trace
+from clearprop.user_warning import warn
 
 FORMAT = "trace/2"
 ALL = "all"  # forms of every formula
@@ -74,10 +74,9 @@ class JsonPrinter:
         """Return the whole document; a warning says how large it is with more than `LARGE` numbers."""
         n = count_numbers(document.glyphs.trace)
         if n > LARGE:
-            warnings.warn(
+            warn(
                 f"the JSON of this pass has {n:,} numbers, about {n * _BYTES / 1e6:,.0f} MB: it holds "
                 "every number in full; text, HTML, LaTeX and MathML show those that matter most",
-                stacklevel=4,
             )
         return json.dumps(self.value(document, form), ensure_ascii=False, allow_nan=False) + "\n"
 

@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from clearprop.data.feature_names import NameInRow
 from clearprop.explain.expression import Num, Sym
 from clearprop.explain.glyphs import Glyphs
 from clearprop.explain.web.choice import DEEP, Choice
@@ -179,12 +180,16 @@ class Drawing:
         largest = [
             max((abs(float(M[p])) for p in pairs if math.isfinite(M[p])), default=0.0) for M in (W, G)
         ]
+        update = glyphs.trace.update
         lines, labels = [], []
         for j, k in pairs:
             (x1, y1), (x2, y2) = self.plan.at[layer - 1, k], self.plan.at[layer, j]
             x1, x2 = x1 + (INPUT if layer == 1 else HALF), x2 - HALF
             sign, width = _edge_style(float(W[j, k]), largest[0], widest)
             g_sign, g_width = _edge_style(float(G[j, k]), largest[1], widest)
+            after = None
+            if update is not None:
+                after = _edge_style(float(update.weights[layer - 1][j, k]), largest[0], widest)
             middle = (x1 + x2) / 2
             path = (
                 f"M{x1:.1f} {y1:.1f}L{x2:.1f} {y2:.1f}"
@@ -202,6 +207,7 @@ class Drawing:
                     data_edge=f"{layer},{j},{k}",
                     data_w=f"{sign} {width}",
                     data_g=f"{g_sign} {g_width}",
+                    data_u=None if after is None else " ".join(after),
                 )
             )
             if labelled:
@@ -232,6 +238,10 @@ class Drawing:
     def _input(self, j: int, x: float, y: float) -> list[Markup]:
         wide = INPUT
         called = self._called(0, j) or f"input {j + 1}"
+        feature, raw = None if self.features is None else self.features[j], None
+        if isinstance(feature, NameInRow):
+            called, raw = feature.name, feature.raw
+        below = {"x": x, "y": y + PILL / 2 + 14, "class_": "called"}
         return [
             tag("title", self.name(0, j)),
             tag(
@@ -245,6 +255,7 @@ class Drawing:
             ),
             self.numbers.of(self.glyphs.a(0, j), "text", self.digits, x=x, y=y + 5, class_="value a"),
             tag("text", _cut(called, 13), x=x, y=y - PILL / 2 - 5, class_="called"),
+            *([] if raw is None else [tag("text", _cut(raw, 13), **below)]),
         ]
 
     def _neuron(self, layer: int, j: int, x: float, y: float) -> list[Markup]:

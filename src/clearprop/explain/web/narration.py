@@ -128,7 +128,7 @@ def _update(glyphs: Glyphs) -> str:
     if glyphs.trace.update is None:
         return (
             "Gradient descent moves every weight a little against its derivative, all of them at once. "
-            "How far was not computed: no learning rate was given."
+            "How far, the learning rate says, and no learning rate was given."
         )
     return (
         "Every weight moves a little against its derivative, all of them at once, after the last "

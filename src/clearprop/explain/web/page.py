@@ -30,6 +30,7 @@ SCRIPTS = (
     "script/elements.js",
     "script/network.js",
     "script/steps.js",
+    "script/update.js",
     "script/closer.js",
     "script/paths.js",
     "script/nudge.js",
@@ -103,10 +104,15 @@ def page(
         _title(told),
         joined(parts, "\n"),
         style=_text("web.css"),
-        script=module("clearprop.explain.web", SCRIPTS),
+        script=module("clearprop.explain.web", [each for each in SCRIPTS if needs(trace, each)]),
         data=data,
         description=f"One pass of a network {'-'.join(map(str, glyphs.sizes))}, with every number",
     )
+
+
+def needs(trace: Trace, script: str) -> bool:
+    """Return whether a page has a script: a learning rate is asked for where there was none."""
+    return script != "script/update.js" or trace.update is None
 
 
 def _title(told: Document) -> str:
@@ -174,6 +180,7 @@ def _data(
         "single": str(trace.layers[0].z.dtype) == "float32",
         "digits": digits,
         "updated": trace.update is not None,
+        **({} if trace.update else {"rate_factors": _rate_factors(trace)}),
         "biases": [glyphs.has_bias(l) for l in range(1, glyphs.last + 1)],  # noqa: E741
         "names": {f"{l},{j}": drawing.name(l, j) for l, j in every},  # noqa: E741
         "functions": [layer.function.name[:40] for layer in trace.architecture.layers],
@@ -191,8 +198,17 @@ def _data(
         "heat": _heat(trace, choice),
     }
     _keep_rows(glyphs, choice, numbers, data["rows"])
+    if trace.update is None:
+        _keep_biases(glyphs, choice, numbers)
     data["nodes"], data["values"] = trees.nodes, numbers.values
     return data
+
+
+def _rate_factors(trace: Trace) -> list[list[float]]:
+    """Return what the learning rate is multiplied by, for the weights and biases of each layer."""
+    factors = {each.name: each.lr_factor for each in trace.architecture.blocks}
+    names = (f"layers.{i}" for i in range(len(trace.layers)))
+    return [[factors[f"{name}.weight"], factors.get(f"{name}.bias", 1.0)] for name in names]
 
 
 def _in_notation(
@@ -299,6 +315,16 @@ def _heat(trace: Trace, choice: Choice) -> dict[str, list[str]]:
                 curves.picture(here.weights[j]), curves.picture(here.weight_gradient[j])
             ]  # fmt: skip
     return made
+
+
+def _keep_biases(glyphs: Glyphs, choice: Choice, numbers: Numbers) -> None:
+    """Keep what a learning rate that a reader gives is for, besides the weights."""
+    for layer in range(1, glyphs.last + 1):
+        here = glyphs.at(layer)
+        for name, array in (("bias", here.biases), ("bias_gradient", here.bias_gradient)):
+            if array is not None:
+                for j in choice.units[layer]:
+                    numbers.keep(Num(name, layer, (j,), array))
 
 
 def _keep_rows(glyphs: Glyphs, choice: Choice, numbers: Numbers, rows: int) -> None:

@@ -78,8 +78,9 @@ def network(glyphs: Glyphs, numbers: Numbers, choice: Choice, drawing: Drawing) 
     """Return the drawing with its legend, and the same numbers as tables."""
     legend = tag(
         "p",
-        tag("span", "z | a", class_="key pill"), " weighted input and activation  ",
-        tag("span", "", class_="key line positive"), " weight above 0  ",
+        tag("span", "z | a", class_="key pill"), " weighted input and activation; edges: ",
+        tag("b", "weights", id="edges-now"), " ",
+        tag("span", "", class_="key line positive"), " above 0  ",
         tag("span", "", class_="key line negative"),
         " below 0; the wider, the larger; 0 is thin and grey",
         class_="legend quiet",

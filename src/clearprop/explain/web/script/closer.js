@@ -6,6 +6,7 @@ import { changesPanel, nudgePanel } from "./nudge.js";
 import { text, value } from "./numbers.js";
 import { pathsPanel } from "./paths.js";
 import { LINES, data, state, told } from "./state.js";
+import { rateOf } from "./update.js";
 
 const panel = document.getElementById("closer");
 const WORDS = {
@@ -24,7 +25,7 @@ export function showCloser() {
   const formulas = element(
     "div",
     { class: "part formulas" },
-    ...lines.map((line) => formulaLine(line, { words: isWeight ? WORDS[LINES[line[0]]] : "" })),
+    ...lines.map((line) => formulaLine(line, { words: isWeight ? WORDS[LINES[line[0]]] : "", after: data.updated ? null : rateOf(line, at) })),
   );
   panel.replaceChildren(
     element("h2", { id: "closer-title" }, isWeight ? "One weight, looked at closely" : "One neuron, looked at closely"),
@@ -82,7 +83,8 @@ function threeFactors(layer, to, from) {
 }
 
 function sizeBar(share, isNegative) {
-  if (!(share > 0)) return ""; // 0 or NaN
+  // 0 or NaN
+  if (!(share > 0)) return "";
   const width = Math.max(1, Math.round(100 * Math.min(1, share)));
   const shape = drawn("rect", { width, height: 10, class: isNegative ? "negative" : "positive" });
   return drawn("svg", { class: "bar", width: 102, height: 10, "aria-hidden": "true" }, shape);

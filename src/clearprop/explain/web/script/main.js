@@ -4,7 +4,8 @@ import { showCloser } from "./closer.js";
 import { beginSaying, element, say } from "./elements.js";
 import { beginNetwork, showNetwork } from "./network.js";
 import { change, data, onChange, readHash, state, told } from "./state.js";
-import { beginSteps, showChips, showStep } from "./steps.js";
+import { beginSteps, onStepKey, showChips, showStep } from "./steps.js";
+import { showRates } from "./update.js";
 
 const choice = element(
   "select",
@@ -47,14 +48,21 @@ function show(changed) {
   if (has("notation", "step", "selected")) showNetwork();
   if (has("notation", "step", "form", "practice")) showStep(!all && has("step", "notation"));
   if (has("notation", "selected", "path")) showCloser();
+  if (!data.updated && has("rate")) showRates();
   if (!all && changed.has("selected")) say(`${document.querySelector("#closer p").textContent}`);
+}
+
+// Before anything has the focus, keys are for the pass: its steps, and the table of its network.
+function onPageKey(event) {
+  if (event.target === document.body || event.target.closest(".stepper")) onStepKey(event);
+  onTableKey(event);
 }
 
 // T opens and closes the table of the figure in which the focus is.
 function onTableKey(event) {
   if (event.key !== "t" && event.key !== "T") return;
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select, textarea")) return;
-  const twin = event.target.closest(".figure, .nudge")?.querySelector("details.twin");
+  const twin = (event.target.closest(".figure, .nudge") ?? document.getElementById("network")).querySelector("details.twin");
   if (!twin) return;
   twin.open = !twin.open;
   say(twin.open ? "Table shown" : "Table hidden");
@@ -69,5 +77,5 @@ state.selected = data.selected;
 change(readHash(), true);
 onChange(show);
 show(null);
-document.addEventListener("keydown", onTableKey);
+document.addEventListener("keydown", onPageKey);
 window.addEventListener("hashchange", () => change(readHash(), true));

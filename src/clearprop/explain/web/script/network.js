@@ -123,7 +123,6 @@ export function showNetwork() {
     unit.setAttribute("aria-pressed", String(key === state.selected));
     unit.setAttribute("aria-label", unitLabel(key, layer, row));
   }
-  const showsGradient = step.kind === "gradient";
   for (const [key, edge] of edges) {
     const layer = Number(key.split(",")[0]);
     const now = edgeNow(step, layer);
@@ -131,16 +130,15 @@ export function showNetwork() {
     edge.classList.toggle("selected", key === state.selected);
     edge.setAttribute("aria-pressed", String(key === state.selected));
     edge.setAttribute("aria-label", edgeLabel(key));
-    const [sign, width] = (showsGradient && layer === step.layer ? edge.dataset.g : edge.dataset.w).split(" ");
+    const [sign, width] = edge.dataset[STYLES[modeOf(layer, step)]].split(" ");
     const line = edge.querySelector(".line");
     line.setAttribute("class", `line ${sign}`);
     line.setAttribute("stroke-width", width);
   }
   for (const between of svg.querySelectorAll(".between")) {
-    const layer = Number(between.dataset.layer);
-    const mode = showsGradient && layer === step.layer ? "gradient" : updated(layer) ? "after" : "weight";
-    between.setAttribute("class", `between shows-${mode}`);
+    between.setAttribute("class", `between shows-${modeOf(Number(between.dataset.layer), step)}`);
   }
+  showLegend();
   svg.querySelector(".cost").classList.toggle("unknown", !reached("cost", 0, row));
   svg.querySelector(".cost").classList.toggle("forward-now", step.kind === "cost");
   const atOutput = (step.kind === "delta" || step.kind === "error") && step.layer === data.sizes.length - 1;
@@ -151,6 +149,29 @@ export function showNetwork() {
   for (const span of svg.querySelectorAll("tspan[data-layer]")) {
     span.textContent = told().layer_numbers[Number(span.dataset.layer)];
   }
+}
+
+const STYLES = { weight: "w", gradient: "g", after: "u" };
+const SHOWN = { weight: "weights", gradient: "derivatives by the weights", after: "weights after the update" };
+
+// What the edges into a layer show: weights, their derivatives, or weights after the update.
+function modeOf(layer, step) {
+  if (step.kind === "gradient" && layer === step.layer) return "gradient";
+  return updated(layer) ? "after" : "weight";
+}
+
+function showLegend() {
+  document.getElementById("edges-now").textContent = edgesNow();
+}
+
+function edgesNow() {
+  if (svg?.classList.contains("has-path")) return "a path to the cost";
+  const step = currentStep();
+  const modes = data.sizes.slice(1).map((_, i) => modeOf(i + 1, step));
+  const into = (mode) => modes.flatMap((each, i) => (each === mode ? told().layer_numbers[i + 1] : [])).join(", ");
+  if (modes.every((each) => each === modes[0])) return SHOWN[modes[0]];
+  const mode = modes.includes("gradient") ? "gradient" : "after";
+  return `${SHOWN[mode]} into layer ${into(mode)}, elsewhere ${SHOWN[modes.find((each) => each !== mode)]}`;
 }
 
 function updated(layer) {
@@ -227,6 +248,7 @@ export function showPaths(paths) {
   if (!svg) return;
   for (const each of svg.querySelectorAll(".path-over")) each.remove();
   svg.classList.toggle("has-path", paths.length > 0);
+  showLegend();
   const toCost = svg.querySelectorAll(".to-cost path");
   paths.forEach(({ edges: edgesOfPath, output, chain }, i) => {
     const over = drawn("g", { class: chain === undefined ? "path-over" : `path-over chain-${chain}`, "aria-hidden": "true" });

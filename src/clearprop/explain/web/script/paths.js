@@ -5,7 +5,8 @@ import { bringIntoView, showPaths } from "./network.js";
 import { percent, plain, text, value } from "./numbers.js";
 import { change, data, state } from "./state.js";
 
-const ALL = -2; // as the chosen path: the first few, each in its colour
+// As the chosen path: the first few, each in its colour.
+const ALL = -2;
 const COLOURS = 4;
 
 // What is multiplied along a path, from the weight on: the references of its factors.
@@ -143,7 +144,8 @@ function edgesOf(layer, way, from) {
 function choose(i) {
   change({ path: state.path === i ? -1 : i });
   (i === ALL ? document.querySelector(".all-ways") : document.querySelectorAll(".paths .way")[i])?.focus();
-  if (state.path !== -1) bringIntoView();
+  // After the path is drawn, and named in the legend.
+  if (state.path !== -1) queueMicrotask(bringIntoView);
   if (state.path === ALL) say("The paths are drawn on the network, each in its colour");
   else say(state.path < 0 ? "Path no longer drawn" : `Path ${i + 1} is drawn on the network`);
 }

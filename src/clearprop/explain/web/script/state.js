@@ -7,7 +7,7 @@ for (const step of data.notations.flatMap((each) => each.steps)) {
   step.said = data.words[step.said];
 }
 
-export const state = { notation: 0, step: 0, form: data.form, selected: "", path: -1, practice: data.blanks };
+export const state = { notation: 0, step: 0, form: data.form, selected: "", path: -1, practice: data.blanks, rate: null };
 
 const listeners = [];
 

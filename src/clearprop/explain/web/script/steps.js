@@ -4,9 +4,11 @@ import { element, formulaLine, markScrolling, math, say } from "./elements.js";
 import { contains, mathml, result, withoutSymbols } from "./formula.js";
 import { text, typed, value } from "./numbers.js";
 import { FORMS, LINES, change, currentStep, data, state, told } from "./state.js";
+import { movedTable, rateField } from "./update.js";
 
 const NAMES = { numbers: "with numbers", component: "symbols", matrix: "matrices", chain: "chain rule", path: "paths" };
-const TELLING = ["matrix", "chain", "path"]; // forms with the results that are to be found
+// Forms with the results that are to be found.
+const TELLING = ["matrix", "chain", "path"];
 const holder = document.getElementById("all-steps");
 const bar = element("div", { class: "stepper", role: "group", "aria-label": "Steps of the pass" });
 const chips = element("ol", { class: "chips" });
@@ -25,13 +27,15 @@ export function beginSteps() {
   document.getElementById("steps-title").textContent = "The pass, step by step";
   bar.append(element("div", { class: "buttons" }, first, back, next, end), chips);
   holder.before(bar, forms);
-  bar.addEventListener("keydown", (event) => {
-    const moves = { ArrowLeft: state.step - 1, ArrowRight: state.step + 1, Home: 0, End: told().steps.length - 1 };
-    if (!(event.key in moves)) return;
-    event.preventDefault();
-    change({ step: moves[event.key] });
-    if (event.target.closest(".chips")) chips.children[state.step].firstChild.focus();
-  });
+}
+
+// Left and right go from step to step, in the stepper and where nothing on the page has the focus.
+export function onStepKey(event) {
+  const moves = { ArrowLeft: state.step - 1, ArrowRight: state.step + 1, Home: 0, End: told().steps.length - 1 };
+  if (!(event.key in moves) || event.ctrlKey || event.metaKey || event.altKey) return;
+  event.preventDefault();
+  change({ step: moves[event.key] });
+  if (event.target.closest(".chips")) chips.children[state.step].firstChild.focus();
 }
 
 export function showChips() {
@@ -106,6 +110,7 @@ function rendered(step, form, i, count) {
       if (form === "component") return formulaLine(line, { leaveOut: withoutSymbols(line[2]) });
       return isBlank(step, line) ? blank(line) : formulaLine(line);
     }),
+    step.kind === "update" && !data.updated && !state.practice ? element("div", {}, rateField("step-rate"), movedTable(step.layer)) : null,
     step.left_out ? element("p", { class: "quiet" }, step.left_out) : null,
   );
 }
