@@ -475,7 +475,9 @@ def test_a_cost_that_is_not_finite_stops_a_training_with_a_cost_of_the_users_own
 
 def test_what_is_not_built_in_is_named_with_a_reason():
     square = uncompilable()
-    of_z = costs.Cost("of z", OWN_COSTS[0].value, OWN_COSTS[0].derivative, canonical={"tanh": None})
+    value, derivative = OWN_COSTS[0].value, OWN_COSTS[0].derivative
+    form = costs.Canonical(value, derivative)
+    of_z = costs.Cost("of z", value, derivative, canonical={"tanh": form})
     engine = CompiledEngine()
     assert "square" in engine.supports(plan_for(build(SMALL, square, None, "quadratic")))
     assert "of z" in engine.supports(plan_for(build(SMALL, "tanh", "tanh", of_z)))

@@ -310,6 +310,7 @@ class OutputNumbers:
     name: str
     probabilities: bool
     cost_name: str
+    squares: bool
     n_outputs: int
     leaves_slope: bool
     squashes: bool
@@ -350,6 +351,7 @@ def output_numbers(p: Pass, limits: Thresholds) -> OutputNumbers:
         name=output.name,
         probabilities=output.probabilities,
         cost_name=cost.name,
+        squares=cost.squares is not None,
         n_outputs=n_outputs,
         leaves_slope=leaves,
         squashes=bool((what.kind == activation_range.Kind.both_ends).all()),

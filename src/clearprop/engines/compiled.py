@@ -109,7 +109,7 @@ def _cost_row(architecture: Architecture) -> tuple[str, str | None] | None:
 def _is_called(architecture: Architecture) -> bool:
     """Return whether the cost is a user's own, of the outputs: the machine code calls it."""
     cost = architecture.cost
-    return not cost.built_in and architecture.output.name not in cost.canonical
+    return not cost.built_in and cost.form(architecture.output) is None
 
 
 def _optimizer_row(optimizer: optimizers.Optimizer) -> str | None:

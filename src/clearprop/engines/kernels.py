@@ -8,7 +8,7 @@ with:
 
     gather             a batch's inputs, times the input scale        backprop.forward
     costs_and_deltas   costs and BP1 of a batch                       batch_costs, backprop.backward
-    penalty            l2 and l1 of the weights                       backprop.penalty
+    penalty            l2 and l1 of the weights                       penalties.penalty
     stays_finite       whether a step is sure to leave finite numbers (the reference looks afterwards)
     forward, backward, update    of a batch: what a step consists of
     train              a stretch of mini-batches                      ReferenceEngine.run
@@ -237,7 +237,7 @@ def run_begin(run: Run) -> int:
 
 @kernel(codes.SUMS)
 def penalty(layers: IntegerTable, parameters: Reals, l2: float, l1: float) -> float:
-    """Return l2 / 2 times the squared weights and l1 times their sizes: backprop.penalty."""
+    """Return l2 / 2 times the squared weights and l1 times their sizes: penalties.penalty."""
     total = 0.0
     for l in range(layers.shape[0]):  # noqa: E741
         layer = Layer(*layers[l])

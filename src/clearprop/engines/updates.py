@@ -3,7 +3,7 @@
 What each kernel computes, and which function of the reference it must agree with:
 
     gradient           BP3, BP4 and the penalties                     backprop.gradient,
-                                                                        add_penalty_gradient
+                                                                        penalties.add_gradient
     follow             the optimizer on a stretch of the vector       Optimizer.update
     descend            BP3, BP4 and plain SGD in one                  both of these
     update_part        a thread's part of a layer: either way         ReferenceEngine's step

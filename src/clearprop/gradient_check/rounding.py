@@ -256,7 +256,7 @@ class _Shaken:
         cost, output, last = architecture.cost, architecture.output, len(self.z) - 1
         weight = self.problem.sample_weight
         error = self.off(cost.error(output, self.a[-1], Y))
-        if output.name in cost.canonical:
+        if cost.form(output) is not None:
             delta = cost.output_delta(output, self.z[-1], self.a[-1], Y)
         else:
             delta = self.through(last, error)

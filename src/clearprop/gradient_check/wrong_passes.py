@@ -14,7 +14,7 @@ import numpy as np
 from clearprop import backprop
 from clearprop.activations import Array
 from clearprop.architecture import Architecture
-from clearprop.costs import COSTS
+from clearprop.costs import COSTS, FACTORIES
 
 
 class Problem(Protocol):
@@ -141,17 +141,17 @@ def _exchanged(made: Pass, layer: int, error: Array) -> Array:
 
 def _has_other_cost(name: str) -> Callable[[Pass, int], bool]:
     """Return where the derivative of that cost is another, and not that of ours times a number."""
+    other = COSTS[name]()
+    bend = other.parameters.get("delta", 0.0)
 
     def applies(made: Pass, layer: int) -> bool:
-        same = {name, "squared_error"} if name == "quadratic" else {name}
-        if name == "huber" and not (np.abs(made.passed.a[-1] - made.Y) > 1.0).any():
+        cost = made.architecture.cost
+        same = FACTORIES.get(cost.name) is COSTS[name] or bool(cost.squares and other.squares)
+        if bend and not (np.abs(made.passed.a[-1] - made.Y) > bend).any():
             return False  # it is quadratic's
         # Through sigmoid, quadratic's delta is that of cross-entropy with the slope kept.
-        return (
-            layer == made.last
-            and made.architecture.cost.name not in same
-            and not (made.canonical and made.architecture.output.elementwise)
-        )
+        through = made.canonical and made.architecture.output.elementwise
+        return layer == made.last and not (same or through)
 
     return applies
 

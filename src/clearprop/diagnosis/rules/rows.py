@@ -66,8 +66,8 @@ def strangers(m: Measurements, t: Thresholds) -> Iterator[Finding]:
 
 
 def _stays(m: Measurements, t: Thresholds) -> str:
-    classes = m.output.name in ("softmax", "sigmoid")
-    guess = "a constant" if m.output.name != "identity" else "the mean"
+    classes = m.output.probabilities
+    guess = "the mean" if m.output.squares else "a constant"
     guessing = f"that of guessing {'the class shares' if classes else guess}"
     validation, epochs = m.run.validation_cost, named(len(m.run.cost), "epoch")
     if len(validation) >= t.strangers_epochs:
