@@ -23,10 +23,10 @@ os.environ["OMP_NUM_THREADS"] = "2"
 import numpy as np
 
 import clearprop as cp
-from clearprop.engines import compiled, helpers
+from clearprop.engines import compiled, forwards, helpers
 
 # So that small work is worth a thread too.
-compiled.WORTH_A_THREAD = compiled._PREDICTION_WORTH_A_THREAD = 20_000
+compiled.WORTH_A_THREAD = forwards.PREDICTION_WORTH_A_THREAD = 20_000
 warnings.simplefilter("ignore")
 rng = np.random.default_rng(0)
 X, Y = rng.normal(size=(400, 40)).astype(np.float32), np.arange(400) % 3

@@ -16,7 +16,18 @@ from clearprop import backprop, costs, optimizers, randomness
 from clearprop.activations import ACTIVATIONS, Activation
 from clearprop.architecture import Layer
 from clearprop.building import build
-from clearprop.engines import Data, Plan, State, compiled, evaluate, machine_code, own, select
+from clearprop.engines import (
+    Data,
+    Plan,
+    State,
+    calling,
+    compiled,
+    evaluate,
+    forwards,
+    machine_code,
+    own,
+    select,
+)
 from clearprop.engines.compiled import CompiledEngine
 from clearprop.engines.reference import ReferenceEngine
 
@@ -535,7 +546,7 @@ def test_any_number_of_threads_agrees_and_repeats_its_bits(n_threads, optimizer,
 @pytest.mark.parametrize("n_threads", [1, 3])
 @pytest.mark.parametrize("scaled", [False, True])
 def test_predictions_are_the_forward_pass_of_the_reference(n_rows, n_threads, scaled, monkeypatch):
-    monkeypatch.setattr(compiled, "_PREDICTION_WORTH_A_THREAD", 1)
+    monkeypatch.setattr(forwards, "PREDICTION_WORTH_A_THREAD", 1)
     layers = (37, Layer(19, ["tanh"] * 9 + ["gelu"] * 10, bias=False), 65, 10)
     architecture = build(layers, "selu", "softmax", "cross_entropy")
     architecture = dataclasses.replace(architecture, input_scale=scaled, ntk=scaled)
@@ -772,7 +783,7 @@ def test_columns_of_zeros_in_a_large_batch_do_not_change_a_bit(n_threads, optimi
 def test_a_prediction_does_not_depend_on_what_is_zero_in_the_rows_beside_it(
     dtype, n_threads, monkeypatch
 ):
-    monkeypatch.setattr(compiled, "_PREDICTION_WORTH_A_THREAD", 1)
+    monkeypatch.setattr(forwards, "PREDICTION_WORTH_A_THREAD", 1)
     architecture = build((807, 103, 50, 3), "tanh", "softmax", "cross_entropy")
     data, parameters = problem(architecture, 700, dtype=dtype)
     X = some_columns_zero(data.X)
@@ -789,7 +800,7 @@ def test_a_prediction_does_not_depend_on_what_is_zero_in_the_rows_beside_it(
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 @pytest.mark.usefixtures("threads_for_any_size")
 def test_zero_times_a_weight_that_is_not_finite_is_not_taken_for_zero(value, n_threads, monkeypatch):
-    monkeypatch.setattr(compiled, "_PREDICTION_WORTH_A_THREAD", 1)
+    monkeypatch.setattr(forwards, "PREDICTION_WORTH_A_THREAD", 1)
     architecture = build((75, 60, 3), "tanh", "softmax", "cross_entropy")
     data, parameters = problem(architecture, 90)
     data = data._replace(X=some_columns_zero(data.X))
@@ -803,7 +814,7 @@ def test_zero_times_a_weight_that_is_not_finite_is_not_taken_for_zero(value, n_t
 
 
 def test_predictions_in_several_threads_start_those_once(monkeypatch):
-    monkeypatch.setattr(compiled, "_PREDICTION_WORTH_A_THREAD", 1)
+    monkeypatch.setattr(forwards, "PREDICTION_WORTH_A_THREAD", 1)
     architecture = build(SMALL, "tanh", "softmax", "cross_entropy")
     data, parameters = problem(architecture, 300)
     first = CompiledEngine().predict(architecture, parameters, data.X, n_threads=2)
@@ -815,17 +826,17 @@ def test_predictions_in_several_threads_start_those_once(monkeypatch):
 
 
 def test_omp_num_threads_is_the_most_unless_threads_are_asked_for(monkeypatch):
-    monkeypatch.setattr(compiled.os, "sched_getaffinity", lambda pid: range(8), raising=False)
-    monkeypatch.setattr(compiled.low, "address_of_yield", lambda: 1)
+    monkeypatch.setattr(calling.os, "sched_getaffinity", lambda pid: range(8), raising=False)
+    monkeypatch.setattr(calling.low, "address_of_yield", lambda: 1)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    assert compiled._threads(None, 100) == 8
+    assert calling.how_many_threads(None, 100) == 8
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    assert compiled._threads(None, 100) == 2
-    assert compiled._threads(3, 100) == 3
-    assert compiled._threads(None, 1) == 1
+    assert calling.how_many_threads(None, 100) == 2
+    assert calling.how_many_threads(3, 100) == 3
+    assert calling.how_many_threads(None, 1) == 1
     for unread in ("", "0", "4,2"):
         monkeypatch.setenv("OMP_NUM_THREADS", unread)
-        assert compiled._threads(None, 100) == 8
+        assert calling.how_many_threads(None, 100) == 8
 
 
 @pytest.mark.parametrize("n_rows", [1, 47, 130])
@@ -845,7 +856,7 @@ def test_an_input_that_is_not_finite_is_found_wherever_it_is(n_rows):
 
 
 def test_threads_lay_the_weights_out_together_and_see_what_any_of_them_sees(monkeypatch):
-    monkeypatch.setattr(compiled, "_PREDICTION_WORTH_A_THREAD", 1)
+    monkeypatch.setattr(forwards, "PREDICTION_WORTH_A_THREAD", 1)
     monkeypatch.setenv("OMP_NUM_THREADS", "")
     architecture = build([21, 35, 34, 3], "tanh", "softmax", "cross_entropy")
     data, parameters = problem(architecture, 400)
@@ -898,7 +909,7 @@ def test_a_step_that_would_leave_the_finite_numbers_is_not_made(engine, n_thread
 
 @pytest.mark.parametrize("n_rows", [5, 130])
 def test_threaded_predictions_work_after_a_fork_and_inside_joblib(n_rows, monkeypatch):
-    monkeypatch.setattr(compiled, "_PREDICTION_WORTH_A_THREAD", 1)
+    monkeypatch.setattr(forwards, "PREDICTION_WORTH_A_THREAD", 1)
     monkeypatch.setenv("OMP_NUM_THREADS", "")
     architecture = build(LARGER, "tanh", "softmax", "cross_entropy")
     data, parameters = problem(architecture, n_rows)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from clearprop import activations, costs, optimizers
-from clearprop.architecture import build
-from clearprop.engines import codes, kernels, layout, neurons, records, updates
+from clearprop.building import build
+from clearprop.engines import codes, kernels, layout, neurons, outputs, records, updates
 from clearprop.engines.compiled import CompiledEngine
 from clearprop.engines.language import Kernel, hints_of, is_record
 from clearprop.explain.forms import costs as written
@@ -35,7 +35,7 @@ def test_every_activation_has_a_kernel_and_every_kernel_an_activation():
 
 
 def test_every_cost_has_a_kernel_for_each_way_it_is_computed_and_is_written_out():
-    assert set(neurons.COSTS) == {way for cost in COSTS for way in ways_of(cost)}
+    assert set(outputs.COSTS) == {way for cost in COSTS for way in ways_of(cost)}
     assert {name for name, _ in written._WRITTEN} == set(costs.FACTORIES)
 
 
@@ -47,7 +47,7 @@ def test_every_optimizer_that_makes_steps_has_a_kernel_for_each_of_its_rules():
 def test_a_costs_parameter_is_found_by_its_name(cost):
     numbers = {name for name, value in cost.parameters.items() if isinstance(value, float)}
     for way in ways_of(cost):
-        assert {neurons.COSTS[way].parameter} - {""} == numbers
+        assert {outputs.COSTS[way].parameter} - {""} == numbers
 
 
 @pytest.mark.parametrize("optimizer", STEPPING, ids=lambda each: each.form)
@@ -73,8 +73,8 @@ def test_the_codes_of_a_table_are_the_places_of_its_rows(table):
 
 def test_two_costs_have_one_code_if_they_have_one_kernel():
     by_code = {}
-    for key, code in neurons.COST_CODES.items():
-        by_code.setdefault(code, set()).add(neurons.COSTS[key].kernel)
+    for key, code in outputs.COST_CODES.items():
+        by_code.setdefault(code, set()).add(outputs.COSTS[key].kernel)
     assert sorted(by_code) == list(range(len(by_code)))
     assert all(len(each) == 1 for each in by_code.values())
 

@@ -19,7 +19,7 @@ import pytest
 from llvmlite import binding
 
 from clearprop.building import build
-from clearprop.engines import codes, compiled, kernels, machine_code
+from clearprop.engines import codes, compiled, kernels, language, machine_code, records
 from clearprop.engines.announcement import announced
 from clearprop.engines.elementary import exp
 from clearprop.engines.intrinsics import kernel, like, part
@@ -50,7 +50,9 @@ def compile_kernel(function, *types):
     signature = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
 
     def call(*arrays):
-        slots = machine_code.slots(*arrays)
+        slots = np.array(
+            [word for each in arrays for word in (machine_code.address(each), *each.shape)]
+        )
         signature(address)(machine_code.address(slots), 0, 1)
         return engine
 
@@ -196,7 +198,7 @@ def _further(box):
 
 
 @kernel()
-def records(x, whole, out, thread, n_threads):
+def of_records(x, whole, out, thread, n_threads):
     box = Box(Corner(*whole), part(x, 1, 2), full=x.size)
     box = _further(box) if box.full else box
     box = _further(box)
@@ -319,8 +321,8 @@ def test_records_constants_of_modules_and_tables_mean_what_they_mean_in_python(d
     x, whole = np.array([1.5, -2.25, 0.75], dtype), np.array([3, 7])
     kind = Flat(FLOAT32 if dtype == "float32" else FLOAT64)
     wanted, got = np.zeros(11), np.zeros(11)
-    records(x, whole, wanted, 0, 1)
-    compile_kernel(records, kind, INTEGERS, NUMBERS)(x, whole, got)
+    of_records(x, whole, wanted, 0, 1)
+    compile_kernel(of_records, kind, INTEGERS, NUMBERS)(x, whole, got)
     np.testing.assert_allclose(got, wanted, rtol=1e-14)
     looks_up(x, wanted, 0, 1)
     compile_kernel(looks_up, kind, NUMBERS)(x, got)
@@ -328,11 +330,48 @@ def test_records_constants_of_modules_and_tables_mean_what_they_mean_in_python(d
     assert list(got[:5]) == [1.5, 15.0, -1.5, 15.0, 1.5]
 
 
+@pytest.mark.parametrize("kind", [records.Run, records.Prediction, records.Settings], ids=str)
+def test_every_field_of_a_record_is_found_in_the_slots_by_its_name(kind):
+    number = iter(range(2, 999))
+
+    def filled(hint):
+        if hint is bool:
+            return next(number) % 2 == 0
+        if hint in (int, float):
+            return hint(next(number))
+        if language.is_record(hint):
+            return hint(*[filled(each) for each in language.hints_of(hint).values()])
+        shape = language.type_of(hint, FLOAT64)
+        return np.zeros(next(number)) if isinstance(shape, Flat) else np.zeros((next(number), 3))
+
+    record = filled(kind)
+    slots, at = machine_code.slots(record), machine_code.places(kind)
+    for name, hint in language.hints_of(kind).items():
+        value, place = getattr(record, name), getattr(at, name)
+        if isinstance(value, np.ndarray):
+            assert list(slots[place : place + 1 + value.ndim]) == [
+                machine_code.address(value),
+                *value.shape,
+            ]
+        elif language.is_record(hint):
+            inner = machine_code.slots(value)
+            np.testing.assert_array_equal(slots[place : place + len(inner)], inner)
+        else:
+            assert slots[place : place + 1].view(float if hint is float else int)[0] == value
+    types = language.parts_of(language.type_of(kind, FLOAT64))
+    assert len(slots) == len(types)
+
+
+def test_a_float_of_a_record_may_be_given_as_a_whole_number():
+    at = machine_code.places(Corner)
+    assert machine_code.slots(Corner(1, 2))[at.height :].view(float)[0] == 2.0
+
+
 def stepped_through(monkeypatch):
     """Let the engine run its kernels as Python."""
     monkeypatch.setattr(machine_code, "slots", lambda run: run)
     monkeypatch.setattr(machine_code, "address", lambda run: run)
-    monkeypatch.setattr(compiled, "_side_by_side", lambda _, run, *__: kernels.train(run))
+    monkeypatch.setattr(compiled, "side_by_side", lambda _, run, *__: kernels.train(run))
 
 
 def trained(plan, data, parameters, n_steps=3):

@@ -6,9 +6,7 @@ everything lies in the workspace, how many threads are worth their while.
 
 from __future__ import annotations
 
-import os
 import sys
-import weakref
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -16,18 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop import optimizers
-from clearprop.activations import ACTIVATIONS, Array
+from clearprop.activations import Array
 from clearprop.architecture import Architecture
-from clearprop.engines import choice, codes, helpers, machine_code, neurons, own, products, updates
+from clearprop.engines import choice, codes, machine_code, outputs, own, products, updates
 from clearprop.engines import intrinsics as low
+from clearprop.engines.calling import aligned, flat, how_many_threads, side_by_side
+from clearprop.engines.forwards import forward_of
 from clearprop.engines.interface import Data, Plan, Report, State, first_row
-from clearprop.engines.layout import Layout, code_of
-from clearprop.engines.records import Prediction, Run, Settings
+from clearprop.engines.layout import Layout, unsupported_activation
+from clearprop.engines.records import Run, Settings
 
 # Multiply-adds of a step from which a second thread gains more than the meetings cost.
 WORTH_A_THREAD = 8_000_000
-_PREDICTION_WORTH_A_THREAD = 16_000_000  # more: a step meets again at once, this wakes a thread
-_BLOCK = 256  # rows of a prediction at a time
 _CHUNK = 64 * 1024  # elements of the gradient held at a time: they stay in the second-level cache
 
 
@@ -53,11 +51,7 @@ class CompiledEngine:
     @staticmethod
     def supports_forward(architecture: Architecture) -> str | None:
         """Return None, or which activation has no compiled form."""
-        for number, layer in enumerate(architecture.layers, start=1):
-            for each in layer.function.parts or (layer.function,):
-                if code_of(each, np.dtype(np.float64)) is None:
-                    return own.why_not(each, number)
-        return None
+        return unsupported_activation(architecture)
 
     def predict(
         self,
@@ -100,10 +94,10 @@ class CompiledEngine:
 
 
 def _cost_row(architecture: Architecture) -> tuple[str, str | None] | None:
-    """Return which row of `neurons.COSTS` a built-in cost is computed by; None where there is none."""
+    """Return which row of `outputs.COSTS` a built-in cost is computed by; None where there is none."""
     cost, output = architecture.cost, architecture.output.name
     key = cost.name, output if output in cost.canonical else None
-    return key if cost.built_in and key in neurons.COSTS else None
+    return key if cost.built_in and key in outputs.COSTS else None
 
 
 def _is_called(architecture: Architecture) -> bool:
@@ -118,104 +112,6 @@ def _optimizer_row(optimizer: optimizers.Optimizer) -> str | None:
     return optimizer.form if known else None
 
 
-class _Call:
-    """What a prediction by so many threads needs; one row takes microseconds, making this as long."""
-
-    def __init__(self, layout: Layout, dtype: np.dtype[Any], columns: Array, n_threads: int) -> None:
-        none = np.empty(0)
-        self.work = _aligned(layout.end * n_threads, dtype)
-        self.found = np.zeros(2, np.int64)
-        slots = machine_code.slots(
-            Prediction(
-                parameters=none, X=none, n_rows=0, block=_BLOCK, layers=layout.layers,
-                segments=layout.segments, work=self.work, columns=columns, out=none, z=none,
-                panels=none, found=self.found, give_way=low.address_of_yield(), thread=0, n_threads=1,
-            )
-        )  # fmt: skip
-        self.address, self.slots = machine_code.address(slots), memoryview(slots)
-
-
-_AT = machine_code.places(Prediction)
-
-
-class _Forward:
-    """An architecture packed for predictions in one dtype."""
-
-    def __init__(self, architecture: Architecture, dtype: np.dtype[Any]) -> None:
-        self.layout = Layout(architecture, dtype, _BLOCK, trains=False)
-        self.keeps_z = self.layout.layers.copy()
-        self.layout.rows["z"] = -1
-        self.layers = self.layout.layers
-        sizes = architecture.sizes
-        self.n_outputs = sizes[-1]
-        self.multiply_adds = architecture.multiply_adds()[0]
-        self.laid_out = sum(map(products.laid_out_size, sizes, sizes[1:]))
-        self.dtype = dtype
-        self.kernel = machine_code.code(dtype).predict
-        self.columns = products.every(max(sizes), dtype.itemsize)
-        self.spare: dict[int, list[_Call]] = {}  # by the number of threads: those that nobody is using
-
-    def __call__(
-        self, parameters: Array, X: Array, n_threads: int | None = None, z: Array | None = None
-    ) -> Array:
-        """Return the activations of the last layer, and put its weighted inputs into `z`."""
-        return self.look_and_pass(parameters, X, n_threads, z)[0]
-
-    def look_and_pass(
-        self, parameters: Array, X: Array, n_threads: int | None = None, z: Array | None = None
-    ) -> tuple[Array, bool]:
-        """Return the activations of the last layer, and whether all inputs are finite."""
-        n_rows = X.shape[0]
-        X, out = _plain(X), np.empty((n_rows, self.n_outputs), self.dtype)
-        worth = n_rows * self.multiply_adds // _PREDICTION_WORTH_A_THREAD
-        threads = 1 if worth < 2 else _threads(n_threads, worth)
-        spare = self.spare.setdefault(threads, [])
-        try:
-            call = spare.pop()
-        except IndexError:  # asking first would let another thread in between
-            call = _Call(self.layout, self.dtype, self.columns, threads)
-        slots, address, found = call.slots, machine_code.address, call.found
-        slots[_AT.parameters], slots[_AT.parameters + 1] = address(parameters), parameters.size
-        slots[_AT.X], slots[_AT.X + 1], slots[_AT.n_rows] = address(X), X.size, n_rows
-        slots[_AT.layers] = address(self.layers if z is None else self.keeps_z)
-        slots[_AT.out], slots[_AT.out + 1] = address(out), out.size
-        slots[_AT.z], slots[_AT.z + 1] = (0, 0) if z is None else (address(z), z.size)
-        rows = -(-n_rows // threads)
-        slots[_AT.block] = -(-rows // max(1, -(-rows // _BLOCK)))  # even ones
-        slots[_AT.panels] = slots[_AT.panels + 1] = 0
-        found[codes.NOT_FINITE] = found[codes.MEETING] = 0
-        if rows >= products.LARGE:
-            panels = _aligned(self.laid_out, self.dtype)
-            slots[_AT.panels], slots[_AT.panels + 1] = address(panels), panels.size
-        _side_by_side(self.kernel, call.address, threads)
-        finite = not found[codes.NOT_FINITE]
-        spare.append(call)
-        return out, finite
-
-
-_FORWARDS: dict[tuple[int, str], _Forward | None] = {}
-
-
-def forward_of(architecture: Architecture, dtype: np.dtype[Any]) -> _Forward | None:
-    """Return what predicts with an architecture, packed once; None where it has no compiled form."""
-    key = id(architecture), dtype.char
-    if key not in _FORWARDS:
-        if not _ready(architecture):
-            return None
-        supported = CompiledEngine.supports_forward(architecture) is None
-        _FORWARDS[key] = _Forward(architecture, dtype) if supported else None
-        weakref.finalize(architecture, _FORWARDS.pop, key, None)
-    return _FORWARDS[key]
-
-
-def _ready(architecture: Architecture) -> bool:
-    """Return whether nothing of the user's own is still to be compiled."""
-    every = [
-        part for layer in architecture.layers for part in layer.function.parts or (layer.function,)
-    ]
-    return all(ACTIVATIONS.get(each.name) is each or own.is_compiled(each) for each in every)
-
-
 class _Prepared:
     """A plan packed for one dtype, and the workspace that its runs share."""
 
@@ -224,7 +120,7 @@ class _Prepared:
         architecture = plan.architecture
         batch = min(plan.batch_size, plan.n_samples)
         work = sum(architecture.multiply_adds()) * batch
-        self.n_threads = _threads(plan.n_threads, work // WORTH_A_THREAD)
+        self.n_threads = how_many_threads(plan.n_threads, work // WORTH_A_THREAD)
         layout = Layout(architecture, dtype, batch, self.n_threads)
         rows = layout.rows
         for row in rows:
@@ -241,7 +137,7 @@ class _Prepared:
         chunk = max(_CHUNK, max(architecture.sizes))
         whole = architecture.n_parameters if plan.clip_norm is not None else chunk * self.n_threads
         self.settings = _settings(plan, batch, chunk, layout.take(whole), self.n_threads)
-        self.work = _aligned(layout.end, dtype)
+        self.work = aligned(layout.end, dtype)
         self.costs = np.zeros(batch)
         self.norms = np.zeros(self.n_threads)
         self.squares = np.zeros(2 * len(rows) * self.n_threads)
@@ -308,15 +204,15 @@ class _Prepared:
             settings=settings, layers=self.layers, segments=self.segments, factors=self.factors,
             work=self.work, columns=self.columns, listed=self.listed, costs=self.costs,
             norms=self.norms, squares=self.squares, counter=np.zeros_like(self.counter),
-            parameters=state.parameters, moments=state.moments.reshape(-1), X=_plain(data.X),
-            Y=_plain(data.Y), sample_weight=_plain(weight), weighted=weighted, order=order, rates=rates,
+            parameters=state.parameters, moments=state.moments.reshape(-1), X=flat(data.X),
+            Y=flat(data.Y), sample_weight=flat(weight), weighted=weighted, order=order, rates=rates,
             largest=self._largest(data.X), first_step=step, step=state.step, watched=watched,
             correct=correct, counts=counts, epoch_cost=epoch_cost, thread=0, n_threads=self.n_threads,
         )  # fmt: skip
         arguments = machine_code.slots(run)
         address, aside = machine_code.address(arguments), self.own_cost is not None
         try:
-            _side_by_side(machine_code.code(self.dtype).train, address, self.n_threads, aside)
+            side_by_side(machine_code.code(self.dtype).train, address, self.n_threads, aside)
         finally:  # the steps are made, also where a signal's handler raises now
             made = int(counts[codes.MADE])
             state.step += made
@@ -350,23 +246,19 @@ def _settings(plan: Plan, batch: int, chunk: int, gradient: int, n_threads: int)
     key = _cost_row(architecture)
     assert form is not None  # the plan is supported
     row = updates.OPTIMIZERS[form]
-    parameter = neurons.COSTS[key].parameter if key else ""
-    plain = form == "SGD" and plan.clip_norm is None and not plan.l1
+    parameter = outputs.COSTS[key].parameter if key else ""
+    plain = row.fuses and plan.clip_norm is None and not plan.l1
     return Settings(
         batch=batch,
         n_larger=plan.n_larger,
         seed=int(np.uint64(plan.seed).astype(np.int64)),
-        cost=neurons.COST_CODES[key] if key else codes.OWN,
+        cost=outputs.COST_CODES[key] if key else codes.OWN,
         own_cost=0,
         cost_parameter=float(cost.parameters[parameter]) if parameter else 0.0,
         sums=cost.reduction == "sum",
         counts=plan.counts_correct,
         optimizer=updates.OPTIMIZER_CODES[form],
-        **{
-            name: float(getattr(optimizer, field)) if field else 0.0
-            for name, field in row._asdict().items()
-            if name != "follow"
-        },
+        **row.numbers(optimizer),
         l2=float(plan.l2),
         l1=float(plan.l1),
         clips=plan.clip_norm is not None,
@@ -388,46 +280,6 @@ def _factors(plan: Plan) -> NDArray[np.float64]:
         row[codes.DECAY_FACTOR + kind] = block.decay_factor
         row[codes.GRADIENT_FACTOR + kind] = block.gradient_factor
     return factors
-
-
-def _plain(array: Array) -> Array:
-    """Return an array flat, and as the kernels read it: its elements one after the other."""
-    if array.flags.carray:  # at once: one row takes microseconds
-        return array.reshape(-1)
-    return np.require(array, requirements=["C", "A"]).reshape(-1)
-
-
-def _aligned(n: int, dtype: np.dtype[Any]) -> Array:
-    """Return an empty array that begins on a cache line; NumPy's own begin in the middle of one."""
-    whole = np.empty(n * dtype.itemsize + 64, np.uint8)
-    start = -whole.ctypes.data % 64
-    return whole[start : start + n * dtype.itemsize].view(dtype)
-
-
-def _threads(asked: int | None, worth: int) -> int:
-    """Return how many threads to use, where the work is worth so many.
-
-    Unless so many were asked for, OMP_NUM_THREADS is the most, as in every library that computes:
-    joblib says there how many of the cores are a worker's own.
-    """
-    try:
-        available = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
-        available = os.cpu_count() or 1
-    limit = os.environ.get("OMP_NUM_THREADS", "")
-    if limit.isdecimal() and int(limit):
-        available = min(available, int(limit))
-    if not low.address_of_yield():
-        return 1
-    return max(1, min(available if asked is None else asked, worth))
-
-
-def _side_by_side(kernel: helpers.Kernel, address: int, n_threads: int, aside: bool = False) -> None:
-    """Call a kernel once for each thread, with the address of its slots."""
-    if n_threads == 1 and not aside:
-        kernel(address, 0, 1)
-    else:
-        helpers.side_by_side(kernel, address, n_threads, aside)
 
 
 choice.compiled = sys.modules[__name__]  # last: another thread must not find half of it

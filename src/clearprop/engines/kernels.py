@@ -12,7 +12,6 @@ with:
     stays_finite       whether a step is sure to leave finite numbers (the reference looks afterwards)
     forward, backward, update    of a batch: what a step consists of
     train              a stretch of mini-batches                      ReferenceEngine.run
-    predict            the last layer's activations                   backprop.forward
 
 and why they are shaped so:
 
@@ -39,30 +38,27 @@ from clearprop.engines.intrinsics import call_own_cost, kernel, like, part, pref
 from clearprop.engines.language import Integers, IntegerTable, Kernel, Numbers, Reals
 from clearprop.engines.layers import (
     backward_part,
-    complete_layer,
-    forward_layer,
     forward_part,
     meet,
     queue,
     rough_squares,
+    scale_row,
     share,
 )
-from clearprop.engines.neurons import (
+from clearprop.engines.outputs import (
     GROUPED,
     error_to_delta,
     grouped_cost,
     points_to_class,
     sample_cost,
 )
-from clearprop.engines.products import LARGE, laid_out_size, lay_out, multiply, rest, vectors
+from clearprop.engines.prediction import predict
+from clearprop.engines.products import LARGE, vectors
 from clearprop.engines.records import (
     Batch,
     Filled,
     Layer,
     Matrix,
-    Pass,
-    Prediction,
-    Rectangle,
     Run,
     Team,
     Update,
@@ -108,14 +104,6 @@ def gather(run: Run, batch: Batch, team: Team) -> None:
             target[k] = source[k]
         if scaled:
             scale_row(layer, run.parameters, target, part(run.work, layer.below + i * n, n))
-
-
-@kernel()
-def scale_row(layer: Layer, parameters: Reals, row: Reals, scaled: Reals) -> None:
-    """Put an input times the input scale into `scaled`."""
-    s = part(parameters, layer.scales, row.size)
-    for k in range(row.size):
-        scaled[k] = row[k] * s[k]
 
 
 @kernel()
@@ -392,83 +380,6 @@ def train(run: Run) -> None:
         run.counts[codes.MADE], run.counts[codes.UPDATES] = made, updates
         run.counts[codes.BAD] = (codes.DOUBTFUL if doubtful else 1) if bad else 0
         run.epoch_cost[0] = epoch_cost
-
-
-# --- predictions
-
-
-@kernel(codes.SUMS)
-def all_finite(x: Reals) -> bool:
-    """Return whether no element is NaN or infinite: a sum of zeros is, then, zero."""
-    total = like(x[0], 0.0)
-    for i in range(x.size):
-        total += x[i] * like(x[i], 0.0)
-    return math.isfinite(total)
-
-
-@kernel()
-def lay_out_weights(run: Prediction) -> None:
-    """Lay out all weights for large blocks of rows, shared by the threads."""
-    place = 0
-    for l in range(run.layers.shape[0]):  # noqa: E741
-        layer = Layer(*run.layers[l])
-        n_in, n = layer.n_in, layer.n_out
-        if l % run.n_threads == run.thread:
-            W = part(run.parameters, layer.weights, n_in * n)
-            lay_out(rest(run.panels, place), Matrix(W, 1, n_in), n_in, n)
-        place += laid_out_size(n_in, n)
-    none = part(run.work, 0, 0)
-    team = Team(run.thread, run.n_threads, 0, part(run.found, codes.MEETING, 1), run.give_way, none)
-    meet(team, run.n_threads)
-
-
-@kernel()
-def predict_block(run: Prediction, first: int, m: int) -> None:
-    """Put the activations of the last layer into ``run.out`` for some rows."""
-    last, place = run.layers.shape[0] - 1, 0
-    base = run.thread * (run.work.size // run.n_threads)
-    for l in range(last + 1):  # noqa: E741
-        layer = Layer(*run.layers[l])
-        n_in, n = layer.n_in, layer.n_out
-        below = part(run.work, base + layer.below, m * n_in)
-        if l == 0 and layer.scales < 0:
-            below = part(run.X, first * n_in, m * n_in)
-        for i in range(m if l == 0 and layer.scales >= 0 else 0):
-            source = part(run.X, (first + i) * n_in, n_in)
-            scale_row(layer, run.parameters, source, part(below, i * n_in, n_in))
-        above = part(run.out, first * n, m * n)
-        if l < last:
-            above = part(run.work, base + layer.above, m * n)
-        slopes = part(run.work, base + layer.slope, m * n)  # a by-product here
-        log_sums, z = part(run.work, base + layer.log_sums, m), part(run.z, first * n, m * n)
-        arrays, all_of_it = Pass(below, above, slopes, z, log_sums), Rectangle(0, m, 0, n)
-        copies = part(run.work, base + layer.copies, layer.copied)
-        if run.panels.size > 0:
-            out, x = Matrix(above, n, 1), Matrix(below, 1, n_in)
-            multiply(out, x, rest(run.panels, place), m, n, n_in, 0.0, copies)
-            place += laid_out_size(n_in, n)
-            complete_layer(layer, run.segments, all_of_it, run.parameters, arrays)
-        else:
-            filled = Filled(run.columns, vectors(run.work, n_in))
-            forward_layer(layer, run.segments, all_of_it, run.parameters, arrays, copies, filled)
-
-
-@kernel()
-def predict(run: Prediction) -> None:
-    """Put the activations of the last layer into ``run.out``, in blocks of rows: backprop.forward.
-
-    ``run.found`` says where an input is not finite: each is looked at while it is on its way into the
-    cache anyway. Every thread runs this on rows of its own, with a share of the workspace.
-    """
-    n_features, block = Layer(*run.layers[0]).n_in, run.block
-    if run.panels.size > 0:
-        lay_out_weights(run)
-    first_row, end = share(run.thread, run.n_threads, run.n_rows, block)
-    for first in range(first_row, end, block):
-        m = min(block, end - first)
-        if not all_finite(part(run.X, first * n_features, m * n_features)):
-            run.found[codes.NOT_FINITE] = 1
-        predict_block(run, first, m)
 
 
 # What Python calls.

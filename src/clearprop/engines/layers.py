@@ -150,6 +150,14 @@ def activate_rows(layer: Layer, segments: IntegerTable, mine: Rectangle, arrays:
 
 
 @kernel()
+def scale_row(layer: Layer, parameters: Reals, row: Reals, scaled: Reals) -> None:
+    """Put an input times the input scale into `scaled`."""
+    s = part(parameters, layer.scales, row.size)
+    for k in range(row.size):
+        scaled[k] = row[k] * s[k]
+
+
+@kernel()
 def forward_layer(
     layer: Layer, segments: IntegerTable, mine: Rectangle, parameters: Reals, arrays: Pass,
     copies: Reals, filled: Filled,

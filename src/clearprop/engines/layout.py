@@ -100,3 +100,12 @@ class Layout:
         start = self.end
         self.end += -(-n // _ALIGNMENT) * _ALIGNMENT
         return start
+
+
+def unsupported_activation(architecture: Architecture) -> str | None:
+    """Return None, or which activation has no compiled form, and why."""
+    for number, layer in enumerate(architecture.layers, start=1):
+        for each in layer.function.parts or (layer.function,):
+            if code_of(each, np.dtype(np.float64)) is None:
+                return own.why_not(each, number)
+    return None

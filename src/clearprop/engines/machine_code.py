@@ -77,26 +77,21 @@ def is_on_disk(dtype: np.dtype[Any]) -> bool:
     return False
 
 
-def slots(*arguments: Any) -> Array:
-    """Return what a kernel is called with: addresses and sizes of C-contiguous arrays, and numbers.
+def slots(record: Any) -> Array:
+    """Return the words that a kernel is called with: all that is in a record of a `language` type.
 
-    Records are taken apart; a float is kept as its bits.
+    Of arrays, which are C-contiguous, their addresses and sizes; of a float its bits.
     """
-    return np.array(_words(arguments), np.int64)
+    return np.array(_words(record, type(record)), np.int64)
 
 
-def _words(arguments: tuple[Any, ...]) -> list[int]:
-    found: list[int] = []
-    for each in arguments:
-        if isinstance(each, tuple):
-            found += _words(each)
-        elif isinstance(each, float):
-            found += struct.unpack("q", struct.pack("d", each))
-        elif isinstance(each, np.ndarray):
-            found += (address(each), *each.shape)
-        else:
-            found.append(int(each))
-    return found
+def _words(value: Any, hint: Any) -> list[int]:
+    if language.is_record(hint):
+        fields = zip(value, language.hints_of(hint).values(), strict=True)
+        return [word for each, its in fields for word in _words(each, its)]
+    if hint is float:
+        return list(struct.unpack("q", struct.pack("d", value)))
+    return [address(value), *value.shape] if isinstance(value, np.ndarray) else [int(value)]
 
 
 def places(record: Any) -> Any:

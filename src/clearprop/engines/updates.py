@@ -31,6 +31,7 @@ from clearprop.engines.language import Kernel, Reals
 from clearprop.engines.layers import at_a_time, share, take
 from clearprop.engines.products import LARGE, MOST, WIDE, lay_out, multiply, rest, sums, vectors
 from clearprop.engines.records import Batch, Block, Filled, Layer, Matrix, Run, Stride, Team, Update
+from clearprop.optimizers import Optimizer
 
 # --- optimizers: each moves the parameters `p` along the gradient `g`; `u` and `v` are their moments
 
@@ -109,11 +110,17 @@ class OptimizerRow(NamedTuple):
     second: str = ""
     epsilon: str = ""
     weight_decay: str = ""
+    fuses: bool = False  # whether a step may be added to W itself, without a gradient
+
+    def numbers(self, optimizer: Optimizer) -> dict[str, float]:
+        """Return an optimizer's numbers by their names in a `Stride`."""
+        fields = {name: getattr(self, name) for name in ("first", "second", "epsilon", "weight_decay")}
+        return {k: float(getattr(optimizer, name)) if name else 0.0 for k, name in fields.items()}
 
 
 # By `optimizers.Optimizer.form`.
 OPTIMIZERS: dict[str, OptimizerRow] = {
-    "SGD": OptimizerRow(_sgd),
+    "SGD": OptimizerRow(_sgd, fuses=True),
     "SGD with momentum": OptimizerRow(_momentum, "momentum"),
     "SGD with Nesterov momentum": OptimizerRow(_nesterov, "momentum"),
     "RMSProp": OptimizerRow(_rmsprop, "rho", epsilon="epsilon"),
