@@ -74,6 +74,7 @@ OTHER = {
     "n_batches": ({}, 7),
     "scoring": ({"early_stopping": True, "max_iter": 30, "learning_rate_init": 0.1}, None),
     "columns": ({"preset": "realmlp-s"}, {"x1": "categorical"}),
+    "missing": ({"preset": "realmlp-s"}, 0.0),
     "callbacks": ({}, (lambda training: True,)),
     "time_limit": ({}, 1e-9),
     "dtype": ({}, "float32"),

@@ -418,8 +418,11 @@ def test_frames_that_are_no_tables_are_refused():
     with pytest.raises(ValueError, match="columns of different names, got 'a' more than once"):
         open_table(twice)
     mixed = pandas.DataFrame({"a": pandas.Series([1, "x", 2.5], dtype=object)})
+    with pytest.raises(ValueError, match="numbers, as it does elsewhere, got 'x': row 1, column 'a'"):
+        decide(open_table(mixed))  # as of a file
+    mixed = pandas.DataFrame({"a": pandas.Series([True, "x", b"y"], dtype=object)})
     with pytest.raises(
-        ValueError, match="column 'a' of X must hold values of one type, got float and int and str"
+        ValueError, match="column 'a' of X must hold values of one type, got bool and bytes and str"
     ):
         open_table(mixed)
     with pytest.raises(ValueError, match="must have rows, got 0 rows"):

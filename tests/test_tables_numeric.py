@@ -346,7 +346,10 @@ BAD_TEXT = {
         "must name every column, column 1 has no name",
     ),
     "blank name": (b"a, ,y\n1,2,0\n", "must name every column, column 2 has no name"),
-    "comma at the end": (b"a,y,\n1,2,\n", "must name every column, column 3 has no name"),
+    "a value below no name": (
+        b"a,y,\n1,2,\n3,4,\n1,2,5\n",
+        "must name every column, column 3 has no name",
+    ),
     "no names": (
         b"1,2,1\n3,4,0\n",
         "must have a row of column names, got numbers in its first row such as '1': give the names",

@@ -10,6 +10,18 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
+# What Unicode calls white space, and three characters that nobody sees: joiners and the mark of UTF-8.
+BLANKS = (
+    "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008"
+    "\u2009\u200a\u2028\u2029\u202f\u205f\u3000\u200b\u2060\ufeff"
+)
+"""What is not part of a name, a label or a cell that stands between it."""
+
+
+def trim(text: str) -> str:
+    """Return a text without the blanks around it."""
+    return text.strip(BLANKS)
+
 
 def known_name(argument: str, name: object, known: Iterable[object]) -> str:
     """Return `name` if it is one of the `known` ones; otherwise say which there are.

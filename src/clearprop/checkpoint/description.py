@@ -34,6 +34,7 @@ from clearprop.checkpoint.rules import (
     text,
     unlike,
 )
+from clearprop.names import trim
 
 Tensors = Mapping[str, NDArray[Any]]
 
@@ -183,7 +184,8 @@ _ESTIMATOR = record(
                     "columns": items(entries(anything)),
                 }
             )
-        )
+        ),
+        "missing": items(text),
     },
 )
 _NUMERIC = record({"median": _real, "flagged": flag}, {"words": items(text)})
@@ -200,11 +202,13 @@ _TABLE = record(
                 "encoding": text,
                 "missing": items(text),
                 "names": maybe(items(text)),
-            }
+            },
+            {"skip_lines": maybe(integer()), "comment": maybe(text)},
         ),
     }
 )
 
+_UNNAMED = "Unnamed: 0"  # what a table calls its first column where it has no name
 # What `clearprop train` notes, all of them or none: other notes are their user's.
 _NOTED = ("data", "task", "target", "n_samples")
 _NOTES: dict[str, Rule] = {
@@ -428,7 +432,8 @@ def _check_estimator(data: Mapping[str, Any], metadata: Mapping[str, Any], tenso
 def _check_columns(table: Mapping[str, Any], names: list[str], n_features: int) -> None:
     unlike([each["name"] for each in table["decisions"]], "the names in estimator.table.decisions")
     used = [each for each in table["decisions"] if each["kind"] in FEATURES]
-    if absent := [each["name"] for each in used if each["name"] not in names]:
+    known = {trim(name) or _UNNAMED for name in names}  # a frame's have blanks, a table's have not
+    if absent := [each["name"] for each in used if trim(each["name"]) not in known]:
         raise refuse("estimator.feature_names_in", f"with the column {absent[0][:80]!r}", names)
     kinds = [each["kind"] for each in used]
     items(anything, len(kinds))(table["columns"], "estimator.table.columns")

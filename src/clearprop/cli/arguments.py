@@ -68,6 +68,17 @@ def encoding(default: str, panel: str | None = None) -> Any:
     return option(metavar="NAME", text="Encoding of a table's text.", default=default, panel=panel)
 
 
+def skip_lines(default: str, panel: str | None = None) -> Any:
+    """Return the declaration of --skip-lines."""
+    return option(metavar="N", text="Lines above the names of a table.", default=default, panel=panel)
+
+
+def comment(default: str, panel: str | None = None) -> Any:
+    """Return the declaration of --comment."""
+    text = "What lines of a table begin with that are no rows, such as #."
+    return option(metavar="MARK", text=text, default=default, panel=panel)
+
+
 DataArgument = Annotated[
     str,
     typer.Argument(
@@ -86,4 +97,6 @@ TargetOption = Annotated[str | None, target("the one the model learned")]
 GapsOption = Annotated[str, target_gaps("drop")]
 DelimiterOption = Annotated[str | None, delimiter("as in training, or told by the file")]
 DecimalOption = Annotated[str | None, decimal("as in training")]
+SkipLinesOption = Annotated[int | None, skip_lines("as in training")]
+CommentOption = Annotated[str | None, comment("as in training")]
 EncodingOption = Annotated[str | None, encoding("as in training")]

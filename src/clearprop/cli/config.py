@@ -57,8 +57,8 @@ def _value(parameter: Any, key: str, value: Any, path: Path) -> Any:
             raise ValueError(f"{path}: {key} must be true or false, got {value!r}")
         return value
     if isinstance(value, list) and parameter.multiple:
-        if all(isinstance(each, str) for each in value):
-            return value
+        if all(isinstance(each, str | int | float) and not isinstance(each, bool) for each in value):
+            return [str(each) for each in value]
     elif isinstance(value, list) and all(type(each) is int for each in value):
         return ",".join(map(str, value))
     if isinstance(value, bool) or not isinstance(value, str | int | float):

@@ -32,7 +32,7 @@ _OPTIONS = {
 _SAME = (
     "activation algorithm batch_size checkpoint checkpoint_every cost digits dropout engine epochs "
     "form gradient l1 l2 learning_rate running_every momentum notation optimizer patience "
-    "running_window seed target target_gaps task trace delimiter decimal encoding"
+    "running_window seed target target_gaps task trace delimiter decimal encoding skip_lines comment"
 )
 _OPTIONS |= {name: "--" + name.replace("_", "-") for name in _SAME.split()}
 # What the library says in its own words in the middle of a sentence.
@@ -40,6 +40,7 @@ _PHRASES = {
     ": the target must be one of ": ": --target must be one of ",
     ": drop must be among ": ": --drop must be among ",
     ": columns must be among ": ": --columns must be among ",
+    ": skip_lines=": ": --skip-lines ",
     ": give the names": ": --names gives the names",
     "which cannot be learned from: drop it": "which cannot be learned from: --drop leaves it out",
     "(say that it is missing, or that the column is categorical or dropped)": (

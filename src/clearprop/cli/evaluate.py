@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from clearprop.cli import errors, model, model_data, terminal
 from clearprop.cli.arguments import (
+    CommentOption,
     DataArgument,
     DecimalOption,
     DelimiterOption,
@@ -19,6 +20,7 @@ from clearprop.cli.arguments import (
     ModelArgument,
     Part,
     PartOption,
+    SkipLinesOption,
     TargetOption,
     option,
 )
@@ -64,6 +66,8 @@ def evaluate(
     decimal: DecimalOption = None,
     encoding: EncodingOption = None,
     target_gaps: GapsOption = "drop",
+    skip_lines: SkipLinesOption = None,
+    comment: CommentOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure MODEL on DATA: accuracy, log loss, Brier score, AUC and confusions, or errors and R2.
@@ -78,7 +82,10 @@ def evaluate(
     if not 0 < level < 1:
         raise ValueError(f"--level must be above 0 and below 1, got {level:g}")
     net = model.load_model(model_file)
-    model.read_otherwise(net, data, delimiter, decimal, encoding)
+    model.read_otherwise(
+        net, data, delimiter=delimiter, decimal=decimal, encoding=encoding, skip_lines=skip_lines,
+        comment=comment,
+    )  # fmt: skip
     measured = Measured(net.model, seed)
     if net.model.is_of_table:
         name, source = "all", data

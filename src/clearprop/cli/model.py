@@ -74,9 +74,7 @@ def expanded(path: str) -> str:
     return os.path.expanduser(path)
 
 
-def read_otherwise(
-    net: cp.Network, data: str, delimiter: str | None, decimal: str | None, encoding: str | None
-) -> None:
+def read_otherwise(net: cp.Network, data: str, **options: str | int | None) -> None:
     """Let a model of raw tables read DATA as it is written, where that is not as in its training.
 
     Raises
@@ -84,17 +82,17 @@ def read_otherwise(
     ValueError
         If an option is wrong, or the model takes no raw tables.
     """
-    options = {"delimiter": delimiter, "decimal": decimal, "encoding": encoding}
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     if not given:
         return
     model = net.model
     if not model.is_of_table:
-        raise ValueError(f"--{next(iter(given))} is for models of tables (CSV, Parquet), got {data}")
+        option = "--" + next(iter(given)).replace("_", "-")
+        raise ValueError(f"{option} is for models of tables (CSV, Parquet), got {data}")
     from clearprop.data.table import ReadOptions
 
-    if delimiter is not None:
-        given["delimiter"] = separator(delimiter)
+    if "delimiter" in given:
+        given["delimiter"] = separator(str(given["delimiter"]))
     read = dataclasses.replace(model.inputs.read or ReadOptions(), **given)
     model.inputs = dataclasses.replace(model.inputs, read=read)
 

@@ -18,6 +18,7 @@ from clearprop.cli import errors
 from clearprop.data import BUILT_IN, Dataset, Schema
 from clearprop.data.files import local_path
 from clearprop.data.tables import is_table
+from clearprop.names import trim
 
 _ROWS = 1024  # of an array, predicted together
 _TABLE_ROWS = 1 << 16
@@ -58,8 +59,8 @@ def load_with_strangers(
     schema = _named(net, schema, dataset)
     if schema.classes is None or dataset.classes is None:
         return dataset.conform(schema), None
-    known = {str(label) for label in schema.classes}  # as `conform` looks labels up
-    strangers = tuple(label for label in dataset.classes if str(label) not in known)
+    known = {trim(str(label)) for label in schema.classes}  # as `conform` looks labels up
+    strangers = tuple(label for label in dataset.classes if trim(str(label)) not in known)
     whole = dataclasses.replace(schema, classes=(*schema.classes, *strangers))
     return dataset.conform(whole), len(schema.classes)
 
@@ -107,7 +108,7 @@ def _table_dataset(net: cp.Network, source: str, target: str | None, gaps: str |
     model, column = net.model, net.model.column
     assert column is not None
     table = model.inputs.open(local_path(source))
-    name = target or column.name
+    name = trim(target or column.name)
     model.inputs.say_unknown(table, errors.say, name)
     Y, strangers, with_target = None, tuple[str, ...](), None
     if gaps is not None:

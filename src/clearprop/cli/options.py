@@ -129,6 +129,8 @@ class Options:
             panel=_WRITTEN,
         ),
     ] = None
+    skip_lines: Annotated[int | None, arguments.skip_lines("told by the file", _WRITTEN)] = None
+    comment: Annotated[str | None, arguments.comment("", _WRITTEN)] = None
     buffer: Annotated[
         int | None,
         option(

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from clearprop.cli import files, model, model_data, predictions
 from clearprop.cli.arguments import (
+    CommentOption,
     DataArgument,
     DecimalOption,
     DelimiterOption,
@@ -13,6 +14,7 @@ from clearprop.cli.arguments import (
     ModelArgument,
     Part,
     PartOption,
+    SkipLinesOption,
     option,
 )
 
@@ -27,6 +29,8 @@ def predict(
     delimiter: DelimiterOption = None,
     decimal: DecimalOption = None,
     encoding: EncodingOption = None,
+    skip_lines: SkipLinesOption = None,
+    comment: CommentOption = None,
 ) -> None:
     """Predict the rows of DATA with MODEL, as CSV: row, prediction, and a probability for each class.
 
@@ -37,7 +41,10 @@ def predict(
     """
     files.refuse_same({"MODEL": model_file, "DATA": data}, {"--output": output})
     net = model.load_model(model_file)
-    model.read_otherwise(net, data, delimiter, decimal, encoding)
+    model.read_otherwise(
+        net, data, delimiter=delimiter, decimal=decimal, encoding=encoding, skip_lines=skip_lines,
+        comment=comment,
+    )  # fmt: skip
     if output is not None:
         predictions.check_output(model.expanded(output))
     predictions.write(net, model_data.input_blocks(net, data, part), output)

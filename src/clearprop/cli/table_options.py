@@ -23,13 +23,14 @@ from clearprop.data.table.encoder import MOST_CATEGORIES
 from clearprop.data.table.kinds import undecided
 from clearprop.data.table.time_choices import ORDERS
 from clearprop.data.tables import choose_target
+from clearprop.names import trim
 from clearprop.user_warning import warn
 
 if TYPE_CHECKING:
     from clearprop.estimators.base import BaseMLP
 
 _SHARE = 0.5  # of the machine's memory, beyond which a table is trained on from disk
-READING = ("delimiter", "decimal", "encoding", "missing", "names")
+READING = ("delimiter", "decimal", "encoding", "missing", "names", "skip_lines", "comment")
 ORDER_OPTIONS = tuple(order.replace("-", "_") for order in ORDERS)
 DECIDING = ("columns", "drop", "categorical", "numeric", *ORDER_OPTIONS, "weight", "group", "time",
             "class_weight", "target_gaps")  # fmt: skip
@@ -70,7 +71,7 @@ def refuse_for_others(options: Options) -> None:
 
 def names(given: Sequence[str] | None) -> tuple[str, ...]:
     """Return the names in options that may be repeated, each a list as a row of CSV has it."""
-    return tuple(name.strip() for row in csv.reader(given or (), skipinitialspace=True) for name in row)
+    return tuple(trim(name) for row in csv.reader(given or (), skipinitialspace=True) for name in row)
 
 
 def read_options(given: Any) -> ReadOptions:
@@ -81,6 +82,8 @@ def read_options(given: Any) -> ReadOptions:
         given.encoding or "utf-8",
         names(given.missing),
         names(given.names) or None,
+        given.skip_lines,
+        given.comment,
     )
 
 

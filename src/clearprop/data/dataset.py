@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.data.scaling import Scaling, divide_by, standardize
+from clearprop.names import trim
 
 Label = str | int | bool
 PARTS = ("train", "test", "all")
@@ -198,9 +199,11 @@ class Dataset:
             return Y
         known = schema.classes or ()
         exact = {(type(label), label): number for number, label in enumerate(known)}  # True == 1
-        by_text = {str(label): number for number, label in enumerate(known)}
+        by_text = {trim(str(label)): number for number, label in enumerate(known)}
+        by_text |= {str(label): number for number, label in enumerate(known)}
         numbers = [
-            exact.get((type(label), label), by_text.get(str(label), -1)) for label in self.classes
+            exact.get((type(label), label), by_text.get(str(label), by_text.get(trim(str(label)), -1)))
+            for label in self.classes
         ]
         if numbers == list(range(len(self.classes))):
             return Y
@@ -228,6 +231,8 @@ def meant(name: str, names: Sequence[str]) -> str:
 
 
 def _columns(have: tuple[str, ...], want: tuple[str, ...], source: str) -> list[int] | None:
+    if len(set(map(trim, want))) == len(want):  # else they are an array's, and differ in blanks
+        have, want = tuple(map(trim, have)), tuple(map(trim, want))
     if have == want:
         return None
     position = {name: index for index, name in enumerate(have)}

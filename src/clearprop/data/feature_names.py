@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from clearprop.names import trim
+
 
 class NameInRow(str):
     """What a feature is called where one row of a table is explained: its name and the row's raw value.
@@ -34,7 +36,8 @@ def names_of(X: Any) -> tuple[str, ...] | None:
     columns = getattr(X, "columns", None)
     if columns is None or not all(isinstance(name, str) for name in columns):
         return None
-    return tuple(columns)
+    names = tuple(map(trim, columns))
+    return names if len(set(names)) == len(names) and all(names) else tuple(columns)
 
 
 def check(X: Any, known: tuple[str, ...] | None) -> None:
@@ -48,7 +51,7 @@ def check(X: Any, known: tuple[str, ...] | None) -> None:
     columns = getattr(X, "columns", None)
     if known is None or columns is None or isinstance(X, Mapping):
         return
-    names = tuple(str(name) for name in columns)
+    names, known = tuple(trim(str(name)) for name in columns), tuple(map(trim, known))
     if names != known and set(map(str, range(len(known)))) != set(known):
         missing = [name for name in known if name not in names]
         extra = [name for name in names if name not in known]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import errno
 import stat
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clearprop.data.builtin import SETS, read_built_in
 from clearprop.data.dataset import PARTS, Dataset, Schema
@@ -17,6 +18,9 @@ from clearprop.data.npz import read_npz
 from clearprop.data.tables import is_table
 from clearprop.data.targets import GAPS, check_task
 from clearprop.names import known_name
+
+if TYPE_CHECKING:
+    from clearprop.data.table.read_options import Missing, ReadOptions
 
 BUILT_IN = (*SETS, "mnist")
 
@@ -30,6 +34,8 @@ def load(
     need_target: bool = True,
     part: str | None = None,
     target_gaps: str = "drop",
+    missing: Missing = None,
+    options: ReadOptions | None = None,
 ) -> Dataset:
     """Return a data set: raw features, targets, and what is known about them.
 
@@ -55,6 +61,11 @@ def load(
         The only part that is needed: of images in IDX files the others are not read, and have no rows.
     target_gaps : {"drop", "refuse"}
         Whether a table's rows without a target are left out, and counted in a warning, or refused.
+    missing : str, number, or a sequence of them, optional
+        What stands for a missing value in a table too, besides blanks, NA, ? and the like: it is
+        refused, since nothing is filled in here.
+    options : ReadOptions, optional
+        How a CSV file is written; see `clearprop.data.table`.
 
     Returns
     -------
@@ -88,7 +99,9 @@ def load(
         if target is None and source not in BUILT_IN and is_table(local_path(source)):
             target = schema.target
     try:
-        dataset = _read(source, target, task, needed, part, target_gaps)
+        _check_is_table(source, {"missing": missing, "options": options})
+        how = {"target_gaps": target_gaps, "missing": missing, "options": options}
+        dataset = _read(source, target, task, needed, part, how)
         if schema is not None:
             return dataset.conform(schema)
     except MemoryError:
@@ -116,7 +129,7 @@ def _read(
     task: str | None,
     need_target: bool,
     part: str | None,
-    target_gaps: str,
+    how: Mapping[str, Any],
 ) -> Dataset:
     if isinstance(source, str) and source in BUILT_IN:
         _no_target(target, f"{source} is built in")
@@ -129,8 +142,7 @@ def _read(
     if is_table(path):
         from clearprop.data.table.numeric import read_table
 
-        how: dict[str, Any] = {"need_target": need_target, "target_gaps": target_gaps}
-        return read_table(path, target=target, task=task, **how)
+        return read_table(path, target=target, task=task, need_target=need_target, **how)
     if stat.S_ISDIR(status.st_mode):
         _no_target(target, f"{path} is a folder of images and labels")
         return read_idx_folder(path, part)
@@ -138,6 +150,12 @@ def _read(
         _no_target(target, f"{path} has its target in y")
         return read_npz(path, task=task, need_target=need_target)
     raise ValueError(f"source must be a .csv, .csv.gz, .parquet or .npz file or a folder, got {path}")
+
+
+def _check_is_table(source: Source, given: Mapping[str, Any]) -> None:
+    name = next((name for name, value in given.items() if value is not None), None)
+    if name is not None and (source in BUILT_IN or not is_table(local_path(source))):
+        raise ValueError(f"{name} is for a CSV or Parquet file, {source} is none")
 
 
 def _no_target(target: str | None, reason: str) -> None:

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from clearprop.data.dataset import Dataset, meant, some
 from clearprop.data.idx import find_files
 from clearprop.data.targets import make_target
+from clearprop.names import trim
 from clearprop.user_warning import warn
 
+UNNAMED = "Unnamed: 0"  # an index that pandas or R wrote before the first name, as pandas reads it
 TARGET_NAMES = ("target", "label", "y", "class")
 ENDINGS = (
     *(ending + packed for ending in (".csv", ".tsv", ".txt", ".data") for packed in ("", ".gz")),
@@ -55,9 +57,17 @@ def csv_paths(folder: Path) -> list[Path]:
     )
 
 
+def column_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Return names without the blanks around them; `UNNAMED` where the first alone is none."""
+    plain = [trim(name) for name in names]
+    if plain and not plain[0] and all(plain[1:]):
+        plain[0] = UNNAMED
+    return tuple(plain)
+
+
 def check_names(names: Sequence[str], path: Path) -> None:
     """Refuse column names that are empty or occur twice."""
-    blank = [number for number, name in enumerate(names, start=1) if not name.strip()]
+    blank = [number for number, name in enumerate(names, start=1) if not trim(name)]
     if blank:
         raise ValueError(f"{path} must name every column, column {some(blank)} has no name")
     twice = [name for name, count in Counter(names).items() if count > 1]
@@ -92,6 +102,7 @@ def choose_target(
     ValueError
         If there is no such column, several, or no column beside it.
     """
+    target = None if target is None else trim(target)
     present = [target] if target is not None else [n for n in TARGET_NAMES if n in names]
     present = [name for name in present if name in names]
     if len(present) > 1:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from clearprop.data.dataset import Label, some
 from clearprop.data.labels import check_classes, warn_of_alike
+from clearprop.names import trim
 from clearprop.user_warning import warn
 
 TASKS = ("classification", "regression")
@@ -168,7 +169,7 @@ def class_target(labels: NDArray[Any]) -> tuple[NDArray[np.int64], tuple[Label, 
 
 def is_missing(value: str) -> bool:
     """Return whether a text stands for a missing value."""
-    return value.strip(" \t") in MISSING
+    return trim(value) in MISSING
 
 
 def _label(value: Label | float, what: str) -> Label:

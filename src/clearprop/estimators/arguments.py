@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from clearprop import optimizers
 from clearprop.activations import Activation
 from clearprop.costs import Cost
+from clearprop.data.table.read_options import Missing
 from clearprop.engines import ALSO_CALLED, ENGINES
 from clearprop.estimators import presets
 from clearprop.estimators.tasks import Task
@@ -71,6 +72,7 @@ class Arguments(BaseEstimator):
         "averaging": [Interval(Real, 0, 1, closed="left")],
         "scoring": [None, str, callable],
         "columns": [None, dict, list, tuple],
+        "missing": [None, str, Real, list, tuple],
         "callbacks": [list, tuple],
         "time_limit": [None, Interval(Real, 0, None, closed="neither")],
         "dtype": [StrOptions({"auto", "float32", "float64"})],
@@ -96,6 +98,7 @@ class Arguments(BaseEstimator):
     n_outputs_: int
     out_activation_: str
     columns: Any
+    missing: Missing
     n_threads: int | None
     _going_on: GoingOn | None
     _no_improvement_count: int

@@ -305,7 +305,8 @@ class Fitter:
         )
         if options.preset == "realmlp-s":
             recipe.as_realmlp(net, options)
-        net.model.inputs = Inputs(learned.steps, learned.encoder, outside=True)
+        read = None if learned.encoder is None else reader.read_options(estimator)
+        net.model.inputs = Inputs(learned.steps, learned.encoder, read, outside=True)
         net.model.targets = learned.targets
         names = getattr(estimator, "feature_names_in_", None)
         if learned.encoder is not None:

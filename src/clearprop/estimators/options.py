@@ -22,6 +22,7 @@ from clearprop.training.settings import refuse_both
 
 if TYPE_CHECKING:
     from clearprop.data.table import ColumnDecision
+    from clearprop.data.table.read_options import Missing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +79,7 @@ class Options:
     averaging: float
     scoring: str | Callable[..., float] | None
     columns: Mapping[str, str] | Sequence[ColumnDecision] | None
+    missing: Missing
     callbacks: Sequence[Callable[..., Any]]
     time_limit: float | None
     dtype: str
@@ -172,6 +174,8 @@ class Options:
             refuse_both(self.n_batches, self.batch_size)
         if self.columns is not None and self.preset != "realmlp-s":
             raise ValueError(f"columns needs preset='realmlp-s', got preset={self.preset!r}")
+        if self.missing is not None and self.preset != "realmlp-s":
+            raise ValueError(f"missing needs preset='realmlp-s', got preset={self.preset!r}")
         if self.lbfgs:
             for name in ("dropout", "clip_norm", "averaging", "n_batches"):
                 if np.any(getattr(self, name)):

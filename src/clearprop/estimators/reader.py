@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,11 @@ from sklearn.utils.validation import (
 )
 
 from clearprop.data.table.arrow_source import at_hand
+from clearprop.data.table.read_options import ReadOptions, with_missing
 from clearprop.estimators import tables
 from clearprop.estimators.arguments import Arguments
 from clearprop.masks import refuse_masked
-
-if TYPE_CHECKING:
-    from clearprop.data.table import TableEncoder
+from clearprop.model.inputs import Inputs
 
 Array = NDArray[Any]
 
@@ -32,7 +31,8 @@ def learn_X(estimator: Arguments, X: Any) -> Any:
     refuse_masked(X, "X")
     X = _as_table(X)
     if estimator.preset == "realmlp-s":
-        rows = None if tables.column_names(X) is None else tables.read(X, estimator.columns)
+        options = read_options(estimator)
+        rows = None if tables.column_names(X) is None else tables.read(X, estimator.columns, options)
         if rows is not None:
             _check_feature_names(estimator, X, reset=True)
             _check_n_features(estimator, X, reset=True)
@@ -49,20 +49,28 @@ def read_X(estimator: Arguments, X: Any) -> Any:
         If it has other columns, or values that are none of theirs.
     """
     refuse_masked(X, "X")
-    X, encoder = _as_table(X), estimator.network_.model.inputs.encoder
-    if encoder is not None:
-        return _encoded(estimator, X, encoder)
+    X, inputs = _as_table(X), estimator.network_.model.inputs
+    if hasattr(estimator, "feature_names_in_") and tables.column_names(X) is not None:
+        X = tables.renamed(X, list(map(str, estimator.feature_names_in_)))
+    if inputs.encoder is not None:
+        return _encoded(estimator, X, inputs)
     return X if _is_plain(X, estimator) else _validated(estimator, X, reset=False)
 
 
-def _encoded(estimator: Arguments, X: Any, encoder: TableEncoder) -> Array:
+def read_options(estimator: Arguments) -> ReadOptions | None:
+    """Return what stands for a missing value in X; None where nothing was said of it."""
+    return None if estimator.missing is None else with_missing(None, estimator.missing)
+
+
+def _encoded(estimator: Arguments, X: Any, inputs: Inputs) -> Array:
     if tables.column_names(X) is None:
         raise ValueError(
             "X must be a data frame, as in fit: it has columns that were encoded by their names"
         )
     _check_feature_names(estimator, X, reset=False)
     _check_n_features(estimator, X, reset=False)
-    return tables.encode(X, encoder)
+    assert inputs.encoder is not None
+    return tables.encode(X, inputs.encoder, inputs.read)
 
 
 def _validated(estimator: Arguments, X: Any, *, reset: bool) -> Any:

@@ -86,6 +86,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         With preset="realmlp-s" and a data frame: the kinds of columns ("numeric", "boolean",
         "categorical", "datetime", "dropped"; of dates also "day-first", "month-first", "year-first")
         that their values do not tell; or all decisions, as ``columns_`` has them.
+    missing : str, number, or list of them, optional
+        With preset="realmlp-s" and a data frame: what stands for a missing value in every column of X,
+        besides None, NaN, blanks, NA, ? and the like; -999 and "-999.0" are one.
     callbacks : list of callable
         Each is called with the `Training` after every epoch; one that returns True ends it.
         scikit-learn's own go to ``set_callbacks``.
@@ -174,6 +177,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         n_batches: int | None = None,
         scoring: Any = None,
         columns: Any = None,
+        missing: Any = None,
         callbacks: Any = (),
         time_limit: float | None = None,
         dtype: str = "auto",

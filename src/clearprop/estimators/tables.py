@@ -8,9 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop.data.table import ColumnDecision, TableEncoder, TableSource, decide, open_table
+from clearprop.data.table import (
+    ColumnDecision,
+    ReadOptions,
+    TableEncoder,
+    TableSource,
+    decide,
+    open_table,
+)
 from clearprop.data.table.kinds import undecided
 from clearprop.data.table.values import NUMBER
+from clearprop.names import trim
 from clearprop.user_warning import warn
 
 Array = NDArray[Any]
@@ -101,7 +109,21 @@ class TableRows:
         return TableEncoder.learn([part], self.decisions)
 
 
-def read(X: Any, columns: Any) -> TableRows | None:
+def renamed(X: Any, names: Sequence[str]) -> Any:
+    """Return a table whose columns are called as others are that differ in the blanks around them."""
+    here = column_names(X) or []
+    known = {trim(name): name for name in names}
+    wanted = [known.get(trim(name), name) for name in here]
+    if wanted == here or len(known) < len(names) or len(set(wanted)) < len(wanted):
+        return X
+    if hasattr(X, "set_axis"):
+        return X.set_axis(wanted, axis=1)
+    if hasattr(X, "rename_columns"):
+        return X.rename_columns(wanted)
+    return X.rename(dict(zip(here, wanted, strict=True))) if hasattr(X, "rename") else X
+
+
+def read(X: Any, columns: Any, options: ReadOptions | None = None) -> TableRows | None:
     """Return a table with what is decided about its columns; None where it is plain numbers.
 
     Parameters
@@ -109,14 +131,16 @@ def read(X: Any, columns: Any) -> TableRows | None:
     X : table
     columns : dict of str, sequence of ColumnDecision, or None
         The kinds of some columns, or all decisions.
+    options : ReadOptions, optional
+        What stands for a missing value.
     """
     if columns is not None and not isinstance(columns, Mapping):
-        return TableRows(open_table(X, types=types_of(columns)), columns)
-    source = open_table(X)
+        return TableRows(open_table(X, options, types_of(columns)), columns)
+    source = open_table(X, options)
     decisions = list(decide(source, kinds=columns))
     for sentence in undecided(source, decisions):
         warn(sentence)
-    if not columns and all(_is_plain(source, each) for each in decisions):
+    if not columns and options is None and all(_is_plain(source, each) for each in decisions):
         return None
     return TableRows(source, decisions)
 
@@ -131,14 +155,21 @@ def types_of(decisions: Sequence[ColumnDecision]) -> dict[str, str]:
     return {each.name: each.type for each in decisions}
 
 
-def encode(X: Any, encoder: TableEncoder) -> Array:
+def encode(X: Any, encoder: TableEncoder, options: ReadOptions | None = None) -> Array:
     """Return the numbers of another table, read as the one that was learned from.
+
+    Parameters
+    ----------
+    X : table
+    encoder : TableEncoder
+    options : ReadOptions, optional
+        What stands for a missing value.
 
     Raises
     ------
     ValueError
         If a value is not what its column held; the sentence has row, column and value.
     """
-    source = open_table(X, types=types_of(encoder.decisions))
+    source = open_table(X, options, types_of(encoder.decisions))
     source.refuse_useless(encoder.columns)
     return encoder.encode(source.table(encoder.columns))

@@ -79,6 +79,7 @@ def describe_ends(model: Model) -> dict[str, Any]:
                 "preprocessing": inputs.describe_steps(),
                 "table": None if inputs.encoder is None else inputs.encoder.to_json(),
                 "target": _units(targets, "scale") if model.is_standardized else None,
+                **({} if inputs.read is None else {"missing": list(inputs.read.missing)}),
             }
         } | said
     if model.column is not None and inputs.read is not None:
@@ -259,6 +260,9 @@ def _take_ends(model: Model, said: dict[str, Any]) -> None:
             model.targets = Classes(model.architecture.sizes[-1], known[0]) if known else Units()
         if target is not None:
             units = units or {"shift": target["shift"], "factor": target["scale"]}
+        if (missing := rest.pop("missing", None)) is not None:
+            read = ReadOptions(missing=tuple(missing))
+            model.inputs = dataclasses.replace(model.inputs, read=read)
         if table is not None:
             model.column = TargetEncoder.from_json(table["target"])
             model.inputs = dataclasses.replace(model.inputs, read=ReadOptions.from_json(table["read"]))

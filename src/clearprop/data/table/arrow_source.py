@@ -13,11 +13,12 @@ import numpy as np
 from clearprop.data import files
 from clearprop.data.dataset import some
 from clearprop.data.table import dates, spans
-from clearprop.data.table.values import BOOLEAN, NUMBER, TEXT, TIME, BadCell
-from clearprop.data.tables import check_columns, check_names
+from clearprop.data.table.values import BOOLEAN, NUMBER, TEXT, TIME, BadCell, missing_values, text_of
+from clearprop.data.tables import check_columns, check_names, column_names
 from clearprop.data.targets import EXACT
 
 _PANDAS_INDEX = "__index_level_"
+_WORDS_AND_NUMBERS = {"str", "int", "float", "int64", "float64"}
 _IN_MEMORY = 1 << 25  # bytes of a file up to which it is read at once
 MOST_TEXT = 1 << 30  # bytes that the words of a batch may take
 _BUFFER_BYTES = 1 << 20  # of each column: a row group, which may hold everything, is not read at once
@@ -111,7 +112,9 @@ class ParquetFiles:
 
         schema = file.schema_arrow
         kept = [field for field in schema if not field.name.startswith(_PANDAS_INDEX)]
-        return pa.schema([*kept, *(pa.field(key, pa.string()) for key in self._keys(path))])
+        names = column_names([field.name for field in kept])
+        named = [field.with_name(name) for field, name in zip(kept, names, strict=True)]
+        return pa.schema([*named, *(pa.field(key, pa.string()) for key in self._keys(path))])
 
     def batches(self, columns: Sequence[str], batch_rows: int) -> Iterator[Any]:
         """Give the columns of every row, in order."""
@@ -120,14 +123,18 @@ class ParquetFiles:
         types = [self.schema.field(name).type for name in columns]
         for path in self.paths:
             keys = self._keys(path)
-            stored = [name for name in columns if name not in keys]
             n_rows = 0
             with self._file(path) as file:
+                names = [n for n in file.schema_arrow.names if not n.startswith(_PANDAS_INDEX)]
+                in_file = dict(zip(column_names(names), names, strict=True))
+                stored = [in_file[name] for name in columns if name not in keys]
                 for batch in file.iter_batches(batch_rows, columns=stored, use_threads=False):
                     n_rows += batch.num_rows
                     batch.validate(full=True)  # text that is no UTF-8, codes of no word
                     arrays = [
-                        pa.array([keys[name]] * batch.num_rows) if name in keys else batch.column(name)
+                        pa.array([keys[name]] * batch.num_rows)
+                        if name in keys
+                        else batch.column(in_file[name])
                         for name in columns
                     ]
                     with readable(str(path), "Parquet"):
@@ -244,7 +251,10 @@ def _mixed(column: Any, name: str) -> Any:
 
     kinds = sorted({type(value).__name__ for value in column if value is not None and value == value})
     try:
-        return pa.array([None if v is None or v != v else float(v) for v in column], pa.float64())
+        cells = [None if v is None or v != v else v for v in column]
+        if "str" in kinds and set(kinds) <= _WORDS_AND_NUMBERS:  # as a file has them
+            return pa.array([None if v is None else text_of(v) for v in cells], pa.string())
+        return pa.array([None if v is None else float(v) for v in cells], pa.float64())
     except (TypeError, ValueError):
         rule = "values of one type" if len(kinds) > 1 else "numbers, words or dates"
         raise ValueError(
@@ -342,6 +352,22 @@ def _seconds(array: Any) -> Any:
     seconds, rest = np.divmod(whole.to_numpy(zero_copy_only=False), per_second)
     found = spans.in_seconds(seconds, rest * (10**9 // per_second))
     return pa.array(found, mask=array.is_null().to_numpy(zero_copy_only=False))
+
+
+def without(array: Any, missing: Any) -> Any:
+    """Return a stored array, null where it stands for a missing value; text is left to its reader."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if kind_of(array.type) in (TEXT, None):
+        return array
+    if is_category(array.type):
+        array = _decoded(array)
+    seen = array if pa.types.is_integer(array.type) else plain(array)
+    known = missing_values(seen.type, missing)
+    if not len(known):
+        return array
+    return pc.if_else(pc.is_in(seen, known), pa.scalar(None, array.type), array)
 
 
 def _decoded(array: Any) -> Any:

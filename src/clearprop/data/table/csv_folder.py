@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from clearprop.data.table.csv_text import CsvText, ReadOptions
+from clearprop.data.table.csv_text import CsvText
+from clearprop.data.table.read_options import ReadOptions
 from clearprop.data.tables import check_columns, csv_paths
 
 

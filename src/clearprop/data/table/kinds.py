@@ -13,6 +13,7 @@ from clearprop.data.table.profiles import CODE_BELOW, FEW_REPEATS, FEW_VALUES, C
 from clearprop.data.table.source import TableSource
 from clearprop.data.table.time_choices import ORDERS
 from clearprop.data.table.values import BOOLEAN, NUMBER, SPLIT, TEXT, TIME, shown_number
+from clearprop.names import trim
 
 FEATURES = ("numeric", "boolean", "categorical", "datetime")
 LEFT_OUT = ("identifier", "constant", "text", "dropped")
@@ -43,6 +44,12 @@ class Roles:
     weight: str | None = None
     group: str | None = None
     time: str | None = None
+
+    def __post_init__(self) -> None:
+        """Leave out the blanks around the names, as tables do."""
+        for role in ROLES:
+            if isinstance(name := getattr(self, role), str):
+                object.__setattr__(self, role, trim(name))
 
     def of(self, name: str) -> str | None:
         """Return what a column is there for, or None."""
@@ -102,7 +109,7 @@ class ColumnDecision:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ColumnDecision:
         """Return what `to_json` gave."""
-        made = cls(*(str(data[name]) for name in ("name", "kind", "reason", "type")))
+        made = cls(trim(str(data["name"])), *(str(data[name]) for name in ("kind", "reason", "type")))
         if made.kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {made.kind!r}")
         return made
@@ -138,7 +145,9 @@ def decide(
     """
     roles = roles or Roles()
     roles.check(source.names, source.where)
-    forced = dict(kinds or {})
+    columns = None if columns is None else [trim(name) for name in columns]
+    drop, categorical = [trim(name) for name in drop], [trim(name) for name in categorical]
+    forced = {trim(name): kind for name, kind in (kinds or {}).items()}
     if both := [name for name in categorical if forced.get(name, "categorical") != "categorical"]:
         raise ValueError(
             f"categorical and {forced[both[0]]} must be different columns, got {some(both)} in both"

@@ -16,14 +16,15 @@ from clearprop.data import files
 from clearprop.data.dataset import Dataset, some
 from clearprop.data.files import Source, local_path
 from clearprop.data.table import arrow_source, values
+from clearprop.data.table.read_options import Missing, ReadOptions, with_missing
 from clearprop.data.table.source import BATCH_ROWS, TableSource, open_table
 from clearprop.data.table.values import BOOLEAN, NUMBER, PLAIN_NUMBER, TEXT, BadCell
 from clearprop.data.tables import TargetColumn, check_names, choose_target, table_dataset
 from clearprop.data.targets import EXACT, GAPS, MAX_CLASSES, check_task, say_gaps
-from clearprop.names import known_name
+from clearprop.names import known_name, trim
 
 MISSING = "must have no missing values"
-_WHOLE = re.compile(r"[ \t]*[+-]?[0-9]{1,4000}[ \t]*")
+_WHOLE = re.compile(r"[+-]?[0-9]{1,4000}")
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
 
 
@@ -34,6 +35,8 @@ def read_table(
     task: str | None = None,
     need_target: bool = True,
     target_gaps: str = "drop",
+    missing: Missing = None,
+    options: ReadOptions | None = None,
 ) -> Dataset:
     """Return the data set in a CSV or Parquet file whose features are numbers.
 
@@ -55,6 +58,10 @@ def read_table(
         False: the target may be absent; where it has gaps, all rows are there, and none has a target.
     target_gaps : {"drop", "refuse"}
         Whether rows without a target are left out, and counted in a warning, or refused.
+    missing : str, number, or a sequence of them, optional
+        What stands for a missing value too, in every column: -999 and "-999.0" are one.
+    options : ReadOptions, optional
+        How a CSV file is written: its delimiter, encoding, lines above its names.
 
     Returns
     -------
@@ -75,7 +82,7 @@ def read_table(
     check_task(task)
     known_name("target_gaps", target_gaps, GAPS)
     path = local_path(path, "path")
-    source = open_table(path)
+    source = open_table(path, with_missing(options, missing))
     if source.has_nameless_index:
         check_names(("", *source.names[1:]), path)
     target = choose_target(source.names, target, need_target, path)
@@ -105,8 +112,8 @@ def _read(
     """Return the features, and the target as it is stored, batch by batch."""
     row_bytes, n_rows, n_read = 8 * len(source.names), 0, 0
     files.check_size(Path(source.where), row_bytes * (source.n_rows or 0))
-    missing = values.missing_words()
-    blocks, words = [], []
+    missing, decimal = source.missing, source.options.decimal or "."
+    blocks, found = [], []
     for batch in source.stored_batches(source.names, BATCH_ROWS):
         kept = np.arange(n_rows, n_rows + batch.num_rows)
         n_rows += batch.num_rows
@@ -117,7 +124,7 @@ def _read(
         for at, name in enumerate(features):
             try:
                 with arrow_source.readable(source.where):
-                    block[:, at] = _numbers(batch.column(name), missing)
+                    block[:, at] = _numbers(batch.column(name), missing, decimal)
             except BadCell as bad:
                 problems.append((bad, name))
         if problems:
@@ -127,21 +134,21 @@ def _read(
         files.check_size(Path(source.where), row_bytes * n_read)
         blocks.append(block)
         if gaps is not None:
-            words.append(batch.column(gaps.target))
+            found.append(batch.column(gaps.target))
     if not n_rows:
         raise ValueError(f"{source.where} must have rows, got none")
-    return np.concatenate(blocks), words
+    return np.concatenate(blocks), found
 
 
 def _refuse(source: TableSource, bad: BadCell, rows: NDArray[Any], what: str) -> NoReturn:
-    comma = source.delimiter not in (None, ",") and _DECIMAL_COMMA.fullmatch(str(bad.value).strip())
+    comma = source.delimiter not in (None, ",") and _DECIMAL_COMMA.fullmatch(trim(str(bad.value)))
     hint = " (the decimal sign must be a point)" if comma else ""
     raise ValueError(
         f"{source.where} {bad}: {source.place(int(rows[bad.row]))}, {what}{hint}"
     ) from None
 
 
-def _numbers(stored: Any, missing: Any) -> NDArray[np.float64]:
+def _numbers(stored: Any, missing: Any, decimal: str) -> NDArray[np.float64]:
     """Return a column as float64.
 
     Raises
@@ -154,7 +161,7 @@ def _numbers(stored: Any, missing: Any) -> NDArray[np.float64]:
     column = arrow_source.plain(stored)
     if pa.types.is_string(column.type):
         try:
-            numbers = values.as_numbers(column, missing)
+            numbers = values.as_numbers(column, missing, decimal)
         except BadCell as bad:
             above = column.slice(0, bad.row)
             _refuse_missing(stored, values.trimmed(above, missing))
@@ -181,6 +188,7 @@ def _refuse_missing(stored: Any, found: Any) -> None:
 
 def _refuse_inexact(stored: Any) -> None:
     for row, value in enumerate(stored.to_pylist()):
+        value = trim(value) if isinstance(value, str) else value
         is_whole = isinstance(value, int) or (isinstance(value, str) and _WHOLE.fullmatch(value))
         if is_whole and abs(int(value)) >= EXACT and int(float(value)) != int(value):
             raise BadCell(row, value, "must hold numbers that float64 keeps exactly")
@@ -207,7 +215,7 @@ class _Gaps:
         """Return the rows of a batch that have a target, and their numbers."""
         stored = batch.column(self.target)
         with arrow_source.readable(self.source.where):
-            column = _as_target(stored)
+            column = _as_target(stored, self.source.missing)
         self._masks.append(column.is_valid().to_numpy(zero_copy_only=False))
         if not column.null_count:
             return batch, rows
@@ -233,7 +241,7 @@ class _Gaps:
         return _target_column(self.source, self.target, batches, task, mask)
 
 
-def _as_target(stored: Any) -> Any:
+def _as_target(stored: Any, missing: Any) -> Any:
     """Return a target's column with nulls for what is missing."""
     import pyarrow as pa
 
@@ -241,7 +249,7 @@ def _as_target(stored: Any) -> Any:
         stored = stored.cast(stored.type.value_type)
     column = stored if pa.types.is_integer(stored.type) else arrow_source.plain(stored)
     text = pa.types.is_string(column.type)
-    return values.trimmed(column, values.missing_words()) if text else column
+    return values.trimmed(column, missing) if text else column
 
 
 def _target_column(
@@ -255,7 +263,7 @@ def _target_column(
 
     try:
         with arrow_source.readable(source.where):
-            column = pa.concat_arrays([_as_target(batch) for batch in batches])
+            column = pa.concat_arrays([_as_target(batch, source.missing) for batch in batches])
             is_text = pa.types.is_string(column.type)
             encoded = column.dictionary_encode()
             distinct = encoded.dictionary.to_pylist()

@@ -166,7 +166,7 @@ class ColumnProfile:
         """Return whether numbers are written as 007, or are too long for float64."""
         import pyarrow.compute as pc
 
-        self._codes = bool(pc.any(pc.match_substring_regex(column, r"^[ \t]*[+-]?0[0-9]")).as_py())
+        self._codes = bool(pc.any(pc.match_substring_regex(column, r"^[^0-9.+-]*[+-]?0[0-9]")).as_py())
         ends = pc.min_max(numbers)
         low, high = ends["min"].as_py(), ends["max"].as_py()
         if low is not None and (low <= -EXACT or high >= EXACT):

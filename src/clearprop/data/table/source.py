@@ -19,13 +19,14 @@ from clearprop.data.dataset import some
 from clearprop.data.files import local_path
 from clearprop.data.table import arrow_source, dates, spans, values
 from clearprop.data.table.csv_folder import CsvFolder
-from clearprop.data.table.csv_text import CsvText, ReadOptions
+from clearprop.data.table.csv_text import CsvText
 from clearprop.data.table.dressed import arrow_type, dress_of
 from clearprop.data.table.profiles import ColumnProfile
+from clearprop.data.table.read_options import ReadOptions
 from clearprop.data.table.values import BOOLEAN, NUMBER, TEXT, TIME, BadCell
-from clearprop.data.tables import check_names, csv_paths, is_of_parquet
+from clearprop.data.tables import check_names, column_names, csv_paths, is_of_parquet
 from clearprop.data.targets import GAPS, refused_gaps, say_gaps
-from clearprop.names import known_name
+from clearprop.names import known_name, trim
 
 BATCH_ROWS = 1 << 16
 MAX_COLUMNS = 20_000
@@ -72,7 +73,7 @@ class TableSource:
         self._given = None if types is None else dict(types)
         self._n_rows: int | None = None if text else int(getattr(raw, "num_rows", 0) or raw.n_rows)
         self._missing = values.missing_words(options.missing)
-        self._decimal = options.decimal or "."
+        self._decimal = options.decimal or "." if text else "."
         self._target: str | None = None
         self._may_have_gaps, self._gaps_are_said = True, False
 
@@ -129,6 +130,11 @@ class TableSource:
                 f"{thousands[0]!r}, thousands or decimals: --decimal says which"
             )
         self._decimal = "," if commas else "."
+
+    @property
+    def missing(self) -> Any:
+        """The words that stand for a missing value, as an Arrow array."""
+        return self._missing
 
     @property
     def decimal(self) -> str:
@@ -222,6 +228,8 @@ class TableSource:
         wanted = list(self.names if columns is None else columns)
         if absent := [name for name in wanted if name not in self.names]:
             raise ValueError(f"{self.where} lacks {some(absent)}")
+        if self._given is not None and self.options.decimal is None and self._may_have_commas:
+            _ = self.profile  # nothing else tells its decimal sign
         read = list(dict.fromkeys([*wanted, *([] if self._target is None else [self._target])]))
         schema = pa.schema([self.schema.field(name) for name in read])
         first, gaps = 0, Counter[str]()
@@ -257,6 +265,7 @@ class TableSource:
             "refuse": a row without a target is a ValueError.
         """
         labelled = copy.copy(self)
+        name = trim(name)
         labelled._target, labelled._may_have_gaps = (
             name,
             known_name("target_gaps", gaps, GAPS) == "drop",
@@ -314,6 +323,12 @@ class TableSource:
 
     def stored_batches(self, columns: Sequence[str], batch_rows: int) -> Iterator[Any]:
         """Give every row of some columns as they are stored: text, if it is a CSV file."""
+        for batch in self._raw_batches(columns, batch_rows):
+            if self.options.missing and not isinstance(self._raw, _CSV):
+                batch = self._without_missing(batch)
+            yield batch
+
+    def _raw_batches(self, columns: Sequence[str], batch_rows: int) -> Iterator[Any]:
         raw = self._raw
         if isinstance(raw, arrow_source.ParquetFiles):
             yield from raw.batches(columns, batch_rows)
@@ -323,6 +338,15 @@ class TableSource:
             chosen = batch.select(list(columns))
             for start in range(0, chosen.num_rows, batch_rows):
                 yield chosen.slice(start, batch_rows)
+
+    def _without_missing(self, batch: Any) -> Any:
+        import pyarrow as pa
+
+        arrays = []
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            with arrow_source.readable(f"{self.where}, column {name!r},"):
+                arrays.append(arrow_source.without(column, self._missing))
+        return pa.record_batch(arrays, names=batch.schema.names)
 
     def _typed(self, column: Any, name: str, arrow_type: Any, first: int) -> Any:
         import pyarrow as pa
@@ -487,6 +511,7 @@ def open_table(
             raw = CsvText(path, options)
         return TableSource(str(path), raw, options, types)
     table = arrow_source.as_table(what)
+    table = table.rename_columns(list(column_names(table.schema.names)))
     check_names(table.schema.names, Path("X"))
     if table.num_rows < 1:
         raise ValueError(f"X must have rows, got 0 rows of {table.num_columns} columns")

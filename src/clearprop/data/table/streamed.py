@@ -20,11 +20,11 @@ from clearprop import randomness
 from clearprop.data.row_stream import RowStream
 from clearprop.data.spool import Spool
 from clearprop.data.table import held
-from clearprop.data.table.csv_text import ReadOptions
 from clearprop.data.table.encoder import TableEncoder
 from clearprop.data.table.giveaways import Giveaways
 from clearprop.data.table.kinds import ColumnDecision, Roles, decide, undecided
 from clearprop.data.table.quantiles import Quantiles
+from clearprop.data.table.read_options import Missing, ReadOptions, with_missing
 from clearprop.data.table.source import TableSource, open_table
 from clearprop.data.table.target import TargetEncoder, say_read_as
 from clearprop.data.tables import csv_paths
@@ -123,6 +123,7 @@ def stream(
     kinds: Mapping[str, str] | None = None,
     target_gaps: str = "drop",
     options: ReadOptions | None = None,
+    missing: Missing = None,
     buffer_rows: int | None = None,
     validation: float = 0.1,
     seed: int | None = None,
@@ -150,6 +151,8 @@ def stream(
         As in `decide` and `open_table`.
     target_gaps : {"drop", "refuse"}
         Whether rows without a target are left out, and counted in a warning, or refused.
+    missing : str, number, or a sequence of them, optional
+        What stands for a missing value too, in every column: -999 and "-999.0" are one.
     buffer_rows : int, optional
         As in `RowStream`. Medians are exact where it holds every row, and right to a thousandth of the
         rows otherwise.
@@ -186,7 +189,7 @@ def stream(
     (False, True)
     """
     unchanged = watch(what)
-    source = open_table(what, options)
+    source = open_table(what, with_missing(options, missing))
     if say is not None:
         say(f"reading {source.where} for the kinds of its columns")
     roles = Roles(target, weight, group, time)

@@ -24,7 +24,7 @@ from clearprop.data.targets import (
     refused_gaps,
     warn_of_many,
 )
-from clearprop.names import known_name
+from clearprop.names import known_name, trim
 
 GIVEN_TASKS = (*TASKS, "binary", "multiclass")
 
@@ -75,6 +75,7 @@ class TargetEncoder:
         """
         if task is not None and task not in GIVEN_TASKS:
             raise ValueError(f"task must be one of {', '.join(GIVEN_TASKS)} or None, got {task!r}")
+        name = trim(name)
         if name in source.refused:
             raise ValueError(
                 f"{source.where} must hold numbers, booleans or text in the target {name!r}, got "
@@ -132,7 +133,9 @@ class TargetEncoder:
         if self.classes is None:
             quantities: NDArray[Any] = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
             return quantities
-        known = {str(label): number for number, label in enumerate(self.classes)}
+        known = {trim(str(label)): number for number, label in enumerate(self.classes)}
+        if len(known) < len(self.classes):  # an array's, which differ in blanks
+            known = {str(label): number for number, label in enumerate(self.classes)}
         encoded = column.dictionary_encode()
         words = [str(_label(value)) for value in encoded.dictionary.to_pylist()]
         for at, word in enumerate(words if read_as is not None else ()):
@@ -183,7 +186,7 @@ class TargetEncoder:
         ValueError
             If the column is absent.
         """
-        name = name or self.name
+        name = trim(name or self.name)
         self.check(source, name)
         if self.classes is None:
             return np.concatenate([self.codes(each) for each in self._columns(source, name)]), ()

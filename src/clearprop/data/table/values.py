@@ -9,10 +9,13 @@ from typing import Any
 from clearprop.data.dataset import some
 from clearprop.data.table import dates, spans
 from clearprop.data.targets import EXACT, MISSING
+from clearprop.names import BLANKS, trim
 
 NUMBER, BOOLEAN, TEXT, TIME = "number", "boolean", "text", "time"
 LEADING_ZERO = r"^[+-]?0[0-9]"
 PLAIN_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
+# A number that is no code such as 007.
+_NUMBER = re.compile(r"[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
 SPLIT = "must keep each value on one line"
 _BOOLEANS = ("true", "false")
 
@@ -38,7 +41,12 @@ def missing_words(more: Iterable[str] = ()) -> Any:
     """Return an Arrow array of all the words that stand for a missing value."""
     import pyarrow as pa
 
-    return pa.array(sorted(MISSING | {word.strip() for word in more}), pa.string())
+    return pa.array(sorted(MISSING | {trim(word) for word in more}), pa.string())
+
+
+def missing_numbers(missing: Any) -> list[float]:
+    """Return the numbers among the words that stand for a missing value: -999 and -999.0 are one."""
+    return [float(word) for word in missing.to_pylist() if _NUMBER.fullmatch(word)]
 
 
 def trimmed(text: Any, missing: Any) -> Any:
@@ -46,8 +54,45 @@ def trimmed(text: Any, missing: Any) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    text = pc.ascii_trim_whitespace(text)
-    return pc.if_else(pc.is_in(text, missing), pa.scalar(None, pa.string()), text)
+    text = pc.utf8_trim(text, BLANKS)
+    stands = pc.is_in(text, missing)
+    if numbers := missing_numbers(missing):
+        written = pc.match_substring_regex(text, f"^({_NUMBER.pattern})$")
+        plain = pc.cast(pc.if_else(written, text, pa.scalar(None, pa.string())), pa.float64())
+        stands = pc.or_(stands, pc.is_in(plain, pa.array(numbers)))
+    return pc.if_else(stands, pa.scalar(None, pa.string()), text)
+
+
+def missing_values(kind: Any, missing: Any) -> Any:
+    """Return the words that stand for a missing value, as far as another type can hold them.
+
+    Parameters
+    ----------
+    kind : pyarrow.DataType
+        Of numbers, bool or timestamp[us].
+    missing : pyarrow.Array
+        Of `missing_words`.
+    """
+    import pyarrow as pa
+
+    words = missing.to_pylist()
+    if pa.types.is_boolean(kind):
+        return pa.array([word.lower() == "true" for word in words if word.lower() in _BOOLEANS], kind)
+    found: list[Any] = []
+    if pa.types.is_timestamp(kind):
+        found = dates.parse(pa.array(words, pa.string()), dates.ISO).drop_null().to_pylist()
+    else:
+        found = missing_numbers(missing)
+        if pa.types.is_integer(kind):
+            exact = [word for word in words if re.fullmatch(r"[+-]?[0-9]+", word)]
+            found = [*map(int, exact), *(int(number) for number in found if number.is_integer())]
+    known = pa.array([], kind)
+    for value in found:
+        try:
+            known = pa.concat_arrays([known, pa.array([value]).cast(kind)])
+        except (pa.ArrowInvalid, OverflowError):  # no value that the column could hold
+            continue
+    return known
 
 
 def as_numbers(text: Any, missing: Any, decimal: str = ".") -> Any:
@@ -65,7 +110,7 @@ def as_numbers(text: Any, missing: Any, decimal: str = ".") -> Any:
         try:
             numbers = pc.cast(text, pa.float64())
             if _all_finite(numbers):
-                return numbers
+                return _without(numbers, missing)
         except pa.ArrowInvalid:
             pass
     cells = trimmed(text, missing)
@@ -76,7 +121,18 @@ def as_numbers(text: Any, missing: Any, decimal: str = ".") -> Any:
         raise _first_bad(cells, plain) from None
     if not _all_finite(numbers):
         raise _first_bad(cells, plain)
-    return numbers
+    return _without(numbers, missing)
+
+
+def _without(numbers: Any, missing: Any) -> Any:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    known = missing_numbers(missing)
+    if not known:
+        return numbers
+    stands = pc.is_in(numbers, pa.array(known))
+    return pc.if_else(stands, pa.scalar(None, pa.float64()), numbers)
 
 
 def _with_points(cells: Any) -> Any:
