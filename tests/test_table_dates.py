@@ -11,7 +11,7 @@ import polars
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import clearprop as cp
@@ -107,6 +107,8 @@ EARLY = st.dates(dt.date(2001, 1, 1), dt.date(2060, 12, 28)).map(
     form=st.sampled_from(["%d/%m/%Y", "%d-%m-%Y", "%d/%m/%y", "%d/%m/%Y %H:%M"]),
 )
 def test_day_or_month_first_is_asked_where_both_fit_every_row_and_the_answer_is_taken(days, form):
+    # A year of two digits up to 31 may be a day too, with the year first.
+    assume("%Y" in form or any(day.year % 100 > 31 for day in days))
     words = [day.strftime(form) for day in days]
     _, source = read(words)
     found = source.profile["when"]
