@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from clearprop.data.dataset import meant, some
@@ -170,6 +170,10 @@ def decide(
             if kind == "categorical":
                 refuse_split(source, source.profile[name], "column")
         found.append(ColumnDecision(name, kind, reason, source.types[name]))
+    found = [
+        replace(each, reason=each.reason + told) if told else each
+        for each, told in zip(found, _sentinels(source, found), strict=True)
+    ]
     if not any(each.used for each in found):
         told = "; ".join(f"{d.name}: {d.reason}" for d in found[:5] if d.kind not in ROLES)
         raise ValueError(f"{source.where} must have a feature beside the target, got none ({told})")
@@ -304,7 +308,7 @@ def _decide_time(found: ColumnProfile) -> tuple[str, str]:
 
 def _decide_number(found: ColumnProfile) -> tuple[str, str]:
     n, distinct = found.n_present, found.n_distinct
-    if found.type != NUMBER and found.dress is None:
+    if not found.is_number:
         ends = f"{shown_number(found.low)} to {shown_number(found.high)} seconds"
         return "numeric", f"{time_choices.told_spans(found)}{ends}{_missing(found)}"
     if found.whole and _ID.search(found.name):
@@ -324,7 +328,7 @@ def _decide_number(found: ColumnProfile) -> tuple[str, str]:
     if found.dress is not None:
         what = f"{what} {found.dress.told}".rstrip()
     span = f"{what} from {shown_number(found.low)} to {shown_number(found.high)}"
-    return "numeric", f"{span}{_worded(found)}{_missing(found)}{_sentinel(found)}"
+    return "numeric", f"{span}{_worded(found)}{_missing(found)}"
 
 
 def _worded(found: ColumnProfile) -> str:
@@ -333,13 +337,28 @@ def _worded(found: ColumnProfile) -> str:
     return f"; {some(found.dress.words)} in {found.n_worded:,} rows"
 
 
-def _sentinel(found: ColumnProfile) -> str:
-    """Point out a number that stands for a missing value by its looks."""
-    if found.sentinel is None:
-        return ""
-    value, n = found.sentinel
-    shown = shown_number(value)
-    return f"; {shown} in {n:,} rows is far from all others: if it means missing, --missing={shown}"
+def _sentinels(source: TableSource, decided: Sequence[ColumnDecision]) -> Iterator[str]:
+    """Point out, column by column, the numbers that stand for a missing value by their looks.
+
+    What looks so in one column is pointed out in all whose smallest number it is: files have one.
+    """
+    profiles = [source.profile[each.name] for each in decided]
+    marks = {each.sentinel[0]: each.name for each in reversed(profiles) if each.sentinel}
+    for found, each in zip(profiles, decided, strict=True):
+        looks, (low, n_low) = found.sentinel, found.lowest
+        if each.kind not in ("numeric", "boolean", "target"):
+            yield ""
+        elif looks is not None:
+            shown = shown_number(looks[0])
+            yield (
+                f"; {shown} in {looks[1]:,} rows is far from all others: if it means missing, "
+                f"--missing={shown}"
+            )
+        elif low < 0 and low in marks:
+            rows = _count(n_low, "row", "rows")
+            yield f"; {shown_number(low)} in {rows}, as in {marks[low]!r}: missing there?"
+        else:
+            yield ""
 
 
 def _are_few(found: ColumnProfile) -> bool:

@@ -47,6 +47,8 @@ class ColumnProfile:
         Whether it says so itself.
     form : str
         Of times of day and time spans that are stored as such.
+    told_commas : bool
+        Whether numbers that are text in a data frame are said to have decimal commas.
 
     Attributes
     ----------
@@ -61,7 +63,12 @@ class ColumnProfile:
     """
 
     def __init__(
-        self, name: str, stored: str | None, is_category: bool = False, form: str = ""
+        self,
+        name: str,
+        stored: str | None,
+        is_category: bool = False,
+        form: str = "",
+        told_commas: bool = False,
     ) -> None:
         self.name, self.stored, self.is_category = name, stored, is_category
         self.n = self.n_missing = 0
@@ -74,7 +81,7 @@ class ColumnProfile:
         self.problem_row: int | None = None
         self.example: str | None = None  # the first value that is no plain number
         self.split: tuple[int, str] | None = None  # the first value that is on two lines, and its row
-        self._all_numbers = True
+        self._all_numbers = not told_commas
         self._n_numbers = self._n_points = self._n_commas = self._n_thousands = 0
         self._n_decorated = self._n_words = 0
         self._stray: tuple[int, str] | None = None
@@ -291,11 +298,25 @@ class ColumnProfile:
     @property
     def sentinel(self) -> tuple[float, int] | None:
         """The number that looks as if it stood for a missing value, and how often it is there."""
+        return self._known_ends.sentinel(self.n_present) if self.is_number else None
+
+    @property
+    def lowest(self) -> tuple[float, int]:
+        """The smallest number, and how often it is there; NaN of none."""
+        return self._known_ends.lowest() if self.is_number else (np.nan, 0)
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it holds numbers, and no time spans."""
+        return self.type == NUMBER or self.dress is not None
+
+    @property
+    def _known_ends(self) -> Ends:
         ends = self._ends
         if self.counts is not None and self.stored == TEXT:  # words may have come between
             ends = Ends()
             ends.see_counts(self.counts)
-        return ends.sentinel(self.n_present)
+        return ends
 
     @property
     def mean_length(self) -> float:
@@ -328,14 +349,15 @@ class ColumnProfile:
     def _comma_numbers(self) -> int:
         return self._n_numbers - self._n_points + self._n_commas
 
-    def finish(self, decimal: str, given: bool = False) -> None:
+    def finish(self, decimal: str, given: str | None = None) -> None:
         """Conclude what the column holds.
 
         Parameters
         ----------
         decimal : {".", ","}
-        given : bool
-            Whether that was told: of numbers in clothes, the column tells it otherwise.
+            Of plain numbers.
+        given : {".", ","}, optional
+            Of numbers in clothes, where it is known: the column tells it otherwise.
         """
         if self.stored is None:
             return
@@ -374,10 +396,10 @@ class ColumnProfile:
             self.counts = spans.counted(self.counts, reading.partition(" ")[2])
             self.whole = all(map(float.is_integer, self.counts))
 
-    def _type_of_text(self, decimal: str, given: bool) -> str:
+    def _type_of_text(self, decimal: str, given: str | None) -> str:
         n_numbers = self._n_numbers if decimal == "." else self._comma_numbers
         present = self.n_present
-        if n_numbers == present:
+        if n_numbers == present and not (self._n_points and (given or decimal) != decimal):
             if self._codes or self._loses_digits:
                 return TEXT  # 007, and numbers too long for float64: names, not quantities
             return NUMBER
@@ -387,7 +409,7 @@ class ColumnProfile:
             return reading
         if self._codes or self._loses_digits:
             return TEXT
-        verdict = self._wardrobe.conclude(present, self.n_distinct, decimal if given else None)
+        verdict = self._wardrobe.conclude(present, self.n_distinct, given)
         if verdict.dress is not None:
             if self._are_few(verdict):
                 return TEXT
@@ -395,7 +417,7 @@ class ColumnProfile:
             if not verdict.dress.words:
                 self.wear()
                 return self.type
-        self._find_problem(verdict, n_numbers, present, decimal)
+        self._find_problem(verdict, n_numbers, present, given or decimal)
         return TEXT
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -42,6 +43,10 @@ class Ends:
         self._high = dict(self._low)
         _keep_two(self._low, 1.0)
         _keep_two(self._high, -1.0)
+
+    def lowest(self) -> tuple[float, int]:
+        """Return the smallest number, and how often it is there; NaN of none."""
+        return min(self._low.items(), default=(math.nan, 0))
 
     def sentinel(self, n: int) -> tuple[float, int] | None:
         """Return the number that stands apart, and how often it is there, of a column of `n`.
