@@ -76,9 +76,9 @@ class Layout:
         """Of the columns: fields without one are left out."""
         return tuple(name for name in self.fields if name)
 
-    def is_no_row(self, cells: Sequence[str]) -> bool:
-        """Return whether a line with other fields than the rows is a comment, or nothing at all."""
-        comment = cells[0].startswith(COMMENT) and not self.has_marks
+    def is_no_row(self, cells: Sequence[str], of_other_length: bool = True) -> bool:
+        """Return whether a line is nothing at all or, with other fields than the rows, a comment."""
+        comment = of_other_length and cells[0].startswith(COMMENT) and not self.has_marks
         return len(self.fields) > 1 and (comment or not any(map(trim, cells)))
 
 
