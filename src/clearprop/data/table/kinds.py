@@ -239,6 +239,9 @@ def _decide(source: TableSource, found: ColumnProfile, forced: str | None) -> tu
     elif found.may_wear_words and not _ID.search(name):
         found.wear()
         source.read_as(name, found.type)
+    elif found.may_be_days and forced in (None, "datetime", *ORDERS) and not _ID.search(name):
+        found.take_for_days()
+        source.read_as(name, found.type)
     if found.problem is not None and forced != "categorical":
         place = source.place(found.problem_row or 0)
         raise ValueError(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop.data.table import arrow_source, spans, values
+from clearprop.data.table import arrow_source, dates, spans, values
 from clearprop.data.table.distinct import Distinct, hash_numbers, hash_text
 from clearprop.data.table.dressed import Dress
 from clearprop.data.table.sentinel import Ends
@@ -91,6 +91,7 @@ class ColumnProfile:
         self._booleans = True
         self._length = self._blanks = 0
         self._ends = Ends()
+        self._day_forms: set[str] | None = None  # that all numbers so far fit
         self._wardrobe = Wardrobe()
         self._verdict = NOTHING
         self.dress: Dress | None = None  # of numbers that wear one
@@ -244,6 +245,9 @@ class ColumnProfile:
             return
         self.low, self.high = min(self.low, float(found.min())), max(self.high, float(found.max()))
         self._ends.see(found)
+        if self._day_forms is None or self._day_forms:
+            forms = set(dates.day_forms(found))
+            self._day_forms = forms if self._day_forms is None else self._day_forms & forms
         with np.errstate(invalid="ignore"):
             self.whole = self.whole and bool((found == np.floor(found)).all())
         if self.counts is not None:
@@ -378,10 +382,20 @@ class ColumnProfile:
     @property
     def ambiguous(self) -> tuple[str, ...]:
         """The ways in which its dates could be read, where there are several."""
-        if not self.type.startswith(TIME) or self.stored != TEXT or self.settled:
+        if not self.type.startswith(TIME) or self.stored not in (TEXT, NUMBER) or self.settled:
             return ()
         found = [r.partition(" ")[2] for r in self.times.readings if r.startswith(TIME)]
         return tuple(found) if len(found) > 1 else ()
+
+    @property
+    def may_be_days(self) -> bool:
+        """Whether the numbers are days such as 20241231, all of them and of several sorts."""
+        return self.type == NUMBER and bool(self._day_forms) and self.n_distinct >= FEW_VALUES
+
+    def take_for_days(self) -> None:
+        """Take the numbers for days."""
+        self.times.take_for_days(sorted(self._day_forms or ()))
+        self.type, self.example = self.times.readings[0], values.shown_number(self.low)
 
     def settle(self, reading: str) -> None:
         """Read the words as one of `times.readings`."""
@@ -401,7 +415,8 @@ class ColumnProfile:
         present = self.n_present
         if n_numbers == present and not (self._n_points and (given or decimal) != decimal):
             if self._codes or self._loses_digits:
-                return TEXT  # 007, and numbers too long for float64: names, not quantities
+                # 007, and numbers too long for float64: names, not quantities; 01122024 may be a day.
+                return self.times.choice(self.name) or TEXT
             return NUMBER
         if self._booleans:
             return BOOLEAN

@@ -375,6 +375,8 @@ class TableSource:
         if self.stored.field(name).metadata != self.schema.field(name).metadata and not dress_of(form):
             _refuse_other_times(column, kind, form)
         column = arrow_source.plain(column)
+        if kind == TIME and form and pa.types.is_floating(column.type):
+            column = _as_text(column)  # of days such as 20241231
         is_text = pa.types.is_string(column.type)
         if kind == NUMBER and form and is_text:
             dress = dress_of(form)
