@@ -511,3 +511,30 @@ def test_a_frame_whose_decimal_sign_is_said_to_be_a_comma_is_read_so(case, frame
 def test_a_frame_said_to_have_decimal_commas_must_not_have_points():
     with pytest.raises(ValueError, match="must hold numbers with decimal commas, got points"):
         decided([f"{i}.5" for i in range(1, 60)], options=ReadOptions(decimal=","))
+
+
+LADDERS = {
+    "bytes": (["512 KB", "300 MB", "1.5 GB", "2 TB"], [512e3, 300e6, 1.5e9, 2e12], "'B' with magnitudes such as"),
+    "small letters": (["512kb", "64gb", "1.5tb"], [512e3, 64e9, 1.5e12], "'b' with magnitudes such as"),
+    "of a second": (["512 kB/s", "3 MB/s"], [512e3, 3e6], "'B/s' with magnitudes such as"),
+    "waves": (["800 kHz", "1.5 GHz", "90 Hz"], [8e5, 1.5e9, 90.0], "'Hz' with magnitudes such as"),
+    "one rung": (["64 GB", "128 GB", "256 GB"], [64e9, 128e9, 256e9], "'B' with magnitudes such as G"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LADDERS)
+def test_sizes_of_one_unit_are_one_quantity(case):
+    cells, numbers, told = LADDERS[case]
+    several = [f"{i + 1} {cell.strip('0123456789. ')}" for i in range(40) for cell in cells]
+    decision, X, encoder = learned(table(cells + several))
+    assert decision.kind == "numeric" and told in decision.reason
+    np.testing.assert_array_equal(X[: len(cells), 0], numbers)
+    np.testing.assert_array_equal(encoded(table(cells), encoder)[:, 0], numbers)
+    with pytest.raises(ValueError, match=f"written like '1234.5 .{told[1:3].strip(chr(39))}"):
+        encoded(table(["5 apples"]), encoder)
+
+
+@pytest.mark.parametrize("other", ["mb", "MiB", "kg", "GBP"])
+def test_a_size_of_another_unit_is_named(other):
+    with pytest.raises(ValueError, match=f"in 'B' .* got '5 {other}'"):
+        decided([f"{i + 1} {'KMG'[i % 3]}B" for i in range(60)] + [f"5 {other}"])

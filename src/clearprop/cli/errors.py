@@ -46,6 +46,9 @@ _PHRASES = {
     "(say that it is missing, or that the column is categorical or dropped)": (
         "(--missing, --categorical or --drop says what it is)"
     ),
+    "(say that it is missing, or that the task is classification)": (
+        "(--missing says that such rows have no target, --task classification that it is a class)"
+    ),
     "(target_gaps='drop' leaves such rows out)": "(--target-gaps drop leaves such rows out)",
     "drop must not hold the ": "--drop must not hold the ",
     "the stream's buffer_rows": "--buffer",
