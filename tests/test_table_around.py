@@ -342,3 +342,40 @@ def test_the_end_of_a_file_may_begin_in_the_middle_of_a_character(tmp_path, monk
     table, told = said(lambda: open_table(write(tmp_path / "t.csv", text)).table())
     assert table.to_pydict()["b"] == [f"ééé€{i % 3}" for i in range(40)]
     assert "1 line below the table" in told[-1]
+
+
+APART = {
+    "with names": "Yr Mo  speed\n61 1 15.04\n61  2 NaN\n61 3 14.7\n61 4 9.1\n61 5 9.2\n61 6 9.3\n",
+    "without": " 0.1  18.00 2\n 0.2   0.00 3\n12.3  11.00 4\n",
+}
+
+
+@pytest.mark.parametrize("case", APART)
+def test_numbers_with_nothing_but_blanks_between_them_are_refused_in_a_sentence_that_is_true(
+    tmp_path, case
+):
+    path = write(tmp_path / "t.csv", APART[case])
+    first = " ".join(APART[case].split("\n")[0].split())
+    with pytest.raises(ValueError, match="must have a comma, .* got blanks in " + repr(first)):
+        open_table(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "people\n1 234\n12 345\n1 234 567\n2 345\n",
+        "name\nSan Jose 3\nNew York 4\nOld Town 5\nUp Hill 6\n",
+        "a b\n1\n2\n3\n4\n",
+    ],
+)
+def test_one_column_of_thousands_or_words_is_a_table(tmp_path, text):
+    assert open_table(write(tmp_path / "t.csv", text)).table().num_rows == text.count("\n") - 1
+
+
+def test_a_first_row_of_numbers_may_be_names_and_it_is_said_how(tmp_path):
+    text = "5,10,15,Half\n" + "15.5,15.7,16.1,31.9\n" * 5
+    path = write(tmp_path / "t.csv", text)
+    with pytest.raises(ValueError, match="such as '5': give the names, and skip_lines=1 if it is that"):
+        open_table(path)
+    read = ReadOptions(names=("k5", "k10", "k15", "half"), skip_lines=1)
+    assert open_table(path, read).table().num_rows == 5

@@ -329,7 +329,8 @@ def test_a_target_of_times_is_how_long_something_took():
     words = [f"{2 + i // 60:02}:{i % 60:02}:07" for i in range(90)]
     source = open_table(pa.table({"y": words, "x": range(90)}))
     target = TargetEncoder.learn(source, "y")
-    assert target.task == "regression" and target.reason.endswith(", time spans in seconds")
+    assert target.task == "regression"
+    assert target.reason.endswith(", time spans in seconds")
     seconds, _ = target.of_table(source)
     assert seconds.tolist() == [7207.0 + 60 * i for i in range(90)]
 

@@ -42,6 +42,7 @@ _PHRASES = {
     ": columns must be among ": ": --columns must be among ",
     ": skip_lines=": ": --skip-lines ",
     ": give the names": ": --names gives the names",
+    ", and skip_lines=": ", and --skip-lines ",
     "which cannot be learned from: drop it": "which cannot be learned from: --drop leaves it out",
     "(say that it is missing, or that the column is categorical or dropped)": (
         "(--missing, --categorical or --drop says what it is)"

@@ -118,6 +118,8 @@ def read_layout(head: bytes, path: Path, options: ReadOptions) -> Layout:
             raise ValueError(f"{path} has a damaged row of column names: {problem}")
         where = f" below line {start}" if start else ""
         raise ValueError(f"{path} must have a row of column names, is empty{where}")
+    if options.delimiter is None and mark is None:
+        _refuse_blanks(rows, path)
     width = _usual(rows)
     at = 0 if options.skip_lines is not None else _above(rows, width, path, options.names)
     if options.names is not None:
@@ -362,9 +364,21 @@ def _refuse_numbers(names: tuple[str, ...], path: Path, line: int) -> None:
     """Refuse a row of names that looks like a row of data."""
     if number := _has_numbers(names):
         where = "its first row" if line == 1 else f"line {line}"
+        what = f"{path} must have a row of column names, got numbers in {where} such as {number!r}"
+        raise ValueError(f"{what}: give the names, and skip_lines={line} if it is that row")
+
+
+def _refuse_blanks(rows: Sequence[_Record], path: Path) -> None:
+    """Refuse numbers with nothing between them but blanks: they do not say where a value is absent."""
+    words = [row.cells[0].split() for row in rows if len(row.cells) == 1] or [[]]
+    usual, n = Counter(map(len, words)).most_common(1)[0]
+    numbers = [each for each in words if 2 * sum(map(bool, map(_NUMBER.fullmatch, each))) > usual]
+    thousands = all(len(word) == 3 for each in numbers for word in each[1:])
+    if min(n, len(numbers)) > max(2, _MOSTLY * len(rows)) and usual > 1 and not thousands:
+        first = next(each for each in words if len(each) == usual)
         raise ValueError(
-            f"{path} must have a row of column names, got numbers in {where} such as {number!r}: give "
-            "the names"
+            f"{path} must have a comma, semicolon, tab or bar between its fields, got blanks in "
+            f"{some([' '.join(first)])}: write it as CSV, such as with pandas.read_csv(..., sep=' +')"
         )
 
 

@@ -208,7 +208,9 @@ def _class(field: str) -> str:
 @cache
 def _pattern(form: str) -> str:
     """Return what a word of a form matches, with its fields by name."""
-    fields = _FIELDS | (_PADDED if re.search("%[Ymd]%[Ymd]", form) or form.startswith("%d.%m.%y") else {})
+    fields = _FIELDS | (
+        _PADDED if re.search("%[Ymd]%[Ymd]", form) or form.startswith("%d.%m.%y") else {}
+    )
     if is_time_of_day(form):  # the end of a day, which meters write
         fields = fields | {"%H": "(?P<hour>[01]?[0-9]|2[0-4])"}
     if "%b" in form:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from clearprop.data.dataset import meant, some
-from clearprop.data.table import time_choices
+from clearprop.data.table import sentinel, time_choices
 from clearprop.data.table.profiles import CODE_BELOW, FEW_REPEATS, FEW_VALUES, ColumnProfile
 from clearprop.data.table.source import TableSource
 from clearprop.data.table.time_choices import ORDERS
@@ -170,10 +170,8 @@ def decide(
             if kind == "categorical":
                 refuse_split(source, source.profile[name], "column")
         found.append(ColumnDecision(name, kind, reason, source.types[name]))
-    found = [
-        replace(each, reason=each.reason + told) if told else each
-        for each, told in zip(found, _sentinels(source, found), strict=True)
-    ]
+    looks = sentinel.pointed_out([(source.profile[each.name], each.kind) for each in found])
+    found = [replace(d, reason=d.reason + told) for d, told in zip(found, looks, strict=True)]
     if not any(each.used for each in found):
         told = "; ".join(f"{d.name}: {d.reason}" for d in found[:5] if d.kind not in ROLES)
         raise ValueError(f"{source.where} must have a feature beside the target, got none ({told})")
@@ -338,30 +336,6 @@ def _worded(found: ColumnProfile) -> str:
     if found.dress is None or not found.dress.words:
         return ""
     return f"; {some(found.dress.words)} in {found.n_worded:,} rows"
-
-
-def _sentinels(source: TableSource, decided: Sequence[ColumnDecision]) -> Iterator[str]:
-    """Point out, column by column, the numbers that stand for a missing value by their looks.
-
-    What looks so in one column is pointed out in all whose smallest number it is: files have one.
-    """
-    profiles = [source.profile[each.name] for each in decided]
-    marks = {each.sentinel[0]: each.name for each in reversed(profiles) if each.sentinel}
-    for found, each in zip(profiles, decided, strict=True):
-        looks, (low, n_low) = found.sentinel, found.lowest
-        if each.kind not in ("numeric", "boolean", "target"):
-            yield ""
-        elif looks is not None:
-            shown = shown_number(looks[0])
-            yield (
-                f"; {shown} in {looks[1]:,} rows is far from all others: if it means missing, "
-                f"--missing={shown}"
-            )
-        elif low < 0 and low in marks:
-            rows = _count(n_low, "row", "rows")
-            yield f"; {shown_number(low)} in {rows}, as in {marks[low]!r}: missing there?"
-        else:
-            yield ""
 
 
 def _are_few(found: ColumnProfile) -> bool:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from clearprop.data.table.values import shown_number
+
+if TYPE_CHECKING:
+    from clearprop.data.table.profiles import ColumnProfile
 
 _OFTEN = 0.005  # of the numbers, that it is, and
 _TIMES = 5  # rows at least
@@ -66,6 +71,32 @@ class Ends:
         if n_high >= often and looks and highest - high > high - lowest > 0:
             return highest, n_high
         return None
+
+
+def pointed_out(columns: Sequence[tuple[ColumnProfile, str]]) -> list[str]:
+    """Return what is to be said, of each column and its kind, on numbers that look missing.
+
+    What looks so in one column is pointed out in all whose smallest number it is: files have one.
+    """
+    looks = [found.sentinel for found, _ in columns]
+    marks = {
+        each[0]: found.name
+        for each, (found, _) in reversed([*zip(looks, columns, strict=True)])
+        if each
+    }
+    told = []
+    for each, (found, kind) in zip(looks, columns, strict=True):
+        value, n = each or found.lowest
+        shown, rows = shown_number(value), f"{n:,} row{'s' * (n != 1)}"
+        if kind not in ("numeric", "boolean", "target") or (each is None and value not in marks):
+            told.append("")
+        elif each is not None:
+            told.append(
+                f"; {shown} in {rows} is far from all others: if it means missing, --missing={shown}"
+            )
+        else:
+            told.append(f"; {shown} in {rows}, as in {marks[value]!r}: missing there?" * (value < 0))
+    return told
 
 
 def _add(kept: dict[float, int], value: float, count: int) -> None:

@@ -88,7 +88,9 @@ class TargetEncoder:
             task == "regression" or found.kind == NUMBER or (task is None and _looks(found))
         ):
             place = source.place(found.problem_row or 0)
-            raise ValueError(f"{source.where} {found.problem}: {place}, target {name!r}{_remedy(found)}")
+            raise ValueError(
+                f"{source.where} {found.problem}: {place}, target {name!r}{_remedy(found)}"
+            )
         if known_name("target_gaps", gaps, GAPS) == "refuse" and found.n_missing:
             place = f"the first in {source.place(_first_missing(source, name))}"
             raise ValueError(refused_gaps(source.where, name, f"{found.n_missing:,}", place))
@@ -100,9 +102,8 @@ class TargetEncoder:
         kind = found.kind
         if kind == TIME:
             is_clock = dates.is_time_of_day(found.type.partition(" ")[2])
-            raise ValueError(
-                f"{what} must be numbers, booleans or text, got {'times of day' if is_clock else 'dates'}"
-            )
+            held = "times of day" if is_clock else "dates"
+            raise ValueError(f"{what} must be numbers, booleans or text, got {held}")
         if task is None:
             task, reason = _infer(found, kind)
         else:
