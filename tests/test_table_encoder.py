@@ -36,6 +36,12 @@ KINDS = {
     "an id in capitals": (np.arange(N), "customerID", "identifier", "an identifier by its name"),
     "an index": (np.arange(N), "Unnamed: 0", "identifier", "an identifier by its name"),
     "an id that repeats": (np.arange(N) % 4, "store_id", "categorical", "codes by its name: 4"),
+    "a counted id": (np.arange(N) + 1, "OBJECTID", "identifier", "an identifier by its name"),
+    "a number of a row": (np.arange(N) + 1, "rowid", "identifier", "an identifier by its name"),
+    "no counted id": (np.arange(N) * 2, "PAID", "numeric", "whole numbers"),
+    "an id of numbers and words": (
+        [*map(str, range(50)), *(f"10{i}F6" for i in range(10))], "Climate ID", "identifier", "every row has its own"
+    ),
     "no id": (np.arange(N), "humid", "numeric", "whole numbers"),
     "words of their own": ([f"c{i}" for i in range(N)], "a", "identifier", "every row has its own value"),
     "words that hardly repeat": ([f"c{i % 40}" for i in range(N)], "a", "identifier", "40 different values"),

@@ -15,9 +15,9 @@ from clearprop.data.dataset import some
 from clearprop.data.table.csv_bytes import Lines
 from clearprop.data.table.read_options import ReadOptions
 from clearprop.data.table.values import PLAIN_NUMBER
-from clearprop.data.tables import UNNAMED, check_names
+from clearprop.data.tables import check_names
 from clearprop.data.targets import MISSING
-from clearprop.names import trim
+from clearprop.names import trim, unnamed
 
 HEAD = 1 << 20  # bytes in which the row of names must end
 COMMENT = "#"  # what begins a line that is no row, if it has not the fields of one
@@ -50,7 +50,7 @@ class Layout:
     n_named : int
         Fields of the row of names.
     has_nameless_index : bool
-        Whether the first name was none, and is `UNNAMED`.
+        Whether the first name was none, and is `unnamed`.
     body, lines : int
         Bytes (of UTF-8) and lines above the first row.
     above : str
@@ -137,7 +137,7 @@ def read_layout(head: bytes, path: Path, options: ReadOptions) -> Layout:
     names = _fitted(names, below)
     index = not names[0] and any(row.cells[0] for row in below)
     if index:
-        names[0] = UNNAMED
+        names[0] = unnamed(names)
     _check(names, below, path, rows[at].first if options.names is None else None)
     full = [row.cells[0] for row in below if row.n_filled > 1 and len(row.cells) == len(names)]
     return Layout(

@@ -42,7 +42,7 @@ class CsvText:
     names : tuple of str
     delimiter : str
     has_nameless_index : bool
-        Whether the first name was none, and is `UNNAMED`.
+        Whether the first name was none, and is `unnamed`.
 
     Raises
     ------
@@ -166,7 +166,8 @@ class CsvText:
                 if filled:
                     return (
                         f"must name every column, column {filled[0] + 1} has no name and holds "
-                        f"{some([row[filled[0]]])} in line {first}"
+                        f"{some([row[filled[0]]])} in line {first}: give the names, and "
+                        f"skip_lines={self._layout.lines}"
                     )
         except _Damaged as damage:
             return str(damage)

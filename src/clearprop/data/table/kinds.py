@@ -21,9 +21,10 @@ ROLES = ("target", "weight", "group", "time")
 KINDS = FEATURES + LEFT_OUT + ROLES
 
 _ID = re.compile(
-    r"(?i:^(id|ids|idx|index|key|guid|uuid|row|rownum|row_?number|unnamed: ?0|)$"
+    r"(?i:^(id|ids|idx|index|key|guid|uuid|row|rowid|rownum|row_?number|unnamed: ?[0-9.]+|)$"
     r"|[_ .-](id|ids|idx|key|guid|uuid)$|^(id|guid|uuid)[_ .-])|[a-z](Id|ID|Key|Uuid|UUID)$"
 )
+_COUNTED = re.compile(r"^[A-Z_]+ID$")  # OBJECTID: where each number up to the last is there
 _FEW_ROWS = 10  # below which different values say nothing
 _MOSTLY = 0.5  # of the rows with a value of their own: nothing that could be learned of each
 _SENTENCE_BLANKS, _SENTENCE_LENGTH = 3.0, 50.0
@@ -240,7 +241,8 @@ def _decide(source: TableSource, found: ColumnProfile, forced: str | None) -> tu
     elif found.may_be_days and forced in (None, "datetime", *ORDERS) and not _ID.search(name):
         found.take_for_days()
         source.read_as(name, found.type)
-    if found.problem is not None and forced != "categorical":
+    names = _ID.search(name) and found.type == TEXT and forced is None  # 007 beside 10114F6
+    if found.problem is not None and forced != "categorical" and not names:
         place = source.place(found.problem_row or 0)
         raise ValueError(
             f"{source.where} {found.problem}: {place}, column {name!r} (say that it is missing, or "
@@ -312,7 +314,8 @@ def _decide_number(found: ColumnProfile) -> tuple[str, str]:
     if not found.is_number:
         ends = f"{shown_number(found.low)} to {shown_number(found.high)} seconds"
         return "numeric", f"{time_choices.told_spans(found)}{ends}{_missing(found)}"
-    if found.whole and _ID.search(found.name):
+    counted = _COUNTED.search(found.name) and found.high - found.low + 1 == distinct == n
+    if found.whole and (counted or _ID.search(found.name)):
         if distinct == n or distinct * _CODE_REPEATS > n:
             return (
                 "identifier",
