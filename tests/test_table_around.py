@@ -69,7 +69,11 @@ AROUND = {
         TABLE.replace("size,", "size,, ").replace(".5,", ".5,,"), {}, ["left out 1 column without a name or a value"]
     ),
     "rows of nothing at the end": (
-        TABLE + ",,\n , ,\u00a0\n,\n,,,,\n", {}, ["left out 2 rows without any value at the end"]
+        TABLE + ",,\n , ,\u00a0\n,\n,,,,\n", {}, ["left out 2 rows without any value"]
+    ),
+    "rows of nothing in the middle": (
+        NAMES + ",,\n" + ROWS[: ROWS.index("\n") + 1] + " ,,\n\n,\n" + ROWS[ROWS.index("\n") + 1 :], {},
+        ["left out 2 rows without any value"],
     ),
     "a comment among the rows": (
         NAMES + "# restarted\n" + ROWS + "# the end\n", {}, ["left out 1 line beginning with '#', "
@@ -79,7 +83,7 @@ AROUND = {
         TABLE + TOTAL + TOTAL, {}, [f"left out 2 lines below the table ('{TOTAL[:36]}... and 1 more)"]
     ),
     "wide lines below the table": (
-        TABLE + ",,\n" + TOTAL.rstrip() + ",,\n", {}, [f"left out 1 row without any value at the end, "
+        TABLE + ",,\n" + TOTAL.rstrip() + ",,\n", {}, [f"left out 1 row without any value, "
         f"1 line below the table ('{TOTAL[:36]}...)"]
     ),
     "fields below the table": (
@@ -93,7 +97,7 @@ AROUND = {
         "# a, b\n" + NOTE + "\n" + wider(NAMES + "(mm),(s),\n" + ROWS, ",") + ",,,\n" + TOTAL,
         {},
         ["left out lines 1 to 2 ('# a'); line 5, which holds units ('(mm)', '(s)')",
-         "left out 1 column without a name or a value, 1 row without any value at the end, 1 line below "
+         "left out 1 column without a name or a value, 1 row without any value, 1 line below "
          f"the table ('{TOTAL[:36]}...)"],
     ),
 }  # fmt: skip
@@ -221,7 +225,6 @@ READ = {
     "sentences on several lines": (
         'a,b\n1,"x y\nz w"\n2,"x y\nof all things\n"\n', {"a": [1.0, 2.0], "b": ["x y\nz w", "x y\nof all things"]}
     ),
-    "rows of nothing in the middle": ("a,b\n1,2\n,\n3,4\n", {"a": [1.0, None, 3.0], "b": [2.0, None, 4.0]}),
     "a column of gaps": ('a\n1\n""\n3\n""\n', {"a": [1.0, None, 3.0, None]}),
 }  # fmt: skip
 
@@ -240,7 +243,7 @@ def test_what_only_looks_like_something_around_a_table_is_read(tmp_path, case):
 @pytest.mark.parametrize("options", [{}, {"comment": "%"}], ids=str)
 def test_lines_keep_their_numbers(tmp_path, options):
     mark = options.get("comment", "#")
-    text = f"{mark} a\n{NOTE}\n{NAMES}mm,kg,\n{ROWS}{mark} b\n,,\n\nx,2,0\n{ROWS}{TOTAL}"
+    text = f"{mark} a\n{NOTE}\n{NAMES}mm,kg,\n{ROWS}{mark} b\n,,\n\n,,\nx,2,0\n{ROWS}{TOTAL}"
     path = write(tmp_path / "t.csv", text)
     number = 1 + text[: text.index("x,2,0")].count("\n")
     types = dict.fromkeys(("size", "speed", "y"), "number")
@@ -280,7 +283,7 @@ def test_where_the_blocks_of_a_file_end_makes_no_difference(tmp_path_factory, pi
     assert cut.equals(whole)
     assert retold == told
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    n = sum(line != "" and not line.startswith("% ") and line != "%" for line in lines)
+    n = sum(line not in ("", ",", "%") and not line.startswith("% ") for line in lines)
     assert whole.num_rows == n - 1 - sum('"a' in line for line in lines) + sum(
         line.startswith("% z") for line in lines
     )
@@ -339,3 +342,40 @@ def test_the_end_of_a_file_may_begin_in_the_middle_of_a_character(tmp_path, monk
     table, told = said(lambda: open_table(write(tmp_path / "t.csv", text)).table())
     assert table.to_pydict()["b"] == [f"ééé€{i % 3}" for i in range(40)]
     assert "1 line below the table" in told[-1]
+
+
+APART = {
+    "with names": "Yr Mo  speed\n61 1 15.04\n61  2 NaN\n61 3 14.7\n61 4 9.1\n61 5 9.2\n61 6 9.3\n",
+    "without": " 0.1  18.00 2\n 0.2   0.00 3\n12.3  11.00 4\n",
+}
+
+
+@pytest.mark.parametrize("case", APART)
+def test_numbers_with_nothing_but_blanks_between_them_are_refused_in_a_sentence_that_is_true(
+    tmp_path, case
+):
+    path = write(tmp_path / "t.csv", APART[case])
+    first = " ".join(APART[case].split("\n")[0].split())
+    with pytest.raises(ValueError, match="must have a comma, .* got blanks in " + repr(first)):
+        open_table(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "people\n1 234\n12 345\n1 234 567\n2 345\n",
+        "name\nSan Jose 3\nNew York 4\nOld Town 5\nUp Hill 6\n",
+        "a b\n1\n2\n3\n4\n",
+    ],
+)
+def test_one_column_of_thousands_or_words_is_a_table(tmp_path, text):
+    assert open_table(write(tmp_path / "t.csv", text)).table().num_rows == text.count("\n") - 1
+
+
+def test_a_first_row_of_numbers_may_be_names_and_it_is_said_how(tmp_path):
+    text = "5,10,15,Half\n" + "15.5,15.7,16.1,31.9\n" * 5
+    path = write(tmp_path / "t.csv", text)
+    with pytest.raises(ValueError, match="such as '5': give the names, and skip_lines=1 if it is that"):
+        open_table(path)
+    read = ReadOptions(names=("k5", "k10", "k15", "half"), skip_lines=1)
+    assert open_table(path, read).table().num_rows == 5

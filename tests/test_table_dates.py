@@ -56,6 +56,76 @@ def read(words, **options):
     return source.table(["when"]).column(0).to_pylist(), source
 
 
+DAYS = ("%Y%m%d", "%d%m%Y", "%m%d%Y")
+
+
+@pytest.mark.parametrize("form", DAYS)
+@pytest.mark.parametrize("kind", [str, int, float])
+def test_days_without_a_mark_are_dates_however_they_are_stored(tmp_path, form, kind):
+    days = [dt.datetime(2018, 1, 3) + dt.timedelta(days=9 * i) for i in range(80)]
+    words = [day.strftime(form) for day in days]
+    table = pa.table({"when": [kind(word) for word in words], "x": range(80)})
+    for what in (table, table.to_pandas(), polars.DataFrame(table.to_pydict())):
+        source = open_table(what)
+        assert decide(source)[0].kind == "datetime"
+        assert source.types["when"] == f"time {form}"
+        assert source.table(["when"]).column(0).to_pylist() == days
+        again = open_table(what, types=source.types)
+        assert again.table(["when"]).column(0).to_pylist() == days
+    path = tmp_path / "t.csv"
+    path.write_text("when,x\n" + "".join(f"{word},{i}\n" for i, word in enumerate(words)))
+    source = open_table(path)
+    decide(source)
+    assert source.table(["when"]).column(0).to_pylist() == days
+    wrong = open_table(pa.table({"when": [20181301], "x": [1]}), types=source.types)
+    with pytest.raises(ValueError, match="must hold dates such as .*, got '20181301'"):
+        wrong.table()
+
+
+NO_DAYS = {
+    "a month too many": [*range(20181201, 20181232), 20181301],
+    "30 February": [20180227, 20180228, 20180301, 20180302, 20180230],
+    "a digit less": [*range(2018120, 2018130), 20181201],
+    "a year of nobody": [*range(10181201, 10181232)],
+    "fractions": [20181201.5, *range(20181202, 20181220)],
+    "few": [20181201, 20181202, 20181203] * 9,
+}
+
+
+@pytest.mark.parametrize("case", NO_DAYS)
+def test_numbers_that_are_not_all_days_are_numbers(case):
+    source = open_table(pa.table({"when": NO_DAYS[case], "x": range(len(NO_DAYS[case]))}))
+    assert decide(source)[0].kind == "numeric"
+
+
+def test_days_without_a_mark_are_numbers_where_that_is_said_and_ids_by_their_name():
+    days = list(range(20181201, 20181232))
+    table = pa.table({"when": days, "order_id": days, "x": range(31)})
+    found = {each.name: each.kind for each in decide(open_table(table), kinds={"when": "numeric"})}
+    assert found == {"when": "numeric", "order_id": "identifier", "x": "numeric"}
+
+
+@pytest.mark.parametrize("kind", [str, int])
+def test_days_without_a_mark_with_two_readings_are_asked_about(kind):
+    words = [f"{day:02}{month:02}2018" for day in (10, 11, 12) for month in (10, 11, 12)]
+    table = pa.table({"when": [kind(word) for word in words], "x": range(9)})
+    first = decide(open_table(table))[0]
+    assert first.kind == "dropped"
+    assert "can be read in 2 ways (%d%m%Y, %m%d%Y): --day-first or --month-first" in first.reason
+    assert "10102018" in first.reason
+    source = open_table(table)
+    assert decide(source, kinds={"when": "month-first"})[0].kind == "datetime"
+    assert source.table(["when"]).column(0).to_pylist()[1] == dt.datetime(2018, 10, 11)
+
+
+@pytest.mark.parametrize("form", ["%B %Y", "%b-%y", "%Y%m%d"])
+def test_a_word_before_all_dates_does_not_make_them_names(form):
+    days = [dt.datetime(2018, 12, 3) + dt.timedelta(days=40 * i) for i in range(30)]
+    words = ["soon", *(day.strftime(form) for day in days)]
+    with pytest.raises(ValueError, match="must hold (dates|numbers).* got 'soon': row 0"):
+        decide(open_table(pa.table({"when": words, "x": range(31)})))
+
+
 @pytest.mark.parametrize("form", FORMS)
 @FEW
 @given(moments=st.lists(MOMENTS, min_size=6, max_size=6, unique=True), at=st.integers(0, 6))

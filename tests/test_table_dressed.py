@@ -464,3 +464,79 @@ def test_a_model_reads_only_the_dress_that_it_has_learned(case):
         ValueError, match=f"must hold numbers written like .*, got '{other}': row 1, column 'a'"
     ):
         encoded(table([cells[5], other]), encoder)
+
+
+def test_a_number_that_looks_missing_in_one_column_is_pointed_out_in_the_others_and_in_the_target():
+    n = 400
+    plain = np.arange(n) / 7
+    columns = {
+        "t": np.where(np.arange(n) % 40, plain, -200.0),
+        "wide": np.where(np.arange(n) % 40, 40.0 * plain, -200.0),  # near, for its range
+        "rare": np.where(np.arange(n) == 7, -200, np.arange(n)),
+        "mostly": np.where(np.arange(n) % 9, -200, np.arange(n)),
+        "flag": np.where(np.arange(n) % 3, -200, 1),
+        "free": plain,
+        "beyond": np.where(np.arange(n) % 40, plain, -300.0) - 200.0 * (np.arange(n) == 5),
+        "gas": np.where(np.arange(n) % 40, plain, -200.0),
+    }
+    found = decide(open_table(pa.table(columns)), Roles(target="gas"))
+    told = {each.name: each.reason for each in found}
+    apart = "; -200 in 10 rows is far from all others: if it means missing, --missing=-200"
+    assert told["t"].endswith(apart)
+    assert told["gas"] == "what is learned" + apart
+    assert told["wide"].endswith("; -200 in 10 rows, as in 't': missing there?")
+    assert told["rare"].endswith("; -200 in 1 row, as in 't': missing there?")
+    assert told["mostly"].endswith("; -200 in 355 rows, as in 't': missing there?")
+    assert told["flag"].endswith("; -200 in 266 rows, as in 't': missing there?")
+    assert "missing" not in told["free"]
+    assert "-200" not in told["beyond"]
+
+
+TOLD_COMMAS = {
+    "1.234 as thousands": ([f"{i}.234" for i in range(1, 60)], np.arange(1, 60) * 1000.0 + 234),
+    "1,5 and 2": ([f"{i},5" if i % 2 else str(i) for i in range(60)], [i + i % 2 / 2 for i in range(60)]),
+    "whole numbers": ([str(i) for i in range(60)], np.arange(60.0)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", TOLD_COMMAS)
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame, pa.table])
+def test_a_frame_whose_decimal_sign_is_said_to_be_a_comma_is_read_so(case, frame):
+    cells, numbers = TOLD_COMMAS[case]
+    made = frame({"a": cells, "other": np.arange(len(cells)) / 2})
+    _, X, encoder = learned(made, ReadOptions(decimal=","))
+    np.testing.assert_array_equal(X[:, 0], numbers)
+    np.testing.assert_array_equal(encoded(made, encoder), X)
+
+
+def test_a_frame_said_to_have_decimal_commas_must_not_have_points():
+    with pytest.raises(ValueError, match="must hold numbers with decimal commas, got points"):
+        decided([f"{i}.5" for i in range(1, 60)], options=ReadOptions(decimal=","))
+
+
+LADDERS = {
+    "bytes": (["512 KB", "300 MB", "1.5 GB", "2 TB"], [512e3, 300e6, 1.5e9, 2e12], "'B' with magnitudes such as"),
+    "small letters": (["512kb", "64gb", "1.5tb"], [512e3, 64e9, 1.5e12], "'b' with magnitudes such as"),
+    "of a second": (["512 kB/s", "3 MB/s"], [512e3, 3e6], "'B/s' with magnitudes such as"),
+    "waves": (["800 kHz", "1.5 GHz", "90 Hz"], [8e5, 1.5e9, 90.0], "'Hz' with magnitudes such as"),
+    "one rung": (["64 GB", "128 GB", "256 GB"], [64e9, 128e9, 256e9], "'B' with magnitudes such as G"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LADDERS)
+def test_sizes_of_one_unit_are_one_quantity(case):
+    cells, numbers, told = LADDERS[case]
+    several = [f"{i + 1} {cell.strip('0123456789. ')}" for i in range(40) for cell in cells]
+    decision, X, encoder = learned(table(cells + several))
+    assert decision.kind == "numeric"
+    assert told in decision.reason
+    np.testing.assert_array_equal(X[: len(cells), 0], numbers)
+    np.testing.assert_array_equal(encoded(table(cells), encoder)[:, 0], numbers)
+    with pytest.raises(ValueError, match=f"written like '1234.5 .{told[1:3].strip(chr(39))}"):
+        encoded(table(["5 apples"]), encoder)
+
+
+@pytest.mark.parametrize("other", ["mb", "MiB", "kg", "GBP"])
+def test_a_size_of_another_unit_is_named(other):
+    with pytest.raises(ValueError, match=f"in 'B' .* got '5 {other}'"):
+        decided([f"{i + 1} {'KMG'[i % 3]}B" for i in range(60)] + [f"5 {other}"])

@@ -36,6 +36,12 @@ KINDS = {
     "an id in capitals": (np.arange(N), "customerID", "identifier", "an identifier by its name"),
     "an index": (np.arange(N), "Unnamed: 0", "identifier", "an identifier by its name"),
     "an id that repeats": (np.arange(N) % 4, "store_id", "categorical", "codes by its name: 4"),
+    "a counted id": (np.arange(N) + 1, "OBJECTID", "identifier", "an identifier by its name"),
+    "a number of a row": (np.arange(N) + 1, "rowid", "identifier", "an identifier by its name"),
+    "no counted id": (np.arange(N) * 2, "PAID", "numeric", "whole numbers"),
+    "an id of numbers and words": (
+        [*map(str, range(50)), *(f"10{i}F6" for i in range(10))], "Climate ID", "identifier", "every row has its own"
+    ),
     "no id": (np.arange(N), "humid", "numeric", "whole numbers"),
     "words of their own": ([f"c{i}" for i in range(N)], "a", "identifier", "every row has its own value"),
     "words that hardly repeat": ([f"c{i % 40}" for i in range(N)], "a", "identifier", "40 different values"),
@@ -298,6 +304,7 @@ BAD_TARGETS = {
     "constant": ([5, 5, 5], None, "the target 'y' of X must vary, is always 5"),
     "constant fraction": ([0.5, 0.5], None, "must vary, is always 0.5"),
     "dates": (["2024-01-01", "2024-01-02"], None, "must be numbers, booleans or text, got dates"),
+    "times of day": (["6:30 PM", "7:10 AM"], None, "must be numbers, booleans or text, got times of day"),
     "words for a regression": (["u", "v"], "regression", "must hold numbers for a regression, got 'u'"),
     "fractions for classes": ([0.5, 1.0], "classification", "must hold classes, whole numbers or text, got 0.5"),
     "very large classes": ([1e300, 2.0], "classification", "must hold classes, whole numbers or text, got 1e.300"),
@@ -308,7 +315,11 @@ BAD_TARGETS = {
     "a stray word among a few numbers": ([*map(str, range(30)), "oops"], None, "got 'oops': row 30, target 'y'"),
     "three for binary": ([1, 2, 3], "binary", "must have 2 classes, has 3: 1, 2, 3"),
     "a task that is none": ([1, 2], "clustering", "task must be one of classification"),
-    "a stray word": ([*map(str, range(300)), "oops"], None, "must hold numbers, .* got 'oops': row 300, target 'y'"),
+    "a stray word": (
+        [*map(str, range(300)), "oops"], None, "must hold numbers, .* got 'oops': row 300, target 'y' .say that it "
+        "is missing, or that the task is classification."
+    ),
+    "two readings": ([f"{i},234" for i in range(1, 60)], None, "decimals .--decimal says which.: row 0, target 'y'$"),
     "lists": ([[1], [2]], None, "must hold numbers, booleans or text in the target 'y', got list"),
 }  # fmt: skip
 
@@ -318,6 +329,24 @@ def test_a_wrong_target_is_refused(case):
     column, task, message = BAD_TARGETS[case]
     with pytest.raises(ValueError, match=message):
         TargetEncoder.learn(open_table(pa.table({"y": column})), "y", task, gaps="refuse")
+
+
+def test_a_target_of_times_is_how_long_something_took():
+    words = [f"{2 + i // 60:02}:{i % 60:02}:07" for i in range(90)]
+    source = open_table(pa.table({"y": words, "x": range(90)}))
+    target = TargetEncoder.learn(source, "y")
+    assert target.task == "regression"
+    assert target.reason.endswith(", time spans in seconds")
+    seconds, _ = target.of_table(source)
+    assert seconds.tolist() == [7207.0 + 60 * i for i in range(90)]
+
+
+def test_times_before_noon_may_be_time_spans_and_it_is_said():
+    words = [f"{2 + i // 60:02}:{i % 60:02}:07" for i in range(700)]
+    for column, said in ((words[:590], True), (words, False)):
+        found = decide(open_table(pa.table({"a": column, "x": range(len(column))})))[0]
+        assert found.kind == "datetime"
+        assert ("none after noon: if they are time spans, --numeric" in found.reason) == said
 
 
 def test_a_class_for_every_other_row_is_warned_of():

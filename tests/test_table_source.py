@@ -337,3 +337,13 @@ def test_a_folder_of_images_stays_one(tmp_path):
     (tmp_path / "train-images-idx3-ubyte").write_bytes(b"")
     with pytest.raises(FileNotFoundError, match="must hold MNIST's four IDX files"):
         data.load(tmp_path)
+
+
+def test_a_first_column_without_a_name_is_called_as_pandas_calls_it_beside_others(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    path = tmp_path / "t.csv"
+    for names in (",a,x,y", ",Unnamed: 0,x,y", ",Unnamed: 0,Unnamed: 0.1,y"):
+        path.write_text(f"{names}\n" + "".join(f"{i},{i},{i},{i % 3}\n" for i in range(7)))
+        source = open_table(path)
+        assert list(source.names) == pandas.read_csv(path).columns.tolist()
+        assert decide(source)[0].kind == "identifier"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -16,6 +16,8 @@ BLANKS = (
     "\u2009\u200a\u2028\u2029\u202f\u205f\u3000\u200b\u2060\ufeff"
 )
 """What is not part of a name, a label or a cell that stands between it."""
+
+_UNNAMED = "Unnamed: 0"  # an index that pandas or R wrote before the first name, as pandas reads it
 
 
 def trim(text: str) -> str:
@@ -81,3 +83,9 @@ def check_size(size: object) -> int:
     if number < 1:
         raise ValueError(f"a layer's size must be at least 1, got {number}")
     return number
+
+
+def unnamed(names: Sequence[str]) -> str:
+    """Return what a column without a name is called beside others, one of which may be called so."""
+    numbered = (f"{_UNNAMED}.{number}" for number in range(1, len(names) + 1))
+    return next(name for name in (_UNNAMED, *numbered) if name not in names)

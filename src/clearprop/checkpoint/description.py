@@ -34,7 +34,7 @@ from clearprop.checkpoint.rules import (
     text,
     unlike,
 )
-from clearprop.names import trim
+from clearprop.names import trim, unnamed
 
 Tensors = Mapping[str, NDArray[Any]]
 
@@ -208,7 +208,6 @@ _TABLE = record(
     }
 )
 
-_UNNAMED = "Unnamed: 0"  # what a table calls its first column where it has no name
 # What `clearprop train` notes, all of them or none: other notes are their user's.
 _NOTED = ("data", "task", "target", "n_samples")
 _NOTES: dict[str, Rule] = {
@@ -432,7 +431,8 @@ def _check_estimator(data: Mapping[str, Any], metadata: Mapping[str, Any], tenso
 def _check_columns(table: Mapping[str, Any], names: list[str], n_features: int) -> None:
     unlike([each["name"] for each in table["decisions"]], "the names in estimator.table.decisions")
     used = [each for each in table["decisions"] if each["kind"] in FEATURES]
-    known = {trim(name) or _UNNAMED for name in names}  # a frame's have blanks, a table's have not
+    plain = [trim(name) for name in names]  # a frame's have blanks, a table's have not
+    known = {name or unnamed(plain) for name in plain}
     if absent := [each["name"] for each in used if trim(each["name"]) not in known]:
         raise refuse("estimator.feature_names_in", f"with the column {absent[0][:80]!r}", names)
     kinds = [each["kind"] for each in used]

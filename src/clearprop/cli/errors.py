@@ -42,9 +42,13 @@ _PHRASES = {
     ": columns must be among ": ": --columns must be among ",
     ": skip_lines=": ": --skip-lines ",
     ": give the names": ": --names gives the names",
+    ", and skip_lines=": ", and --skip-lines ",
     "which cannot be learned from: drop it": "which cannot be learned from: --drop leaves it out",
     "(say that it is missing, or that the column is categorical or dropped)": (
         "(--missing, --categorical or --drop says what it is)"
+    ),
+    "(say that it is missing, or that the task is classification)": (
+        "(--missing says that such rows have no target, --task classification that it is a class)"
     ),
     "(target_gaps='drop' leaves such rows out)": "(--target-gaps drop leaves such rows out)",
     "drop must not hold the ": "--drop must not hold the ",

@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from clearprop.data.dataset import Dataset, meant, some
 from clearprop.data.idx import find_files
 from clearprop.data.targets import make_target
-from clearprop.names import trim
+from clearprop.names import trim, unnamed
 from clearprop.user_warning import warn
 
-UNNAMED = "Unnamed: 0"  # an index that pandas or R wrote before the first name, as pandas reads it
 TARGET_NAMES = ("target", "label", "y", "class")
 ENDINGS = (
     *(ending + packed for ending in (".csv", ".tsv", ".txt", ".data") for packed in ("", ".gz")),
@@ -58,10 +57,10 @@ def csv_paths(folder: Path) -> list[Path]:
 
 
 def column_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Return names without the blanks around them; `UNNAMED` where the first alone is none."""
+    """Return names without the blanks around them; `unnamed` where the first alone is none."""
     plain = [trim(name) for name in names]
     if plain and not plain[0] and all(plain[1:]):
-        plain[0] = UNNAMED
+        plain[0] = unnamed(plain)
     return tuple(plain)
 
 

@@ -15,9 +15,9 @@ from clearprop.data.dataset import some
 from clearprop.data.table.csv_bytes import Lines
 from clearprop.data.table.read_options import ReadOptions
 from clearprop.data.table.values import PLAIN_NUMBER
-from clearprop.data.tables import UNNAMED, check_names
+from clearprop.data.tables import check_names
 from clearprop.data.targets import MISSING
-from clearprop.names import trim
+from clearprop.names import trim, unnamed
 
 HEAD = 1 << 20  # bytes in which the row of names must end
 COMMENT = "#"  # what begins a line that is no row, if it has not the fields of one
@@ -50,7 +50,7 @@ class Layout:
     n_named : int
         Fields of the row of names.
     has_nameless_index : bool
-        Whether the first name was none, and is `UNNAMED`.
+        Whether the first name was none, and is `unnamed`.
     body, lines : int
         Bytes (of UTF-8) and lines above the first row.
     above : str
@@ -76,9 +76,9 @@ class Layout:
         """Of the columns: fields without one are left out."""
         return tuple(name for name in self.fields if name)
 
-    def is_no_row(self, cells: Sequence[str]) -> bool:
-        """Return whether a line with other fields than the rows is a comment, or nothing at all."""
-        comment = cells[0].startswith(COMMENT) and not self.has_marks
+    def is_no_row(self, cells: Sequence[str], of_other_length: bool = True) -> bool:
+        """Return whether a line is nothing at all or, with other fields than the rows, a comment."""
+        comment = of_other_length and cells[0].startswith(COMMENT) and not self.has_marks
         return len(self.fields) > 1 and (comment or not any(map(trim, cells)))
 
 
@@ -118,6 +118,8 @@ def read_layout(head: bytes, path: Path, options: ReadOptions) -> Layout:
             raise ValueError(f"{path} has a damaged row of column names: {problem}")
         where = f" below line {start}" if start else ""
         raise ValueError(f"{path} must have a row of column names, is empty{where}")
+    if options.delimiter is None and mark is None:
+        _refuse_blanks(rows, path)
     width = _usual(rows)
     at = 0 if options.skip_lines is not None else _above(rows, width, path, options.names)
     if options.names is not None:
@@ -135,7 +137,7 @@ def read_layout(head: bytes, path: Path, options: ReadOptions) -> Layout:
     names = _fitted(names, below)
     index = not names[0] and any(row.cells[0] for row in below)
     if index:
-        names[0] = UNNAMED
+        names[0] = unnamed(names)
     _check(names, below, path, rows[at].first if options.names is None else None)
     full = [row.cells[0] for row in below if row.n_filled > 1 and len(row.cells) == len(names)]
     return Layout(
@@ -362,9 +364,21 @@ def _refuse_numbers(names: tuple[str, ...], path: Path, line: int) -> None:
     """Refuse a row of names that looks like a row of data."""
     if number := _has_numbers(names):
         where = "its first row" if line == 1 else f"line {line}"
+        what = f"{path} must have a row of column names, got numbers in {where} such as {number!r}"
+        raise ValueError(f"{what}: give the names, and skip_lines={line} if it is that row")
+
+
+def _refuse_blanks(rows: Sequence[_Record], path: Path) -> None:
+    """Refuse numbers with nothing between them but blanks: they do not say where a value is absent."""
+    words = [row.cells[0].split() for row in rows if len(row.cells) == 1] or [[]]
+    usual, n = Counter(map(len, words)).most_common(1)[0]
+    numbers = [each for each in words if 2 * sum(map(bool, map(_NUMBER.fullmatch, each))) > usual]
+    thousands = all(len(word) == 3 for each in numbers for word in each[1:])
+    if min(n, len(numbers)) > max(2, _MOSTLY * len(rows)) and usual > 1 and not thousands:
+        first = next(each for each in words if len(each) == usual)
         raise ValueError(
-            f"{path} must have a row of column names, got numbers in {where} such as {number!r}: give "
-            "the names"
+            f"{path} must have a comma, semicolon, tab or bar between its fields, got blanks in "
+            f"{some([' '.join(first)])}: write it as CSV, such as with pandas.read_csv(..., sep=' +')"
         )
 
 

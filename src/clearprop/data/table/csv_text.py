@@ -29,8 +29,8 @@ from clearprop.names import BLANKS, trim
 class CsvText:
     """A CSV file, read as often as wanted.
 
-    What is above and below its table, rows of nothing at its end, and columns with neither a name nor
-    a value are left out, which is said once.
+    What is above and below its table, rows of nothing, and columns with neither a name nor a value are
+    left out, which is said once.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class CsvText:
     names : tuple of str
     delimiter : str
     has_nameless_index : bool
-        Whether the first name was none, and is `UNNAMED`.
+        Whether the first name was none, and is `unnamed`.
 
     Raises
     ------
@@ -134,7 +134,7 @@ class CsvText:
         n_nameless = len(self._layout.fields) - len(self.names)
         counts = [
             (n_nameless, "column", "without a name or a value"),
-            (rows.n_empty, "row", "without any value at the end"),
+            (rows.n_empty, "row", "without any value"),
             (rows.n_comments + text.n_comments, "line", f"beginning with {mark!r}"),
         ]
         told = [f"{n:,} {what}{'s' * (n > 1)} {which}" for n, what, which in counts if n]
@@ -166,7 +166,8 @@ class CsvText:
                 if filled:
                     return (
                         f"must name every column, column {filled[0] + 1} has no name and holds "
-                        f"{some([row[filled[0]]])} in line {first}"
+                        f"{some([row[filled[0]]])} in line {first}: give the names, and "
+                        f"skip_lines={self._layout.lines}"
                     )
         except _Damaged as damage:
             return str(damage)
@@ -199,7 +200,7 @@ class CsvText:
                 for row in reader:
                     lines.record = 0
                     first, line = line + 1, above + reader.line_num
-                    if row and (len(row) == n or not self._layout.is_no_row(row)):
+                    if row and not self._layout.is_no_row(row, len(row) != n):
                         yield first, row
             except csv.Error as error:
                 raise _Damaged(line + 1, str(error)) from None
@@ -223,7 +224,7 @@ class _Rows:
     Attributes
     ----------
     n_empty, n_comments : int
-        Rows of nothing so far that no other followed, and lines that are no rows.
+        Rows of nothing so far, and lines that are no rows.
     """
 
     def __init__(self, layout: Layout, fields: list[str]) -> None:
@@ -240,37 +241,31 @@ class _Rows:
         return "skip"
 
     def of_table(self, batch: Any) -> Iterator[Any]:
-        """Give the rows of a batch, those of nothing when another one has followed."""
-        import pyarrow as pa
+        """Give the rows of a batch, but for those of nothing."""
         import pyarrow.compute as pc
 
         for name in self._nameless:
             if pc.any(pc.not_equal(pc.utf8_trim(batch.column(name), BLANKS), "")).as_py():
                 raise _Nameless
         batch = batch.select(self._names)
-        if self._n_fields == 1 or not batch.num_rows:
+        if self._n_fields > 1:
+            batch = self._without_empty(batch)
+        if batch.num_rows:
             yield batch
-            return
-        n = batch.num_rows
-        if not any(trim(column[n - 1].as_py()) for column in batch.columns):
-            n = _last_filled(batch) + 1
-        if n and self.n_empty:
-            blank = pa.array([""] * self.n_empty, pa.string())
-            yield pa.record_batch([blank] * len(self._names), names=self._names)
-            self.n_empty = 0
-        self.n_empty += batch.num_rows - n
-        if n:
-            yield batch.slice(0, n)
 
+    def _without_empty(self, batch: Any) -> Any:
+        import pyarrow as pa
+        import pyarrow.compute as pc
 
-def _last_filled(batch: Any) -> int:
-    """Return the last row with a value, or -1."""
-    import pyarrow.compute as pc
-
-    filled = np.zeros(batch.num_rows, bool)
-    for column in batch.columns:
-        filled |= pc.not_equal(pc.utf8_trim(column, BLANKS), "").to_numpy(zero_copy_only=False)
-    return int(np.flatnonzero(filled)[-1]) if filled.any() else -1
+        left = pa.array(np.arange(batch.num_rows))
+        for column in batch.columns:
+            if not len(left):
+                return batch
+            left = left.filter(pc.equal(pc.utf8_trim(column.take(left), BLANKS), ""))
+        self.n_empty += len(left)
+        filled = np.ones(batch.num_rows, bool)
+        filled[left.to_numpy()] = False
+        return batch.filter(pa.array(filled))
 
 
 class _Damaged(ValueError):

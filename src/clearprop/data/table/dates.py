@@ -72,6 +72,7 @@ _SHAPES = (
     ("42", "[-/]", ("Ym",)), ("[12]4", "[-/]", ("mY",)),
 )  # fmt: skip
 _BETWEEN = re.compile(r"(?:[-/., ']{0,2}| of |\x00| ?\x00 ?)")
+_DAYS = ("%Y%m%d", "%d%m%Y", "%m%d%Y")
 _HERE = "\x00"  # where the time of day stands in a date
 
 
@@ -119,6 +120,8 @@ def _guesses(word: str) -> list[str]:
     """Return the forms that a word has by its shape."""
     if compact := _COMPACT.fullmatch(word):
         return ["%Y%m%d" + compact["lead"] + "%H%M%S"[: len(compact["clock"])] + _zone(compact["zone"])]
+    if re.fullmatch("[0-9]{8}", word, re.ASCII):
+        return list(day_forms(np.array([float(word)])))
     found = _dates(word)
     match = _CLOCK.search(word)
     if match is None or not (match["rest"] or match["half"]):
@@ -133,6 +136,26 @@ def _guesses(word: str) -> list[str]:
     if not before and not after:
         return [*found, clock]
     return [*found, *(form.replace(_HERE, clock) for form in _dates(before + _HERE + after))]
+
+
+def day_forms(numbers: NDArray[np.float64]) -> tuple[str, ...]:
+    """Return the forms of days without a mark that all of some numbers fit: 20241231, 1022024."""
+    if not len(numbers) or numbers.min() < 1e6 or numbers.max() >= 1e8 or (numbers % 1 != 0).any():
+        return ()
+    high, low = np.divmod(numbers.astype(np.int64), 10_000)
+    parts = (
+        (high, low // 100, low % 100),
+        (low, high % 100, high // 100),
+        (low, high // 100, high % 100),
+    )
+    return tuple(form for form, part in zip(_DAYS, parts, strict=True) if _are_days(*part))
+
+
+def _are_days(year: NDArray[np.int64], month: NDArray[np.int64], day: NDArray[np.int64]) -> bool:
+    if year.min() < 1900 or year.max() >= 2100 or month.min() < 1 or month.max() > 12 or day.min() < 1:
+        return False
+    first = ((year - 1970) * 12 + month - 1).astype("M8[M]")
+    return bool(((first.astype("M8[D]") + (day - 1)).astype("M8[M]") == first).all())
 
 
 def _zone(text: str | None) -> str:
@@ -185,7 +208,9 @@ def _class(field: str) -> str:
 @cache
 def _pattern(form: str) -> str:
     """Return what a word of a form matches, with its fields by name."""
-    fields = _FIELDS | (_PADDED if "%Y%m" in form or form.startswith("%d.%m.%y") else {})
+    fields = _FIELDS | (
+        _PADDED if re.search("%[Ymd]%[Ymd]", form) or form.startswith("%d.%m.%y") else {}
+    )
     if is_time_of_day(form):  # the end of a day, which meters write
         fields = fields | {"%H": "(?P<hour>[01]?[0-9]|2[0-4])"}
     if "%b" in form:
@@ -206,6 +231,8 @@ def parse(cells: Any, form: str) -> Any:
 
     if form == ISO:
         return _iso(cells)
+    if form in _DAYS:  # as numbers they lose the first zero
+        cells = pc.utf8_lpad(cells, 8, "0")
     fits = pc.match_substring_regex(cells, _pattern(form))
     cells = pc.if_else(fits, cells, pa.scalar(None, pa.string()))
     if is_time_of_day(form) or not _NUMERIC.fullmatch(form):

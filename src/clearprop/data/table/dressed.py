@@ -59,6 +59,8 @@ _MAGNITUDES = {
     **dict.fromkeys(("trn", "trillion", "trillions"), 12),
 }
 _OF_MONEY = {"m": 6, "b": 9, "t": 12, "T": 12}  # beside a currency; alone they are metres and tons
+_PREFIXES = {"k": 3, "K": 3, "M": 6, "G": 9, "T": 12}  # of units that are met in several sizes
+_PREFIXED = re.compile(r"([kKMGT])(B|Hz)\b|([kgt])(b)\b")  # 1.5 GB, 512gb; mb is a pressure, too
 _NO_UNITS = {"st", "nd", "rd", "th", "am", "pm"}  # of ordinals and of the clock
 _OPEN = re.compile(r"\+|\b(or|and|over|under|more|less|older|above|below|plus)\b", re.IGNORECASE)
 
@@ -103,6 +105,9 @@ def clothes(before: str, after: str) -> Clothes | None:
             exponent = _OF_MONEY.get(word, 0)
         if exponent:
             magnitude, after = word, rest.lstrip(". ")
+    if not exponent and (prefixed := _PREFIXED.match(after)):
+        magnitude, after = after[0], after[1:]
+        exponent = _PREFIXES[magnitude.upper() if prefixed[4] else magnitude]
     if after.replace(".", "").lower() in _NO_UNITS or len(after) > _LONGEST:
         return None
     if not all(c.isascii() or c.isalpha() or c in _SYMBOLS or category(c) == "Sc" for c in after):
@@ -273,9 +278,11 @@ class Dress:
     @property
     def sample(self) -> str:
         """A number so written."""
-        digits = f"1{self.thousands[:1]}234{self.decimal}5{(*self.magnitudes, '')[0]}"
-        gap = " " * self.after[:1].isalpha()
-        return f"{self.before}{digits}{gap}{self.after}"
+        magnitude, gap = (*self.magnitudes, "")[0], " " * self.after[:1].isalpha()
+        digits = f"{self.before}1{self.thousands[:1]}234{self.decimal}5"
+        if _PREFIXED.match(magnitude + self.after):
+            return f"{digits}{gap}{magnitude}{self.after}"
+        return f"{digits}{magnitude}{gap}{self.after}"
 
     @property
     def rule(self) -> str:

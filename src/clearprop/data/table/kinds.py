@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from clearprop.data.dataset import meant, some
-from clearprop.data.table import time_choices
+from clearprop.data.table import sentinel, time_choices
 from clearprop.data.table.profiles import CODE_BELOW, FEW_REPEATS, FEW_VALUES, ColumnProfile
 from clearprop.data.table.source import TableSource
 from clearprop.data.table.time_choices import ORDERS
@@ -21,9 +21,10 @@ ROLES = ("target", "weight", "group", "time")
 KINDS = FEATURES + LEFT_OUT + ROLES
 
 _ID = re.compile(
-    r"(?i:^(id|ids|idx|index|key|guid|uuid|row|rownum|row_?number|unnamed: ?0|)$"
+    r"(?i:^(id|ids|idx|index|key|guid|uuid|row|rowid|rownum|row_?number|unnamed: ?[0-9.]+|)$"
     r"|[_ .-](id|ids|idx|key|guid|uuid)$|^(id|guid|uuid)[_ .-])|[a-z](Id|ID|Key|Uuid|UUID)$"
 )
+_COUNTED = re.compile(r"^[A-Z_]+ID$")  # OBJECTID: where each number up to the last is there
 _FEW_ROWS = 10  # below which different values say nothing
 _MOSTLY = 0.5  # of the rows with a value of their own: nothing that could be learned of each
 _SENTENCE_BLANKS, _SENTENCE_LENGTH = 3.0, 50.0
@@ -170,6 +171,8 @@ def decide(
             if kind == "categorical":
                 refuse_split(source, source.profile[name], "column")
         found.append(ColumnDecision(name, kind, reason, source.types[name]))
+    looks = sentinel.pointed_out([(source.profile[each.name], each.kind) for each in found])
+    found = [replace(d, reason=d.reason + told) for d, told in zip(found, looks, strict=True)]
     if not any(each.used for each in found):
         told = "; ".join(f"{d.name}: {d.reason}" for d in found[:5] if d.kind not in ROLES)
         raise ValueError(f"{source.where} must have a feature beside the target, got none ({told})")
@@ -235,7 +238,11 @@ def _decide(source: TableSource, found: ColumnProfile, forced: str | None) -> tu
     elif found.may_wear_words and not _ID.search(name):
         found.wear()
         source.read_as(name, found.type)
-    if found.problem is not None and forced != "categorical":
+    elif found.may_be_days and forced in (None, "datetime", *ORDERS) and not _ID.search(name):
+        found.take_for_days()
+        source.read_as(name, found.type)
+    names = _ID.search(name) and found.type == TEXT and forced is None  # 007 beside 10114F6
+    if found.problem is not None and forced != "categorical" and not names:
         place = source.place(found.problem_row or 0)
         raise ValueError(
             f"{source.where} {found.problem}: {place}, column {name!r} (say that it is missing, or "
@@ -304,10 +311,11 @@ def _decide_time(found: ColumnProfile) -> tuple[str, str]:
 
 def _decide_number(found: ColumnProfile) -> tuple[str, str]:
     n, distinct = found.n_present, found.n_distinct
-    if found.type != NUMBER and found.dress is None:
+    if not found.is_number:
         ends = f"{shown_number(found.low)} to {shown_number(found.high)} seconds"
         return "numeric", f"{time_choices.told_spans(found)}{ends}{_missing(found)}"
-    if found.whole and _ID.search(found.name):
+    counted = _COUNTED.search(found.name) and found.high - found.low + 1 == distinct == n
+    if found.whole and (counted or _ID.search(found.name)):
         if distinct == n or distinct * _CODE_REPEATS > n:
             return (
                 "identifier",
@@ -324,22 +332,13 @@ def _decide_number(found: ColumnProfile) -> tuple[str, str]:
     if found.dress is not None:
         what = f"{what} {found.dress.told}".rstrip()
     span = f"{what} from {shown_number(found.low)} to {shown_number(found.high)}"
-    return "numeric", f"{span}{_worded(found)}{_missing(found)}{_sentinel(found)}"
+    return "numeric", f"{span}{_worded(found)}{_missing(found)}"
 
 
 def _worded(found: ColumnProfile) -> str:
     if found.dress is None or not found.dress.words:
         return ""
     return f"; {some(found.dress.words)} in {found.n_worded:,} rows"
-
-
-def _sentinel(found: ColumnProfile) -> str:
-    """Point out a number that stands for a missing value by its looks."""
-    if found.sentinel is None:
-        return ""
-    value, n = found.sentinel
-    shown = shown_number(value)
-    return f"; {shown} in {n:,} rows is far from all others: if it means missing, --missing={shown}"
 
 
 def _are_few(found: ColumnProfile) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop.data.table import arrow_source, spans, values
+from clearprop.data.table import arrow_source, dates, spans, values
 from clearprop.data.table.distinct import Distinct, hash_numbers, hash_text
 from clearprop.data.table.dressed import Dress
 from clearprop.data.table.sentinel import Ends
@@ -47,6 +47,8 @@ class ColumnProfile:
         Whether it says so itself.
     form : str
         Of times of day and time spans that are stored as such.
+    told_commas : bool
+        Whether numbers that are text in a data frame are said to have decimal commas.
 
     Attributes
     ----------
@@ -61,7 +63,12 @@ class ColumnProfile:
     """
 
     def __init__(
-        self, name: str, stored: str | None, is_category: bool = False, form: str = ""
+        self,
+        name: str,
+        stored: str | None,
+        is_category: bool = False,
+        form: str = "",
+        told_commas: bool = False,
     ) -> None:
         self.name, self.stored, self.is_category = name, stored, is_category
         self.n = self.n_missing = 0
@@ -74,7 +81,7 @@ class ColumnProfile:
         self.problem_row: int | None = None
         self.example: str | None = None  # the first value that is no plain number
         self.split: tuple[int, str] | None = None  # the first value that is on two lines, and its row
-        self._all_numbers = True
+        self._all_numbers = not told_commas
         self._n_numbers = self._n_points = self._n_commas = self._n_thousands = 0
         self._n_decorated = self._n_words = 0
         self._stray: tuple[int, str] | None = None
@@ -84,6 +91,7 @@ class ColumnProfile:
         self._booleans = True
         self._length = self._blanks = 0
         self._ends = Ends()
+        self._day_forms: set[str] | None = None  # that all numbers so far fit
         self._wardrobe = Wardrobe()
         self._verdict = NOTHING
         self.dress: Dress | None = None  # of numbers that wear one
@@ -237,6 +245,9 @@ class ColumnProfile:
             return
         self.low, self.high = min(self.low, float(found.min())), max(self.high, float(found.max()))
         self._ends.see(found)
+        if self._day_forms is None or self._day_forms:
+            forms = set(dates.day_forms(found))
+            self._day_forms = forms if self._day_forms is None else self._day_forms & forms
         with np.errstate(invalid="ignore"):
             self.whole = self.whole and bool((found == np.floor(found)).all())
         if self.counts is not None:
@@ -291,11 +302,25 @@ class ColumnProfile:
     @property
     def sentinel(self) -> tuple[float, int] | None:
         """The number that looks as if it stood for a missing value, and how often it is there."""
+        return self._known_ends.sentinel(self.n_present) if self.is_number else None
+
+    @property
+    def lowest(self) -> tuple[float, int]:
+        """The smallest number, and how often it is there; NaN of none."""
+        return self._known_ends.lowest() if self.is_number else (np.nan, 0)
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it holds numbers, and no time spans."""
+        return self.type == NUMBER or self.dress is not None
+
+    @property
+    def _known_ends(self) -> Ends:
         ends = self._ends
         if self.counts is not None and self.stored == TEXT:  # words may have come between
             ends = Ends()
             ends.see_counts(self.counts)
-        return ends.sentinel(self.n_present)
+        return ends
 
     @property
     def mean_length(self) -> float:
@@ -328,14 +353,15 @@ class ColumnProfile:
     def _comma_numbers(self) -> int:
         return self._n_numbers - self._n_points + self._n_commas
 
-    def finish(self, decimal: str, given: bool = False) -> None:
+    def finish(self, decimal: str, given: str | None = None) -> None:
         """Conclude what the column holds.
 
         Parameters
         ----------
         decimal : {".", ","}
-        given : bool
-            Whether that was told: of numbers in clothes, the column tells it otherwise.
+            Of plain numbers.
+        given : {".", ","}, optional
+            Of numbers in clothes, where it is known: the column tells it otherwise.
         """
         if self.stored is None:
             return
@@ -356,10 +382,20 @@ class ColumnProfile:
     @property
     def ambiguous(self) -> tuple[str, ...]:
         """The ways in which its dates could be read, where there are several."""
-        if not self.type.startswith(TIME) or self.stored != TEXT or self.settled:
+        if not self.type.startswith(TIME) or self.stored not in (TEXT, NUMBER) or self.settled:
             return ()
         found = [r.partition(" ")[2] for r in self.times.readings if r.startswith(TIME)]
         return tuple(found) if len(found) > 1 else ()
+
+    @property
+    def may_be_days(self) -> bool:
+        """Whether the numbers are days such as 20241231, all of them and of several sorts."""
+        return self.type == NUMBER and bool(self._day_forms) and self.n_distinct >= FEW_VALUES
+
+    def take_for_days(self) -> None:
+        """Take the numbers for days."""
+        self.times.take_for_days(sorted(self._day_forms or ()))
+        self.type, self.example = self.times.readings[0], values.shown_number(self.low)
 
     def settle(self, reading: str) -> None:
         """Read the words as one of `times.readings`."""
@@ -374,12 +410,13 @@ class ColumnProfile:
             self.counts = spans.counted(self.counts, reading.partition(" ")[2])
             self.whole = all(map(float.is_integer, self.counts))
 
-    def _type_of_text(self, decimal: str, given: bool) -> str:
+    def _type_of_text(self, decimal: str, given: str | None) -> str:
         n_numbers = self._n_numbers if decimal == "." else self._comma_numbers
         present = self.n_present
-        if n_numbers == present:
+        if n_numbers == present and not (self._n_points and (given or decimal) != decimal):
             if self._codes or self._loses_digits:
-                return TEXT  # 007, and numbers too long for float64: names, not quantities
+                # 007, and numbers too long for float64: names, not quantities; 01122024 may be a day.
+                return self.times.choice(self.name) or TEXT
             return NUMBER
         if self._booleans:
             return BOOLEAN
@@ -387,7 +424,7 @@ class ColumnProfile:
             return reading
         if self._codes or self._loses_digits:
             return TEXT
-        verdict = self._wardrobe.conclude(present, self.n_distinct, decimal if given else None)
+        verdict = self._wardrobe.conclude(present, self.n_distinct, given)
         if verdict.dress is not None:
             if self._are_few(verdict):
                 return TEXT
@@ -395,7 +432,7 @@ class ColumnProfile:
             if not verdict.dress.words:
                 self.wear()
                 return self.type
-        self._find_problem(verdict, n_numbers, present, decimal)
+        self._find_problem(verdict, n_numbers, present, given or decimal)
         return TEXT
 
     @property

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from clearprop.data.table.values import shown_number
+
+if TYPE_CHECKING:
+    from clearprop.data.table.profiles import ColumnProfile
 
 _OFTEN = 0.005  # of the numbers, that it is, and
 _TIMES = 5  # rows at least
@@ -43,6 +49,10 @@ class Ends:
         _keep_two(self._low, 1.0)
         _keep_two(self._high, -1.0)
 
+    def lowest(self) -> tuple[float, int]:
+        """Return the smallest number, and how often it is there; NaN of none."""
+        return min(self._low.items(), default=(math.nan, 0))
+
     def sentinel(self, n: int) -> tuple[float, int] | None:
         """Return the number that stands apart, and how often it is there, of a column of `n`.
 
@@ -61,6 +71,32 @@ class Ends:
         if n_high >= often and looks and highest - high > high - lowest > 0:
             return highest, n_high
         return None
+
+
+def pointed_out(columns: Sequence[tuple[ColumnProfile, str]]) -> list[str]:
+    """Return what is to be said, of each column and its kind, on numbers that look missing.
+
+    What looks so in one column is pointed out in all whose smallest number it is: files have one.
+    """
+    looks = [found.sentinel for found, _ in columns]
+    marks = {
+        each[0]: found.name
+        for each, (found, _) in reversed([*zip(looks, columns, strict=True)])
+        if each
+    }
+    told = []
+    for each, (found, kind) in zip(looks, columns, strict=True):
+        value, n = each or found.lowest
+        shown, rows = shown_number(value), f"{n:,} row{'s' * (n != 1)}"
+        if kind not in ("numeric", "boolean", "target") or (each is None and value not in marks):
+            told.append("")
+        elif each is not None:
+            told.append(
+                f"; {shown} in {rows} is far from all others: if it means missing, --missing={shown}"
+            )
+        else:
+            told.append(f"; {shown} in {rows}, as in {marks[value]!r}: missing there?" * (value < 0))
+    return told
 
 
 def _add(kept: dict[float, int], value: float, count: int) -> None:

@@ -73,6 +73,7 @@ class TableSource:
         self._given = None if types is None else dict(types)
         self._n_rows: int | None = None if text else int(getattr(raw, "num_rows", 0) or raw.n_rows)
         self._missing = values.missing_words(options.missing)
+        # Of text that is all plain numbers; in other tables, commas are told by a column's dress.
         self._decimal = options.decimal or "." if text else "."
         self._target: str | None = None
         self._may_have_gaps, self._gaps_are_said = True, False
@@ -82,12 +83,14 @@ class TableSource:
     @cached_property
     def profile(self) -> dict[str, ColumnProfile]:
         """What each column holds: one pass over everything."""
+        told_commas = not isinstance(self._raw, _CSV) and self.options.decimal == ","
         found = {
             field.name: ColumnProfile(
                 field.name,
                 arrow_source.kind_of(field.type),
                 arrow_source.is_category(field.type),
                 arrow_source.form_of(field.type),
+                told_commas,
             )
             for field in self.stored
         }
@@ -102,7 +105,7 @@ class TableSource:
         if comma:
             self._tell_decimal(found)
         for each in found.values():
-            each.finish(self._decimal, self.options.decimal is not None or self._decimal == ",")
+            each.finish(self._decimal, self.options.decimal or {",": ","}.get(self._decimal))
         return found
 
     @property
@@ -372,6 +375,8 @@ class TableSource:
         if self.stored.field(name).metadata != self.schema.field(name).metadata and not dress_of(form):
             _refuse_other_times(column, kind, form)
         column = arrow_source.plain(column)
+        if kind == TIME and form and pa.types.is_floating(column.type):
+            column = _as_text(column)  # of days such as 20241231
         is_text = pa.types.is_string(column.type)
         if kind == NUMBER and form and is_text:
             dress = dress_of(form)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from clearprop.data.dataset import Label, meant, some
 from clearprop.data.labels import check_classes, label_array, warn_of_alike
+from clearprop.data.table import dates, time_choices
 from clearprop.data.table.kinds import refuse_split
 from clearprop.data.table.profiles import MOST_VALUES
 from clearprop.data.table.source import TableSource
@@ -87,16 +88,22 @@ class TargetEncoder:
             task == "regression" or found.kind == NUMBER or (task is None and _looks(found))
         ):
             place = source.place(found.problem_row or 0)
-            raise ValueError(f"{source.where} {found.problem}: {place}, target {name!r}")
+            raise ValueError(
+                f"{source.where} {found.problem}: {place}, target {name!r}{_remedy(found)}"
+            )
         if known_name("target_gaps", gaps, GAPS) == "refuse" and found.n_missing:
             place = f"the first in {source.place(_first_missing(source, name))}"
             raise ValueError(refused_gaps(source.where, name, f"{found.n_missing:,}", place))
         if not found.n_present:
             raise ValueError(f"{source.where} must have a row with a target, got no value in {name!r}")
         refuse_split(source, found, "target")
+        if found.kind == TIME:  # 02:05:12 is how long something took: a time of day is no target
+            time_choices.answer(source, found, "numeric")
         kind = found.kind
         if kind == TIME:
-            raise ValueError(f"{what} must be numbers, booleans or text, got dates")
+            is_clock = dates.is_time_of_day(found.type.partition(" ")[2])
+            held = "times of day" if is_clock else "dates"
+            raise ValueError(f"{what} must be numbers, booleans or text, got {held}")
         if task is None:
             task, reason = _infer(found, kind)
         else:
@@ -243,6 +250,13 @@ def say_read_as(read_as: Mapping[str, Label], where: str) -> str:
     return f"{where} has labels with a point at the end: read {', '.join(pairs[:5])}{more}"
 
 
+def _remedy(found: Any) -> str:
+    """Return how to say what words among numbers are, unless another question is to be answered."""
+    if " says which" in found.problem:
+        return ""
+    return " (say that it is missing, or that the task is classification)"
+
+
 def _looks(found: Any) -> bool:
     """Return whether strays among numbers are no classes: there are too many different numbers."""
     return bool(found.type == TEXT and found.n_distinct > MAX_CLASSES)
@@ -253,6 +267,8 @@ def _infer(found: Any, kind: str) -> tuple[str, str]:
         return decide_task(found.n_distinct, text=kind == TEXT, boolean=kind == BOOLEAN)
     top = max(found.high, -found.low)
     task, reason = decide_task(found.n_distinct, whole=found.whole, top=top)
+    if not found.is_number:
+        return task, f"{reason}, time spans in seconds"
     return task, reason if found.dress is None else f"{reason}, {found.dress.told}"
 
 

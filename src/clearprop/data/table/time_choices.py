@@ -9,6 +9,7 @@ from clearprop.data.table import dates, spans
 from clearprop.data.table.profiles import ColumnProfile
 from clearprop.data.table.values import NUMBER, TIME
 
+_NOON = 43_200.0  # seconds
 ORDERS = ("day-first", "month-first", "year-first")
 
 
@@ -89,7 +90,10 @@ def told_times(found: ColumnProfile) -> str:
     """Return what is said about a column of points in time or times of day."""
     form = found.type.partition(" ")[2]
     if form and dates.is_time_of_day(form):
-        return "times of day: hour, minute, sine and cosine of the day, as far as they vary"
+        told = "times of day: hour, minute, sine and cosine of the day, as far as they vary"
+        lengths = [each for each in found.times.readings if each.startswith(NUMBER)]
+        before_noon = lengths and found.times.ends(lengths[0])[1] < _NOON
+        return told + "; none after noon: if they are time spans, --numeric" * bool(before_noon)
     day = "day of the week, hour, " if dates.has_day(form) else ""
     how = "" if form == dates.ISO else f" written {form}"
     return f"points in time{how}: year, month, {day}as far as they vary"

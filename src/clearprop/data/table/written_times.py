@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -101,6 +102,10 @@ class WrittenTimes:
         elif "%y" in form:
             found.years.update(pc.unique(pc.year(read.drop_null())).to_pylist())
 
+    def take_for_days(self, forms: Iterable[str]) -> None:
+        """Learn in which forms numbers are days: `dates.day_forms` of all of them."""
+        self._forms = {f"{TIME} {form}": _Form() for form in forms}
+
     # Concluding
 
     @property
@@ -176,6 +181,6 @@ def _like_dates(words: Any) -> list[str]:
     import pyarrow.compute as pc
 
     looks = pc.match_substring_regex(words, r"^[-+]?[0-9A-Za-z][^\r\n]{0,46}$")
-    digits = pc.match_substring_regex(words, "[0-9][^0-9]")
+    digits = pc.match_substring_regex(words, "[0-9][^0-9]|[^0-9][0-9]|^[0-9]{7,8}$")
     found: list[str] = words.filter(pc.and_(looks, digits)).slice(0, _TRIED).to_pylist()
     return found
