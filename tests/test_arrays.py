@@ -251,7 +251,7 @@ def test_other_labels_become_classes_exactly(Y, classes):
     ("Y", "kind", "message"),
     [
         # 7: missing
-        ([0.0, np.nan], ValueError, "Y must have a label in each row, got nan in row 1"),
+        ([0.0, np.nan], ValueError, "Y must have a label in each row, got NaN in row 1"),
         (
             np.array(["a", None], object),
             ValueError,
@@ -260,7 +260,7 @@ def test_other_labels_become_classes_exactly(Y, classes):
         (
             np.array(["a", np.nan], object),
             ValueError,
-            "Y must have a label in each row, got nan in row 1",
+            "Y must have a label in each row, got NaN in row 1",
         ),
         (
             pd.Series(["a", pd.NA], dtype="string"),

@@ -557,7 +557,7 @@ def test_check_refuses_a_gradient_that_does_not_fit(digits, clearprop, tmp_path)
     (tmp_path / "text.safetensors").write_text("hello")
     for wrong, words in (
         ("text.safetensors", "must be a safetensors file"),
-        ("no.safetensors", "No such"),
+        ("no.safetensors", "there is no file no.safetensors"),
     ):
         code, out, err = clearprop("check", path, "digits", "--gradient", wrong)
         assert (code, out, err.count("\n")) == (2, "", 1)

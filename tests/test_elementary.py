@@ -51,7 +51,10 @@ def _machine_code(dtype):
 def computed(x):
     """Return what each function makes of x, by name."""
     found = {name: np.empty_like(x) for name in NAMES}
-    slots = machine_code.slots(x, *found.values())
+    words = [
+        word for each in (x, *found.values()) for word in (machine_code.address(each), *each.shape)
+    ]
+    slots = np.array(words, np.int64)
     function = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
     function(_machine_code(x.dtype.name)[1])(machine_code.address(slots), 0, 1)
     return found

@@ -180,7 +180,7 @@ def pickled(path):
 
 # file: (what is in it, words of the one sentence)
 BAD = {
-    "no.json": (None, "no such file"),
+    "no.json": (None, "there is no file no.json"),
     "broken.json": ("[1, 2", "must be JSON, got at line 1"),
     "deep.json": ("[" * 200_000, "nested too deeply"),
     "twice.json": ('{"a": [1], "a": [2]}', "each name once, got 'a' more than once"),

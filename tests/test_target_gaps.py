@@ -269,7 +269,7 @@ ALIKE = {
     "case": ["Yes", "yes", "No"],
     "a blank between": ["New York", "NewYork", "Rome"],
     "no-break blanks": ["a b", "a\u00a0b", "c"],
-    "a blank of no width": ["yes", "yes\u200b", "no"],
+    "a blank of no width": ["no one", "no\u200b one", "all"],
     "several": ["A1", "a1", "B1", "b1", "c1"],
 }
 

@@ -117,7 +117,8 @@ def read_npz(path: Source, *, task: str | None = None, need_target: bool = True)
 
 
 def _read_arrays(path: Path, need_target: bool) -> dict[str, NDArray[Any]]:
-    return _read_chosen(path, lambda archive: _members(archive, path, need_target))
+    arrays = _read_chosen(path, lambda archive: _members(archive, path, need_target))
+    return {"X" if name == "X" else "y": values for name, values in arrays.items()}
 
 
 def read_every_array(path: Source) -> dict[str, NDArray[Any]]:
@@ -155,7 +156,7 @@ def _read_chosen(
             headers = [_read_header(archive, member, path) for member in members]
             check_size(path, sum(header.held for header in headers))
             return {
-                "X" if member.filename == MEMBERS[0] else "y": _read_body(archive, member, header, path)
+                member.filename.removesuffix(".npy"): _read_body(archive, member, header, path)
                 for member, header in zip(members, headers, strict=True)
             }
 

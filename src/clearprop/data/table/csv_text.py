@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import re
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
@@ -24,6 +23,7 @@ from clearprop.data.table.csv_footer import Footer
 from clearprop.data.table.csv_layout import COMMENT, HEAD, Layout, read_layout
 from clearprop.data.table.read_options import ReadOptions
 from clearprop.names import BLANKS, trim
+from clearprop.user_warning import warn
 
 
 class CsvText:
@@ -64,7 +64,7 @@ class CsvText:
             self._say(layout.above)
 
     def _say(self, what: str) -> None:
-        warnings.warn(f"{self.path}: left out {what}", stacklevel=4)
+        warn(f"{self.path}: left out {what}")
 
     @contextlib.contextmanager
     def _open(self, layout: Layout | None) -> Iterator[Utf8Text]:

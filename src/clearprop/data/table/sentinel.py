@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _OFTEN = 0.005  # of the numbers, that it is, and
 _TIMES = 5  # rows at least
-_REPDIGIT = re.compile(r"([1-9])\1+")
+_CODE = re.compile(r"([1-9])\1{2,}|([789])\2")  # 999, and what surveys have: 77, 88, 99
 
 
 class Ends:
@@ -67,7 +67,7 @@ class Ends:
         often = max(_TIMES, _OFTEN * n)
         if n_low >= often and lowest < 0 and lowest.is_integer() and low - lowest > highest - low > 0:
             return lowest, n_low
-        looks = highest.is_integer() and _REPDIGIT.fullmatch(str(int(highest)))
+        looks = highest.is_integer() and _CODE.fullmatch(str(int(highest)))
         if n_high >= often and looks and highest - high > high - lowest > 0:
             return highest, n_high
         return None
