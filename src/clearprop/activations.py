@@ -101,9 +101,19 @@ class Activation:
 ACTIVATIONS: dict[str, Activation] = {}
 
 
-def row(name: str, function: Elementwise, derivative: Elementwise, **how: Any) -> None:
+def row(
+    name: str,
+    function: Elementwise,
+    derivative: Elementwise,
+    *,
+    kinks: tuple[float, ...] = (),
+    smooth: bool = True,
+    elementwise: bool = True,
+    probabilities: bool = False,
+) -> None:
     """Add a built-in activation to the table."""
-    ACTIVATIONS[name] = Activation(name, function, derivative, built_in=True, **how)
+    how = kinks, smooth, elementwise, probabilities
+    ACTIVATIONS[name] = Activation(name, function, derivative, *how, built_in=True)
 
 
 def identity(z: Array) -> Array:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -179,9 +180,7 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *FACTORIES})
 
 
-def built_in(name: str, value: Any, derivative: Any, reduction: str, **how: Any) -> Cost:
-    """Return a cost that need not be checked."""
-    return Cost(name, value, derivative, reduction, built_in=True, **how)
+built_in = partial(Cost, built_in=True)  # which need not be checked
 
 
 def log_sum_exp(z: Array) -> Array:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 import numpy as np
 
 
-def refuse_masked(values: Any, argument: str) -> None:
+def refuse_masked(values: object, argument: str) -> None:
     """Refuse masked values, also those of an array inside a list or among objects.
 
     Raises
@@ -20,7 +19,7 @@ def refuse_masked(values: Any, argument: str) -> None:
         raise ValueError(f"{argument} must have no masked values; fill or drop them first")
 
 
-def _hides(values: Any) -> bool:
+def _hides(values: object) -> bool:
     if isinstance(values, np.ma.MaskedArray):
         return bool(np.any(np.ma.getmaskarray(values).view(bool)))
     if isinstance(values, np.ndarray) and values.dtype == object:

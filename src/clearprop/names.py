@@ -6,7 +6,7 @@ import difflib
 import math
 import operator
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
 import numpy as np
 
@@ -58,10 +58,10 @@ def known_dtype(dtype: object) -> str:
     return str(name)
 
 
-def is_number(value: Any) -> TypeGuard[float]:
+def is_number(value: object) -> TypeGuard[float]:
     """Return whether `value` is a finite real number, and not a bool."""
     try:
-        return not isinstance(value, bool) and math.isfinite(value)
+        return not isinstance(value, bool) and math.isfinite(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         return False
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from clearprop import building, engines, initializers, optimizers, penalties, randomness, summary
 from clearprop import trace as traces
@@ -15,8 +15,10 @@ from clearprop.activations import Activation, Array
 from clearprop.architecture import Architecture, Block, Layer
 from clearprop.costs import Cost
 from clearprop.data import arrays
+from clearprop.data.row_stream import RowStream
 from clearprop.data.scaling import Scaling, check_scaling
 from clearprop.initializers import Initializer
+from clearprop.metrics import Metric
 from clearprop.model import file as model_file
 from clearprop.model.inputs import Inputs
 from clearprop.model.model import Model, first_targets
@@ -27,6 +29,7 @@ from clearprop.trace import Gradient
 from clearprop.training import EarlyStopping, History, Loop
 from clearprop.training.preparation import prepare
 from clearprop.training.settings import BATCH_SIZE, Settings
+from clearprop.typing import Label
 
 if TYPE_CHECKING:
     from clearprop.explain.traced import Trace
@@ -170,12 +173,12 @@ class Network:
         return self.model.seed
 
     @property
-    def classes(self) -> tuple[Any, ...] | None:
+    def classes(self) -> tuple[Label, ...] | None:
         """The labels that stand for outputs 0, 1, ...; None for 0 to n_outputs - 1 themselves."""
         return self.model.classes
 
     @classes.setter
-    def classes(self, labels: tuple[Any, ...] | None) -> None:
+    def classes(self, labels: tuple[Label, ...] | None) -> None:
         self.model.classes = labels
 
     @property
@@ -230,7 +233,7 @@ class Network:
 
     # What flows in
 
-    def inputs(self, X: Any, argument: str = "X") -> Array:
+    def inputs(self, X: ArrayLike, argument: str = "X") -> Array:
         """Return X checked, converted to the network's dtype and scaled: what layer 1 sees.
 
         Raises
@@ -240,7 +243,7 @@ class Network:
         """
         return self.model.rows(X, argument)
 
-    def targets(self, Y: Any, argument: str = "Y") -> Array:
+    def targets(self, Y: ArrayLike, argument: str = "Y") -> Array:
         """Return Y as an array of shape (n_samples, n_outputs): labels become one-hot rows.
 
         Raises
@@ -252,7 +255,7 @@ class Network:
 
     # What it computes
 
-    def predict(self, X: Any) -> Array:
+    def predict(self, X: ArrayLike) -> Array:
         """Return the activations of the last layer, shape (n_samples, n_outputs).
 
         A process that has trained predicts with the compiled engine. One that only predicts begins with
@@ -267,7 +270,7 @@ class Network:
                 return passed
         return engines.predict(made, parameters, self.inputs(X))
 
-    def classify(self, X: Any) -> NDArray[Any]:
+    def classify(self, X: ArrayLike) -> NDArray[Any]:
         """Return a label for each row, shape (n_samples,): that of the largest output.
 
         With one output there are two labels, and the second is returned where it is above 1/2.
@@ -288,7 +291,13 @@ class Network:
         return known.decode(a)
 
     def cost(
-        self, X: Any, Y: Any, *, sample_weight: Any = None, l2: float = 0.0, l1: float = 0.0
+        self,
+        X: ArrayLike,
+        Y: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        l2: float = 0.0,
+        l1: float = 0.0,
     ) -> float:
         """Return the cost over all samples, plus the penalties asked for."""
         _check_penalties(l2, l1)
@@ -300,11 +309,11 @@ class Network:
 
     def gradient(
         self,
-        X: Any,
-        Y: Any,
+        X: ArrayLike,
+        Y: ArrayLike,
         *,
         per_sample: bool = False,
-        sample_weight: Any = None,
+        sample_weight: ArrayLike | None = None,
         l2: float = 0.0,
         l1: float = 0.0,
     ) -> Gradient:
@@ -331,7 +340,7 @@ class Network:
             raise ValueError("per_sample gradients have no penalties; they belong to no sample")
         return Gradient.of_samples(made, parameters, inputs, targets, weight)
 
-    def input_gradient(self, X: Any, Y: Any) -> Array:
+    def input_gradient(self, X: ArrayLike, Y: ArrayLike) -> Array:
         """Return dC_x/dX, each sample's own cost by each of its raw features; the shape of X."""
         inputs, targets = self.model.pair(X, Y)
         slope = traces.input_gradient(self.architecture, self.model.parameters, inputs, targets)
@@ -340,7 +349,7 @@ class Network:
             return slope
         return slope * ends.slope(arrays.as_inputs(X, self.architecture.n_features, self.dtype))
 
-    def trace(self, X: Any, Y: Any, optimizer: str | Optimizer | None = None) -> Trace:
+    def trace(self, X: ArrayLike, Y: ArrayLike, optimizer: str | Optimizer | None = None) -> Trace:
         """Return every z, a, slope, error, delta and gradient of a pass, and an optimizer's update."""
         from clearprop.explain.traced import Trace  # what explains is not needed to train
 
@@ -352,20 +361,20 @@ class Network:
 
     def fit(
         self,
-        X: Any,
-        Y: Any = None,
+        X: ArrayLike | RowStream,
+        Y: ArrayLike | None = None,
         *,
         epochs: int = 10,
         batch_size: int | None = BATCH_SIZE,
         n_batches: int | None = None,
         shuffle: str | bool = "epoch",
         optimizer: str | Optimizer = "adam",
-        validation_data: tuple[Any, Any] | None = None,
-        metrics: Sequence[Any] = (),
+        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        metrics: Sequence[str | Metric] = (),
         train_metrics: bool = False,
         running_window: int = 1000,
         running_every: int | None = None,
-        sample_weight: Any = None,
+        sample_weight: ArrayLike | None = None,
         l2: float = 0.0,
         l1: float = 0.0,
         dropout: float | Sequence[float] = 0.0,
@@ -374,7 +383,7 @@ class Network:
         averaging: float = 0.0,
         frozen: Sequence[str] = (),
         early_stopping: EarlyStopping | None = None,
-        callbacks: Sequence[Any] = (),
+        callbacks: Sequence[Callable[[Training], bool | None]] = (),
         engine: str = "auto",
         n_threads: int | None = None,
         seed: int | None = None,
@@ -516,14 +525,14 @@ class Training(Loop):
     def __init__(
         self,
         net: Network,
-        X: Any,
-        Y: Any = None,
+        X: ArrayLike | RowStream,
+        Y: ArrayLike | None = None,
         *,
-        validation_data: Any = None,
-        sample_weight: Any = None,
-        **settings: Any,
+        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        sample_weight: ArrayLike | None = None,
+        **settings: object,
     ) -> None:
-        self.net, options, model = net, Settings(**settings), net.model
+        self.net, options, model = net, Settings(**settings), net.model  # type: ignore[arg-type]
         with model.as_it_was_if_refused():
             prepared = prepare(model, X, Y, sample_weight, validation_data, options)
             super().__init__(model, prepared, options)
@@ -550,7 +559,7 @@ def load(path: str | os.PathLike[str], custom: Iterable[Activation | Cost] = ())
     return Network.of(model_file.read(_as_path(path), custom).model)
 
 
-def _as_path(path: Any) -> Path:
+def _as_path(path: object) -> Path:
     if not isinstance(path, str | os.PathLike) or not os.fspath(path):
         raise TypeError(f"path must be the path of a file, got {path!r}")
     return Path(os.path.expanduser(os.fspath(path)))

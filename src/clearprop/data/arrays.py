@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from clearprop.activations import Array
 from clearprop.data.labels import as_labels, check_classes, objects_of
 from clearprop.masks import refuse_masked
+from clearprop.typing import Label
 from clearprop.user_warning import warn
 
-Classes = tuple[Any, ...]
+Classes = tuple[Label, ...]
 _ROWS = 4096  # rows looked at together: a check needs no copy of a large array
 
 
-def as_inputs(X: Any, n_features: int, dtype: str, argument: str = "X") -> Array:
+def as_inputs(X: ArrayLike, n_features: int, dtype: str, argument: str = "X") -> Array:
     """Return X as a C-contiguous array of `dtype`, shape (n_samples, n_features), all finite.
 
     The caller's array is never changed; it is returned itself where nothing has to be converted.
@@ -51,7 +52,7 @@ def as_inputs(X: Any, n_features: int, dtype: str, argument: str = "X") -> Array
     return converted
 
 
-def is_table(X: Any, n_features: int, dtype: np.dtype[Any]) -> bool:
+def is_table(X: object, n_features: int, dtype: np.dtype[Any]) -> TypeGuard[Array]:
     """Return whether X is of the shape and dtype wanted: only its values are to be looked at."""
     return (
         type(X) is np.ndarray
@@ -63,7 +64,7 @@ def is_table(X: Any, n_features: int, dtype: np.dtype[Any]) -> bool:
     )
 
 
-def _real(values: Any, argument: str) -> NDArray[Any]:
+def _real(values: object, argument: str) -> NDArray[Any]:
     if hasattr(values, "tocsr"):
         raise TypeError(
             f"{argument} must be a dense array, got a sparse {type(values).__name__}; "
@@ -143,7 +144,7 @@ def _refuse_non_finite(array: NDArray[Any], converted: Array, argument: str) -> 
 
 
 def as_targets(
-    Y: Any,
+    Y: ArrayLike | None,
     n_outputs: int,
     dtype: str,
     classes: Classes | None,
@@ -266,7 +267,7 @@ def _plain_labels(array: NDArray[Any], argument: str) -> NDArray[Any]:
     return array
 
 
-def as_sample_weight(weight: Any, n_samples: int, dtype: str) -> Array | None:
+def as_sample_weight(weight: ArrayLike | None, n_samples: int, dtype: str) -> Array | None:
     """Return sample weights rescaled to mean 1, or None where there are none.
 
     Raises

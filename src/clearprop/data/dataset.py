@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from clearprop.data.scaling import Scaling, divide_by, standardize
 from clearprop.names import trim
+from clearprop.typing import Label
 
-Label = str | int | bool
 PARTS = ("train", "test", "all")
 
 

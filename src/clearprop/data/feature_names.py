@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from clearprop.names import trim
 
@@ -31,7 +30,7 @@ class NameInRow(str):
         return made
 
 
-def names_of(X: Any) -> tuple[str, ...] | None:
+def names_of(X: object) -> tuple[str, ...] | None:
     """Return the columns of a data frame, if they are named by text; else None."""
     columns = getattr(X, "columns", None)
     if columns is None or not all(isinstance(name, str) for name in columns):
@@ -40,7 +39,7 @@ def names_of(X: Any) -> tuple[str, ...] | None:
     return names if len(set(names)) == len(names) and all(names) else tuple(columns)
 
 
-def check(X: Any, known: tuple[str, ...] | None) -> None:
+def check(X: object, known: tuple[str, ...] | None) -> None:
     """Refuse a data frame whose columns are not the ones a network was trained on, in order.
 
     Raises

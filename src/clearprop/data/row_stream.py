@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from clearprop import randomness
 from clearprop.data.labels import objects_of
 from clearprop.masks import refuse_masked
+from clearprop.typing import Label, Sliced
 
 Array = NDArray[Any]
 Stretch = tuple[int, int]  # the first row, and the one after the last
@@ -44,7 +45,7 @@ class Rows(Protocol):
         ...
 
     @property
-    def classes(self) -> tuple[Any, ...] | None:
+    def classes(self) -> tuple[Label, ...] | None:
         """The labels that numbers 0, 1, ... in `Y` stand for; None where `Y` is what it is."""
         ...
 
@@ -81,10 +82,10 @@ class ArrayRows:
         If there are not as many of each.
     """
 
-    features: Any
-    targets: Any
-    weights: Any = None
-    classes: tuple[Any, ...] | None = None
+    features: Sliced
+    targets: Sliced
+    weights: Sliced | None = None
+    classes: tuple[Label, ...] | None = None
 
     def __post_init__(self) -> None:
         """Check the shapes."""
@@ -130,7 +131,7 @@ class ArrayRows:
         return digest.hexdigest()
 
 
-def _plain(part: Any, name: str) -> Array:
+def _plain(part: ArrayLike, name: str) -> Array:
     refuse_masked(part, name)  # a variable of netCDF gives masked arrays, though it is none
     floats = isinstance(part, list) and set(map(type, part)) == {float}
     return objects_of(part) if name == "Y" and not floats else np.asarray(part)
@@ -175,7 +176,12 @@ class RowStream:
 
     @classmethod
     def of_arrays(
-        cls, X: Any, Y: Any, sample_weight: Any = None, *, buffer_rows: int | None = None
+        cls,
+        X: Sliced,
+        Y: Sliced,
+        sample_weight: Sliced | None = None,
+        *,
+        buffer_rows: int | None = None,
     ) -> RowStream:
         """Return a stream of arrays that are read piece by piece: memory maps, HDF5 data sets.
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.data.row_stream import chunks
+from clearprop.typing import Label
 
 Array = NDArray[Any]
 
@@ -105,7 +106,7 @@ class Spool:
         *,
         target_dtype: str = "float64",
         weighted: bool = False,
-        classes: tuple[Any, ...] | None = None,
+        classes: tuple[Label, ...] | None = None,
         folder: str | os.PathLike[str] | None = None,
     ) -> None:
         self.folder = os.fspath(folder) if folder is not None else default_folder()
@@ -125,7 +126,7 @@ class Spool:
         return self._n_features
 
     @property
-    def classes(self) -> tuple[Any, ...] | None:
+    def classes(self) -> tuple[Label, ...] | None:
         """As in `Rows`."""
         return self._classes
 

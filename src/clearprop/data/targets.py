@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop.data.dataset import Label, some
+from clearprop.data.dataset import some
 from clearprop.data.labels import check_classes, warn_of_alike
 from clearprop.names import trim
+from clearprop.typing import Label
 from clearprop.user_warning import warn
 
 TASKS = ("classification", "regression")

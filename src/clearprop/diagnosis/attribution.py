@@ -12,10 +12,10 @@ layer's RMS of a, the steepest slope, the layer's RMS of e.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from clearprop.diagnosis import activation_range, quantities
 from clearprop.diagnosis.diagnose import LARGEST_SAMPLE, prepared, stratified
@@ -110,7 +110,7 @@ class Attribution:
 
 
 def attribute(
-    net: Traceable, X: Any, Y: Any, *, max_samples: int = LARGEST_SAMPLE
+    net: Traceable, X: ArrayLike, Y: ArrayLike, *, max_samples: int = LARGEST_SAMPLE
 ) -> tuple[Attribution, ...]:
     """Return the three-factor attribution of every layer's weights.
 

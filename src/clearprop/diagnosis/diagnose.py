@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from clearprop import optimizers
 from clearprop.activations import Array
@@ -32,8 +32,8 @@ LARGEST_SAMPLE = 2000
 
 def diagnose(
     net: Traceable,
-    X: Any,
-    Y: Any,
+    X: ArrayLike,
+    Y: ArrayLike,
     history: History | None = None,
     *,
     optimizer: str | Optimizer | None = None,
@@ -140,7 +140,7 @@ def _rate(plan: Plan | None, history: History | None) -> float:
     return float(plan.optimizer.schedule(0.0))
 
 
-def prepared(net: Traceable, X: Any, Y: Any) -> tuple[Array, Array]:
+def prepared(net: Traceable, X: ArrayLike, Y: ArrayLike) -> tuple[Array, Array]:
     """Return inputs and targets as the network sees them.
 
     Targets that the cost refuses are let through: that they cannot be reached is what D17 says.

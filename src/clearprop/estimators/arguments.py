@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.base import _clone_parametrized as clone_parametrized
 from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.metaestimators import available_if
 
 from clearprop import optimizers
 from clearprop.activations import Activation
@@ -27,6 +29,15 @@ from clearprop.schedules import Schedule
 from clearprop.training import History
 
 _STOCHASTIC = ("sgd", "adam", "adamw", "rmsprop")
+
+
+Method = TypeVar("Method", bound=Callable[..., object])
+
+
+def where_stochastic(method: Method) -> Method:
+    """Return a method that only those have whose solver makes steps over batches."""
+    made: Method = available_if(lambda self: self._is_stochastic)(method)  # which says no types
+    return made
 
 
 class Arguments(BaseEstimator):
@@ -80,7 +91,7 @@ class Arguments(BaseEstimator):
         "n_threads": [None, Interval(Integral, 1, None, closed="left")],
     }
     preset: str
-    random_state: Any
+    random_state: int | np.random.RandomState | None
     warm_start: bool
     _task: ClassVar[Task]
     network_: Network
@@ -109,7 +120,7 @@ class Arguments(BaseEstimator):
         presets.remember_given(made, args, kwargs)
         return made
 
-    def set_params(self, **params: Any) -> Self:
+    def set_params(self, **params: object) -> Self:
         """Set parameters; they count as given.
 
         Parameters

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -22,8 +22,11 @@ from clearprop.estimators.predictor import Predictor
 from clearprop.model.inputs import Inputs
 from clearprop.model.targets import Units
 from clearprop.network import Network
+from clearprop.typing import Answers, Samples
 
 if TYPE_CHECKING:
+    from sklearn import neural_network
+
     from clearprop.estimators.rate_finder import LearningRates
 
 Array = NDArray[Any]
@@ -35,13 +38,13 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
     @with_callbacks
     def fit(
         self,
-        X: Any,
-        y: Any = None,
-        sample_weight: Any = None,
+        X: Samples | TableStream,
+        y: Answers | None = None,
+        sample_weight: ArrayLike | None = None,
         *,
-        X_val: Any = None,
-        y_val: Any = None,
-        groups: Any = None,
+        X_val: Samples | None = None,
+        y_val: Answers | None = None,
+        groups: ArrayLike | None = None,
     ) -> Self:
         """Train the network on X and y.
 
@@ -89,11 +92,11 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
             check_is_fitted(self)  # which takes longer than a row's prediction
         return Predictor(self.network_.model, self.n_threads)
 
-    def _logits(self, X: Any) -> Array:
+    def _logits(self, X: Samples) -> Array:
         """Return z of the last layer, shape (n_samples, n_outputs), for raw X."""
         return self._predictor().logits(reader.read_X(self, X))
 
-    def transform(self, X: Any, layer: int = -1) -> Array:
+    def transform(self, X: Samples, layer: int = -1) -> Array:
         """Return the activations of a hidden layer, shape (n_samples, n_neurons).
 
         Parameters
@@ -109,7 +112,7 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         """
         return self._predictor().hidden(reader.read_X(self, X), layer)
 
-    def input_gradient(self, X: Any) -> Array:
+    def input_gradient(self, X: Samples) -> Array:
         """Return the derivative of every prediction by every raw feature.
 
         Of ``predict_proba`` for a classifier (of two classes: of the second one's), of ``predict`` for
@@ -172,9 +175,9 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
 
     def find_learning_rate(
         self,
-        X: Any,
-        y: Any,
-        sample_weight: Any = None,
+        X: Samples,
+        y: Answers,
+        sample_weight: ArrayLike | None = None,
         *,
         smallest: float = 1e-6,
         largest: float = 10.0,
@@ -202,7 +205,7 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
 
         return rate_finder.find(self, X, y, sample_weight, smallest, largest, steps)
 
-    def to_sklearn(self) -> Any:
+    def to_sklearn(self) -> neural_network.MLPClassifier | neural_network.MLPRegressor:
         """Return a fitted estimator of scikit-learn's own with the same weights and predictions.
 
         Raises
@@ -216,7 +219,9 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         return conversion.to_sklearn(self)
 
     @classmethod
-    def from_sklearn(cls, estimator: Any) -> Self:
+    def from_sklearn(
+        cls, estimator: neural_network.MLPClassifier | neural_network.MLPRegressor
+    ) -> Self:
         """Return a fitted estimator with the arguments, weights and predictions of scikit-learn's.
 
         Parameters

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from clearprop.estimators.arguments import Arguments
 from clearprop.estimators.training import EstimatorTraining, Follower
 
+Method = TypeVar("Method", bound=Callable[..., object])
+
 try:  # since scikit-learn 1.9
     from sklearn.callback import CallbackSupportMixin as CallbackSupportMixin
-    from sklearn.callback import with_callbacks as with_callbacks
+    from sklearn.callback import with_callbacks as _with_callbacks
 except ImportError:  # pragma: no cover - with the oldest supported version
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
         """Nothing: this scikit-learn has no callbacks."""
 
-    def with_callbacks(method: Any) -> Any:
-        """Return the method: this scikit-learn has no callbacks."""
+    def _with_callbacks(method: Method) -> Method:
         return method
+
+
+def with_callbacks(method: Method) -> Method:
+    """Return a method around which scikit-learn's callbacks are called, where it has any."""
+    wrapped: Method = _with_callbacks(method)  # which says no types
+    return wrapped
 
 
 class Bridge:

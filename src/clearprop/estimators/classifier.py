@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.metaestimators import available_if
 
 from clearprop.activations import Array
 from clearprop.costs import Cost
+from clearprop.data.table import ColumnDecision
+from clearprop.data.table.read_options import Missing
 from clearprop.estimators import reader
+from clearprop.estimators.arguments import where_stochastic
 from clearprop.estimators.base import BaseMLP
 from clearprop.estimators.fitting import Fitter
+from clearprop.estimators.options import ClassWeight, HiddenActivations
 from clearprop.estimators.tasks import Classification, as_labels, kind_of
+from clearprop.initializers import Initializer
 from clearprop.masks import refuse_masked
 from clearprop.model.targets import Classes, Columns, Indicators, Units
+from clearprop.network import Training
+from clearprop.optimizers import Optimizer
+from clearprop.schedules import Schedule
+from clearprop.typing import Answers, Samples, Sizes, Sparse
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
@@ -149,20 +158,20 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def __init__(
         self,
-        hidden_layer_sizes: Any = (100,),
-        activation: Any = "relu",
+        hidden_layer_sizes: Sizes = (100,),
+        activation: HiddenActivations = "relu",
         *,
-        solver: Any = "adam",
+        solver: str | Optimizer = "adam",
         alpha: float = 0.0001,
         batch_size: int | str = "auto",
-        learning_rate: Any = "constant",
+        learning_rate: str | Schedule = "constant",
         learning_rate_init: float = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
         shuffle: bool | str = True,
-        random_state: Any = None,
+        random_state: int | np.random.RandomState | None = None,
         tol: float = 1e-4,
-        verbose: Any = False,
+        verbose: bool | int | str = False,
         warm_start: bool = False,
         momentum: float = 0.9,
         nesterovs_momentum: bool = True,
@@ -175,21 +184,21 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         max_fun: int = 15000,
         preset: str = "sklearn",
         loss: str | Cost = "log_loss",
-        class_weight: Any = None,
+        class_weight: ClassWeight = None,
         label_smoothing: float = 0.0,
         preprocessing: str | None = None,
-        initializer: Any = "auto",
-        bias_initializer: Any = "auto",
+        initializer: str | Initializer = "auto",
+        bias_initializer: str | Initializer = "auto",
         l1: float = 0.0,
         weight_decay: float | None = None,
-        dropout: Any = 0.0,
+        dropout: float | Sequence[float] = 0.0,
         clip_norm: float | None = None,
         averaging: float = 0.0,
         n_batches: int | None = None,
-        scoring: Any = None,
-        columns: Any = None,
-        missing: Any = None,
-        callbacks: Any = (),
+        scoring: str | Callable[..., float] | None = None,
+        columns: Mapping[str, str] | Sequence[ColumnDecision] | None = None,
+        missing: Missing = None,
+        callbacks: Sequence[Callable[[Training], bool | None]] = (),
         time_limit: float | None = None,
         dtype: str = "auto",
         engine: str = "auto",
@@ -198,9 +207,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self._set_arguments(locals())
 
     @property
-    def classes_(self) -> Any:
+    def classes_(self) -> Array | list[Array]:
         """The labels, sorted; of several columns of labels a list with those of each."""
-        return self._labels.labels
+        labels = self._labels.labels
+        assert labels is not None  # an estimator has learned them
+        return labels
 
     @property
     def _labels(self) -> Classes | Indicators | Columns:
@@ -208,7 +219,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         assert not isinstance(targets, Units)
         return targets
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+    def score(self, X: Samples, y: Answers, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy: the share of rows of which everything is right.
 
         Parameters
@@ -219,13 +230,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         refuse_masked(sample_weight, "sample_weight")
         predicted, y = self.predict(X), as_labels(y)
         if isinstance(self._labels, Columns):
-            right = (predicted == y).all(axis=1)
-            return float(np.average(right, weights=sample_weight))
+            right = (np.asarray(predicted) == y).all(axis=1)
+            weights = None if sample_weight is None else np.asarray(sample_weight)
+            return float(np.average(right, weights=weights))
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
     # Predicting
 
-    def predict(self, X: Any) -> Any:
+    def predict(self, X: Samples) -> Array | Sparse:
         """Return the class of every row; an indicator matrix or several columns where y was one.
 
         Where y was sparse, the indicator matrix is a SciPy CSR matrix, as scikit-learn's.
@@ -239,7 +251,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return predictor.decoded_sparse(read)
         return labels.decode(predictor.outputs(read))
 
-    def decision_function(self, X: Any) -> Array:
+    def decision_function(self, X: Samples) -> Array:
         """Return the weighted inputs z of the output layer: the log odds of two classes.
 
         Parameters
@@ -255,7 +267,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return z[:, 1] - z[:, 0]
         return z[:, 0] if z.shape[1] == 1 else z
 
-    def predict_proba(self, X: Any) -> Any:
+    def predict_proba(self, X: Samples) -> Array | list[Array]:
         """Return probabilities in the order of `classes_`, shape (n_samples, n_classes).
 
         Parameters
@@ -269,7 +281,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         a = self._predictor().outputs(reader.read_X(self, X))
         return self._labels.probabilities(a)
 
-    def predict_log_proba(self, X: Any) -> Any:
+    def predict_log_proba(self, X: Samples) -> Array | list[Array]:
         """Return the logarithms of `predict_proba`, -inf where a probability is 0.
 
         Parameters
@@ -281,9 +293,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             several = isinstance(probability, list)
             return [np.log(p) for p in probability] if several else np.log(probability)
 
-    @available_if(lambda self: self._is_stochastic)
+    @where_stochastic
     def partial_fit(
-        self, X: Any, y: Any, sample_weight: Any = None, classes: Sequence[Any] | None = None
+        self,
+        X: Samples,
+        y: Answers,
+        sample_weight: ArrayLike | None = None,
+        classes: ArrayLike | Sequence[ArrayLike] | None = None,
     ) -> Self:
         """Train for one epoch on X and y, going on with order, optimizer and counters.
 
@@ -316,7 +332,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 raise ValueError("classes must be passed on the first call to partial_fit.")
         elif classes is not None and isinstance(self._labels, Classes):
             given = np.unique(as_labels(classes, "classes"))
-            if given.tolist() != self.classes_.tolist():
+            if given.tolist() != np.asarray(self.classes_).tolist():
                 raise ValueError(
                     f"classes must be those of the first call, {self.classes_}, got {given}"
                 )

@@ -19,10 +19,16 @@ from clearprop.names import check_size
 from clearprop.optimizers import Optimizer
 from clearprop.schedules import Schedule, coslog4
 from clearprop.training.settings import refuse_both
+from clearprop.typing import Label, Sizes
 
 if TYPE_CHECKING:
     from clearprop.data.table import ColumnDecision
     from clearprop.data.table.read_options import Missing
+
+# One, or for each hidden layer one, or one for each of its neurons.
+HiddenActivations = str | Activation | Sequence[str | Activation | Sequence[str | Activation]]
+OfLabels = Mapping[Label, float]
+ClassWeight = OfLabels | Sequence[OfLabels] | str | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +53,7 @@ class Options:
     preset: str
     sizes: tuple[int, ...]
     given: frozenset[str]
-    activation: str | Activation | Sequence[Any]
+    activation: HiddenActivations
     solver: str | Optimizer
     alpha: float
     batch_size: int | str
@@ -80,13 +86,13 @@ class Options:
     scoring: str | Callable[..., float] | None
     columns: Mapping[str, str] | Sequence[ColumnDecision] | None
     missing: Missing
-    callbacks: Sequence[Callable[..., Any]]
+    callbacks: Sequence[Callable[..., object]]
     time_limit: float | None
     dtype: str
     engine: str
     n_threads: int | None
     label_smoothing: float = 0.0
-    class_weight: Mapping[Any, float] | Sequence[Mapping[Any, float]] | str | None = None
+    class_weight: ClassWeight = None
     target: str | None = None
 
     @classmethod
@@ -184,7 +190,7 @@ class Options:
                     )
 
 
-def _sizes(sizes: Any) -> tuple[int, ...]:
+def _sizes(sizes: Sizes) -> tuple[int, ...]:
     listed = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
     try:
         return tuple(check_size(size) for size in listed)

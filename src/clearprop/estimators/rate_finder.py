@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
 from clearprop.estimators.arguments import Arguments
 from clearprop.estimators.fitting import Fitter
+from clearprop.typing import Answers, Samples
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from clearprop.estimators.training import EstimatorTraining
 
 
@@ -61,7 +64,7 @@ class LearningRates:
             "loss", self.rates.tolist(), series, axis="learning rate", logarithmic=True, mark=mark
         )
 
-    def plot(self, path: str | None = None) -> Any:
+    def plot(self, path: str | None = None) -> Figure:
         """Draw the losses against the rates, with the suggestion; return the matplotlib figure.
 
         Parameters
@@ -100,9 +103,9 @@ class LearningRates:
 
 def find(
     estimator: Arguments,
-    X: Any,
-    y: Any,
-    sample_weight: Any,
+    X: Samples,
+    y: Answers,
+    sample_weight: ArrayLike | None,
     smallest: float,
     largest: float,
     steps: int,

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
+import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.metaestimators import available_if
 
 from clearprop.activations import Array
 from clearprop.costs import Cost
+from clearprop.data.table import ColumnDecision
+from clearprop.data.table.read_options import Missing
 from clearprop.estimators import reader
+from clearprop.estimators.arguments import where_stochastic
 from clearprop.estimators.base import BaseMLP
 from clearprop.estimators.fitting import Fitter
+from clearprop.estimators.options import HiddenActivations
 from clearprop.estimators.tasks import Regression
+from clearprop.initializers import Initializer
 from clearprop.masks import refuse_masked
 from clearprop.model.targets import Units
+from clearprop.network import Training
+from clearprop.optimizers import Optimizer
+from clearprop.schedules import Schedule
+from clearprop.typing import Samples, Sizes
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):
@@ -140,20 +151,20 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def __init__(
         self,
         loss: str | Cost = "squared_error",
-        hidden_layer_sizes: Any = (100,),
-        activation: Any = "relu",
+        hidden_layer_sizes: Sizes = (100,),
+        activation: HiddenActivations = "relu",
         *,
-        solver: Any = "adam",
+        solver: str | Optimizer = "adam",
         alpha: float = 0.0001,
         batch_size: int | str = "auto",
-        learning_rate: Any = "constant",
+        learning_rate: str | Schedule = "constant",
         learning_rate_init: float = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
         shuffle: bool | str = True,
-        random_state: Any = None,
+        random_state: int | np.random.RandomState | None = None,
         tol: float = 1e-4,
-        verbose: Any = False,
+        verbose: bool | int | str = False,
         warm_start: bool = False,
         momentum: float = 0.9,
         nesterovs_momentum: bool = True,
@@ -167,18 +178,18 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         preset: str = "sklearn",
         preprocessing: str | None = None,
         target: str | None = None,
-        initializer: Any = "auto",
-        bias_initializer: Any = "auto",
+        initializer: str | Initializer = "auto",
+        bias_initializer: str | Initializer = "auto",
         l1: float = 0.0,
         weight_decay: float | None = None,
-        dropout: Any = 0.0,
+        dropout: float | Sequence[float] = 0.0,
         clip_norm: float | None = None,
         averaging: float = 0.0,
         n_batches: int | None = None,
-        scoring: Any = None,
-        columns: Any = None,
-        missing: Any = None,
-        callbacks: Any = (),
+        scoring: str | Callable[..., float] | None = None,
+        columns: Mapping[str, str] | Sequence[ColumnDecision] | None = None,
+        missing: Missing = None,
+        callbacks: Sequence[Callable[[Training], bool | None]] = (),
         time_limit: float | None = None,
         dtype: str = "auto",
         engine: str = "auto",
@@ -202,7 +213,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         assert isinstance(units, Units)
         return units
 
-    def predict(self, X: Any) -> Array:
+    def predict(self, X: Samples) -> Array:
         """Return predictions, shape (n_samples,) or (n_samples, n_outputs).
 
         Parameters
@@ -214,7 +225,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         quantities: Array = predictor.model.targets.decode(a)
         return quantities[:, 0] if quantities.shape[1] == 1 else quantities
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+    def score(self, X: Samples, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return R squared, of several outputs their mean.
 
         Parameters
@@ -226,8 +237,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         refuse_masked(sample_weight, "sample_weight")
         return float(super().score(X, y, sample_weight))
 
-    @available_if(lambda self: self._is_stochastic)
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    @where_stochastic
+    def partial_fit(self, X: Samples, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Train for one epoch on X and y, going on with order, optimizer and counters.
 
         Parameters

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from clearprop.activations import Array
 from clearprop.explain.paths import Path, PathSum, check_index, one_sample, path_sum_of
@@ -135,8 +136,8 @@ def _number(value: float) -> str:
 
 def nudge(
     net: Traceable,
-    x: Any,
-    y: Any,
+    x: ArrayLike,
+    y: ArrayLike,
     layer: int,
     neuron: int,
     by: float = 0.01,
@@ -291,7 +292,7 @@ def onwards(trace: Trace, layer: int, z: Array, a: Array) -> tuple[list[Array], 
     return zs, activations
 
 
-def _cost(net: Traceable, at_output: bool, z: Any, a: Any, y: Any) -> float:
+def _cost(net: Traceable, at_output: bool, z: Array, a: Array, y: Array) -> float:
     cost = net.architecture.cost
     if at_output:  # a is no longer f(z): the cost as a function of a
         with np.errstate(all="ignore"):
@@ -299,7 +300,7 @@ def _cost(net: Traceable, at_output: bool, z: Any, a: Any, y: Any) -> float:
     return float(cost.of_samples(net.architecture.output, z, a, y)[0])
 
 
-def _of_a(net: Traceable, a: Any, y: Any) -> float:
+def _of_a(net: Traceable, a: Array, y: Array) -> float:
     cost = net.architecture.cost
     form = cost.form(net.architecture.output)
     value = cost.value if form is None or form.printed is None else form.printed

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from clearprop.trace import Trace
 from clearprop.traceable import Traceable
@@ -225,7 +225,7 @@ def check_index(argument: str, value: object, size: int) -> int:
 
 
 def path_sum(
-    net: Traceable, x: Any, y: Any, layer: int, to: int, source: int | None, top: int = 20
+    net: Traceable, x: ArrayLike, y: ArrayLike, layer: int, to: int, source: int | None, top: int = 20
 ) -> PathSum:
     """Return dC/dw of one sample as a sum over all paths from the weight to the cost: (53) of S2.
 
@@ -291,7 +291,7 @@ def path_sum_of(trace: Trace, layer: int, to: int, source: int | None, top: int 
     )
 
 
-def one_sample(x: Any, y: Any) -> tuple[Any, Any]:
+def one_sample(x: ArrayLike, y: ArrayLike) -> tuple[Any, Any]:
     """Return one sample and its target as X and Y of one row.
 
     Raises

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from numpy.typing import ArrayLike
 
 from clearprop.explain import forms
 from clearprop.explain.notation import Notation
@@ -19,8 +21,8 @@ FORMATS = ("text", "html", "latex", "mathml", "json")
 
 def explain(
     net: Traceable,
-    X: Any,
-    Y: Any,
+    X: ArrayLike,
+    Y: ArrayLike,
     notation: str | Notation | None = None,
     format: str = "text",
     *,

@@ -18,7 +18,7 @@ import math
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from clearprop import randomness
 from clearprop.activations import Array
@@ -89,15 +89,15 @@ class Checkable(Protocol):
 
 def check_gradient(
     net: Checkable,
-    X: Any,
-    Y: Any,
-    gradient: Any = None,
+    X: ArrayLike,
+    Y: ArrayLike,
+    gradient: object = None,
     *,
     n_parameters: int = 200,
     seed: int = 0,
     l2: float = 0.0,
     l1: float = 0.0,
-    sample_weight: Any = None,
+    sample_weight: ArrayLike | None = None,
 ) -> GradientCheck:
     """Hold a gradient against central differences of the cost, in float64.
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from clearprop.architecture import Architecture
 from clearprop.checks import check_targets
@@ -19,6 +19,7 @@ from clearprop.data.dataset import Schema, some
 from clearprop.data.labels import label_array
 from clearprop.model.inputs import Inputs
 from clearprop.model.targets import Classes, Targets, Units
+from clearprop.typing import Label
 
 if TYPE_CHECKING:
     from clearprop.data.table import TargetEncoder
@@ -78,12 +79,12 @@ class Model:
         return "float32" if self.parameters.dtype == np.float32 else "float64"
 
     @property
-    def classes(self) -> tuple[Any, ...] | None:
+    def classes(self) -> tuple[Label, ...] | None:
         """The labels that stand for outputs 0, 1, ... as plain Python values, if they are known."""
         return self.targets.names if isinstance(self.targets, Classes) else None
 
     @classes.setter
-    def classes(self, labels: tuple[Any, ...] | None) -> None:
+    def classes(self, labels: tuple[Label, ...] | None) -> None:
         if labels is None:
             self.targets = first_targets(self.architecture)
         else:
@@ -101,7 +102,7 @@ class Model:
 
     # What flows in
 
-    def rows(self, X: Any, argument: str = "X") -> Array:
+    def rows(self, X: ArrayLike, argument: str = "X") -> Array:
         """Return X checked, converted to the network's dtype, and through the steps of `inputs`.
 
         Raises
@@ -114,7 +115,7 @@ class Model:
         converted = arrays.as_inputs(X, self.architecture.n_features, self.dtype, argument)
         return converted if self.inputs.outside else self.inputs(converted)
 
-    def _refuse_raw_table(self, X: Any, argument: str) -> None:
+    def _refuse_raw_table(self, X: ArrayLike, argument: str) -> None:
         columns = getattr(X, "column_names", getattr(X, "columns", None))
         if self.inputs.encoder is None or columns is None or isinstance(X, Mapping):
             return
@@ -127,7 +128,7 @@ class Model:
                 "model's file takes the table itself, and so does clearprop predict"
             )
 
-    def encode(self, Y: Any, argument: str = "Y") -> Array:
+    def encode(self, Y: ArrayLike | None, argument: str = "Y") -> Array:
         """Return Y as an array of shape (n_samples, n_outputs): labels become one-hot rows.
 
         Raises
@@ -137,7 +138,7 @@ class Model:
         """
         return self._encoded(Y, argument)[0]
 
-    def learn(self, Y: Any, argument: str = "Y") -> tuple[Array, bool]:
+    def learn(self, Y: ArrayLike | None, argument: str = "Y") -> tuple[Array, bool]:
         """Return `encode`'s array, and whether Y is classes; labels that are new become `classes`."""
         targets, classes = self._encoded(Y, argument, learn=True)
         if classes != self.classes:
@@ -145,17 +146,17 @@ class Model:
         return targets, self.architecture.is_labelled or arrays.is_one_hot(targets)
 
     def _encoded(
-        self, Y: Any, argument: str, *, learn: bool = False
-    ) -> tuple[Array, tuple[Any, ...] | None]:
+        self, Y: ArrayLike | None, argument: str, *, learn: bool = False
+    ) -> tuple[Array, tuple[Label, ...] | None]:
         how = {"labelled": self.architecture.is_labelled, "learn": learn}
         n_outputs = self.architecture.sizes[-1]
         return arrays.as_targets(Y, n_outputs, self.dtype, self.classes, argument=argument, **how)
 
-    def learn_feature_names(self, X: Any) -> None:
+    def learn_feature_names(self, X: ArrayLike) -> None:
         """Keep the columns of a data frame, where none are known yet: `rows` compares them."""
         self.feature_names = self.feature_names or feature_names.names_of(X)
 
-    def pair(self, X: Any, Y: Any) -> tuple[Array, Array]:
+    def pair(self, X: ArrayLike, Y: ArrayLike | None) -> tuple[Array, Array]:
         """Return X and Y as `rows` and `encode` do, held against each other and the cost.
 
         Raises

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.activations import ACTIVATIONS
+from clearprop.typing import Label
 
 Array = NDArray[Any]
 Labels = NDArray[Any]  # of one type, different, in the order of their numbers
@@ -47,7 +48,7 @@ class Classes:
         return max(self.n_outputs, 2) if self.labels is None else len(self.labels)
 
     @property
-    def names(self) -> tuple[Any, ...] | None:
+    def names(self) -> tuple[Label, ...] | None:
         """The labels as texts, integers or booleans, which files hold; None where they are others."""
         if self.labels is None or self.n_classes == 1:
             return None

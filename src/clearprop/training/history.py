@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 RUNNING = ("samples", "epoch", "running_accuracy")
 DONE = ("early stopping", "converged", "no further descent")  # nothing is left to go on with
@@ -126,7 +129,7 @@ class History:
         costs = [name for name in names if name.endswith("cost")]
         return [each for each in (costs, [n for n in names if n not in costs]) if each]
 
-    def plot(self, path: str | None = None) -> Any:
+    def plot(self, path: str | None = None) -> Figure:
         """Draw costs, metrics and the learning rate against epochs; return the matplotlib figure.
 
         Parameters

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from clearprop.activations import Activation
 from clearprop.checks import check_targets
@@ -30,7 +31,12 @@ class Prepared(NamedTuple):
 
 
 def prepare(
-    model: Model, X: Any, Y: Any, sample_weight: Any, validation_data: Any, settings: Settings
+    model: Model,
+    X: ArrayLike | RowStream,
+    Y: ArrayLike | None,
+    sample_weight: ArrayLike | None,
+    validation_data: object,
+    settings: Settings,
 ) -> Prepared:
     """Return raw rows as a training takes them; the model learns what its targets stand for.
 
@@ -62,7 +68,11 @@ def check_parameters(model: Model) -> None:
 
 
 def _in_memory(
-    model: Model, X: Any, Y: Any, sample_weight: Any, settings: Settings
+    model: Model,
+    X: ArrayLike,
+    Y: ArrayLike | None,
+    sample_weight: ArrayLike | None,
+    settings: Settings,
 ) -> tuple[Supply, bool]:
     inputs = model.rows(X)
     model.learn_feature_names(X)
@@ -76,7 +86,7 @@ def _in_memory(
     return InMemory(Data(inputs, targets, weight), given), labelled
 
 
-def _smoother(model: Model, settings: Settings) -> Any:
+def _smoother(model: Model, settings: Settings) -> Callable[[Array], Array]:
     output, amount = model.architecture.output, settings.label_smoothing
     return (lambda targets: smoothed(targets, output, amount)) if amount else np.asarray
 
@@ -104,7 +114,7 @@ def _check_classes(labelled: bool, targets: Array, settings: Settings) -> None:
         warn("Y has a single class; the network will predict it always")
 
 
-def _validation(model: Model, validation_data: Any) -> Data:
+def _validation(model: Model, validation_data: object) -> Data:
     if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
         raise TypeError(f"validation_data must be a pair (X, Y), got {type(validation_data).__name__}")
     X = model.rows(validation_data[0], "validation X")

@@ -22,7 +22,7 @@ from clearprop.training.supply import Streamed
 from clearprop.user_warning import warn
 
 
-def check(stream: RowStream, Y: Any, sample_weight: Any, settings: Settings) -> None:
+def check(stream: RowStream, Y: object, sample_weight: object, settings: Settings) -> None:
     """Refuse what cannot be done with rows that are not in memory together.
 
     Raises

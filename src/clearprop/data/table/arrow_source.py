@@ -6,7 +6,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from clearprop.data.table import dates, spans
 from clearprop.data.table.values import BOOLEAN, NUMBER, TEXT, TIME, BadCell, missing_values, text_of
 from clearprop.data.tables import check_columns, check_names, column_names
 from clearprop.data.targets import EXACT
+from clearprop.typing import ArrowDataset
 
 _PANDAS_INDEX = "__index_level_"
 _WORDS_AND_NUMBERS = {"str", "int", "float", "int64", "float64"}
@@ -159,7 +160,7 @@ def _parquet_paths(folder: Path) -> list[Path]:
     return found
 
 
-def as_table(what: Any) -> Any:
+def as_table(what: object) -> Any:
     """Return a pyarrow Table of anything that speaks Arrow: pandas, polars, duckdb, pyarrow.
 
     Raises
@@ -204,7 +205,7 @@ def _refuse_unknown(frame: Any) -> None:
             ) from None
 
 
-def at_hand(X: Any) -> Any:
+def at_hand(X: object) -> Any:
     """Return a table that can be read once, or is read when asked, in memory; others as they are.
 
     Readers of record batches, pyarrow's Dataset and Scanner, relations of duckdb: what has a stream of
@@ -222,7 +223,7 @@ def at_hand(X: Any) -> Any:
     return as_table(X) if streams and not has_rows else X
 
 
-def _is_dataset(what: Any) -> bool:
+def _is_dataset(what: object) -> TypeGuard[ArrowDataset]:
     return hasattr(what, "to_table") and hasattr(what, "count_rows")
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from clearprop.data import files
 from clearprop.data.dataset import some
-from clearprop.data.files import local_path
+from clearprop.data.files import Source, local_path
 from clearprop.data.table import arrow_source, dates, spans, values
 from clearprop.data.table.csv_folder import CsvFolder
 from clearprop.data.table.csv_text import CsvText
@@ -27,6 +27,7 @@ from clearprop.data.table.values import BOOLEAN, NUMBER, TEXT, TIME, BadCell
 from clearprop.data.tables import check_names, column_names, csv_paths, is_of_parquet
 from clearprop.data.targets import GAPS, refused_gaps, say_gaps
 from clearprop.names import known_name, trim
+from clearprop.typing import Table
 
 BATCH_ROWS = 1 << 16
 MAX_COLUMNS = 20_000
@@ -467,7 +468,7 @@ def _as_kind(column: Any, kind: str) -> Any:
 
 
 def open_table(
-    what: Any, options: ReadOptions | None = None, types: Mapping[str, str] | None = None
+    what: Source | Table, options: ReadOptions | None = None, types: Mapping[str, str] | None = None
 ) -> TableSource:
     """Return a table to read in batches.
 

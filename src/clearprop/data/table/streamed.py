@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop import randomness
+from clearprop.data.files import Source
 from clearprop.data.row_stream import RowStream
 from clearprop.data.spool import Spool
 from clearprop.data.table import held
@@ -28,6 +29,7 @@ from clearprop.data.table.read_options import Missing, ReadOptions, with_missing
 from clearprop.data.table.source import TableSource, open_table
 from clearprop.data.table.target import TargetEncoder, say_read_as
 from clearprop.data.tables import csv_paths
+from clearprop.typing import Table
 from clearprop.user_warning import warn
 
 Array = NDArray[Any]
@@ -110,7 +112,7 @@ class TableStream(RowStream):
 
 
 def stream(
-    what: Any,
+    what: Source | Table,
     *,
     target: str,
     task: str | None = None,
@@ -423,7 +425,7 @@ def _keeper(kept: list[tuple[Array, Array, Array | None]]) -> Callable[..., None
     return lambda *rows: kept.append(rows)
 
 
-def watch(what: Any) -> Callable[[], None]:
+def watch(what: object) -> Callable[[], None]:
     """Return what refuses files that are not as they are now."""
     if not isinstance(what, str | os.PathLike):
         return lambda: None

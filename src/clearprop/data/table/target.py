@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop.data.dataset import Label, meant, some
+from clearprop.data.dataset import meant, some
 from clearprop.data.labels import check_classes, label_array, warn_of_alike
 from clearprop.data.table import dates, time_choices
 from clearprop.data.table.kinds import refuse_split
@@ -26,6 +26,7 @@ from clearprop.data.targets import (
     warn_of_many,
 )
 from clearprop.names import known_name, trim
+from clearprop.typing import Label
 
 GIVEN_TASKS = (*TASKS, "binary", "multiclass")
 
