@@ -171,6 +171,7 @@ KINDS = {
     "magnitudes": ([f"{i}k" for i in range(60)] + ["950"], "whole numbers with magnitudes such as k from 0 to 59000"),
     "India": ([f"₹{i},00,000" for i in range(1, 61)], "in '₹' with thousands as 1,234 from 100000 to 6000000"),
     "an accountant": ([f"({i})" for i in range(30)] + list("0123456789"), "with negatives as (5) from -29 to 9"),
+    "an accountant's dollars": ([f"$({i}.50)" for i in range(30)] + [f"${i}" for i in range(10)], "numbers in '$' with negatives as (5) from -29.5 to 9"),
     "a real minus": ([f"\u2212{i}" for i in range(30)] + ["5", "70"], "with negatives as \u22125 from -29 to 70"),
     "commas in a column": ([f"{i},5" for i in range(60)], "numbers with decimal commas from 0.5 to 59.5"),
     "one above a thousand": ([*map(str, range(900, 1000)), "1,000", "1,000.5"], "with thousands as 1,234 from 900 to 1000.5"),

@@ -41,7 +41,7 @@ _CORE = (
 )
 _CELL = (
     rf"^(?P<open>\(?){_BLANK}*(?P<sign>[+{_MINUS}]?){_BLANK}*(?P<before>(?:{_CURRENCY})?){_BLANK}*"
-    rf"(?P<inner>[+{_MINUS}]?){_BLANK}*(?P<core>{_CORE}){_BLANK}*(?P<after>(?:{_UNIT})?)"
+    rf"(?P<within>\(?){_BLANK}*(?P<inner>[+{_MINUS}]?){_BLANK}*(?P<core>{_CORE}){_BLANK}*(?P<after>(?:{_UNIT})?)"
     rf"{_BLANK}*(?P<close>\)?)$"
 )
 _GROUPED = rf"0|[1-9][0-9]*|[1-9][0-9]{{0,2}}(?:(?:{_BLANK}[0-9]{{3}})+|(?:[{_QUOTES}][0-9]{{3}})+)"
@@ -159,8 +159,10 @@ def take_apart(words: Any) -> Cells:
     pairs = pc.binary_join_element_wise(part["before"], part["after"], "\0").dictionary_encode()
     around = pairs.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
     known = [clothes(*pair.split("\0")) for pair in pairs.dictionary.to_pylist()]
-    opened = pc.equal(part["open"], "(")
-    wrong = pc.or_(pc.xor(opened, pc.equal(part["close"], ")")), pc.and_(
+    outside, within = pc.equal(part["open"], "("), pc.equal(part["within"], "(")  # ($5) and $(5)
+    opened = pc.or_(outside, within)
+    unpaired = pc.or_(pc.and_(outside, within), pc.xor(opened, pc.equal(part["close"], ")")))
+    wrong = pc.or_(unpaired, pc.and_(
         pc.not_equal(part["sign"], ""), pc.or_(opened, pc.not_equal(part["inner"], ""))
     ))  # fmt: skip
     names = [number for number, each in enumerate(known) if each is None]
