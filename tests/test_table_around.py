@@ -136,6 +136,16 @@ def test_every_door_leaves_it_out(tmp_path, case):
     np.testing.assert_array_equal(rows.rows.X(0, 14), np.concatenate([X, X]))
 
 
+def test_a_row_of_units_may_stand_above_numbers_that_carry_theirs(tmp_path):
+    rows = "".join(f"{i}.5,{90 + i} kg,{'ab'[i % 2]}\n" for i in range(20))
+    path = write(tmp_path / "t.csv", "x,v,c\nm,kg,text\n" + rows)
+    source, told = said(lambda: open_table(path))
+    assert told == ["left out line 2, which holds units ('m', 'kg')"]
+    assert source.table(["v"]).column(0).to_pylist() == [90.0 + i for i in range(20)]
+    write(path, "x,v,c\nm,kg,text\n" + rows.replace(" kg", " lb"))  # another's unit: a row like others
+    assert said(lambda: open_table(path))[1] == []
+
+
 def test_fields_above_a_table_are_left_out_where_a_blank_line_is_between(tmp_path):
     """As the World Bank writes it."""
     above = '"Data Source","World Indicators",\n\n"Last Updated Date","2020",\n\n'

@@ -277,8 +277,11 @@ def _are_names_of(row: _Record, below: Sequence[_Record]) -> bool:
     )
 
 
-def _are_numbers(column: Sequence[str | None]) -> bool:
+def _are_numbers(column: Sequence[str | None], unit: str | None = None) -> bool:
+    """Return whether most are numbers, alone or with the unit that stands above them."""
     found = [cell for cell in column if cell and cell not in MISSING]
+    if unit:
+        found = [cell.removesuffix(unit).rstrip() or cell for cell in found]
     return bool(found) and sum(map(bool, map(_NUMBER.fullmatch, found))) >= _MOSTLY * len(found)
 
 
@@ -329,11 +332,11 @@ def _units(names: Sequence[str], below: Sequence[_Record]) -> list[str]:
             continue
         if cell == name or cell in column or _NUMBER.fullmatch(cell):
             return []
-        if _are_numbers(column):
+        if _are_numbers(column, cell):
             if not _is_unit(cell):
                 return []
             found.append(cell)
-    numeric = [cell for cell, column in zip(row, columns, strict=True) if _are_numbers(column)]
+    numeric = [cell for cell, column in zip(row, columns, strict=True) if _are_numbers(column, cell)]
     known = bool(found) and all(map(_is_known_unit, found))
     return found if known or (len(found) > 1 and 2 * len(found) > len(numeric)) else []
 
