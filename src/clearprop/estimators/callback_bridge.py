@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
-from clearprop.estimators.arguments import Arguments
+from clearprop.estimators.arguments import Arguments, Method
 from clearprop.estimators.training import EstimatorTraining, Follower
-
-Method = TypeVar("Method", bound=Callable[..., object])
 
 try:  # since scikit-learn 1.9
     from sklearn.callback import CallbackSupportMixin as CallbackSupportMixin

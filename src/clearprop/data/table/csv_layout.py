@@ -326,19 +326,19 @@ def _units(names: Sequence[str], below: Sequence[_Record]) -> list[str]:
         return []
     row, rest = below[0].cells, [each.cells for each in below[1:] if len(each.cells) == len(names)]
     columns = list(zip(*rest, strict=True)) or [()] * len(names)
+    numeric = [_are_numbers(column, cell) for cell, column in zip(row, columns, strict=True)]
     found = []
-    for name, cell, column in zip(names, row, columns, strict=True):
+    for name, cell, column, is_numeric in zip(names, row, columns, numeric, strict=True):
         if not cell or cell in MISSING:
             continue
         if cell == name or cell in column or _NUMBER.fullmatch(cell):
             return []
-        if _are_numbers(column, cell):
+        if is_numeric:
             if not _is_unit(cell):
                 return []
             found.append(cell)
-    numeric = [cell for cell, column in zip(row, columns, strict=True) if _are_numbers(column, cell)]
     known = bool(found) and all(map(_is_known_unit, found))
-    return found if known or (len(found) > 1 and 2 * len(found) > len(numeric)) else []
+    return found if known or (len(found) > 1 and 2 * len(found) > sum(numeric)) else []
 
 
 def _is_unit(cell: str) -> bool:

@@ -41,8 +41,8 @@ _CORE = (
 )
 _CELL = (
     rf"^(?P<open>\(?){_BLANK}*(?P<sign>[+{_MINUS}]?){_BLANK}*(?P<before>(?:{_CURRENCY})?){_BLANK}*"
-    rf"(?P<within>\(?){_BLANK}*(?P<inner>[+{_MINUS}]?){_BLANK}*(?P<core>{_CORE}){_BLANK}*(?P<after>(?:{_UNIT})?)"
-    rf"{_BLANK}*(?P<close>\)?)$"
+    rf"(?P<within>\(?){_BLANK}*(?P<inner>[+{_MINUS}]?){_BLANK}*(?P<core>{_CORE}){_BLANK}*"
+    rf"(?P<after>(?:{_UNIT})?){_BLANK}*(?P<close>\)?)$"
 )
 _GROUPED = rf"0|[1-9][0-9]*|[1-9][0-9]{{0,2}}(?:(?:{_BLANK}[0-9]{{3}})+|(?:[{_QUOTES}][0-9]{{3}})+)"
 _READINGS = {  # by the decimal sign; 12,34,567 is how India writes thousands

@@ -56,9 +56,9 @@ class Ends:
     def sentinel(self, n: int) -> tuple[float, int] | None:
         """Return the number that stands apart, and how often it is there, of a column of `n`.
 
-        It is whole and negative, or of one digit again and again above all others; it is further from
-        the next than all the others are from each other; and it is there at least five times, and in
-        one of 200 rows.
+        It is whole and negative, or above all others a digit three times or more, or 77, 88 or 99; it
+        is further from the next than all the others are from each other; and it is there at least five
+        times, and in one of 200 rows.
         """
         if len(self._low) < 2 or len(self._high) < 2:
             return None
