@@ -211,7 +211,7 @@ REFUSED = {
     "two units alike often": ([f"{i} {('kg', 'lbs')[i % 2]}" for i in range(60)], "in one unit, got '1 lbs', '2 kg': row 1"),
     "a word": ([f"{i} CC" for i in range(60)] + ["oops"], "in 'CC', as it does elsewhere, got 'oops': row 60"),
     "a bare number": ([f"{i} CC" for i in range(60)] + ["80"], "got '80': row 60"),
-    "parentheses twice": ([f"${i}" for i in range(60)] + ["($(5))"], r"in '\$', .* got '\(\$\(5\)\)': row 60"),
+    "one parenthesis too many": ([f"${i}" for i in range(60)] + ["($(5)"], r"in '\$', .* got '\(\$\(5\)': row 60"),
     "a pair that is half open": ([f"${i}" for i in range(60)] + ["$(5"], r"in '\$', .* got '\$\(5': row 60"),
     "one magnitude": ([*map(str, range(60)), "5k"], "must hold numbers, as it does elsewhere, got '5k': row 60"),
     "a point among commas": ([f"{i},5 kg" for i in range(60)] + ["1.5 kg"], "with decimal commas, .* got '1.5 kg': row 60"),
