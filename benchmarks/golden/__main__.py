@@ -18,8 +18,9 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-import data
 import shell
+
+import data
 
 CLOCK = ("seconds", "samples_per_second")
 # What a text says by the clock: speeds, times, and which epochs but the first and the last are told.
@@ -80,9 +81,10 @@ def chosen(patterns: list[str]) -> Any:
     if commands := of(shell):
         shell.prepare()
         yield from commands
-    import estimators
     import networks
     import refused
+
+    import estimators
 
     for part in (networks, estimators, refused):
         yield from of(part)

@@ -6,11 +6,11 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import data
 import numpy as np
 from networks import CLOCK, Found
 
 import clearprop as cp
+import data
 
 SMALL: Found = {"hidden_layer_sizes": (6, 5), "max_iter": 4, "random_state": 5, "batch_size": 20}
 REALMLP = SMALL | {"preset": "realmlp-s"}

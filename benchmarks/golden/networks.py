@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import data
 import numpy as np
 
 import clearprop as cp
+import data
 
 LAYERS = [data.FEATURES, 5, data.CLASSES]
 CLOCK = ("seconds", "samples_per_second")

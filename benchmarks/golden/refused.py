@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import data
 import numpy as np
-from estimators import SMALL, Found
 
 import clearprop as cp
+import data
+from estimators import SMALL, Found
 
 X, Y = data.X, data.LABELS
 

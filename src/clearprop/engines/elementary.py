@@ -5,7 +5,7 @@ additions without a branch, ten times as fast. Each is described once for both w
 constants and in how many coefficients they need. NaN stays NaN, and beyond the range results are 0 or
 infinite, as they are in the C library.
 
-Largest errors, in units in the last place, over the whole range (tests/test_elementary.py):
+Largest errors, in units in the last place, over the whole range (tests/engines/test_elementary.py):
 
     =============  =======  =======
     function       float32  float64

@@ -8,7 +8,7 @@ import pytest
 
 from test_equations_page import definition
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 PAGES = [DOCS / "architecture.md", *sorted((DOCS / "decisions").glob("*.md"))]
 LINKS = [
     (page, name, target)

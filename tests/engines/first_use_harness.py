@@ -1,6 +1,6 @@
 """Calls an entry point from eight threads at once, the first time in a process.
 
-    python tests/first_use_harness.py ENTRY [--half-imported]
+    python tests/engines/first_use_harness.py ENTRY [--half-imported]
 
 Prints how many calls were made, and exits with 1 at the first that raises or differs from the others. With
 --half-imported, predictions take the engine's module from where Python puts it before it is whole: the

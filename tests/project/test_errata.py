@@ -616,11 +616,11 @@ WITHOUT_A_VALUE = {
     "X2": "a superscript",
     "X15": "spelling",
     "X16": "the name of an index",
-    "X20": "tests/test_claims.py, C9",
+    "X20": "tests/project/test_claims.py, C9",
     "X23": "a superscript",
     "X27": "the name of an index",
     "X38": "the number of a section",
-    "X41": "tests/test_claims.py, C16",
+    "X41": "tests/project/test_claims.py, C16",
     "X47": "a superscript",
     "X53": "spelling",
 }

@@ -18,7 +18,7 @@ from clearprop.explain.steps import NOTATION_OF
 from oracles import central_differences
 from test_equations_page import definition
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "the-four-chapters.md"
 SECTIONS = {
     "S0": """1. Introduction; 2. Chain rule; 3. Calculating the derivatives;
@@ -79,7 +79,7 @@ def test_every_row_says_what_where_and_by_which_test():
         _, what, where, shown = row
         assert what
         assert (where == "nothing to compute") == (shown == "")
-        assert re.fullmatch(r"(\[`test_\w+`\]\(\.\./tests/\w+\.py\)(, |$))*", shown), shown
+        assert re.fullmatch(r"(\[`test_\w+`\]\(\.\./tests/[\w/]+\.py\)(, |$))*", shown), shown
 
 
 def missing(name, target):
@@ -131,7 +131,7 @@ def test_a_function_or_command_that_is_named_exists(code):
 
 
 def test_what_is_not_there_is_found_out():
-    assert missing("`test_of_nothing`", "../tests/test_errata.py")
+    assert missing("`test_of_nothing`", "../tests/project/test_errata.py")
     assert missing("V99", "figures.md")
     assert missing("x", "backpropagation-shown.md#why-not")
     assert missing("x", "no-page.md")

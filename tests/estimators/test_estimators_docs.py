@@ -12,7 +12,7 @@ from sklearn import neural_network
 
 import clearprop as cp
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "coming-from-scikit-learn.md"
 GALLERY = sorted((ROOT / "examples" / "gallery").glob("*.py"))
 

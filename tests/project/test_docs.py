@@ -11,7 +11,7 @@ import pytest
 
 import clearprop as cp
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 MODULES = sorted(
     info.name
     for info in pkgutil.walk_packages(cp.__path__, "clearprop.")

@@ -69,7 +69,7 @@ def npz_bytes(members, compression=zipfile.ZIP_STORED):
 
 def real_mnist():
     """The folder of MNIST's files, or skip the test."""
-    folders = [Path(__file__).parents[2] / "shared" / "data" / "mnist"]
+    folders = [Path(__file__).parents[3] / "shared" / "data" / "mnist"]
     if named := os.environ.get("CLEARPROP_DATA"):
         folders = [Path(named), Path(named) / "mnist", *folders]
     for folder in folders:

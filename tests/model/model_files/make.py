@@ -1,6 +1,6 @@
 """Write the model files and checkpoints that later versions must go on reading.
 
-    PYTHONPATH=OLD/src python tests/model_files/make.py
+    PYTHONPATH=OLD/src python tests/model/model_files/make.py
 
 OLD is a checkout of the version that is to have written them; those here are of commit a69705c. Beside
 them: ``inputs.npz`` and ``customers.csv``, what they were trained on, and ``expected.npz``, what they

@@ -3,7 +3,7 @@
 Takes ``test_mlp.py`` from the installed scikit-learn, replaces the two names, and prints every item as
 passed, skipped with its reason, or failed. The exit status is 1 if an item fails that has no reason here.
 
-    python tests/sklearn_own_tests.py
+    python tests/estimators/sklearn_own_tests.py
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Interrupts something again and again at random moments; each time it must do right the next time.
 
-    python tests/interrupt_harness.py WHAT INTERRUPTS [--careless]
+    python tests/training/interrupt_harness.py WHAT INTERRUPTS [--careless]
 
 WHAT is predict, train, own-cost, stream or estimator. A handler of SIGALRM that raises interrupts it, up to
 three times in a row, while two threads compute. After each, every helper thread must be idle and the next

@@ -16,7 +16,7 @@ import pytest
 
 from clearprop.cli import app
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "tables.md").read_text()
 TABLES = {
     "churn.csv": "telco_churn/Telco-Customer-Churn.csv",

@@ -1,6 +1,6 @@
 """Kill a training with SIGKILL again and again; it must end with the bits of the unbroken run.
 
-    python tests/kill_harness.py ENGINE CHECKPOINT_EVERY KILLS [FOLDER] [--forget] [--stream]
+    python tests/training/kill_harness.py ENGINE CHECKPOINT_EVERY KILLS [FOLDER] [--forget] [--stream]
 
 A warmed-up process forks a child that trains, and kills it: every other time at a random moment, otherwise
 while it is writing its checkpoint (it says so in the log). The next child resumes. Every step and every

@@ -12,7 +12,7 @@ import clearprop as cp
 from clearprop.explain import FIGURES, figure
 from explained import PRESETS, interval, mazur, problem
 
-DOCS = Path(__file__).parent.parent / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 def test_every_figure_has_a_rendering():
