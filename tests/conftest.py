@@ -1,4 +1,8 @@
 import os
+
+# The suite runs a process on each core: threads of NumPy's own would wait for one another, spinning.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import signal
 import warnings
 

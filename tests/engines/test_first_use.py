@@ -32,6 +32,7 @@ def test_5000_first_calls_are_answered(entry):
         assert done.returncode == 0, done.stderr[-2000:]
 
 
+@pytest.mark.slow
 def test_an_engine_that_is_taken_before_it_is_whole_is_noticed():
     # whether a thread meets the import in its middle is luck (about 1 process in 8): tried until one does
     assert any(first_calls("predict", "--half-imported").returncode for _ in range(200))
