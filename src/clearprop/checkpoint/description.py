@@ -2,7 +2,8 @@
 
 A network, what an estimator adds to it in ``about`` (`estimator_description`), what `clearprop train`
 notes there, and what a checkpoint adds. Types, ranges, closed tables, and lengths that agree with each
-other and with the tensors; names of activations and costs, which may be a user's, are looked up by who reads the network.
+other and with the tensors; names of activations and costs, which may be a user's, are looked up by who
+reads the network.
 """
 
 from __future__ import annotations
