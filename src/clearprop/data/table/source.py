@@ -21,6 +21,7 @@ from clearprop.data.table import arrow_source, dates, spans, values
 from clearprop.data.table.csv_folder import CsvFolder
 from clearprop.data.table.csv_text import CsvText
 from clearprop.data.table.dressed import arrow_type, dress_of
+from clearprop.data.table.parquet_files import ParquetFiles
 from clearprop.data.table.profiles import ColumnProfile
 from clearprop.data.table.read_options import ReadOptions
 from clearprop.data.table.values import BOOLEAN, NUMBER, TEXT, TIME, BadCell
@@ -334,7 +335,7 @@ class TableSource:
 
     def _raw_batches(self, columns: Sequence[str], batch_rows: int) -> Iterator[Any]:
         raw = self._raw
-        if isinstance(raw, arrow_source.ParquetFiles):
+        if isinstance(raw, ParquetFiles):
             yield from raw.batches(columns, batch_rows)
             return
         whole = raw.batches() if isinstance(raw, _CSV) else raw.to_batches(max_chunksize=batch_rows)
@@ -512,7 +513,7 @@ def open_table(
         if path.is_dir() and not is_of_parquet(path) and csv_paths(path):
             raw: Any = CsvFolder(path, options)
         elif path.is_dir() or path.name.lower().endswith(".parquet"):
-            raw = arrow_source.ParquetFiles(path)
+            raw = ParquetFiles(path)
         else:
             raw = CsvText(path, options)
         return TableSource(str(path), raw, options, types)
