@@ -1,3 +1,4 @@
+# long: what a user calls is one class, and over half of it are its docstrings
 """Network: what users hold. Each method is a short way to the module that does the work."""
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ import pandas
 import pytest
 
 import clearprop as cp
-from clearprop.checkpoint import description
+from clearprop.checkpoint import description, estimator_description
 from clearprop.cli import app, check, diagnose, evaluate, explain, info, model, predict
 from clearprop.data.table import kinds, values
 from clearprop.data.table.columns import PARTS
@@ -402,10 +402,10 @@ def test_every_original_is_used(files: dict[str, Path], tmp_path: Path) -> None:
 
 
 def test_the_words_of_the_description_are_those_of_the_library(files: dict[str, Path]) -> None:
-    assert description.FEATURES + description.LEFT_OUT == kinds.KINDS
-    assert description.FEATURES == kinds.FEATURES
-    assert description.PARTS == PARTS
-    assert set(description.CELLS) == {values.NUMBER, values.BOOLEAN, values.TEXT, values.TIME}
+    assert estimator_description.FEATURES + estimator_description.LEFT_OUT == kinds.KINDS
+    assert estimator_description.FEATURES == kinds.FEATURES
+    assert estimator_description.PARTS == PARTS
+    assert set(estimator_description.CELLS) == {values.NUMBER, values.BOOLEAN, values.TEXT, values.TIME}
     for path in files.values():
         net, parts = cp.load(path), model_file.read_described(path)[1]
         assert description.n_parameters(parts["architecture"]) == net.n_parameters

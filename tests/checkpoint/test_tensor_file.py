@@ -283,7 +283,7 @@ def test_a_sound_header_whose_length_begins_like_a_pickle_is_read(path: Path) ->
 
 
 def test_too_many_tensors_are_not_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clearprop.checkpoint.tensor_file.MOST_TENSORS", 2)
+    monkeypatch.setattr("clearprop.checkpoint.tensor_header.MOST_TENSORS", 2)
     path.write_bytes(with_tensors(*((str(i), entry("U8", [1], [i, i + 1])) for i in range(3)), size=3))
     with pytest.raises(CheckpointError, match="the file must hold at most 2 tensors, got 3"):
         read_tensors(path)

@@ -1,15 +1,14 @@
 """What the metadata of a file must be: one closed description of every kind of file that we write.
 
-A network, what an estimator adds to it in ``about``, what `clearprop train` notes there, and what a
-checkpoint adds. Types, ranges, closed tables, and lengths that agree with each other and with the
-tensors; names of activations and costs, which may be a user's, are looked up by who reads the network.
+A network, what an estimator adds to it in ``about`` (`estimator_description`), what `clearprop train`
+notes there, and what a checkpoint adds. Types, ranges, closed tables, and lengths that agree with each
+other and with the tensors; names of activations and costs, which may be a user's, are looked up by who
+reads the network.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,8 +17,10 @@ from numpy.typing import NDArray
 
 from clearprop import optimizers, schedules
 from clearprop.checkpoint.errors import CheckpointError
+from clearprop.checkpoint.estimator_description import check_estimator
 from clearprop.checkpoint.rules import (
     Rule,
+    agree,
     anything,
     entries,
     flag,
@@ -29,38 +30,22 @@ from clearprop.checkpoint.rules import (
     maybe,
     number,
     one_of,
+    positive,
+    real,
     record,
     refuse,
+    share,
+    step,
     text,
     unlike,
 )
-from clearprop.names import trim, unnamed
 
 Tensors = Mapping[str, NDArray[Any]]
 
 FORMAT = 1
-# The words of tables, estimators and trainings that a file may hold: theirs, as a test requires.
-FEATURES = ("numeric", "boolean", "categorical", "datetime")
-LEFT_OUT = ("identifier", "constant", "text", "dropped", "target", "weight", "group", "time")
-PARTS = ("year", "month", "day of week", "hour", "minute", "sine of the day", "cosine of the day")
-CELLS = ("number", "boolean", "text", "time")
-TARGET_KINDS = ("single", "binary", "multiclass", "multilabel-indicator", "multiclass-multioutput")
-_LABELS = re.compile(r"object|\|b1|[<>|][iuf][1248]|[<>]U([0-9]{1,9})", re.ASCII)
-_LABEL_CHARACTERS = 2**24  # that all labels may take together, beyond what they have
 _PART = ("test", "validation", "training")
 
-_seed, _step = integer(0, 2**64 - 1), integer(0, 2**48 - 1)
-_real = number()
-_positive = number(0.0, what="a finite number of at least 0")
-_share = number(0.0, 1.0, "a number from 0 to 1")
-
-
-def _loss(value: Any, where: str) -> None:
-    """Require a number, or one that is not finite by its name: JSON has none."""
-    if isinstance(value, dict):
-        record({"float": one_of("nan", "inf", "-inf")})(value, where)
-    else:
-        _real(value, where)
+_seed = integer(0, 2**64 - 1)
 
 
 def _optimizer(value: Any, where: str) -> None:
@@ -80,7 +65,7 @@ def _optimizer(value: Any, where: str) -> None:
 
 
 def _dropout(value: Any, where: str) -> None:
-    (items(_share) if isinstance(value, list) else _share)(value, where)
+    (items(share) if isinstance(value, list) else share)(value, where)
 
 
 def _activation(value: Any, where: str) -> None:
@@ -89,30 +74,7 @@ def _activation(value: Any, where: str) -> None:
 
 def _best(value: Any, where: str) -> None:
     if value != "nan":  # as JSON has it
-        _real(value, where)
-
-
-_DRESS = record(
-    {},
-    {
-        **dict.fromkeys(("before", "after"), text),
-        "decimal": one_of(".", ","),
-        **dict.fromkeys(("thousands", "negatives"), text),
-        **dict.fromkeys(("magnitudes", "words"), items(text)),
-    },
-)
-
-
-def _cell_type(value: Any, where: str) -> None:
-    text(value, where)
-    cells, _, form = value.partition(" ")
-    one_of(*CELLS)(cells, where)
-    if cells == "number" and form:
-        try:
-            dress = json.loads(form)
-        except (ValueError, RecursionError):
-            raise refuse(where, "a number and how it is written, as JSON", value) from None
-        _DRESS(dress, where)
+        real(value, where)
 
 
 _NETWORK: dict[str, Rule] = {
@@ -132,66 +94,11 @@ _NETWORK: dict[str, Rule] = {
     "about": entries(anything),
     "seed": _seed,
     "training_seed": _seed,
-    "epochs_trained": _step,
-    "steps_trained": _step,
+    "epochs_trained": step,
+    "steps_trained": step,
 }
 
 _TARGET = record({"name": text, "classes": maybe(items(label)), "reason": text})
-_ESTIMATOR = record(
-    {
-        "class": one_of("MLPClassifier", "MLPRegressor"),
-        "n_features_in": integer(1),
-        "feature_names_in": maybe(items(text)),
-        "arguments": entries(anything),
-        "given": items(text),
-        "classes": maybe(items(record({"dtype": text, "values": items(anything)}))),
-        "groups": items(integer(1)),
-        "preprocessing": maybe(record({"shift": items(_real), "factor": items(_real), "clip": flag})),
-        "target": maybe(record({"shift": items(_real), "scale": items(_positive)})),
-        "attributes": record(
-            {},
-            {
-                "n_iter_": integer(),
-                "t_": integer(),
-                "loss_": _loss,
-                "best_loss_": maybe(_loss),
-                "loss_curve_": items(_loss),
-                "validation_scores_": maybe(items(_loss)),
-                "best_validation_score_": maybe(_loss),
-                "_target_kind": one_of(*TARGET_KINDS),
-                "_sparse_labels": flag,
-                "_no_improvement_count": integer(),
-            },
-        ),
-        "going_on": maybe(items(anything, 4)),
-        "history": entries(items(_loss)),
-        "out_activation": text,
-    },
-    {
-        "table": maybe(
-            record(
-                {
-                    "decisions": items(
-                        record(
-                            {
-                                "name": text,
-                                "kind": one_of(*FEATURES, *LEFT_OUT),
-                                "reason": text,
-                                "type": _cell_type,
-                            }
-                        )
-                    ),
-                    "columns": items(entries(anything)),
-                }
-            )
-        ),
-        "missing": items(text),
-    },
-)
-_NUMERIC = record({"median": _real, "flagged": flag}, {"words": items(text)})
-_CATEGORIES = record({"categories": items(text), "pooled": integer(), "missing": flag})
-_TIMES = record({"parts": record({}, dict.fromkeys(PARTS, _real)), "flagged": flag})
-_PROGRESS = (text, _step, _step, _real)  # optimizer, updates, first epoch, factor of the rate
 _TABLE = record(
     {
         "target": _TARGET,
@@ -220,22 +127,22 @@ _NOTES: dict[str, Rule] = {
     "best_epoch": maybe(integer(1)),
     "initializer": text,
     "bias-initializer": text,
-    "target_units": record({"shift": items(_real), "factor": items(_real)}),
+    "target_units": record({"shift": items(real), "factor": items(real)}),
     "result": record(
-        {"part": one_of(*_PART), "n_samples": integer(1), "cost": _real},
+        {"part": one_of(*_PART), "n_samples": integer(1), "cost": real},
         {
-            "accuracy": _share,
-            "mae": _positive,
-            "rmse": _positive,
+            "accuracy": share,
+            "mae": positive,
+            "rmse": positive,
             "r2": number(high=1.0, what="a number of at most 1"),
         },
     ),
 }
 
-_WATCH = maybe(record({"best": _best, "best_epoch": _step, "waited": integer()}))
+_WATCH = maybe(record({"best": _best, "best_epoch": step, "waited": integer()}))
 _COUNTERS: dict[str, Rule] = {
-    **dict.fromkeys(("step", "updates", "epoch", "epoch_step"), _step),
-    "epoch_cost": _real,
+    **dict.fromkeys(("step", "updates", "epoch", "epoch_step"), step),
+    "epoch_cost": real,
 }
 _TRAINING = record(
     {
@@ -244,10 +151,10 @@ _TRAINING = record(
                 "batch_size": maybe(integer(1)),
                 "train_metrics": flag,
                 "running_window": integer(1),
-                "l2": _positive,
-                "l1": _positive,
-                "label_smoothing": _share,
-                "clip_norm": maybe(_positive),
+                "l2": positive,
+                "l1": positive,
+                "label_smoothing": share,
+                "clip_norm": maybe(positive),
                 "optimizer": _optimizer,
                 "metrics": items(text),
                 "dropout": _dropout,
@@ -255,7 +162,7 @@ _TRAINING = record(
                 "early_stopping": maybe(entries(anything)),
             },
             {
-                "averaging": _share,
+                "averaging": share,
                 "running_every": maybe(integer(1)),
                 "n_batches": maybe(integer(1)),
                 "shuffle": one_of("epoch", "once", False),
@@ -267,8 +174,8 @@ _TRAINING = record(
         "n_threads": maybe(integer(1)),
         "data": text,
         "state": record(_COUNTERS),
-        "first_epoch": _step,
-        "epoch_seconds": _positive,
+        "first_epoch": step,
+        "epoch_seconds": positive,
         "history": items(text),
         "stopped": text,
         "early_stopping": _WATCH,
@@ -280,16 +187,16 @@ _TRAINING = record(
         "kept": record(
             {},
             {
-                "rate_factor": _positive,
+                "rate_factor": positive,
                 "follower": record(
                     {
-                        "best_loss": maybe(_real),
-                        "best_score": maybe(_real),
+                        "best_loss": maybe(real),
+                        "best_score": maybe(real),
                         "no_improvement": integer(),
                         "samples_seen": integer(),
                         "iteration": integer(),
-                        "losses": items(_real),
-                        "scores": items(_real),
+                        "losses": items(real),
+                        "scores": items(real),
                     }
                 ),
             },
@@ -322,8 +229,10 @@ def check(metadata: Mapping[str, Any], tensors: Tensors) -> None:
                 rule(about[name], f"about.{name}")
         _check_notes(about, sizes)
     if is_estimator(about):
-        _ESTIMATOR(about["estimator"], "estimator")
-        _check_estimator(about["estimator"], metadata, tensors)
+        check_estimator(about["estimator"], sizes[0], sizes[-1])
+        # The network alone, read and saved again, has no moments.
+        if about["estimator"]["going_on"] is not None and "training.moments" in tensors:
+            _check_moments(metadata["architecture"], metadata["dtype"], tensors)
         if "table" in about:
             _TABLE(about["table"], "about.table")
             _check_target(about, metadata)
@@ -368,7 +277,7 @@ def _check_network(metadata: Mapping[str, Any]) -> None:
     )
     if cost["name"] == "grouped_cross_entropy":
         items(integer(1))(cost.get("groups"), "architecture.cost.groups")
-        _agree("architecture.cost.groups", sum(cost["groups"]), "outputs", sizes[-1])
+        agree("architecture.cost.groups", sum(cost["groups"]), "outputs", sizes[-1])
     if (classes := metadata["classes"]) is not None:
         _check_classes(classes, max(sizes[-1], 2), "classes")
     if metadata["feature_names"] is not None:
@@ -382,127 +291,15 @@ def _check_classes(classes: list[Any], n: int, where: str) -> None:
         raise refuse(where, "different texts or integers", classes)
 
 
-def _agree(what: str, n: int, other: str, m: int) -> None:
-    if n != m:
-        raise CheckpointError(f"{what} must agree with the {m} {other}, got {n}")
-
-
 def _check_notes(about: Mapping[str, Any], sizes: list[int]) -> None:
     if "target_units" in about:
         for name in ("shift", "factor"):
-            _agree(f"about.target_units.{name}", len(about["target_units"][name]), "outputs", sizes[-1])
+            agree(f"about.target_units.{name}", len(about["target_units"][name]), "outputs", sizes[-1])
     if (shape := about.get("image_shape")) is not None:
-        _agree("about.image_shape", shape[0] * shape[1], "features", sizes[0])
+        agree("about.image_shape", shape[0] * shape[1], "features", sizes[0])
     measured = about.get("result", {"accuracy": 1.0}).keys()
     if "accuracy" not in measured and not {"mae", "rmse", "r2"} <= measured:
         raise CheckpointError("about.result must hold an accuracy, or mae, rmse and r2")
-
-
-def _check_estimator(data: Mapping[str, Any], metadata: Mapping[str, Any], tensors: Tensors) -> None:
-    architecture = metadata["architecture"]
-    n_features, n_outputs = architecture["sizes"][0], architecture["sizes"][-1]
-    if data["feature_names_in"] is not None:
-        items(text, data["n_features_in"])(data["feature_names_in"], "estimator.feature_names_in")
-    if data.get("table") is None:
-        _agree("estimator.n_features_in", data["n_features_in"], "features", n_features)
-    else:
-        _check_columns(data["table"], data["feature_names_in"] or [], n_features)
-    for name, keys, n in (
-        ("preprocessing", ("shift", "factor"), n_features),
-        ("target", ("shift", "scale"), n_outputs),
-    ):
-        for key in keys if data[name] is not None else ():
-            items(anything, n)(data[name][key], f"estimator.{name}.{key}")
-    if data["class"] == "MLPClassifier":
-        _check_labels(data, n_outputs)
-    elif data["classes"] is not None or data["groups"] or "_target_kind" in data["attributes"]:
-        raise CheckpointError("estimator.classes must be null in a regressor")
-    if len({len(column) for column in data["history"].values()}) > 1:
-        raise CheckpointError("the columns of estimator.history must be of one length")
-    if data["history"]:
-        items(integer())(data["history"].get("epoch"), "estimator.history.epoch")
-    if data["going_on"] is not None:
-        for index, (rule, value) in enumerate(zip(_PROGRESS, data["going_on"], strict=True)):
-            rule(value, f"estimator.going_on[{index}]")
-        if "training.moments" in tensors:  # the network alone, read and saved again, has none
-            _check_moments(architecture, metadata["dtype"], tensors)
-
-
-def _check_columns(table: Mapping[str, Any], names: list[str], n_features: int) -> None:
-    unlike([each["name"] for each in table["decisions"]], "the names in estimator.table.decisions")
-    used = [each for each in table["decisions"] if each["kind"] in FEATURES]
-    plain = [trim(name) for name in names]  # a frame's have blanks, a table's have not
-    known = {name or unnamed(plain) for name in plain}
-    if absent := [each["name"] for each in used if trim(each["name"]) not in known]:
-        raise refuse("estimator.feature_names_in", f"with the column {absent[0][:80]!r}", names)
-    kinds = [each["kind"] for each in used]
-    items(anything, len(kinds))(table["columns"], "estimator.table.columns")
-    made = 0
-    for index, (kind, column) in enumerate(zip(kinds, table["columns"], strict=True)):
-        where = f"estimator.table.columns[{index}]"
-        if kind == "numeric":
-            _NUMERIC(column, where)
-            unlike(column.get("words", []), f"{where}.words")
-            made += 1 + column["flagged"] + len(column.get("words", []))
-        elif kind == "datetime":
-            _TIMES(column, where)
-            made += len(column["parts"]) + column["flagged"]
-        else:
-            _CATEGORIES(column, where)
-            unlike(column["categories"], f"{where}.categories")
-            n = len(column["categories"])
-            pair = n == 2 and not column["pooled"] and not column["missing"]
-            made += 1 if pair else n + bool(column["pooled"]) + column["missing"]
-    _agree("the columns of estimator.table make features, which", made, "features", n_features)
-
-
-def _check_labels(data: Mapping[str, Any], n_outputs: int) -> None:
-    kind, classes, groups = data["attributes"].get("_target_kind"), data["classes"], data["groups"]
-    one_of(*TARGET_KINDS)(kind, "estimator.attributes._target_kind")
-    several = kind == "multiclass-multioutput"
-    if data["attributes"].get("_sparse_labels") and kind != "multilabel-indicator":
-        raise refuse("estimator.attributes._sparse_labels", "false but of several labels", True)
-    items(anything, len(groups) if several else 1)(classes, "estimator.classes")
-    for index, each in enumerate(classes):
-        where, values = f"estimator.classes[{index}]", each["values"]
-        _check_array(each["dtype"], values, where)
-        if several:
-            _agree(f"{where}.values", len(values), f"of groups[{index}]", groups[index])
-    if bool(groups) != several:
-        raise refuse("estimator.groups", "empty but of several columns of labels", groups)
-    n = len(classes[0]["values"])
-    fits = {
-        "single": n == 1 == n_outputs,
-        "binary": n == 2 and n_outputs in (1, 2),
-        "multiclass": n > 2 and n == n_outputs,
-        "multilabel-indicator": n == n_outputs,
-        "multiclass-multioutput": sum(groups) == n_outputs,
-    }
-    if not fits[kind]:
-        raise CheckpointError(f"{n} classes do not fit {n_outputs} outputs of the kind {kind!r}")
-
-
-def _check_array(dtype: str, values: list[Any], where: str) -> None:
-    """Require labels that are an array of this dtype, and no more of them than it can hold."""
-    match = _LABELS.fullmatch(dtype)
-    if match is None:
-        raise refuse(f"{where}.dtype", "that of labels", dtype)
-    items(_any_label)(values, f"{where}.values")
-    if match[1] and len(values) * int(match[1]) > _LABEL_CHARACTERS + sum(map(len, map(str, values))):
-        raise refuse(f"{where}.dtype", "as long as its labels", dtype)
-    try:
-        found = np.array(values, dtype).tolist()
-        held = found == values and [*map(type, found)] == [*map(type, values)]  # False is no 0
-    except (ValueError, TypeError, OverflowError):
-        held = False
-    if not held:
-        raise refuse(f"{where}.values", f"labels of dtype {dtype!r}", values)
-    unlike(values, f"{where}.values")
-
-
-def _any_label(value: Any, where: str) -> None:
-    if not isinstance(value, float):
-        label(value, where)
 
 
 def _check_target(about: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:

@@ -41,6 +41,12 @@ def number(low: float = -math.inf, high: float = math.inf, what: str = "a finite
     return rule
 
 
+real = number()
+positive = number(0.0, what="a finite number of at least 0")
+share = number(0.0, 1.0, "a number from 0 to 1")
+step = integer(0, 2**48 - 1)
+
+
 def flag(value: Any, where: str) -> None:
     """Require true or false."""
     if not isinstance(value, bool):
@@ -136,3 +142,9 @@ def unlike(values: list[Any], where: str) -> None:
     """Require that no value stands twice; true and 1 are two."""
     if len({(type(each), each) for each in values}) < len(values):
         raise refuse(where, "different", values)
+
+
+def agree(what: str, n: int, other: str, m: int) -> None:
+    """Require two numbers of things to be one."""
+    if n != m:
+        raise CheckpointError(f"{what} must agree with the {m} {other}, got {n}")

@@ -25,6 +25,35 @@ class Format(enum.StrEnum):
     json = "json"
 
 
+_LearningRate = Annotated[
+    float | None,
+    option(metavar="F", text="Show an update by gradient descent (SGD) with it."),
+]
+_Blanks = Annotated[
+    bool,
+    option(
+        "--blanks",
+        metavar="",
+        text="Leave the derivatives out, to be filled in; a key is at the end.",
+    ),
+]
+_Algorithm = Annotated[
+    str | None,
+    option(
+        metavar="NAME",
+        text="Tell it step by step as a book does: A1, A2 (nielsen), A4 (jordan), A6 (dp), A8.",
+    ),
+]
+_Form = Annotated[
+    str | None,
+    option(
+        metavar="NAME",
+        text="Formulas as matrix, component, numbers, chain or path",
+        default="what reads best; json: none, or all",
+    ),
+]
+
+
 def explain(
     model_file: ModelArgument,
     data: DataArgument,
@@ -42,33 +71,10 @@ def explain(
     output: Annotated[
         str | None, option(metavar="FILE", text="Where it is written", default="standard output")
     ] = None,
-    learning_rate: Annotated[
-        float | None,
-        option(metavar="F", text="Show an update by gradient descent (SGD) with it."),
-    ] = None,
-    blanks: Annotated[
-        bool,
-        option(
-            "--blanks",
-            metavar="",
-            text="Leave the derivatives out, to be filled in; a key is at the end.",
-        ),
-    ] = False,
-    algorithm: Annotated[
-        str | None,
-        option(
-            metavar="NAME",
-            text="Tell it step by step as a book does: A1, A2 (nielsen), A4 (jordan), A6 (dp), A8.",
-        ),
-    ] = None,
-    form: Annotated[
-        str | None,
-        option(
-            metavar="NAME",
-            text="Formulas as matrix, component, numbers, chain or path",
-            default="what reads best; json: none, or all",
-        ),
-    ] = None,
+    learning_rate: _LearningRate = None,
+    blanks: _Blanks = False,
+    algorithm: _Algorithm = None,
+    form: _Form = None,
     digits: Annotated[int, option(metavar="N", text="Significant digits, 1 to 17", default=4)] = 4,
     part: PartOption = Part.test,
     target: TargetOption = None,

@@ -1,3 +1,4 @@
+# long: a declaration for every option of a training, which are one record
 """The options of ``clearprop train``, each declared once: its name, its type, its help.
 
 Out: `Options`, which the rest of a training reads, and `declared`, which makes a command of it.

@@ -124,10 +124,11 @@ class TableJob:
         if fraction is None:
             fraction = self.rows.other(str(options.validation))
         say = (lambda _: None) if options.quiet else errors.say
+        roles, unchanged = self.rows.roles, self._unchanged
+        table = streamed.Decided(source, self.decisions, self.target, roles, unchanged)
         rows = streamed.encoded(
-            source, self.decisions, self.target, self.rows.roles, self._unchanged,
-            buffer_rows=options.buffer, validation=fraction, seed=seed, say=say,
-        )  # fmt: skip
+            table, buffer_rows=options.buffer, validation=fraction, seed=seed, say=say
+        )
         self.note = "; ".join((*rows.notes[:-1], "they pass through a buffer, from disk"))
         return rows
 

@@ -1,3 +1,4 @@
+# long: a record of numbers and what computes it, for each part of a pass, with sums that all share
 """What is measured: pure functions of one pass forwards and backwards, each with its price.
 
 The price is in multiply-adds, as those of a pass are counted, for ``n`` samples: `price` adds them up.

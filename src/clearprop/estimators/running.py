@@ -16,7 +16,7 @@ from clearprop.engines import Data
 from clearprop.estimators import files, recipe
 from clearprop.estimators.arguments import Arguments
 from clearprop.estimators.callback_bridge import Bridge
-from clearprop.estimators.training import EstimatorTraining, Follower
+from clearprop.estimators.training import EstimatorTraining, Follower, Patience, Policy, SoFar
 from clearprop.training.preparation import Prepared
 from clearprop.training.supply import Supply
 from clearprop.user_warning import warn
@@ -165,12 +165,9 @@ class Runner:
         estimator, options = self.estimator, self.options
         best_loss, best_score = estimator.best_loss_, estimator.best_validation_score_
         cost = estimator.network_.architecture.cost
-        return Follower(
+        patience = Patience(
             tol=float(options.tol),
-            patience=options.n_iter_no_change,
-            best_loss=np.inf if best_loss is None else best_loss,
-            best_score=-np.inf if best_score is None else best_score,
-            no_improvement=estimator._no_improvement_count if work.incremental else 0,
+            epochs=options.n_iter_no_change,
             watches_score=bool(options.early_stopping),
             watches_cost=bool(
                 options.early_stopping and not options.like_sklearn and options.scoring is None
@@ -178,12 +175,24 @@ class Runner:
             score=self._scorer(work),
             score_name=self.estimator._task.score_name if options.scoring is None else "score",
             latest_of_equals=not options.like_sklearn,
-            policy=options.learning_rate if isinstance(options.learning_rate, str) else "constant",
+        )
+        policy = Policy(
+            name=options.learning_rate if isinstance(options.learning_rate, str) else "constant",
             base_rate=float(options.learning_rate_init),
             power_t=float(options.power_t),
-            samples_seen=estimator.t_,
             samples_in_epoch=samples,
-            first_iteration=estimator.n_iter_ if work.incremental else 0,
+        )
+        so_far = SoFar(
+            best_loss=np.inf if best_loss is None else best_loss,
+            best_score=-np.inf if best_score is None else best_score,
+            no_improvement=estimator._no_improvement_count if work.incremental else 0,
+            samples_seen=estimator.t_,
+            iteration=estimator.n_iter_ if work.incremental else 0,
+        )
+        return Follower(
+            patience,
+            policy,
+            so_far,
             loss_offset=self.estimator._task.loss_offset(cost, work.supply),
             report=print if options.verbose and options.verbose != "bar" else None,
         )
@@ -197,15 +206,17 @@ class Runner:
         estimator._no_improvement_count = follower.no_improvement
         done = len(follower.losses)
         estimator.n_iter_ = done + (estimator.n_iter_ if incremental else 0)
-        estimator.t_ += follower.samples_in_epoch * done
+        estimator.t_ += follower.policy.samples_in_epoch * done
         estimator.loss_curve_ += follower.losses
         for row in training.history.rows():
             estimator.history_.append(row)
         estimator.history_.stopped = training.history.stopped
         if estimator.loss_curve_:
             estimator.loss_ = estimator.loss_curve_[-1]
-        estimator.best_loss_ = None if follower.watches_score else min(follower.best_loss, np.inf)
-        if follower.watches_score:
+        estimator.best_loss_ = (
+            None if follower.patience.watches_score else min(follower.best_loss, np.inf)
+        )
+        if follower.patience.watches_score:
             estimator.validation_scores_ = (estimator.validation_scores_ or []) + follower.scores
             estimator.best_validation_score_ = follower.best_score
         else:

@@ -127,67 +127,83 @@ def _map_targets(model: Model, supply: Supply, settings: Settings) -> None:
     supply.shuffle = False if whole else settings.shuffle
 
 
-class Follower:
-    """What scikit-learn's perceptrons do after an epoch: losses, scores, patience, rates.
+class Patience(NamedTuple):
+    """What an epoch is judged by, and after how many that are no improvement a training ends.
 
     Parameters
     ----------
-    tol, patience : float
+    tol, epochs : float
         An epoch is an improvement if the loss falls (or the score rises) by `tol`; the training ends
-        after more than `patience` others in a row.
-    best_loss, best_score : float
-        So far, in the trainings that this one goes on from.
+        after more than `epochs` others in a row.
     watches_score : bool
         Whether the validation score decides; the best epoch's parameters are kept then, in the
         training's `best_parameters`.
     watches_cost : bool
         Whether the patience is with the validation cost instead, whatever decides on the best epoch;
-        it ends after `patience` epochs then.
+        it ends after `epochs` epochs then.
     score : callable, optional
         Returns the validation score of the network as it is; without it, it is the history's.
     score_name : str
         What the history calls it, after "validation_".
     latest_of_equals : bool
         Whether of epochs that score alike the last one counts as the best.
-    policy : str
-        "constant", "invscaling" or "adaptive".
-    power_t, samples_seen, samples_in_epoch : float
-        Of "invscaling".
+    """
+
+    tol: float
+    epochs: float
+    watches_score: bool
+    watches_cost: bool
+    score: Callable[[], float] | None
+    score_name: str
+    latest_of_equals: bool
+
+
+class Policy(NamedTuple):
+    """How the learning rate goes on: `name` is "constant", "invscaling" or "adaptive"."""
+
+    name: str
+    base_rate: float
+    power_t: float  # of "invscaling"
+    samples_in_epoch: int
+
+
+class SoFar(NamedTuple):
+    """What the trainings that one goes on from have come to."""
+
+    best_loss: float
+    best_score: float
+    no_improvement: int  # epochs in a row
+    samples_seen: int
+    iteration: int
+
+
+class Follower:
+    """What scikit-learn's perceptrons do after an epoch: losses, scores, patience, rates.
+
+    Parameters
+    ----------
+    patience : Patience
+    policy : Policy
+    so_far : SoFar
+    loss_offset : float
+        Added to every loss.
     report : callable, optional
         Prints a line.
     """
 
     def __init__(
         self,
-        *,
-        tol: float,
-        patience: float,
-        best_loss: float,
-        best_score: float,
-        no_improvement: int,
-        watches_score: bool,
-        watches_cost: bool,
-        score: Callable[[], float] | None,
-        score_name: str,
-        latest_of_equals: bool,
-        policy: str,
-        base_rate: float,
-        power_t: float,
-        samples_seen: int,
-        samples_in_epoch: int,
-        first_iteration: int,
+        patience: Patience,
+        policy: Policy,
+        so_far: SoFar,
         loss_offset: float,
         report: Callable[[str], None] | None,
     ) -> None:
-        self.tol, self.patience = tol, patience
-        self.best_loss, self.best_score = best_loss, best_score
-        self.no_improvement = no_improvement
-        self.watches_score, self.watches_cost = watches_score, watches_cost
-        self.score, self.score_name = score, score_name
-        self.latest_of_equals = latest_of_equals
-        self.policy, self.base_rate, self.power_t = policy, base_rate, power_t
-        self.samples_seen, self.samples_in_epoch = samples_seen, samples_in_epoch
-        self.iteration, self.loss_offset, self.report = first_iteration, loss_offset, report
+        self.patience, self.policy = patience, policy
+        self.loss_offset, self.report = loss_offset, report
+        self.best_loss, self.best_score = so_far.best_loss, so_far.best_score
+        self.no_improvement, self.samples_seen = so_far.no_improvement, so_far.samples_seen
+        self.iteration = so_far.iteration
         self.losses: list[float] = []
         self.scores: list[float] = []
         self.stopped = False
@@ -205,42 +221,44 @@ class Follower:
 
     def __call__(self, training: EstimatorTraining) -> bool:
         """Take note of the epoch that has just ended; return whether the training is to end."""
+        patience = self.patience
         row = {name: values[-1] for name, values in training.history.columns.items()}
         loss = training.loss(row) + self.loss_offset
         self.losses.append(loss)
         self.iteration += 1
-        self.samples_seen += self.samples_in_epoch
+        self.samples_seen += self.policy.samples_in_epoch
         self._say(f"Iteration {self.iteration}, loss = {loss:.8f}")
-        column = f"validation_{self.score_name}"
+        column = f"validation_{patience.score_name}"
         score = row.get(column)
-        if self.score is not None:
+        if patience.score is not None:
             with training.judged_in_place():
-                score = self.score()
-        if score is not None and self.score is not None:
+                score = patience.score()
+        if score is not None and patience.score is not None:
             columns = training.history.columns
             columns.setdefault(column, [math.nan] * len(training.history))[-1] = score
-        if self.watches_score:
+        if patience.watches_score:
             assert score is not None
             self._see_score(training, score)
-        if self.watches_cost:
+        if patience.watches_cost:
             *before, cost = training.history["validation_cost"]
             lowest = min((each for each in before if math.isfinite(each)), default=math.inf)
-            self._count(cost < lowest - self.tol)  # which a NaN is not
-        elif not self.watches_score:
-            self._count(loss <= self.best_loss - self.tol)
+            self._count(cost < lowest - patience.tol)  # which a NaN is not
+        elif not patience.watches_score:
+            self._count(loss <= self.best_loss - patience.tol)
         self.best_loss = min(self.best_loss, loss)
-        if isinstance(training.settings.optimizer, LBFGS) and not self.watches_cost:
+        if isinstance(training.settings.optimizer, LBFGS) and not patience.watches_cost:
             return False
-        if self.policy == "invscaling":
-            training.rate_factor = (self.samples_seen + 1.0) ** -self.power_t
+        if self.policy.name == "invscaling":
+            training.rate_factor = (self.samples_seen + 1.0) ** -self.policy.power_t
         return self._is_over(training)
 
     def _see_score(self, training: EstimatorTraining, score: float) -> None:
+        patience = self.patience
         self.scores.append(score)
         self._say(f"Validation score: {score:f}")
-        if not self.watches_cost:
-            self._count(score >= self.best_score + self.tol)
-        if score > self.best_score or (self.latest_of_equals and score == self.best_score):
+        if not patience.watches_cost:
+            self._count(score >= self.best_score + patience.tol)
+        if score > self.best_score or (patience.latest_of_equals and score == self.best_score):
             self.best_score = score
             training.progress.best_parameters = training.progress.judged.copy()
 
@@ -248,13 +266,14 @@ class Follower:
         self.no_improvement = 0 if improved else self.no_improvement + 1
 
     def _is_over(self, training: EstimatorTraining) -> bool:
-        if self.no_improvement <= self.patience - self.watches_cost:
+        patience = self.patience
+        if self.no_improvement <= patience.epochs - patience.watches_cost:
             return False
-        what = "Validation score" if self.watches_score else "Training loss"
-        what = "Validation cost" if self.watches_cost else what
-        said = f"{what} did not improve more than tol={self.tol:f} for {self.patience} epochs."
-        if self.policy == "adaptive":
-            rate = self.base_rate * training.rate_factor
+        what = "Validation score" if patience.watches_score else "Training loss"
+        what = "Validation cost" if patience.watches_cost else what
+        said = f"{what} did not improve more than tol={patience.tol:f} for {patience.epochs} epochs."
+        if self.policy.name == "adaptive":
+            rate = self.policy.base_rate * training.rate_factor
             if rate > SMALLEST_RATE:
                 training.rate_factor /= 5.0
                 self.no_improvement = 0
@@ -263,7 +282,7 @@ class Follower:
             said += " Learning rate too small."
         self._say(f"{said} Stopping.")
         self.stopped = True
-        training.history.stopped = "early stopping" if self.watches_score else "converged"
+        training.history.stopped = "early stopping" if patience.watches_score else "converged"
         return True
 
     def _say(self, line: str) -> None:

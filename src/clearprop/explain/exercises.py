@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from clearprop.activations import Array
-from clearprop.explain import document, forms
+from clearprop.explain import forms, remarks
 from clearprop.explain import notation as notations
 from clearprop.explain.expression import Num, Partial, Prod, Relation, Sum, substituted
 from clearprop.explain.forms import Line
@@ -172,7 +172,7 @@ def derivations(net: Traceable, x: Any, y: Any, notation: str | Notation = "niel
         out += ["", title]
         for line in lines:
             out += printer.formula(line.formula, line.label)
-    for note in document.footnotes(glyphs, (), 4):
+    for note in remarks.footnotes(glyphs, (), 4):
         if note.startswith("Scale"):
             out += ["", *textwrap.wrap(f"{note}.", WIDTH)]
     return "\n".join(line.rstrip() for line in out[1:]) + "\n"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from clearprop.activations import Array
-from clearprop.explain import document, forms, steps
+from clearprop.explain import document, forms, remarks, steps
 from clearprop.explain import notation as notations
 from clearprop.explain.document import Document
 from clearprop.explain.glyphs import Glyphs
@@ -49,12 +49,12 @@ def explained(
         inputs = forms.chosen(trace.inputs[0], forms.TERMS)
         outputs = forms.chosen(trace.Y[0], forms.TERMS)
     facts = [
-        *document.facts(glyphs),
-        *document.names_note("Inputs", feature_names, inputs, _written(trace.inputs[0], digits)),
-        *document.names_note("Outputs", classes if glyphs.sizes[-1] > 1 else None, outputs),
+        *remarks.facts(glyphs),
+        *remarks.names_note("Inputs", feature_names, inputs, _written(trace.inputs[0], digits)),
+        *remarks.names_note("Outputs", classes if glyphs.sizes[-1] > 1 else None, outputs),
     ]
     title = "Backpropagation" if algorithm is None else f"Backpropagation, algorithm {algorithm}"
-    made = Document(glyphs, title, tuple(facts), tuple(told), document.footnotes(glyphs, told, digits))
+    made = Document(glyphs, title, tuple(facts), tuple(told), remarks.footnotes(glyphs, told, digits))
     return document.with_blanks(made) if blanks else made
 
 

@@ -275,7 +275,9 @@ class Loop:
             step = state.epoch_step - first_step
             rows = order[plan.batch(step)]
             raise divergence.diagnose(plan, state, data, rows, float(rates[report.n_steps]))
-        noted = report.correct is not None and self._look_back(report.correct, seen)
+        noted = report.correct is not None and self.progress.look_back(
+            report.correct, seen, self.settings.running_window, self._every, plan.n_samples
+        )
         self._step_seconds = max((ended - began) / n_steps, 1e-7)
         self.progress.epoch_seconds += ended - asked
         if state.epoch_step == plan.steps_per_epoch:
@@ -293,26 +295,6 @@ class Loop:
             self.history.stopped = "time limit"
         if self._checkpoint and not self.history.stopped:
             self._checkpoint.write_if_due()
-
-    def _look_back(self, correct: NDArray[np.bool_], seen: int) -> bool:
-        """Move the window over the samples of a stretch; return whether a running accuracy was noted.
-
-        `seen` is how many samples came before them.
-        """
-        window, every, n = self.settings.running_window, self._every, len(correct)
-        right = np.concatenate([self.progress.window, correct])
-        self.progress.window = right[-window:]
-        if not every or seen // every == (seen + n) // every:
-            return False
-        at = np.arange(seen - seen % every + every, seen + n + 1, every)
-        last = at - seen + len(right) - n
-        first = np.maximum(last - window, 0)
-        up_to = np.concatenate([[0], np.cumsum(right)])
-        running = self.history.running
-        running["samples"] += at.tolist()
-        running["epoch"] += (self.progress.first_epoch + at / self.plan.n_samples).tolist()
-        running["running_accuracy"] += ((up_to[last] - up_to[first]) / (last - first)).tolist()
-        return True
 
     def _running_accuracy(self) -> dict[str, float]:
         if not (self.plan.counts_correct and self.progress.window.size):
@@ -346,7 +328,8 @@ class Loop:
 
     def record_epoch(self, cost: float, rate: float) -> None:
         """Add the epoch that has just ended to the history, and see what follows from it."""
-        self._average()
+        if self.settings.averaging:
+            self.progress.average(self.settings.averaging)
         row: dict[str, float] = {"epoch": self.state.epoch, "cost": cost} | self._running_accuracy()
         if self.settings.train_metrics:
             row |= self._evaluate("training", self.data)
@@ -364,15 +347,6 @@ class Loop:
         verdicts = [callback(self) for callback in callbacks]  # each is asked
         if any(isinstance(v, bool | np.bool_) and v for v in verdicts) and not self.history.stopped:
             self.history.stopped = "callback"
-
-    def _average(self) -> None:
-        if not self.settings.averaging:
-            return
-        latest, mean = self.state.parameters, self.progress.averaged
-        if mean is None:
-            self.progress.averaged = latest.copy()
-        else:
-            mean += (1.0 - self.settings.averaging) * (latest - mean)
 
     def _follow(self, row: dict[str, float]) -> None:
         plateau, stop = find_plateau(self.settings.optimizer.schedule), self.settings.early_stopping

@@ -66,6 +66,49 @@ class Progress:
         """What the caller is to have instead of the latest parameters, if anything."""
         return self.averaged if self.best_parameters is None else self.best_parameters
 
+    def average(self, decay: float) -> None:
+        """Move the running mean towards the parameters; the first epoch's are the mean of one."""
+        if self.averaged is None:
+            self.averaged = self.state.parameters.copy()
+        else:
+            self.averaged += (1.0 - decay) * (self.state.parameters - self.averaged)
+
+    def look_back(
+        self, correct: NDArray[np.bool_], seen: int, width: int, every: int, n_samples: int
+    ) -> bool:
+        """Move the window over the samples of a stretch; note the running accuracy where it is due.
+
+        Parameters
+        ----------
+        correct : ndarray of bool
+            Which samples of the stretch were right before their update.
+        seen : int
+            How many samples came before them.
+        width, every : int
+            Samples in the window, and from one note to the next; 0 for none.
+        n_samples : int
+            In an epoch.
+
+        Returns
+        -------
+        bool
+            Whether a running accuracy was noted.
+        """
+        n = len(correct)
+        right = np.concatenate([self.window, correct])
+        self.window = right[-width:]
+        if not every or seen // every == (seen + n) // every:
+            return False
+        at = np.arange(seen - seen % every + every, seen + n + 1, every)
+        last = at - seen + len(right) - n
+        first = np.maximum(last - width, 0)
+        up_to = np.concatenate([[0], np.cumsum(right)])
+        running = self.history.running
+        running["samples"] += at.tolist()
+        running["epoch"] += (self.first_epoch + at / n_samples).tolist()
+        running["running_accuracy"] += ((up_to[last] - up_to[first]) / (last - first)).tolist()
+        return True
+
     # In a file
 
     def tensors(self) -> dict[str, Array]:

@@ -258,8 +258,8 @@ def test_memory_does_not_grow_with_the_rows(tmp_path):
         pq.write_table(pa.table(columns | {"y": columns["x0"] > 0}), path, row_group_size=n)
     script = f"""
         import tracemalloc, clearprop as cp, pyarrow as pa
-        from clearprop.data.table import arrow_source
-        arrow_source._IN_MEMORY = 0  # bytes of a file below which it is read at once
+        from clearprop.data.table import parquet_files
+        parquet_files._IN_MEMORY = 0  # bytes of a file below which it is read at once
         def run(path):
             rows = cp.data.stream(path, target="y", buffer_rows=4096, validation=0.01)
             net = cp.Network([rows.n_features, 8, 2], seed=0)

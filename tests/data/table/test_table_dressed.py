@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import clearprop as cp
-from clearprop.checkpoint import CheckpointError, description
+from clearprop.checkpoint import CheckpointError, estimator_description
 from clearprop.data.table import (
     ReadOptions,
     Roles,
@@ -443,8 +443,8 @@ BAD_TYPES = (
 @pytest.mark.parametrize("kind", BAD_TYPES)
 def test_a_file_that_describes_no_dress_is_refused(kind):
     with pytest.raises(CheckpointError):
-        description._cell_type(kind, "type")
-    description._cell_type(Dress("$", words=("never",)).type, "type")
+        estimator_description._cell_type(kind, "type")
+    estimator_description._cell_type(Dress("$", words=("never",)).type, "type")
 
 
 OTHERS = {

@@ -1,28 +1,22 @@
-"""Parquet and Arrow: what they hold, as batches in their order and columns of a few types."""
+"""Arrow: tables in memory that speak it, and columns of its many types as those of a few."""
 
 from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any, TypeGuard
 
 import numpy as np
 
-from clearprop.data import files
 from clearprop.data.dataset import some
 from clearprop.data.table import dates, spans
 from clearprop.data.table.values import BOOLEAN, NUMBER, TEXT, TIME, BadCell, missing_values, text_of
-from clearprop.data.tables import check_columns, check_names, column_names
 from clearprop.data.targets import EXACT
 from clearprop.typing import ArrowDataset
 
-_PANDAS_INDEX = "__index_level_"
 _WORDS_AND_NUMBERS = {"str", "int", "float", "int64", "float64"}
-_IN_MEMORY = 1 << 25  # bytes of a file up to which it is read at once
 MOST_TEXT = 1 << 30  # bytes that the words of a batch may take
-_BUFFER_BYTES = 1 << 20  # of each column: a row group, which may hold everything, is not read at once
 
 
 @contextlib.contextmanager
@@ -37,127 +31,6 @@ def readable(where: str, what: str = "a table") -> Iterator[None]:
             raise
         reason = str(error).partition("\n")[0][:200]
         raise ValueError(f"{where} could not be read as {what}: {reason}") from None
-
-
-class ParquetFiles:
-    """One Parquet file, or all of a folder in the order of their names.
-
-    ``key=value`` in the name of a folder inside is a column of text. A column may be of whole numbers
-    in one file, of floats in another and of nothing but nulls in a third.
-
-    Raises
-    ------
-    OSError, ValueError
-        If one is no Parquet file, or has other columns than the first.
-    """
-
-    def __init__(self, path: Path) -> None:
-        import pyarrow as pa
-
-        self.path = path
-        self.paths = _parquet_paths(path) if path.is_dir() else [path]
-        self.n_rows, self.schema = 0, pa.schema([])
-        for number, each in enumerate(self.paths):
-            with self._file(each) as file:
-                schema = self._schema(each, file)
-                self.n_rows += file.metadata.num_rows
-            if number == 0:
-                self.schema = schema
-                check_names(schema.names, path)
-            else:
-                self._join(each, schema)
-        if self.n_rows < 1:
-            raise ValueError(
-                f"{path} must have rows, got {self.n_rows} rows of {len(self.schema.names)} columns"
-            )
-
-    def _join(self, path: Path, schema: Any) -> None:
-        """Bring the types of the columns so far and of another file together."""
-        import pyarrow as pa
-
-        first = self.paths[0]
-        check_columns(path, schema.names, first, self.schema.names)
-        fields = []
-        for field in self.schema:
-            here, there = field.type, schema.field(field.name).type
-            pair = [pa.schema([(field.name, _words(each))]) for each in (here, there)]
-            try:
-                both = pa.unify_schemas(pair, promote_options="permissive").field(0)
-            except pa.ArrowException:
-                raise ValueError(
-                    f"{path} must have the columns of {first}, has {there} in column {field.name!r} "
-                    f"instead of {here}"
-                ) from None
-            fields.append(field if here == there else both)
-        self.schema = pa.schema(fields)
-
-    @contextlib.contextmanager
-    def _file(self, path: Path) -> Iterator[Any]:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        with files.open_regular(path) as opened, readable(str(path), "Parquet"):
-            # From memory, a page that lies about its size costs nothing.
-            small = files.size(opened) <= _IN_MEMORY
-            source = pa.BufferReader(opened.read()) if small else path
-            buffered = 0 if small else _BUFFER_BYTES
-            with pq.ParquetFile(source, pre_buffer=False, buffer_size=buffered) as file:
-                yield file
-
-    def _keys(self, path: Path) -> dict[str, str]:
-        inside = path.relative_to(self.path).parts[:-1] if path != self.path else ()
-        return dict(part.split("=", 1) for part in inside if "=" in part)
-
-    def _schema(self, path: Path, file: Any) -> Any:
-        import pyarrow as pa
-
-        schema = file.schema_arrow
-        kept = [field for field in schema if not field.name.startswith(_PANDAS_INDEX)]
-        names = column_names([field.name for field in kept])
-        named = [field.with_name(name) for field, name in zip(kept, names, strict=True)]
-        return pa.schema([*named, *(pa.field(key, pa.string()) for key in self._keys(path))])
-
-    def batches(self, columns: Sequence[str], batch_rows: int) -> Iterator[Any]:
-        """Give the columns of every row, in order."""
-        import pyarrow as pa
-
-        types = [self.schema.field(name).type for name in columns]
-        for path in self.paths:
-            keys = self._keys(path)
-            n_rows = 0
-            with self._file(path) as file:
-                names = [n for n in file.schema_arrow.names if not n.startswith(_PANDAS_INDEX)]
-                in_file = dict(zip(column_names(names), names, strict=True))
-                stored = [in_file[name] for name in columns if name not in keys]
-                for batch in file.iter_batches(batch_rows, columns=stored, use_threads=False):
-                    n_rows += batch.num_rows
-                    batch.validate(full=True)  # text that is no UTF-8, codes of no word
-                    arrays = [
-                        pa.array([keys[name]] * batch.num_rows)
-                        if name in keys
-                        else batch.column(in_file[name])
-                        for name in columns
-                    ]
-                    with readable(str(path), "Parquet"):
-                        arrays = [
-                            each if each.type == kind else each.cast(kind)
-                            for each, kind in zip(arrays, types, strict=True)
-                        ]
-                    yield pa.record_batch(arrays, names=list(columns))
-                declared = file.metadata.num_rows
-            if n_rows != declared:
-                raise ValueError(f"{path} declares {declared} rows, got {n_rows}")
-
-
-def _parquet_paths(folder: Path) -> list[Path]:
-    found = sorted(
-        path
-        for path in folder.rglob("*.parquet")
-        if not any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
-    )
-    if not found:
-        raise ValueError(f"{folder} must hold .parquet files, got none")
-    return found
 
 
 def as_table(what: object) -> Any:
@@ -285,13 +158,13 @@ def form_of(arrow_type: Any) -> str:
     """Return the form of times of day and of time spans: what else a type holds has none."""
     import pyarrow.types as types
 
-    value = _words(arrow_type)
+    value = value_type(arrow_type)
     if types.is_duration(value):
         return spans.SPAN
     return dates.TIME_OF_DAY if types.is_time(value) else ""
 
 
-def _words(arrow_type: Any) -> Any:
+def value_type(arrow_type: Any) -> Any:
     """Return what a type of categories stands for, and any other type itself."""
     return arrow_type.value_type if is_category(arrow_type) else arrow_type
 

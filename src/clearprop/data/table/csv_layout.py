@@ -307,9 +307,6 @@ def _lines_said(head: bytes, n_mark: int, rows: Sequence[_Record]) -> list[str]:
     return said
 
 
-# Names
-
-
 def _fitted(names: list[str], below: Sequence[_Record]) -> list[str]:
     """Return names for as many fields as the rows have, where only delimiters at the end differ."""
     usual, n = _usual(below) if below else len(names), len(names)

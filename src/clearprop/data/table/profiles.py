@@ -1,3 +1,4 @@
+# long: what a pass over a column counts and what the counts come to share all of them
 """What one pass over a column finds out: its type, what is missing, how many different values."""
 
 from __future__ import annotations

@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 from clearprop.data import files
 from clearprop.data.dataset import some
 from clearprop.data.files import Source, local_path
-from clearprop.data.table import arrow_source, dates, spans, values
+from clearprop.data.table import arrow_source, values
+from clearprop.data.table.conversion import Conversion, field_of, noted_type
 from clearprop.data.table.csv_folder import CsvFolder
 from clearprop.data.table.csv_text import CsvText
-from clearprop.data.table.dressed import arrow_type, dress_of
+from clearprop.data.table.decimal_sign import decimal_sign
+from clearprop.data.table.parquet_files import ParquetFiles
 from clearprop.data.table.profiles import ColumnProfile
 from clearprop.data.table.read_options import ReadOptions
-from clearprop.data.table.values import BOOLEAN, NUMBER, TEXT, TIME, BadCell
+from clearprop.data.table.values import TEXT, BadCell
 from clearprop.data.tables import check_names, column_names, csv_paths, is_of_parquet
 from clearprop.data.targets import GAPS, refused_gaps, say_gaps
 from clearprop.names import known_name, trim
@@ -32,7 +34,6 @@ from clearprop.typing import Table
 BATCH_ROWS = 1 << 16
 MAX_COLUMNS = 20_000
 _CSV = (CsvText, CsvFolder)
-_READ_AS = b"clearprop.read_as"  # of a column that was text, or a time: which form it had
 
 
 class TableSource:
@@ -69,7 +70,7 @@ class TableSource:
         self.refused = {
             field.name: str(field.type)
             for field in schema
-            if arrow_source.kind_of(field.type) is None and _read_as(field) is None
+            if arrow_source.kind_of(field.type) is None and noted_type(field) is None
         }
         self._given = None if types is None else dict(types)
         self._n_rows: int | None = None if text else int(getattr(raw, "num_rows", 0) or raw.n_rows)
@@ -104,7 +105,8 @@ class TableSource:
             row += batch.num_rows
         self._n_rows = row
         if comma:
-            self._tell_decimal(found)
+            told = self.options.decimal == ","
+            self._decimal = "," if told else decimal_sign(self.where, found)
         for each in found.values():
             each.finish(self._decimal, self.options.decimal or {",": ","}.get(self._decimal))
         return found
@@ -114,26 +116,6 @@ class TableSource:
         if not isinstance(self._raw, _CSV):
             return False
         return self.options.decimal != "." and self._raw.delimiter != ","
-
-    def _tell_decimal(self, found: Mapping[str, ColumnProfile]) -> None:
-        """Learn whether a file's decimal sign is the comma, from all of its columns."""
-        if self.options.decimal == ",":
-            self._decimal = ","
-            return
-        commas = [name for name, each in found.items() if each.says_commas]
-        points = [name for name, each in found.items() if each.says_points]
-        if commas and points:
-            raise ValueError(
-                f"{self.where} has decimal commas in {some(commas)} and decimal points in "
-                f"{some(points)}: --decimal says which it is"
-            )
-        thousands = [name for name in commas if found[name].all_thousands]
-        if thousands:
-            raise ValueError(
-                f"{self.where} has numbers such as {found[thousands[0]].example!r} in column "
-                f"{thousands[0]!r}, thousands or decimals: --decimal says which"
-            )
-        self._decimal = "," if commas else "."
 
     @property
     def missing(self) -> Any:
@@ -179,16 +161,7 @@ class TableSource:
         """Names and types of the columns that `batches` gives."""
         import pyarrow as pa
 
-        arrow = {NUMBER: pa.float64(), BOOLEAN: pa.bool_(), TEXT: pa.string(), TIME: pa.timestamp("us")}
-        fields = [(name, *self.types[name].partition(" ")[::2]) for name in self.names]
-        return pa.schema(
-            pa.field(
-                name,
-                arrow_type(form) or arrow[kind],
-                metadata={_READ_AS: f"{kind} {form}"} if form else None,
-            )
-            for name, kind, form in fields
-        )
+        return pa.schema(field_of(name, self.types[name]) for name in self.names)
 
     def read_as(self, name: str, kind: str) -> None:
         """Read a column as another type than its values told."""
@@ -238,10 +211,7 @@ class TableSource:
         schema = pa.schema([self.schema.field(name) for name in read])
         first, gaps = 0, Counter[str]()
         for batch in self.stored_batches(read, batch_rows):
-            typed = [
-                self._typed(batch.column(i), name, schema.field(i).type, first)
-                for i, name in enumerate(read)
-            ]
+            typed = [self._typed(batch.column(i), field, first) for i, field in enumerate(schema)]
             made = pa.record_batch(typed, schema=schema)
             if self._target is not None:
                 made = self._labelled(made, batch.column(self._target), first, gaps)
@@ -334,7 +304,7 @@ class TableSource:
 
     def _raw_batches(self, columns: Sequence[str], batch_rows: int) -> Iterator[Any]:
         raw = self._raw
-        if isinstance(raw, arrow_source.ParquetFiles):
+        if isinstance(raw, ParquetFiles):
             yield from raw.batches(columns, batch_rows)
             return
         whole = raw.batches() if isinstance(raw, _CSV) else raw.to_batches(max_chunksize=batch_rows)
@@ -352,119 +322,22 @@ class TableSource:
                 arrays.append(arrow_source.without(column, self._missing))
         return pa.record_batch(arrays, names=batch.schema.names)
 
-    def _typed(self, column: Any, name: str, arrow_type: Any, first: int) -> Any:
+    def _typed(self, column: Any, wanted: Any, first: int) -> Any:
+        """Return a column of a batch as a field of `schema`; its first row is `first` of the table."""
         import pyarrow as pa
 
+        name = wanted.name
         if name in self.refused:
-            return pa.nulls(len(column), arrow_type)
+            return pa.nulls(len(column), wanted.type)
+        how = Conversion(self._missing, self._decimal, self._given is not None)
         try:
             with arrow_source.readable(self.where):
-                return self._converted(column, name).cast(arrow_type)
+                stored = self.stored.field(name)
+                return how.convert(column, self.types[name], stored, wanted).cast(wanted.type)
         except BadCell as bad:
             raise ValueError(
                 f"{self.where} {bad}: {self._place(first + bad.row)}, column {name!r}"
             ) from None
-
-    def _converted(self, column: Any, name: str) -> Any:
-        import pyarrow as pa
-
-        kind, _, form = self.types[name].partition(" ")
-        if dress_of(form) and _read_as(self.stored.field(name)) == self.types[name]:
-            return column
-        if kind == TEXT and arrow_source.loses_digits(column):
-            return column.cast(pa.string())
-        if self.stored.field(name).metadata != self.schema.field(name).metadata and not dress_of(form):
-            _refuse_other_times(column, kind, form)
-        column = arrow_source.plain(column)
-        if kind == TIME and form and pa.types.is_floating(column.type):
-            column = _as_text(column)  # of days such as 20241231
-        is_text = pa.types.is_string(column.type)
-        if kind == NUMBER and form and is_text:
-            dress = dress_of(form)
-            if dress is not None:
-                return dress.read(column, self._missing)
-            return values.as_seconds(column, self._missing, form)
-        if kind == NUMBER and (dress := dress_of(form)):
-            return dress.read_numbers(self._plain(column, kind))
-        if kind == NUMBER and is_text:
-            return values.as_numbers(column, self._missing, self._decimal)
-        if kind == BOOLEAN and is_text:
-            return values.as_booleans(column, self._missing)
-        if kind == TIME and is_text:
-            return values.as_times(column, self._missing, form)
-        if kind == TEXT:
-            text = values.trimmed(_as_text(column), self._missing)
-            if self._given is not None:  # else `decide` has seen to it
-                values.refuse_split(text)
-            return text
-        return self._plain(column, kind)
-
-    @staticmethod
-    def _plain(column: Any, kind: str) -> Any:
-        import pyarrow as pa
-
-        if pa.types.is_floating(column.type):
-            values.refuse_infinite(column)
-        return _as_kind(column, kind)
-
-
-def _read_as(field: Any) -> str | None:
-    """Return the dress that a column of numbers has worn: `TableSource.schema` notes it."""
-    found = (field.metadata or {}).get(_READ_AS)
-    return None if found is None else str(found.decode())
-
-
-def _as_text(column: Any) -> Any:
-    """Return any column as the text of its categories."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if pa.types.is_string(column.type):
-        return column
-    if pa.types.is_floating(column.type):
-        encoded = column.dictionary_encode()
-        words = pa.array(
-            [values.text_of(value) for value in encoded.dictionary.to_pylist()], pa.string()
-        )
-        return words.take(encoded.indices)
-    return pc.cast(column, pa.string())
-
-
-def _refuse_other_times(column: Any, kind: str, form: str) -> None:
-    """Refuse a time that is stored as one of another kind: as numbers, one would pass for the other."""
-    import pyarrow as pa
-
-    stored = arrow_source.kind_of(column.type)
-    if not form or stored in (TEXT, None) or column.null_count == len(column):
-        return
-    held = arrow_source.form_of(column.type)
-    is_clock = kind == TIME and dates.is_time_of_day(form)
-    fits = held == spans.SPAN if kind == NUMBER else (held == dates.TIME_OF_DAY) == is_clock
-    if fits or (kind == TIME and stored != TIME):  # which is refused below
-        return
-    row = pa.compute.index(column.is_valid(), pa.scalar(True)).as_py()
-    what = "time spans" if kind == NUMBER else "times of day" if is_clock else "dates"
-    raise BadCell(row, values.text_of(column[row].as_py()), f"must hold {what}")
-
-
-def _as_kind(column: Any, kind: str) -> Any:
-    import pyarrow as pa
-
-    if kind == NUMBER and pa.types.is_boolean(column.type):
-        return column.cast(pa.uint8())
-    fits = {NUMBER: pa.types.is_floating, BOOLEAN: pa.types.is_boolean, TIME: pa.types.is_timestamp}
-    if not fits[kind](column.type):
-        if kind == BOOLEAN and pa.types.is_floating(column.type):
-            for row, value in enumerate(column.to_pylist()):
-                if value not in (None, 0.0, 1.0):
-                    raise BadCell(row, values.text_of(value), "must hold true or false")
-            return column.cast(pa.uint8()).cast(pa.bool_())
-        rule = {NUMBER: "numbers", BOOLEAN: "true or false", TIME: "dates"}[kind]
-        for row, value in enumerate(column.to_pylist()):
-            if value is not None:
-                raise BadCell(row, values.text_of(value), f"must hold {rule}")
-        return pa.nulls(len(column))
-    return column
 
 
 def open_table(
@@ -512,7 +385,7 @@ def open_table(
         if path.is_dir() and not is_of_parquet(path) and csv_paths(path):
             raw: Any = CsvFolder(path, options)
         elif path.is_dir() or path.name.lower().endswith(".parquet"):
-            raw = arrow_source.ParquetFiles(path)
+            raw = ParquetFiles(path)
         else:
             raw = CsvText(path, options)
         return TableSource(str(path), raw, options, types)

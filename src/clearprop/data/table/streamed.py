@@ -7,13 +7,11 @@ training reads blocks in any order. What is held out to validate on stays in mem
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
 from numpy.typing import NDArray
 
 from clearprop import randomness
@@ -26,6 +24,7 @@ from clearprop.data.table.giveaways import Giveaways
 from clearprop.data.table.kinds import ColumnDecision, Roles, decide, undecided
 from clearprop.data.table.quantiles import Quantiles
 from clearprop.data.table.read_options import Missing, ReadOptions, with_missing
+from clearprop.data.table.row_encoding import HeldPart, RowReader
 from clearprop.data.table.source import TableSource, open_table
 from clearprop.data.table.target import TargetEncoder, say_read_as
 from clearprop.data.tables import csv_paths
@@ -38,25 +37,7 @@ HELD_ROWS = 100_000
 """Rows to validate on, at most; more would measure no better."""
 
 HELD_BYTES = 2**26  # what they may take
-_BATCH_BYTES = 2**23  # encoded together
 _THINNED = 1  # of the draws that choose among held-out rows
-
-
-@dataclass(frozen=True, eq=False)
-class HeldPart:
-    """Rows to validate on, encoded, in memory.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_rows, n_features)
-    Y : ndarray of shape (n_rows,)
-        Class numbers or quantities.
-    weight : ndarray of shape (n_rows,), optional
-    """
-
-    X: Array
-    Y: Array
-    weight: Array | None
 
 
 class TableStream(RowStream):
@@ -200,17 +181,34 @@ def stream(
     for sentence in undecided(source, decisions):
         warn(sentence)
     return encoded(
-        source.with_target(target, target_gaps), decisions, column, roles, unchanged,
+        Decided(source.with_target(target, target_gaps), decisions, column, roles, unchanged),
         buffer_rows=buffer_rows, validation=validation, seed=seed, dtype=dtype, folder=folder, say=say,
     )  # fmt: skip
 
 
+class Decided(NamedTuple):
+    """A table of which is known what becomes of each column.
+
+    Parameters
+    ----------
+    source : TableSource
+        Its rows that have a target.
+    decisions : sequence of ColumnDecision
+    target : TargetEncoder
+    roles : Roles
+    unchanged : callable
+        Of `watch`, called before the table was first read.
+    """
+
+    source: TableSource
+    decisions: Sequence[ColumnDecision]
+    target: TargetEncoder
+    roles: Roles
+    unchanged: Callable[[], None]
+
+
 def encoded(
-    source: TableSource,
-    decisions: Sequence[ColumnDecision],
-    target: TargetEncoder,
-    roles: Roles,
-    unchanged: Callable[[], None],
+    table: Decided,
     *,
     buffer_rows: int | None = None,
     validation: float | TableSource = 0.1,
@@ -223,15 +221,13 @@ def encoded(
 
     Parameters
     ----------
-    source, decisions, target, roles
-        The rows of a table that have a target, and what becomes of it.
-    unchanged : callable
-        Of `watch`, called before the table was first read.
+    table : Decided
     validation : float or TableSource
         A share of the rows, or another table: at most `HELD_ROWS` of it are kept.
     buffer_rows, seed, dtype, folder, say
         As in `stream`.
     """
+    source, decisions, target, roles, unchanged = table
     other = validation if isinstance(validation, TableSource) else None
     fraction = 0.0 if isinstance(validation, TableSource) else _share(validation, roles)
     say = say or (lambda sentence: None)
@@ -242,7 +238,7 @@ def encoded(
     key = randomness.check_seed(seed)
     held_rows, share = _rule(source, roles, fraction, key, quantiles)
     say(f"reading {n_rows:,} rows for medians and categories")
-    reader = _Reader(source, decisions, roles, held_rows)
+    reader = RowReader(source, decisions, roles, held_rows)
     encoder = TableEncoder.learn(reader.training(), decisions, quantiles)
     spool = Spool(
         encoder.n_features,
@@ -260,7 +256,7 @@ def encoded(
     part = reader.encode(encoder, target, spool, thinner, giveaways if target.classes else None)
     giveaways.ask()
     if other is not None:
-        whole = _Reader(other, decisions, roles, held.all_held)
+        whole = RowReader(other, decisions, roles, held.all_held)
         thinner = _Thinner(key, float(other.n_rows or 0), spool.row_bytes)
         part = whole.encode(encoder, target, spool, thinner)
         if whole.read_as:
@@ -272,15 +268,23 @@ def encoded(
             f"validation must leave a row to train on and one to validate on, got {validation} of "
             f"{n_rows} rows"
         )
-    how = f"the latest by {roles.time!r}" if roles.time else "drawn"
-    if roles.group:
-        how = held.told_groups(roles.group, 1.0 - spool.n_rows / n_rows, fraction)
-    where = f"validated on {len(part.X):,} rows of {other.where}" if other else ""
-    notes = [where or f"{len(part.X):,} rows are held out for validation ({how})"] if asked else []
+    notes = [_said_of(part, other, roles, 1.0 - spool.n_rows / n_rows, fraction)] if asked else []
     notes.append(f"{spool.n_rows:,} rows are trained on, from disk")
     return TableStream(
         source, encoder, target, spool, part if asked else None, tuple(notes), buffer_rows
     )
+
+
+def _said_of(
+    part: HeldPart, other: TableSource | None, roles: Roles, share: float, asked: float
+) -> str:
+    """Return which rows are validated on; `share` of them all came of the share that was asked for."""
+    if other is not None:
+        return f"validated on {len(part.X):,} rows of {other.where}"
+    how = f"the latest by {roles.time!r}" if roles.time else "drawn"
+    if roles.group:
+        how = held.told_groups(roles.group, share, asked)
+    return f"{len(part.X):,} rows are held out for validation ({how})"
 
 
 def _share(validation: object, roles: Roles) -> float:
@@ -328,101 +332,6 @@ class _Thinner:
             self._seed, len(mask), purpose=randomness.HOLDOUT, step=_THINNED, first=first
         )
         return mask & (draws < self._share)
-
-
-class _Reader:
-    """The columns that are needed, batch by batch, and which of the rows are held out."""
-
-    def __init__(
-        self,
-        source: TableSource,
-        decisions: Sequence[ColumnDecision],
-        roles: Roles,
-        held_rows: held.HeldRows,
-    ) -> None:
-        given = (roles.target, roles.weight, roles.group, roles.time)
-        names = [d.name for d in decisions if d.used or d.name in given]
-        # Another table than the first need not say what is only there to hold rows out.
-        self._columns = [n for n in names if n in source.names or n not in (roles.group, roles.time)]
-        self._source, self._roles, self._held = source, roles, held_rows
-        self._counts_something = roles.weight is None
-        self.read_as: dict[str, Any] = {}  # labels that were taken for others
-
-    def _batches(self, batch_rows: int = 1 << 16) -> Iterator[tuple[Any, held.Mask, int]]:
-        first = 0
-        for batch in self._source.batches(self._columns, batch_rows):
-            yield batch, self._held(batch, first), first
-            first += batch.num_rows
-
-    def training(self) -> Iterator[Any]:
-        """Give the rows to train on."""
-        import pyarrow as pa
-
-        for batch, mask, _ in self._batches():
-            yield batch.filter(pa.array(~mask)) if mask.any() else batch
-
-    def encode(
-        self,
-        encoder: TableEncoder,
-        target: TargetEncoder,
-        spool: Spool,
-        thinner: _Thinner,
-        giveaways: Giveaways | None = None,
-    ) -> HeldPart:
-        """Write the rows to train on; return those to validate on."""
-        rows = max(1, min(1 << 16, _BATCH_BYTES // (8 * encoder.n_features)))
-        kept: list[tuple[Array, Array, Array | None]] = []
-        for batch, mask, first in self._batches(rows):
-            X = encoder.encode(batch, spool.dtype)
-            Y = self._targets(batch, target, first)
-            if giveaways is not None:
-                giveaways.see(batch, Y)
-            weight = self._weights(batch, first)
-            for chosen, take in ((~mask, spool.append), (thinner(mask, first), _keeper(kept))):
-                if chosen.any():
-                    take(X[chosen], Y[chosen], None if weight is None else weight[chosen])
-        if not self._counts_something:
-            raise ValueError(
-                f"{self._source.where} must hold weights that are not all 0 in {self._roles.weight!r}"
-            )
-        if not kept:
-            return HeldPart(np.empty((0, encoder.n_features)), np.empty(0), None)
-        Xs, Ys, weights = zip(*kept, strict=True)
-        return HeldPart(
-            np.concatenate(Xs),
-            np.concatenate(Ys),
-            None if weights[0] is None else np.concatenate(weights),
-        )
-
-    def _targets(self, batch: Any, target: TargetEncoder, first: int) -> Array:
-        column = batch.column(target.name)
-        codes = target.codes(column, self.read_as)
-        target.refuse_unknown(codes, column, self._source, first)
-        return codes
-
-    def _weights(self, batch: Any, first: int) -> Array | None:
-        import pyarrow as pa
-
-        name = self._roles.weight
-        if name is None:
-            return None
-        column = batch.column(name)
-        numbers: Array = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
-        wrong = ~(np.isfinite(numbers) & (numbers >= 0))
-        if wrong.any():
-            row = int(np.argmax(wrong))
-            value = column[row].as_py()
-            got = "nothing" if value is None else value
-            raise ValueError(
-                f"{self._source.where} must hold weights of at least 0 in {name!r}, got {got}: "
-                f"{self._source.place(first + row)}"
-            )
-        self._counts_something = self._counts_something or bool(numbers.any())
-        return numbers
-
-
-def _keeper(kept: list[tuple[Array, Array, Array | None]]) -> Callable[..., None]:
-    return lambda *rows: kept.append(rows)
 
 
 def watch(what: object) -> Callable[[], None]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from clearprop.explain import document, forms
+from clearprop.explain import forms, remarks
 from clearprop.explain.document import Step
 from clearprop.explain.expression import Sym
 from clearprop.explain.forms import Line
@@ -137,7 +137,7 @@ def told(
         "steps": [_step(glyphs, each, trees) for each in steps],
         "neurons": neurons,
         "weights": weights,
-        "footnotes": list(document.footnotes(glyphs, [each.step for each in steps], digits)),
+        "footnotes": list(remarks.footnotes(glyphs, [each.step for each in steps], digits)),
     }
 
 

@@ -1,0 +1,135 @@
+"""The rows of a table, encoded batch by batch: to disk, or in memory those to validate on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearprop.data.spool import Spool
+from clearprop.data.table import held
+from clearprop.data.table.encoder import TableEncoder
+from clearprop.data.table.giveaways import Giveaways
+from clearprop.data.table.kinds import ColumnDecision, Roles
+from clearprop.data.table.source import TableSource
+from clearprop.data.table.target import TargetEncoder
+
+Array = NDArray[Any]
+Thinner = Callable[[held.Mask, int], held.Mask]  # keeps some of the rows that are held out
+
+_BATCH_BYTES = 2**23  # encoded together
+
+
+@dataclass(frozen=True, eq=False)
+class HeldPart:
+    """Rows to validate on, encoded, in memory.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_rows, n_features)
+    Y : ndarray of shape (n_rows,)
+        Class numbers or quantities.
+    weight : ndarray of shape (n_rows,), optional
+    """
+
+    X: Array
+    Y: Array
+    weight: Array | None
+
+
+class RowReader:
+    """The columns that are needed, batch by batch, and which of the rows are held out."""
+
+    def __init__(
+        self,
+        source: TableSource,
+        decisions: Sequence[ColumnDecision],
+        roles: Roles,
+        held_rows: held.HeldRows,
+    ) -> None:
+        given = (roles.target, roles.weight, roles.group, roles.time)
+        names = [d.name for d in decisions if d.used or d.name in given]
+        # Another table than the first need not say what is only there to hold rows out.
+        self._columns = [n for n in names if n in source.names or n not in (roles.group, roles.time)]
+        self._source, self._roles, self._held = source, roles, held_rows
+        self._counts_something = roles.weight is None
+        self.read_as: dict[str, Any] = {}  # labels that were taken for others
+
+    def _batches(self, batch_rows: int = 1 << 16) -> Iterator[tuple[Any, held.Mask, int]]:
+        first = 0
+        for batch in self._source.batches(self._columns, batch_rows):
+            yield batch, self._held(batch, first), first
+            first += batch.num_rows
+
+    def training(self) -> Iterator[Any]:
+        """Give the rows to train on."""
+        import pyarrow as pa
+
+        for batch, mask, _ in self._batches():
+            yield batch.filter(pa.array(~mask)) if mask.any() else batch
+
+    def encode(
+        self,
+        encoder: TableEncoder,
+        target: TargetEncoder,
+        spool: Spool,
+        thinner: Thinner,
+        giveaways: Giveaways | None = None,
+    ) -> HeldPart:
+        """Write the rows to train on; return those to validate on."""
+        rows = max(1, min(1 << 16, _BATCH_BYTES // (8 * encoder.n_features)))
+        kept: list[tuple[Array, Array, Array | None]] = []
+        for batch, mask, first in self._batches(rows):
+            X = encoder.encode(batch, spool.dtype)
+            Y = self._targets(batch, target, first)
+            if giveaways is not None:
+                giveaways.see(batch, Y)
+            weight = self._weights(batch, first)
+            for chosen, take in ((~mask, spool.append), (thinner(mask, first), _keeper(kept))):
+                if chosen.any():
+                    take(X[chosen], Y[chosen], None if weight is None else weight[chosen])
+        if not self._counts_something:
+            raise ValueError(
+                f"{self._source.where} must hold weights that are not all 0 in {self._roles.weight!r}"
+            )
+        if not kept:
+            return HeldPart(np.empty((0, encoder.n_features)), np.empty(0), None)
+        Xs, Ys, weights = zip(*kept, strict=True)
+        return HeldPart(
+            np.concatenate(Xs),
+            np.concatenate(Ys),
+            None if weights[0] is None else np.concatenate(weights),
+        )
+
+    def _targets(self, batch: Any, target: TargetEncoder, first: int) -> Array:
+        column = batch.column(target.name)
+        codes = target.codes(column, self.read_as)
+        target.refuse_unknown(codes, column, self._source, first)
+        return codes
+
+    def _weights(self, batch: Any, first: int) -> Array | None:
+        import pyarrow as pa
+
+        name = self._roles.weight
+        if name is None:
+            return None
+        column = batch.column(name)
+        numbers: Array = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+        wrong = ~(np.isfinite(numbers) & (numbers >= 0))
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            value = column[row].as_py()
+            got = "nothing" if value is None else value
+            raise ValueError(
+                f"{self._source.where} must hold weights of at least 0 in {name!r}, got {got}: "
+                f"{self._source.place(first + row)}"
+            )
+        self._counts_something = self._counts_something or bool(numbers.any())
+        return numbers
+
+
+def _keeper(kept: list[tuple[Array, Array, Array | None]]) -> Callable[..., None]:
+    return lambda *rows: kept.append(rows)
