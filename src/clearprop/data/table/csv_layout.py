@@ -13,7 +13,8 @@ from pathlib import Path
 
 from clearprop.data.dataset import some
 from clearprop.data.table.csv_bytes import Lines
-from clearprop.data.table.csv_units import LETTER, MOSTLY, NUMBER, are_numbers, units
+from clearprop.data.table.csv_notes import is_sentence, may_end_in_totals
+from clearprop.data.table.csv_units import MOSTLY, NUMBER, are_numbers, units
 from clearprop.data.table.read_options import ReadOptions
 from clearprop.data.table.values import PLAIN_NUMBER
 from clearprop.data.tables import check_names
@@ -47,6 +48,8 @@ class Layout:
         Whether the first column holds several words: a line below the table could be a row then.
     has_marks : bool
         Whether its values begin as comments do: a line that begins so could be a row then.
+    may_end_in_totals : bool
+        Whether there are rows, of which none looks like a total: one below them could be a row then.
     """
 
     delimiter: str
@@ -58,6 +61,7 @@ class Layout:
     above: str
     has_sentences: bool
     has_marks: bool
+    may_end_in_totals: bool
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -133,6 +137,7 @@ def read_layout(head: bytes, path: Path, options: ReadOptions) -> Layout:
     return Layout(
         delimiter, tuple(names), n_named, index, body, lines, "; ".join(said),
         any(map(is_sentence, full)), any(cell.startswith(COMMENT) for cell in full),
+        may_end_in_totals([row.cells for row in below if len(row.cells) == len(names)]),
     )  # fmt: skip
 
 
@@ -267,11 +272,6 @@ def _above(rows: Sequence[_Record], width: int, path: Path, names: Sequence[str]
 def _is_lone(row: _Record, width: int) -> bool:
     """Return whether a record is a sentence where rows have several fields."""
     return width > 1 and row.n_filled == 1 and len(row.cells) != width and is_sentence(row.text)
-
-
-def is_sentence(text: str) -> bool:
-    """Return whether a text has several words."""
-    return len(text.split()) > 1 and LETTER.search(text) is not None
 
 
 def _is_comment(rows: Sequence[_Record], at: int, width: int) -> bool:

@@ -138,9 +138,8 @@ class CsvText:
             (rows.n_comments + text.n_comments, "line", f"beginning with {mark!r}"),
         ]
         told = [f"{n:,} {what}{'s' * (n > 1)} {which}" for n, what, which in counts if n]
-        if isinstance(text.cut, Footer) and text.cut.cut:
-            cut = text.cut.cut
-            told.append(f"{len(cut)} line{'s' * (len(cut) > 1)} below the table ({some(cut, 1)})")
+        if isinstance(text.cut, Footer) and text.cut.told:
+            told.append(text.cut.told)
         if told:
             self._say(", ".join(told))
 
