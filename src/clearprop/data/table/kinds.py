@@ -10,6 +10,7 @@ from typing import Any
 from clearprop.data.dataset import meant, some
 from clearprop.data.table import sentinel, time_choices
 from clearprop.data.table.profiles import CODE_BELOW, FEW_REPEATS, FEW_VALUES, ColumnProfile
+from clearprop.data.table.several import are_categories
 from clearprop.data.table.source import TableSource
 from clearprop.data.table.time_choices import ORDERS
 from clearprop.data.table.values import BOOLEAN, NUMBER, SPLIT, TEXT, TIME, shown_number
@@ -268,15 +269,21 @@ def _decide(source: TableSource, found: ColumnProfile, forced: str | None) -> tu
 
 
 def undecided(source: TableSource, decisions: Sequence[ColumnDecision]) -> list[str]:
-    """Return a sentence on each column that is left out until somebody says how its dates are read."""
-    asked = [
-        each for each in decisions if each.kind == "dropped" and source.profile[each.name].ambiguous
-    ]
+    """Return a sentence on each column that waits for an answer.
+
+    Those are left out until somebody says how their dates are read; or hold several numbers in a cell.
+    """
     return [
         f"column {each.name!r} of {source.where} is {each.reason}"
-        for each in asked
-        if time_choices.question(source.profile[each.name]) in each.reason
+        for each in decisions
+        if (asked := _question(source.profile[each.name], each.kind)) and asked in each.reason
     ]
+
+
+def _question(found: ColumnProfile, kind: str) -> str:
+    if kind == "dropped" and found.ambiguous:
+        return time_choices.question(found)
+    return _several(found) if kind in ("categorical", "identifier") else ""
 
 
 def refuse_split(source: TableSource, found: ColumnProfile, role: str) -> None:
@@ -360,10 +367,12 @@ def _decide_text(found: ColumnProfile) -> tuple[str, str]:
         if sentences and share > _MOSTLY:
             return "text", f"left out: free text, {found.mean_length:.0f} characters on average"
         if share > 0.98:
-            return "identifier", "left out: every row has its own value"
+            return "identifier", f"left out: every row has its own value{_several(found)}"
         if share > _MOSTLY:
-            return "identifier", f"left out: {distinct:,} different values in {n:,} rows"
-    return "categorical", f"{_count(distinct, 'category', 'categories')}{_missing(found)}"
+            different = f"left out: {distinct:,} different values in {n:,} rows"
+            return "identifier", f"{different}{_several(found)}"
+    count = _count(distinct, "category", "categories")
+    return "categorical", f"{count}{_missing(found)}{_several(found)}"
 
 
 def _count(n: int, one: str, many: str) -> str:
@@ -371,7 +380,20 @@ def _count(n: int, one: str, many: str) -> str:
 
 
 def _missing(found: ColumnProfile) -> str:
-    return f"; {found.n_missing:,} missing" if found.n_missing else ""
+    if not found.n_missing:
+        return ""
+    errors = f", {some(sorted(found.sheet_errors))} among them" if found.sheet_errors else ""
+    return f"; {found.n_missing:,} missing{errors}"
+
+
+def _several(found: ColumnProfile) -> str:
+    """Return the sentence on cells that hold several numbers each, where it is one to be said."""
+    if not found.holds_several or are_categories(found.n_distinct, str(found.several)):
+        return ""
+    return (
+        f"; nearly every cell holds several numbers, such as {_shown(found.several)}: split them into "
+        "columns of their own to learn from them"
+    )
 
 
 def _shown(value: Any) -> str:

@@ -25,6 +25,7 @@ from clearprop.data.table.dressed import (
     take_apart,
     thousands_of,
 )
+from clearprop.data.table.read_options import WHICH_DECIMAL
 
 FEW_WORDS = 10  # different words among numbers, at most, that get an input each
 _COUNTED = 64  # different words that are counted, so that strays among few words are told from them
@@ -274,7 +275,7 @@ class Wardrobe:
             return Verdict(
                 None,
                 f"must hold numbers that can be read in one way, got {short(word)}, thousands or "
-                "decimals (--decimal says which)",
+                f"decimals ({WHICH_DECIMAL})",
                 row,
             )
         zero = [0.0] * (key != _BARE and zeros > 0)
