@@ -214,6 +214,9 @@ CAUGHT = {
         "Report,2020,\nof,all,\n" + TABLE,
         r"got 2 fields in line 1 \('Report'\) and 3 in line 3: skip_lines=2 leaves out what is above",
     ),
+    "names that go on below": (
+        "x,a,b\nyear,\n" + ROWS, "must have 3 fields in each row, got 2 in line 2: give the names, and skip_lines=2"
+    ),
     "no names below a comment": (
         "# logger\n" + ROWS,
         "must have a row of column names, got numbers in line 2 such as '0.5': give the names",

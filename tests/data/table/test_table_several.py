@@ -30,10 +30,13 @@ SEVERAL = {
     "a ratio": [f"{101 + i}/{70 + i % 9}" for i in NUMBERS],
     "a size": [f"{10 + i} x {20 + i}" for i in NUMBERS],
     "a place": [f"{i}.25, -{i}.5" for i in NUMBERS],
+    "a place as maps write it": [f"POINT (-73.{i} 40.{i})" for i in NUMBERS],
     "categories by dozens": [f"{i % 30} kg / {i % 30 + 3} lb" for i in range(900)],
 }
 CODES = {
     "telephone numbers": [f"555-{1000 + i}" for i in NUMBERS],
+    "years from one to the next": [f"{1951 + i}-{(52 + i) % 100:02}" for i in range(48)]
+    + ["1999-2000"],
     "numbers of parts": [f"A{i}-B{i}" for i in NUMBERS],
     "hashes": [f"{i}ab{i}cd" for i in NUMBERS],
     "addresses": [f"{i} Main Street, Springfield {20000 + i}" for i in NUMBERS],
@@ -81,3 +84,27 @@ def test_what_a_spreadsheet_could_not_compute_is_missing_and_said(tmp_path, erro
     path.write_text(path.read_text().replace("a,y", "y,b"))
     with pytest.warns(UserWarning, match=f"7 of 60 rows have no target 'y' \\('{error[:4]}.*' in 7\\)"):
         assert len(data.load(path).X_train) == 53
+
+
+def test_numbers_that_begin_with_0_are_names_until_they_are_said_to_be_numbers():
+    cells = [f"{'-' * (i % 2)}{i:03}" for i in NUMBERS[1:]]
+    source = open_table(pa.table({"a": cells, "b": NUMBERS[1:]}))
+    assert decide(source)[0].reason == (
+        "left out: every row has its own value; written with a leading zero, as names are: if they are "
+        "numbers, --numeric"
+    )
+    found = decide(source, kinds={"a": "numeric"})[0]
+    assert (found.kind, found.type) == ("numeric", "number")
+    assert source.table(["a"]).column(0).to_pylist() == [float(cell) for cell in cells]
+
+
+def test_bounds_may_be_more_than_the_numbers_beside_them():
+    cells = [
+        "< 10000" if i % 10 < 6 else "> 900000" if i % 10 == 6 else f"{20_000 + 7 * i}"
+        for i in range(300)
+    ]
+    found = decided(cells)
+    assert (found.kind, found.reason) == (
+        "numeric", "whole numbers from 20049 to 22093; '< 10000', '> 900000' in 210 rows"
+    )  # fmt: skip
+    assert decided([cell.replace("< 10000", "small") for cell in cells]).kind == "categorical"

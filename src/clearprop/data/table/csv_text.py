@@ -161,7 +161,11 @@ class CsvText:
                 filled = [at for at in nameless if at < len(row) and trim(row[at])]
                 if len(row) != n or any(at >= n_named for at in filled):
                     n = min(n, n_named) if len(row) >= n else n
-                    return f"must have {n} fields in each row, got {len(row)} in line {first}"
+                    below = first == self._layout.lines + 1 and len(row) < n  # where names may go on
+                    remedy = (
+                        f": give the names, and skip_lines={first}, if it is no row" if below else ""
+                    )
+                    return f"must have {n} fields in each row, got {len(row)} in line {first}{remedy}"
                 if filled:
                     return (
                         f"must name every column, column {filled[0] + 1} has no name and holds "

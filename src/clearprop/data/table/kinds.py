@@ -10,6 +10,7 @@ from typing import Any
 from clearprop.data.dataset import meant, some
 from clearprop.data.table import sentinel, time_choices
 from clearprop.data.table.profiles import CODE_BELOW, FEW_REPEATS, FEW_VALUES, ColumnProfile
+from clearprop.data.table.read_options import WHICH_DECIMAL
 from clearprop.data.table.several import are_categories
 from clearprop.data.table.source import TableSource
 from clearprop.data.table.time_choices import ORDERS
@@ -236,6 +237,9 @@ def _decide(source: TableSource, found: ColumnProfile, forced: str | None) -> tu
         )
     if forced == "categorical":
         source.read_as(name, found.type if found.dress is None else TEXT)
+    elif forced == "numeric" and found.are_codes:
+        found.take_for_numbers()
+        source.read_as(name, found.type)
     elif found.may_wear_words and not _ID.search(name):
         found.wear()
         source.read_as(name, found.type)
@@ -245,10 +249,10 @@ def _decide(source: TableSource, found: ColumnProfile, forced: str | None) -> tu
     names = _ID.search(name) and found.type == TEXT and forced is None  # 007 beside 10114F6
     if found.problem is not None and forced != "categorical" and not names:
         place = source.place(found.problem_row or 0)
-        raise ValueError(
-            f"{source.where} {found.problem}: {place}, column {name!r} (say that it is missing, or "
-            "that the column is categorical or dropped)"
-        )
+        remedy = " (say that it is missing, or that the column is categorical or dropped)"
+        if WHICH_DECIMAL in found.problem:  # which asks for another answer
+            remedy = ""
+        raise ValueError(f"{source.where} {found.problem}: {place}, column {name!r}{remedy}")
     if forced is not None:
         if time_choices.answer(source, found, forced):
             return "datetime", f"{time_choices.told_times(found)}{_missing(found)}"
@@ -367,10 +371,13 @@ def _decide_text(found: ColumnProfile) -> tuple[str, str]:
         if sentences and share > _MOSTLY:
             return "text", f"left out: free text, {found.mean_length:.0f} characters on average"
         if share > 0.98:
-            return "identifier", f"left out: every row has its own value{_several(found)}"
+            return (
+                "identifier",
+                f"left out: every row has its own value{_several(found)}{_codes(found)}",
+            )
         if share > _MOSTLY:
             different = f"left out: {distinct:,} different values in {n:,} rows"
-            return "identifier", f"{different}{_several(found)}"
+            return "identifier", f"{different}{_several(found)}{_codes(found)}"
     count = _count(distinct, "category", "categories")
     return "categorical", f"{count}{_missing(found)}{_several(found)}"
 
@@ -384,6 +391,11 @@ def _missing(found: ColumnProfile) -> str:
         return ""
     errors = f", {some(sorted(found.sheet_errors))} among them" if found.sheet_errors else ""
     return f"; {found.n_missing:,} missing{errors}"
+
+
+def _codes(found: ColumnProfile) -> str:
+    told = "; written with a leading zero, as names are: if they are numbers, --numeric"
+    return told if found.are_codes else ""
 
 
 def _several(found: ColumnProfile) -> str:

@@ -417,6 +417,15 @@ class ColumnProfile:
         self.times.take_for_days(sorted(self._day_forms or ()))
         self.type, self.example = self.times.readings[0], values.shown_number(self.low)
 
+    @property
+    def are_codes(self) -> bool:
+        """Whether all are numbers, and taken for names since some begin with 0."""
+        return self.type == TEXT and self._codes and self._n_numbers == self.n_present > 0
+
+    def take_for_numbers(self) -> None:
+        """Take numbers that begin with 0 for numbers."""
+        self.type = NUMBER
+
     def settle(self, reading: str) -> None:
         """Read the words as one of `times.readings`."""
         self.type, self.settled = reading, True
