@@ -37,6 +37,7 @@ CODES = {
     "telephone numbers": [f"555-{1000 + i}" for i in NUMBERS],
     "years from one to the next": [f"{1951 + i}-{(52 + i) % 100:02}" for i in range(48)]
     + ["1999-2000"],
+    "numbers with leading zeros": [f"{100 + 7 * i:04}-{i % 9:03}" for i in NUMBERS[:-1]] + ["1210-7"],
     "numbers of parts": [f"A{i}-B{i}" for i in NUMBERS],
     "hashes": [f"{i}ab{i}cd" for i in NUMBERS],
     "addresses": [f"{i} Main Street, Springfield {20000 + i}" for i in NUMBERS],

@@ -28,7 +28,7 @@ class FewWords:
         return sum(n for word, (n, _) in found if n >= often and _BOUND.match(word))
 
     def add(self, words: list[str], counts: NDArray[Any], cells: Any, first_row: int) -> None:
-        """Take note of a batch: its different words, how often each is there, its cells, its first row."""
+        """Take note of a batch: its different words, how often each is there, its cells."""
         self.n += int(counts.sum())
         if not words:
             return

@@ -21,6 +21,7 @@ _WORD = r"\p{L}{1,5}[^\p{L}0-9]+"  # longer ones, or more of them, make an addre
 _GAP = rf"(?:\p{{L}}{{0,5}}[.,]?[^\p{{L}}0-9.,][^\p{{L}}0-9]*(?:{_WORD}){{0,2}}|{_UNIT})"
 _SEVERAL = rf"^(?:POINT)?[(\p{{Sc}} +-]*{_NUMBER}(?:{_GAP}{_NUMBER}){{1,2}}[^0-9]*$"
 _YEARS = r"^(19|20)[0-9]{2}[-/\x{2013}]((19|20)?[0-9]{2})$"
+_ZERO = r"(^|[^0-9.,])0[0-9]"
 _MARKED = r"[/\p{L}\p{Sc}@'\"\x{2032}\x{2033}%\x{b0}]"
 _FEET = re.compile(r"[0-9]+ ?(['\u2019\u2032]|ft\b|feet\b|foot\b)")
 
@@ -40,7 +41,8 @@ def looked_at(words: Any) -> tuple[NDArray[np.bool_], set[str]]:
     import pyarrow.compute as pc
 
     several = pc.match_substring_regex(words, _SEVERAL)
-    several = pc.and_not(several, pc.match_substring_regex(words, _YEARS))
+    codes = pc.and_not(pc.match_substring_regex(words, _ZERO), pc.match_substring_regex(words, _MARKED))
+    several = pc.and_not(several, pc.or_(codes, pc.match_substring_regex(words, _YEARS)))
     mask: NDArray[np.bool_] = several.to_numpy(zero_copy_only=False)
     found = words.filter(pa.array(mask))
     digits = pc.replace_substring_regex(found, "[^0-9]+", " ")
