@@ -25,6 +25,7 @@ SEVERAL = {
     "feet and inches in words": [f"{4 + i % 3} ft {i % 12} in" for i in NUMBERS],
     "a torque at a speed": [f"{100 + i}.45@{1 + i % 5},000 (kgm@rpm)" for i in NUMBERS],
     "the same otherwise": [f"{100 + i}Nm@ {1500 + i}rpm" for i in NUMBERS],
+    "the same in words": [f"{100 + i}.4 kgm at {1500 + i}-{2500 + i} rpm" for i in NUMBERS],
     "a range": [f"{90 + i}-{200 + 2 * i}" for i in NUMBERS],
     "a range of money": [f"${10 + i}K - ${80 + i}K" for i in NUMBERS],
     "a ratio": [f"{101 + i}/{70 + i % 9}" for i in NUMBERS],

@@ -11,7 +11,6 @@ from clearprop.data.dataset import meant, some
 from clearprop.data.table import sentinel, time_choices
 from clearprop.data.table.profiles import CODE_BELOW, FEW_REPEATS, FEW_VALUES, ColumnProfile
 from clearprop.data.table.read_options import WHICH_DECIMAL
-from clearprop.data.table.several import are_categories
 from clearprop.data.table.source import TableSource
 from clearprop.data.table.time_choices import ORDERS
 from clearprop.data.table.values import BOOLEAN, NUMBER, SPLIT, TEXT, TIME, shown_number
@@ -287,7 +286,7 @@ def undecided(source: TableSource, decisions: Sequence[ColumnDecision]) -> list[
 def _question(found: ColumnProfile, kind: str) -> str:
     if kind == "dropped" and found.ambiguous:
         return time_choices.question(found)
-    return _several(found) if kind in ("categorical", "identifier") else ""
+    return found.told_several if kind in ("categorical", "identifier") else ""
 
 
 def refuse_split(source: TableSource, found: ColumnProfile, role: str) -> None:
@@ -365,21 +364,17 @@ def _are_few(found: ColumnProfile) -> bool:
 
 def _decide_text(found: ColumnProfile) -> tuple[str, str]:
     n, distinct = found.n_present, found.n_distinct
+    remark = found.told_several
     if n >= _FEW_ROWS or (distinct == n > 1 and _ID.search(found.name)):
         share = distinct / n
         sentences = found.mean_blanks >= _SENTENCE_BLANKS or found.mean_length >= _SENTENCE_LENGTH
-        if sentences and share > _MOSTLY:
+        if sentences and share > _MOSTLY and not remark:
             return "text", f"left out: free text, {found.mean_length:.0f} characters on average"
-        if share > 0.98:
-            return (
-                "identifier",
-                f"left out: every row has its own value{_several(found)}{_codes(found)}",
-            )
         if share > _MOSTLY:
-            different = f"left out: {distinct:,} different values in {n:,} rows"
-            return "identifier", f"{different}{_several(found)}{_codes(found)}"
-    count = _count(distinct, "category", "categories")
-    return "categorical", f"{count}{_missing(found)}{_several(found)}"
+            different = f"{distinct:,} different values in {n:,} rows"
+            own = "every row has its own value" if share > 0.98 else different
+            return "identifier", f"left out: {own}{remark}{_codes(found)}"
+    return "categorical", f"{_count(distinct, 'category', 'categories')}{_missing(found)}{remark}"
 
 
 def _count(n: int, one: str, many: str) -> str:
@@ -396,16 +391,6 @@ def _missing(found: ColumnProfile) -> str:
 def _codes(found: ColumnProfile) -> str:
     told = "; written with a leading zero, as names are: if they are numbers, --numeric"
     return told if found.are_codes else ""
-
-
-def _several(found: ColumnProfile) -> str:
-    """Return the sentence on cells that hold several numbers each, where it is one to be said."""
-    if not found.holds_several or are_categories(found.n_distinct, str(found.several)):
-        return ""
-    return (
-        f"; nearly every cell holds several numbers, such as {_shown(found.several)}: split them into "
-        "columns of their own to learn from them"
-    )
 
 
 def _shown(value: Any) -> str:

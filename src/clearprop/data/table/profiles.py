@@ -337,10 +337,12 @@ class ColumnProfile:
         return ends
 
     @property
-    def holds_several(self) -> bool:
-        """Whether nearly every cell holds several numbers, which are no codes of one length each."""
+    def told_several(self) -> str:
+        """What is to be said where nearly every cell holds several numbers that are no codes."""
         most = self.n_several >= several.NEARLY_ALL * self.n_present > 0
-        return self.type == TEXT and most and len(self._digits) > 1
+        if self.type != TEXT or not most or len(self._digits) < 2:
+            return ""
+        return several.told(self.n_distinct, str(self.several))
 
     @property
     def mean_length(self) -> float:

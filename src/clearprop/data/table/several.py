@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clearprop.data.dataset import some
 from clearprop.data.targets import SHEET_ERRORS
 from clearprop.names import BLANKS
 
 NEARLY_ALL = 0.95
-_CATEGORIES, _FEW = 20, 5  # different ones, up to which they may be learned as what they are
+_CATEGORIES, _FEW = 20, 5  # different ones, up to which each is a category; a length never is one
 _NUMBER = r"[0-9]+(?:[.,][0-9]+)*"
 _UNIT = (
     r"(?:ft|feet|foot|h|hr|m|st|lb|lbs|x)"  # that a digit may follow at once; other letters make a code
@@ -26,9 +27,14 @@ _MARKED = r"[/\p{L}\p{Sc}@'\"\x{2032}\x{2033}%\x{b0}]"
 _FEET = re.compile(r"[0-9]+ ?(['\u2019\u2032]|ft\b|feet\b|foot\b)")
 
 
-def are_categories(n_distinct: int, example: str) -> bool:
-    """Return whether so few different ones are better left as they are: a length never is."""
-    return n_distinct <= (_FEW if _FEET.match(example) else _CATEGORIES)
+def told(n_distinct: int, example: str) -> str:
+    """Return the remark on them; nothing where they are so few that each is a category."""
+    if n_distinct <= (_FEW if _FEET.match(example) else _CATEGORIES):
+        return ""
+    return (
+        f"; nearly every cell holds several numbers, such as {some([example])}: split them into "
+        "columns of their own to learn from them"
+    )
 
 
 def looked_at(words: Any) -> tuple[NDArray[np.bool_], set[str]]:
