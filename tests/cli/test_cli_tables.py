@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas
+import polars
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -452,18 +453,63 @@ def test_an_estimator_that_learned_a_data_frame_takes_files_like_it(clearprop, f
         found = np.array([float(row["prediction"]) for row in rows])
         np.testing.assert_allclose(found, fitted.predict(X), rtol=1e-5)
     frame.to_csv("t.csv", index=False)
-    code, _, err = clearprop("evaluate", "fitted.safetensors", "t.csv")
+    code, out, err = clearprop("evaluate", "fitted.safetensors", "t.csv", "--json")
+    assert code == 0  # the Series has told the target's name
+    assert f"{target!r}" not in err
+    fitted.fit(X, frame[target].to_numpy()).save("nameless.safetensors")
+    code, _, err = clearprop("evaluate", "nameless.safetensors", "t.csv")
     assert code == 2
     assert "t.csv has no column 'target'" in err
     assert ": --target must be one of" in err
-    code, out, err = clearprop("evaluate", "fitted.safetensors", "t.csv", "--target", target, "--json")
-    assert code == 0
-    assert f"{target!r}" not in err
+    named = ("nameless.safetensors", "t.csv", "--target", target, "--json")
+    assert clearprop("evaluate", *named)[:2] == (0, out)
     told = json.loads(out)["accuracy" if target == "left" else "r2"]
     assert told == pytest.approx(fitted.score(X, frame[target]), rel=1e-4)
     code, out, _ = clearprop("info", "fitted.safetensors")
     assert code == 0
     assert "plan         categorical" in out
+
+
+@pytest.mark.filterwarnings("ignore:max_iter", "ignore:A column-vector")
+def test_a_series_and_the_columns_of_a_frame_name_the_targets_of_numbers(clearprop):
+    rng = np.random.default_rng(0)
+    made = pandas.DataFrame(rng.normal(size=(40, 4)), columns=["a", "b", "size ", "price"])
+    X, few = made[["a", "b"]], {"hidden_layer_sizes": 4, "max_iter": 2, "random_state": 0}
+    made.drop(columns="price").to_csv("t.csv", index=False)
+    net = cp.Network([2, 3, 1], output="identity", cost="quadratic", seed=0)
+    for y in (made["size "], made[["size "]], polars.Series("size", made["size "].to_numpy())):
+        cp.MLPRegressor(**few).fit(X, y).save("m.safetensors")
+        code, out, _ = clearprop("evaluate", "m.safetensors", "t.csv", "--json")
+        assert (code, json.loads(out)["n_samples"]) == (0, 40)
+        assert "size" in clearprop("info", "m.safetensors")[1]
+        assert cp.MLPRegressor.load("m.safetensors").network_.about == {"target": "size"}
+    net.fit(X, made["size "], epochs=1, progress=False, engine="numpy")
+    assert net.about == {"target": "size"}
+    cp.MLPRegressor(**few).fit(X, made[["size ", "price"]]).save("m.safetensors")
+    X.to_csv("t.csv", index=False)
+    code, out, _ = clearprop("predict", "m.safetensors", "t.csv")
+    assert (code, out.splitlines()[0]) == (0, "row,prediction_size,prediction_price")
+
+
+@pytest.mark.filterwarnings("always:.*no target")
+def test_rows_of_npz_without_a_target_are_left_out_at_every_door(clearprop):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 3)), np.where(np.arange(40) % 9 == 2, np.nan, np.arange(40) % 2)
+    np.savez("t.npz", X=X, y=y)
+    said = "t.npz: 5 of 40 rows have no target 'y': they are left out"
+    train = ("train", "t.npz", "--validation", "0", "--output", "m.safetensors", *QUICK)
+    code, _, err = clearprop(*train)
+    assert (code, said in err, cp.load("m.safetensors").about["n_samples"]) == (0, True, 35)
+    code, out, err = clearprop("evaluate", "m.safetensors", "t.npz", "--json")
+    assert (code, said in err, json.loads(out)["n_samples"]) == (0, True, 35)
+    code, out, err = clearprop("predict", "m.safetensors", "t.npz")
+    assert (code, err, len(out.splitlines())) == (0, "", 41)
+    for command in (train, ("evaluate", "m.safetensors", "t.npz")):
+        code, _, err = clearprop(*command, "--target-gaps", "refuse")
+        assert code == 2
+        assert (
+            "no missing values in the target 'y', got 5: the first in row 2 (--target-gaps drop" in err
+        )
 
 
 def predicted(clearprop, labels, output):

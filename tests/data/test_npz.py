@@ -153,7 +153,8 @@ BAD_ARRAYS = {
     "no columns": ({"X": X[:, :0]}, r"each at least 1, got \(4, 0\)"),
     "NaN": ({"X": np.where(X == 7, np.nan, X)}, "finite numbers, got nan: row 2, column 1"),
     "infinity": ({"X": np.where(X == 11, -np.inf, X)}, "finite numbers, got -inf: row 3, column 2"),
-    "NaN in y": ({"y": np.array([0, 1, np.nan, 2])}, "y in .* finite numbers, got nan: row 2$"),
+    "infinity in y": ({"y": np.array([0, 1, np.inf, 2])}, "y in .* finite numbers, got inf: row 2$"),
+    "no y at all": ({"y": np.full(4, np.nan)}, "must have a row with a target, got no value in 'y'"),
     "large integers": (
         {"X": np.full((4, 3), 2**53 + 1)},
         r"whole numbers up to 2\*\*53, got 9007199254740993",
@@ -164,8 +165,6 @@ BAD_ARRAYS = {
     "bytes as labels": ({"y": y.astype("S1")}, "must be numbers, booleans or text, got bytes"),
     "structured": ({"y": np.zeros(4, "i4,f8")}, "must be numbers, booleans or text, got structured"),
     "one-hot": ({"y": np.eye(4)}, r"shape \(n_samples,\) for a classification, .* y.argmax\(axis=1\)"),
-    "missing label": ({"y": np.array(["a", "None", "b", "a"])}, "no missing labels, got 'None'"),
-    "missing number": ({"y": np.array(["a", np.nan, "b", "a"])}, "no missing labels, got 'nan'"),
 }
 
 
@@ -177,6 +176,33 @@ def test_wrong_arrays_are_refused(tmp_path, case):
     with pytest.raises(ValueError, match=message) as caught:
         data.load(path)
     assert "bad.npz" in str(caught.value)
+
+
+GAPS = {  # a y of which row 2 is missing, what is said of it, and what the others are
+    "NaN": (np.array([0, 1, np.nan, 2]), "", [0, 1, 2]),
+    "a column": (np.array([[0.5], [1], [np.nan], [2]]), "", [0.5, 1, 2]),
+    "a word": (np.array(["a", "b", " NA ", "c"]), r" \('NA' in 1\)", [0, 1, 2]),
+    "one of several": (
+        np.array([[0.5, 1], [1, 1], [1, np.nan], [2, 5]]),
+        "",
+        [[0.5, 1], [1, 1], [2, 5]],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", GAPS)
+def test_rows_without_a_target_are_left_out_and_counted_as_those_of_a_table(tmp_path, case):
+    target, said, left = GAPS[case]
+    path = write(tmp_path / "a.npz", X=X, y=target)
+    with pytest.warns(UserWarning, match=f"a.npz: 1 of 4 rows has no target 'y'{said}: it is left out"):
+        found = data.load(path)
+    np.testing.assert_array_equal(found.X_train, X[[0, 1, 3]])
+    np.testing.assert_array_equal(found.Y_train, left)
+    assert found.rows.tolist() == [0, 1, 3]
+    whole = data.load(path, need_target=False)
+    np.testing.assert_array_equal(whole.inputs("all"), X)
+    with pytest.raises(ValueError, match="no missing values in the target 'y', got 1: .* in row 2"):
+        data.load(path, target_gaps="refuse")
 
 
 class Boom:

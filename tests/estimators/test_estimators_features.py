@@ -75,6 +75,7 @@ OTHER = {
     "scoring": ({"early_stopping": True, "max_iter": 30, "learning_rate_init": 0.1}, None),
     "columns": ({"preset": "realmlp-s"}, {"x1": "categorical"}),
     "missing": ({"preset": "realmlp-s"}, 0.0),
+    "decimal": ({}, "-"),
     "callbacks": ({}, (lambda training: True,)),
     "time_limit": ({}, 1e-9),
     "dtype": ({}, "float32"),

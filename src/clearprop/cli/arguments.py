@@ -47,7 +47,7 @@ def target(default: str, panel: str | None = None) -> Any:
 
 def target_gaps(default: str, panel: str | None = None) -> Any:
     """Return the declaration of --target-gaps."""
-    text = "Rows of a table without a target: drop leaves them out, refuse ends."
+    text = "Rows of a table or NPZ file without a target: drop leaves them out, refuse ends."
     return option(metavar="HOW", text=text, default=default, panel=panel)
 
 

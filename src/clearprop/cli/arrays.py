@@ -30,7 +30,10 @@ class ArrayJob:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.dataset = cp.data.load(options.data, target=options.target, task=options.task)
+        self._gaps = options.target_gaps or "drop"
+        self.dataset = cp.data.load(
+            options.data, target=options.target, task=options.task, target_gaps=self._gaps
+        )
         self.held: Pair | None = None
 
     @property
@@ -110,7 +113,9 @@ class ArrayJob:
         X, Y = self.dataset.train
         fraction = self._held_out
         if fraction is None:
-            other = cp.data.load(str(self.options.validation), schema=self.dataset.schema)
+            other = cp.data.load(
+                str(self.options.validation), schema=self.dataset.schema, target_gaps=self._gaps
+            )
             note = f"validated on {len(other.test[0]):,} rows of {other.source}"
             return (X, Y), other.test, note
         if not fraction:

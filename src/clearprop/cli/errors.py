@@ -57,6 +57,8 @@ _PHRASES = {
         "with --buffer, or a table that is trained on from disk: their batches are of one size"
     ),
     "; use batch_size": "; use --batch-size",
+    ", in Python decimal='.' or ','": "",
+    "; in Python options=ReadOptions(decimal=',') reads commas": "",
     "decimal and delimiter must be two ": "--decimal and --delimiter must be two ",
 }
 for _kind in ("categorical", "numeric", "day-first", "month-first", "year-first"):

@@ -48,7 +48,8 @@ def read_model(path: str) -> tuple[cp.Network, model_file.Parts]:
 def read_network(path: str) -> tuple[cp.Network, model_file.Parts]:
     """Return the network of a file; one that an estimator fitted to a data frame takes files like it.
 
-    Such a file does not say how a CSV is written, so that the CSV itself tells, nor the target's name.
+    Such a file does not say how a CSV is written, so that the CSV itself tells; nor what the target is
+    called, where y was an array.
     """
     parts = model_file.read(expanded(path))
     model, targets = parts.model, parts.model.targets
@@ -56,7 +57,7 @@ def read_network(path: str) -> tuple[cp.Network, model_file.Parts]:
     if model.inputs.encoder is not None and model.column is None and one_answer:
         from clearprop.data.table import TargetEncoder
 
-        model.column = TargetEncoder("target", model.classes)
+        model.column = TargetEncoder(model.schema.target or "target", model.classes)
     return cp.Network.of(model), parts
 
 

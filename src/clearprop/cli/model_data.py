@@ -35,7 +35,7 @@ def load_data(
 ) -> Dataset:
     """Return a data set in the form that a network expects; `part` is the only part that is needed.
 
-    `gaps` says what becomes of a table's rows without a target.
+    `gaps` says what becomes of a file's rows without a target.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def _read(
     if source not in BUILT_IN and path.exists():
         # Not `load`, for which a target of one label is nothing to learn: it can be evaluated.
         if path.name.lower().endswith(".npz") and target is None:
-            return cp.data.read_npz(path, task=schema.task, need_target=need_target)
+            return cp.data.read_npz(path, task=schema.task, need_target=need_target, target_gaps=gaps)
         if is_table(path):
             needed, column = need_target or target is not None, target or schema.target
             how: dict[str, Any] = {"need_target": needed, "target_gaps": gaps}
@@ -155,7 +155,7 @@ def input_blocks(net: cp.Network, source: str, part: str) -> Iterator[NDArray[An
         return (X[first : first + _ROWS] for first in range(0, len(X), _ROWS))
     model = net.model
     table = model.inputs.open(local_path(source))
-    model.inputs.say_unknown(table, errors.say)
+    model.inputs.say_unknown(table, errors.say, model.schema.target)
     rows = max(1, min(_TABLE_ROWS, _BLOCK_BYTES // (8 * model.architecture.n_features)))
     batches = table.batches(model.inputs.columns, rows)
     return (model.inputs.of_batch(batch, model.dtype) for batch in batches)

@@ -106,7 +106,8 @@ def _columns(net: cp.Network, a: NDArray[Any]) -> Columns:
     if classes is None:
         if a.shape[1] == 1:
             return {"prediction": a[:, 0]}
-        return {f"prediction_{number}": column for number, column in enumerate(a.T, start=1)}
+        outputs: Sequence[object] = net.model.target_names or range(1, a.shape[1] + 1)
+        return {f"prediction_{name}": column for name, column in zip(outputs, a.T, strict=True)}
     if a.shape[1] == 1:
         a = np.hstack([1 - a, a])
     names = np.array([str(label) for label in classes], object)  # each of its own length

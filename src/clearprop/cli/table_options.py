@@ -63,8 +63,9 @@ def refuse_for_others(options: Options) -> None:
     ValueError
         Naming the first.
     """
+    of_files = ("target_gaps",) if options.data.lower().endswith(".npz") else ()
     for name in (*READING, *DECIDING, "buffer"):
-        if getattr(options, name) is not None:
+        if getattr(options, name) is not None and name not in of_files:
             option = "--" + name.replace("_", "-")
             raise ValueError(f"{option} is for tables (CSV, Parquet), {options.data} is none")
 

@@ -71,7 +71,7 @@ class Dataset:
     divisor : float, optional
         What a feature is divided by, the same for all; without it features are standardized.
     with_target : ndarray of bool, optional
-        Of a table, which of its rows had a target: only those are here. None where all have one.
+        Of a file, which of its rows had a target: only those are here. None where all have one.
     """
 
     name: str

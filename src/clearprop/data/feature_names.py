@@ -1,4 +1,4 @@
-"""The names of features: taken from a data frame once, and compared with every other one's."""
+"""The names of features and targets: taken from a data frame, and compared with every other one's."""
 
 from __future__ import annotations
 
@@ -37,6 +37,15 @@ def names_of(X: object) -> tuple[str, ...] | None:
         return None
     names = tuple(map(trim, columns))
     return names if len(set(names)) == len(names) and all(names) else tuple(columns)
+
+
+def of_targets(Y: object) -> tuple[str, ...] | None:
+    """Return the name of a Series, or the columns of a data frame, of targets; None of an array."""
+    if hasattr(Y, "columns") and not isinstance(Y, Mapping):
+        names = names_of(Y)
+        return tuple(map(trim, names)) if names and all(map(trim, names)) else None
+    name = getattr(Y, "name", None)
+    return (trim(name),) if isinstance(name, str) and trim(name) and hasattr(Y, "dtype") else None
 
 
 def check(X: object, known: tuple[str, ...] | None) -> None:

@@ -60,7 +60,8 @@ def load(
     part : {"train", "test", "all"}, optional
         The only part that is needed: of images in IDX files the others are not read, and have no rows.
     target_gaps : {"drop", "refuse"}
-        Whether a table's rows without a target are left out, and counted in a warning, or refused.
+        Whether rows of a table or an NPZ file without a target are left out, and counted in a warning,
+        or refused.
     missing : str, number, or a sequence of them, optional
         What stands for a missing value in a table too, besides blanks, NA, ? and the like: it is
         refused, since nothing is filled in here.
@@ -148,7 +149,8 @@ def _read(
         return read_idx_folder(path, part)
     if path.name.lower().endswith(".npz"):
         _no_target(target, f"{path} has its target in y")
-        return read_npz(path, task=task, need_target=need_target)
+        gaps = how["target_gaps"]
+        return read_npz(path, task=task, need_target=need_target, target_gaps=gaps)
     raise ValueError(f"source must be a .csv, .csv.gz, .parquet or .npz file or a folder, got {path}")
 
 

@@ -22,7 +22,15 @@ from numpy.typing import NDArray
 
 from clearprop.data.dataset import Dataset, some
 from clearprop.data.files import Source, check_size, local_path, open_regular, read_up_to, size
-from clearprop.data.targets import check_task, make_target
+from clearprop.data.targets import (
+    GAPS,
+    check_task,
+    is_missing,
+    make_target,
+    refused_gaps,
+    say_gaps,
+)
+from clearprop.names import known_name, trim
 
 MEMBERS = ("X.npy", "y.npy", "Y.npy")  # one of the last two
 MAX_HEADER = 10_000
@@ -68,7 +76,13 @@ class _Header:
         return math.prod(self.shape) * (8 if widened else self.dtype.itemsize)
 
 
-def read_npz(path: Source, *, task: str | None = None, need_target: bool = True) -> Dataset:
+def read_npz(
+    path: Source,
+    *,
+    task: str | None = None,
+    need_target: bool = True,
+    target_gaps: str = "drop",
+) -> Dataset:
     """Return the data set in an NPZ file with the arrays X and y (or Y), as ``numpy.savez`` writes it.
 
     Parameters
@@ -78,7 +92,10 @@ def read_npz(path: Source, *, task: str | None = None, need_target: bool = True)
     task : {"classification", "regression"}, optional
         As in `read_table`. A y of two dimensions is a regression.
     need_target : bool
-        False: y may be absent.
+        False: y may be absent; where it has gaps, all rows are there, and none has a target.
+    target_gaps : {"drop", "refuse"}
+        Whether rows whose y is missing (NaN, in text a word of `targets.MISSING`; of several, any) are
+        left out, and counted in a warning, or refused.
 
     Returns
     -------
@@ -95,14 +112,22 @@ def read_npz(path: Source, *, task: str | None = None, need_target: bool = True)
         `files.MAX_RATIO`), or X or y has a type, shape or value that cannot be trained on.
     """
     check_task(task)
+    known_name("target_gaps", target_gaps, GAPS)
     path = local_path(path, "path")
     arrays = _read_arrays(path, need_target)
     X, image_shape = _features(arrays["X"], path)
-    Y, classes = None, None
+    Y, classes, with_target = None, None, None
     if "y" in arrays:
-        Y, classes = _target(arrays["y"], task, path)
-        if len(X) != len(Y):
-            raise ValueError(f"{path} must have a y for each row of X, got {len(X)} X, {len(Y)} y")
+        y = _column(arrays["y"], path)
+        if len(X) != len(y):
+            raise ValueError(f"{path} must have a y for each row of X, got {len(X)} X, {len(y)} y")
+        present = _present(y, path)
+        if present.all():
+            Y, classes = _target(y, task, path)
+        elif need_target:
+            _tell_gaps(y, present, target_gaps, path)
+            Y, classes = _target(y[present], task, path)
+            X, with_target = X[present], present
     found = "classification" if classes is not None else "regression"
     return Dataset(
         name=path.stem,
@@ -113,6 +138,7 @@ def read_npz(path: Source, *, task: str | None = None, need_target: bool = True)
         classes=classes,
         image_shape=image_shape,
         divisor=255.0 if image_shape and X.dtype == np.uint8 else None,
+        with_target=with_target,
     )
 
 
@@ -303,11 +329,36 @@ def _check_values(values: NDArray[Any], name: str, path: Path) -> None:
         raise ValueError(f"{name} in {path} must hold {rule}, got {values[place]}: {where}")
 
 
-def _target(y: NDArray[Any], task: str | None, path: Path) -> tuple[NDArray[Any], Any]:
+def _column(y: NDArray[Any], path: Path) -> NDArray[Any]:
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim not in (1, 2) or 0 in y.shape:
         raise ValueError(f"y in {path} must have shape (n_samples,), at least 1, got {y.shape}")
+    return y
+
+
+def _present(y: NDArray[Any], path: Path) -> NDArray[np.bool_]:
+    """Return which rows have a target."""
+    if y.dtype.kind == "f":
+        found: NDArray[np.bool_] = ~np.isnan(y.reshape(len(y), -1)).any(axis=1)
+        return found
+    if y.dtype.kind == "U" and y.ndim == 1:
+        with _readable(path):  # damaged text need not be Unicode
+            words, codes = np.unique(y, return_inverse=True)
+            return np.array([not is_missing(word) for word in words.tolist()])[codes]
+    return np.ones(len(y), bool)
+
+
+def _tell_gaps(y: NDArray[Any], present: NDArray[np.bool_], how: str, path: Path) -> None:
+    """Say which rows have no target, or refuse them."""
+    gaps = Counter(trim(str(word)) if y.dtype.kind == "U" else "" for word in y[~present])
+    if how == "refuse":
+        place = f"the first in row {int(np.argmin(present))}"
+        raise ValueError(refused_gaps(str(path), "y", f"{gaps.total():,}", place))
+    say_gaps(str(path), "y", gaps, len(y))
+
+
+def _target(y: NDArray[Any], task: str | None, path: Path) -> tuple[NDArray[Any], Any]:
     if y.dtype.kind == "f":
         _check_values(y, "y", path)
     if y.ndim == 2:

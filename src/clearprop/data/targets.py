@@ -16,8 +16,13 @@ from clearprop.typing import Label
 from clearprop.user_warning import warn
 
 TASKS = ("classification", "regression")
-MISSING = frozenset(
-    ["", "NA", "N/A", "n/a", "NaN", "nan", "NAN", "null", "NULL", "None", "<NA>", "#N/A", "?", "-"]
+SHEET_ERRORS = frozenset(
+    ["#N/A", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#NULL!", "#ERROR!"]
+)
+"""What a spreadsheet writes where it could not compute."""
+
+MISSING = SHEET_ERRORS | frozenset(
+    ["", "NA", "N/A", "n/a", "NaN", "nan", "NAN", "null", "NULL", "None", "<NA>", "?", "-"]
 )
 """What stands for a missing value, in a feature or a label, blanks around it left aside."""
 

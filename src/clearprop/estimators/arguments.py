@@ -84,6 +84,7 @@ class Arguments(BaseEstimator):
         "scoring": [None, str, callable],
         "columns": [None, dict, list, tuple],
         "missing": [None, str, Real, list, tuple],
+        "decimal": [None, StrOptions({".", ","})],
         "callbacks": [list, tuple],
         "time_limit": [None, Interval(Real, 0, None, closed="neither")],
         "dtype": [StrOptions({"auto", "float32", "float64"})],
@@ -110,6 +111,7 @@ class Arguments(BaseEstimator):
     out_activation_: str
     columns: Any
     missing: Missing
+    decimal: str | None
     n_threads: int | None
     _going_on: GoingOn | None
     _no_improvement_count: int

@@ -106,6 +106,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     missing : str, number, or list of them, optional
         With preset="realmlp-s" and a data frame: what stands for a missing value in every column of X,
         besides None, NaN, blanks, NA, ? and the like; -999 and "-999.0" are one.
+    decimal : {".", ","}, optional
+        With preset="realmlp-s" and a data frame: the decimal sign of numbers that are text, where they
+        do not tell it themselves ("1,234").
     callbacks : list of callable
         Each is called with the `Training` after every epoch; one that returns True ends it.
         scikit-learn's own go to ``set_callbacks``.
@@ -198,6 +201,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         scoring: str | Callable[..., float] | None = None,
         columns: Mapping[str, str] | Sequence[ColumnDecision] | None = None,
         missing: Missing = None,
+        decimal: str | None = None,
         callbacks: Sequence[Callable[[Training], bool | None]] = (),
         time_limit: float | None = None,
         dtype: str = "auto",

@@ -167,7 +167,7 @@ class Fitter:
         # Those of the classes are in them now, and scales are learned with them next.
         arrays.as_sample_weight(train.weight, len(train.Y), "float64")
         if first:
-            self.begin(self._learn(train, encoder, targets, dtype), dtype, seed)
+            self.begin(self._learn(train, encoder, targets, dtype), dtype, seed).learn_target_names(y)
             self.start_from(start)
             if options.preprocessing is None:
                 inputs.warn_of_scales(train.X, getattr(estimator, "feature_names_in_", None))

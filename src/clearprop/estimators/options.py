@@ -86,6 +86,7 @@ class Options:
     scoring: str | Callable[..., float] | None
     columns: Mapping[str, str] | Sequence[ColumnDecision] | None
     missing: Missing
+    decimal: str | None
     callbacks: Sequence[Callable[..., object]]
     time_limit: float | None
     dtype: str
@@ -178,10 +179,9 @@ class Options:
             )
         if "batch_size" in self.given and not isinstance(self.batch_size, str):
             refuse_both(self.n_batches, self.batch_size)
-        if self.columns is not None and self.preset != "realmlp-s":
-            raise ValueError(f"columns needs preset='realmlp-s', got preset={self.preset!r}")
-        if self.missing is not None and self.preset != "realmlp-s":
-            raise ValueError(f"missing needs preset='realmlp-s', got preset={self.preset!r}")
+        for name in ("columns", "missing", "decimal"):
+            if getattr(self, name) is not None and self.preset != "realmlp-s":
+                raise ValueError(f"{name} needs preset='realmlp-s', got preset={self.preset!r}")
         if self.lbfgs:
             for name in ("dropout", "clip_norm", "averaging", "n_batches"):
                 if np.any(getattr(self, name)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,8 @@ def learn_X(estimator: Arguments, X: Any) -> Any:
     X = _as_table(X)
     if estimator.preset == "realmlp-s":
         options = read_options(estimator)
+        if estimator.decimal is not None:  # which the columns keep, each for itself
+            options = replace(options or ReadOptions(), decimal=estimator.decimal)
         rows = None if tables.column_names(X) is None else tables.read(X, estimator.columns, options)
         if rows is not None:
             _check_feature_names(estimator, X, reset=True)

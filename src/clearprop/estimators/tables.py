@@ -132,7 +132,7 @@ def read(X: Any, columns: Any, options: ReadOptions | None = None) -> TableRows 
     columns : dict of str, sequence of ColumnDecision, or None
         The kinds of some columns, or all decisions.
     options : ReadOptions, optional
-        What stands for a missing value.
+        What stands for a missing value, and the decimal sign of text.
     """
     if columns is not None and not isinstance(columns, Mapping):
         return TableRows(open_table(X, options, types_of(columns)), columns)
@@ -140,7 +140,8 @@ def read(X: Any, columns: Any, options: ReadOptions | None = None) -> TableRows 
     decisions = list(decide(source, kinds=columns))
     for sentence in undecided(source, decisions):
         warn(sentence)
-    if not columns and options is None and all(_is_plain(source, each) for each in decisions):
+    said = columns or (options is not None and options.missing)
+    if not said and all(_is_plain(source, each) for each in decisions):
         return None
     return TableRows(source, decisions)
 

@@ -156,6 +156,21 @@ class Model:
         """Keep the columns of a data frame, where none are known yet: `rows` compares them."""
         self.feature_names = self.feature_names or feature_names.names_of(X)
 
+    def learn_target_names(self, Y: object) -> None:
+        """Note what a Series or a data frame of targets is called: so it is in files."""
+        names = feature_names.of_targets(Y)
+        if names is not None:
+            note = {"target": names[0]} if len(names) == 1 else {"targets": list(names)}
+            self.about = note | self.about
+
+    @property
+    def target_names(self) -> tuple[str, ...] | None:
+        """What each of several quantities is called, if it is known."""
+        found, n = self.about.get("targets"), self.architecture.sizes[-1]
+        if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+            return None
+        return tuple(found) if len(found) == len(set(found)) == n else None
+
     def pair(self, X: ArrayLike, Y: ArrayLike | None) -> tuple[Array, Array]:
         """Return X and Y as `rows` and `encode` do, held against each other and the cost.
 

@@ -76,6 +76,7 @@ def _in_memory(
 ) -> tuple[Supply, bool]:
     inputs = model.rows(X)
     model.learn_feature_names(X)
+    model.learn_target_names(Y)
     given, labelled = model.learn(Y)
     if len(inputs) != len(given):
         raise ValueError(f"X and Y must have as many rows, got {len(inputs)} and {len(given)}")

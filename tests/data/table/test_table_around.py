@@ -75,6 +75,13 @@ AROUND = {
         NAMES + ",,\n" + ROWS[: ROWS.index("\n") + 1] + " ,,\n\n,\n" + ROWS[ROWS.index("\n") + 1 :], {},
         ["left out 2 rows without any value"],
     ),
+    "a total": (
+        TABLE + "Total,,4\n", {}, ["left out 1 line below the table ('Total,,4'), which looks like a total of the rows"]
+    ),
+    "a total of money above a note": (
+        TABLE + f'Grand total:,"$1,234.50",\n\n{NOTE}', {},
+        ["left out 2 lines below the table ('Grand total:,\"$1,234.50\",' and 1 more), of which 1 looks like a total of the rows"],
+    ),
     "a comment among the rows": (
         NAMES + "# restarted\n" + ROWS + "# the end\n", {}, ["left out 1 line beginning with '#', "
         "1 line below the table ('# the end')"]
@@ -146,6 +153,20 @@ def test_a_row_of_units_may_stand_above_numbers_that_carry_theirs(tmp_path):
     assert said(lambda: open_table(path))[1] == []
 
 
+@pytest.mark.parametrize(
+    ("unit", "written"),
+    [("USD", "$5"), ("EUR", "\u20ac5"), ("EUR", "5 \u20ac"), ("$", "$5"), ("[CHF]", "CHF 5")],
+)
+def test_a_currency_is_a_unit_above_money(tmp_path, unit, written):
+    rows = "".join(f"{written.replace('5', f'{i}.25')},{'ab'[i % 2]}\n" for i in range(7))
+    path = write(tmp_path / "t.csv", f"price,c\n{unit},\n{rows}")
+    source, told = said(lambda: open_table(path))
+    assert told == [f"left out line 2, which holds units ({unit!r})"]
+    assert source.table(["price"]).column(0).to_pylist() == [i + 0.25 for i in range(7)]
+    write(path, f"price,c\n{unit},\n" + "u,a\nv,b\n" * 7)  # above words it is one of them
+    assert said(lambda: open_table(path))[1] == []
+
+
 def test_fields_above_a_table_are_left_out_where_a_blank_line_is_between(tmp_path):
     """As the World Bank writes it."""
     above = '"Data Source","World Indicators",\n\n"Last Updated Date","2020",\n\n'
@@ -172,7 +193,9 @@ CAUGHT = {
     ),
     "a word below the table": (TABLE + "end\n", "must have 3 fields in each row, got 1 in line 9"),
     "a sentence among the rows": (TABLE + TOTAL + ROWS, "must have 3 fields in each row, got 1 in line 9"),
-    "names of too few fields": ("a,b\n" + ROWS, "must have 2 fields in each row, got 3 in line 2"),
+    "names of too few fields": (
+        "a,b\n" + ROWS, "must have 2 fields in each row, got 3 in line 2: give the names, and skip_lines=1"
+    ),
     "words of too few fields": ("a,b,c\n" + "u,v,w,x\n" * 9, "must have 3 fields in each row, got 4 in line 2"),
     "a title of one word": (
         "Report\n" + TABLE,
@@ -182,6 +205,17 @@ CAUGHT = {
     "titles of two fields": (
         "Report,2020\nof,all\n" + NAMES.replace(",y", ",y,a,b") + wider(ROWS, ",1,2"),
         r"got 2 fields in line 1 \('Report'\) and 5 in line 3: skip_lines=2 leaves out",
+    ),
+    "titles of nearly as many fields": (
+        "Report,2020\nof,all\n" + TABLE,
+        r"got 2 fields in line 1 \('Report'\) and 3 in line 3: skip_lines=2 leaves out what is above",
+    ),
+    "titles of nearly as many fields, filled up": (
+        "Report,2020,\nof,all,\n" + TABLE,
+        r"got 2 fields in line 1 \('Report'\) and 3 in line 3: skip_lines=2 leaves out what is above",
+    ),
+    "names that go on below": (
+        "x,a,b\nyear,\n" + ROWS, "must have 3 fields in each row, got 2 in line 2: give the names, and skip_lines=2"
     ),
     "no names below a comment": (
         "# logger\n" + ROWS,
@@ -235,6 +269,14 @@ READ = {
     "sentences on several lines": (
         'a,b\n1,"x y\nz w"\n2,"x y\nof all things\n"\n', {"a": [1.0, 2.0], "b": ["x y\nz w", "x y\nof all things"]}
     ),
+    "a total among others": (
+        "n,a\nu,1\nv,2\nTotal,3\nw,4\nu,5\nv,4\nTotal,9\n",
+        {"n": ["u", "v", "Total", "w", "u", "v", "Total"], "a": [1.0, 2.0, 3.0, 4.0, 5.0, 4.0, 9.0]},
+    ),
+    "a word like that of a total beside another": (
+        "n,c\nu,v\nv,w\nu,v\nTotal,w\n", {"n": ["u", "v", "u", "Total"], "c": ["v", "w", "v", "w"]}
+    ),
+    "a total of nothing": ("n,a\nTotal,3\n", {"n": ["Total"], "a": [3.0]}),
     "a column of gaps": ('a\n1\n""\n3\n""\n', {"a": [1.0, None, 3.0, None]}),
 }  # fmt: skip
 

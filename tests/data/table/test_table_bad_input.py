@@ -81,7 +81,7 @@ TEXT = {
     "one column [71]": ("a\n" + "1\n2\n" * 9, "has no column 'y'"),
     "thousands after a semicolon [71]": (
         "a;b;y\n" + "".join(f"{i},{i}00;{i};{i % 2}\n" for i in range(1, 9)),
-        "numbers such as '1,100' in column 'a', thousands or decimals: --decimal says which",
+        "numbers such as '1,100' in column 'a', thousands or decimals: --decimal says which, in Python decimal='.' or ','",
     ),
     "both decimal signs [71]": (
         "a;b;y\n1,5;1.5;0\n2,5;2.5;1\n", "has decimal commas in 'a' and decimal points in 'b'"
@@ -101,7 +101,7 @@ TEXT = {
     "thousands [72]": (
         TABLE.replace(".5,", "").replace("a,b", "b") and
         "a,b,y\n" + "".join(f'"{i},{i}00",{i},{i % 2}\n' for i in range(1, 9)),
-        "got '1,100', thousands or decimals .--decimal says which.: line 2, column 'a'",
+        "got '1,100', thousands or decimals .--decimal says which, in Python decimal='.' or ','.: line 2, column 'a'",
     ),
     "two currencies [72]": (
         "a,b,y\n" + "".join(f"{'€$'[i % 2]}{i},{i},{i % 2}\n" for i in range(9)),

@@ -215,7 +215,7 @@ REFUSED = {
     "a pair that is half open": ([f"${i}" for i in range(60)] + ["$(5"], r"in '\$', .* got '\$\(5': row 60"),
     "one magnitude": ([*map(str, range(60)), "5k"], "must hold numbers, as it does elsewhere, got '5k': row 60"),
     "a point among commas": ([f"{i},5 kg" for i in range(60)] + ["1.5 kg"], "with decimal commas, .* got '1.5 kg': row 60"),
-    "both marks": ([f"{i},234" for i in range(1, 60)], "got '1,234', thousands or decimals .--decimal says which"),
+    "both marks": ([f"{i},234" for i in range(1, 60)], "got '1,234', thousands or decimals .--decimal says which, in Python decimal='.' or ','"),
     "both marks in a unit": ([f"{i}.234 kg" for i in range(1, 60)], "got '1.234 kg', thousands or decimals"),
     "rare words": ([*map(str, range(600)), *["never"] * 9, "oops"], "as it does elsewhere, got 'oops': row 609"),
     "many words": ([*map(str, range(600)), *[f"no {i}" for i in range(11)] * 9], "got 'no 0' and 98 more like it: row 600"),

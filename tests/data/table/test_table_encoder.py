@@ -101,7 +101,7 @@ def test_what_cannot_be_decided_is_refused(case):
 STRAYS = {
     "a word": ([*map(str, range(N)), "many"], "must hold numbers, as it does elsewhere, got 'many': row 60"),
     "words": (["none so far", *map(str, range(N)), "many"], "got 'none so far' and 1 more like it: row 0"),
-    "thousands": ([f"{i},{i:03}" for i in range(1, N)], "'1,001', thousands or decimals .--decimal says which.: row 0"),
+    "thousands": ([f"{i},{i:03}" for i in range(1, N)], "'1,001', thousands or decimals .--decimal says which, in Python decimal='.' or ','.: row 0"),
     "one without its currency": ([f"${i}.50" for i in range(N)] + ["9.50"], r"numbers in '\$', .* got '9.50': row 60"),
     "pounds among euros": ([f"{i} €" for i in range(N)] + ["9 £"], "numbers in '€', as it does elsewhere, got '9 £': row 60"),
     "underscores": ([f"1_00{i % 10}" for i in range(N)], "written like 1234.5, got '1_000': row 0"),
@@ -319,7 +319,7 @@ BAD_TARGETS = {
         [*map(str, range(300)), "oops"], None, "must hold numbers, .* got 'oops': row 300, target 'y' .say that it "
         "is missing, or that the task is classification."
     ),
-    "two readings": ([f"{i},234" for i in range(1, 60)], None, "decimals .--decimal says which.: row 0, target 'y'$"),
+    "two readings": ([f"{i},234" for i in range(1, 60)], None, "decimals .--decimal says which, in Python decimal='.' or ','.: row 0, target 'y'$"),
     "lists": ([[1], [2]], None, "must hold numbers, booleans or text in the target 'y', got list"),
 }  # fmt: skip
 

@@ -435,6 +435,31 @@ def test_missing_is_an_argument_in_python(clearprop, tmp_path, missing):
         data.load(tmp_path / "n.csv", missing=missing)
 
 
+@pytest.mark.parametrize(("decimal", "size"), [(".", 1000.0), (",", 1.0)])
+def test_what_a_comma_is_can_be_said_in_python_too(clearprop, tmp_path, decimal, size):
+    numbers = np.arange(1, 41)
+    frame = pandas.DataFrame({"a": [f"{n},{n:03}" for n in numbers], "b": numbers / 8})
+    frame["c"] = ["u", "v"] * 20
+    quick = {"preset": "realmlp-s", "max_iter": 2, "hidden_layer_sizes": 5, "random_state": 3}
+    with pytest.raises(ValueError, match="thousands or decimals .* in Python decimal='.' or ','"):
+        cp.MLPRegressor(**quick).fit(frame, numbers)
+    fitted = cp.MLPRegressor(**quick, decimal=decimal).fit(frame, pandas.Series(numbers, name="n"))
+    later = frame.head(2).assign(a=["2,004", "2,005"])
+    wanted = later.assign(a=[2.004 * size, 2.005 * size])
+    plain = frame.assign(a=numbers * 1.001 * size)
+    same = cp.MLPRegressor(**quick).fit(plain, numbers)
+    np.testing.assert_allclose(fitted.predict(later), same.predict(wanted), rtol=1e-6)
+    fitted.save(tmp_path / "m.safetensors")
+    loaded = cp.MLPRegressor.load(tmp_path / "m.safetensors")
+    assert loaded.decimal == decimal
+    np.testing.assert_array_equal(loaded.predict(later), fitted.predict(later))
+    frame.assign(n=numbers).to_csv(tmp_path / "t.csv", index=False)  # b has points, whatever a has
+    code, out, _ = clearprop("predict", tmp_path / "m.safetensors", tmp_path / "t.csv")
+    found = [float(row["prediction"]) for row in csv.DictReader(io.StringIO(out))]
+    assert code == 0
+    np.testing.assert_allclose(found, fitted.predict(frame), rtol=1e-5)
+
+
 def test_a_frame_of_numbers_is_encoded_where_a_number_stands_for_a_gap():
     rng = np.random.default_rng(0)
     X = pandas.DataFrame(rng.normal(size=(40, 2)), columns=["a", "b"])
@@ -451,6 +476,8 @@ def test_a_frame_of_numbers_is_encoded_where_a_number_stands_for_a_gap():
     ("call", "message"),
     [
         (lambda: cp.MLPClassifier(missing=-1).fit([[0.0], [1.0]], [0, 1]), "missing needs preset='realmlp-s'"),
+        (lambda: cp.MLPRegressor(decimal=",").fit([[0.0], [1.0]], [0, 1]), "decimal needs preset='realmlp-s'"),
+        (lambda: cp.MLPRegressor(decimal=";").fit([[0.0], [1.0]], [0, 1]), "'decimal' parameter"),
         (lambda: data.load("iris", missing=-1), "missing is for a CSV or Parquet file, iris is none"),
         (lambda: data.load("iris", options=ReadOptions()), "options is for a CSV or Parquet file"),
     ],

@@ -294,7 +294,9 @@ def test_a_stray_word_in_the_last_of_many_rows_is_found(tmp_path):
 
 def test_a_decimal_comma_is_named(tmp_path):
     path = write(tmp_path / "bad.csv", "a;y\n1,5;0\n2,5;1\n")
-    with pytest.raises(ValueError, match=r"got '1,5': line 2, .* \(the decimal sign must be a point\)"):
+    with pytest.raises(
+        ValueError, match=r"got '1,5': line 2, .* \(the decimal sign must be a point; in Python options"
+    ):
         data.load(path)
 
 

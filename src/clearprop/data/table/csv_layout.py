@@ -13,29 +13,18 @@ from pathlib import Path
 
 from clearprop.data.dataset import some
 from clearprop.data.table.csv_bytes import Lines
+from clearprop.data.table.csv_notes import is_sentence, may_end_in_totals
+from clearprop.data.table.csv_units import MOSTLY, NUMBER, are_numbers, units
 from clearprop.data.table.read_options import ReadOptions
 from clearprop.data.table.values import PLAIN_NUMBER
 from clearprop.data.tables import check_names
-from clearprop.data.targets import MISSING
 from clearprop.names import trim, unnamed
 
 HEAD = 1 << 20  # bytes in which the row of names must end
 COMMENT = "#"  # what begins a line that is no row, if it has not the fields of one
 _DELIMITERS = ";\t|,"  # a comma last: it is also a decimal sign, and part of sentences
 _SAMPLE = 60  # records that tell what is a name
-_MOSTLY = 0.8  # of the values of a column that are numbers: a stray word is told by who reads it
 _SEP = re.compile(r'\s*"?sep=(.|\\t)"?\s*', re.IGNORECASE)
-_NUMBER = re.compile(r"[+-]?([0-9]+[.,]?[0-9]*|[.,][0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
-_LETTER = re.compile(r"[^\W\d_]")
-_UNITS = frozenset(  # of a row that has no others; single letters are codes as well
-    re.split(
-        " ",
-        "mm cm km ft yd mi mg kg lb lbs oz ms sec hr hrs hours days weeks months years ml gal hpa kpa "
-        "mpa psi degc degf °c °f % percent usd eur gbp $ € £ m/s km/h mph hz khz mhz mv ma kw kwh kj "
-        "kcal bpm ppm ppb deg m2 m3",
-    )
-)
-_NO_UNITS = ("nil", "none", "unknown", "missing", "n.a.", "inf", "true", "false", "yes", "no")
 
 
 @dataclass(frozen=True)
@@ -59,6 +48,8 @@ class Layout:
         Whether the first column holds several words: a line below the table could be a row then.
     has_marks : bool
         Whether its values begin as comments do: a line that begins so could be a row then.
+    may_end_in_totals : bool
+        Whether there are rows, of which none looks like a total: one below them could be a row then.
     """
 
     delimiter: str
@@ -70,6 +61,7 @@ class Layout:
     above: str
     has_sentences: bool
     has_marks: bool
+    may_end_in_totals: bool
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -129,20 +121,23 @@ def read_layout(head: bytes, path: Path, options: ReadOptions) -> Layout:
         names, below = list(rows[at].cells), rows[at + 1 :]
         body, lines = rows[at].end, rows[at].last
     said = _lines_said(head, start if mark is not None else 0, rows[:at])
-    if options.names is None and (units := _units(names, below)):
+    if options.names is None and (found := units(names, [row.cells for row in below])):
         body, lines = below[0].end, below[0].last
-        said.append(f"line {below[0].first}, which holds units ({some(units, 3)})")
+        said.append(f"line {below[0].first}, which holds units ({some(found, 3)})")
         below = below[1:]
     n_named = len(names)
     names = _fitted(names, below)
     index = not names[0] and any(row.cells[0] for row in below)
     if index:
         names[0] = unnamed(names)
+    if options.names is None:
+        _refuse_narrow(rows, at, names, path)
     _check(names, below, path, rows[at].first if options.names is None else None)
     full = [row.cells[0] for row in below if row.n_filled > 1 and len(row.cells) == len(names)]
     return Layout(
         delimiter, tuple(names), n_named, index, body, lines, "; ".join(said),
         any(map(is_sentence, full)), any(cell.startswith(COMMENT) for cell in full),
+        may_end_in_totals([row.cells for row in below if len(row.cells) == len(names)]),
     )  # fmt: skip
 
 
@@ -160,13 +155,44 @@ def _check(names: list[str], below: Sequence[_Record], path: Path, line: int | N
     again = [
         name
         for name, column in zip(names, zip(*rows, strict=True), strict=False)
-        if name and name in column and not _NUMBER.fullmatch(name)
+        if name and name in column and not NUMBER.fullmatch(name)
     ]
     if line is not None and 2 * len(again) > len(named):
         raise ValueError(
             f"{path} must have a row of column names, got {some(again, 3)} in line {line}, which "
             "the rows below hold as values: give the names"
         )
+
+
+def _refuse_narrow(rows: Sequence[_Record], at: int, names: Sequence[str], path: Path) -> None:
+    """Refuse fewer names than most rows have values: the names may stand below the first line."""
+    width, below = _usual(rows), rows[at + 1 :]
+    beyond = [row for row in below if len(row.cells) == width > len(names)]
+    unnamed_values = any(
+        cell and not name for row in below for name, cell in zip(names, row.cells, strict=False)
+    )
+    if not beyond and not unnamed_values:
+        return
+    first = rows[at]
+    for number, row in enumerate(below, start=at + 1):
+        all_named = row.n_filled == len(row.cells) == width and len(set(row.cells)) == width
+        if all_named and not _has_numbers(row.cells) and _are_names_of(row, rows[number + 1 :]):
+            raise ValueError(_narrow(path, first, row))
+    if beyond:
+        raise ValueError(
+            f"{path} must have {len(names)} fields in each row, got {width} in line "
+            f"{beyond[0].first}: give the names, and skip_lines={first.last}"
+        )
+
+
+def _narrow(path: Path, first: _Record, names: _Record) -> str:
+    """Return the sentence on a first record that has fewer values than the names below it."""
+    n = first.n_filled
+    return (
+        f"{path} must have a row of column names first, got {n} field{'s' * (n > 1)} in line "
+        f"{first.first} ({some([first.text])}) and {names.n_filled} in line {names.first}: "
+        f"skip_lines={names.first - 1} leaves out what is above the names"
+    )
 
 
 def _start(head: bytes, n_lines: int) -> tuple[int, int]:
@@ -239,23 +265,13 @@ def _above(rows: Sequence[_Record], width: int, path: Path, names: Sequence[str]
     for row in rows[at:table]:
         if row.text.startswith(COMMENT) or (is_sentence(row.text) and (row.n_filled == 1 or apart)):
             continue
-        n, n_names = row.n_filled, rows[table].n_filled
-        raise ValueError(
-            f"{path} must have a row of column names first, got {n} field{'s' * (n > 1)} in line "
-            f"{row.first} ({some([row.text])}) and {n_names} in line {rows[table].first}: "
-            f"skip_lines={rows[table].first - 1} leaves out what is above the names"
-        )
+        raise ValueError(_narrow(path, row, rows[table]))
     return table
 
 
 def _is_lone(row: _Record, width: int) -> bool:
     """Return whether a record is a sentence where rows have several fields."""
     return width > 1 and row.n_filled == 1 and len(row.cells) != width and is_sentence(row.text)
-
-
-def is_sentence(text: str) -> bool:
-    """Return whether a text has several words."""
-    return len(text.split()) > 1 and _LETTER.search(text) is not None
 
 
 def _is_comment(rows: Sequence[_Record], at: int, width: int) -> bool:
@@ -272,17 +288,9 @@ def _are_names_of(row: _Record, below: Sequence[_Record]) -> bool:
     """Return whether a row has a word where every row below it has a number."""
     columns = zip(*(each.cells for each in below if len(each.cells) == len(row.cells)), strict=True)
     return any(
-        name and not _NUMBER.fullmatch(name) and _are_numbers(column)
+        name and not NUMBER.fullmatch(name) and are_numbers(column)
         for name, column in zip(row.cells, columns, strict=False)
     )
-
-
-def _are_numbers(column: Sequence[str | None], unit: str | None = None) -> bool:
-    """Return whether most are numbers, alone or with the unit that stands above them."""
-    found = [cell for cell in column if cell and cell not in MISSING]
-    if unit:
-        found = [cell.removesuffix(unit).rstrip() or cell for cell in found]
-    return bool(found) and sum(map(bool, map(_NUMBER.fullmatch, found))) >= _MOSTLY * len(found)
 
 
 def _names_below(rows: Sequence[_Record], at: int, width: int) -> int | None:
@@ -317,37 +325,6 @@ def _fitted(names: list[str], below: Sequence[_Record]) -> list[str]:
     return names
 
 
-def _units(names: Sequence[str], below: Sequence[_Record]) -> list[str]:
-    """Return the units in the row below the names, if it is one: words above numbers throughout."""
-    if len(below) < 3 or len(below[0].cells) != len(names):
-        return []
-    row, rest = below[0].cells, [each.cells for each in below[1:] if len(each.cells) == len(names)]
-    columns = list(zip(*rest, strict=True)) or [()] * len(names)
-    numeric = [_are_numbers(column, cell) for cell, column in zip(row, columns, strict=True)]
-    found = []
-    for name, cell, column, is_numeric in zip(names, row, columns, numeric, strict=True):
-        if not cell or cell in MISSING:
-            continue
-        if cell == name or cell in column or _NUMBER.fullmatch(cell):
-            return []
-        if is_numeric:
-            if not _is_unit(cell):
-                return []
-            found.append(cell)
-    known = bool(found) and all(map(_is_known_unit, found))
-    return found if known or (len(found) > 1 and 2 * len(found) > sum(numeric)) else []
-
-
-def _is_unit(cell: str) -> bool:
-    written = len(cell) <= 20 and len(cell.split()) <= 3 and not re.match(r"[<>~]?[0-9]", cell)
-    has_sign = _LETTER.search(cell) is not None or any(sign in cell for sign in "%‰°$€£")
-    return written and has_sign and cell.lower() not in _NO_UNITS
-
-
-def _is_known_unit(cell: str) -> bool:
-    return cell.lower() in _UNITS or re.fullmatch(r"\[.+\]|\(.+\)|<.+>", cell) is not None
-
-
 def _has_numbers(names: Sequence[str]) -> str:
     """Return a number among names that are data; years and positions may be names."""
     found = [name for name in names if PLAIN_NUMBER.fullmatch(name)]
@@ -372,9 +349,9 @@ def _refuse_blanks(rows: Sequence[_Record], path: Path) -> None:
     """Refuse numbers with nothing between them but blanks: they do not say where a value is absent."""
     words = [row.cells[0].split() for row in rows if len(row.cells) == 1] or [[]]
     usual, n = Counter(map(len, words)).most_common(1)[0]
-    numbers = [each for each in words if 2 * sum(map(bool, map(_NUMBER.fullmatch, each))) > usual]
+    numbers = [each for each in words if 2 * sum(map(bool, map(NUMBER.fullmatch, each))) > usual]
     thousands = all(len(word) == 3 for each in numbers for word in each[1:])
-    if min(n, len(numbers)) > max(2, _MOSTLY * len(rows)) and usual > 1 and not thousands:
+    if min(n, len(numbers)) > max(2, MOSTLY * len(rows)) and usual > 1 and not thousands:
         first = next(each for each in words if len(each) == usual)
         raise ValueError(
             f"{path} must have a comma, semicolon, tab or bar between its fields, got blanks in "

@@ -138,9 +138,8 @@ class CsvText:
             (rows.n_comments + text.n_comments, "line", f"beginning with {mark!r}"),
         ]
         told = [f"{n:,} {what}{'s' * (n > 1)} {which}" for n, what, which in counts if n]
-        if isinstance(text.cut, Footer) and text.cut.cut:
-            cut = text.cut.cut
-            told.append(f"{len(cut)} line{'s' * (len(cut) > 1)} below the table ({some(cut, 1)})")
+        if isinstance(text.cut, Footer) and text.cut.told:
+            told.append(text.cut.told)
         if told:
             self._say(", ".join(told))
 
@@ -162,7 +161,11 @@ class CsvText:
                 filled = [at for at in nameless if at < len(row) and trim(row[at])]
                 if len(row) != n or any(at >= n_named for at in filled):
                     n = min(n, n_named) if len(row) >= n else n
-                    return f"must have {n} fields in each row, got {len(row)} in line {first}"
+                    below = first == self._layout.lines + 1 and len(row) < n  # where names may go on
+                    remedy = (
+                        f": give the names, and skip_lines={first}, if it is no row" if below else ""
+                    )
+                    return f"must have {n} fields in each row, got {len(row)} in line {first}{remedy}"
                 if filled:
                     return (
                         f"must name every column, column {filled[0] + 1} has no name and holds "

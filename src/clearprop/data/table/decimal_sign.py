@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from clearprop.data.dataset import some
+from clearprop.data.table.read_options import WHICH_DECIMAL
 
 if TYPE_CHECKING:
     from clearprop.data.table.profiles import ColumnProfile
@@ -24,12 +25,12 @@ def decimal_sign(where: str, found: Mapping[str, ColumnProfile]) -> str:
     if commas and points:
         raise ValueError(
             f"{where} has decimal commas in {some(commas)} and decimal points in "
-            f"{some(points)}: --decimal says which it is"
+            f"{some(points)}: {WHICH_DECIMAL}"
         )
     thousands = [name for name in commas if found[name].all_thousands]
     if thousands:
         raise ValueError(
             f"{where} has numbers such as {found[thousands[0]].example!r} in column "
-            f"{thousands[0]!r}, thousands or decimals: --decimal says which"
+            f"{thousands[0]!r}, thousands or decimals: {WHICH_DECIMAL}"
         )
     return "," if commas else "."

@@ -10,6 +10,7 @@ from typing import Any
 from clearprop.data.dataset import meant, some
 from clearprop.data.table import sentinel, time_choices
 from clearprop.data.table.profiles import CODE_BELOW, FEW_REPEATS, FEW_VALUES, ColumnProfile
+from clearprop.data.table.read_options import WHICH_DECIMAL
 from clearprop.data.table.source import TableSource
 from clearprop.data.table.time_choices import ORDERS
 from clearprop.data.table.values import BOOLEAN, NUMBER, SPLIT, TEXT, TIME, shown_number
@@ -235,6 +236,9 @@ def _decide(source: TableSource, found: ColumnProfile, forced: str | None) -> tu
         )
     if forced == "categorical":
         source.read_as(name, found.type if found.dress is None else TEXT)
+    elif forced == "numeric" and found.are_codes:
+        found.take_for_numbers()
+        source.read_as(name, found.type)
     elif found.may_wear_words and not _ID.search(name):
         found.wear()
         source.read_as(name, found.type)
@@ -244,10 +248,10 @@ def _decide(source: TableSource, found: ColumnProfile, forced: str | None) -> tu
     names = _ID.search(name) and found.type == TEXT and forced is None  # 007 beside 10114F6
     if found.problem is not None and forced != "categorical" and not names:
         place = source.place(found.problem_row or 0)
-        raise ValueError(
-            f"{source.where} {found.problem}: {place}, column {name!r} (say that it is missing, or "
-            "that the column is categorical or dropped)"
-        )
+        remedy = " (say that it is missing, or that the column is categorical or dropped)"
+        if WHICH_DECIMAL in found.problem:  # which asks for another answer
+            remedy = ""
+        raise ValueError(f"{source.where} {found.problem}: {place}, column {name!r}{remedy}")
     if forced is not None:
         if time_choices.answer(source, found, forced):
             return "datetime", f"{time_choices.told_times(found)}{_missing(found)}"
@@ -268,15 +272,21 @@ def _decide(source: TableSource, found: ColumnProfile, forced: str | None) -> tu
 
 
 def undecided(source: TableSource, decisions: Sequence[ColumnDecision]) -> list[str]:
-    """Return a sentence on each column that is left out until somebody says how its dates are read."""
-    asked = [
-        each for each in decisions if each.kind == "dropped" and source.profile[each.name].ambiguous
-    ]
+    """Return a sentence on each column that waits for an answer.
+
+    Those are left out until somebody says how their dates are read; or hold several numbers in a cell.
+    """
     return [
         f"column {each.name!r} of {source.where} is {each.reason}"
-        for each in asked
-        if time_choices.question(source.profile[each.name]) in each.reason
+        for each in decisions
+        if (asked := _question(source.profile[each.name], each.kind)) and asked in each.reason
     ]
+
+
+def _question(found: ColumnProfile, kind: str) -> str:
+    if kind == "dropped" and found.ambiguous:
+        return time_choices.question(found)
+    return found.told_several if kind in ("categorical", "identifier") else ""
 
 
 def refuse_split(source: TableSource, found: ColumnProfile, role: str) -> None:
@@ -354,16 +364,17 @@ def _are_few(found: ColumnProfile) -> bool:
 
 def _decide_text(found: ColumnProfile) -> tuple[str, str]:
     n, distinct = found.n_present, found.n_distinct
+    remark = found.told_several
     if n >= _FEW_ROWS or (distinct == n > 1 and _ID.search(found.name)):
         share = distinct / n
         sentences = found.mean_blanks >= _SENTENCE_BLANKS or found.mean_length >= _SENTENCE_LENGTH
-        if sentences and share > _MOSTLY:
+        if sentences and share > _MOSTLY and not remark:
             return "text", f"left out: free text, {found.mean_length:.0f} characters on average"
-        if share > 0.98:
-            return "identifier", "left out: every row has its own value"
         if share > _MOSTLY:
-            return "identifier", f"left out: {distinct:,} different values in {n:,} rows"
-    return "categorical", f"{_count(distinct, 'category', 'categories')}{_missing(found)}"
+            different = f"{distinct:,} different values in {n:,} rows"
+            own = "every row has its own value" if share > 0.98 else different
+            return "identifier", f"left out: {own}{remark}{_codes(found)}"
+    return "categorical", f"{_count(distinct, 'category', 'categories')}{_missing(found)}{remark}"
 
 
 def _count(n: int, one: str, many: str) -> str:
@@ -371,7 +382,15 @@ def _count(n: int, one: str, many: str) -> str:
 
 
 def _missing(found: ColumnProfile) -> str:
-    return f"; {found.n_missing:,} missing" if found.n_missing else ""
+    if not found.n_missing:
+        return ""
+    errors = f", {some(sorted(found.sheet_errors))} among them" if found.sheet_errors else ""
+    return f"; {found.n_missing:,} missing{errors}"
+
+
+def _codes(found: ColumnProfile) -> str:
+    told = "; written with a leading zero, as names are: if they are numbers, --numeric"
+    return told if found.are_codes else ""
 
 
 def _shown(value: Any) -> str:

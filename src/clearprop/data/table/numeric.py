@@ -25,6 +25,7 @@ from clearprop.names import known_name, trim
 
 MISSING = "must have no missing values"
 _WHOLE = re.compile(r"[+-]?[0-9]{1,4000}")
+_IN_PYTHON = "; in Python options=ReadOptions(decimal=',') reads commas"
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
 
 
@@ -142,7 +143,7 @@ def _read(
 
 def _refuse(source: TableSource, bad: BadCell, rows: NDArray[Any], what: str) -> NoReturn:
     comma = source.delimiter not in (None, ",") and _DECIMAL_COMMA.fullmatch(trim(str(bad.value)))
-    hint = " (the decimal sign must be a point)" if comma else ""
+    hint = f" (the decimal sign must be a point{_IN_PYTHON})" if comma else ""
     raise ValueError(
         f"{source.where} {bad}: {source.place(int(rows[bad.row]))}, {what}{hint}"
     ) from None

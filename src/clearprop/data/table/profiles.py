@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop.data.table import arrow_source, dates, spans, values
+from clearprop.data.table import arrow_source, dates, several, spans, values
 from clearprop.data.table.distinct import Distinct, hash_numbers, hash_text
 from clearprop.data.table.dressed import Dress
 from clearprop.data.table.sentinel import Ends
@@ -97,6 +97,9 @@ class ColumnProfile:
         self._verdict = NOTHING
         self.dress: Dress | None = None  # of numbers that wear one
         self.n_worded = 0  # of them, those that are a word of it
+        self.sheet_errors: set[str] = set()  # among what is missing
+        self.n_several, self._digits = 0, set[str]()  # cells of several numbers, and how long these are
+        self.several: str | None = None  # the first of them
 
     # Seeing
 
@@ -128,6 +131,7 @@ class ColumnProfile:
     def _see_text(self, column: Any, first_row: int, missing: Any, comma: bool) -> None:
         import pyarrow.compute as pc
 
+        self.sheet_errors |= several.sheet_errors(column)
         if self._all_numbers and not self.is_category:
             try:
                 numbers = values.as_numbers(column, missing)
@@ -217,11 +221,20 @@ class ColumnProfile:
         if self._comma_stray is None and len(strange):
             at = pc.index(pc.is_in(cells, strange), pa.scalar(True)).as_py()
             self._comma_stray = (first_row + at, cells[at].as_py())
+        self._see_several(others, counts[~number])
         self._n_thousands += int(counts[matching(_THOUSANDS)].sum())
         self._n_decorated += int(counts[matching(_DECORATED) | number | matching(_INFINITIES)].sum())
         self._booleans = self._booleans and bool(
             pc.all(pc.is_in(pc.ascii_lower(words), pa.array(["true", "false"]))).as_py()
         )
+
+    def _see_several(self, words: Any, counts: NDArray[Any]) -> None:
+        """Take note of cells that hold several numbers each."""
+        mask, digits = several.looked_at(words)
+        self.n_several += int(counts[mask].sum())
+        if mask.any():
+            self.several = self.several or words[int(np.argmax(mask))].as_py()
+        self._digits = set(sorted(self._digits | digits)[:2])
 
     def _see_commas(self, cells: Any, words: Any, first_row: int) -> None:
         """Take note of numbers with decimal commas, should they turn out to be some."""
@@ -324,6 +337,14 @@ class ColumnProfile:
         return ends
 
     @property
+    def told_several(self) -> str:
+        """What is to be said where nearly every cell holds several numbers that are no codes."""
+        most = self.n_several >= several.NEARLY_ALL * self.n_present > 0
+        if self.type != TEXT or not most or len(self._digits) < 2:
+            return ""
+        return several.told(self.n_distinct, str(self.several))
+
+    @property
     def mean_length(self) -> float:
         """Characters of a word on average."""
         return self._length / max(self._n_words, 1)
@@ -397,6 +418,15 @@ class ColumnProfile:
         """Take the numbers for days."""
         self.times.take_for_days(sorted(self._day_forms or ()))
         self.type, self.example = self.times.readings[0], values.shown_number(self.low)
+
+    @property
+    def are_codes(self) -> bool:
+        """Whether all are numbers, and taken for names since some begin with 0."""
+        return self.type == TEXT and self._codes and self._n_numbers == self.n_present > 0
+
+    def take_for_numbers(self) -> None:
+        """Take numbers that begin with 0 for numbers."""
+        self.type = NUMBER
 
     def settle(self, reading: str) -> None:
         """Read the words as one of `times.readings`."""

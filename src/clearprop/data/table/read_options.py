@@ -12,6 +12,9 @@ from clearprop.data.table.values import text_of
 from clearprop.data.tables import column_names
 from clearprop.names import trim
 
+WHICH_DECIMAL = "--decimal says which, in Python decimal='.' or ','"
+"""Who says whether 1,234 is a thousand: an option, or an argument (of estimators and `ReadOptions`)."""
+
 Missing = str | Real | Iterable[str | Real] | None
 """What stands for a missing value, as it is given in Python."""
 

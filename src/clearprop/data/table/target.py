@@ -14,6 +14,7 @@ from clearprop.data.labels import check_classes, label_array, warn_of_alike
 from clearprop.data.table import dates, time_choices
 from clearprop.data.table.kinds import refuse_split
 from clearprop.data.table.profiles import MOST_VALUES
+from clearprop.data.table.read_options import WHICH_DECIMAL
 from clearprop.data.table.source import TableSource
 from clearprop.data.table.values import BOOLEAN, NUMBER, TEXT, TIME
 from clearprop.data.targets import (
@@ -253,7 +254,7 @@ def say_read_as(read_as: Mapping[str, Label], where: str) -> str:
 
 def _remedy(found: Any) -> str:
     """Return how to say what words among numbers are, unless another question is to be answered."""
-    if " says which" in found.problem:
+    if WHICH_DECIMAL in found.problem:
         return ""
     return " (say that it is missing, or that the task is classification)"
 

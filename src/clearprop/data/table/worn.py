@@ -25,12 +25,14 @@ from clearprop.data.table.dressed import (
     take_apart,
     thousands_of,
 )
+from clearprop.data.table.few_words import COUNTED, FewWords, First, row_of
+from clearprop.data.table.read_options import WHICH_DECIMAL
 
 FEW_WORDS = 10  # different words among numbers, at most, that get an input each
-_COUNTED = 64  # different words that are counted, so that strays among few words are told from them
 _OFTEN = 0.001  # of the cells, that each of those words is, and
 _TIMES = 5  # cells at least: what is there less often is a stray
 _MOSTLY = 0.5  # of the cells, from which on others are strays
+_SOME = 0.1  # of the cells, where the others are bounds such as < 10000
 _NEARLY_ALL = 0.95
 _FEW_WORDINGS, _REPEATS = 50, 5  # so few wordings, so often each, are categories where units are mixed
 _MOST_CLOTHES = 256  # different ones of a column: of more, none is worn by most
@@ -40,32 +42,7 @@ _BARE = ("", "")
 _INFINITE = ("inf", "infinity", "+inf", "-inf", "+infinity", "-infinity")
 
 Mask = NDArray[np.bool_]
-First = tuple[int, str]  # a row of the table, and its cell
 Stray = tuple[int, str, int]  # and how many there are like it
-
-
-@dataclass
-class _Few:
-    """Words that may be few: how often each is there, and where first; of more only where the first."""
-
-    n: int = 0
-    found: dict[str, list[int]] | None = field(default_factory=dict)
-    first: First | None = None
-
-    def add(self, words: list[str], counts: NDArray[Any], cells: Any, first_row: int) -> None:
-        self.n += int(counts.sum())
-        if not words:
-            return
-        if self.first is None:
-            self.first = (_row(cells, words[0], first_row), words[0])
-        for word, count in zip(words, counts.tolist(), strict=False):
-            if self.found is None:
-                return
-            if word not in self.found:
-                self.found[word] = [0, _row(cells, word, first_row)]
-            self.found[word][0] += count
-            if len(self.found) > _COUNTED:
-                self.found = None
 
 
 @dataclass
@@ -88,7 +65,7 @@ class _Worn:
     highs: dict[str, float] = field(default_factory=lambda: {".": -math.inf, ",": -math.inf})
     whole: dict[str, bool] = field(default_factory=lambda: {".": True, ",": True})
     lengths: set[int] = field(default_factory=set)  # of cells in groups between blanks; -1 for others
-    words: _Few = field(default_factory=_Few)
+    words: FewWords = field(default_factory=FewWords)
 
     def see_numbers(self, mark: str, numbers: NDArray[np.float64]) -> None:
         found = numbers[np.isfinite(numbers)]
@@ -134,7 +111,7 @@ class Wardrobe:
         self._worn: dict[tuple[str, str], _Worn] = {}
         self._pairs: set[Clothes] = set()
         self._too_many = False
-        self._others = _Few()
+        self._others = FewWords()
 
     @property
     def only_points(self) -> bool:
@@ -251,7 +228,9 @@ class Wardrobe:
 
         key = max(self._worn, key=total)
         few = n_distinct <= _FEW_WORDINGS and n_distinct * _REPEATS <= present
-        if total(key) <= _MOSTLY * present:
+        if total(key) + self._others.n_bounds(max(_TIMES, _OFTEN * present)) <= _MOSTLY * present or (
+            total(key) <= _SOME * present
+        ):
             return NOTHING if few else self._mixed(present)
         worn = self._worn[key]
         if worn.negatives["("] == worn.n or (
@@ -274,7 +253,7 @@ class Wardrobe:
             return Verdict(
                 None,
                 f"must hold numbers that can be read in one way, got {short(word)}, thousands or "
-                "decimals (--decimal says which)",
+                f"decimals ({WHICH_DECIMAL})",
                 row,
             )
         zero = [0.0] * (key != _BARE and zeros > 0)
@@ -366,19 +345,12 @@ def _earlier(first: First | None, batch: _Batch, mask: Mask) -> First:
     if first is not None:
         return first
     word = batch.words[int(np.argmax(mask))].as_py()
-    return _row(batch.cells, word, batch.first_row), word
-
-
-def _row(cells: Any, word: str, first_row: int) -> int:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    return first_row + int(pc.index(cells, pa.scalar(word, cells.type)).as_py())
+    return row_of(batch.cells, word, batch.first_row), word
 
 
 def _some_of(words: Any) -> list[str]:
     """Return the words, no more of them than tell that they are too many."""
-    found: list[str] = words.slice(0, _COUNTED + 1).to_pylist()
+    found: list[str] = words.slice(0, COUNTED + 1).to_pylist()
     return found
 
 
