@@ -121,6 +121,30 @@ def test_half_precision_is_undecided_and_a_wrong_one_fails(bits):
     assert check_gradient(net, X, Y, 2 * short).verdict == "fail"
 
 
+def test_what_half_precision_left_in_float32_fails_and_is_said_to_be_it():
+    """As of autocast: products and sums are rounded to float16, what is handed over is float32."""
+    net = network(output="sigmoid")
+    X, Y = batch(net)
+    x, y, W = X.astype(np.float16), Y.astype(np.float16), [w.astype(np.float16) for w in net.weights]
+    a = 1 / (1 + np.exp(-(x @ W[0].T + net.biases[0].astype(np.float16))))
+    out = 1 / (1 + np.exp(-(a @ W[1].T + net.biases[1].astype(np.float16))))
+    delta = [None, (out - y) * out * (1 - out)]
+    delta[0] = (delta[1] @ W[1]) * a * (1 - a)
+    g = [
+        (d.astype(np.float32).T @ source.astype(np.float32) / 7, d.astype(np.float32).mean(axis=0))
+        for d, source in zip(delta, (x, a), strict=True)
+    ]
+    check = check_gradient(net, X, Y, g)
+    assert (check.verdict, [each.name for each in check.mistakes]) == ("fail", ["half_precision"])
+    assert "compute the gradient in float32" in str(check)
+    wrong = [(g[0][0].copy(), g[0][1]), g[1]]
+    wrong[0][0][1, 1] += 0.3 * np.abs(g[0][0]).max()
+    assert check_gradient(net, X, Y, wrong).mistakes == ()
+    right = net.gradient(X, Y).flat.copy()
+    right[3] *= 1.001
+    assert check_gradient(net, X, Y, right).mistakes == ()
+
+
 def test_a_saturated_network_in_float32_is_undecided_where_its_slope_is_lost():
     net = cp.Network([3, 4, 2], output="sigmoid", cost="quadratic", dtype="float64", seed=0)
     X, Y = batch(net)
