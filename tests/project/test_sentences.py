@@ -133,6 +133,26 @@ def test_data_that_are_not_there_are_told_with_where_they_were_looked_for(comman
     assert err == (f"clearprop: there is no file no/other.csv: there is no folder {os.getcwd()}/no\n")
 
 
+LOOKED_FOR = {
+    "load": lambda: cp.load("custmers.csv"),
+    "MLPClassifier.load": lambda: cp.MLPClassifier.load("custmers.csv"),
+    "read_table": lambda: cp.data.read_table("custmers.csv", target="churn"),
+    "stream": lambda: cp.data.stream("custmers.csv", target="churn"),
+    "read_npz": lambda: cp.data.read_npz("custmers.csv"),
+    "read_idx": lambda: cp.data.read_idx("custmers.csv"),
+}
+
+
+@pytest.mark.parametrize("door", LOOKED_FOR)
+def test_python_says_of_a_file_that_is_not_there_what_is_like_it(door, trained, monkeypatch):
+    monkeypatch.chdir(trained)
+    with pytest.raises(FileNotFoundError) as told:
+        LOOKED_FOR[door]()
+    assert str(told.value) == (
+        f"there is no file custmers.csv in {trained}; did you mean customers.csv?"
+    )
+
+
 def test_a_page_that_cannot_be_written_names_the_folder(clearprop):
     page = ["--format", "html", "--output", "no/page.html"]
     code, out, err = clearprop("explain", "customers.safetensors", "customers.csv", *page)
