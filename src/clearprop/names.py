@@ -45,13 +45,19 @@ def known_name(argument: str, name: object, known: Iterable[object]) -> str:
 
 def absent(path: str) -> str:
     """Return a sentence on a file that is not there: where it was looked for, what is like it there."""
-    folder, name = os.path.split(os.path.abspath(path))
+    folder = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(folder):
         return f"there is no file {path}: there is no folder {folder}"
+    near = alike(path)
+    return f"there is no file {path} in {folder}" + (f"; did you mean {near}?" if near else "")
+
+
+def alike(path: str) -> str:
+    """Return the name of what is most like a file in its folder, or nothing."""
+    folder, name = os.path.split(os.path.abspath(path))
     with contextlib.suppress(OSError):
-        if near := difflib.get_close_matches(name, os.listdir(folder), n=1, cutoff=0.75):
-            return f"there is no file {path} in {folder}; did you mean {near[0]}?"
-    return f"there is no file {path} in {folder}"
+        return next(iter(difflib.get_close_matches(name, os.listdir(folder), n=1, cutoff=0.75)), "")
+    return ""
 
 
 def known_dtype(dtype: object) -> str:

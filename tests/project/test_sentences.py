@@ -153,6 +153,12 @@ def test_python_says_of_a_file_that_is_not_there_what_is_like_it(door, trained, 
     )
 
 
+def test_training_on_a_table_that_is_not_there_names_what_is_like_it(clearprop):
+    code, _, err = clearprop("train", "custmers.csv", "--target", "churn")
+    assert (code, err.rpartition("; ")[2]) == (2, "did you mean 'customers.csv'?\n")
+    assert clearprop("train", "digit")[2].endswith("; did you mean 'digits'?\n")
+
+
 def test_a_page_that_cannot_be_written_names_the_folder(clearprop):
     page = ["--format", "html", "--output", "no/page.html"]
     code, out, err = clearprop("explain", "customers.safetensors", "customers.csv", *page)
