@@ -400,6 +400,16 @@ def test_raw_values_stand_beside_the_encoded_ones_where_a_row_is_explained(
     assert "plan = plus:" not in said  # which the name says already
 
 
+def test_a_category_that_the_row_is_not_of_has_the_rows_beside_it(rough):
+    inputs = cp.load(rough / "rough.safetensors").model.inputs
+    names = inputs.names_in_row(inputs.open(rough / "rough.csv"), 2)
+    assert [name for name in names if name.startswith("plan")] == [
+        "plan = basic: plus",
+        "plan = plus",
+        "plan = pro: plus",
+    ]
+
+
 def test_a_gap_is_said_where_its_row_is_explained(rough, clearprop, monkeypatch):
     monkeypatch.chdir(rough)
     code, out, _ = clearprop("explain", "rough.safetensors", "rough.csv", "--row", 3)
