@@ -410,6 +410,24 @@ def test_a_category_that_the_row_is_not_of_has_the_rows_beside_it(rough):
     ]
 
 
+@pytest.mark.parametrize("format", ["text", "json", "latex", "mathml", "html"])
+def test_the_numbers_of_a_row_stand_beside_the_scaled_ones_too(format):
+    net = cp.Network([4, 5, 3], seed=1, scaling=cp.data.standardize(X))
+    net.feature_names = ("age", "height", "weight", "pulse")
+    row, label = [[1.5, -2.25, 0.5, 30.0]], [1]
+    assert "weight 0.5" in cp.explain(net, row, label, format=format)
+    assert "weight 0.5" not in cp.explain(net, row * 2, label * 2, format=format)
+    if format == "text":
+        seen = f"{net.trace(row, label).X[0, 2]:.4g}".replace("-", "−")
+        assert f"3 = weight 0.5 ({seen})" in " ".join(cp.explain(net, row, label).split())
+        names, raw = (line.split() for line in str(net.trace(row, label)).splitlines()[2:4])
+        assert names == ["inputs", "age", "height", "weight", "pulse"]
+        assert raw == ["raw", "1.5", "-2.25", "0.5", "30"]
+    alike = cp.Network([4, 5, 3], seed=1, scaling=cp.data.divide_by(255))
+    alike.feature_names = net.feature_names
+    assert "weight 0.5" not in cp.explain(alike, row, label, format=format)
+
+
 def test_a_gap_is_said_where_its_row_is_explained(rough, clearprop, monkeypatch):
     monkeypatch.chdir(rough)
     code, out, _ = clearprop("explain", "rough.safetensors", "rough.csv", "--row", 3)

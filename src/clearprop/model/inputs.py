@@ -164,6 +164,17 @@ class Inputs:
             ]
         return tuple(names)
 
+    def names_of_numbers(self, names: tuple[str, ...], X: Array) -> tuple[str, ...]:
+        """Return the names of features, with the numbers of the one row of X that is scaled for each.
+
+        A factor for all alike is that of an image, whose pixels nobody asks for one by one.
+        """
+        each = any(isinstance(step, Scaling) and step.shift.size > 1 for step in self.steps)
+        if not each or self.outside or self.encoder is not None or len(X) != 1:
+            return names
+        raw = (f"{value:.6g}" for value in X[0])
+        return tuple(NameInRow(name, value, True) for name, value in zip(names, raw, strict=True))
+
     @property
     def _encoder(self) -> TableEncoder:
         if self.encoder is None:
