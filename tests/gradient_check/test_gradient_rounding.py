@@ -110,6 +110,23 @@ def test_few_decimals_are_excused_and_certify_nothing():
     assert check_gradient(net, X, Y, ten).verdict == "fail"
 
 
+def test_a_zero_among_few_decimals_stands_for_a_small_number():
+    net = network()
+    X, Y = batch(net)
+    net.weights[1][0] = 0.0
+    net.weights[1][1:] *= 1e-3  # the gradient of the first layer is small
+    right = net.gradient(X, Y).flat
+    printed = np.array([float(f"{v:.4f}") for v in right])
+    assert ((printed == 0) & (right != 0)).sum() > 5
+    assert check_gradient(net, X, Y, printed).verdict == "undecided"
+    printed[np.argmax(np.abs(right))] = 0.0
+    assert check_gradient(net, X, Y, printed).verdict == "fail"
+    # Rounded to digits a 0 is one.
+    digits = np.array([float(f"{v:.4g}") for v in right])
+    digits[np.flatnonzero(printed == 0)[0]] = 0.0
+    assert check_gradient(net, X, Y, digits).verdict == "fail"
+
+
 @pytest.mark.parametrize("bits", [8, 11])
 def test_half_precision_is_undecided_and_a_wrong_one_fails(bits):
     net = network()

@@ -121,7 +121,9 @@ def _printed(flat: Array) -> tuple[Array, int]:
         if most > limit:
             return places, most
     by_digits = np.floor(np.log10(np.abs(flat[held]))) + 1 - most
-    places[held] = 0.5 * 10.0 ** np.maximum(by_digits, float(last.min()))
+    lowest = float(last.min())
+    places[flat == 0] = 0.5 * 10.0**lowest  # 0.0000 stands for all that is smaller
+    places[held] = 0.5 * 10.0 ** np.maximum(by_digits, lowest)
     return places, most
 
 
