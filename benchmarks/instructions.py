@@ -49,7 +49,9 @@ def prepared(name: str, rows: int) -> Any:
     import clearprop as cp
     from clearprop.training import loop
 
-    loop.STRETCH_SECONDS = 1e6  # else the clock says how often an epoch is interrupted, and Valgrind is slow
+    loop.STRETCH_SECONDS = (
+        1e6  # else the clock says how often an epoch is interrupted, and Valgrind is slow
+    )
     work = replace(WORKLOADS[name], n_samples=rows)
     rng = np.random.default_rng(0)
     X = np.abs(rng.standard_normal((rows, work.sizes[0]), dtype=np.float32)) / 3  # no zeros
