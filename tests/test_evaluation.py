@@ -169,6 +169,8 @@ def test_of_few_rows_no_interval_is_a_point_and_an_accuracy_always_has_one(n, k,
         p = np.where(np.arange(k) == codes[:, None], 0.9, 0.1 / (k - 1))
     found = tallied(ClassTally(k), p, codes).result(50, level)
     assert all(low < high for low, high in found.intervals.values())
+    for name in {"accuracy", "auc"} & found.intervals.keys():
+        assert 0.0 <= found.intervals[name][0] < found.intervals[name][1] <= 1.0
     low, high = found.intervals["accuracy"]
     if found.wilson:
         assert low <= found.metrics["accuracy"] <= high

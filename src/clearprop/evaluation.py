@@ -244,6 +244,7 @@ class ClassTally(Tally):
             # The placements of the positives, and those of the negatives, have the area as their mean;
             # it moves with both (DeLong et al. 1988), so that a replicate's is their sum less itself.
             area = _means_of_placements(sums).sum(axis=-1) - _means_of_placements(whole)[..., 0]
+            area = np.clip(area, 0.0, 1.0)  # which that leaves where rows are few
         there = np.isfinite(area)
         with np.errstate(invalid="ignore"):
             found["auc"] = np.where(there, area, 0.0).sum(axis=-1) / there.sum(axis=-1)

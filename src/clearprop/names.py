@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import math
 import operator
+import os
 from collections.abc import Iterable, Sequence
 from typing import TypeGuard
 
@@ -39,6 +41,23 @@ def known_name(argument: str, name: object, known: Iterable[object]) -> str:
     near = difflib.get_close_matches(str(name), names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise ValueError(f"{argument} must be one of {', '.join(names)}, got {name!r}{hint}")
+
+
+def absent(path: str) -> str:
+    """Return a sentence on a file that is not there: where it was looked for, what is like it there."""
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        return f"there is no file {path}: there is no folder {folder}"
+    near = alike(path)
+    return f"there is no file {path} in {folder}" + (f"; did you mean {near}?" if near else "")
+
+
+def alike(path: str) -> str:
+    """Return the name of what is most like a file in its folder, or nothing."""
+    folder, name = os.path.split(os.path.abspath(path))
+    with contextlib.suppress(OSError):
+        return next(iter(difflib.get_close_matches(name, os.listdir(folder), n=1, cutoff=0.75)), "")
+    return ""
 
 
 def known_dtype(dtype: object) -> str:

@@ -356,7 +356,7 @@ class Network:
 
         chosen = None if optimizer is None else optimizers.resolve(optimizer)
         made = traces.trace(self.architecture, self.model.parameters, *self.model.pair(X, Y), chosen)
-        return Trace.of(made, self.feature_names, self.classes)
+        return Trace.of(made, self.model.names_in(X), self.classes)
 
     # What it learns
 

@@ -80,5 +80,5 @@ def _drawing(architecture: Architecture, weights: Sequence[NDArray[Any]]) -> Mar
     said = f"A network {'-'.join(map(str, sizes))}; weights above 0 are whole lines, others dashed"
     return tag(
         "svg", *parts, viewBox=f"0 0 {width} {height + 36}", width=width, role="img", aria_label=said,
-        style="font: 12px sans-serif; fill: currentColor",
+        style="max-width: 100%; font: 12px sans-serif; fill: currentColor",
     )  # fmt: skip

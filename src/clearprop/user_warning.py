@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 import warnings
 
-_INSIDE = ("clearprop", "sklearn")
+_INSIDE = ("clearprop", "sklearn", "joblib")
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn at the line that called clearprop, by whatever door, and through scikit-learn's own."""
+    """Warn at the line that called clearprop, by whatever door, also of scikit-learn and joblib."""
     frame, level = sys._getframe(), 1
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in _INSIDE:
         frame, level = frame.f_back, level + 1

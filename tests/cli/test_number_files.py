@@ -124,14 +124,14 @@ TRACES = {
 def test_a_trace_is_read_from_every_kind_of_file(name, net, data, tmp_path, clearprop):
     X, y = data
     trace = net.trace(X[:6], y[:6])
-    named = {"x": X[:6]}
+    named = {"x": X[:6], "cost": np.array(trace.cost)}  # which safetensors makes (1,) of here
     for l, layer in enumerate(trace.layers):  # noqa: E741 - the layer
         named |= {f"layers.{l}.{q}": getattr(layer, q) for q in ("z", "a", "delta", "weight_gradient")}
     TRACES[name](tmp_path / name, named)
     on = ("check", "model.safetensors", "data.npz", "--trace", name)
     code, out, err = clearprop(*on)
     assert (code, out.partition(" (")[0], err) == (0, "trace check: pass", "")
-    assert "9 quantities of 6 samples" in out
+    assert "10 quantities of 6 samples" in out
     TRACES[name](tmp_path / name, named | {"layers.0.a": named["layers.0.a"][::-1]})
     code, out, _ = clearprop(*on)
     assert code == 1

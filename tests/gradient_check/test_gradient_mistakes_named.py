@@ -196,6 +196,11 @@ MISTAKES = {
         "bias_over_neurons", 3, "summed over the neurons too",
         {"bias": lambda d: np.full(d.shape[1], d.sum(axis=0)[0])}, [],
     ),
+    "the mean of all delta for the biases": (
+        {}, {"bias": lambda d: np.full(d.shape[1], len(d) * d.mean())},
+        "bias_over_neurons", 3, "averaged over the neurons too",
+        {"bias": lambda d: np.full(d.shape[1], d.mean(axis=1)[0])}, [],
+    ),
     "biases over the other axis": (
         {"sizes": (4, 7, 7)}, {"bias": lambda d: d.sum(axis=1)},
         "bias_over_neurons", 2, "the other axis",
@@ -204,7 +209,12 @@ MISTAKES = {
     "softmax over the samples": (
         CLASSES, {"output": lambda z, a, y: softmax(z, axis=0) - y},
         "softmax_axis", 3, "over the samples",
-        {"output": lambda z, a, y: softmax(softmax(z)) - y}, [],
+        {"output": lambda z, a, y: softmax(softmax(z)) - y}, ["softmax_twice"],
+    ),
+    "softmax of probabilities": (
+        CLASSES, {"output": lambda z, a, y: softmax(a) - y},
+        "softmax_twice", 3, "where a is softmax already",
+        {"output": lambda z, a, y: softmax(2 * z) - y}, [],
     ),
     "quadratic's derivative through softmax": (
         CLASSES, {"output": lambda z, a, y: a * (a - y - (a * (a - y)).sum(axis=1, keepdims=True))},
@@ -269,6 +279,28 @@ def test_a_mistake_that_makes_no_difference_is_not_named():
     assert [(each.name, each.layer) for each in found] == [("bias_over_neurons", 1)]
     net, X, Y = problem(output="identity", activation="identity")
     assert check_gradient(net, X, Y, by_hand(net, X, Y, delta=lambda at: at.e)).verdict == "pass"
+
+
+@pytest.mark.parametrize("how", [{}, {"output": "identity"}, {**CLASSES}])
+def test_one_number_that_is_off_a_little_in_float32_is_no_mistake_with_a_name(how):
+    net, X, Y = problem(**how)
+    right = [(W.astype(np.float32), b.astype(np.float32)) for W, b in by_hand(net, X, Y)]
+    for layer in range(3):
+        for part in (0, 1):
+            wrong = [[W.copy(), b.copy()] for W, b in right]
+            array = wrong[layer][part]
+            array.flat[1] += 1.5e-3 * np.abs(array).max()
+            check = check_gradient(net, X, Y, wrong)
+            assert (check.verdict, check.mistakes) == ("fail", ()), str(check)
+
+
+def test_a_block_that_is_rightly_0_is_not_said_to_be_never_computed():
+    net, X, Y = problem(activation="relu")
+    net.biases[0][:] = -100.0  # the first layer is dead
+    right = by_hand(net, X, Y)
+    wrong = [*right[:2], (right[2][0], 2 * right[2][1])]
+    (found,) = check_gradient(net, X, Y, wrong).mistakes
+    assert (found.name, found.sentence[:24]) == ("factor", "layers.2.bias is 2 times")
 
 
 HALF = "without the half"

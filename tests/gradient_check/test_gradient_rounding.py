@@ -110,6 +110,23 @@ def test_few_decimals_are_excused_and_certify_nothing():
     assert check_gradient(net, X, Y, ten).verdict == "fail"
 
 
+def test_a_zero_among_few_decimals_stands_for_a_small_number():
+    net = network()
+    X, Y = batch(net)
+    net.weights[1][0] = 0.0
+    net.weights[1][1:] *= 1e-3  # the gradient of the first layer is small
+    right = net.gradient(X, Y).flat
+    printed = np.array([float(f"{v:.4f}") for v in right])
+    assert ((printed == 0) & (right != 0)).sum() > 5
+    assert check_gradient(net, X, Y, printed).verdict == "undecided"
+    printed[np.argmax(np.abs(right))] = 0.0
+    assert check_gradient(net, X, Y, printed).verdict == "fail"
+    # Rounded to digits a 0 is one.
+    digits = np.array([float(f"{v:.4g}") for v in right])
+    digits[np.flatnonzero(printed == 0)[0]] = 0.0
+    assert check_gradient(net, X, Y, digits).verdict == "fail"
+
+
 @pytest.mark.parametrize("bits", [8, 11])
 def test_half_precision_is_undecided_and_a_wrong_one_fails(bits):
     net = network()
@@ -119,6 +136,30 @@ def test_half_precision_is_undecided_and_a_wrong_one_fails(bits):
     short = np.ldexp(np.round(mantissa * 2**bits) / 2**bits, exponent).astype(np.float32)
     assert check_gradient(net, X, Y, short).verdict == "undecided"
     assert check_gradient(net, X, Y, 2 * short).verdict == "fail"
+
+
+def test_what_half_precision_left_in_float32_fails_and_is_said_to_be_it():
+    """As of autocast: products and sums are rounded to float16, what is handed over is float32."""
+    net = network(output="sigmoid")
+    X, Y = batch(net)
+    x, y, W = X.astype(np.float16), Y.astype(np.float16), [w.astype(np.float16) for w in net.weights]
+    a = 1 / (1 + np.exp(-(x @ W[0].T + net.biases[0].astype(np.float16))))
+    out = 1 / (1 + np.exp(-(a @ W[1].T + net.biases[1].astype(np.float16))))
+    delta = [None, (out - y) * out * (1 - out)]
+    delta[0] = (delta[1] @ W[1]) * a * (1 - a)
+    g = [
+        (d.astype(np.float32).T @ source.astype(np.float32) / 7, d.astype(np.float32).mean(axis=0))
+        for d, source in zip(delta, (x, a), strict=True)
+    ]
+    check = check_gradient(net, X, Y, g)
+    assert (check.verdict, [each.name for each in check.mistakes]) == ("fail", ["half_precision"])
+    assert "compute the gradient in float32" in str(check)
+    wrong = [(g[0][0].copy(), g[0][1]), g[1]]
+    wrong[0][0][1, 1] += 0.3 * np.abs(g[0][0]).max()
+    assert check_gradient(net, X, Y, wrong).mistakes == ()
+    right = net.gradient(X, Y).flat.copy()
+    right[3] *= 1.001
+    assert check_gradient(net, X, Y, right).mistakes == ()
 
 
 def test_a_saturated_network_in_float32_is_undecided_where_its_slope_is_lost():

@@ -111,6 +111,10 @@ WRONG = {
     "transposed": ((4, 5, 3), lambda t, n: {"layers.0.z": t["layers.0.z"].T}, "z", 1, "it is transposed"),
     "transposed, square": (SQUARE, lambda t, n: {"layers.1.weight_gradient": t["layers.1.weight_gradient"].T},
         "weight_gradient", 2, "it is transposed"),
+    "weights by columns": ((4, 5, 3), lambda t, n: {"layers.0.weight": n.weights[0].ravel().reshape(4, 5).T},
+        "weight", 1, "taken in the other order: they are rows"),
+    "rows for columns": ((4, 5, 3), lambda t, n: {"layers.0.weight": n.weights[0].T.reshape(5, 4)},
+        "weight", 1, "taken in the other order: they are rows"),
     "divided by the samples": ((4, 5, 3), lambda t, n: {"layers.1.delta": t["layers.1.delta"] / 7},
         "delta", 2, "divided by the 7 samples: that of each sample"),
     "a sum for a mean": ((4, 5, 3), lambda t, n: {"layers.1.weight_gradient": 7 * t["layers.1.weight_gradient"]},
@@ -142,6 +146,13 @@ WRONG = {
         "a", 1, "nan stands where"),
     "the cost is a sum": ((4, 5, 3), lambda t, n: {"cost": 7 * t["cost"]}, "cost", 0, "7 times"),
 }  # fmt: skip
+
+
+def test_softmax_over_the_samples_is_said():
+    net, X, Y = problem(output="softmax", cost="cross_entropy")
+    e = np.exp(net.trace(X, Y).layers[1].z)
+    first = check_trace(net, X, Y, {"layers.1.a": e / e.sum(axis=0)}).first_wrong
+    assert (first.quantity, first.sentence.partition(",")[0]) == ("a", "it is softmax over the samples")
 
 
 @pytest.mark.parametrize("what", WRONG)

@@ -159,6 +159,17 @@ def test_a_lines_points_stand_where_their_values_are_and_gaps_are_left():
     assert path == "M58.0 176.0L133.0 26.0M283.0 101.0h0.1"
 
 
+def test_a_single_epoch_is_a_dot_that_is_seen_and_no_number_beside_the_axis_is_cut_off():
+    drawn = lines("cost", [1], {"cost": [-1.2345e-5]}, axis="epoch")
+    (path,) = re.findall(r"<path d=\"M208[^>]*>", drawn)
+    assert 'stroke-linecap="round"' in path
+    assert ">-1.2e-05<" in drawn
+    assert repr(cp.History()).startswith("<History of 0 epochs")
+    one = cp.History()
+    one.append({"epoch": 1, "cost": 0.5})
+    assert repr(one) == "<History of 1 epoch: epoch, cost>"
+
+
 def test_a_long_history_is_thinned_out_and_ends_where_it_ended():
     x = list(range(1, 5001))
     drawn = lines("cost", x, {"cost": [1.0 / each for each in x]}, axis="epoch")

@@ -133,6 +133,32 @@ def test_data_that_are_not_there_are_told_with_where_they_were_looked_for(comman
     assert err == (f"clearprop: there is no file no/other.csv: there is no folder {os.getcwd()}/no\n")
 
 
+LOOKED_FOR = {
+    "load": lambda: cp.load("custmers.csv"),
+    "MLPClassifier.load": lambda: cp.MLPClassifier.load("custmers.csv"),
+    "read_table": lambda: cp.data.read_table("custmers.csv", target="churn"),
+    "stream": lambda: cp.data.stream("custmers.csv", target="churn"),
+    "read_npz": lambda: cp.data.read_npz("custmers.csv"),
+    "read_idx": lambda: cp.data.read_idx("custmers.csv"),
+}
+
+
+@pytest.mark.parametrize("door", LOOKED_FOR)
+def test_python_says_of_a_file_that_is_not_there_what_is_like_it(door, trained, monkeypatch):
+    monkeypatch.chdir(trained)
+    with pytest.raises(FileNotFoundError) as told:
+        LOOKED_FOR[door]()
+    assert str(told.value) == (
+        f"there is no file custmers.csv in {trained}; did you mean customers.csv?"
+    )
+
+
+def test_training_on_a_table_that_is_not_there_names_what_is_like_it(clearprop):
+    code, _, err = clearprop("train", "custmers.csv", "--target", "churn")
+    assert (code, err.rpartition("; ")[2]) == (2, "did you mean 'customers.csv'?\n")
+    assert clearprop("train", "digit")[2].endswith("; did you mean 'digits'?\n")
+
+
 def test_a_page_that_cannot_be_written_names_the_folder(clearprop):
     page = ["--format", "html", "--output", "no/page.html"]
     code, out, err = clearprop("explain", "customers.safetensors", "customers.csv", *page)
@@ -372,6 +398,34 @@ def test_raw_values_stand_beside_the_encoded_ones_where_a_row_is_explained(
     assert "Female" in said
     assert "plan = plus" in said
     assert "plan = plus:" not in said  # which the name says already
+
+
+def test_a_category_that_the_row_is_not_of_has_the_rows_beside_it(rough):
+    inputs = cp.load(rough / "rough.safetensors").model.inputs
+    names = inputs.names_in_row(inputs.open(rough / "rough.csv"), 2)
+    assert [name for name in names if name.startswith("plan")] == [
+        "plan = basic: plus",
+        "plan = plus",
+        "plan = pro: plus",
+    ]
+
+
+@pytest.mark.parametrize("format", ["text", "json", "latex", "mathml", "html"])
+def test_the_numbers_of_a_row_stand_beside_the_scaled_ones_too(format):
+    net = cp.Network([4, 5, 3], seed=1, scaling=cp.data.standardize(X))
+    net.feature_names = ("age", "height", "weight", "pulse")
+    row, label = [[1.5, -2.25, 0.5, 30.0]], [1]
+    assert "weight 0.5" in cp.explain(net, row, label, format=format)
+    assert "weight 0.5" not in cp.explain(net, row * 2, label * 2, format=format)
+    if format == "text":
+        seen = f"{net.trace(row, label).X[0, 2]:.4g}".replace("-", "−")
+        assert f"3 = weight 0.5 ({seen})" in " ".join(cp.explain(net, row, label).split())
+        names, raw = (line.split() for line in str(net.trace(row, label)).splitlines()[2:4])
+        assert names == ["inputs", "age", "height", "weight", "pulse"]
+        assert raw == ["raw", "1.5", "-2.25", "0.5", "30"]
+    alike = cp.Network([4, 5, 3], seed=1, scaling=cp.data.divide_by(255))
+    alike.feature_names = net.feature_names
+    assert "weight 0.5" not in cp.explain(alike, row, label, format=format)
 
 
 def test_a_gap_is_said_where_its_row_is_explained(rough, clearprop, monkeypatch):

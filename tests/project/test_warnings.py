@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas
 import pytest
+from sklearn.model_selection import cross_val_score
 
 import clearprop as cp
 
@@ -18,6 +19,7 @@ X, LABELS = RNG.normal(size=(7, 4)), np.array([0, 1, 2, 0, 1, 2, 0])
 LARGE = np.full((7, 4), 2**60 + 1)
 COLUMN = LABELS[:, None]
 ONE_CLASS = np.zeros(7, int)
+ONE_OF_TWO = np.arange(7) % 2
 QUIET = {"epochs": 1, "progress": False}
 
 
@@ -99,6 +101,13 @@ DOORS = {
     ),
     "MLPClassifier.partial_fit, scales": lambda folder, patch: cp.MLPClassifier().partial_fit(
         scaled(), LABELS, classes=[0, 1, 2]
+    ),
+    "MLPClassifier.fit, a column of labels": lambda folder, patch: cp.MLPClassifier(max_iter=1).fit(
+        X, COLUMN
+    ),
+    "MLPRegressor.fit, a column": lambda folder, patch: cp.MLPRegressor(max_iter=1).fit(X, X[:, :1]),
+    "cross_val_score, max_iter": lambda folder, patch: cross_val_score(
+        cp.MLPClassifier(max_iter=1), X, ONE_OF_TWO, cv=2
     ),
     "load, columns of a folder": lambda folder, patch: cp.data.load(two_tables(folder), target="y"),
     "read_table, many classes": lambda folder, patch: cp.data.read_table(

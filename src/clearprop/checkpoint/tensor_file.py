@@ -41,6 +41,7 @@ from clearprop.checkpoint.tensor_header import (
     header_length,
     parse_header,
 )
+from clearprop.names import absent
 
 _CODES = {dtype: code for code, dtype in DTYPES.items()}
 _COMPARED = 2**24  # bytes at a time
@@ -94,7 +95,10 @@ def read_checksum(path: FilePath) -> str:
 def _opened(path: FilePath) -> Iterator[io.FileIO]:
     """Yield a regular file; what is wrong with it is told with its name."""
     name = os.fsdecode(path)
-    mode = os.stat(name).st_mode
+    try:
+        mode = os.stat(name).st_mode
+    except FileNotFoundError:
+        raise FileNotFoundError(absent(name)) from None
     if not stat.S_ISREG(mode):
         raise CheckpointError(f"path must be a regular file, got {kind_of(mode)}: {name!r}")
     with open(name, "rb", buffering=0, opener=_open_without_waiting) as file:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import errno
-import os
 import re
 import sys
 import traceback
 from typing import Any, NoReturn, TextIO
 
 from clearprop.cli.terminal import plain
+from clearprop.names import absent
 
 FAILED, MISTAKE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 
@@ -152,7 +151,7 @@ def _sentence(problem: BaseException) -> str:
         detail = " ".join(str(problem).split()) if isinstance(problem, MemoryError) else ""
         return f"there is not enough memory{detail and f' ({detail})'}"
     if isinstance(problem, FileNotFoundError) and problem.filename is not None:
-        return _absent(_name(problem.filename))
+        return absent(_name(problem.filename))
     if isinstance(problem, OSError) and problem.strerror:
         where = problem.filename
         return f"{_name(where)}: {problem.strerror}" if where is not None else problem.strerror
@@ -180,17 +179,6 @@ def _lacks_memory(problem: BaseException | None) -> bool:
 
 def _name(path: Any) -> str:
     return path if isinstance(path, str) else repr(path)
-
-
-def _absent(path: str) -> str:
-    """Return a sentence on a file that is not there: where it was looked for, what is like it there."""
-    folder, name = os.path.split(os.path.abspath(path))
-    if not os.path.isdir(folder):
-        return f"there is no file {path}: there is no folder {folder}"
-    with contextlib.suppress(OSError):
-        if near := difflib.get_close_matches(name, os.listdir(folder), n=1, cutoff=0.75):
-            return f"there is no file {path} in {folder}; did you mean {near[0]}?"
-    return f"there is no file {path} in {folder}"
 
 
 def _usage(problem: Any) -> str:

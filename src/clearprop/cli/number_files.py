@@ -67,11 +67,8 @@ def read_trace(path: str) -> dict[str, Any]:
         )
     if "layers" not in found:
         return found
-    arrays = named_arrays(found)
-    return {
-        name: float(each) if name == "cost" else _arrays(each, f"{name} in --trace {path}")
-        for name, each in arrays.items()
-    }
+    made: dict[str, Any] = _arrays(named_arrays(found), f"--trace {path}")
+    return made
 
 
 def _read(path: str, option: str, blocks: Sequence[Block]) -> Numbers:
@@ -146,7 +143,12 @@ def _json(text: str, what: str) -> Any:
 def _arrays(value: Any, what: str) -> Any:
     """Return JSON with an array in place of each list of numbers, as deep as they are one."""
     if isinstance(value, dict):
-        return {name: _arrays(each, f"{name} in {what}") for name, each in value.items()}
+        return {
+            name: each
+            if name == "cost" and isinstance(each, float)  # the one number that stands alone
+            else _arrays(each, f"{name} in {what}")
+            for name, each in value.items()
+        }
     if not isinstance(value, list):
         raise ValueError(f"{what} must be a list of numbers, got {_told(value)}")
     if any(each is None for each in value):

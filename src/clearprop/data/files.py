@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
+from clearprop.names import absent
+
 Source = str | os.PathLike[str]
 
 MAX_BYTES = 2**33
@@ -60,6 +62,20 @@ def local_path(source: Source, argument: str = "source") -> Path:
         raise ValueError(f"{argument} must be a file or folder, got {text!r}: {error}") from None
 
 
+def status(path: Path) -> os.stat_result:
+    """Return what the system says of a file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is not there, with where it was looked for and what is like it there.
+    """
+    try:
+        return os.stat(path)
+    except FileNotFoundError:
+        raise FileNotFoundError(absent(str(path))) from None
+
+
 @contextmanager
 def open_regular(path: Path) -> Iterator[BinaryIO]:
     """Open a regular file to read; a pipe, a device or a folder is refused and never waited for.
@@ -69,7 +85,7 @@ def open_regular(path: Path) -> Iterator[BinaryIO]:
     OSError
         If it is no regular file, cannot be read, or was changed while it was read.
     """
-    _check_regular(path, os.stat(path))
+    _check_regular(path, status(path))
     # between the two looks a pipe may have taken the file's place: opening must not wait for it
     descriptor = os.open(path, _OPEN)
     with open(descriptor, "rb") as file:

@@ -17,7 +17,7 @@ from clearprop.data.mnist import read_mnist
 from clearprop.data.npz import read_npz
 from clearprop.data.tables import is_table
 from clearprop.data.targets import GAPS, check_task
-from clearprop.names import known_name
+from clearprop.names import alike, known_name
 
 if TYPE_CHECKING:
     from clearprop.data.table.read_options import Missing, ReadOptions
@@ -168,8 +168,8 @@ def _no_target(target: str | None, reason: str) -> None:
 
 
 def _not_found(path: Path) -> str:
-    near = difflib.get_close_matches(str(path), BUILT_IN, n=1)
-    meant = f"; did you mean {near[0]!r}?" if near else ""
+    near = alike(str(path)) or next(iter(difflib.get_close_matches(str(path), BUILT_IN, n=1)), "")
+    meant = f"; did you mean {near!r}?" if near else ""
     return (
         f"there is no file or folder {path}, and no built-in data set of that name "
         f"({', '.join(BUILT_IN)}){meant}"

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
@@ -155,7 +156,7 @@ class Classification(Task):
                     "warm_start can only be used where `y` has the same classes as in the previous "
                     f"call to fit. Previously got {known.labels}, `y` has {found}"
                 )
-        return known.encode_numbers(_numbers(column_or_1d(y, warn=np.ndim(y) == 2), known.labels))
+        return known.encode_numbers(_numbers(_one_column(y), known.labels))
 
     def output(
         self, loss: str | Cost, targets: Targets, label_smoothing: float = 0.0
@@ -254,6 +255,17 @@ class Regression(Task):
         return total / weights
 
 
+def _one_column(y: Any) -> Any:
+    """Return ``column_or_1d(y, warn=True)``, whose warning would point at this line."""
+    if np.ndim(y) == 2:
+        said = (
+            "A column-vector y was passed when a 1d array was expected. Please change the shape of y "
+            "to (n_samples,), for example using ravel()."
+        )
+        warn(said, DataConversionWarning)
+    return column_or_1d(y)
+
+
 def _quantities(y: Any) -> Array:
     """Return y as an array of floats, shape (n_samples, n_outputs).
 
@@ -265,7 +277,7 @@ def _quantities(y: Any) -> Array:
     try:
         checked = _check_y(y, multi_output=True, y_numeric=True, estimator="MLPRegressor")
         if checked.ndim == 2 and checked.shape[1] == 1:
-            checked = column_or_1d(checked, warn=True)
+            checked = _one_column(checked)
         table: Array = checked.reshape(len(checked), -1)
         if table.dtype.kind == "M":
             raise ValueError

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from clearprop.activations import Array
+from clearprop.data.feature_names import NameInRow
 from clearprop.explain.printers.text import printable
 from clearprop.trace import Trace
 
@@ -31,7 +32,10 @@ def overview(
         "" if n == 1 else f"Sample 1 of {n:,} is shown; gradients are of all of them.",
     ]
     if feature_names is not None:
-        lines.append(_words("inputs", feature_names))
+        lines.append(_words("inputs", [getattr(each, "name", each) for each in feature_names]))
+        if any(isinstance(each, NameInRow) for each in feature_names):
+            raw = [getattr(each, "raw", "") for each in feature_names]
+            lines.append(_words("", raw, "raw"))
     lines.append(_numbers("inputs", "a", trace.inputs[0]))
     for number, (layer, shape) in enumerate(zip(trace.layers, of.layers, strict=True), start=1):
         lines.append(_numbers(f"layer {number}", "z", layer.z[0]))
@@ -54,9 +58,9 @@ def _row(name: str, symbol: str, cells: Sequence[str], n: int) -> str:
     return f"{name:12}  {symbol:5}  {'  '.join(f'{each:>10}' for each in cells)}{more}".rstrip()
 
 
-def _words(name: str, words: Sequence[object]) -> str:
+def _words(name: str, words: Sequence[object], symbol: str = "") -> str:
     shown = [word if len(word) <= 9 else f"{word[:8]}~" for word in map(str, words[:_SHOWN])]
-    return _row(name, "", [printable(word) for word in shown], len(words))
+    return _row(name, symbol, [printable(word) for word in shown], len(words))
 
 
 def _numbers(name: str, symbol: str, values: Array) -> str:

@@ -83,6 +83,7 @@ def explain(
     elif is_json and (blanks or algorithm is not None):
         form = ALL
     trace = net.trace(X, Y, optimizer)
+    names = getattr(trace, "feature_names", net.feature_names)  # those of one row have its raw values
     if format == "html":
         from clearprop.explain import web  # which text does not need
 
@@ -94,7 +95,7 @@ def explain(
             digits=digits,
             blanks=blanks,
             faithful=faithful,
-            feature_names=net.feature_names,
+            feature_names=names,
             classes=net.classes,
         )
     told = explained(
@@ -104,7 +105,7 @@ def explain(
         digits=digits,
         blanks=blanks,
         faithful=faithful,
-        feature_names=net.feature_names,
+        feature_names=names,
         classes=net.classes,
     )
     return rendered(told, format, form, digits, ascii)

@@ -180,9 +180,7 @@ def check_gradient(
         tuple(rows),
         architecture.n_parameters,
         tuple(blind),
-        mistakes.likely(difference, held.claimed, held.coarse, l2, l1)
-        if verdict == "fail" and gradient is not None
-        else (),
+        held.mistakes() if verdict == "fail" and gradient is not None else (),
     )
 
 
@@ -219,7 +217,7 @@ class _Held:
         self.claimed, self.exact = claimed, exact
         blocks = difference.architecture.blocks
         shown = rounding.precision([claimed[block.slice] for block in blocks])
-        spread = rounding.spread(difference, l2, l1).gradient
+        self.spread = spread = rounding.spread(difference, l2, l1).gradient
         self.bound = rounding.bound(spread, shown.eps, exact)
         self.tolerance = np.full(claimed.shape, shown.tolerance)
         if shown.eps == rounding.DOUBLE:  # and yet it may have been computed in float32 in part
@@ -259,6 +257,13 @@ class _Held:
             rows.append(row)
             found_out |= caught
         return rows, found_out
+
+    def mistakes(self) -> tuple[mistakes.Mistake, ...]:
+        """Return what a gradient that fails is a sign of."""
+        found = mistakes.likely(self.difference, self.claimed, self.coarse, *self.penalties)
+        if not found and rounding.may_be_half(self.claimed, self.exact, self.spread):
+            found = (mistakes.half_precision(len(self.difference.architecture.layers)),)
+        return found
 
     def _is_borne_out(self, block: Block, own: dict[int, Estimate]) -> bool:
         """Return whether differences contradict none of the network's own, and see some of it."""

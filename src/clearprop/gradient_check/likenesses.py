@@ -88,6 +88,10 @@ class Likeness:
         """Yield which other quantity it is."""
         if self.quantity == "x" and self.same(given, self.raw.reshape(len(self.raw), -1)):
             yield "it is as in the data: the network scales its inputs first"
+        if right.ndim == 2 and (
+            self.same(given.ravel(), right.T.ravel()) or self.same(given.T.ravel(), right.ravel())
+        ):
+            yield "its numbers are taken in the other order: they are rows, one after the other"
         if self.layer < 0:
             return
         made = self.trace.layers[self.layer]
@@ -98,6 +102,8 @@ class Likeness:
             for name, function in ACTIVATIONS.items():
                 if self.same(given, function(made.z)):
                     yield f"it is {name} of z, where the network has {self._name()}"
+                if not function.elementwise and self.same(given, function(made.z.T).T):
+                    yield f"it is {name} over the samples, where the outputs of each sample are meant"
         if self.quantity == "z":
             source = self.trace.layers[self.layer - 1].a if self.layer else self.trace.inputs
             W, b = made.weights, made.biases

@@ -9,7 +9,7 @@ two mistakes that give the same numbers are both named.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ from clearprop.gradient_check.wrong_passes import RULES, Pass, Problem, Rule
 from clearprop.gradient_check.wrong_slopes import SLOPES
 
 _SAME = 1e-6  # relative, of a block's norm: far above rounding, far below any mistake
+_LEFT = 0.1  # of what is off: what an explanation may leave. Rounding, or one number, leaves all of it
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Mistake:
         negative_side, slope_twice, slope_of_neighbour, another_slope, kept_slope, softmax_twice,
         softmax_axis, diagonal_jacobian, another_cost, transposed_weights, wrong_weights, wrong_input,
         bias_over_neurons, no_bias, early_update, one_sample, sum_for_mean, sign, factor, penalty,
-        sample_weight, zero.
+        sample_weight, zero, half_precision.
     layer : int
         The weight layer, 1..L, in which it is made first on the way back.
     sentence : str
@@ -73,6 +74,16 @@ def likely(
     return ()
 
 
+def half_precision(layer: int) -> Mistake:
+    """Return what is said of numbers that are all off, by no more than half precision explains."""
+    return Mistake(
+        "half_precision",
+        layer,
+        "all numbers are off by what rounding to float16 or bfloat16 may leave. If any of them was "
+        "computed in it (autocast), compute the gradient in float32, which shows what is wrong",
+    )
+
+
 class _Search:
     """The kinds of mistakes, from simple ones to those that need several words."""
 
@@ -84,6 +95,7 @@ class _Search:
         self.architecture = problem.architecture
         self.right = Pass(problem)
         self.truth = self.right.gradient()
+        self.off = claimed - self.truth
         self.n_layers = len(self.architecture.layers)
 
     def agree(self, one: Array, other: Array) -> bool:
@@ -94,10 +106,21 @@ class _Search:
         size = max(np.linalg.norm(one), np.linalg.norm(other))
         return bool(np.linalg.norm(one - other) <= self.same * size)
 
+    def explains(self, made: Array, blocks: Sequence[Block] = ()) -> bool:
+        """Return whether a gradient is the claimed one, and the right one far from it, in blocks."""
+        places = [block.slice for block in blocks or self.architecture.blocks]
+        if not all(self.block_agrees(made[at], self.claimed[at]) for at in places):
+            return False
+        left, off = (
+            math.hypot(*(np.linalg.norm(each[at]) for at in places))
+            for each in (self.claimed - made, self.off)
+        )
+        return left <= _LEFT * off
+
     def factor(self, made: Array) -> float | None:
         """Return the c for which c times a gradient is the claimed one, if there is one."""
         c = float(made @ self.claimed) / (float(made @ made) or 1.0)
-        return c if c and self.agree(c * made, self.claimed) else None
+        return c if c and self.explains(c * made) else None
 
     # Kinds
 
@@ -105,13 +128,13 @@ class _Search:
         """Yield what is wrong with the penalty, where only that is."""
         if not self.penalty.any():
             return
-        excess = self.claimed - self.truth  # over the right one
+        excess = self.off
         on_biases = self.of_biases()
         c = float(excess @ self.penalty) / float(self.penalty @ self.penalty)
-        if on_biases.any() and self.agree(self.truth + on_biases, self.claimed):
+        if on_biases.any() and self.explains(self.truth + on_biases):
             said = "the biases have a part of the penalty too: it is of the weights alone"
             yield Mistake("penalty", self.n_layers, said)
-        elif not self.agree(self.truth + c * self.penalty, self.claimed):
+        elif not self.explains(self.truth + c * self.penalty):
             return
         elif abs(c + 1) < self.same:
             yield Mistake(
@@ -142,13 +165,16 @@ class _Search:
             yield from self.named(c, self.n_layers, "the whole gradient")
             return
         factors: dict[str, float] = {}
-        for block in self.architecture.blocks:
+        blocks = self.architecture.blocks
+        for block in blocks:
             here, truth = self.claimed[block.slice], self.truth[block.slice]
-            c = float(here @ truth) / (float(truth @ truth) or 1.0)
+            c = float(here @ truth) / float(truth @ truth) if truth.any() else 1.0
             if not self.block_agrees(c * truth, here):
                 return
             factors[block.name] = c
-        for c, names in _grouped(factors, self.same):
+        if not self.explains(np.concatenate([factors[b.name] * self.truth[b.slice] for b in blocks])):
+            return
+        for c, names in _grouped(factors):
             layer = max(int(name.split(".")[1]) for name in names) + 1
             if c == 0 and all(name.endswith("bias") for name in names):
                 sentence = f"the biases have no gradient ({_listed(names)}): dC/db is delta (BP3)"
@@ -203,7 +229,7 @@ class _Search:
             if block.kind == "biases":
                 cleared[block.slice] = 0.0
         for each in (made, cleared):  # with biases of 0 the pass is the right one
-            if self.agree(each, self.truth) or not self.agree(each, self.claimed):
+            if self.agree(each, self.truth) or not self.explains(each):
                 continue
             said = "the biases are left out of the pass forwards: z = W a + b is meant"
             yield Mistake("no_bias", self.n_layers, said)
@@ -275,11 +301,11 @@ class _Search:
             return self.right.gradient(rule, frozenset(range(last)))
 
         # What reaches the layer before the last is linear in the learning rate.
-        change, claimed = made(1.0) - self.truth, self.claimed - self.truth
+        change, claimed = made(1.0) - self.truth, self.off
         top = np.concatenate([change[part] for part in through])
         eta = float(top @ np.concatenate([claimed[part] for part in through])) / (top @ top or 1.0)
         early = made(eta)
-        if not self.agree(early, self.truth) and self.agree(early, self.claimed):
+        if not self.agree(early, self.truth) and self.explains(early):
             said = (
                 "the weights are updated before delta goes back through them, as with a learning rate "
                 f"of {eta:.4g}: all gradients belong to one point (X36)"
@@ -296,7 +322,7 @@ class _Search:
                 for b in self.architecture.blocks
             ]
         )
-        if not self.agree(turned, self.truth) and self.agree(turned, self.claimed):
+        if not self.agree(turned, self.truth) and self.explains(turned):
             said = "every weight gradient is transposed: row = destination, column = source is meant"
             yield Mistake("transposed_weights", self.n_layers, said)
 
@@ -304,7 +330,7 @@ class _Search:
         """Yield that every sample counts the same."""
         if self.problem.sample_weight is not None:
             made = Pass(self.problem, weighted=False).gradient()
-            if not self.agree(made, self.truth) and self.agree(made, self.claimed):
+            if not self.agree(made, self.truth) and self.explains(made):
                 yield Mistake("sample_weight", self.n_layers, "the sample weights are left out")
 
     def one_sample(self) -> Iterator[Mistake]:
@@ -322,14 +348,10 @@ class _Search:
         """Yield what explains the first wrong layer on the way back alone."""
         for layer in range(self.right.last, -1, -1):
             above = [b for b in self.architecture.blocks if int(b.name.split(".")[1]) >= layer]
-
-            def agrees(made: Array, above: list[Block] = above) -> bool:
-                return all(self.block_agrees(made[b.slice], self.claimed[b.slice]) for b in above)
-
-            if agrees(self.truth):
+            if all(self.block_agrees(self.truth[b.slice], self.claimed[b.slice]) for b in above):
                 continue
             for rule, at, made in self.made():
-                if layer in at and agrees(made):
+                if layer in at and self.explains(made, above):
                     said = rule.sentence.format(**where(frozenset([layer]), self.right.last))
                     yield Mistake(
                         rule.name, layer + 1, f"{said}; this does not explain all that follows"
@@ -351,17 +373,17 @@ def where(at: frozenset[int], last: int) -> dict[str, str]:
     return {"where": f"in {name}", "which": name, "after": "the next layer"}
 
 
-def _grouped(factors: dict[str, float], same: float) -> list[tuple[float, list[str]]]:
+def _grouped(factors: dict[str, float]) -> list[tuple[float, list[str]]]:
     """Return the blocks of each factor that is not 1, the last layer's first."""
     groups: list[tuple[float, list[str]]] = []
     for name, c in reversed(factors.items()):
         for known, names in groups:
-            if math.isclose(c, known, rel_tol=10 * same, abs_tol=10 * same):
+            if _near(c, known):
                 names.append(name)
                 break
         else:
-            groups.append((0.0 if abs(c) < same else c, [name]))
-    return [(c, names) for c, names in groups if abs(c - 1) >= same]
+            groups.append((c, [name]))
+    return [(c, names) for c, names in groups if not _near(c, 1)]
 
 
 def _listed(names: list[str]) -> str:

@@ -28,6 +28,7 @@ _SMALLEST, _SMALLEST_OF_SHORT = {DOUBLE: 2.0**-1022}, 2.0**-126  # below it numb
 _TOLERANCE = {DOUBLE: 5e-10}  # relative, half of what must be found
 _TOLERANCE_OF_SHORT = 5e-5
 _DIGITS_OF_SINGLE, _DIGITS_OF_DOUBLE = 9, 15  # decimals that tell all numbers of a precision apart
+_CHANGED = 0.75  # of the numbers of a block, at least: rounding leaves hardly any alone
 _LOOKED_AT = 1000  # numbers, before all of them are printed
 
 
@@ -120,7 +121,9 @@ def _printed(flat: Array) -> tuple[Array, int]:
         if most > limit:
             return places, most
     by_digits = np.floor(np.log10(np.abs(flat[held]))) + 1 - most
-    places[held] = 0.5 * 10.0 ** np.maximum(by_digits, float(last.min()))
+    lowest = float(last.min())
+    places[flat == 0] = 0.5 * 10.0**lowest  # 0.0000 stands for all that is smaller
+    places[held] = 0.5 * 10.0 ** np.maximum(by_digits, lowest)
     return places, most
 
 
@@ -152,7 +155,7 @@ def looks_like(problem: Problem, claimed: Array, exact: Array, spread: Array) ->
     doubtful = []
     for blocks, free in zip(_by_layer(problem.architecture), _has_exact_delta(problem), strict=True):
         live = [np.arange(b.offset, b.offset + b.size)[spread[b.slice] > 0] for b in blocks]
-        rounded = [bool(part.size) and np.mean(seen[part]) >= 0.75 for part in live]
+        rounded = [bool(part.size) and np.mean(seen[part]) >= _CHANGED for part in live]
         if not all(
             was or not part.size or (free and b.kind == "biases")
             for was, part, b in zip(rounded, live, blocks, strict=True)
@@ -169,6 +172,16 @@ def looks_like(problem: Problem, claimed: Array, exact: Array, spread: Array) ->
         for _, live in doubtful:
             found[np.concatenate(live)] = True
     return found
+
+
+def may_be_half(claimed: Array, exact: Array, spread: Array) -> bool:
+    """Return whether nearly all numbers are off, and none by more than half precision explains."""
+    live = spread > 0
+    with np.errstate(all="ignore"):
+        off = np.abs(claimed - exact)[live]
+        changed = off > bound(spread, SINGLE, exact)[live]
+        within = off <= bound(spread, max(_SHORT.values()), exact)[live]
+    return bool(live.any() and np.mean(changed) >= _CHANGED and within.all())
 
 
 def _has_exact_delta(problem: Problem) -> list[bool]:

@@ -264,7 +264,8 @@ class _Right:
         eps: float,
     ) -> TraceRow:
         """Return the verdict on one quantity."""
-        if given.ndim < right.ndim and given.size == right.size:  # of one sample, without its axis
+        if given.size == right.size and (given.ndim < right.ndim or not right.ndim):
+            # Of one sample, without its axis; or one number with one.
             given = given.reshape(right.shape)
         like = likenesses.Likeness(self.problem, self.trace, self.raw, quantity, layer - 1)
         if given.shape != right.shape:

@@ -110,6 +110,10 @@ def _softmax_twice(made: Pass, layer: int, error: Array) -> Array:
     return output.backward(made.passed.z[-1], (output(a) - made.Y) * made.sample_weight[:, None])
 
 
+def _softmax_of_softmax(made: Pass, layer: int, error: Array) -> Array:
+    return (made.architecture.output(made.passed.a[-1]) - made.Y) * made.sample_weight[:, None]
+
+
 def _diagonal(made: Pass, layer: int, error: Array) -> Array:
     a = made.passed.a[-1]
     return error * a * (1 - a)
@@ -190,6 +194,14 @@ RULES = (
         ),
     ),
     Rule(
+        "softmax_twice",
+        "delta is softmax(a) - y {where}, where a is softmax already: a - y is meant",
+        delta=_softmax_of_softmax,
+        applies=lambda made, layer: (
+            layer == made.last and made.canonical and not made.architecture.output.elementwise
+        ),
+    ),
+    Rule(
         "diagonal_jacobian",
         "softmax has the slope a(1 - a) of one neuron {where}; every output depends on every z: the "
         "whole Jacobian is meant (X19)",
@@ -231,6 +243,12 @@ RULES = (
         "the gradient of the biases is summed over the neurons too {where}: each has the sum of its "
         "own delta over the samples (BP3)",
         bias=lambda delta: np.full(delta.shape[1], delta.sum()),
+    ),
+    Rule(
+        "bias_over_neurons",
+        "the gradient of the biases is averaged over the neurons too {where}: each has the sum of its "
+        "own delta over the samples (BP3)",
+        bias=lambda delta: np.full(delta.shape[1], delta.sum() / delta.shape[1]),
     ),
     Rule(
         "bias_over_neurons",

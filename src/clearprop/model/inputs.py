@@ -147,7 +147,8 @@ class Inputs:
     def names_in_row(self, table: TableSource, row: int) -> tuple[str, ...]:
         """Return the names of the features with what one row of a table from `open` holds of each.
 
-        Of the categories of a column, the one that the row is of says it by its own name.
+        Of the categories of a column, the one that the row is of says it by its own name; another,
+        which would be read as if the row were of it, has the row's beside it.
         """
         batches = table.batches(self.columns)
         for batch in batches:
@@ -157,11 +158,22 @@ class Inputs:
         names: list[str] = []
         for each in self._encoder.encoded:
             raw = _written(batch.column(batch.schema.get_field_index(each.name))[row].as_py())
-            said = f"{each.name} = {raw}" in each.feature_names
             names += [
-                name if said else NameInRow(name, raw, name == each.name) for name in each.feature_names
+                name if name == f"{each.name} = {raw}" else NameInRow(name, raw, name == each.name)
+                for name in each.feature_names
             ]
         return tuple(names)
+
+    def names_of_numbers(self, names: tuple[str, ...], X: Array) -> tuple[str, ...]:
+        """Return the names of features, with the numbers of the one row of X that is scaled for each.
+
+        A factor for all alike is that of an image, whose pixels nobody asks for one by one.
+        """
+        each = any(isinstance(step, Scaling) and step.shift.size > 1 for step in self.steps)
+        if not each or self.outside or self.encoder is not None or len(X) != 1:
+            return names
+        raw = (f"{value:.6g}" for value in X[0])
+        return tuple(NameInRow(name, value, True) for name, value in zip(names, raw, strict=True))
 
     @property
     def _encoder(self) -> TableEncoder:

@@ -115,6 +115,13 @@ class Model:
         converted = arrays.as_inputs(X, self.architecture.n_features, self.dtype, argument)
         return converted if self.inputs.outside else self.inputs(converted)
 
+    def names_in(self, X: ArrayLike) -> tuple[str, ...] | None:
+        """Return what the features are called, in a single row with its raw numbers if it is scaled."""
+        if self.feature_names is None or not self.inputs.steps:
+            return self.feature_names
+        converted = arrays.as_inputs(X, self.architecture.n_features, self.dtype, "X")
+        return self.inputs.names_of_numbers(self.feature_names, converted)
+
     def _refuse_raw_table(self, X: ArrayLike, argument: str) -> None:
         columns = getattr(X, "column_names", getattr(X, "columns", None))
         if self.inputs.encoder is None or columns is None or isinstance(X, Mapping):

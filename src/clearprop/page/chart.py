@@ -59,8 +59,8 @@ def lines(
     parts = [
         tag("text", title, x=_LEFT, y=14, font_weight="bold"),
         tag("path", d=f"M{_LEFT} {_TOP}V{bottom}H{right}", fill="none", stroke="currentColor"),
-        tag("text", f"{high:.4g}", x=_LEFT - 6, y=_TOP + 8, text_anchor="end"),
-        tag("text", f"{low:.4g}", x=_LEFT - 6, y=bottom, text_anchor="end"),
+        tag("text", _beside(high), x=_LEFT - 6, y=_TOP + 8, text_anchor="end"),
+        tag("text", _beside(low), x=_LEFT - 6, y=bottom, text_anchor="end"),
         tag("text", f"{x[0]:g}", x=_LEFT, y=bottom + 16),
         tag("text", axis, x=_LEFT + _WIDTH / 2, y=bottom + 16, text_anchor="middle"),
         tag("text", f"{x[-1]:.4g}", x=right, y=bottom + 16, text_anchor="end"),
@@ -80,7 +80,9 @@ def lines(
         points = [
             (across(a), up(v)) if math.isfinite(v) else None for a, v in zip(at, values, strict=True)
         ]
-        parts.append(tag("path", d=_path(points), **pen))
+        drawn = _path(points)
+        # A dot has no length: only its cap is seen. Dashes would run into one another with it.
+        parts.append(tag("path", d=drawn, **pen, stroke_linecap="round" if "h" in drawn else "butt"))
         y = bottom + 36 + 18 * number
         parts.append(tag("path", d=f"M{_LEFT} {y - 4}h24", **pen))
         last = f"{name} {values[-1]:.4g}"
@@ -92,6 +94,12 @@ def lines(
         aria_label=f"{title} against {axis}, at last {', '.join(said)}",
         style="max-width: 100%; font: 12px sans-serif; fill: currentColor",
     )  # fmt: skip
+
+
+def _beside(value: float) -> str:
+    """Return a number that is short enough to stand left of the axis."""
+    said = f"{value:.4g}"
+    return f"{value:.2g}" if "e" in said else said
 
 
 def _share(value: float, low: float, high: float) -> float:

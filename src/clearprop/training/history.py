@@ -107,14 +107,16 @@ class History:
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        return f"<History of {len(self)} epochs: {', '.join(self.columns)}>"
+        return f"<History of {self._epochs()}: {', '.join(self.columns)}>"
+
+    def _epochs(self) -> str:
+        return f"{len(self)} epoch{'' if len(self) == 1 else 's'}"
 
     def _repr_html_(self) -> str:
         from clearprop.page import inert, joined, lines, tag
 
         ended = f"stopped: {self.stopped}" if self.stopped else ""
-        said = f"{len(self)} epoch{'' if len(self) == 1 else 's'}"
-        parts = [tag("p", ", ".join(filter(None, (said, ended))))]
+        parts = [tag("p", ", ".join(filter(None, (self._epochs(), ended))))]
         for panel in self._panels() if len(self) else ():
             title = "cost" if panel[0].endswith("cost") else "metrics"
             named = {name.replace("_", " "): self.columns[name] for name in panel}

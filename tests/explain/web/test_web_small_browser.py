@@ -77,6 +77,15 @@ def test_the_legend_says_what_the_edges_show_at_every_step(pages, optimizer):
     page.wait_for_function("document.getElementById('edges-now').textContent === 'a path to the cost'")
 
 
+def test_the_legend_names_several_layers_as_several(pages):
+    net = cp.Network([2, 3, 4, 1], output="sigmoid", cost="quadratic", seed=0)
+    page = pages.open(net.trace([[0.5, 1.0]], [[0.0]], cp.SGD(0.5)).to_html())
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowLeft")
+    said = page.text_content("#edges-now")
+    assert said == "weights after the update into layers 2, 3, elsewhere weights"
+
+
 def test_edges_after_the_update_are_drawn_as_wide_as_the_new_weights(pages):
     net, x, y = mazur()
     net.weights[0][0, 0] = 1e-4  # which an update of its size turns below 0

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from clearprop.data import files
 from clearprop.data.dataset import some
-from clearprop.data.files import Source, local_path
+from clearprop.data.files import Source, local_path, status
 from clearprop.data.table import arrow_source, values
 from clearprop.data.table.conversion import Conversion, field_of, noted_type
 from clearprop.data.table.csv_folder import CsvFolder
@@ -381,7 +381,7 @@ def open_table(
     options = options or ReadOptions()
     if isinstance(what, str | os.PathLike):
         path = local_path(what)
-        path.stat()
+        status(path)
         if path.is_dir() and not is_of_parquet(path) and csv_paths(path):
             raw: Any = CsvFolder(path, options)
         elif path.is_dir() or path.name.lower().endswith(".parquet"):

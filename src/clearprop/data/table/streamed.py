@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from clearprop import randomness
-from clearprop.data.files import Source
+from clearprop.data.files import Source, status
 from clearprop.data.row_stream import RowStream
 from clearprop.data.spool import Spool
 from clearprop.data.table import held
@@ -353,6 +353,6 @@ def _state(path: Path) -> list[tuple[str, int, int, int]]:
     paths = sorted(path.rglob("*.parquet")) or csv_paths(path) if path.is_dir() else [path]
     found = []
     for each in paths:
-        status = each.stat()
-        found.append((str(each), status.st_size, status.st_mtime_ns, status.st_ino))
+        now = status(each)
+        found.append((str(each), now.st_size, now.st_mtime_ns, now.st_ino))
     return found

@@ -168,10 +168,11 @@ function edgesNow() {
   if (svg?.classList.contains("has-path")) return "a path to the cost";
   const step = currentStep();
   const modes = data.sizes.slice(1).map((_, i) => modeOf(i + 1, step));
-  const into = (mode) => modes.flatMap((each, i) => (each === mode ? told().layer_numbers[i + 1] : [])).join(", ");
+  const numbers = (mode) => modes.flatMap((each, i) => (each === mode ? told().layer_numbers[i + 1] : []));
   if (modes.every((each) => each === modes[0])) return SHOWN[modes[0]];
   const mode = modes.includes("gradient") ? "gradient" : "after";
-  return `${SHOWN[mode]} into layer ${into(mode)}, elsewhere ${SHOWN[modes.find((each) => each !== mode)]}`;
+  const into = `layer${numbers(mode).length === 1 ? "" : "s"} ${numbers(mode).join(", ")}`;
+  return `${SHOWN[mode]} into ${into}, elsewhere ${SHOWN[modes.find((each) => each !== mode)]}`;
 }
 
 function updated(layer) {
