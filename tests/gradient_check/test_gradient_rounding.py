@@ -195,6 +195,25 @@ def test_a_penalty_has_its_rounding_too():
     assert check_gradient(net, X, Y, right, l2=30.0, l1=3.0).verdict == "pass"
 
 
+@pytest.mark.parametrize(("l2", "l1"), [(0.1, 0.0), (0.0, 0.01), (0.1, 0.01)])
+def test_a_penalty_of_float32_weights_in_a_float64_gradient_is_not_accused(l2, l1):
+    net = network().copy("float32")
+    X, Y = batch(net)
+    right = net.copy("float64").gradient(X, Y)
+    together = [
+        (W + (l2 * own + l1 * np.sign(own)), b)
+        for W, b, own in zip(right.weights, right.biases, net.weights, strict=True)
+    ]
+    apart = [
+        (W + l2 * own + l1 * np.sign(own), b)
+        for W, b, own in zip(right.weights, right.biases, net.weights, strict=True)
+    ]
+    for pairs in (together, apart):
+        assert check_gradient(net, X, Y, pairs, l2=l2, l1=l1).verdict == "pass"
+        pairs[1][0][0, 0] += 1e-8 * np.abs(pairs[1][0]).max()
+        assert check_gradient(net, X, Y, pairs, l2=l2, l1=l1).verdict == "fail"
+
+
 def test_a_wrong_gradient_of_the_network_bears_nothing_out(monkeypatch):
     net = network()
     X, Y = batch(net)

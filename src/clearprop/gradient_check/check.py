@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from clearprop import randomness
+from clearprop import penalties, randomness
 from clearprop.activations import Array
 from clearprop.architecture import Architecture, Block
 from clearprop.gradient_check import foreign, mistakes, rounding
@@ -156,7 +156,8 @@ def check_gradient(
     difference = _differences(wide, X, Y, sample_weight)
     if gradient is not None:
         exact = wide.gradient(X, Y, sample_weight=sample_weight, l2=l2, l1=l1).flat
-        held = _Held(difference, foreign.as_flat(architecture, gradient), exact, l2, l1)
+        rights = [exact, *_with_penalty_of(net, exact, l2, l1)]
+        held = _Held(difference, foreign.as_flat(architecture, gradient), rights, l2, l1)
     claimed: dict[str, Array] = {}
     if gradient is None:
         claimed["data"] = wide.gradient(X, Y, sample_weight=sample_weight).flat
@@ -203,18 +204,40 @@ def _differences(wide: Checkable, X: Any, Y: Any, sample_weight: Any) -> Differe
     return difference
 
 
+def _with_penalty_of(net: Checkable, exact: Array, l2: float, l1: float) -> list[Array]:
+    """Return the exact gradient with penalties as a float32 network's own weights give them.
+
+    ``l2 * W`` is in float32 then, and so is its sum with ``l1 * sign(W)``, or each is added by itself.
+    """
+    if net.parameters.dtype != np.float32 or not (l2 or l1):
+        return []
+    architecture = net.architecture
+
+    def of(parameters: NDArray[Any], l2: float, l1: float) -> Array:
+        made = np.zeros_like(parameters)
+        penalties.add_gradient(architecture, made, parameters, l2, l1)
+        return made.astype(np.float64)
+
+    data = exact - of(net.parameters.astype(np.float64), l2, l1)
+    return [
+        data + of(net.parameters, l2, l1),
+        data + of(net.parameters, l2, 0) + of(net.parameters, 0, l1),
+    ]
+
+
 class _Held:
     """A gradient from elsewhere, held against the network's own where differences bear that out.
 
     The network's own is exact to the rounding of float64, and there for every parameter, where
-    differences see to 1e-7: so one number that is 1e-9 off is found wherever it is.
+    differences see to 1e-7: so one number that is 1e-9 off is found wherever it is. Of several that are
+    right, as penalties can be added in more ways than one, it is held against the nearest.
     """
 
     def __init__(
-        self, difference: Differences, claimed: Array, exact: Array, l2: float, l1: float
+        self, difference: Differences, claimed: Array, rights: list[Array], l2: float, l1: float
     ) -> None:
         self.difference, self.penalties = difference, (l2, l1)
-        self.claimed, self.exact = claimed, exact
+        self.claimed, self.exact = claimed, (exact := rights[0])
         blocks = difference.architecture.blocks
         shown = rounding.precision([claimed[block.slice] for block in blocks])
         self.spread = spread = rounding.spread(difference, l2, l1).gradient
@@ -226,9 +249,14 @@ class _Held:
             self.tolerance[short] = np.maximum(shown.tolerance, rounding.tolerance(rounding.SINGLE))
         self.bound += shown.half_place
         self.coarse = _FLOAT32 if self.tolerance.max() > HAPPY else HAPPY
+        self.right = min(rights, key=lambda right: float(self._off(right).max()))
+        self.off = self._off(self.right)
+
+    def _off(self, right: Array) -> Array:
+        """Return how far the claim is from what is right, in what is allowed."""
         with np.errstate(all="ignore"):
-            off = np.abs(claimed - exact) / (self.bound + self.tolerance * np.abs(exact))
-        self.off = np.where(claimed == exact, 0.0, np.nan_to_num(off, nan=math.inf))
+            off = np.abs(self.claimed - right) / (self.bound + self.tolerance * np.abs(right))
+        return np.where(self.claimed == right, 0.0, np.nan_to_num(off, nan=math.inf))
 
     def rows(self, block: Block, sample: list[int]) -> tuple[list[Row], bool]:
         """Return the rows of a block, and whether a corrupted gradient was found out in it."""
@@ -243,7 +271,7 @@ class _Held:
         for i, each in sorted(own.items()):
             tolerance = self.coarse
             if borne_out and not each.kink:
-                each = Estimate(float(self.exact[i]), float(self.bound[i]), each.step)
+                each = Estimate(float(self.right[i]), float(self.bound[i]), each.step)
                 tolerance = float(self.tolerance[i])
             elif not each.kink:
                 each = self._estimate(block, i, float(self.claimed[i]), tolerance)
