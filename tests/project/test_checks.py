@@ -34,6 +34,7 @@ from clearprop import (
     randomness,
 )
 from clearprop.engines.reference import ReferenceEngine
+from clearprop.flat_vector import select
 
 
 def mutate(monkeypatch, module, old, new, owner=None):
@@ -435,7 +436,7 @@ def test_mutant_of_an_engine_is_found(how, monkeypatch):
         l1=0.001,
         dropout=(0.4,),
         clip_norm=0.3,
-        frozen=net.select(["layers.1.bias"]),
+        frozen=select(net.blocks, ["layers.1.bias"]),
     )
     monkeypatch.setattr(test_engines, "CompiledEngine", Mutant)
     test_engines.assert_agrees(plan, data, parameters)

@@ -274,7 +274,7 @@ def _settings(plan: Plan, batch: int, chunk: int, gradient: int, n_threads: int)
 def _factors(plan: Plan) -> NDArray[np.float64]:
     factors = np.zeros((len(plan.architecture.layers), codes.FACTOR_COLUMNS))
     for block in plan.architecture.blocks:
-        row = factors[int(block.name.split(".")[1])]
+        row = factors[block.layer]
         kind = ("weights", "biases", "scales").index(block.kind)
         row[codes.RATE + kind] = 0.0 if block in plan.frozen else block.lr_factor
         row[codes.DECAY_FACTOR + kind] = block.decay_factor

@@ -103,7 +103,9 @@ class Layout:
 
 
 def unsupported_activation(architecture: Architecture) -> str | None:
-    """Return None, or which activation has no compiled form, and why."""
+    """Return None, or which part of the network has no compiled form, and why."""
+    if architecture.embedding is not None:
+        return "embeddings have no compiled form yet"
     for number, layer in enumerate(architecture.layers, start=1):
         for each in layer.function.parts or (layer.function,):
             if code_of(each, np.dtype(np.float64)) is None:
