@@ -90,8 +90,8 @@ class Architecture:
         "scales", from 1 on and with 6 times the learning rate, as in RealMLP.
     ntk : bool
         Whether steps are made as if the weights were ``W / sqrt(n_in)`` with W of variance 1 (the
-        neural tangent parametrisation of Jacot et al. 2018), and biases 10 times slower: factors of
-        learning rate and gradient; nothing else of the network differs.
+        neural tangent parametrisation of Jacot et al. 2018), biases and embeddings 10 times slower:
+        factors of learning rate and gradient; nothing else of the network differs.
     embedding : Embedding, optional
         Of the inputs, before the input scale.
 
@@ -140,12 +140,13 @@ class Architecture:
         def put(name: str, shape: tuple[int, ...], kind: str, *factors: float) -> None:
             made.append(Block(name, shape, made[-1].slice.stop if made else 0, kind, *factors))
 
+        slow = 0.1 if self.ntk else 1.0
         for name, start in self.embedding.starts().items() if self.embedding else ():
-            put(f"embedding.{name}", start.shape, "embedding", start.lr_factor, start.decay_factor)
+            put(f"embedding.{name}", start.shape, "embedding", slow, start.decay_factor)
         if self.input_scale:
             put("layers.0.scale", (self.widths[0],), "scales", 6.0, 0.0)
         for i, (n_in, layer) in enumerate(zip(self.widths, self.layers, strict=False)):
-            rate, slow = (n_in**-0.5, 0.1) if self.ntk else (1.0, 1.0)
+            rate = n_in**-0.5 if self.ntk else 1.0
             put(f"layers.{i}.weight", (layer.size, n_in), "weights", rate, 1.0 / rate, rate)
             if layer.bias:
                 put(f"layers.{i}.bias", (layer.size,), "biases", slow, 0.0)
@@ -162,8 +163,7 @@ class Architecture:
 
     def embedding_views(self, flat: NDArray[Any]) -> dict[str, Array]:
         """Return the embedding's arrays as views into a flat vector, by their last names."""
-        found = self._found(flat).items()
-        return {name[10:]: each for name, each in found if name.startswith("embedding.")}
+        return {n[10:]: p for n, p in self._found(flat).items() if n.startswith("embedding.")}
 
     def _found(self, flat: NDArray[Any]) -> dict[str, Array]:
         return {b.name: flat[..., b.slice].reshape(*flat.shape[:-1], *b.shape) for b in self.blocks}

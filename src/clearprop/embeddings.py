@@ -143,7 +143,7 @@ class Waves(Embedding):
     def starts(self) -> dict[str, Start]:
         """Return c before V and b."""
         shape = len(self.columns or ()), self.n_frequencies
-        return {"frequency": Start(shape, 1.0, 0.0, "cut", self.frequency_scale)} | super().starts()
+        return {"frequency": Start(shape, 0.0, "cut", self.frequency_scale)} | super().starts()
 
     def describe(self) -> dict[str, Any]:
         """Return what a file holds of it."""
@@ -213,12 +213,11 @@ class PBLD(Waves):
         return made
 
     def starts(self) -> dict[str, Start]:
-        """Return c, r, V and b, a tenth as fast as others, as in RealMLP-TD."""
+        """Return c, r, V and b."""
         found = super().starts()
-        phase = Start(found["frequency"].shape, 1.0, 0.0, "uniform", math.pi)
+        phase = Start(found["frequency"].shape, 0.0, "uniform", math.pi)
         frequency = found.pop("frequency")._replace(distribution="normal")
-        found = {"frequency": frequency, "phase": phase} | found
-        return {name: each._replace(lr_factor=0.1) for name, each in found.items()}
+        return {"frequency": frequency, "phase": phase} | found
 
 
 def piecewise_linear(
@@ -330,8 +329,7 @@ def pbld(
     """Return RealMLP-TD's embedding: ``E = [cos(2 pi c x + r) V + b, x]``.
 
     "Periodic bias linear densenet" of Holzmueller, Grinsztajn and Steinwart (2024). c begins as
-    N(0, frequency_scale^2), r as U(-pi, pi), V and b as U(-1/sqrt(m), 1/sqrt(m)) with m frequencies;
-    all have a tenth of the learning rate.
+    N(0, frequency_scale^2), r as U(-pi, pi), V and b as U(-1/sqrt(m), 1/sqrt(m)) with m frequencies.
 
     Parameters
     ----------

@@ -111,10 +111,9 @@ class Delta(NamedTuple):
 
 
 class Start(NamedTuple):
-    """An array of parameters: its shape, how it is treated, and what it begins as."""
+    """An array of parameters: its shape, its share of a weight decay, and what it begins as."""
 
     shape: tuple[int, ...]
-    lr_factor: float
     decay_factor: float
     distribution: (
         str  # "uniform" on +-scale, of the "first" row alone, "normal" of this deviation, or "cut"
@@ -201,8 +200,8 @@ class Embedding:
         f, m, d = len(self.columns or ()), self.n_basis, self.n_mapped
         own, bound = () if self.shared else (f,), m**-0.5
         return {
-            "weight": Start((*own, m, d), 1.0, 1.0, "uniform", bound),
-            "bias": Start((*own, d), 1.0, 0.0, "uniform", bound),
+            "weight": Start((*own, m, d), 1.0, "uniform", bound),
+            "bias": Start((*own, d), 0.0, "uniform", bound),
         }
 
     def describe(self) -> dict[str, Any]:
@@ -277,7 +276,7 @@ class Embedding:
 
 
 def _drawn(start: Start, seed: int, number: int) -> NDArray[np.float64]:
-    shape, _, _, distribution, scale = start
+    shape, _, distribution, scale = start
     n, where = math.prod(shape), {"purpose": randomness.EMBEDDING, "layer": number}
     if distribution in ("normal", "cut"):
         made, step = randomness.normal(seed, n, **where), 0
