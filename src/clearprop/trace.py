@@ -123,6 +123,8 @@ class TraceEmbedding:
         phi of each.
     h, delta : ndarray of shape (n_samples, f, d)
         Before its function, and dC/dh of each sample's own cost.
+    basis_error, phase_error : ndarray
+        dC/dphi, the shape of `basis`, and dC/dphase, shape (n_samples, f, n_waves); None without waves.
     a : ndarray of shape (n_samples, n_inputs)
         What it makes of all inputs; `Trace.inputs` unless there is an input scale.
     parameters, gradient : dict of ndarray
@@ -134,6 +136,8 @@ class TraceEmbedding:
     h: Array
     a: Array
     delta: Array
+    basis_error: Array
+    phase_error: Array | None
     parameters: dict[str, Array]
     gradient: dict[str, Array]
 
@@ -253,11 +257,21 @@ def _embedding(
 ) -> TraceEmbedding | None:
     if back.embedding is None:
         return None
-    passed = back.embedding.embedded
-    x, basis, h, a, delta = map(_read_only, (*passed[2:], back.embedding.h))
+    passed, phase = back.embedding.embedded, back.embedding.phase
+    x, basis, h, a, delta, error = map(
+        _read_only, (*passed[2:], back.embedding.h, back.embedding.basis)
+    )
+    of_phase = None if phase is None else _read_only(phase)
     of_both = (architecture.embedding_views(flat) for flat in (parameters, gradient))
     return TraceEmbedding(
-        x, basis, h, a, delta, *({name: _read_only(p) for name, p in of.items()} for of in of_both)
+        x,
+        basis,
+        h,
+        a,
+        delta,
+        error,
+        of_phase,
+        *({name: _read_only(p) for name, p in of.items()} for of in of_both),
     )
 
 

@@ -32,7 +32,8 @@ def facts(glyphs: Glyphs) -> tuple[str, ...]:
     if trace.architecture.embedding is not None:
         said.append(
             f"The {trace.architecture.n_features:,} inputs are shown as the {glyphs.sizes[0]:,} "
-            "numbers that the embedding makes of them, as layer 1 sees them"
+            "numbers that the embedding makes of them, as layer 1 sees them; a page has no formulas "
+            "of it"
         )
     if trace.architecture.input_scale:
         said.append("The inputs are shown times the learned input scale, as layer 1 sees them")
