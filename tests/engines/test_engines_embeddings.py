@@ -125,6 +125,20 @@ def test_a_step_that_would_leave_the_finite_numbers_is_not_made(engine, kind):
     assert np.isfinite(state.parameters).all()
 
 
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("engine", [ReferenceEngine(), CompiledEngine()], ids=lambda each: each.name)
+def test_frequencies_that_alone_would_leave_the_finite_numbers_do_not(engine, scaled):
+    made, optimizer = network("plr", sizes=(4, 5, 3), input_scale=scaled), optimizers.SGD(1e12)
+    data, parameters = problem(made, 7, dtype="float32")
+    data.X[0, 0] = 1e30  # E is as ever, but the slope of a frequency is this
+    plan = plan_for(made, optimizer)
+    state = State(parameters.copy(), optimizer.init(parameters))
+    with np.errstate(all="ignore"):
+        report = engine.run(plan, state, data, np.arange(7), np.full(1, 1e12))
+    assert report.bad
+    np.testing.assert_array_equal(state.parameters, parameters)
+
+
 def test_ordinary_steps_are_never_in_doubt(monkeypatch):
     """A step in doubt is made from a copy of everything: it takes twice as long."""
     monkeypatch.setattr(State, "copy", lambda self: pytest.fail("a step was in doubt"))
