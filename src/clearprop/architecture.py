@@ -159,7 +159,7 @@ class Architecture:
 
     def scale_view(self, flat: NDArray[Any]) -> Array | None:
         """Return the input scale as a view into a flat vector, or None where there is none."""
-        return self._found(flat).get("layers.0.scale")
+        return self._found(flat)["layers.0.scale"] if self.input_scale else None
 
     def embedding_views(self, flat: NDArray[Any]) -> dict[str, Array]:
         """Return the embedding's arrays as views into a flat vector, by their last names."""

@@ -71,8 +71,8 @@ def forward(
     weights, biases = architecture.views(parameters)
     keep = tuple(keep) if keep is not None else (None,) * len(weights)
     s = architecture.scale_view(parameters)
-    E, views = architecture.embedding, architecture.embedding_views(parameters)
-    embedded = E.forward(views, X) if E else None
+    E = architecture.embedding
+    embedded = E.forward(architecture.embedding_views(parameters), X) if E else None
     a = embedded.out if embedded else X
     a = a if s is None else s * a
     zs, activations = [], [a]
