@@ -242,11 +242,11 @@ class Embedding:
         )
         return f"{self.kind} of {of} inputs, {self.size} number{'' if self.size == 1 else 's'} each"
 
-    def names(self, features: Sequence[object]) -> tuple[str, ...]:
+    def names(self, features: Sequence[object]) -> tuple[object, ...]:
         """Return what each number that layer 1 sees is called, from the names of the inputs."""
         mine = set(self.columns or ())
         return tuple(
-            f"{name} [{number}]" if k in mine else str(name)
+            f"{getattr(name, 'name', name)} [{number}]" if k in mine else name
             for k, name in enumerate(features)
             for number in range(1, 1 + (self.size if k in mine else 1))
         )
