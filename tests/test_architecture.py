@@ -7,6 +7,7 @@ import clearprop as cp
 from clearprop import checks, randomness
 from clearprop.architecture import Layer
 from clearprop.building import build
+from clearprop.flat_vector import select
 from clearprop.names import check_size
 
 
@@ -203,7 +204,7 @@ def test_blocks_are_selected_by_name_and_by_kind():
     net = made(4, 5, 3)
 
     def names(*which):
-        return [block.name for block in net.select(which)]
+        return [block.name for block in select(net.blocks, which)]
 
     assert names("biases") == ["layers.0.bias", "layers.1.bias"]
     assert names("layers.0.weight", "biases") == ["layers.0.weight", "layers.0.bias", "layers.1.bias"]

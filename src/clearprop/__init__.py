@@ -10,7 +10,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from clearprop import costs, data, initializers, metrics, schedules
+from clearprop import costs, data, embeddings, initializers, metrics, schedules
 from clearprop.activations import Activation
 from clearprop.architecture import Layer
 from clearprop.checkpoint import CheckpointError
@@ -57,6 +57,7 @@ __all__ = [
     "costs",
     "data",
     "diagnose",
+    "embeddings",
     "explain",
     "initializers",
     "load",

@@ -14,11 +14,10 @@ numbered 1..L and the input is layer 0.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +25,9 @@ from numpy.typing import NDArray
 from clearprop import activations, checks, rarer_activations, rarer_costs  # noqa: F401 - their rows
 from clearprop.activations import Activation, Array
 from clearprop.costs import CLASSES, Cost
-from clearprop.names import check_size, known_name
+from clearprop.flat_vector import Block
+from clearprop.input_embedding import Embedding
+from clearprop.names import check_size
 
 
 @dataclass(frozen=True)
@@ -74,33 +75,6 @@ class Layer:
         return f"Layer({self.size}, {self.activation}{'' if self.bias else ', bias=False'})"
 
 
-class Block(NamedTuple):
-    """Where one array of parameters lies in the flat vector, and how it is treated."""
-
-    name: str  # layers.0.weight
-    shape: tuple[int, ...]
-    offset: int
-    kind: str  # weights, biases or scales
-    lr_factor: float
-    decay_factor: float
-    gradient_factor: float = 1.0  # of what the optimizer sees: the parametrisation's
-
-    @property
-    def layer(self) -> int:
-        """The weight layer that it belongs to, counted from 0."""
-        return int(self.name.split(".")[1])
-
-    @property
-    def size(self) -> int:
-        """The number of parameters in it."""
-        return math.prod(self.shape)
-
-    @property
-    def slice(self) -> slice:
-        """Its place in the flat vector."""
-        return slice(self.offset, self.offset + self.size)
-
-
 @dataclass(frozen=True)
 class Architecture:
     """A network without its parameters.
@@ -116,8 +90,10 @@ class Architecture:
         "scales", from 1 on and with 6 times the learning rate, as in RealMLP.
     ntk : bool
         Whether steps are made as if the weights were ``W / sqrt(n_in)`` with W of variance 1 (the
-        neural tangent parametrisation of Jacot et al. 2018), and biases 10 times slower: factors of
-        learning rate and gradient; nothing else of the network differs.
+        neural tangent parametrisation of Jacot et al. 2018), biases and embeddings 10 times slower:
+        factors of learning rate and gradient; nothing else of the network differs.
+    embedding : Embedding, optional
+        Of the inputs, before the input scale.
 
     Raises
     ------
@@ -131,9 +107,12 @@ class Architecture:
     cost: Cost
     input_scale: bool = False
     ntk: bool = False
+    embedding: Embedding | None = None
 
     def __post_init__(self) -> None:
         """Check what only the whole can tell."""
+        if self.embedding is not None:
+            object.__setattr__(self, "embedding", self.embedding.of(self.n_features))
         checks.check_layers([layer.function for layer in self.layers], self.sizes[-1])
         checks.check_outputs(self.cost, self.output, self.sizes[-1])
         checks.check_n_parameters(self.n_parameters, self.sizes)
@@ -144,22 +123,30 @@ class Architecture:
         return (self.n_features, *(layer.size for layer in self.layers))
 
     @property
+    def widths(self) -> tuple[int, ...]:
+        """`sizes`, but first what layer 1 sees: more than the features where they are embedded."""
+        return (self.embedding.n_outputs if self.embedding else self.n_features, *self.sizes[1:])
+
+    @property
     def output(self) -> Activation:
         """The activation of the last layer."""
         return self.layers[-1].function
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
-        """The table of the flat vector: weights, then biases, layer by layer; an input scale first."""
+        """The table of the flat vector: embedding, input scale, then weights and biases by layers."""
         made: list[Block] = []
 
         def put(name: str, shape: tuple[int, ...], kind: str, *factors: float) -> None:
             made.append(Block(name, shape, made[-1].slice.stop if made else 0, kind, *factors))
 
+        slow = 0.1 if self.ntk else 1.0
+        for name, start in self.embedding.starts().items() if self.embedding else ():
+            put(f"embedding.{name}", start.shape, "embedding", slow, start.decay_factor)
         if self.input_scale:
-            put("layers.0.scale", (self.n_features,), "scales", 6.0, 0.0)
-        for i, (n_in, layer) in enumerate(zip(self.sizes, self.layers, strict=False)):
-            rate, slow = (n_in**-0.5, 0.1) if self.ntk else (1.0, 1.0)
+            put("layers.0.scale", (self.widths[0],), "scales", 6.0, 0.0)
+        for i, (n_in, layer) in enumerate(zip(self.widths, self.layers, strict=False)):
+            rate = n_in**-0.5 if self.ntk else 1.0
             put(f"layers.{i}.weight", (layer.size, n_in), "weights", rate, 1.0 / rate, rate)
             if layer.bias:
                 put(f"layers.{i}.bias", (layer.size,), "biases", slow, 0.0)
@@ -172,32 +159,26 @@ class Architecture:
 
     def scale_view(self, flat: NDArray[Any]) -> Array | None:
         """Return the input scale as a view into a flat vector, or None where there is none."""
-        return flat[..., : self.n_features] if self.input_scale else None
+        return self._found(flat)["layers.0.scale"] if self.input_scale else None
+
+    def embedding_views(self, flat: NDArray[Any]) -> dict[str, Array]:
+        """Return the embedding's arrays as views into a flat vector, by their last names."""
+        return {n[10:]: p for n, p in self._found(flat).items() if n.startswith("embedding.")}
+
+    def _found(self, flat: NDArray[Any]) -> dict[str, Array]:
+        return {b.name: flat[..., b.slice].reshape(*flat.shape[:-1], *b.shape) for b in self.blocks}
 
     def views(self, flat: NDArray[Any]) -> tuple[tuple[Array, ...], tuple[Array | None, ...]]:
         """Return the weights and the biases of every layer as views into a flat vector.
 
         Where a layer has no biases there is None. Leading axes of `flat` are kept.
         """
-        found = {b.name: flat[..., b.slice].reshape(*flat.shape[:-1], *b.shape) for b in self.blocks}
+        found = self._found(flat)
         layers = range(len(self.layers))
         return (
             tuple(found[f"layers.{i}.weight"] for i in layers),
             tuple(found.get(f"layers.{i}.bias") for i in layers),
         )
-
-    def select(self, which: Sequence[str]) -> tuple[Block, ...]:
-        """Return the blocks that are named, or are of a kind that is named.
-
-        Raises
-        ------
-        ValueError
-            If a name is neither a block's nor a kind.
-        """
-        known = [*dict.fromkeys(b.kind for b in self.blocks), *(b.name for b in self.blocks)]
-        for name in which:
-            known_name("frozen", name, known)
-        return tuple(b for b in self.blocks if b.name in which or b.kind in which)
 
     def factors(self, what: str) -> NDArray[np.float64]:
         """Return `lr_factor` or `decay_factor` of every parameter, shape (n_parameters,)."""
@@ -213,5 +194,7 @@ class Architecture:
 
         Backward is the outer products delta a^T of every layer, and W^T delta of all but the first.
         """
-        products = [n_in * n_out for n_in, n_out in zip(self.sizes, self.sizes[1:], strict=False)]
+        products = [n_in * n_out for n_in, n_out in zip(self.widths, self.sizes[1:], strict=False)]
+        if self.embedding is not None:
+            products.insert(0, self.embedding.multiply_adds())
         return sum(products), sum(products) + sum(products[1:])

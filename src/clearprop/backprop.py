@@ -13,7 +13,8 @@ engines are written to be fast, and each is tested against it. With ``z = a_prev
 (37) of S2. Every gradient is taken at the same parameters; nothing here changes any (X36).
 
 A learned input scale s is a layer before the first, ``a_0 = s * X``: as a bias that meets the slope X.
-By BP2 its delta is ``(delta_1 @ W_1) * X``, and BP3 gives its gradient.
+By BP2 its delta is ``(delta_1 @ W_1) * X``, and BP3 gives its gradient. Where inputs are embedded, E(X)
+stands for X; `input_embedding` goes on from dC/dE.
 
 `Architecture` has the shapes. Parameters are the flat vector.
 """
@@ -28,6 +29,7 @@ from numpy.typing import NDArray
 
 from clearprop.activations import Array
 from clearprop.architecture import Architecture
+from clearprop.input_embedding import Delta, Embedded
 
 # Non-finite values are looked for where they matter, by the training; a NumPy warning would only say
 # it a second time, and a caller's np.errstate(all="raise") is for the caller's own code.
@@ -37,15 +39,16 @@ _quiet = np.errstate(all="ignore")
 class Forward(NamedTuple):
     """What one pass forwards leaves: X, ``z[l]`` of every weight layer, ``a[0]`` and ``a[l + 1]``.
 
-    ``a[0]`` is X, times the input scale where there is one. With dropout, ``a[l + 1]`` is what the next
-    layer saw, and ``keep[l]`` what f(z) was multiplied by: 0 for a dropped neuron, 1 / (1 - rate) for a
-    kept one (inverted dropout, Srivastava et al. 2014); None where nothing is dropped.
+    ``a[0]`` is X or what it is embedded as, times the input scale where there is one. With dropout,
+    ``a[l + 1]`` is what the next layer saw, ``keep[l]`` what f(z) was multiplied by: 0 for a dropped
+    neuron, 1 / (1 - rate) for a kept one (inverted dropout, Srivastava et al. 2014), else None.
     """
 
     X: Array
     z: tuple[Array, ...]
     a: tuple[Array, ...]
     keep: tuple[Array | None, ...]
+    embedded: Embedded | None = None
 
 
 class Backward(NamedTuple):
@@ -53,7 +56,8 @@ class Backward(NamedTuple):
 
     error: tuple[Array, ...]
     delta: tuple[Array, ...]
-    scale_delta: Array | None  # of the input scale, shape (n_samples, n_features)
+    scale_delta: Array | None  # of the input scale, shape (n_samples, n_inputs)
+    embedding: Delta | None = None
 
 
 @_quiet
@@ -67,7 +71,10 @@ def forward(
     weights, biases = architecture.views(parameters)
     keep = tuple(keep) if keep is not None else (None,) * len(weights)
     s = architecture.scale_view(parameters)
-    a = X if s is None else s * X
+    E = architecture.embedding
+    embedded = E.forward(architecture.embedding_views(parameters), X) if E else None
+    a = embedded.out if embedded else X
+    a = a if s is None else s * a
     zs, activations = [], [a]
     for layer, W, b, kept in zip(architecture.layers, weights, biases, keep, strict=True):
         z = a @ W.T if b is None else a @ W.T + b
@@ -75,7 +82,7 @@ def forward(
         a = a if kept is None else a * kept
         zs.append(z)
         activations.append(a)
-    return Forward(X, tuple(zs), tuple(activations), keep)
+    return Forward(X, tuple(zs), tuple(activations), keep, embedded)
 
 
 @_quiet
@@ -88,7 +95,7 @@ def backward(
 ) -> Backward:
     """Return dC/da and dC/dz of every layer, for the cost of each sample (times its weight)."""
     weights, _ = architecture.views(parameters)
-    X, z, a, keep = passed
+    X, z, a, keep, embedded = passed
     cost, output = architecture.cost, architecture.output
     error = cost.error(output, a[-1], Y)
     delta = cost.output_delta(output, z[-1], a[-1], Y)  # BP1
@@ -101,8 +108,11 @@ def backward(
             error = error * kept
         errors.insert(0, error)
         deltas.insert(0, architecture.layers[l].function.backward(z[l], error))  # BP2
-    scale_delta = (deltas[0] @ weights[0]) * X if architecture.input_scale else None
-    return Backward(tuple(errors), tuple(deltas), scale_delta)
+    below, embedding = X, None
+    if embedded is not None:
+        below, embedding = embedded.out, embedded.backward(_below(architecture, parameters, deltas[0]))
+    scale_delta = (deltas[0] @ weights[0]) * below if architecture.input_scale else None
+    return Backward(tuple(errors), tuple(deltas), scale_delta, embedding)
 
 
 @_quiet
@@ -114,6 +124,8 @@ def gradient(architecture: Architecture, passed: Forward, back: Backward) -> NDA
         db[:] = scale * delta.sum(axis=0)  # BP3
     for dW, delta, a_previous in zip(architecture.views(flat)[0], back.delta, passed.a, strict=False):
         dW[:] = scale * (delta.T @ a_previous)  # BP4
+    for name, made in back.embedding.gradient().items() if back.embedding else ():
+        architecture.embedding_views(flat)[name][:] = scale * made
     return flat
 
 
@@ -125,6 +137,8 @@ def gradient_per_sample(architecture: Architecture, passed: Forward, back: Backw
         db[:] = delta
     for dW, delta, a_previous in zip(architecture.views(flat)[0], back.delta, passed.a, strict=False):
         dW[:] = delta[:, :, None] * a_previous[:, None, :]
+    for name, made in back.embedding.gradient_per_sample().items() if back.embedding else ():
+        architecture.embedding_views(flat)[name][:] = made
     return flat
 
 
@@ -137,8 +151,13 @@ def _biases(architecture: Architecture, flat: Array, back: Backward) -> Iterator
 
 
 @_quiet
-def input_error(architecture: Architecture, parameters: NDArray[Any], delta: Array) -> Array:
+def input_error(made: Architecture, parameters: NDArray[Any], passed: Forward, delta: Array) -> Array:
     """Return dC/dX from delta of layer 1: BP2's product, one layer further back."""
+    error = _below(made, parameters, delta)
+    return error if passed.embedded is None else passed.embedded.input_error(error)
+
+
+def _below(architecture: Architecture, parameters: NDArray[Any], delta: Array) -> Array:
+    """Return the error below the input scale."""
     error: Array = delta @ architecture.views(parameters)[0][0]
-    s = architecture.scale_view(parameters)
-    return error if s is None else error * s
+    return error if (s := architecture.scale_view(parameters)) is None else error * s

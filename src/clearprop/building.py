@@ -13,6 +13,7 @@ from clearprop.activations import Activation
 from clearprop.architecture import Architecture, Layer
 from clearprop.costs import Cost
 from clearprop.initializers import Initializer
+from clearprop.input_embedding import Embedding
 from clearprop.names import check_size
 
 
@@ -21,6 +22,7 @@ def build(
     activation: str | Activation,
     output: str | Activation | None,
     cost: str | Cost,
+    embedding: Embedding | None = None,
 ) -> Architecture:
     """Return the architecture that the arguments of ``Network`` describe.
 
@@ -50,7 +52,11 @@ def build(
             default = activation
         chosen = default if layer.activation is None else layer.activation
         made.append(Layer(layer.size, chosen, layer.bias))
-    return Architecture(check_size(first), tuple(made), resolved_cost)
+    if embedding is not None and not isinstance(embedding, Embedding):
+        raise TypeError(
+            f"embedding must be one of cp.embeddings, as cp.embeddings.periodic(), got {embedding!r}"
+        )
+    return Architecture(check_size(first), tuple(made), resolved_cost, embedding=embedding)
 
 
 def initial_parameters(
@@ -62,12 +68,17 @@ def initial_parameters(
         "weights": (weights, randomness.INITIAL_WEIGHTS),
         "biases": (biases, randomness.INITIAL_BIASES),
     }
+    embedding = architecture.embedding
+    embedded = {} if embedding is None else embedding.initial(seed)
     for block in architecture.blocks:
+        if block.kind == "embedding":
+            flat[block.slice] = embedded[block.name.split(".")[1]].ravel()
+            continue
         if block.kind not in drawn:  # an input scale
             flat[block.slice] = 1.0
             continue
         initializer, purpose = drawn[block.kind]
-        n_in, n_out = architecture.sizes[block.layer : block.layer + 2]
+        n_in, n_out = architecture.widths[block.layer : block.layer + 2]
         where = {"purpose": purpose, "layer": block.layer}
         flat[block.slice] = initializer.draw(block.shape, n_in, n_out, seed=seed, **where).ravel()
     return flat

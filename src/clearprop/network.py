@@ -13,12 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 from clearprop import building, engines, initializers, optimizers, penalties, randomness, summary
 from clearprop import trace as traces
 from clearprop.activations import Activation, Array
-from clearprop.architecture import Architecture, Block, Layer
+from clearprop.architecture import Architecture, Layer
 from clearprop.costs import Cost
 from clearprop.data import arrays
 from clearprop.data.row_stream import RowStream
 from clearprop.data.scaling import Scaling, check_scaling
+from clearprop.flat_vector import Block
 from clearprop.initializers import Initializer
+from clearprop.input_embedding import Embedding
 from clearprop.metrics import Metric
 from clearprop.model import file as model_file
 from clearprop.model.inputs import Inputs
@@ -56,6 +58,8 @@ class Network:
         the operating system; it is kept in `seed`.
     scaling : Scaling, optional
         Applied to every X before the first layer.
+    embedding : Embedding, optional
+        What each scaled input becomes before the first layer: one of `clearprop.embeddings`.
 
     Attributes
     ----------
@@ -91,8 +95,9 @@ class Network:
         dtype: str = "float32",
         seed: int | None = None,
         scaling: Scaling | None = None,
+        embedding: Embedding | None = None,
     ) -> None:
-        made = building.build(layers, activation, output, cost)
+        made = building.build(layers, activation, output, cost, embedding)
         name = known_dtype(dtype)
         key = randomness.check_seed(seed)
         weights = initializers.resolve(initializer)

@@ -22,7 +22,8 @@ Words = NDArray[np.uint64]  # each holds 32 bits
 
 (
     INITIAL_WEIGHTS, INITIAL_BIASES, SAMPLE_ORDER, DROPOUT, HOLDOUT, CHECK, BLOCK_ORDER, EVALUATION,
-) = range(1, 9)  # fmt: skip
+    EMBEDDING,
+) = range(1, 10)  # fmt: skip
 
 _LOW = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)

@@ -16,8 +16,11 @@ def summary(architecture: Architecture, dtype: str) -> str:
     """Return the layers, shapes, parameters, cost and multiply-adds, a line for each layer."""
     lines = ["layer      size  activation    weights           parameters"]
     lines.append(f"input {architecture.n_features:9,}")
+    if architecture.embedding is not None:
+        n = sum(block.size for block in architecture.blocks if block.kind == "embedding")
+        lines.append(f"  ... {architecture.widths[0]:9,}  {architecture.embedding!s:30}  {n:10,}")
     for i, layer in enumerate(architecture.layers):
-        n_in, n_out = architecture.sizes[i], layer.size
+        n_in, n_out = architecture.widths[i], layer.size
         n = n_out * n_in + (n_out if layer.bias else 0)
         shape = f"{n_out} x {n_in}" + ("" if layer.bias else ", no bias")
         lines.append(f"{i + 1:5} {n_out:9,}  {layer.function.name:12}  {shape:16}  {n:10,}")
@@ -45,7 +48,7 @@ def as_html(
 
 def _drawing(architecture: Architecture, weights: Sequence[NDArray[Any]]) -> Markup:
     """Draw the first neurons of every layer, and their weights: as wide as they are large."""
-    sizes = architecture.sizes
+    sizes = architecture.widths
     shown = [min(size, _MOST) for size in sizes]
     height = _DOWN * (max(shown) + 1)
 
@@ -71,7 +74,13 @@ def _drawing(architecture: Architecture, weights: Sequence[NDArray[Any]]) -> Mar
             x, y = centre(layer, j)
             pen = {"stroke": "currentColor", "fill": "Canvas", "stroke_width": 1.5}
             parts.append(tag("circle", cx=f"{x:g}", cy=f"{y:g}", r=_RADIUS, **pen))
-        function = architecture.layers[layer - 1].function.name if layer else "inputs"
+        function = (
+            architecture.layers[layer - 1].function.name
+            if layer
+            else "inputs"
+            if architecture.embedding is None
+            else "embedded"
+        )
         of = "" if size <= _MOST else f"{_MOST} of "
         x = centre(layer, 0)[0]
         for row, text in enumerate((function[:16], f"{of}{size:,}")):

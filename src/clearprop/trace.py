@@ -36,16 +36,19 @@ class Gradient:
         In the order of ``net.parameters``; with ``per_sample=True`` a leading axis of samples.
     weights, biases : tuple of ndarray
         Views into it, in the shapes of ``net.weights`` and ``net.biases``.
+    embedding : dict of ndarray
+        Views of the embedding's arrays ("weight", "bias", ...), where there is one.
     """
 
     flat: Array
     weights: tuple[Array, ...]
     biases: tuple[Array | None, ...]
+    embedding: dict[str, Array]
 
     @classmethod
     def of(cls, architecture: Architecture, flat: Array) -> Gradient:
         """Return the gradient whose flat vector is given."""
-        return cls(flat, *architecture.views(flat))
+        return cls(flat, *architecture.views(flat), architecture.embedding_views(flat))
 
     @classmethod
     def of_batch(
@@ -79,7 +82,7 @@ def input_gradient(architecture: Architecture, parameters: NDArray[Any], X: Arra
     """Return dC/dX of each sample's own cost: BP2, one layer further back than the first."""
     passed = backprop.forward(architecture, parameters, X)
     back = backprop.backward(architecture, parameters, passed, Y)
-    return backprop.input_error(architecture, parameters, back.delta[0])
+    return backprop.input_error(architecture, parameters, passed, back.delta[0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +113,36 @@ class TraceLayer:
 
 
 @dataclass(frozen=True, eq=False)
+class TraceEmbedding:
+    """The embedding of a pass; every array is read-only. f inputs are embedded.
+
+    Attributes
+    ----------
+    x : ndarray of shape (n_samples, f)
+    basis : ndarray of shape (n_samples, f, m)
+        phi of each.
+    h, delta : ndarray of shape (n_samples, f, d)
+        Before its function, and dC/dh of each sample's own cost.
+    basis_error, phase_error : ndarray
+        dC/dphi, the shape of `basis`, and dC/dphase, shape (n_samples, f, n_waves); None without waves.
+    a : ndarray of shape (n_samples, n_inputs)
+        What it makes of all inputs; `Trace.inputs` unless there is an input scale.
+    parameters, gradient : dict of ndarray
+        Its arrays, by the last part of their blocks' names.
+    """
+
+    x: Array
+    basis: Array
+    h: Array
+    a: Array
+    delta: Array
+    basis_error: Array
+    phase_error: Array | None
+    parameters: dict[str, Array]
+    gradient: dict[str, Array]
+
+
+@dataclass(frozen=True, eq=False)
 class Update:
     """The step that an optimizer makes from this gradient, its first one; every array is read-only.
 
@@ -119,12 +152,15 @@ class Update:
     learning_rate : ndarray of shape ()
     weights, biases : tuple of ndarray
         After the step, all layers' gradients having been taken before it (X36).
+    embedding : dict of ndarray
+        The embedding's arrays after it.
     """
 
     optimizer: Optimizer
     learning_rate: Array
     weights: tuple[Array, ...]
     biases: tuple[Array | None, ...]
+    embedding: dict[str, Array]
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,8 +172,9 @@ class Trace:
     cost : float
     X, Y : ndarray
         What went in, converted and scaled as the network saw it.
-    inputs : ndarray of shape (n_samples, n_features)
-        The activations of layer 0: X, times the learned input scale where there is one.
+    inputs : ndarray of shape (n_samples, n_inputs)
+        The activations of layer 0: X, or what it is embedded as, times the learned input scale where
+        there is one.
     layers : tuple of TraceLayer
     architecture : Architecture
     sample_costs : ndarray of shape (n_samples,)
@@ -146,6 +183,7 @@ class Trace:
         Of this pass forwards, and backwards (X21).
     update : Update or None
         None where no optimizer was given: it was not computed.
+    embedding : TraceEmbedding or None
     """
 
     cost: float
@@ -157,6 +195,7 @@ class Trace:
     multiply_adds: tuple[int, int]
     inputs: Array
     update: Update | None = None
+    embedding: TraceEmbedding | None = None
 
 
 def trace(
@@ -209,6 +248,30 @@ def trace(
         (forward, backward),
         _read_only(passed.a[0]),
         None if optimizer is None else _update(architecture, parameters, gradient, optimizer),
+        _embedding(architecture, back, parameters, gradient),
+    )
+
+
+def _embedding(
+    architecture: Architecture, back: backprop.Backward, parameters: Array, gradient: Array
+) -> TraceEmbedding | None:
+    if back.embedding is None:
+        return None
+    passed, phase = back.embedding.embedded, back.embedding.phase
+    x, basis, h, a, delta, error = map(
+        _read_only, (*passed[2:], back.embedding.h, back.embedding.basis)
+    )
+    of_phase = None if phase is None else _read_only(phase)
+    of_both = (architecture.embedding_views(flat) for flat in (parameters, gradient))
+    return TraceEmbedding(
+        x,
+        basis,
+        h,
+        a,
+        delta,
+        error,
+        of_phase,
+        *({name: _read_only(p) for name, p in of.items()} for of in of_both),
     )
 
 
@@ -233,4 +296,5 @@ def _update(
         _read_only(rate),
         tuple(_read_only(each) for each in W),
         tuple(None if each is None else _read_only(each) for each in b),
+        {name: _read_only(each) for name, each in architecture.embedding_views(after).items()},
     )

@@ -10,7 +10,7 @@ import pytest
 from llvmlite import binding
 
 from clearprop.engines import elementary, machine_code
-from clearprop.engines.elementary import exp, exp_both, exp_falling, log1p, normal
+from clearprop.engines.elementary import exp, exp_both, exp_falling, log1p, normal, turned
 from clearprop.engines.intrinsics import kernel
 from clearprop.engines.language import FLOAT32, FLOAT64, INT, Flat
 from clearprop.engines.translation import Translation
@@ -21,7 +21,9 @@ needs_extended = pytest.mark.skipif(not EXTENDED, reason="NumPy's longdouble is 
 
 
 @kernel()
-def every_function(x, e, falling, e_both, less_one, logarithm, below, density, thread, n_threads):
+def every_function(
+    x, e, falling, e_both, less_one, logarithm, below, density, cos, sin, thread, n_threads
+):
     for i in range(x.size):
         e[i] = exp(x[i])
     for i in range(x.size):
@@ -32,16 +34,28 @@ def every_function(x, e, falling, e_both, less_one, logarithm, below, density, t
         logarithm[i] = log1p(x[i])
     for i in range(x.size):
         below[i], density[i] = normal(x[i])
+    for i in range(x.size):
+        cos[i], sin[i] = turned(x[i])
 
 
-NAMES = ("exp", "exp_falling", "exp_both[0]", "exp_both[1]", "log1p", "normal[0]", "normal[1]")
+NAMES = (
+    "exp",
+    "exp_falling",
+    "exp_both[0]",
+    "exp_both[1]",
+    "log1p",
+    "normal[0]",
+    "normal[1]",
+    "turned[0]",
+    "turned[1]",
+)
 
 
 @functools.cache
 def _machine_code(dtype):
     target = machine_code._target()
     made = Translation(target.triple, str(target.target_data))
-    made.export(every_function, (*[Flat(FLOAT32 if dtype == "float32" else FLOAT64)] * 8, INT, INT))
+    made.export(every_function, (*[Flat(FLOAT32 if dtype == "float32" else FLOAT64)] * 10, INT, INT))
     module = machine_code.optimised(str(made.module), target)
     engine = binding.create_mcjit_compiler(module, target)
     engine.finalize_object()
@@ -68,8 +82,23 @@ def wanted(name, x):
             return np.expm1(x) if name.endswith("[1]") else np.exp(x)
         if name == "log1p":
             return np.log1p(x)
+        if name.startswith("turned"):
+            return of_turns(x)[int(name[-2])]
         pi = np.longdouble("3.14159265358979323846264338327950288")
         return tail(x) if name == "normal[0]" else np.exp(-x * x / 2) / np.sqrt(2 * pi)
+
+
+def of_turns(t):
+    """Return cosine and sine of 2 pi t: of what is left of a quarter, which is exact."""
+    left = t - np.rint(t)
+    quarters = np.rint(4 * left)
+    angle = 2 * np.longdouble("3.14159265358979323846264338327950288") * (left - quarters / 4)
+    turned_by = [(np.cos(angle), np.sin(angle))]
+    for _ in range(3):
+        cos, sin = turned_by[-1]
+        turned_by.append((-sin, cos))
+    which = quarters.astype(int) % 4
+    return [np.choose(which, [each[k] for each in turned_by]) for k in (0, 1)]
 
 
 def tail(z):
@@ -105,6 +134,7 @@ RANGE = {  # from where to where a function is to be exact
     "exp": {"float32": 88.7, "float64": 709.7},
     "log1p": {"float32": 1.0, "float64": 1.0},
     "normal": {"float32": 40.0, "float64": 40.0},
+    "turned": {"float32": 1000.0, "float64": 1000.0},
 }
 
 
@@ -162,7 +192,7 @@ def test_infinities_nan_and_both_zeros_give_what_the_c_library_gives(dtype):
 def test_they_are_vector_instructions(dtype):
     target = machine_code._target()
     made = Translation(target.triple, str(target.target_data))
-    made.export(every_function, (*[Flat(FLOAT32 if dtype == "float32" else FLOAT64)] * 8, INT, INT))
+    made.export(every_function, (*[Flat(FLOAT32 if dtype == "float32" else FLOAT64)] * 10, INT, INT))
     text = str(machine_code.optimised(str(made.module), target))
     number = "float" if dtype == "float32" else "double"
     loops = re.findall(rf"store <\d+ x {number}>", text)

@@ -30,6 +30,7 @@ from clearprop.engines import (
 )
 from clearprop.engines.compiled import CompiledEngine
 from clearprop.engines.reference import ReferenceEngine
+from clearprop.flat_vector import select as select_blocks
 
 HIDDEN = [name for name in ACTIVATIONS if name != "softmax"]
 OPTIMIZERS = (
@@ -191,7 +192,7 @@ def test_penalties_clipping_freezing_dropout_and_weights_agree(optimizer, how):
     architecture = build(LARGER, "tanh", "softmax", "cross_entropy")
     how = dict(how)
     data, parameters = problem(architecture, 101, weighted=how.pop("weighted"))
-    how["frozen"] = architecture.select(how["frozen"])
+    how["frozen"] = select_blocks(architecture.blocks, how["frozen"])
     plan = plan_for(architecture, optimizer, n=101, batch=32, counts_correct=True, **how)
     assert_agrees(plan, data, parameters)
 
@@ -224,7 +225,7 @@ def test_an_input_scale_and_the_neural_tangent_parametrisation_agree(optimizer, 
     frozen = [name for name in how.pop("frozen", ()) if name != "scales" or input_scale]
     if frozen == ["weights", "biases"] and not input_scale:
         frozen = ["biases"]
-    how["frozen"] = architecture.select(frozen)
+    how["frozen"] = select_blocks(architecture.blocks, frozen)
     data, parameters = problem(architecture, 101, weighted=how.pop("weighted", False))
     plan = plan_for(architecture, optimizer, n=101, batch=32, counts_correct=True, **how)
     assert select("auto", plan).name == "compiled"

@@ -74,7 +74,9 @@ PAIRS = [
 
 def look_up(trace, quantity, layer, index=()):
     """Return an element, or an array, of a rendering's references from its `trace/2` JSON."""
-    if quantity in ("x", "y"):
+    if quantity.startswith("embedding."):
+        array = trace["embedding"][quantity[10:]]
+    elif quantity in ("x", "y"):
         array = trace["batch"][quantity]
     elif quantity == "cost":
         array = trace["cost_value"]
@@ -99,6 +101,10 @@ class Elided(Exception):
 
 FUNCTIONS = {
     "exp": np.exp,
+    "cos": np.cos,
+    "sin": np.sin,
+    "relu": lambda z: np.maximum(z, 0.0),
+    "relu'": lambda z: np.where(z > 0, 1.0, 0.0),
     "ln": np.log,
     "abs": np.abs,
     "sign": np.sign,
@@ -138,6 +144,8 @@ def evaluate(node, trace, activation):
             return go(node["arg"]) ** node["exponent"]
         case "fn":
             name = node["name"]["base"]
+            if name == "relu" and node.get("prime") == "prime":
+                name = "relu'"
             if name not in FUNCTIONS and len(name) > 1:
                 raise Elided  # a cost, named
             return FUNCTIONS.get(name, activation)(np.asarray(go(node["arg"]), float))

@@ -16,6 +16,7 @@ import problems
 import test_activations
 import test_backprop
 import test_costs
+import test_embeddings
 import test_engines
 import test_gradients
 import test_initializers
@@ -28,12 +29,15 @@ from clearprop import (
     backprop,
     building,
     costs,
+    embeddings,
     initializers,
+    input_embedding,
     optimizers,
     penalties,
     randomness,
 )
 from clearprop.engines.reference import ReferenceEngine
+from clearprop.flat_vector import select
 
 
 def mutate(monkeypatch, module, old, new, owner=None):
@@ -144,9 +148,25 @@ def test_a_per_sample_gradient_that_is_a_mean_already_is_found(monkeypatch):
 
 
 def test_an_input_scale_whose_slope_is_forgotten_is_found(monkeypatch, rng):
-    mutate(monkeypatch, backprop, "(deltas[0] @ weights[0]) * X if", "deltas[0] @ weights[0] if")
+    mutate(monkeypatch, backprop, "(deltas[0] @ weights[0]) * below if", "deltas[0] @ weights[0] if")
     with found:
         test_realmlp.test_the_gradient_of_the_input_scale_is_that_of_the_cost(rng)
+
+
+EMBEDDING_MISTAKES = [
+    (embeddings, "Periodic", "cos * of_sin - sin * of_cos", "cos * of_sin + sin * of_cos", "plr"),
+    (input_embedding, "Embedding", "self.places[:, -1]] = x", "self.places[:, -1]] = 0.0", "pbld"),
+    (input_embedding, "Delta", "TURN * (passed.x", "(passed.x", "plr-lite"),
+    (input_embedding, "Delta", "self.h.sum(axis=0)", "self.h.mean(axis=0)", "pl"),
+    (input_embedding, "Embedded", "self.h, error[:, its", "self.h, 2 * error[:, its", "pl"),
+]
+
+
+@pytest.mark.parametrize(("module", "owner", "old", "new", "kind"), EMBEDDING_MISTAKES)
+def test_a_mistake_in_an_embedding_is_found(monkeypatch, module, owner, old, new, kind):
+    mutate(monkeypatch, module, old, new, owner)
+    with found:
+        test_embeddings.test_the_gradient_agrees_with_three_oracles(kind, {})
 
 
 def test_dropout_that_is_forgotten_on_the_way_back_is_found(monkeypatch):
@@ -435,7 +455,7 @@ def test_mutant_of_an_engine_is_found(how, monkeypatch):
         l1=0.001,
         dropout=(0.4,),
         clip_norm=0.3,
-        frozen=net.select(["layers.1.bias"]),
+        frozen=select(net.blocks, ["layers.1.bias"]),
     )
     monkeypatch.setattr(test_engines, "CompiledEngine", Mutant)
     test_engines.assert_agrees(plan, data, parameters)

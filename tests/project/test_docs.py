@@ -29,7 +29,9 @@ def test_the_examples_in_docstrings_run(name):
     assert runner.failures == 0
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/checking-a-gradient.md", "docs/trace-format.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/checking-a-gradient.md", "docs/embeddings.md", "docs/trace-format.md"]
+)
 def test_the_python_in_the_pages_runs_and_prints_what_they_say(page):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), flags=re.DOTALL)
     assert blocks

@@ -9,13 +9,14 @@ reads the network.
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop import optimizers, schedules
+from clearprop import embeddings, optimizers, schedules
 from clearprop.checkpoint.errors import CheckpointError
 from clearprop.checkpoint.estimator_description import check_estimator
 from clearprop.checkpoint.rules import (
@@ -39,6 +40,7 @@ from clearprop.checkpoint.rules import (
     text,
     unlike,
 )
+from clearprop.input_embedding import Embedding
 
 Tensors = Mapping[str, NDArray[Any]]
 
@@ -85,7 +87,7 @@ _NETWORK: dict[str, Rule] = {
             "layers": items(record({"activation": _activation, "bias": flag})),
             "cost": anything,
         },
-        {"input_scale": one_of(True), "ntk": one_of(True)},
+        {"input_scale": one_of(True), "ntk": one_of(True), "embedding": entries(anything)},
     ),
     "dtype": one_of("float32", "float64"),
     "scaling": flag,
@@ -270,6 +272,7 @@ def _check_network(metadata: Mapping[str, Any]) -> None:
     for number_, (layer, size) in enumerate(zip(layers, sizes[1:], strict=True)):
         if isinstance(layer["activation"], list):
             items(text, size)(layer["activation"], f"layers[{number_}].activation")
+    _embedding(architecture)
     cost = architecture["cost"]
     parameters = cost.keys() - {"name", "reduction"} if isinstance(cost, dict) else ()
     record({"name": text, "reduction": one_of("mean", "sum"), **dict.fromkeys(parameters, anything)})(
@@ -282,6 +285,16 @@ def _check_network(metadata: Mapping[str, Any]) -> None:
         _check_classes(classes, max(sizes[-1], 2), "classes")
     if metadata["feature_names"] is not None:
         items(text, sizes[0])(metadata["feature_names"], "feature_names")
+
+
+def _embedding(architecture: Mapping[str, Any]) -> Embedding | None:
+    """Return the embedding that is described; None where there is none."""
+    if "embedding" not in architecture:
+        return None
+    try:
+        return embeddings.from_description(architecture["embedding"], architecture["sizes"][0])
+    except (ValueError, TypeError, KeyError, OverflowError) as problem:
+        raise CheckpointError(f"architecture.embedding describes none: {problem}"[:300]) from None
 
 
 def _check_classes(classes: list[Any], n: int, where: str) -> None:
@@ -323,11 +336,15 @@ def _check_moments(architecture: Mapping[str, Any], dtype: str, tensors: Tensors
 
 def n_parameters(architecture: Mapping[str, Any]) -> int:
     """Return how many parameters a network has that is described so."""
-    sizes, layers = architecture["sizes"], architecture["layers"]
+    embedding, layers = _embedding(architecture), architecture["layers"]
+    inputs, *others = architecture["sizes"]
+    sizes = [inputs if embedding is None else embedding.n_outputs, *others]
     made = sum(
         (before + layer["bias"]) * after
         for before, after, layer in zip(sizes, sizes[1:], layers, strict=False)
     )
+    if embedding is not None:
+        made += sum(math.prod(start.shape) for start in embedding.starts().values())
     return made + (sizes[0] if architecture.get("input_scale") else 0)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 import clearprop as cp
@@ -17,6 +18,7 @@ from clearprop.cli.options import HELD_OUT, Options
 from clearprop.costs import Cost
 from clearprop.data import Dataset
 from clearprop.data.labels import label_array
+from clearprop.model.embedding import learn
 from clearprop.model.measuring import measure
 from clearprop.model.targets import Classes, Units, standard_units
 
@@ -142,13 +144,18 @@ class ArrayJob:
             targets.n_outputs if isinstance(targets, Classes) else Y.reshape(len(Y), -1).shape[1]
         )
         hidden = _HIDDEN if options.sizes is None else options.sizes
+        scaling, embedding = dataset.scaling_of(X), None
+        if options.embedding is not None:
+            seen = X.astype(np.float32)
+            embedding = learn(options.embedding, seen if scaling is None else scaling(seen))
         net = cp.Network(
             [dataset.n_features, *hidden, n_outputs],
             activation=options.activation or _ACTIVATION,
             output=output,
             cost=cost,
             seed=seed,
-            scaling=dataset.scaling_of(X),
+            scaling=scaling,
+            embedding=embedding,
             **options.initializers,
         )
         net.model.targets, net.feature_names = targets, dataset.feature_names

@@ -127,7 +127,7 @@ def _check_trace(
 
 def _n_samples(net: cp.Network, given: dict[str, Any]) -> int:
     """Return of how many samples a trace is: the rows of its first array that has a row for each."""
-    widths = {"x": net.sizes[0], "y": net.sizes[-1]}
+    widths = {"x": net.architecture.widths[0], "y": net.sizes[-1]}
     for layer, size in enumerate(net.sizes[1:]):
         widths |= {f"layers.{layer}.{name}": size for name in ("z", "a", "error", "delta")}
     for name, width in widths.items():

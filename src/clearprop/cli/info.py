@@ -59,6 +59,8 @@ def _facts(net: cp.Network) -> list[tuple[str, str]]:
         facts.append(("features", f"{len(net.feature_names)}: {_some(net.feature_names)}"))
     if about.get("image_shape"):
         facts.append(("images", " x ".join(map(str, about["image_shape"]))))
+    if net.architecture.embedding is not None:
+        facts.append(("embedding", str(net.architecture.embedding)))
     raw = net.scaling is not None or net.model.is_of_table
     facts.append(("scaling", "kept in the model: give it raw data" if raw else "none"))
     if net.model.is_standardized:
@@ -140,6 +142,7 @@ def _described(
         "sizes": list(net.sizes),
         "layers": metadata["architecture"]["layers"],
         "cost": metadata["architecture"]["cost"],
+        "embedding": metadata["architecture"].get("embedding"),
         "n_parameters": net.n_parameters,
         "dtype": net.dtype,
         "scaling": net.scaling is not None,

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop.architecture import Block
 from clearprop.data.dataset import some
 from clearprop.data.files import check_size, local_path, open_regular, size
 from clearprop.data.npz import read_every_array
+from clearprop.flat_vector import Block
 from clearprop.gradient_check import named_arrays
 
 Numbers = dict[str, Any] | list[Any] | NDArray[np.float64]

@@ -177,6 +177,15 @@ class Options:
         ),
     ] = None
 
+    embedding: Annotated[
+        str | None,
+        option(
+            metavar="NAME",
+            text="What each input becomes before the first layer: pl, plr, plr-lite or pbld.",
+            default="none",
+            panel=_NET,
+        ),
+    ] = None
     initializer: Annotated[
         str | None,
         option(

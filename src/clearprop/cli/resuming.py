@@ -40,7 +40,8 @@ def first_parameters(options: Options) -> dict[str, str]:
 def untold(options: Options) -> dict[str, Any]:
     """Return what a resumed run must share that a file mentions only where it was given."""
     patience = {} if options.patience is None else {"patience": options.patience}
-    return first_parameters(options) | patience
+    embedding = {} if options.embedding is None else {"embedding": options.embedding}
+    return first_parameters(options) | patience | embedding
 
 
 def begun_with(options: Options) -> dict[str, Any] | None:

@@ -159,8 +159,10 @@ def describe_network(training: Training) -> str:
         batches = f"{plan.n_batches} batches"
     if how != "epoch":
         batches += ", the same in every epoch" if how else ", in the order of the rows"
+    embedding = net.architecture.embedding
+    embedded = "" if embedding is None else f"{embedding} ({net.architecture.widths[0]:,} in all), "
     return (
-        f"network {'-'.join(map(str, net.sizes))}, {net.layers[0].function}, "
+        f"network {'-'.join(map(str, net.sizes))}, {embedded}{net.layers[0].function}, "
         f"{net.architecture.cost.name}; {type(optimizer).__name__}{shown}, {batches}, "
         f"{training.engine.name} engine"
     )

@@ -23,6 +23,7 @@ from clearprop.data.table.encoder import MOST_CATEGORIES
 from clearprop.data.table.kinds import undecided
 from clearprop.data.table.time_choices import ORDERS
 from clearprop.data.tables import choose_target
+from clearprop.model.embedding import NAMES as EMBEDDINGS
 from clearprop.names import trim
 from clearprop.user_warning import warn
 
@@ -176,7 +177,7 @@ def _network_arguments(options: Options, kind: str) -> dict[str, Any]:
     plain = {
         "activation": "activation", "epochs": "max_iter", "batch_size": "batch_size", "l2": "alpha",
         "learning_rate": "learning_rate_init", "momentum": "momentum", "dropout": "dropout",
-        "optimizer": "solver",
+        "optimizer": "solver", "embedding": "embedding",
     }  # fmt: skip
     given = {there: getattr(options, here) for here, there in plain.items()}
     found = {name: value for name, value in given.items() if value is not None}
@@ -184,6 +185,8 @@ def _network_arguments(options: Options, kind: str) -> dict[str, Any]:
         found["hidden_layer_sizes"] = options.sizes
     if options.optimizer is not None:
         found["solver"] = options.optimizer.lower()
+    if options.embedding is not None:
+        known_name("--embedding", options.embedding, EMBEDDINGS)
     if options.momentum is not None and found.get("solver") != "sgd":
         raise ValueError(f"--momentum goes with --optimizer sgd, got {found.get('solver', 'adam')}")
     if options.cost is not None:
@@ -214,14 +217,21 @@ def is_streamed(options: Options, source: TableSource, decisions: Sequence[Colum
     Raises
     ------
     ValueError
-        If --buffer is no number of rows.
+        If --buffer is no number of rows, or --embedding needs rows that do not fit.
     """
     n_rows = source.n_rows or 0
     if options.buffer is not None:
         if options.buffer < 1:
             raise ValueError(f"--buffer must be at least 1, got {options.buffer}")
-        return options.buffer < n_rows
-    return n_rows * _row_bytes(source, decisions) > _memory() * _SHARE
+        streams = options.buffer < n_rows
+    else:
+        streams = n_rows * _row_bytes(source, decisions) > _memory() * _SHARE
+    if streams and options.embedding is not None:
+        raise ValueError(
+            f"--embedding needs all {n_rows:,} rows in memory, got rows that pass through a buffer; "
+            "leave it out, or train on fewer rows"
+        )
+    return streams
 
 
 def _row_bytes(source: TableSource, decisions: Sequence[ColumnDecision]) -> float:

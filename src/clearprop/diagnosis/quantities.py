@@ -66,7 +66,18 @@ class Pass(NamedTuple):
 
 @np.errstate(all="ignore")
 def run(architecture: Architecture, parameters: NDArray[Any], X: Array, Y: Array) -> Pass:
-    """Return one exact pass: the reference's, as a trace holds it."""
+    """Return one exact pass: the reference's, as a trace holds it.
+
+    Raises
+    ------
+    ValueError
+        If the inputs are embedded: what is measured of the inputs would be of other numbers.
+    """
+    if architecture.embedding is not None:
+        raise ValueError(
+            "a diagnosis needs a network without an embedding, got one with "
+            f"{architecture.embedding.kind!r}: the rules about inputs do not know it"
+        )
     passed = backprop.forward(architecture, parameters, X)
     back = backprop.backward(architecture, parameters, passed, Y)
     slopes = []

@@ -11,6 +11,8 @@ MIXED, OWN = -1, -2
 RATE, WEIGHT_RATE, BIAS_RATE, SCALE_RATE = 0, 0, 1, 2
 DECAY_FACTOR, GRADIENT_FACTOR, KEEP_SCALE = 3, 6, 9
 FACTOR_COLUMNS = 10
+# An embedding's arrays, whose factors lie behind those of the layers, three in a row.
+EMBEDDING = "embedding.weight", "embedding.bias", "embedding.frequency", "embedding.phase"
 MADE, BAD, UPDATES = range(3)  # what a run counts
 DOUBTFUL = 2  # what BAD is where the next step may lead to a parameter that is not finite
 NOT_FINITE, MEETING = range(2)  # what a prediction finds, and where its threads meet

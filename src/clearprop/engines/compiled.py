@@ -132,12 +132,16 @@ class _Prepared:
                 rows["drop"][i] = round(rate * 2**32)
                 self.factors[i, codes.KEEP_SCALE] = 1.0 / (1.0 - rate)
         self.layers, self.segments = layout.layers, layout.segments
-        self.columns = products.every(max(architecture.sizes), dtype.itemsize)
+        self.embedding, widest = layout.embedding, max(architecture.widths)
+        self.columns = products.every(widest, dtype.itemsize)
         self.listed = np.zeros(len(self.columns) + 1, np.int64)
-        chunk = max(_CHUNK, max(architecture.sizes))
+        chunk = max(_CHUNK, widest, self.embedding.n_basis * self.embedding.n_mapped)
         whole = architecture.n_parameters if plan.clip_norm is not None else chunk * self.n_threads
         self.settings = _settings(plan, batch, chunk, layout.take(whole), self.n_threads)
         self.work = aligned(layout.end, dtype)
+        if self.embedding.n:  # what is below has no slope of its own
+            first = rows[0]
+            self.work[first["below_slope"] :][: batch * first["n_in"]] = 1.0
         self.costs = np.zeros(batch)
         self.norms = np.zeros(self.n_threads)
         self.squares = np.zeros(2 * len(rows) * self.n_threads)
@@ -201,7 +205,8 @@ class _Prepared:
         weight = np.ones(1, self.dtype) if data.sample_weight is None else data.sample_weight
         order, rates = np.ascontiguousarray(order, np.int64), np.ascontiguousarray(rates, np.float64)
         run = Run(
-            settings=settings, layers=self.layers, segments=self.segments, factors=self.factors,
+            settings=settings, layers=self.layers, segments=self.segments, embedding=self.embedding,
+            factors=self.factors,
             work=self.work, columns=self.columns, listed=self.listed, costs=self.costs,
             norms=self.norms, squares=self.squares, counter=np.zeros_like(self.counter),
             parameters=state.parameters, moments=state.moments.reshape(-1), X=flat(data.X),
@@ -263,7 +268,7 @@ def _settings(plan: Plan, batch: int, chunk: int, gradient: int, n_threads: int)
         l1=float(plan.l1),
         clips=plan.clip_norm is not None,
         clip_norm=float(plan.clip_norm or 0.0),
-        fused=plain and not (architecture.input_scale or architecture.ntk),
+        fused=plain and not (architecture.input_scale or architecture.ntk or architecture.embedding),
         over_weight=plan.over_batch_weight,
         gradient=gradient,
         chunk=chunk,
@@ -272,10 +277,14 @@ def _settings(plan: Plan, batch: int, chunk: int, gradient: int, n_threads: int)
 
 
 def _factors(plan: Plan) -> NDArray[np.float64]:
-    factors = np.zeros((len(plan.architecture.layers), codes.FACTOR_COLUMNS))
+    n_layers = len(plan.architecture.layers)
+    factors = np.zeros((n_layers + 2, codes.FACTOR_COLUMNS))  # the last are the embedding's
     for block in plan.architecture.blocks:
-        row = factors[int(block.name.split(".")[1])]
-        kind = ("weights", "biases", "scales").index(block.kind)
+        if block.kind == "embedding":
+            what = codes.EMBEDDING.index(block.name)
+            row, kind = factors[n_layers + what // 3], what % 3
+        else:
+            row, kind = factors[block.layer], ("weights", "biases", "scales").index(block.kind)
         row[codes.RATE + kind] = 0.0 if block in plan.frozen else block.lr_factor
         row[codes.DECAY_FACTOR + kind] = block.decay_factor
         row[codes.GRADIENT_FACTOR + kind] = block.gradient_factor

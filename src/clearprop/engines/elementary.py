@@ -1,4 +1,4 @@
-"""exp, log(1 + x) and the normal distribution, as loops that LLVM turns into vector instructions.
+"""exp, log(1 + x), the normal distribution and the circle, as loops that LLVM turns into vector code.
 
 The C library's functions are called element by element; these are a few dozen multiplications and
 additions without a branch, ten times as fast. Each is described once for both widths, which differ in
@@ -15,6 +15,8 @@ Largest errors, in units in the last place, over the whole range (tests/engines/
     log1p              1.0      1.0
     normal[0]          5.0      5.0
     normal[1]          2.0      2.2
+    turned[0]          2.0      2.0
+    turned[1]          2.0      2.0
     =============  =======  =======
 
 Coefficients, from the highest power down, are minimax fits (Remez' exchange, in 50 digits); those of
@@ -28,6 +30,15 @@ from typing import Any
 
 from clearprop.engines.intrinsics import by_width, kernel, like, polynomial, power_of_two
 
+# (cos x - 1) / x^2 and (sin x / x - 1) / x^2 by x^2, for |x| up to pi / 4: Taylor's
+_COS64 = (
+    1 / 20922789888000, -1 / 87178291200, 1 / 479001600, -1 / 3628800, 1 / 40320, -1 / 720, 1 / 24,
+    -1 / 2,
+)  # fmt: skip
+_SIN64 = (
+    -1 / 1307674368000, 1 / 6227020800, -1 / 39916800, 1 / 362880, -1 / 5040, 1 / 120, -1 / 6,
+)  # fmt: skip
+_COS32, _SIN32 = _COS64[-5:], _SIN64[-4:]
 DOWN = 64  # 2^-150, the smallest float32's half, times 2^64 is no subnormal number; nor is 2^-1075
 BACK = 2.0**-DOWN
 # (e^r - 1 - r) / r^2 for |r| up to log(2) / 2
@@ -131,6 +142,27 @@ def log1p(x: Any) -> Any:
     t = x / (like(x, 2.0) + x)
     u = t * t
     return x - t * (x - u * polynomial(u, _LOG32, _LOG64))
+
+
+@kernel({"contract"})
+def turned(t: Any) -> Any:
+    """Return the cosine and the sine of 2 pi t: of t turns.
+
+    Whole turns, then quarters, are taken off without rounding. So far out that t has no digits for
+    parts of a turn, the angle is 0.
+    """
+    shift, zero, half = by_width(t, 12582912.0, 6755399441055744.0), like(t, 0.0), like(t, 0.5)
+    part_of_turn = t - ((t + shift) - shift)
+    r = zero if abs(part_of_turn) > half else part_of_turn  # a NaN stays one
+    quarters = (r * like(t, 4.0) + shift) - shift
+    x = (r - quarters * like(t, 0.25)) * like(t, 6.283185307179586)
+    u = x * x
+    cos = like(t, 1.0) + u * polynomial(u, _COS32, _COS64)
+    sin = x + x * u * polynomial(u, _SIN32, _SIN64)
+    odd, far = abs(quarters) == like(t, 1.0), abs(quarters) == like(t, 2.0)
+    c = sin * -quarters if odd else cos
+    s = cos * quarters if odd else sin
+    return (-c if far else c), (-s if far else s)
 
 
 @kernel({"contract"})

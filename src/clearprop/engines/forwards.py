@@ -29,7 +29,8 @@ class _Call:
         slots = machine_code.slots(
             Prediction(
                 parameters=none, X=none, n_rows=0, block=_BLOCK, layers=layout.layers,
-                segments=layout.segments, work=self.work, columns=columns, out=none, z=none,
+                segments=layout.segments, embedding=layout.embedding, work=self.work,
+                columns=columns, out=none, z=none,
                 panels=none, found=self.found, give_way=low.address_of_yield(), thread=0, n_threads=1,
             )
         )  # fmt: skip
@@ -47,7 +48,7 @@ class _Forward:
         self.keeps_z = self.layout.layers.copy()
         self.layout.rows["z"] = -1
         self.layers = self.layout.layers
-        sizes = architecture.sizes
+        sizes = architecture.widths
         self.n_outputs = sizes[-1]
         self.multiply_adds = architecture.multiply_adds()[0]
         self.laid_out = sum(map(products.laid_out_size, sizes, sizes[1:]))

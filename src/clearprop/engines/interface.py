@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.activations import Array
-from clearprop.architecture import Architecture, Block
+from clearprop.architecture import Architecture
+from clearprop.flat_vector import Block
 from clearprop.optimizers import Optimizer
 
 _ROWS = 4096

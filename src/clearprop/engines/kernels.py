@@ -8,7 +8,6 @@ with:
 
     gather             a batch's inputs, times the input scale        backprop.forward
     costs_and_deltas   costs and BP1 of a batch                       batch_costs, backprop.backward
-    penalty            l2 and l1 of the weights                       penalties.penalty
     stays_finite       whether a step is sure to leave finite numbers (the reference looks afterwards)
     forward, backward, update    of a batch: what a step consists of
     train              a stretch of mini-batches                      ReferenceEngine.run
@@ -34,8 +33,14 @@ import numpy as np
 
 from clearprop.engines import codes
 from clearprop.engines.blocks import used
+from clearprop.engines.embedding import (
+    embed_backward,
+    gather_embedded,
+    stays_finite_below,
+    update_embedding,
+)
 from clearprop.engines.intrinsics import call_own_cost, kernel, like, part, prefetch
-from clearprop.engines.language import Integers, IntegerTable, Kernel, Numbers, Reals
+from clearprop.engines.language import Integers, Kernel, Numbers, Reals
 from clearprop.engines.layers import (
     backward_part,
     forward_part,
@@ -63,7 +68,7 @@ from clearprop.engines.records import (
     Team,
     Update,
 )
-from clearprop.engines.updates import lay_out_below, sum_of_squares, update_part
+from clearprop.engines.updates import lay_out_below, penalty, update_part, with_penalty
 
 # --- batches
 
@@ -97,6 +102,9 @@ def gather(run: Run, batch: Batch, team: Team) -> None:
     layer = Layer(*run.layers[0])
     i0, i1 = share(team.thread, team.n_threads, batch.rows.size, 1)
     n, scaled = layer.n_in, layer.scales >= 0
+    if run.embedding.n > 0:
+        gather_embedded(run, batch, i0, i1)
+        return
     raw = layer.below_slope if scaled else layer.below
     for i in range(i0, i1):
         source, target = part(run.X, batch.rows[i] * n, n), part(run.work, raw + i * n, n)
@@ -119,7 +127,7 @@ def fetch_ahead(rows: Integers, X: Reals, n: int) -> None:
 def fetch_next(run: Run, batch: Batch) -> None:
     """Ask for the next batch, where both fit the cache."""
     settings, last = run.settings, Layer(*run.layers[run.layers.shape[0] - 1])
-    first, n = batch.first + batch.rows.size, Layer(*run.layers[0]).n_in
+    first, n = batch.first + batch.rows.size, run.embedding.n_features
     if settings.batch * n <= codes.FETCHED:
         ahead = part(run.order, first, min(settings.batch, run.order.size - first))
         fetch_ahead(ahead, run.X, n)
@@ -223,31 +231,19 @@ def run_begin(run: Run) -> int:
     return first_row(run.first_step, run.settings.batch, run.settings.n_larger)
 
 
-@kernel(codes.SUMS)
-def penalty(layers: IntegerTable, parameters: Reals, l2: float, l1: float) -> float:
-    """Return l2 / 2 times the squared weights and l1 times their sizes: penalties.penalty."""
-    total = 0.0
-    for l in range(layers.shape[0]):  # noqa: E741
-        layer = Layer(*layers[l])
-        W = part(parameters, layer.weights, layer.n_in * layer.n_out)
-        total += 0.5 * l2 * sum_of_squares(W)
-        if l1 != 0.0:
-            sizes = 0.0
-            for i in range(W.size):
-                sizes += np.float64(abs(W[i]))
-            total += l1 * sizes
-    return total
-
-
 @kernel()
 def backward(run: Run, batch: Batch, team: Team, wanted: int) -> int:
     """Compute the deltas of all layers below the last: BP2; returns what `forward` does."""
     first = Layer(*run.layers[0])
-    lowest = 0 if first.scales >= 0 else 1  # the last layer whose delta goes further down
+    below = first.scales >= 0 or run.embedding.n > 0
+    lowest = 0 if below else 1  # the last layer whose delta goes further down
     for l in range(team.n_layers - 1, lowest - 1, -1):  # noqa: E741
         for turn in range(team.n_threads):
             owner = (team.thread + turn) % team.n_threads
             backward_part(run, batch, team, l, owner, queue(team, wanted, l, owner))
+        wanted = meet(team, wanted)
+    if run.embedding.n > 0:
+        embed_backward(run, batch, team)
         wanted = meet(team, wanted)
     return wanted
 
@@ -272,7 +268,11 @@ def stays_finite(run: Run, batch: Batch, n_threads: int) -> bool:
     limit = codes.FAR * codes.FAR / (by * by)
     n_layers, squares = run.layers.shape[0], run.squares
     first = Layer(*run.layers[0])
-    if first.scales >= 0:
+    if run.embedding.n > 0:
+        if not stays_finite_below(run, m, limit):
+            return False
+        inputs = rough_squares(part(run.work, first.below, m * first.n_in))
+    elif first.scales >= 0:
         if not total_of(part(squares, 0, n_threads)) * m < limit:
             return False
         inputs = rough_squares(part(run.work, first.below, m * first.n_in))
@@ -313,6 +313,8 @@ def update(run: Run, batch: Batch, team: Team, inputs: Filled, t: int, wanted: i
                     run, batch, team, l, owner, queue(team, wanted, l, owner), filled,
                     Update(phase, shrink, t),
                 )  # fmt: skip
+        if run.embedding.n > 0:
+            gathered += update_embedding(run, batch, team, Update(phase, shrink, t))
         if phase == codes.GATHER:
             run.norms[team.thread] = gathered
             wanted = meet(team, wanted)
@@ -357,6 +359,11 @@ def train(run: Run) -> None:
         penalties = 0.0
         if settings.over_weight and thread == 0 and (settings.l2 != 0.0 or settings.l1 != 0.0):
             penalties = penalty(run.layers, run.parameters, settings.l2, settings.l1)
+            its = run.embedding
+            if its.n > 0:
+                size = its.n_basis * its.n_mapped * (1 if its.shared else its.n)
+                V = part(run.parameters, its.weight, size)
+                penalties = with_penalty(penalties, V, settings.l2, settings.l1)
         costs_and_deltas(run, batch, team)
         for l in range(team.n_layers if n_threads > 1 else 0):  # noqa: E741 - once for all threads
             lay_out_below(Layer(*run.layers[l]), m, thread, n_threads, run.work)

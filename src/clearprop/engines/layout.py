@@ -9,9 +9,16 @@ import numpy as np
 
 from clearprop.activations import ACTIVATIONS, Activation, Array
 from clearprop.architecture import Architecture
+from clearprop.embeddings import PiecewiseLinear
 from clearprop.engines import codes, neurons, own, products
-from clearprop.engines.records import Layer, Segment
+from clearprop.engines.records import Embedding, Layer, Segment
 
+NO_EMBEDDING = Embedding(
+    n=0, n_features=0, n_out=0, n_basis=0, n_mapped=0, n_waves=0, shared=False, relu=False,
+    appends=False, keeps=False, weight=-1, bias=-1, frequency=-1, phase=-1, x=-1, raw=-1, basis=-1,
+    sines=-1, errors=-1, phases=-1, steepest=0.0, furthest=0.0, columns=np.zeros(1, np.int64),
+    first=np.zeros(1, np.int64), bins=np.zeros(1),
+)  # fmt: skip
 _ALIGNMENT = 32  # elements; stretches of the workspace start on a cache line of their own
 
 
@@ -51,7 +58,7 @@ class Layout:
         trains: bool = True,
     ) -> None:
         self.end = 0
-        sizes = architecture.sizes
+        sizes = architecture.widths
         segments: list[Segment] = []
         # By name, as the kernels see it: a row is a `Layer`.
         kind = np.dtype([(name, np.int64) for name in Layer._fields])
@@ -59,8 +66,9 @@ class Layout:
         offsets = {block.name: block.offset for block in architecture.blocks}
         below = self.take(batch * sizes[0])
         slope = delta = -1 if trains else self.take(batch * max(sizes))  # slopes nobody looks at
-        if architecture.input_scale and trains:
+        if (architecture.input_scale or architecture.embedding is not None) and trains:
             slope, delta = self.take(batch * sizes[0]), self.take(batch * sizes[0])
+        self.embedding = self._embedding(architecture, dtype, batch, below, delta)
         for i, (row, layer) in enumerate(zip(self.rows, architecture.layers, strict=True)):
             row["n_in"], row["n_out"] = sizes[i], layer.size
             row["weights"] = offsets[f"layers.{i}.weight"]
@@ -90,6 +98,34 @@ class Layout:
         self.rows["copied"] = copied = products.spare(batch, max(sizes))
         self.rows["copies"] = self.take(copied * n_threads)
 
+    def _embedding(
+        self, architecture: Architecture, dtype: np.dtype[Any], batch: int, below: int, delta: int
+    ) -> Embedding:
+        """Return the record of an embedding; of none, `n` is 0."""
+        its, n_features = architecture.embedding, architecture.n_features
+        wide = architecture.widths[0]
+        if its is None:
+            return NO_EMBEDDING._replace(n_features=n_features, n_out=wide, bins=np.zeros(1, dtype))
+        trains, n, m = delta >= 0, len(its.columns or ()), its.n_basis
+        bins = its.bins if isinstance(its, PiecewiseLinear) else np.zeros((4, 1, 1))
+        kept, scaled = batch * n * m, architecture.input_scale
+        offsets = {b.name[10:]: b.offset for b in architecture.blocks if b.kind == "embedding"}
+        return Embedding(
+            n=n, n_features=n_features, n_out=wide, n_basis=m, n_mapped=its.n_mapped,
+            n_waves=its.n_waves, shared=its.shared, relu=bool(its.function.kinks),
+            appends=its.appends, keeps=trains,
+            **{name: offsets.get(name, -1) for name in ("weight", "bias", "frequency", "phase")},
+            x=self.take(batch * n_features) if trains else -1,
+            raw=self.take(batch * wide) if scaled else below,
+            basis=self.take(kept),
+            sines=self.take(kept if trains else m) if "phase" in offsets else -1,
+            errors=self.take(batch * wide) if scaled and trains else delta,
+            phases=self.take(kept) if trains and its.n_waves else -1,
+            steepest=float(np.abs(bins[0]).max()), furthest=float(np.abs(bins[1]).max()),
+            columns=np.array(its.columns, np.int64), first=its.first,
+            bins=np.ascontiguousarray(bins.ravel(), dtype),
+        )  # fmt: skip
+
     @property
     def layers(self) -> Array:
         """The table of layers, shape (n_layers, n_columns); it shares `rows`."""
@@ -103,7 +139,7 @@ class Layout:
 
 
 def unsupported_activation(architecture: Architecture) -> str | None:
-    """Return None, or which activation has no compiled form, and why."""
+    """Return None, or which part of the network has no compiled form, and why."""
     for number, layer in enumerate(architecture.layers, start=1):
         for each in layer.function.parts or (layer.function,):
             if code_of(each, np.dtype(np.float64)) is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 from clearprop.engines import codes
+from clearprop.engines.embedding import embed
 from clearprop.engines.intrinsics import kernel, like, part
 from clearprop.engines.language import Reals
 from clearprop.engines.layers import complete_layer, forward_layer, meet, scale_row, share
@@ -49,11 +50,18 @@ def predict_block(run: Prediction, first: int, m: int) -> None:
         layer = Layer(*run.layers[l])
         n_in, n = layer.n_in, layer.n_out
         below = part(run.work, base + layer.below, m * n_in)
-        if l == 0 and layer.scales < 0:
-            below = part(run.X, first * n_in, m * n_in)
-        for i in range(m if l == 0 and layer.scales >= 0 else 0):
-            source = part(run.X, (first + i) * n_in, n_in)
-            scale_row(layer, run.parameters, source, part(below, i * n_in, n_in))
+        if l == 0:
+            raw = part(run.X, first * run.embedding.n_features, m * run.embedding.n_features)
+            if run.embedding.n > 0:
+                work = part(run.work, base, run.work.size // run.n_threads)
+                E = part(work, run.embedding.raw, m * n_in)
+                embed(run.embedding, run.parameters, raw, work, E, 0, m)
+                raw = E
+            for i in range(m if layer.scales >= 0 else 0):
+                source = part(raw, i * n_in, n_in)
+                scale_row(layer, run.parameters, source, part(below, i * n_in, n_in))
+            if layer.scales < 0:
+                below = raw
         above = part(run.out, first * n, m * n)
         if l < last:
             above = part(run.work, base + layer.above, m * n)
@@ -78,7 +86,7 @@ def predict(run: Prediction) -> None:
     ``run.found`` says where an input is not finite: each is looked at while it is on its way into the
     cache anyway. Every thread runs this on rows of its own, with a share of the workspace.
     """
-    n_features, block = Layer(*run.layers[0]).n_in, run.block
+    n_features, block = run.embedding.n_features, run.block
     if run.panels.size > 0:
         lay_out_weights(run)
     first_row, end = share(run.thread, run.n_threads, run.n_rows, block)

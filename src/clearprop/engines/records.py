@@ -53,6 +53,36 @@ class Segment(NamedTuple):
     address: int
 
 
+class Embedding(NamedTuple):
+    """What an embedding makes of inputs; `n` is 0 where there is none, a place -1."""
+
+    n: int  # inputs that are embedded
+    n_features: int
+    n_out: int  # what layer 1 sees
+    n_basis: int
+    n_mapped: int  # numbers of an input that its map makes
+    n_waves: int  # 0 with bins
+    shared: bool  # the map, by all inputs
+    relu: bool
+    appends: bool  # the input itself
+    keeps: bool  # the sines of all rows
+    weight: int  # these four in the parameters, what follows in the workspace
+    bias: int
+    frequency: int
+    phase: int
+    x: int
+    raw: int  # E, before the input scale
+    basis: int
+    sines: int
+    errors: int
+    phases: int
+    steepest: float  # slope of a bin, and its largest shift
+    furthest: float
+    columns: Integers  # shape (n,)
+    first: Integers  # where each input's numbers begin, shape (n_features,)
+    bins: Reals  # slopes, shifts, least and most, shape (4, n, n_bins)
+
+
 class Settings(NamedTuple):
     """What all runs of a plan have in common."""
 
@@ -86,6 +116,7 @@ class Run(NamedTuple):
     settings: Settings
     layers: IntegerTable
     segments: IntegerTable
+    embedding: Embedding
     factors: NumberTable
     work: Reals
     columns: Integers  # where the vectors of a row begin
@@ -124,6 +155,7 @@ class Prediction(NamedTuple):
     block: int  # rows at a time
     layers: IntegerTable
     segments: IntegerTable
+    embedding: Embedding
     work: Reals
     columns: Integers
     out: Reals
@@ -199,6 +231,14 @@ class Update(NamedTuple):
     phase: int
     shrink: float
     t: int
+
+
+class Share(NamedTuple):
+    """What an array's step is of the others': factors of the rate, the decay and the gradient."""
+
+    rate: float
+    decay: float
+    by: float
 
 
 class Stride(NamedTuple):

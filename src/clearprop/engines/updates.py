@@ -4,6 +4,7 @@ What each kernel computes, and which function of the reference it must agree wit
 
     gradient           BP3, BP4 and the penalties                     backprop.gradient,
                                                                         penalties.add_gradient
+    penalty            l2 and l1 of the weights                       penalties.penalty
     follow             the optimizer on a stretch of the vector       Optimizer.update
     descend            BP3, BP4 and plain SGD in one                  both of these
     update_part        a thread's part of a layer: either way         ReferenceEngine's step
@@ -27,10 +28,21 @@ import numpy as np
 from clearprop.engines import codes
 from clearprop.engines.blocks import block_sums_listed
 from clearprop.engines.intrinsics import kernel, like, part
-from clearprop.engines.language import Kernel, Reals
+from clearprop.engines.language import IntegerTable, Kernel, Reals
 from clearprop.engines.layers import at_a_time, share, take
 from clearprop.engines.products import LARGE, MOST, WIDE, lay_out, multiply, rest, sums, vectors
-from clearprop.engines.records import Batch, Block, Filled, Layer, Matrix, Run, Stride, Team, Update
+from clearprop.engines.records import (
+    Batch,
+    Block,
+    Filled,
+    Layer,
+    Matrix,
+    Run,
+    Share,
+    Stride,
+    Team,
+    Update,
+)
 from clearprop.optimizers import Optimizer
 
 # --- optimizers: each moves the parameters `p` along the gradient `g`; `u` and `v` are their moments
@@ -239,7 +251,46 @@ def gradient(
         add_penalties(g, p, l2, l1)
 
 
+@kernel(codes.SUMS)
+def penalty(layers: IntegerTable, parameters: Reals, l2: float, l1: float) -> float:
+    """Return l2 / 2 times the squared weights and l1 times their sizes: penalties.penalty."""
+    total = 0.0
+    for l in range(layers.shape[0]):  # noqa: E741
+        layer = Layer(*layers[l])
+        total = with_penalty(total, part(parameters, layer.weights, layer.n_in * layer.n_out), l2, l1)
+    return total
+
+
+@kernel(codes.SUMS)
+def with_penalty(total: float, W: Reals, l2: float, l1: float) -> float:
+    """Return a sum of penalties with those of some weights."""
+    total += 0.5 * l2 * sum_of_squares(W)
+    if l1 != 0.0:
+        sizes = 0.0
+        for i in range(W.size):
+            sizes += np.float64(abs(W[i]))
+        total += l1 * sizes
+    return total
+
+
 # --- steps
+
+
+@kernel()
+def move(run: Run, batch: Batch, update: Update, offset: int, p: Reals, g: Reals, its: Share) -> float:
+    """Follow the gradient of some parameters; with phase GATHER return its sum of squares instead."""
+    settings, n = run.settings, g.size
+    if its.by != 1.0:
+        for i in range(n):
+            g[i] *= like(g[i], its.by)
+    if update.phase == codes.GATHER:
+        return sum_of_squares(g)
+    rate = batch.rate * its.rate
+    decay = rate * settings.weight_decay * its.decay
+    to = Stride(rate, decay, update.t, settings.first, settings.second, settings.epsilon)
+    u, v = part(run.moments, offset, n), part(run.moments, run.parameters.size + offset, n)
+    follow(settings.optimizer, to, p, g, u, v)
+    return 0.0
 
 
 @kernel()
@@ -275,17 +326,8 @@ def update_rows(
             by = factors[codes.GRADIENT_FACTOR + what]
             if update.phase == codes.FOLLOW:
                 by = update.shrink
-            if by != 1.0:
-                for i in range(n):
-                    g[i] *= like(g[i], by)
-            if update.phase == codes.GATHER:
-                squares += sum_of_squares(g)
-                continue
-            rate = batch.rate * factor
-            decay = rate * settings.weight_decay * factors[codes.DECAY_FACTOR + what]
-            to = Stride(rate, decay, update.t, settings.first, settings.second, settings.epsilon)
-            u, v = part(run.moments, offset, n), part(run.moments, run.parameters.size + offset, n)
-            follow(settings.optimizer, to, p, g, u, v)
+            its = Share(factor, factors[codes.DECAY_FACTOR + what], by)
+            squares += move(run, batch, update, offset, p, g, its)
     return squares
 
 

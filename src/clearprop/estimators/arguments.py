@@ -22,6 +22,7 @@ from clearprop.estimators import presets
 from clearprop.estimators.tasks import Task
 from clearprop.estimators.training import GoingOn
 from clearprop.initializers import Initializer
+from clearprop.model.embedding import NAMES as EMBEDDINGS
 from clearprop.model.inputs import LEARNED
 from clearprop.network import Network
 from clearprop.optimizers import Optimizer
@@ -73,6 +74,7 @@ class Arguments(BaseEstimator):
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
         "preset": [StrOptions(set(presets.PRESETS))],
+        "embedding": [None, StrOptions(set(EMBEDDINGS))],
         "preprocessing": [None, StrOptions(set(LEARNED))],
         "initializer": [str, Initializer],
         "bias_initializer": [str, Initializer],

@@ -81,6 +81,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     preprocessing : {None, "standard", "robust"}
         Learned from the training part, kept with the model and applied in every prediction. "robust" is
         median and quartiles, then a smooth clip.
+    embedding : {"pl", "plr", "plr-lite", "pbld"}, optional
+        What each input with more than two values becomes before the first layer: "pl" is
+        `cp.embeddings.piecewise_linear`, "plr" `cp.embeddings.periodic` ("plr-lite" with `lite`),
+        "pbld" `cp.embeddings.pbld`, on rows after `preprocessing`. Not with streams.
     initializer, bias_initializer : str or Initializer
         "auto" is scikit-learn's draw.
     l1 : float
@@ -190,6 +194,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         class_weight: ClassWeight = None,
         label_smoothing: float = 0.0,
         preprocessing: str | None = None,
+        embedding: str | None = None,
         initializer: str | Initializer = "auto",
         bias_initializer: str | Initializer = "auto",
         l1: float = 0.0,

@@ -94,6 +94,10 @@ def to_sklearn(estimator: Arguments) -> Any:
     """
     theirs = _their_class(type(estimator))
     net = estimator.network_
+    if net.architecture.embedding is not None:
+        raise ValueError(
+            f"scikit-learn has no embeddings, the network has {net.architecture.embedding.kind!r}"
+        )
     hidden = {_THEIR_ACTIVATIONS.get(layer.function.name) for layer in net.layers[:-1]}
     hidden = hidden or {"relu"}
     if None in hidden or len(hidden) > 1:

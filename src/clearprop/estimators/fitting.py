@@ -26,6 +26,8 @@ from clearprop.estimators.session import Session
 from clearprop.estimators.tables import TableRows
 from clearprop.estimators.training import EstimatorTraining
 from clearprop.masks import refuse_masked
+from clearprop.model.embedding import learn as learn_embedding
+from clearprop.model.embedding import name_of
 from clearprop.model.inputs import LEARNED, Inputs
 from clearprop.model.model import Model
 from clearprop.model.targets import Classes, Targets, Units
@@ -149,7 +151,7 @@ class Fitter:
         state = self.random_state() if first else self._going_on_state()
         start: recipe.Start = []
         if first and not isinstance(given.X, TableRows):  # whose number of features is to be learned
-            start = self._first_parameters(given, state)
+            start = self._first_parameters(given.X.shape[1], given.Y.shape[1], state)
         seed = self.seed(state) if first else estimator.network_.training_seed
         dtype, rows, held = self._dtype_of(given.X), None, None
         if options.early_stopping and not incremental and validation[0] is None:
@@ -162,12 +164,16 @@ class Fitter:
                 self._ask_of_giveaways(given.X, targets.numbers(given.Y), targets.n_classes)
             encoder = given.X.learn(rows)
             given = given._replace(X=encoder.encode(given.X.table))
-            start = self._first_parameters(given, state)
+            start = self._first_parameters(given.X.shape[1], given.Y.shape[1], state)
         train = given.take(rows)
         # Those of the classes are in them now, and scales are learned with them next.
         arrays.as_sample_weight(train.weight, len(train.Y), "float64")
         if first:
-            self.begin(self._learn(train, encoder, targets, dtype), dtype, seed).learn_target_names(y)
+            learned = self._learn(train, encoder, targets, dtype)
+            self.begin(learned, dtype, seed).learn_target_names(y)
+            if learned.embedding is not None:  # how many numbers layer 1 sees is known now
+                width = estimator.network_.architecture.widths[0]
+                start = self._first_parameters(width, learned.n_outputs, state)
             self.start_from(start)
             if options.preprocessing is None:
                 inputs.warn_of_scales(train.X, getattr(estimator, "feature_names_in_", None))
@@ -259,8 +265,10 @@ class Fitter:
             return randomness.check_seed(int(given), "random_state")
         return int(state.randint(2**31 - 1))
 
-    def _first_parameters(self, rows: Rows, state: np.random.RandomState) -> recipe.Start:
-        sizes = [rows.X.shape[1], *self.options.sizes, rows.Y.shape[1]]
+    def _first_parameters(
+        self, n_inputs: int, n_outputs: int, state: np.random.RandomState
+    ) -> recipe.Start:
+        sizes = [n_inputs, *self.options.sizes, n_outputs]
         return recipe.scikit_parameters(self.options, sizes, state)
 
     def start_from(self, start: recipe.Start) -> None:
@@ -285,7 +293,16 @@ class Fitter:
                 mean = np.average(wide, axis=0, weights=rows.weight)
                 moments = mean, np.average((wide - mean) ** 2, axis=0, weights=rows.weight)
             targets = self.task.in_units(targets, options.loss, moments, dtype)
-        return Learned(steps, encoder, targets, rows.X.shape[1], rows.Y.shape[1])
+        embedding = None
+        if options.embedding is not None:
+            X = inputs.as_rows(rows.X, dtype, Inputs(steps))
+            if isinstance(X, inputs.SparseRows):
+                raise ValueError(
+                    f"embedding={options.embedding!r} needs rows that fit in memory when they are "
+                    f"dense, got a sparse X of shape {rows.X.shape}"
+                )
+            embedding = learn_embedding(options.embedding, X, rows.weight)
+        return Learned(steps, encoder, targets, rows.X.shape[1], rows.Y.shape[1], embedding)
 
     def begin(self, learned: Learned, dtype: str, seed: int) -> Model:
         """Return the estimator's model, made for ends that are learned, and begin to count."""
@@ -302,6 +319,7 @@ class Fitter:
             bias_initializer=recipe.initializer(options, "bias_initializer"),
             dtype=dtype,
             seed=seed,
+            embedding=learned.embedding,
         )
         if options.preset == "realmlp-s":
             recipe.as_realmlp(net, options)
@@ -331,6 +349,7 @@ class Fitter:
         options, net = self.options, self.estimator.network_
         had = "realmlp-s" if net.architecture.input_scale else "sklearn"
         _check_same("preset", had, options.preset)
+        _check_same("embedding", name_of(net.architecture.embedding), options.embedding)
         _check_same("hidden_layer_sizes", net.sizes[1:-1], options.sizes)
         wanted = zip(options.sizes, recipe.hidden_activations(options), strict=True)
         _check_same(

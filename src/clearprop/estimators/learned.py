@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from clearprop.input_embedding import Embedding
 from clearprop.model.inputs import Step
 from clearprop.model.targets import Targets
 
@@ -19,3 +20,4 @@ class Learned(NamedTuple):
     targets: Targets
     n_features: int
     n_outputs: int
+    embedding: Embedding | None = None

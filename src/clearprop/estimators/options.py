@@ -76,6 +76,7 @@ class Options:
     n_iter_no_change: float
     max_fun: int
     preprocessing: str | None
+    embedding: str | None
     initializer: str | Initializer
     bias_initializer: str | Initializer
     l1: float

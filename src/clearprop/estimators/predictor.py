@@ -99,7 +99,8 @@ class Predictor:
         """
         model, made = self.model, self.model.architecture
         raw = inputs.as_rows(X, model.dtype)
-        zs = backprop.forward(made, model.parameters, model.inputs(raw)).z
+        passed = backprop.forward(made, model.parameters, model.inputs(raw))
+        zs = passed.z
         weights = made.views(model.parameters)[0]
         slopes = np.empty((len(raw), made.sizes[-1], raw.shape[1]), model.dtype)
         for output in range(slopes.shape[1]):
@@ -108,6 +109,6 @@ class Predictor:
             delta = made.output.backward(zs[-1], error)
             for z, layer, W in reversed(list(zip(zs, made.layers, weights[1:], strict=False))):
                 delta = layer.function.backward(z, delta @ W)
-            slopes[:, output] = backprop.input_error(made, model.parameters, delta)
+            slopes[:, output] = backprop.input_error(made, model.parameters, passed, delta)
         slopes *= model.inputs.slope(raw)[:, None, :]
         return slopes

@@ -133,8 +133,10 @@ def as_realmlp(net: Network, options: Options) -> None:
     """
     model = net.model
     made = replace(model.architecture, input_scale=True, ntk=True)
-    scale = np.ones(made.n_features, model.parameters.dtype)
-    model.architecture, model.parameters = made, np.concatenate([scale, model.parameters])
+    scale = np.ones(made.widths[0], model.parameters.dtype)
+    first = next(block.offset for block in made.blocks if block.kind == "scales")
+    before, after = np.split(model.parameters, [first])
+    model.architecture, model.parameters = made, np.concatenate([before, scale, after])
     for chosen, arrays in (("initializer", net.weights), ("bias_initializer", net.biases)):
         last = arrays[-1]
         if getattr(options, chosen) == presets.REALMLP_S[chosen] and last is not None:

@@ -75,6 +75,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         median and quartiles, then a smooth clip.
     target : {None, "standardize"}
         Whether the network learns targets of mean 0 and standard deviation 1.
+    embedding : {"pl", "plr", "plr-lite", "pbld"}, optional
+        What each input with more than two values becomes before the first layer: "pl" is
+        `cp.embeddings.piecewise_linear`, "plr" `cp.embeddings.periodic` ("plr-lite" with `lite`),
+        "pbld" `cp.embeddings.pbld`, on rows after `preprocessing`. Not with streams.
     initializer, bias_initializer : str or Initializer
         "auto" is scikit-learn's draw.
     l1 : float
@@ -180,6 +184,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         max_fun: int = 15000,
         preset: str = "sklearn",
         preprocessing: str | None = None,
+        embedding: str | None = None,
         target: str | None = None,
         initializer: str | Initializer = "auto",
         bias_initializer: str | Initializer = "auto",

@@ -131,6 +131,11 @@ def checked(options: Options, stream: TableStream) -> Options:
     """
     if options.scoring is not None:
         raise ValueError(f"scoring cannot be used with a stream, got scoring={options.scoring!r}")
+    if options.embedding is not None:
+        raise ValueError(
+            f"embedding cannot be used with a stream, whose rows are not looked at together, got "
+            f"embedding={options.embedding!r}"
+        )
     if options.dtype not in ("auto", stream.spool.dtype):
         raise ValueError(
             f"dtype must be the stream's, {stream.spool.dtype}, got dtype={options.dtype!r}"

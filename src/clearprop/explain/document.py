@@ -19,7 +19,7 @@ from clearprop.explain.expression import (
     children,
     shown_of,
 )
-from clearprop.explain.forms import Line
+from clearprop.explain.forms import Line, embedding
 from clearprop.explain.glyphs import Glyphs
 
 EXAMPLES = 2  # of a batch that are shown
@@ -29,8 +29,8 @@ EXAMPLES = 2  # of a batch that are shown
 class Step:
     """One step of the pass.
 
-    `kind` is input, forward, cost, error, delta, gradient, update or note; `layer` a weight layer
-    1..L, or 0; `row` the sample, or None for the batch. `left_out` says what is not shown.
+    `kind` is embedding, input, forward, cost, error, delta, gradient, update or note; `layer` a weight
+    layer 1..L, or 0; `row` the sample, or None for the batch. `left_out` says what is not shown.
     """
 
     kind: str
@@ -150,6 +150,36 @@ def _of_neurons(
     shown = forms.neurons(glyphs, layer, row)
     lines = [line for j in shown for each in make for line in each(glyphs, layer, j, row)]
     return lines, _more(glyphs.sizes[layer], len(shown), "neurons")
+
+
+def embedding_step(glyphs: Glyphs, row: int) -> Step:
+    """Return what the embedding makes of some inputs."""
+    its, lines = glyphs.trace.architecture.embedding, embedding.forward(glyphs, row)
+    said = "u is an input, φ its basis, V and b its map; E is what layer 1 sees."
+    title = f"Embedding: {its}{_example(glyphs, row)}"
+    return Step("embedding", title, 0, row, tuple(lines), _more_inputs(glyphs), said)
+
+
+def _more_inputs(glyphs: Glyphs) -> str:
+    its = glyphs.trace.architecture.embedding
+    n = len(its.columns or ()) if its is not None else 0
+    return _more(n, len(embedding.inputs_shown(glyphs)), "embedded inputs")
+
+
+def embedding_gradient_step(glyphs: Glyphs) -> Step:
+    """Return the gradients of some parameters of the embedding, and what leads to them."""
+    its = glyphs.trace.architecture.embedding
+    lines = embedding.backward(glyphs, shown_of(glyphs.n_samples, EXAMPLES))
+    said = (
+        "Z is dC/dz of layer 1's neurons, D is dC/dh, G is dC/dφ and P is dC/dphase, of each example's "
+        "own cost as the network has it; d before a letter is its gradient. The update is that of the "
+        "layers."
+    )
+    if its is not None and its.shared:
+        said += " V and b are one for all inputs: their gradients are sums over these too."
+    over = f" over the batch of {glyphs.n_samples:,}" if glyphs.n_samples > 1 else ""
+    title = f"Gradient, embedding{over}"
+    return Step("embedding", title, 0, None, tuple(lines), _more_inputs(glyphs), said)
 
 
 def forward_step(glyphs: Glyphs, layer: int, row: int) -> Step:
@@ -284,6 +314,8 @@ def pass_steps(glyphs: Glyphs) -> list[Step]:
     last, m = glyphs.last, glyphs.n_samples
     rows = range(shown_of(m, EXAMPLES))
     for row in rows:
+        if glyphs.trace.embedding is not None:
+            steps.append(embedding_step(glyphs, row))
         steps.append(input_step(glyphs, row))
         steps += [forward_step(glyphs, layer, row) for layer in range(1, last + 1)]
         steps.append(cost_step(glyphs, row))
@@ -294,6 +326,8 @@ def pass_steps(glyphs: Glyphs) -> list[Step]:
     if m > 1:
         steps.append(batch_cost_step(glyphs))
     steps += [gradient_step(glyphs, layer) for layer in range(last, 0, -1)]
+    if glyphs.trace.embedding is not None:
+        steps.append(embedding_gradient_step(glyphs))
     steps += [update_step(glyphs, layer) for layer in range(1, last + 1)]
     return steps
 

@@ -94,7 +94,10 @@ def chains(net: Traceable, x: Any, y: Any) -> Iterator[Chain]:
     glyphs = Glyphs(trace, dataclasses.replace(notations.NIELSEN, cost_scale=0.5 if half else 1.0))
     for layer, W in enumerate(net.weights, start=1):
         for to, source in np.ndindex(W.shape):
-            sizes = (*net.sizes[layer + 1 :], *([net.sizes[-1]] if glyphs.softmax else []))
+            sizes = (
+                *net.architecture.widths[layer + 1 :],
+                *([net.architecture.widths[-1]] if glyphs.softmax else []),
+            )
             for rest in itertools.product(*map(range, sizes)):
                 way = (to, *rest)
                 product = forms.path_product(glyphs, layer, source, way)
@@ -121,7 +124,7 @@ def derivations(net: Traceable, x: Any, y: Any, notation: str | Notation = "niel
     """
     glyphs = Glyphs(net.trace(*one_sample(x, y)), notations.resolve(notation))
     if glyphs.last < 2:
-        raise ValueError(f"net must have a hidden layer, got sizes {net.sizes}")
+        raise ValueError(f"net must have a hidden layer, got sizes {net.architecture.widths}")
     printer, out = TextPrinter(), []
     last, hidden = glyphs.last, glyphs.last - 1
     j = forms.neurons(glyphs, last)[0]

@@ -39,7 +39,7 @@ class Glyphs:
         if notation.derivative_style == "prime_a":
             corrected["derivative_style"] = "prime_z"
         self.notation = notation if faithful else dataclasses.replace(notation, **corrected)  # type: ignore[arg-type]
-        self.sizes = trace.architecture.sizes
+        self.sizes = trace.architecture.widths
         self.last, self.n_samples = len(trace.layers), len(trace.inputs)
         self.factors = notations.factors(notation, trace.architecture, self.n_samples)
         self.column = notation.orientation == "column"

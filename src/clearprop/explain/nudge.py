@@ -177,13 +177,13 @@ def nudge(
     """
     known_name("on", on, ("z", "a", "weight", "bias"))
     layer = check_index("layer", layer, len(net.layers))
-    neuron = check_index("neuron", neuron, net.sizes[layer + 1])
+    neuron = check_index("neuron", neuron, net.architecture.widths[layer + 1])
     if (on == "weight") != (source is not None):
         raise ValueError(
             f"source must be given for a weight, and for nothing else, got {source!r} for {on}"
         )
     if source is not None:
-        source = check_index("source", source, net.sizes[layer])
+        source = check_index("source", source, net.architecture.widths[layer])
     if not is_number(by):
         raise ValueError(f"by must be a finite number, got {by!r}")
     wide = net.copy("float64")

@@ -191,7 +191,7 @@ def best_paths(trace: Trace, layer: int, to: int, top: int, row: int = 0) -> lis
 
 def count_paths(trace: Trace, layer: int) -> int:
     """Return how many paths there are from one neuron of a weight layer (from 0) to the cost."""
-    sizes = trace.architecture.sizes
+    sizes = trace.architecture.widths
     softmax = 1 if trace.architecture.output.elementwise else sizes[-1]
     return math.prod(sizes[layer + 2 :]) * softmax
 
@@ -258,9 +258,9 @@ def path_sum(
     True
     """
     layer = check_index("layer", layer, len(net.layers))
-    to = check_index("to", to, net.sizes[layer + 1])
+    to = check_index("to", to, net.architecture.widths[layer + 1])
     if source is not None:
-        source = check_index("source", source, net.sizes[layer])
+        source = check_index("source", source, net.architecture.widths[layer])
     elif net.biases[layer] is None:
         raise ValueError(
             f"source must be a neuron where a layer has no biases, got None for layer {layer}"

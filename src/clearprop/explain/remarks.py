@@ -29,6 +29,12 @@ def facts(glyphs: Glyphs) -> tuple[str, ...]:
         f"Multiply-adds: forward {forward:,}, backward {backward:,}; written out as chains, "
         f"{count_factors(glyphs.sizes):,} factors an example",
     ]
+    if trace.architecture.embedding is not None:
+        said.append(
+            f"The {trace.architecture.n_features:,} inputs are shown as the {glyphs.sizes[0]:,} "
+            "numbers that the embedding makes of them, as layer 1 sees them; a page has no formulas "
+            "of it"
+        )
     if trace.architecture.input_scale:
         said.append("The inputs are shown times the learned input scale, as layer 1 sees them")
     return tuple(said)

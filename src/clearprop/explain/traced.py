@@ -33,7 +33,7 @@ class Trace(traces.Trace):
     ) -> Trace:
         """Return a trace with the names of its inputs and outputs."""
         given = {each.name: getattr(trace, each.name) for each in fields(traces.Trace)}
-        return cls(**given, feature_names=feature_names, classes=classes)
+        return cls(**given, feature_names=input_names(trace, feature_names), classes=classes)
 
     def to_html(
         self,
@@ -106,3 +106,9 @@ class Trace(traces.Trace):
         from clearprop.explain import web
 
         return web.fragment(self, feature_names=self.feature_names, classes=self.classes)
+
+
+def input_names(trace: traces.Trace, features: Sequence[object] | None) -> Sequence[object] | None:
+    """Return what the numbers that layer 1 sees are called: the features, or what they become."""
+    embedding = trace.architecture.embedding
+    return features if features is None or embedding is None else embedding.names(features)

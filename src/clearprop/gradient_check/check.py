@@ -22,7 +22,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from clearprop import penalties, randomness
 from clearprop.activations import Array
-from clearprop.architecture import Architecture, Block
+from clearprop.architecture import Architecture
+from clearprop.flat_vector import Block
 from clearprop.gradient_check import foreign, mistakes, rounding
 from clearprop.gradient_check.differences import Differences, estimate
 from clearprop.gradient_check.verdict import (

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from clearprop import backprop
 from clearprop.activations import Activation, Array
-from clearprop.architecture import Architecture, Block
+from clearprop.architecture import Architecture
 from clearprop.costs import Cost
+from clearprop.flat_vector import Block
 from clearprop.gradient_check.verdict import Estimate, judge
 
 _FIRST_STEP = 1e-5  # times max(1, |w|): where truncation, h^2, and rounding, eps / h, are both small
@@ -77,6 +78,9 @@ class Differences:
             for kink, columns in folds
         ]
         sides += [np.sign(passed.a[-1] - self.Y - kink) for kink in self._cost_folds]
+        if passed.embedded is not None:
+            kinks = passed.embedded.embedding.function.kinks
+            sides += [np.sign(passed.embedded.h - kink) for kink in kinks]
         return cost, self._rounding(cost, passed), sides, passed.z[-1]
 
     def _rounding(self, value: float, passed: backprop.Forward) -> float:
@@ -113,8 +117,11 @@ class Differences:
         first = block.layer
         a = held.a[first]
         reached = np.zeros(held.z[first].shape, dtype=bool)
-        if block.kind == "scales":
-            reached |= (held.X[:, at] != 0) & (W[0][:, at[0]] != 0)
+        if block.kind == "embedding":
+            reached = self._moved_inputs(i).astype(np.float64) @ (W[0] != 0).T > 0
+        elif block.kind == "scales":
+            below = held.X if held.embedded is None else held.embedded.out
+            reached |= (below[:, at] != 0) & (W[0][:, at[0]] != 0)
         elif block.kind == "weights":
             reached[:, at[0]] = a[:, at[1]] != 0
         else:
@@ -123,6 +130,13 @@ class Differences:
             reached &= layers[l].function.slope(held.z[l]) != 0
             reached = reached.astype(np.float64) @ (W[l + 1] != 0).T > 0
         return bool(reached.any())
+
+    def _moved_inputs(self, i: int) -> NDArray[np.bool_]:
+        """Return which of the numbers that layer 1 sees depend on parameter i, of the embedding."""
+        p = self.parameters.astype(np.complex128)
+        p[i] += 1j * _COMPLEX_STEP
+        moved: NDArray[np.bool_] = backprop.forward(self.architecture, p, self.X).a[0].imag != 0
+        return moved
 
     def complex_step(self, i: int) -> Estimate | None:
         """Return the derivative by a complex step, or None where something is not analytic."""
@@ -162,6 +176,8 @@ def _cost_folds(cost: Cost) -> tuple[float, ...]:
 def _is_analytic(architecture: Architecture) -> bool:
     functions = [part for layer in architecture.layers for part in layer.function.parts]
     functions += [layer.function for layer in architecture.layers]
+    if architecture.embedding is not None:
+        functions.append(architecture.embedding.function)
     cost = architecture.cost
     return cost.smooth and cost.built_in and all(f.smooth and f.built_in for f in functions)
 
@@ -177,7 +193,7 @@ def estimate(
     l1: float,
 ) -> Estimate:
     """Return the derivative of one term of the cost by parameter i, which was claimed to be `a`."""
-    decays = block.kind == "weights"
+    decays = block.is_map
     w = float(difference.parameters[i])
     penalty = _penalty(w, l2, l1) if decays else Estimate(0.0, 0.0, 0.0)
     if term == "penalty":

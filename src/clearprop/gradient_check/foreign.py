@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from clearprop.activations import Array
-from clearprop.architecture import Architecture, Block
+from clearprop.architecture import Architecture
+from clearprop.flat_vector import Block
 from clearprop.masks import refuse_masked
 
 _NONE = "; in PyTorch, p.grad is None before backward() or where requires_grad is False"
@@ -55,7 +56,8 @@ def _is_nested(gradient: Sequence[Any]) -> bool:
 def _by_name(architecture: Architecture, gradient: Sequence[Any]) -> dict[str, Any]:
     """Return the arrays of a nested gradient by the names of their blocks."""
     # A None stands for an array: what it is part of is a group of them.
-    if max(map(_depth, gradient)) <= 2 and not any(map(_lacks_one, gradient)):
+    arrays = max(map(_depth, gradient)) <= 2 and not any(map(_lacks_one, gradient))
+    if arrays or architecture.embedding is not None:  # whose arrays have three axes
         names = [block.name for block in architecture.blocks]
         if len(gradient) != len(names):
             raise ValueError(
@@ -106,7 +108,7 @@ def _of_layers(
             )
     named = {}
     for block in architecture.blocks:
-        layer = int(block.name.split(".")[1])
+        layer = block.layer
         named[block.name] = (weights if block.kind == "weights" else biases)[layer]
     return named
 

@@ -120,7 +120,8 @@ class Likeness:
 
     def ways(self, given: Array, right: Array) -> Iterator[str]:
         """Yield which classic mistake of the pass backwards gives these numbers."""
-        if self.layer < 0 or self.problem.architecture.input_scale:
+        its = self.problem.architecture
+        if self.layer < 0 or its.input_scale or its.embedding is not None:
             return
         made = Pass(self.problem)
         for rule in (*RULES, *SLOPES):

@@ -16,7 +16,7 @@ import numpy as np
 
 from clearprop import penalties
 from clearprop.activations import Array
-from clearprop.architecture import Block
+from clearprop.flat_vector import Block
 from clearprop.gradient_check.wrong_passes import RULES, Pass, Problem, Rule
 from clearprop.gradient_check.wrong_slopes import SLOPES
 
@@ -51,7 +51,7 @@ def likely(
 ) -> tuple[Mistake, ...]:
     """Return the mistakes that give a gradient, the simplest kind that there is; none if none does."""
     architecture = problem.architecture
-    if architecture.input_scale or not np.isfinite(claimed).all():
+    if architecture.input_scale or architecture.embedding is not None or not np.isfinite(claimed).all():
         return ()
     same = max(_SAME, 20 * tolerance)
     penalty = np.zeros_like(claimed)
@@ -275,7 +275,7 @@ class _Search:
         c = None
         for layer in range(self.right.last, 0, -1):
             for block in self.architecture.blocks:
-                if int(block.name.split(".")[1]) != layer:
+                if block.layer != layer:
                     continue
                 here, truth = self.claimed[block.slice], self.truth[block.slice]
                 if c is None and truth.any():

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from clearprop import backprop, penalties
 from clearprop.activations import Array
-from clearprop.architecture import Architecture, Block
+from clearprop.architecture import Architecture
+from clearprop.flat_vector import Block
+from clearprop.input_embedding import Delta
 
 SINGLE, DOUBLE = 2.0**-24, 2.0**-53  # the largest relative error of one rounding
 _SHORT = {8: 2.0**-8, 11: 2.0**-11}  # bfloat16 and float16, by the bits of their significands
@@ -200,7 +202,7 @@ def _has_exact_delta(problem: Problem) -> list[bool]:
 
 def _by_layer(architecture: Architecture) -> Iterator[list[Block]]:
     for layer in range(len(architecture.layers)):
-        yield [b for b in architecture.blocks if int(b.name.split(".")[1]) == layer]
+        yield [b for b in architecture.blocks if b.layer == layer]
 
 
 def spread(problem: Problem, l2: float = 0.0, l1: float = 0.0) -> Spread:
@@ -256,6 +258,13 @@ class _Shaken:
         self.W, b = architecture.views(self.parameters)
         scale = architecture.scale_view(self.parameters)
         self.x = source = self.off(self.problem.X)
+        self.embedded = None
+        if architecture.embedding is not None:
+            views = architecture.embedding_views(self.parameters)
+            self.embedded = architecture.embedding.forward(views, self.x)
+            size = np.abs(self.embedded.out)
+            source = self.off(self.embedded.out, size * math.sqrt(architecture.embedding.n_basis))
+            self.embedded = self.embedded._replace(out=source, basis=self.off(self.embedded.basis))
         if scale is not None:
             source = self.off(source * scale)
         self.a, self.z = [source], []
@@ -297,15 +306,41 @@ class _Shaken:
         """Return BP3 and BP4, off by what sums over so many samples are."""
         architecture = self.problem.architecture
 
-        def made(x: Array, a: Sequence[Array], delta: Sequence[Array], W: Array) -> Array:
+        def made(
+            x: Array, a: Sequence[Array], delta: Sequence[Array], W: Array, embedding: Delta | None
+        ) -> Array:
             of_scale = (delta[0] @ W) * x if architecture.input_scale else None
-            back = backprop.Backward((), tuple(delta), of_scale)
+            back = backprop.Backward((), tuple(delta), of_scale, embedding)
             return backprop.gradient(
                 architecture, backprop.Forward(x, tuple(self.z), tuple(a), ()), back
             )
 
+        x, embedding = self.x if self.embedded is None else self.embedded.out, self.below()
         sizes = made(
-            np.abs(self.x), [*map(np.abs, self.a)], [*map(np.abs, self.delta)], np.abs(self.W[0])
-        )
-        off = sizes * math.sqrt(len(self.x))
-        return self.off(made(self.x, self.a, self.delta, self.W[0]), off)
+            np.abs(x), [*map(np.abs, self.a)], [*map(np.abs, self.delta)], np.abs(self.W[0]),
+            None if embedding is None else _sizes(embedding),
+        )  # fmt: skip
+        off = sizes * math.sqrt(len(x))
+        return self.off(made(x, self.a, self.delta, self.W[0], embedding), off)
+
+    def below(self) -> Delta | None:
+        """Return what of the pass backwards is an embedding's, off by its rounding."""
+        if self.embedded is None:
+            return None
+        error = self.product(self.delta[0], self.W[0])
+        scale = self.problem.architecture.scale_view(self.parameters)
+        back = self.embedded.backward(error if scale is None else self.off(error * scale))
+        phase = back.phase
+        if phase is not None:  # a difference of products with what is behind cosine and sine
+            terms = np.abs(back.basis).reshape(*phase.shape[:2], -1, phase.shape[2])
+            phase = self.off(phase, terms.sum(axis=2))
+        return back._replace(h=self.off(back.h), phase=phase)
+
+
+def _sizes(back: Delta) -> Delta:
+    """Return the sizes of what an embedding's gradient is made of."""
+    x, basis = np.abs(back.embedded.x), np.abs(back.embedded.basis)
+    phase = None if back.phase is None else np.abs(back.phase)
+    return back._replace(
+        embedded=back.embedded._replace(x=x, basis=basis), h=np.abs(back.h), phase=phase
+    )

@@ -71,7 +71,7 @@ class GradientCheck:
     def first_wrong(self) -> str | None:
         """The block of the first layer on the way back that fails; None where none does."""
         failed = [row.block for row in self.rows if row.verdict == "fail"]
-        return max(failed, key=lambda name: int(name.split(".")[1]), default=None)
+        return max(failed, key=_depth, default=None)
 
     def by_block(self) -> dict[tuple[str, str], list[Row]]:
         """Return the rows of each block and term of the cost."""
@@ -174,8 +174,13 @@ def _mark(row: Row) -> str:
     return " (penalty)" if row.term == "penalty" else ""
 
 
+def _depth(block: str) -> int:
+    kind, number, *_ = block.split(".")
+    return int(number) if kind == "layers" else -1
+
+
 def _layer(block: str) -> str:
-    return f"layer {int(block.split('.')[1]) + 1} ({block})"
+    return f"layer {_depth(block) + 1} ({block})" if _depth(block) >= 0 else f"the embedding ({block})"
 
 
 def _wrapped(text: str) -> list[str]:

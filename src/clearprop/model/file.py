@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from clearprop import embeddings
 from clearprop.activations import ACTIVATIONS, Activation
 from clearprop.architecture import Architecture, Layer
 from clearprop.checkpoint import CheckpointError, description, read_tensors, write_tensors
@@ -43,6 +44,7 @@ def describe(model: Model) -> dict[str, Any]:
             "cost": {"name": cost.name, "reduction": cost.reduction, **cost.parameters},
             # Only where they are used, so that files without them stay as they were.
             **{name: True for name in _FLAGS if getattr(made, name)},
+            **({} if made.embedding is None else {"embedding": made.embedding.describe()}),
         },
         "dtype": model.dtype,
         "scaling": _own_scaling(model) is not None,
@@ -287,6 +289,9 @@ def _architecture(data: dict[str, Any], own: Mapping[str, Activation | Cost]) ->
         layers,
         _cost(name, reduction, parameters, own),
         **{flag: flag in data for flag in _FLAGS},
+        embedding=embeddings.from_description(data["embedding"], n_features)
+        if "embedding" in data
+        else None,
     )
 
 

@@ -99,4 +99,4 @@ def _if_bad(array: NDArray[Any], layer: int, quantity: str) -> Iterator[tuple[in
 
 def _if_bad_block(plan: Plan, flat: NDArray[Any], quantity: str) -> Iterator[tuple[int, str]]:
     for block in plan.architecture.blocks:
-        yield from _if_bad(flat[block.slice], int(block.name.split(".")[1]) + 1, quantity)
+        yield from _if_bad(flat[block.slice], block.layer + 1, quantity)

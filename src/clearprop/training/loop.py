@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from clearprop import engines, metrics
 from clearprop.engines import Data, Plan, State
 from clearprop.engines.announcement import announced
+from clearprop.flat_vector import select
 from clearprop.model.model import Model
 from clearprop.optimizers import LBFGS
 from clearprop.schedules import constant, find_plateau
@@ -115,7 +116,7 @@ class Loop:
             l1=float(options.l1),
             dropout=options.dropout_rates(len(model.architecture.layers) - 1),
             clip_norm=options.clip_norm,
-            frozen=model.architecture.select(options.frozen),
+            frozen=select(model.architecture.blocks, options.frozen),
             counts_correct=self._labelled,
             n_threads=options.n_threads,
             n_batches=options.n_batches,

@@ -74,7 +74,8 @@ def figure(
 
 def _sizes(net: Traceable, weight: tuple[int, int, int]) -> tuple[int, int, int]:
     layer = weight[0] if 0 <= weight[0] < len(net.layers) else 0
-    return len(net.layers), net.sizes[layer + 1], net.sizes[layer]
+    widths = net.architecture.widths
+    return len(net.layers), widths[layer + 1], widths[layer]
 
 
 FIGURES: dict[str, tuple[str, Callable[[Shown], str]]] = {

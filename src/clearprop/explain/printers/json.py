@@ -18,6 +18,7 @@ import numpy as np
 
 from clearprop.activations import Array
 from clearprop.costs import Cost
+from clearprop.embeddings import PiecewiseLinear
 from clearprop.explain.document import Document, count_factors, said_of, wanted
 from clearprop.explain.expression import (
     BigSum,
@@ -41,6 +42,7 @@ from clearprop.explain.expression import (
     Transpose,
     Word,
 )
+from clearprop.explain.forms.embedding import edges
 from clearprop.trace import Trace
 from clearprop.user_warning import warn
 
@@ -62,6 +64,10 @@ def count_numbers(trace: Trace) -> int:
     arrays: list[Array | None] = [trace.inputs, trace.Y, trace.sample_costs]
     for layer in trace.layers:
         arrays += [getattr(layer, each.name) for each in fields(layer)]
+    if trace.embedding is not None:
+        of = trace.embedding
+        arrays += [of.x, of.basis, of.h, of.a, of.delta, of.basis_error, of.phase_error]
+        arrays += [*of.parameters.values(), *of.gradient.values()]
     if trace.update is not None:
         arrays += [*trace.update.weights, *trace.update.biases]
     return sum(each.size for each in arrays if each is not None)
@@ -120,6 +126,8 @@ class JsonPrinter:
             },
             "footnotes": list(document.footnotes),
         }
+        if trace.embedding is not None:
+            value["embedding"] = _embedding(trace)
         if trace.update is not None:
             value["update"] = _update(trace)
         if form is None:
@@ -238,6 +246,19 @@ def _number(value: float) -> float | str:
     if math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def _embedding(trace: Trace) -> dict[str, Any]:
+    made, its = trace.embedding, trace.architecture.embedding
+    assert made is not None
+    assert its is not None
+    names = ("x", "basis", "h", "a", "delta", "basis_error", "phase_error")
+    arrays = {name: getattr(made, name) for name in names} | made.parameters
+    arrays |= {f"{name}_gradient": each for name, each in made.gradient.items()}
+    if its.kind == PiecewiseLinear.kind:
+        arrays["edges"] = edges(its)
+    listed = {name: _listed(each) for name, each in arrays.items() if each is not None}
+    return {"kind": its.kind, "columns": list(its.columns or ()), "pi": math.pi} | listed
 
 
 def _listed(array: Array) -> Any:

@@ -38,7 +38,7 @@ class Choice(NamedTuple):
 
 def choose(trace: Trace) -> Choice:
     """Return the units to draw: of a wide layer those whose weights have the largest gradients."""
-    sizes = trace.architecture.sizes
+    sizes = trace.architecture.widths
     limit = WIDE
     drawn = [n if n <= WIDE else OF_WIDE for n in sizes]
     if sum(a * b for a, b in itertools.pairwise(drawn)) > WEIGHTS:

@@ -36,6 +36,8 @@ def shown_steps(glyphs: Glyphs, steps: Iterable[Step]) -> list[Shown]:
     """Return the steps of the page; those forwards are cut into z and a."""
     made = []
     for step in steps:
+        if step.kind == "embedding":  # the page begins with what layer 1 sees, and its facts say so
+            continue
         if step.kind != "forward":
             said = " ".join(each for each in (narration.said(glyphs, step), step.said) if each)
             made.append(Shown(step, "", said))

@@ -1,0 +1,366 @@
+"""Numeric embeddings to give to a network: each number becomes several before layer 1.
+
+``cp.Network([4, 8, 2], embedding=cp.embeddings.periodic())``. The kinds are here, each with its basis
+and the slopes of it; what they have in common, forwards and backwards, is in `input_embedding`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from clearprop.activations import ACTIVATIONS, Activation, Array
+from clearprop.input_embedding import (
+    TURN,
+    Delta,
+    Embedded,
+    Embedding,
+    Parameters,
+    Start,
+    checked_columns,
+)
+from clearprop.names import check_size, is_number, known_name
+
+NARROWEST = 1e-30  # a bin; beyond it one over its width leaves float32
+
+
+@dataclass(frozen=True)
+class PiecewiseLinear(Embedding):
+    """As `embeddings.piecewise_linear` makes it; ``edges`` are those of each embedded input's bins."""
+
+    kind = "piecewise_linear"
+
+    edges: tuple[tuple[float, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        made = tuple(tuple(map(float, each)) for each in self.edges)
+        for each in made:
+            narrow = np.diff(each) < NARROWEST
+            if len(each) < 2 or not np.isfinite(each).all() or narrow.any():
+                raise ValueError(
+                    "edges of an input's bins must be at least 2 finite numbers, in rising order, "
+                    f"got {list(each)[:9]}"
+                )
+        object.__setattr__(self, "edges", made)
+
+    def of(self, n_features: int) -> Embedding:
+        """Return the embedding of a network's inputs, for each of which there are edges."""
+        made = super().of(n_features)
+        if len(self.edges) != len(made.columns or ()):
+            raise ValueError(
+                f"edges must be given for each of the {len(made.columns or ())} inputs that are "
+                f"embedded, got {len(self.edges)}"
+            )
+        return made
+
+    @property
+    def n_basis(self) -> int:  # type: ignore[override]
+        """The input, and the most bins that one has; those with fewer have zeros there."""
+        return max(map(len, self.edges))
+
+    @cached_property
+    def bins(self) -> NDArray[np.float64]:
+        """Return slope, shift, least and most of every e = slope x + shift, shape (4, f, T)."""
+        made = np.zeros((4, len(self.edges), self.n_basis - 1))
+        for slopes, shifts, least, most, each in zip(*made, self.edges, strict=True):
+            left, n = np.array(each[:-1]), len(each) - 1
+            slopes[:n] = 1.0 / np.diff(each)
+            shifts[:n] = -left * slopes[:n]
+            least[0], most[: n - 1], most[n - 1] = (
+                -np.inf,
+                1.0,
+                np.inf,
+            )  # outside, the first and the last
+        return made
+
+    def basis(self, parameters: Parameters, x: Array) -> Array:
+        """Return x, and of each bin the share that lies below x."""
+        slopes, shifts, least, most = self.bins.astype(x.real.dtype)
+        e = x[:, :, None] * slopes + shifts
+        e = np.where(e.real < least, least, np.where(e.real > most, most, e))
+        return np.concatenate([x[:, :, None], e], axis=2)
+
+    def slope_error(self, back: Delta) -> Array:
+        """Return dC/dx: by the line, and by the bin that x lies in."""
+        x, error = back.embedded.x, back.basis
+        slopes, shifts, least, most = self.bins.astype(x.dtype)
+        e = x[:, :, None] * slopes + shifts
+        inside = (e >= least) & (e <= most)
+        made: Array = error[:, :, 0] + (error[:, :, 1:] * slopes * inside).sum(axis=2)
+        return made
+
+    def starts(self) -> dict[str, Start]:
+        """Return V and b: the line of x is drawn, the bins begin at 0."""
+        weight, bias = super().starts().values()
+        bound = self.size**-0.5
+        return {
+            "weight": weight._replace(distribution="first", scale=bound),
+            "bias": bias._replace(scale=bound),
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a file holds of it."""
+        return super().describe() | {"edges": [list(each) for each in self.edges]}
+
+
+@dataclass(frozen=True)
+class Waves(Embedding):
+    """What turns: phases ``2 pi c x``."""
+
+    n_frequencies: int = 48
+    frequency_scale: float = 0.01
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "n_frequencies", check_size(self.n_frequencies))
+        if not is_number(self.frequency_scale) or self.frequency_scale <= 0:
+            raise ValueError(
+                f"frequency_scale must be a finite number above 0, got {self.frequency_scale!r}"
+            )
+
+    @property
+    def n_waves(self) -> int:  # type: ignore[override]
+        """The number of frequencies."""
+        return self.n_frequencies
+
+    def phases(self, parameters: Parameters, x: Array) -> Array:
+        """Return ``2 pi c x``."""
+        made: Array = TURN * (x[:, :, None] * parameters["frequency"])
+        return made
+
+    def slope_error(self, back: Delta) -> Array:
+        """Return dC/dx, by the phases."""
+        made: Array = TURN * (back.phase * back.embedded.parameters["frequency"]).sum(axis=2)
+        return made
+
+    def starts(self) -> dict[str, Start]:
+        """Return c before V and b."""
+        shape = len(self.columns or ()), self.n_frequencies
+        return {"frequency": Start(shape, 0.0, "cut", self.frequency_scale)} | super().starts()
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a file holds of it."""
+        waves = {"n_frequencies": self.n_frequencies, "frequency_scale": self.frequency_scale}
+        return super().describe() | waves
+
+
+@dataclass(frozen=True)
+class Periodic(Waves):
+    """As `embeddings.periodic` makes it."""
+
+    kind = "periodic"
+    function: ClassVar[Activation] = ACTIVATIONS["relu"]
+
+    lite: bool = False
+
+    @property
+    def shared(self) -> bool:  # type: ignore[override]
+        """Whether V and b are one for all inputs."""
+        return self.lite
+
+    @property
+    def n_basis(self) -> int:  # type: ignore[override]
+        """A cosine and a sine of each frequency."""
+        return 2 * self.n_frequencies
+
+    def basis(self, parameters: Parameters, x: Array) -> Array:
+        """Return the cosines, then the sines."""
+        phases = self.phases(parameters, x)
+        return np.concatenate([np.cos(phases), np.sin(phases)], axis=2)
+
+    def phase_error(self, passed: Embedded, error: Array) -> Array | None:
+        """Return ``-sin dC/dcos + cos dC/dsin``."""
+        (cos, sin), (of_cos, of_sin) = (np.split(each, 2, axis=2) for each in (passed.basis, error))
+        made: Array = cos * of_sin - sin * of_cos
+        return made
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a file holds of it."""
+        return super().describe() | {"lite": self.lite}
+
+
+@dataclass(frozen=True)
+class PBLD(Waves):
+    """As `embeddings.pbld` makes it."""
+
+    kind = "pbld"
+    appends = True
+
+    @property
+    def n_basis(self) -> int:  # type: ignore[override]
+        """A cosine of each frequency."""
+        return self.n_frequencies
+
+    def phases(self, parameters: Parameters, x: Array) -> Array:
+        """Return ``2 pi c x + r``."""
+        return super().phases(parameters, x) + parameters["phase"]
+
+    def basis(self, parameters: Parameters, x: Array) -> Array:
+        """Return the cosines."""
+        made: Array = np.cos(self.phases(parameters, x))
+        return made
+
+    def phase_error(self, passed: Embedded, error: Array) -> Array | None:
+        """Return ``-sin dC/dcos``."""
+        made: Array = -np.sin(self.phases(passed.parameters, passed.x)) * error
+        return made
+
+    def starts(self) -> dict[str, Start]:
+        """Return c, r, V and b."""
+        found = super().starts()
+        phase = Start(found["frequency"].shape, 0.0, "uniform", math.pi)
+        frequency = found.pop("frequency")._replace(distribution="normal")
+        return {"frequency": frequency, "phase": phase} | found
+
+
+def piecewise_linear(
+    X: ArrayLike, *, bins: int = 48, size: int = 16, columns: Sequence[int] | None = None
+) -> PiecewiseLinear:
+    """Return the piecewise-linear embedding whose bins hold about as many rows of X each.
+
+    ``E = w x + b + sum_j e_j(x) V_j``, where ``e_j = (x - edge_j) / (edge_j+1 - edge_j)``, not below 0
+    (but in the first bin) and not above 1 (but in the last): version B of Gorishniy, Rubachev and
+    Babenko (2022), as TabM has it. w and b begin as U(-1/sqrt(size), 1/sqrt(size)), V as 0: a line.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        The inputs as the network sees them, of the rows that are trained on: the edges are quantiles.
+    bins : int
+        At most so many of an input; fewer where quantiles are equal.
+    size : int
+        Numbers that an input becomes.
+    columns : list of int, optional
+        The inputs that are embedded, from 0 on; None for all.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the argument, its rule and the value.
+
+    Examples
+    --------
+    >>> X = np.array([[0.0], [1.0], [2.0], [4.0]])
+    >>> piecewise_linear(X, bins=3, size=2).edges
+    ((0.0, 1.0, 2.0, 4.0),)
+    """
+    rows = np.asarray(X, dtype=np.float64)
+    if rows.ndim != 2 or not rows.size or not np.isfinite(rows).all():
+        raise ValueError(f"X must be a table of finite numbers with rows and columns, got {rows.shape}")
+    chosen = range(rows.shape[1]) if columns is None else checked_columns(columns)
+    if chosen[-1] >= rows.shape[1]:
+        raise ValueError(f"columns must be below the {rows.shape[1]} of X, got {chosen[-1]}")
+    shares = np.linspace(0.0, 1.0, check_size(bins) + 1)
+    return from_quantiles(np.quantile(rows[:, list(chosen)], shares, axis=0), size, columns and chosen)
+
+
+def from_quantiles(
+    quantiles: NDArray[np.float64], size: int = 16, columns: Sequence[int] | None = None
+) -> PiecewiseLinear:
+    """Return the piecewise-linear embedding with these quantiles, shape (bins + 1, f), as edges.
+
+    Where they are equal, they are one edge; an input that is the same in all rows gets one bin.
+    """
+    edges = []
+    for each in quantiles.T:
+        least = max(NARROWEST, 1e-6 * float(each[-1] - each[0]))  # float32 is to tell them apart
+        kept = [float(each[0]), *_apart(each, least)]
+        edges.append(tuple(kept) if len(kept) > 1 else (kept[0], kept[0] + max(1.0, abs(kept[0]))))
+    return PiecewiseLinear(size, None if columns is None else tuple(columns), None, tuple(edges))
+
+
+def _apart(each: NDArray[np.float64], least: float) -> Iterator[float]:
+    """Yield the edges after the first that are so far from the one before."""
+    last = float(each[0])
+    for edge in map(float, each[1:]):
+        if edge - last >= least:
+            last = edge
+            yield edge
+
+
+def periodic(
+    *,
+    size: int = 24,
+    n_frequencies: int = 48,
+    frequency_scale: float = 0.01,
+    lite: bool = False,
+    columns: Sequence[int] | None = None,
+) -> Periodic:
+    """Return the periodic embedding "PLR": ``E = relu([cos 2 pi c x, sin 2 pi c x] V + b)``.
+
+    Of Gorishniy, Rubachev and Babenko (2022). The frequencies c begin as N(0, frequency_scale^2), cut
+    at 3 deviations; V and b as U(-1/sqrt(m), 1/sqrt(m)) with m twice the frequencies.
+
+    Parameters
+    ----------
+    size : int
+        Numbers that an input becomes.
+    n_frequencies : int
+    frequency_scale : float
+        What matters most: 0.01 is safe, the best is below 0.05 in half of the published cases.
+    lite : bool
+        Whether V and b are one for all inputs, which have their own frequencies only.
+    columns : list of int, optional
+        The inputs that are embedded, from 0 on; None for all.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the argument, its rule and the value.
+    """
+    chosen = None if columns is None else tuple(columns)
+    return Periodic(size, chosen, None, n_frequencies, frequency_scale, lite)
+
+
+def pbld(
+    *,
+    size: int = 4,
+    n_frequencies: int = 16,
+    frequency_scale: float = 0.1,
+    columns: Sequence[int] | None = None,
+) -> PBLD:
+    """Return RealMLP-TD's embedding: ``E = [cos(2 pi c x + r) V + b, x]``.
+
+    "Periodic bias linear densenet" of Holzmueller, Grinsztajn and Steinwart (2024). c begins as
+    N(0, frequency_scale^2), r as U(-pi, pi), V and b as U(-1/sqrt(m), 1/sqrt(m)) with m frequencies.
+
+    Parameters
+    ----------
+    size : int
+        Numbers that an input becomes, the last of which is itself.
+    n_frequencies : int
+    frequency_scale : float
+    columns : list of int, optional
+        The inputs that are embedded, from 0 on; None for all.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the argument, its rule and the value.
+    """
+    chosen = None if columns is None else tuple(columns)
+    return PBLD(size, chosen, None, n_frequencies, frequency_scale)
+
+
+KINDS: dict[str, type[Embedding]] = {each.kind: each for each in (PiecewiseLinear, Periodic, PBLD)}
+
+
+def from_description(data: Mapping[str, Any], n_features: int) -> Embedding:
+    """Return the embedding that a file describes, of a network with so many inputs.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it describes none.
+    """
+    given = dict(data)
+    made = KINDS[known_name("embedding", given.pop("kind", None), KINDS)]
+    given["columns"] = checked_columns(given["columns"])
+    return made(**given).of(n_features)

@@ -1,0 +1,58 @@
+"""Embeddings by their short names, of the inputs that are numbers of many values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearprop import embeddings
+from clearprop.input_embedding import Embedding
+from clearprop.names import known_name
+
+NAMES = ("pl", "plr", "plr-lite", "pbld")
+
+
+def learn(name: str, X: NDArray[Any], weight: NDArray[Any] | None = None) -> Embedding:
+    """Return the embedding of that name, of the columns with more than two values.
+
+    Those with one or two (one-hot, yes or no) stay as they are: there is nothing in between to be bent.
+
+    Parameters
+    ----------
+    name : {"pl", "plr", "plr-lite", "pbld"}
+    X : ndarray of shape (n_samples, n_features)
+        The rows to train on, as the network sees them; the edges of "pl" are their quantiles.
+    weight : ndarray of shape (n_samples,), optional
+        Rows of weight 0 are not looked at.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, or no column has more than two values.
+    """
+    known_name("embedding", name, NAMES)
+    if weight is not None:
+        X = X[np.asarray(weight) > 0]
+    low, high = X.min(axis=0), X.max(axis=0)
+    columns = np.flatnonzero(((low != X) & (high != X)).any(axis=0)).tolist()
+    if not columns:
+        raise ValueError(
+            f"embedding={name!r} needs a numeric input with more than two values, got {X.shape[1]} "
+            "inputs with at most two each (texts, truths or constants); leave it out"
+        )
+    if name == "pl":
+        return embeddings.piecewise_linear(X, columns=columns)
+    if name == "pbld":
+        return embeddings.pbld(columns=columns)
+    return embeddings.periodic(columns=columns, lite=name == "plr-lite")
+
+
+def name_of(embedding: Embedding | None) -> str | None:
+    """Return the short name of an embedding; None where there is none."""
+    if embedding is None:
+        return None
+    if isinstance(embedding, embeddings.Periodic):
+        return "plr-lite" if embedding.lite else "plr"
+    return "pl" if isinstance(embedding, embeddings.PiecewiseLinear) else embedding.kind

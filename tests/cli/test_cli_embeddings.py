@@ -1,0 +1,68 @@
+"""``clearprop train --embedding``, and what the other commands say of its models."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+RNG = np.random.default_rng(0)
+AGE = RNG.integers(18, 80, 80)
+ROWS = [
+    (age, RNG.choice(["red", "blue", "green"]), "yes" if abs(age - 45) < 12 else "no") for age in AGE
+]
+QUICK = ("--hidden", "8", "--epochs", "2", "--seed", "0", "--target", "ok")
+
+
+@pytest.fixture
+def table(tmp_path):
+    with open(tmp_path / "t.csv", "w", newline="") as file:
+        csv.writer(file).writerows([("age", "colour", "ok"), *ROWS])
+
+
+@pytest.mark.usefixtures("table")
+def test_a_table_is_trained_on_with_an_embedding_and_all_commands_know_it(clearprop):
+    code, _, err = clearprop("train", "t.csv", "--embedding", "pl", "--output", "m", *QUICK)
+    assert code == 0, err
+    assert "piecewise_linear of 1 of 4 inputs, 16 numbers each (19 in all)" in err
+    assert clearprop("predict", "m", "t.csv")[0] == 0
+    assert clearprop("evaluate", "m", "t.csv")[0] == 0
+    code, out, _ = clearprop("info", "m")
+    assert "embedding           piecewise_linear of 1 of 4 inputs, 16 numbers each" in out
+    told = json.loads(clearprop("info", "m", "--json")[1])["embedding"]
+    assert (told["kind"], told["columns"]) == ("piecewise_linear", [0])
+
+
+def test_a_data_set_of_arrays_is_embedded_too(clearprop):
+    how = ("--embedding", "pbld", "--epochs", "1", "--seed", "0", "--engine", "numpy", "--output", "m")
+    code, _, err = clearprop("train", "iris", *how)
+    assert code == 0, err
+    assert "pbld of all inputs, 4 numbers each (16 in all)" in err
+    code, _, err = clearprop("diagnose", "m", "iris")
+    assert code != 0
+    assert "a diagnosis needs a network without an embedding, got one with 'pbld'" in err
+
+
+REFUSED = {
+    ("--embedding", "spline"): "--embedding must be",
+    ("--embedding", "pl", "--buffer", "30"): "--embedding needs all 80 rows in memory",
+    ("--embedding", "plr", "--drop", "age"): "embedding='plr' needs a numeric input",
+}
+
+
+@pytest.mark.usefixtures("table")
+@pytest.mark.parametrize("how", REFUSED)
+def test_what_cannot_be_embedded_is_refused_in_a_sentence(clearprop, how, tmp_path):
+    code, _, err = clearprop("train", "t.csv", *how, "--output", "m", *QUICK)
+    assert code != 0
+    assert REFUSED[how] in err
+    assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.usefixtures("table")
+def test_a_run_is_not_resumed_with_another_embedding(clearprop):
+    how = ("--checkpoint", "c", "--output", "m", *QUICK)
+    assert clearprop("train", "t.csv", "--embedding", "plr-lite", *how)[0] == 0
+    code, _, err = clearprop("train", "t.csv", "--embedding", "plr", "--resume", *how)
+    assert code != 0
+    assert "--embedding is plr, was plr-lite" in err
