@@ -75,6 +75,11 @@ def _edge_style(value: float, largest: float, widest: float) -> tuple[str, str]:
     return sign, f"{0.6 + widest * share**0.7:.2f}"
 
 
+def _at(*coordinates: float) -> str:
+    """Return coordinates, to a tenth."""
+    return " ".join(f"{round(each, 1):g}" for each in coordinates)
+
+
 class Drawing:
     """Draws one network.
 
@@ -192,9 +197,9 @@ class Drawing:
                 after = _edge_style(float(update.weights[layer - 1][j, k]), largest[0], widest)
             middle = (x1 + x2) / 2
             path = (
-                f"M{x1:.1f} {y1:.1f}L{x2:.1f} {y2:.1f}"
+                f"M{_at(x1, y1)}L{_at(x2, y2)}"
                 if labelled
-                else f"M{x1:.1f} {y1:.1f}C{middle:.1f} {y1:.1f} {middle:.1f} {y2:.1f} {x2:.1f} {y2:.1f}"
+                else f"M{_at(x1, y1)}C{_at(middle, y1, middle, y2, x2, y2)}"
             )
             line = tag("path", d=path, class_=f"line {sign}", stroke_width=width)
             hit = tag("path", d=path, class_="hit")
@@ -219,7 +224,7 @@ class Drawing:
     ) -> Markup:
         t = 0.27 if y1 != y2 else 0.4
         x, y = x1 + t * (x2 - x1), y1 + t * (y2 - y1) - 6
-        where = {"x": f"{x:.1f}", "y": f"{y:.1f}"}
+        where = {"x": _at(x), "y": _at(y)}
         w, g = self.glyphs.w(layer, j, k), self.glyphs.weight_gradient(layer, j, k)
         after = self.glyphs.weight_after(layer, j, k)
         made = [
@@ -299,8 +304,7 @@ class Drawing:
             made.append(
                 tag(
                     "path",
-                    d=f"M{x1:.1f} {y1:.1f}C{x1 + 0.6 * TARGETS:.1f} {y1:.1f} "
-                    f"{x - COST - 14:.1f} {y:.1f} {x - COST:.1f} {y:.1f}",
+                    d=f"M{_at(x1, y1)}C{_at(x1 + 0.6 * TARGETS, y1, x - COST - 14, y, x - COST, y)}",
                 )
             )
             target = tag("tspan", "target ", class_="symbol")
