@@ -1,4 +1,5 @@
-# make demo and make test are all a newcomer needs; make check is everything CI does.
+# make demo and make test are all a newcomer needs; make check is what a change has to pass. CI (.ci/run)
+# measures coverage beside it, and tries the package on other Pythons and with the lowest versions.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
