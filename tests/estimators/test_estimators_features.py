@@ -76,6 +76,7 @@ OTHER = {
     "columns": ({"preset": "realmlp-s"}, {"x1": "categorical"}),
     "missing": ({"preset": "realmlp-s"}, 0.0),
     "decimal": ({}, "-"),
+    "embedding": ({}, "pl"),
     "callbacks": ({}, (lambda training: True,)),
     "time_limit": ({}, 1e-9),
     "dtype": ({}, "float32"),

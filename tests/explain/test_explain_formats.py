@@ -230,7 +230,7 @@ def test_json_has_every_row_to_the_bit_and_no_formulas_unless_asked(name):
     np.testing.assert_array_equal(value["layers"][0]["z"], net.trace(X, Y).layers[0].z)
     for asked in ({"form": "all"}, {"form": "matrix"}, {"algorithm": "A2"}, {"blanks": True}):
         value = json.loads(cp.explain(net, X, Y, format="json", **asked))
-        if len(X) < 7:  # the schema's check takes a second for each batch of formulas
+        if len(X) == 1:  # the schema's check takes seconds for the formulas of a batch
             VALIDATOR.validate(value)
         assert any(step["lines"] for step in value["steps"])
         assert ("answers" in value) == ("blanks" in asked)
