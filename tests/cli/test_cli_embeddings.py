@@ -38,6 +38,8 @@ def test_a_data_set_of_arrays_is_embedded_too(clearprop):
     code, _, err = clearprop("train", "iris", *how)
     assert code == 0, err
     assert "pbld of all inputs, 4 numbers each (16 in all)" in err
+    code, _, err = clearprop("train", "iris", "--embedding", "spline")
+    assert (code, err.partition(",")[0]) == (2, "clearprop: --embedding must be one of pl")
     code, _, err = clearprop("diagnose", "m", "iris")
     assert code != 0
     assert "a diagnosis needs a network without an embedding, got one with 'pbld'" in err

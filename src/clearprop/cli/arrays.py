@@ -18,9 +18,11 @@ from clearprop.cli.options import HELD_OUT, Options
 from clearprop.costs import Cost
 from clearprop.data import Dataset
 from clearprop.data.labels import label_array
+from clearprop.model.embedding import NAMES as EMBEDDINGS
 from clearprop.model.embedding import learn
 from clearprop.model.measuring import measure
 from clearprop.model.targets import Classes, Units, standard_units
+from clearprop.names import known_name
 
 Pair = tuple[NDArray[Any], NDArray[Any]]
 
@@ -147,7 +149,8 @@ class ArrayJob:
         scaling, embedding = dataset.scaling_of(X), None
         if options.embedding is not None:
             seen = X.astype(np.float32)
-            embedding = learn(options.embedding, seen if scaling is None else scaling(seen))
+            kind = known_name("--embedding", options.embedding, EMBEDDINGS)
+            embedding = learn(kind, seen if scaling is None else scaling(seen))
         net = cp.Network(
             [dataset.n_features, *hidden, n_outputs],
             activation=options.activation or _ACTIVATION,
