@@ -18,7 +18,7 @@ demo: $(READY)  ## train on the bundled handwritten digits and show what was lea
 	$(BIN)/clearprop train digits --output digits.safetensors
 
 test: $(READY)  ## the default suite
-	$(BIN)/pytest --quiet --numprocesses auto
+	$(BIN)/pytest --quiet --numprocesses auto $(COVERAGE)
 
 test-slow: $(READY)  ## what the default suite leaves out: full fuzzing, many kills
 	CLEARPROP_FUZZ=100000 CLEARPROP_KILLS=500 $(BIN)/pytest --quiet --numprocesses auto -m "slow or not slow"
