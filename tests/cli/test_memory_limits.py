@@ -21,7 +21,10 @@ def limited(mib, *arguments, **environment):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of address space are Linux's")
-@pytest.mark.parametrize("mib", [200, 280, 360, 500])
+@pytest.mark.parametrize(
+    "mib",
+    [200, 280, 360, 500, *(pytest.param(mib, marks=pytest.mark.slow) for mib in (240, 320, 400, 700))],
+)
 def test_a_training_without_memory_ends_with_a_sentence(mib, tmp_path):
     done = limited(
         mib, "train", "digits", "--epochs", "1", "--quiet", "--output", str(tmp_path / "m"),

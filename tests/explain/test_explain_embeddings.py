@@ -78,4 +78,6 @@ def test_the_formulas_stand_in_every_format_and_the_page_says_that_it_has_none()
     assert "<mi>φ</mi>" in cp.explain(net, ROWS, Y, format="mathml")
     page = cp.explain(net, ROWS, Y, format="html")
     assert "a page has no formulas of it" in page
+    n, widths = net.sizes[0], net.architecture.widths
+    assert f"A network with {n} inputs, made into {widths[0]} numbers, " in page
     assert "Embedding: pbld" not in page

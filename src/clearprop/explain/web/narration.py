@@ -141,8 +141,10 @@ def lead(glyphs: Glyphs) -> tuple[str, str]:
     sizes, m = glyphs.sizes, glyphs.n_samples
     hidden = " + ".join(f"{n:,}" for n in sizes[1:-1])
     between = f", {hidden} hidden neurons" if hidden else ""
+    n_inputs = glyphs.trace.architecture.n_features
+    embedded = f", made into {sizes[0]:,} numbers" if glyphs.trace.architecture.embedding else ""
     what = (
-        f"A network with {sizes[0]:,} input{_s(sizes[0])}{between} and "
+        f"A network with {n_inputs:,} input{_s(n_inputs)}{embedded}{between} and "
         f"{sizes[-1]:,} output{_s(sizes[-1])} was shown "
         + ("one example." if m == 1 else f"{m:,} examples.")
     )

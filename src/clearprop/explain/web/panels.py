@@ -44,7 +44,8 @@ def _picture(glyphs: Glyphs, drawing: Drawing) -> list[Markup]:
     if not drawing.choice.left_out(0):
         return []
     image = curves.heat_map(glyphs.trace.inputs[0], "All inputs as a picture; the table has numbers")
-    words = f"all {glyphs.sizes[0]:,} inputs"
+    embedded = glyphs.trace.architecture.embedding
+    words = f"all {glyphs.sizes[0]:,} {'numbers that layer 1 sees' if embedded else 'inputs'}"
     return [tag("figure", image, tag("figcaption", words), class_="inputs")]
 
 
