@@ -771,6 +771,7 @@ def interrupt(number, folder, *arguments):
     return started.returncode, out, err + rest
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_a_run_interrupted_twice_goes_on_to_the_bits_of_the_unbroken_one(tmp_path):
     write_npz(tmp_path)
@@ -878,6 +879,7 @@ def test_a_checkpoint_begun_in_python_is_resumed_by_its_settings_alone(clearprop
 # Terminals, or none
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device that is always full")
 def test_standard_error_that_cannot_be_written_stops_nothing(tmp_path):
     (tmp_path / "t.csv").write_text("a,y\n1,x\n2,z\n3,x\n4,z\n")

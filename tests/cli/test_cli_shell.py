@@ -216,7 +216,7 @@ def test_the_columns_are_told_in_figures_without_an_exponent(trained):
     assert re.search(r"^spent +numeric +1  numbers from \d{6,7}(\.\d)? to \d{7}$", err, flags=re.M)
 
 
-@pytest.mark.parametrize("run", [TRAIN, ARRAYS])
+@pytest.mark.parametrize("run", [pytest.param(TRAIN, marks=pytest.mark.slow), ARRAYS])
 def test_patience_ends_a_training_and_a_run_that_it_ended_is_not_gone_on_with(shop, run):
     patient = [*run, "--epochs", 2000, "--patience", 2, "--checkpoint", f"patient-{run[1]}.ckpt"]
     patient += ["--learning-rate", 0.5, "--output", "patient.safetensors"]
@@ -233,7 +233,7 @@ def test_patience_ends_a_training_and_a_run_that_it_ended_is_not_gone_on_with(sh
     assert "cannot be resumed with other settings: --patience is 3, was 2" in err
 
 
-@pytest.mark.parametrize("run", [TRAIN, ARRAYS])
+@pytest.mark.parametrize("run", [pytest.param(TRAIN, marks=pytest.mark.slow), ARRAYS])
 def test_patience_that_cannot_be_had_is_refused_in_a_sentence(shop, run):
     code, out, err = shell(shop, *run, "--patience", 0)
     assert (code, out) == (2, "")

@@ -66,13 +66,13 @@ def test_a_child_works_that_is_forked_while_another_thread_trains(seconds, tmp_p
     assert fork_after(seconds, tmp_path) == (0, "")
 
 
-@pytest.mark.parametrize(
-    "seconds", [1.0, *(pytest.param(s, marks=pytest.mark.slow) for s in (0.02, 0.2))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [0.02, 0.2, 1.0])
 def test_a_child_works_that_is_forked_before_or_while_another_thread_compiles(seconds, tmp_path):
     assert fork_after(seconds, tmp_path) == (0, "")
 
 
+@pytest.mark.slow
 def test_a_fork_that_does_not_wait_is_noticed(tmp_path):
     with pytest.raises(subprocess.TimeoutExpired):
         fork_after(1.0, tmp_path, "careless", timeout=20)

@@ -620,6 +620,7 @@ def start(code, folder, **how):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_pipe_in_the_place_of_the_code_stops_no_training(tmp_path, monkeypatch):
     monkeypatch.setenv("CLEARPROP_CACHE", str(tmp_path))
     os.mkfifo(machine_code._path("float32"))
@@ -628,7 +629,8 @@ def test_a_pipe_in_the_place_of_the_code_stops_no_training(tmp_path, monkeypatch
         assert out.split()[0] == compiled_anew, err
 
 
-@pytest.mark.parametrize("n", [2, pytest.param(6, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [2, 6])
 def test_processes_are_right_while_their_cache_is_damaged(n, tmp_path):
     """They begin while the file is cut, changed, emptied and put back, as fast as that goes."""
     path = pathlib.Path(copied_to(tmp_path))

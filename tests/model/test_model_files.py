@@ -66,6 +66,7 @@ def test_a_checkpoint_of_before_goes_on_to_the_bits_of_the_unbroken_run(stream, 
     assert np.abs(found - stopped.parameters).max() > 1e-3  # it went on
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", make.CHECKPOINTS)
 def test_a_table_s_checkpoint_of_before_goes_on_to_the_bits_of_the_unbroken_run(name, tmp_path):
     for file in ("customers.csv", f"{name}.safetensors"):

@@ -79,6 +79,7 @@ def files_of(place: dict[str, str], data: Path, out: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in out.iterdir() if path.suffix != ".checkpoint"}
 
 
+@pytest.mark.slow
 def test_a_models_file_is_the_same_in_every_process(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     rows = [

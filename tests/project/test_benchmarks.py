@@ -45,6 +45,7 @@ def test_benchmark_of_one_workload_runs_and_writes_what_it_measured(tmp_path):
     assert "plain NumPy" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not BENCHMARKS.exists(), reason="the benchmarks are not part of this copy")
 def test_benchmark_refuses_a_contestant_that_does_other_work(tmp_path):
     done = run_bench(tmp_path, "clearprop,mutant")
@@ -60,6 +61,7 @@ def test_benchmark_refuses_a_contestant_that_does_other_work(tmp_path):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not BENCHMARKS.exists(), reason="the benchmarks are not part of this copy")
 def test_benchmark_refuses_the_one_that_deviates_and_shows_the_others(tmp_path):
     done = run_bench(tmp_path, "clearprop,numpy,mutant")

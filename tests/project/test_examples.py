@@ -125,6 +125,7 @@ def test_equal_weights_of_s1_stay_equal_exactly_and_random_ones_do_not(jordan):
     assert apart > 0.1
 
 
+@pytest.mark.slow
 def test_the_conventions_of_s3_are_a_factor_of_2n_and_learn_the_same():
     shown = run("s3_layers.py", "--epochs", "10")
     assert "the summed gradient is 2N = 240 times S2's mean one" in shown

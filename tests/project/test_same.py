@@ -41,6 +41,7 @@ def test_what_is_no_version_and_what_expects_without_a_reason_are_refused(tmp_pa
     assert "reason" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_changed_sentence_is_shown(tmp_path):
     rule = '"epochs", self.epochs, 1'
     mutant = changed(tmp_path, "training/settings.py", rule, '"epochs", self.epochs, 2')

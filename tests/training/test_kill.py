@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 HARNESS = Path(__file__).with_name("kill_harness.py")
-KILLS = int(os.environ.get("CLEARPROP_KILLS", "20"))
+KILLS = int(os.environ.get("CLEARPROP_KILLS", "12"))
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork and SIGKILL")
 
@@ -40,6 +40,7 @@ def test_a_stream_killed_in_the_middle_of_an_epoch_is_the_unbroken_run(tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_the_harness_notices_a_part_of_the_state_that_is_lost(tmp_path):
     done = run("numpy", "0.01s", 3, tmp_path, "--forget")
     assert done.returncode != 0

@@ -86,7 +86,7 @@ def same_bits(one, other):
     np.testing.assert_array_equal(one.view(np.uint8), other.view(np.uint8))
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", [pytest.param("float32", marks=pytest.mark.slow), "float64"])
 @pytest.mark.parametrize("case", CASES)
 def test_stopped_at_every_step_and_resumed_it_is_the_unbroken_run(case, dtype, tmp_path):
     unbroken = start(dtype)

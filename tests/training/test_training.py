@@ -1053,6 +1053,7 @@ def test_initializers_can_be_pickled():
         assert pickle.loads(pickle.dumps(initializer)) == initializer
 
 
+@pytest.mark.slow
 def test_compiling_is_said_once_and_only_where_nothing_is_cached(tmp_path):
     code = (
         "import numpy as np, clearprop as cp\n"

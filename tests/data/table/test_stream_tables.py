@@ -346,6 +346,7 @@ def model(tmp_path_factory):
     return folder / "customers.safetensors"
 
 
+@pytest.mark.slow
 def test_a_table_of_many_blocks_is_predicted_in_its_order(model, tmp_path):
     n = 70_000  # more than a block
     new = customers(n).drop_columns(["churn"])

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import clearprop as cp
 from clearprop.data.table import TableEncoder, dates, decide, open_table, spans
 
-FEW = settings(deadline=None, max_examples=8)
+FEW = settings(deadline=None, max_examples=4)
 MANY = settings(deadline=None, max_examples=40)
 
 # A form as strftime writes it, and the smallest thing it says.

@@ -102,6 +102,7 @@ def columns(draw):
     return dress, cells, expected
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(columns(), st.integers(1, 9))
 def test_the_same_numbers_come_out_whatever_they_wear_and_wherever_the_blocks_end(drawn, block):

@@ -151,6 +151,7 @@ SOME = {
 }
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(tables(), BLANK)
 @example(SOME, "\u00a0")
