@@ -2,10 +2,13 @@ import math
 
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
+import clearprop as cp
 import oracles
 from clearprop import optimizers, schedules
 from clearprop.optimizers import LBFGS, SGD, Adam, AdamW, RMSProp
+from clearprop.schedule_free import ScheduleFreeAdamW
 from tables import OPTIMIZERS, optimizer_name
 
 every = pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=optimizer_name)
@@ -13,6 +16,10 @@ every = pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=optimizer_name)
 
 def recurrence(optimizer, p, gradients, rate, decay=1.0):
     """Return the oracle's parameters after each step, for one parameter."""
+    if isinstance(optimizer, ScheduleFreeAdamW):
+        decay *= optimizer.weight_decay
+        made = oracles.schedule_free_adamw(p, gradients, rate, decay, optimizer.warmup_steps)
+        return (y for y, _ in made)
     if isinstance(optimizer, AdamW):
         return oracles.adam(p, gradients, rate, weight_decay=optimizer.weight_decay * decay)
     if isinstance(optimizer, Adam):
@@ -101,7 +108,8 @@ def test_update_is_pure_and_keeps_the_dtype(optimizer, dtype, rng):
 def test_gradient_of_zero_moves_nothing_but_decay(optimizer):
     p, g = np.array([1.0, -2.0]), np.zeros(2)
     moved = next(steps(optimizer, p, [g], 0.1))
-    expected = p * (1 - 0.1 * 0.1) if isinstance(optimizer, AdamW) else p
+    rate = 0.1 / getattr(optimizer, "warmup_steps", 1)  # of the first step
+    expected = p * (1 - rate * 0.1) if isinstance(optimizer, AdamW) else p
     np.testing.assert_allclose(moved, expected, rtol=1e-15)
 
 
@@ -125,6 +133,49 @@ def test_momentum_velocity_is_not_multiplied_by_the_rate():
     p, moments = sgd.update(np.zeros(1), g, sgd.init(g), 1.0, 1)
     p, _ = sgd.update(p, g, moments, 0.1, 2)
     np.testing.assert_allclose(p, [-1.0 - 0.1 * 1.5])
+
+
+def test_schedule_free_evaluates_the_mean_and_goes_on_from_it(rng):
+    optimizer, gradients, p = (
+        ScheduleFreeAdamW(0.01, warmup_steps=3),
+        rng.normal(size=(40, 1)),
+        np.ones(1),
+    )
+    published = oracles.schedule_free_adamw(1.0, gradients[:, 0], 0.01, 0.0, 3)
+    moments = optimizer.init(p)
+    for t, (g, (_, x)) in enumerate(zip(gradients, published, strict=True), start=1):
+        p, moments = optimizer.update(p, g, moments, 0.01, t)
+        mean = optimizer.evaluated(p, moments)
+        np.testing.assert_allclose(mean, x, rtol=1e-12)
+        np.testing.assert_allclose(optimizer.trained(mean, moments), p, rtol=1e-15)
+    assert abs(mean - p) > 1e-4
+
+
+def test_schedule_free_hands_over_the_mean_in_the_middle_of_an_epoch_too(rng):
+    X, Y = rng.normal(size=(7, 4)), np.array([0, 1, 2, 0, 1, 2, 0])
+    for limit in (None, 1e-9):
+        net = cp.Network([4, 5, 3], seed=0, dtype="float64")
+        how = {"optimizer": ScheduleFreeAdamW(0.1), "batch_size": 3, "progress": False}
+        training = cp.Training(net, X, Y, **how, epochs=2, time_limit=limit)
+        training.run()
+        assert (training.state.epoch_step > 0) == (limit is not None)
+        z, x = training.state.moments[0], net.parameters
+        y = training._latest  # what the next step goes on from
+        np.testing.assert_allclose(y, 0.1 * z + 0.9 * x, rtol=1e-12)
+        assert limit or np.abs(y - x).max() > 1e-3
+
+
+def test_an_estimator_goes_on_with_schedule_free_from_call_to_call(rng):
+    X, y = rng.normal(size=(14, 4)), np.arange(14) % 2
+    solver = ScheduleFreeAdamW(0.05)
+    how = {"solver": solver, "batch_size": 14, "hidden_layer_sizes": 5, "random_state": 0}
+    whole = cp.MLPClassifier(max_iter=3, **how)
+    with pytest.warns(ConvergenceWarning):
+        whole.fit(X, y)
+    by_calls = cp.MLPClassifier(**how)
+    for _ in range(3):
+        by_calls.partial_fit(X, y, classes=[0, 1])
+    np.testing.assert_allclose(by_calls.network_.parameters, whole.network_.parameters, rtol=1e-10)
 
 
 def test_adamw_decay_is_multiplied_by_the_rate_and_leaves_the_moments_alone():
@@ -164,6 +215,15 @@ def test_every_optimizer_descends_a_parabola(optimizer):
         (lambda: Adam(beta1=1), r"beta1 must be in \[0, 1\), got 1"),
         (lambda: Adam(beta2=math.nan), r"beta2 must be in \[0, 1\), got nan"),
         (lambda: Adam(epsilon=0.0), "epsilon must be a finite number above 0, got 0.0"),
+        (
+            lambda: ScheduleFreeAdamW(schedules.cosine(0.1, epochs=2)),
+            "learning_rate must be a number for",
+        ),
+        (lambda: ScheduleFreeAdamW(beta1=0.0), "beta1 must be above 0 for ScheduleFreeAdamW, got 0"),
+        (
+            lambda: ScheduleFreeAdamW(warmup_steps=1.5),
+            "warmup_steps must be an integer of at least 0, got 1.5",
+        ),
         (lambda: AdamW(weight_decay=-1), "weight_decay must be a finite number of at least 0, got -1"),
         (lambda: LBFGS(memory=0), "memory must be an integer of at least 1, got 0"),
         (lambda: LBFGS(memory=2.5), "memory must be an integer of at least 1, got 2.5"),

@@ -18,6 +18,7 @@ from clearprop.costs import Cost
 from clearprop.data.scaling import Scaling
 from clearprop.network import Network, Training, load
 from clearprop.optimizers import LBFGS, SGD, Adam, AdamW, RMSProp
+from clearprop.schedule_free import ScheduleFreeAdamW
 from clearprop.trace import Gradient
 from clearprop.training import DivergenceError, EarlyStopping, History
 
@@ -51,6 +52,7 @@ __all__ = [
     "Notation",
     "RMSProp",
     "Scaling",
+    "ScheduleFreeAdamW",
     "Trace",
     "Training",
     "check_gradient",

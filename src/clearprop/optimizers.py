@@ -51,6 +51,7 @@ class Optimizer:
     """
 
     moments: ClassVar[tuple[str, ...]] = ()
+    has_mean: ClassVar[bool] = False  # of its own, which is evaluated and handed over
     learning_rate: float | Schedule
 
     @functools.cached_property  # it is asked for in every epoch
@@ -85,6 +86,14 @@ class Optimizer:
         Nothing is changed in place.
         """
         raise NotImplementedError
+
+    def evaluated(self, parameters: Flat, moments: Flat) -> Flat:
+        """Return what is evaluated and handed over: the parameters, or an optimizer's mean of them."""
+        return parameters
+
+    def trained(self, evaluated: Flat, moments: Flat) -> Flat:
+        """Return the parameters that `evaluated` was made of."""
+        return evaluated
 
 
 @dataclass(frozen=True)
@@ -302,9 +311,7 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
     "lbfgs": LBFGS,
 }
 KNOWN = OPTIMIZERS | {"foldedadam": FoldedAdam}  # those of files, too
-
-
-_SUITED_RATES = {"sgd": 0.2, "rmsprop": 0.003, "adam": 0.01, "adamw": 0.01}
+_SUITED_RATES = {"sgd": 0.2, "rmsprop": 0.003, "adam": 0.01, "adamw": 0.01, "schedulefreeadamw": 0.01}
 
 
 def suited(
@@ -316,7 +323,7 @@ def suited(
     ----------
     name : str
     learning_rate : float, optional
-        Instead of 0.2 for SGD with momentum, 0.003 for RMSProp, 0.01 for Adam and AdamW.
+        Instead of 0.2 for SGD with momentum, 0.003 for RMSProp, 0.01 for Adam and those like it.
     momentum : float, optional
         Of SGD, instead of 0.9; without any, its rate is 2.5 times as large.
     calm : bool

@@ -341,6 +341,23 @@ def adam(p, gradients, rate, beta1=0.9, beta2=0.999, epsilon=1e-8, weight_decay=
         yield p
 
 
+def schedule_free_adamw(
+    p, gradients, rate, weight_decay, warmup_steps, beta1=0.9, beta2=0.999, epsilon=1e-8
+):
+    """Defazio et al. (2024), algorithm 1, with z and x; yields y, where the next gradient is taken."""
+    x = z = y = p
+    v = weights = 0.0
+    for t, g in enumerate(gradients, start=1):
+        rate_t = rate * min(1.0, t / warmup_steps)
+        v = beta2 * v + (1 - beta2) * g**2
+        z = z - rate_t * (g / (math.sqrt(v / (1 - beta2**t)) + epsilon) + weight_decay * y)
+        weights += rate_t**2
+        c = rate_t**2 / weights if weights else 1.0
+        x = (1 - c) * x + c * z
+        y = (1 - beta1) * z + beta1 * x
+        yield y, x
+
+
 # --- Philox 4x32-10 in Python's integers -------------------------------------------------------------
 
 

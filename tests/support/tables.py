@@ -1,6 +1,7 @@
 """The lists that tests run over: what is added to clearprop is one row here and is tested by all."""
 
 from clearprop import activations, costs, optimizers
+from clearprop.schedule_free import ScheduleFreeAdamW
 
 ACTIVATIONS = [f for f in activations.ACTIVATIONS.values() if f.elementwise]
 SMOOTH = [f for f in ACTIVATIONS if f.smooth]
@@ -36,6 +37,7 @@ OPTIMIZERS = [
     optimizers.RMSProp(0.01),
     optimizers.Adam(0.01),
     optimizers.AdamW(0.01, weight_decay=0.1),
+    ScheduleFreeAdamW(0.01, weight_decay=0.1, warmup_steps=3),
 ]
 
 

@@ -47,6 +47,7 @@ CASES = {
         "early_stopping": cp.EarlyStopping(patience=3),
     },
     "running every": {"optimizer": cp.SGD(0.1), "running_every": 3},
+    "schedule free": {"optimizer": cp.ScheduleFreeAdamW(0.1, warmup_steps=4), "clip_norm": 0.5},
     "averaging alone": {"optimizer": cp.Adam(0.1), "averaging": 0.5},
     "one order": {"optimizer": cp.SGD(0.1), "shuffle": "once"},
     "the order of the rows": {"optimizer": cp.SGD(0.1), "shuffle": False},

@@ -231,7 +231,7 @@ class Options:
         str | None,
         option(
             metavar="NAME",
-            text="sgd, rmsprop, adam, adamw or lbfgs",
+            text="sgd, rmsprop, adam, adamw, schedulefreeadamw or lbfgs",
             default="sgd; adam for quantities and tables",
             panel=_TRAINING,
         ),

@@ -99,6 +99,7 @@ class Settings(NamedTuple):
     second: float
     epsilon: float
     weight_decay: float
+    warmup: float  # steps in which its rate rises
     l2: float
     l1: float
     clips: bool
@@ -250,6 +251,7 @@ class Stride(NamedTuple):
     first: float
     second: float
     epsilon: float
+    warmup: float
 
 
 class Matrix(NamedTuple):

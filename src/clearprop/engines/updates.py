@@ -114,6 +114,24 @@ def _folded_adam(to: Stride, p: Reals, g: Reals, u: Reals, v: Reals) -> None:
     _adams(to, root_of(to), 1.0, p, g, u, v)
 
 
+@kernel()
+def _schedule_free_adamw(to: Stride, p: Reals, g: Reals, z: Reals, v: Reals) -> None:
+    n, t, b1 = max(1.0, to.warmup), np.float64(to.t), to.first
+    share = 6.0 * n / ((n + 1.0) * (2.0 * n + 1.0) + 6.0 * n * (t - n))
+    if t < n:
+        share = 6.0 * t / ((t + 1.0) * (2.0 * t + 1.0))
+    risen = min(1.0, t / n)
+    c, ahead = like(p[0], share), like(p[0], 1.0 - b1 * (1.0 - share))
+    rate, decay = like(p[0], risen * to.rate), like(p[0], risen * to.decay)
+    b2, c2 = like(p[0], to.second), like(p[0], 1.0 - to.second)
+    root, eps = like(p[0], root_of(to)), like(p[0], to.epsilon)
+    for i in range(p.size):
+        v[i] = b2 * v[i] + c2 * g[i] * g[i]
+        step = rate * g[i] / (root * math.sqrt(v[i]) + eps) + decay * p[i]
+        p[i] = p[i] + c * (z[i] - p[i]) - ahead * step
+        z[i] -= step
+
+
 class OptimizerRow(NamedTuple):
     """An optimizer's kernel, and the names of its numbers that are a `Stride`'s; "" for 0."""
 
@@ -122,12 +140,16 @@ class OptimizerRow(NamedTuple):
     second: str = ""
     epsilon: str = ""
     weight_decay: str = ""
+    warmup: str = ""
     fuses: bool = False  # whether a step may be added to W itself, without a gradient
 
     def numbers(self, optimizer: Optimizer) -> dict[str, float]:
         """Return an optimizer's numbers by their names in a `Stride`."""
-        fields = {name: getattr(self, name) for name in ("first", "second", "epsilon", "weight_decay")}
+        fields = {name: getattr(self, name) for name in _NUMBERS}
         return {k: float(getattr(optimizer, name)) if name else 0.0 for k, name in fields.items()}
+
+
+_NUMBERS = ("first", "second", "epsilon", "weight_decay", "warmup")
 
 
 # By `optimizers.Optimizer.form`.
@@ -139,6 +161,9 @@ OPTIMIZERS: dict[str, OptimizerRow] = {
     "Adam": OptimizerRow(_adam, "beta1", "beta2", "epsilon"),
     "AdamW": OptimizerRow(_adamw, "beta1", "beta2", "epsilon", "weight_decay"),
     "FoldedAdam": OptimizerRow(_folded_adam, "beta1", "beta2", "epsilon"),
+    "ScheduleFreeAdamW": OptimizerRow(
+        _schedule_free_adamw, "beta1", "beta2", "epsilon", "weight_decay", "warmup_steps"
+    ),
 }
 OPTIMIZER_CODES = {name: code for code, name in enumerate(OPTIMIZERS)}
 _FOLLOWERS = tuple((code, row.follow) for code, row in enumerate(OPTIMIZERS.values()))
@@ -287,7 +312,8 @@ def move(run: Run, batch: Batch, update: Update, offset: int, p: Reals, g: Reals
         return sum_of_squares(g)
     rate = batch.rate * its.rate
     decay = rate * settings.weight_decay * its.decay
-    to = Stride(rate, decay, update.t, settings.first, settings.second, settings.epsilon)
+    first, second, epsilon = settings.first, settings.second, settings.epsilon
+    to = Stride(rate, decay, update.t, first, second, epsilon, settings.warmup)
     u, v = part(run.moments, offset, n), part(run.moments, run.parameters.size + offset, n)
     follow(settings.optimizer, to, p, g, u, v)
     return 0.0

@@ -331,6 +331,7 @@ class Loop:
         """Add the epoch that has just ended to the history, and see what follows from it."""
         if self.settings.averaging:
             self.progress.average(self.settings.averaging)
+        self._take_mean()
         row: dict[str, float] = {"epoch": self.state.epoch, "cost": cost} | self._running_accuracy()
         if self.settings.train_metrics:
             row |= self._evaluate("training", self.data)
@@ -343,6 +344,11 @@ class Loop:
         self.history.append(row)
         self._follow(row)
         self._call(self.settings.callbacks)
+
+    def _take_mean(self) -> None:
+        state, optimizer = self.state, self.settings.optimizer
+        if optimizer.has_mean:
+            self.progress.averaged = optimizer.evaluated(state.parameters, state.moments)
 
     def _call(self, callbacks: Sequence[Callback]) -> None:
         verdicts = [callback(self) for callback in callbacks]  # each is asked
@@ -378,6 +384,7 @@ class Loop:
     def _hand_over(self) -> None:
         """Leave the network as the caller is to find it: with its best parameters, or their mean."""
         self.model.epochs_trained, self.model.steps_trained = self.state.epoch, self.state.step
+        self._take_mean()
         if self.progress.better is not None:
             self._latest = self.state.parameters.copy()
             self.model.parameters[:] = self.progress.better

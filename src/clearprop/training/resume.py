@@ -275,7 +275,7 @@ class CheckpointFile:
         kept = saved.get("kept") or {}
         if kept.keys() != training.kept_in_checkpoint().keys():
             raise CheckpointError("it is of another kind of training")
-        training.progress.check(saved, tensors, bool(training.settings.averaging))
+        training.progress.check(saved, tensors, training.settings.hands_over_a_mean)
         # Nothing is refused from here on: what is refused changes nothing.
         training.progress.take(saved, tensors, parameters)
         training.take_from_checkpoint(kept)

@@ -76,6 +76,11 @@ class Settings:
             if getattr(self, name) is not None:
                 self._set(**{name: integer(name, getattr(self, name), 1)})
         self._set(optimizer=optimizers.resolve(self.optimizer))
+        if self.averaging and self.optimizer.has_mean:
+            raise ValueError(
+                f"averaging must be 0 with {type(self.optimizer).__name__}, which has a mean of its "
+                f"own, got {self.averaging!r}"
+            )
         for name in ("l2", "l1"):
             _number(name, getattr(self, name), lambda v: v >= 0, "a finite number of at least 0")
         for rate in [self.dropout] if is_number(self.dropout) else _sequence("dropout", self.dropout):
@@ -135,6 +140,11 @@ class Settings:
     def _set(self, **values: Any) -> None:
         for name, value in values.items():
             object.__setattr__(self, name, value)
+
+    @property
+    def hands_over_a_mean(self) -> bool:
+        """Whether a mean of the parameters is evaluated and handed over instead of them."""
+        return bool(self.averaging) or self.optimizer.has_mean
 
     @property
     def interval(self) -> tuple[str, float]:
