@@ -290,6 +290,39 @@ def test_the_numbers_of_validation_can_be_of_other_data_or_none(clearprop, frame
     assert "training accuracy" in out
 
 
+@pytest.mark.parametrize("how", ["", "--buffer 50"])
+@pytest.mark.parametrize("roles", ["--group shop", "--time since", ""])
+def test_rows_of_another_file_choose_or_judge_too(clearprop, frame, how, roles):
+    """By groups and in time where the file has the column, and by rows where it has not."""
+    late = frame.iloc[:60].sort_values("since")
+    run = ["train", "t.csv", "--target", "left", *QUICK, "--quiet", "--json", "--batch-size", 40]
+    run += ["--validation", "v.csv", *how.split(), *roles.split()]
+    for left_out in ([], ["shop"] * ("shop" in roles) + ["since"] * ("since" in roles)):
+        late.drop(columns=left_out).to_csv("v.csv", index=False)
+        code, out, err = clearprop(*run)
+        assert code == 0, err
+        told = json.loads(out)
+        assert (told["part"], told["n_samples"], told["n_validation"]) == ("test", 30, 30)
+        assert told["intervals"]["accuracy"][0] < told["accuracy"] < told["intervals"]["accuracy"][1]
+
+
+def test_two_groups_or_two_rows_are_too_few_to_choose_and_to_judge(clearprop, frame):
+    run = ("train", "t.csv", "--target", "left", *QUICK)
+    for how in ((), ("--buffer", 50)):
+        code, out, err = clearprop(*run, "--group", "vip", *how)
+        assert (code, out) == (2, "")
+        assert (
+            "the group 'vip' of t.csv must have at least 3 different values, so that the rows of two "
+            in err
+        )
+    code, out, err = clearprop(*run, "--time", "since", "--validation", 0.01)
+    assert (code, out) == (2, "")
+    assert (
+        "--validation 0.01 of 120 rows holds out 1: needed are 2, to choose the epoch and to judge"
+        in err
+    )
+
+
 def test_the_epoch_that_is_called_the_best_is_the_one_that_is_kept(clearprop, frame):
     run = ("train", "t.csv", "--target", "left", *SMALL, "--epochs", 120, "--log", "log.csv")
     code, out, _ = clearprop(*run)

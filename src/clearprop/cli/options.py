@@ -54,7 +54,7 @@ class Options:
         str | None,
         option(
             metavar="F|DATA",
-            text="Rows to validate on after each epoch.",
+            text="Rows to validate on after each epoch; half judge where the others choose it.",
             default="0.2 of a file that has no test part",
             panel=_DATA,
         ),

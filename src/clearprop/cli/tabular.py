@@ -115,11 +115,11 @@ class TableJob:
     def _in_memory(self, seed: int) -> tuple[Any, ...]:
         """Return the arguments of a fit to all rows together."""
         rows, held, self.note = self.rows.split(self.options)
-        groups = rows.groups if self.fitter.options.early_stopping else None
         if held is None:
+            groups = rows.groups if self.fitter.options.early_stopping else None
             return rows.X, rows.y, rows.weight, (None, None), groups
         choosing, judging = held.divide(JUDGING, seed)
-        return rows.X, rows.y, rows.weight, (choosing.X, choosing.y), groups, (judging.X, judging.y)
+        return rows.X, rows.y, rows.weight, (choosing.X, choosing.y), None, (judging.X, judging.y)
 
     def _streamed(self, seed: int) -> TableStream:
         """Return rows that pass through a buffer, from disk."""
