@@ -82,11 +82,12 @@ def test_with_json_a_table_gives_the_result_alone_and_it_is_the_models(shop):
     told = json.loads(out)
     expected = {
         "model": "q.safetensors", "data": "customers.csv", "target": "churn", "epochs": 3,
-        "part": "validation", "n_samples": 30, "seed": 0, "stopped": None,
+        "part": "test", "n_samples": 15, "n_validation": 15, "seed": 0, "stopped": None,
     }  # fmt: skip
     assert {name: told[name] for name in expected} == expected
     model = cp.MLPClassifier.load(shop / "q.safetensors")
-    assert told["accuracy"] == model.best_validation_score_
+    assert {name: told[name] for name in model.test_result_} == model.test_result_
+    assert told["accuracy"] <= told["intervals"]["accuracy"][1]
     scores = np.array(model.validation_scores_)
     assert told["best_epoch"] == 1 + np.flatnonzero(scores == scores.max())[-1]
 
@@ -164,10 +165,10 @@ def test_neighbours_of_which_the_same_is_said_share_a_line(shop, trained):
 def test_what_is_kept_is_said_when_it_trained_and_afterwards(shop, trained):
     out, _ = trained
     kept = re.search(r"^kept +(epoch \d, the best on the rows held out)$", out, flags=re.M)[1]
-    accuracy = re.search(r"^validation accuracy +(.*)$", out, flags=re.M)[1]
+    accuracy = re.search(r"^test accuracy +(.*)$", out, flags=re.M)[1]
     told = shell(shop, "info", "customers.safetensors")[1]
     assert re.search(rf"^kept +{kept}$", told, flags=re.M)
-    assert re.search(rf"^validation accuracy +{re.escape(accuracy)}$", told, flags=re.M)
+    assert re.search(rf"^test accuracy +{re.escape(accuracy)}$", told, flags=re.M)
 
 
 def test_numbers_are_written_out_as_long_as_they_are_short(shop):

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +65,10 @@ def test_what_becomes_of_every_column_is_said_and_kept(clearprop, frame):
         "target left: binary, 2 classes (2 different words; --task overrides)",
     ):
         assert said in " ".join(err.split())
-    assert "validation accuracy" in out
+    assert "12 of them choose the epoch; 12 judge it, the figures are theirs" in err
+    assert re.search(r"^test accuracy +\d+\.\d %  \(\d+ of 12 right\)\n95 % interval +\d", out)
+    assert "of rows that chose nothing; 12 chose" in out
+    assert "few rows: the interval says how little" in out
     info = clearprop("info", "t.safetensors")[1]
     assert "on 96 rows" in info
     for name, kind in expected.items():
@@ -175,26 +179,26 @@ def test_weights_groups_and_balanced_classes_are_those_of_the_estimator(clearpro
     options = ("--weight", "count", "--group", "shop", "--class-weight", "balanced")
     code, _, err = clearprop("train", "t.csv", "--target", "left", *options, *QUICK)
     assert code == 0
-    told = (
-        "100 rows to train on; 20 rows are held out for validation (whole groups of 'shop': 16.7 % of"
-    )
-    assert told in err  # one of six shops
+    told = "80 rows to train on; 40 rows are held out for validation (whole groups of 'shop': 33.3 % of"
+    assert told in err  # two of six shops: one chooses, the other judges
+    assert "20 of them choose the epoch; 20 judge it" in err
     net = cp.load("t.safetensors")
     fitted = cp.MLPClassifier(
         preset="realmlp-s", columns=net.model.inputs.encoder.decisions, class_weight="balanced", max_iter=2,
-        hidden_layer_sizes=(8,), engine="numpy", random_state=0,
+        hidden_layer_sizes=(8,), engine="numpy", random_state=0, test_share=0.5,
     )  # fmt: skip
     fitted.fit(frame.drop(columns=["left"]), frame["left"], frame["count"], groups=frame["shop"])
     np.testing.assert_array_equal(fitted.network_.parameters, net.parameters)
+    assert fitted.test_result_ == net.about["result"]
 
 
 def test_the_latest_rows_are_held_out_in_the_order_of_time(clearprop, frame, monkeypatch):
     seen = {}
     fit = Fitter.fit
 
-    def watched(self, X, y, weight, validation, groups):
-        seen.update(train=X, held=validation[0])
-        fit(self, X, y, weight, validation, groups)
+    def watched(self, X, y, weight, validation, groups, test):
+        seen.update(train=X, held=validation[0], judging=test[0])
+        fit(self, X, y, weight, validation, groups, test)
 
     monkeypatch.setattr(Fitter, "fit", watched)
     frame["when"] = pandas.to_datetime(frame["since"])
@@ -202,8 +206,8 @@ def test_the_latest_rows_are_held_out_in_the_order_of_time(clearprop, frame, mon
     assert code == 0
     assert "the latest 24 rows are held out for validation" in err
     order = np.argsort(frame["when"].to_numpy(), kind="stable")
-    late = frame.iloc[np.sort(order[-24:])]
-    assert seen["held"].column("shop").to_pylist() == late["shop"].tolist()
+    for name, rows in (("held", order[-24:-12]), ("judging", order[-12:])):
+        assert seen[name].column("shop").to_pylist() == frame.iloc[np.sort(rows)]["shop"].tolist()
     assert "since" not in seen["train"].column_names
 
 
@@ -240,7 +244,7 @@ def test_a_regression_learns_and_says_quantities(clearprop, frame):
     code, out, err = clearprop("train", "t.parquet", *options, *SMALL)
     assert code == 0
     assert "target bill: regression, a quantity" in err
-    assert float(out.split("validation R2")[1].split()[0]) > 0.5
+    assert float(out.split("test R2")[1].split()[0]) > 0.5
     rows = list(csv.DictReader(io.StringIO(clearprop("predict", "t.safetensors", "t.parquet")[1])))
     found = np.array([float(row["prediction"]) for row in rows])
     assert np.abs(found - frame["bill"]).mean() < 5000
@@ -284,6 +288,39 @@ def test_the_numbers_of_validation_can_be_of_other_data_or_none(clearprop, frame
     _, out, err = clearprop(*run, "--validation", 0)
     assert "120 rows to train on; none are held out" in err
     assert "training accuracy" in out
+
+
+@pytest.mark.parametrize("how", ["", "--buffer 50"])
+@pytest.mark.parametrize("roles", ["--group shop", "--time since", ""])
+def test_rows_of_another_file_choose_or_judge_too(clearprop, frame, how, roles):
+    """By groups and in time where the file has the column, and by rows where it has not."""
+    late = frame.iloc[:60].sort_values("since")
+    run = ["train", "t.csv", "--target", "left", *QUICK, "--quiet", "--json", "--batch-size", 40]
+    run += ["--validation", "v.csv", *how.split(), *roles.split()]
+    for left_out in ([], ["shop"] * ("shop" in roles) + ["since"] * ("since" in roles)):
+        late.drop(columns=left_out).to_csv("v.csv", index=False)
+        code, out, err = clearprop(*run)
+        assert code == 0, err
+        told = json.loads(out)
+        assert (told["part"], told["n_samples"], told["n_validation"]) == ("test", 30, 30)
+        assert told["intervals"]["accuracy"][0] < told["accuracy"] < told["intervals"]["accuracy"][1]
+
+
+def test_two_groups_or_two_rows_are_too_few_to_choose_and_to_judge(clearprop, frame):
+    run = ("train", "t.csv", "--target", "left", *QUICK)
+    for how in ((), ("--buffer", 50)):
+        code, out, err = clearprop(*run, "--group", "vip", *how)
+        assert (code, out) == (2, "")
+        assert (
+            "the group 'vip' of t.csv must have at least 3 different values, so that the rows of two "
+            in err
+        )
+    code, out, err = clearprop(*run, "--time", "since", "--validation", 0.01)
+    assert (code, out) == (2, "")
+    assert (
+        "--validation 0.01 of 120 rows holds out 1: needed are 2, to choose the epoch and to judge"
+        in err
+    )
 
 
 def test_the_epoch_that_is_called_the_best_is_the_one_that_is_kept(clearprop, frame):
@@ -354,7 +391,7 @@ WRONG = {
     "--weight age": "must have no missing values in the weight 'age', got 14: the first in line 2",
     "--weight left": "the target and the weight must be two columns",
     "--time plan": "must hold dates or numbers in the time 'plan', got text",
-    "--group country": "the group 'country' of t.csv must have at least 2 different values",
+    "--group country": "the group 'country' of t.csv must have at least 3 different values",
     "--group shop --time since": "--group and --time cannot be used together",
     "--class-weight heavy": "--class-weight must be balanced, got 'heavy'",
     "--output-activation tanh": "--output-activation cannot be chosen for a table",

@@ -53,6 +53,7 @@ OTHER = {
     "nesterovs_momentum": ({"solver": "sgd"}, False),
     "early_stopping": ({}, True),
     "validation_fraction": ({"early_stopping": True}, 0.4),
+    "test_share": ({}, 0.5),
     "beta_1": ({}, 0.5),
     "beta_2": ({}, 0.9),
     "epsilon": ({}, 0.1),

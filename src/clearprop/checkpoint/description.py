@@ -137,6 +137,8 @@ _NOTES: dict[str, Rule] = {
             "mae": positive,
             "rmse": positive,
             "r2": number(high=1.0, what="a number of at most 1"),
+            "n_validation": integer(1),
+            "intervals": entries(items(real, 2)),
         },
     ),
 }

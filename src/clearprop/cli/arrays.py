@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 import clearprop as cp
 from clearprop import costs, optimizers
 from clearprop.cli import report, resuming, running
-from clearprop.cli.options import HELD_OUT, Options
+from clearprop.cli.options import HELD_OUT, JUDGING, Options
 from clearprop.costs import Cost
 from clearprop.data import Dataset
 from clearprop.data.labels import label_array
+from clearprop.data.split import divide
 from clearprop.model.embedding import NAMES as EMBEDDINGS
 from clearprop.model.embedding import learn
-from clearprop.model.measuring import measure
+from clearprop.model.measuring import intervals, measure
 from clearprop.model.targets import Classes, Units, standard_units
 from clearprop.names import known_name
 
@@ -38,7 +39,10 @@ class ArrayJob:
         self.dataset = cp.data.load(
             options.data, target=options.target, task=options.task, target_gaps=self._gaps
         )
-        self.held: Pair | None = None
+        self.held: Pair | None = (
+            None  # the rows to validate on, which choose the epoch if one is chosen
+        )
+        self.judging: Pair | None = None  # others that were held out, where one is
 
     @property
     def name(self) -> str:
@@ -51,6 +55,10 @@ class ArrayJob:
             resuming.compare(self.options, self._shared())
         seed = resuming.choose_seed(self.options)
         (X, Y), self.held, note = self._split(seed)
+        if self.held is not None and self.options.patience is not None and self.dataset.X_test is None:
+            self.held, self.judging = _divided(self.held, seed)
+            n = len(self.held[0])
+            note += f"; {n:,} of them choose the epoch, {len(self.judging[0]):,} judge it"
         net = self._network(X, Y, seed)
         encode = net.model.encode_numbers
         training = cp.Training(
@@ -71,6 +79,11 @@ class ArrayJob:
         net = cp.Network.of(learned.model.in_raw_units())
         dataset, part, (X, Y) = self.dataset, *self._measured()
         result = {"part": part, "n_samples": len(X), **measure(net.model, X, Y)}
+        if part != "training":
+            quantities = () if "accuracy" in result else (net.predict(X), Y.reshape(len(Y), -1))
+            result["intervals"] = intervals(result, *quantities)
+        if self.judging is not None and self.held is not None:
+            result["n_validation"] = len(self.held[0])
         stopper = run.training.progress.stopper
         best_epoch = stopper.best_epoch if stopper else None
         net.about |= {"result": result, **({"best_epoch": best_epoch} if best_epoch else {})}
@@ -90,6 +103,8 @@ class ArrayJob:
         """Return the rows that measure the network most honestly: test, validation or training."""
         if self.dataset.X_test is not None:
             return "test", self.dataset.test
+        if self.judging is not None:
+            return "test", self.judging
         return ("training", self.dataset.train) if self.held is None else ("validation", self.held)
 
     # From options to arguments
@@ -213,6 +228,13 @@ class ArrayJob:
         if net.model.is_standardized:
             lines.append("the target is standardized while it trains, and so is the cost shown")
         return lines
+
+
+def _divided(held: Pair, seed: int) -> tuple[Pair, Pair]:
+    """Return the held-out rows that choose the epoch, and those that every figure is of."""
+    X, Y = held
+    choosing, judging = divide(Y, JUDGING, seed)
+    return (X[choosing], Y[choosing]), (X[judging], Y[judging])
 
 
 def _targets(dataset: Dataset, Y: NDArray[Any], cost: Cost, output: str) -> Classes | Units:

@@ -27,6 +27,7 @@ _DATA, _COLUMNS, _WRITTEN = "Data", "Columns of a table", "How a table is writte
 _NET, _TRAINING, _FILES, _SHOWN = "Network", "Training", "Files", "What is shown"
 _NAMES = "NAME,..."
 HELD_OUT = 0.2  # of a file's rows, where nothing is said: a file has no test part to be measured on
+JUDGING = 0.5  # of those rows: they choose nothing, and every figure is of them
 _FEWEST = 10  # rows below which nothing is held out unasked
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 
@@ -53,7 +54,7 @@ class Options:
         str | None,
         option(
             metavar="F|DATA",
-            text="Rows to validate on after each epoch.",
+            text="Rows to validate on after each epoch; half judge where the others choose it.",
             default="0.2 of a file that has no test part",
             panel=_DATA,
         ),

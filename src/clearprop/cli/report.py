@@ -28,6 +28,7 @@ _WIDEST = 120
 _CURVE_HEIGHT = 8
 _MANY_COLUMNS, _OF_A_KIND = 100, 12
 _JOINED_FROM, _ALIKE = 24, 3  # columns from which neighbours that are alike, so many, share a line
+_FEW = 100  # rows below which 95 % intervals of an accuracy are wider than ten points to each side
 _SIDE_BY_SIDE = 72  # columns from which two panels stand side by side
 
 
@@ -210,16 +211,34 @@ def result_lines(result: Mapping[str, Any], net: cp.Network) -> list[tuple[str, 
     """Return what a part of the data measured, as names and texts."""
     part, n = result["part"], int(result["n_samples"])
     cost = (f"{part} cost", f"{terminal.number(result['cost'])}  ({net.architecture.cost.name})")
+    sure = _sure_lines(result)
     if "accuracy" in result:
         right = round(result["accuracy"] * n)
         text = f"{terminal.percent(result['accuracy'])}  ({right:,} of {n:,} right)"
-        return [(f"{part} accuracy", text), cost]
+        return [(f"{part} accuracy", text), *sure, cost]
     rmse, mae = terminal.number(result["rmse"]), terminal.number(result["mae"])
     return [
         (f"{part} R2", f"{result['r2']:.3f}  ({n:,} rows)"),
+        *sure,
         (f"{part} RMSE", f"{rmse}  (mean absolute error {mae})"),
         cost,
     ]
+
+
+def _sure_lines(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the interval of a result's first figure, and what the rows are that it comes from."""
+    if result["part"] == "training":
+        return [("", "of rows it learned from: others do worse")]
+    lines, n = [], int(result["n_samples"])
+    name, show = ("accuracy", terminal.percent) if "accuracy" in result else ("r2", "{:.3f}".format)
+    if name in (between := result.get("intervals", {})):
+        low, high = map(show, between[name])
+        lines.append(("95 % interval", f"{low} to {high}"))
+    if "n_validation" in result:
+        lines.append(("", f"of rows that chose nothing; {result['n_validation']:,} chose"))
+    if n < _FEW:
+        lines.append(("", "few rows: the interval says how little"))
+    return lines
 
 
 def kept_line(best_epoch: int) -> str:

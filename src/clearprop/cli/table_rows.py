@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from clearprop.cli import model_data, table_options
 from clearprop.cli.options import Options
+from clearprop.data.split import divide
 from clearprop.data.table import ColumnDecision, Roles, TableSource, TargetEncoder, open_table
-from clearprop.data.table.held import refuse_one_group
+from clearprop.data.table.held import refuse_few_groups
 from clearprop.data.table.time_choices import question
 
 Array = NDArray[Any]
@@ -31,11 +32,18 @@ class Rows:
     y: Array
     weight: Array | None = None
     groups: Array | None = None
+    times: Array | None = None
 
     def part(self, rows: Array) -> Rows:
         """Return some of the rows."""
-        pick = [None if each is None else each[rows] for each in (self.weight, self.groups)]
+        others = (self.weight, self.groups, self.times)
+        pick = [None if each is None else each[rows] for each in others]
         return Rows(self.X.take(rows), self.y[rows], *pick)
+
+    def divide(self, share: float, seed: int) -> tuple[Rows, Rows]:
+        """Return the rows that choose and those that judge, as `clearprop.data.split.divide`."""
+        choosing, judging = divide(self.y, share, seed, groups=self.groups, times=self.times)
+        return self.part(choosing), self.part(judging)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,16 +70,18 @@ class RowReader:
     gaps: str = "drop"
 
     def read(self, source: TableSource) -> Rows:
-        """Return all rows of a table."""
+        """Return all rows of a table; another than the first need not have a group and a time."""
         roles, features = self.roles, [d.name for d in self.decisions if d.kind not in _NO_FEATURES]
-        others = [each for each in (roles.target, roles.weight, roles.group) if each is not None]
+        group = roles.group if roles.group in source.names else None
+        others = [each for each in (roles.target, roles.weight, group) if each is not None]
         table = source.table([*features, *others])
         y = self.target.labels(_known(self.target, table.column(roles.target), source))
         return Rows(
             table.select(features),
             y,
             None if roles.weight is None else _numbers(table, roles.weight, source),
-            None if roles.group is None else np.array(_codes(table.column(roles.group))),
+            None if group is None else np.array(_codes(table.column(group))),
+            self._times(source) if roles.time in source.names else None,
         )
 
     def split(self, options: Options) -> tuple[Rows, Rows | None, str]:
@@ -86,13 +96,17 @@ class RowReader:
             held = self.read(other)
             return rows, held, f"validated on {len(held.y):,} rows of {other.where}"
         if fraction and self.roles.group is not None:
-            refuse_one_group(self.source, self.roles.group)
+            refuse_few_groups(self.source, self.roles.group, 2)
         if self.roles.time is None or not fraction:
             return rows, None, ""
-        order = np.argsort(self._times(), kind="stable")
+        assert rows.times is not None
+        order = np.argsort(rows.times, kind="stable")
         n_held = round(fraction * len(order))
-        if not 1 <= n_held < len(order):
-            raise ValueError(f"--validation {fraction} of {len(order)} rows leaves {n_held}")
+        if not 2 <= n_held < len(order):
+            raise ValueError(
+                f"--validation {fraction} of {len(order)} rows holds out {n_held}: needed are 2, to "
+                "choose the epoch and to judge it, and one to train on"
+            )
         late = rows.part(np.sort(order[-n_held:]))
         note = f"the latest {n_held:,} rows are held out for validation"
         return rows.part(np.sort(order[:-n_held])), late, note
@@ -101,25 +115,23 @@ class RowReader:
         """Return the table that is validated on, read as the one that is trained on."""
         types = {name: self.source.types[name] for name in self.source.names}
         other = open_table(data, self.source.read_options, types)
-        missing = [d.name for d in self.decisions if d.kind != "dropped"]
-        if absent := [name for name in missing if name not in other.names]:
+        needed = [d.name for d in self.decisions if d.kind not in ("dropped", "group", "time")]
+        if absent := [name for name in needed if name not in other.names]:
             raise ValueError(f"{other.where} lacks {', '.join(map(repr, absent))}")
         return other.with_target(self.target.name, self.gaps)
 
-    def _times(self) -> Array:
+    def _times(self, source: TableSource) -> Array:
         import pyarrow as pa
 
         name = str(self.roles.time)
-        column = self.source.table([name]).column(0).combine_chunks()
+        column = source.table([name]).column(0).combine_chunks()
         if pa.types.is_string(column.type) or pa.types.is_boolean(column.type):
             raise ValueError(
-                f"{self.source.where} must hold dates or numbers in the time {name!r}, got text"
+                f"{source.where} must hold dates or numbers in the time {name!r}, got text"
             )
-        if (found := self.source.profile[name]).ambiguous:
-            raise ValueError(
-                f"the time {name!r} of {self.source.where} is undecided: {question(found)}"
-            )
-        _refuse_missing(column, "time", name, self.source)
+        if (found := source.profile[name]).ambiguous:
+            raise ValueError(f"the time {name!r} of {source.where} is undecided: {question(found)}")
+        _refuse_missing(column, "time", name, source)
         times: Array = column.cast(
             pa.int64() if pa.types.is_timestamp(column.type) else pa.float64()
         ).to_numpy()

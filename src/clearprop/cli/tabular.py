@@ -14,7 +14,7 @@ import numpy as np
 
 import clearprop as cp
 from clearprop.cli import errors, report, resuming, running, table_options
-from clearprop.cli.options import Options
+from clearprop.cli.options import JUDGING, Options
 from clearprop.cli.table_rows import RowReader
 from clearprop.data.table import TableStream, TargetEncoder, open_table, streamed
 from clearprop.data.table.held import told_groups
@@ -57,6 +57,8 @@ class TableJob:
             estimator.set_params(early_stopping=True, n_iter_no_change=stopping.patience)
         if share == 0:
             estimator.set_params(early_stopping=False)
+        else:
+            estimator.set_params(test_share=JUDGING)
         is_streamed = table_options.is_streamed(options, self.source, self.decisions)
         session = Session(
             options.checkpoint,
@@ -68,7 +70,7 @@ class TableJob:
             begin=lambda training: self._begin(run, training),
         )
         self.fitter = Fitter(estimator, session)
-        rows = self._streamed(seed) if is_streamed else self._in_memory()
+        rows = self._streamed(seed) if is_streamed else self._in_memory(seed)
         with warnings.catch_warnings():  # `running` says it, and where the run goes on
             warnings.filterwarnings("ignore", "Training interrupted by user")
             warnings.filterwarnings("ignore", ".* differ only in case or blanks")  # of the target: said
@@ -90,10 +92,10 @@ class TableJob:
         """As in `running.Job`."""
         training, estimator = run.training, self.fitter.estimator
         model = estimator.network_.model
-        held = training.validation
-        part = "training" if held is None else "validation"
-        result = {"part": part, **measure_prepared(model, held or _rows_of(training))}
         about = {key: value for key, value in model.about.items() if key != resuming.OPTIONS}
+        result = about.get("result")
+        if result is None:  # none were held out
+            result = {"part": "training", **measure_prepared(model, _rows_of(training))}
         scores = estimator.validation_scores_
         best = len(scores) - int(np.nanargmax(scores[::-1])) if scores else None  # of equals the last
         about |= {"result": result, "n_samples": training.supply.n_samples, "best_epoch": best}
@@ -110,12 +112,14 @@ class TableJob:
 
     # What a fit is told
 
-    def _in_memory(self) -> tuple[Any, ...]:
+    def _in_memory(self, seed: int) -> tuple[Any, ...]:
         """Return the arguments of a fit to all rows together."""
         rows, held, self.note = self.rows.split(self.options)
-        groups = rows.groups if self.fitter.options.early_stopping else None
-        validation = (None, None) if held is None else (held.X, held.y)
-        return rows.X, rows.y, rows.weight, validation, groups
+        if held is None:
+            groups = rows.groups if self.fitter.options.early_stopping else None
+            return rows.X, rows.y, rows.weight, (None, None), groups
+        choosing, judging = held.divide(JUDGING, seed)
+        return rows.X, rows.y, rows.weight, (choosing.X, choosing.y), None, (judging.X, judging.y)
 
     def _streamed(self, seed: int) -> TableStream:
         """Return rows that pass through a buffer, from disk."""
@@ -127,7 +131,7 @@ class TableJob:
         roles, unchanged = self.rows.roles, self._unchanged
         table = streamed.Decided(source, self.decisions, self.target, roles, unchanged)
         rows = streamed.encoded(
-            table, buffer_rows=options.buffer, validation=fraction, seed=seed, say=say
+            table, buffer_rows=options.buffer, validation=fraction, seed=seed, say=say, least_groups=2
         )
         self.note = "; ".join((*rows.notes[:-1], "they pass through a buffer, from disk"))
         return rows
@@ -158,16 +162,22 @@ class TableJob:
     def _described(self, training: Any) -> list[str]:
         """Return lines on what is about to be trained."""
         n, part, target = training.supply.n_samples, training.validation, self.target
-        note = self.note or "none are held out"
-        if part is not None and not self.note:
-            how, group = "--validation 0 trains on all", self.rows.roles.group
+        note, roles = self.note or "none are held out", ""
+        if part is not None and self.fitter.test is not None:
+            choosing, judging = len(part.X), len(self.fitter.test.X)
+            roles = (
+                f"{choosing:,} of them choose the epoch; {judging:,} judge it, the figures are theirs"
+            )
+        if roles and not self.note:
+            how, group, held = "--validation 0 trains on all", self.rows.roles.group, choosing + judging
             if group is not None:
                 asked = self.fitter.options.validation_fraction
-                how = told_groups(group, len(part.X) / (len(part.X) + n), asked)
-            note = f"{len(part.X):,} rows are held out for validation ({how})"
+                how = told_groups(group, held / (held + n), asked)
+            note = f"{held:,} rows are held out for validation ({how})"
         what = "a quantity" if target.classes is None else f"{len(target.classes)} classes"
         return [
             f"{self.source.where}: {n:,} rows to train on; {note}",
+            roles,
             f"target {target.name}: {target.kind}, {what} ({target.reason}; --task overrides)",
             running.describe_network(training),
         ]

@@ -14,6 +14,7 @@ from clearprop.randomness import HOLDOUT, check_seed, permutation
 Rows = NDArray[np.int64]
 
 _TRIED = 16  # groups of which every choice is looked at
+_DIVIDED = 2  # the step of the draws that divide held-out rows; streams use those before it
 
 
 def holdout(labels: int | ArrayLike, fraction: float, seed: int) -> tuple[Rows, Rows]:
@@ -72,12 +73,83 @@ def holdout(labels: int | ArrayLike, fraction: float, seed: int) -> tuple[Rows, 
     return np.flatnonzero(~is_held), np.flatnonzero(is_held)
 
 
-def whole_groups(sizes: ArrayLike, fraction: float, order: ArrayLike) -> NDArray[np.bool_]:
+def divide(
+    labels: int | ArrayLike,
+    share: float,
+    seed: int,
+    *,
+    groups: ArrayLike | None = None,
+    times: ArrayLike | None = None,
+) -> tuple[Rows, Rows]:
+    """Return the held-out rows that choose (epoch, temperature, threshold) and those that judge.
+
+    A row that chose among networks is one on which the chosen network looks better than it is; what is
+    printed is of rows that chose nothing. They are divided as rows are held out: every class gives its
+    share; whole groups stay together; of rows in time, the latest judge.
+
+    Parameters
+    ----------
+    labels : int or array of shape (n_held,)
+        As in `holdout`.
+    share : float
+        Of the rows that judge, between 0 and 1. One row at least does, and one at least chooses.
+    seed : int
+        Other rows are drawn than `holdout` draws of it.
+    groups, times : array of shape (n_held,), optional
+        What stays together; or the rows' order.
+
+    Returns
+    -------
+    choosing, judging : ndarray of int64
+        Row numbers, ascending; together every row once.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two rows, or two groups.
+
+    Examples
+    --------
+    >>> choosing, judging = divide(5, 0.5, 0, times=[9.0, 1.0, 8.0, 2.0, 3.0])
+    >>> choosing.tolist(), judging.tolist()
+    ([1, 3, 4], [0, 2])
+    """
+    values = np.asarray(labels)
+    n = operator.index(values.item()) if values.ndim == 0 else len(values)
+    if n < 2:
+        raise ValueError(f"at least 2 rows must be held out, to choose and to judge, got {n}")
+    n_judging = min(max(round(share * n), 1), n - 1)
+    judges = np.zeros(n, bool)
+    if times is not None:
+        judges[np.argsort(np.asarray(times), kind="stable")[-n_judging:]] = True
+    elif groups is not None:
+        codes, sizes = _group_codes(groups)
+        if len(sizes) < 2:
+            raise ValueError("at least 2 groups must be held out, to choose and to judge, got 1")
+        order = permutation(check_seed(seed), len(sizes), step=_DIVIDED, purpose=HOLDOUT)
+        judges = whole_groups(sizes, share, order)[codes]
+    else:
+        order, classes = permutation(seed, n, step=_DIVIDED, purpose=HOLDOUT), _class_numbers(values)
+        drawn = None if classes is None else _stratified(order, classes, n_judging)
+        judges[order[:n_judging] if drawn is None else drawn] = True
+    return np.flatnonzero(~judges), np.flatnonzero(judges)
+
+
+def _group_codes(groups: ArrayLike) -> tuple[Rows, Rows]:
+    """Return each row's group, numbered in the order in which they come, and the groups' sizes."""
+    _, first, codes = np.unique(np.asarray(groups), return_index=True, return_inverse=True)
+    codes = np.argsort(np.argsort(first))[codes]  # whatever they are called
+    return codes, np.bincount(codes)
+
+
+def whole_groups(
+    sizes: ArrayLike, fraction: float, order: ArrayLike, least: int = 1
+) -> NDArray[np.bool_]:
     """Return which groups to hold out so that their rows come as near to a share as whole groups can.
 
     In a random order each group is held out that still fits; of the last 16 those are that come
     nearest together, so that up to 16 groups come as near as any choice of them. One is held out at
-    least, and one is left.
+    least (or `least`), and one is left.
 
     Parameters
     ----------
@@ -87,6 +159,8 @@ def whole_groups(sizes: ArrayLike, fraction: float, order: ArrayLike) -> NDArray
         Between 0 and 1, both excluded.
     order : array of shape (n_groups,)
         A permutation of the groups: of equally good choices another one is taken for another order.
+    least : int
+        Groups to hold out at least; fewer than there are.
 
     Examples
     --------
@@ -103,7 +177,7 @@ def whole_groups(sizes: ArrayLike, fraction: float, order: ArrayLike) -> NDArray
     choices = np.arange(2 ** len(last))[:, None] >> np.arange(len(last)) & 1
     n_held = int(held.sum()) + choices.sum(axis=1)
     distance = np.abs(total + choices @ rows[last] - wanted)
-    distance[(n_held == 0) | (n_held == len(rows))] = np.inf
+    distance[(n_held < least) | (n_held == len(rows))] = np.inf
     held[last] = choices[int(np.argmin(distance))] == 1
     return held
 

@@ -134,6 +134,16 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         return slopes[:, 0] if slopes.shape[1] == 1 else slopes
 
     @property
+    def test_result_(self) -> dict[str, Any] | None:
+        """How good the model is on rows that chose nothing; None without `test_share`.
+
+        "n_samples" rows judge and "n_validation" others chose the epoch; "cost", and "accuracy" or
+        "mae", "rmse" and "r2"; their 95 % "intervals".
+        """
+        result = self._fitted_network("test_result_").about.get("result")
+        return result if isinstance(result, dict) and result.get("part") == "test" else None
+
+    @property
     def preprocessing_(self) -> Inputs:
         """What X goes through before the network sees it."""
         return self.network_.model.inputs

@@ -73,6 +73,7 @@ class Fitter:
     def __init__(self, estimator: Arguments, session: Session | None = None) -> None:
         self.estimator, self.session = estimator, session or Session()
         self.options, self.task = Options.of(estimator), estimator._task
+        self.test: Data | None = None  # the rows that judge, when they are known
 
     # Ways in
 
@@ -83,9 +84,10 @@ class Fitter:
         sample_weight: Any = None,
         validation: tuple[Any, Any] = (None, None),
         groups: Any = None,
+        test: tuple[Any, Any] = (None, None),
     ) -> None:
-        """Fit to rows in memory."""
-        self.train(self.work(X, y, sample_weight, validation, groups))
+        """Fit to rows in memory; without `test`, `test_share` of those set aside judge."""
+        self.train(self.work(X, y, sample_weight, validation, groups, test))
 
     def fit_one_epoch(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> None:
         """Go on for one epoch on other rows; `classes` are all that will come, in the first call."""
@@ -107,13 +109,15 @@ class Fitter:
             self.options,
             stream,
             lambda learned, dtype: self.begin(learned, dtype, seed),
+            seed,
         )
         net = self.estimator.network_
         sizes = [net.sizes[0], *self.options.sizes, net.sizes[-1]]
         self.start_from(recipe.scikit_parameters(self.options, sizes, state))
         return Work(
-            stream, None, prepared.supply, prepared.validation, (None, None), prepared.total, False
-        )
+            stream, None, prepared.supply, prepared.validation, (None, None), prepared.total, False,
+            prepared.test,
+        )  # fmt: skip
 
     def prepare(self, X: Any, y: Any, sample_weight: Any = None) -> EstimatorTraining:
         """Return the training that `fit` would run, not begun."""
@@ -122,6 +126,7 @@ class Fitter:
 
     def train(self, work: Work) -> None:
         """Train on some work, and give the estimator what comes of it."""
+        self.test = work.test
         self._runner.train(work)
 
     @property
@@ -137,6 +142,7 @@ class Fitter:
         sample_weight: Any = None,
         validation: tuple[Any, Any] = (None, None),
         groups: Any = None,
+        test: tuple[Any, Any] = (None, None),
         *,
         incremental: bool = False,
         classes: Any = None,
@@ -153,11 +159,13 @@ class Fitter:
         if first and not isinstance(given.X, TableRows):  # whose number of features is to be learned
             start = self._first_parameters(given.X.shape[1], given.Y.shape[1], state)
         seed = self.seed(state) if first else estimator.network_.training_seed
-        dtype, rows, held = self._dtype_of(given.X), None, None
-        if options.early_stopping and not incremental and validation[0] is None:
+        dtype, rows, held, judging = self._dtype_of(given.X), None, None, None
+        if validation[0] is not None and test[0] is None:
+            validation, test = held_out.divide_given(options, validation, seed)
+        elif options.sets_aside and not incremental and validation[0] is None:
             strata = self.task.strata(targets, given.Y)
             n, weight = len(given.Y), given.weight
-            rows, held = held_out.split(options, groups, n, strata, weight, state)
+            rows, held, judging = held_out.parts(options, groups, n, strata, weight, state, seed)
         encoder = None
         if isinstance(given.X, TableRows):
             if isinstance(targets, Classes):
@@ -180,15 +188,11 @@ class Fitter:
         else:
             self._check_unchanged()
         supply = InMemory(self._data(train))
-        if held is None:
-            validation_data = self._read_validation(validation)
-        else:
-            validation_data = self._data(given.take(held))
-            if options.scoring is not None:
-                indexed = X.tocsr() if hasattr(X, "tocsr") else X  # not every format has rows
-                validation = _safe_indexing(indexed, held), _safe_indexing(y, held)
+        if held is not None and options.scoring is not None:
+            validation = held_out.rows_of(X, held), held_out.rows_of(y, held)
         total = float(len(train.Y) if train.weight is None else np.sum(train.weight))
-        return Work(X, y, supply, validation_data, validation, total, incremental)
+        parts = self._held_data(given, held, validation), self._held_data(given, judging, test)
+        return Work(X, y, supply, parts[0], validation, total, incremental, parts[1])
 
     def _read(
         self, X: Any, y: Any, sample_weight: Any, classes: Any, *, first: bool, incremental: bool
@@ -221,9 +225,11 @@ class Fitter:
         seen.see(rows.table, codes)
         seen.ask(warn)
 
-    def _read_validation(self, validation: tuple[Any, Any]) -> Data | None:
-        """Return the validation data of the caller's own, if there are any."""
-        X, y = validation
+    def _held_data(self, given: Rows, rows: Array | None, own: tuple[Any, Any]) -> Data | None:
+        """Return rows of X that were set aside, or those of the caller's own, if there are any."""
+        if rows is not None:
+            return self._data(given.take(rows))
+        X, y = own
         if X is None:
             return None
         net = self.estimator.network_

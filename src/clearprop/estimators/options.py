@@ -96,6 +96,7 @@ class Options:
     label_smoothing: float = 0.0
     class_weight: ClassWeight = None
     target: str | None = None
+    test_share: float = 0.0
 
     @classmethod
     def of(cls, estimator: Arguments) -> Options:
@@ -134,6 +135,11 @@ class Options:
     def like_sklearn(self) -> bool:
         """Whether penalties, Adam and stopping are scikit-learn's."""
         return self.preset == "sklearn"
+
+    @property
+    def sets_aside(self) -> bool:
+        """Whether rows of X are not trained on, unless validation data are given."""
+        return bool(self.early_stopping or self.test_share)
 
     @property
     def lbfgs(self) -> bool:

@@ -62,6 +62,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         As in scikit-learn; `beta_2` is also RMSProp's rho. With a preset, ``early_stopping=True`` ends
         the training after `n_iter_no_change` epochs (an eighth of `max_iter`, at least 10) without a
         lower validation cost, or a better `scoring`; the preset alone makes all its epochs.
+    test_share : float
+        Of the rows set aside, of `X_val`, or of those that a stream holds out: so many choose nothing
+        and judge what was chosen, in ``test_result_``; 0.5 is half of them.
     max_fun : int
         Evaluations of L-BFGS.
     preset : {"sklearn", "realmlp-s"}
@@ -132,6 +135,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         In scikit-learn's layout, (n_in, n_out): writable views into `network_`.
     loss_, loss_curve_, best_loss_, validation_scores_, best_validation_score_
         As in scikit-learn; with several outputs, losses are summed over them.
+    test_result_ : dict or None
+        How good the model is on rows that chose nothing, with intervals; None without `test_share`.
     n_iter_ : int
         Epochs of the last fit; partial_fit goes on counting.
     t_ : int
@@ -177,6 +182,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         nesterovs_momentum: bool = True,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
+        test_share: float = 0.0,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-8,

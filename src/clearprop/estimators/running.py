@@ -17,6 +17,7 @@ from clearprop.estimators import files, recipe
 from clearprop.estimators.arguments import Arguments
 from clearprop.estimators.callback_bridge import Bridge
 from clearprop.estimators.training import EstimatorTraining, Follower, Patience, Policy, SoFar
+from clearprop.model.measuring import measure_prepared
 from clearprop.training.preparation import Prepared
 from clearprop.training.supply import Supply
 from clearprop.user_warning import warn
@@ -38,6 +39,7 @@ class Work(NamedTuple):
     scored: tuple[Any, Any]  # the validation data as given: what a scorer is shown
     total: float  # of the sample weights
     incremental: bool
+    test: Data | None  # rows that choose nothing, and judge
 
 
 class Ready(NamedTuple):
@@ -77,7 +79,17 @@ class Runner:
         finally:
             self._take(training, work.incremental)
         bridge.close()
+        self._judge(work)
         _warn_of(estimator, options, training, before, work.incremental)
+
+    def _judge(self, work: Work) -> None:
+        """Note in the model how good it is on rows that chose nothing, if there are any."""
+        model = self.estimator.network_.model
+        model.about.pop("result", None)  # which was of the network as it was
+        if work.test is not None:
+            model.about["result"] = {"part": "test", **measure_prepared(model, work.test, sure=True)}
+            if work.validation is not None:
+                model.about["result"]["n_validation"] = len(work.validation.X)
 
     def prepare(self, work: Work) -> Ready:
         """Return the training of some work, scikit-learn's callbacks, and the score before it."""

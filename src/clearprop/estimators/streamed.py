@@ -17,6 +17,7 @@ from clearprop.data.labels import label_array
 from clearprop.data.row_stream import CHUNK_ROWS, chunks
 from clearprop.data.spool import Spool
 from clearprop.data.table import TableStream
+from clearprop.data.table.row_encoding import HeldPart
 from clearprop.engines import Data
 from clearprop.estimators import recipe
 from clearprop.estimators.arguments import Arguments
@@ -38,6 +39,7 @@ class Prepared(NamedTuple):
     supply: Streamed
     validation: Data | None
     total: float  # of the weights
+    test: Data | None
 
 
 def prepare(
@@ -45,6 +47,7 @@ def prepare(
     options: Options,
     stream: TableStream,
     begin: Callable[[Learned, str], Model],
+    seed: int,
 ) -> Prepared:
     """Return a stream as an estimator's training takes it.
 
@@ -57,6 +60,8 @@ def prepare(
         Its rows on disk are scaled: it cannot be fitted to again with other preprocessing.
     begin : callable
         Gives the estimator its model, for ends that are learned and a dtype.
+    seed : int
+        Of which held-out rows judge.
 
     Raises
     ------
@@ -65,14 +70,7 @@ def prepare(
     """
     task = estimator._task
     spool, encoder, classes = stream.spool, stream.encoder, stream.target.classes
-    kind = "regressor" if classes is None else "classifier"
-    if kind != task.kind:
-        raise ValueError(
-            f"a {task.kind} cannot learn the target {stream.target.name!r}, which is a "
-            f"{stream.target.task} ({stream.target.reason})"
-        )
-    if isinstance(options.class_weight, list):
-        raise ValueError("class_weight must be a dict or 'balanced' with a stream, got a list")
+    _refuse_unfit(task.kind, stream, options)
     estimator.n_features_in_ = len(encoder.columns)
     estimator.feature_names_in_ = np.array(encoder.columns, object)
     known = np.arange(2.0) if classes is None else label_array(classes, "classes")
@@ -112,13 +110,29 @@ def prepare(
         fingerprint=spool.fingerprint,
         buffer_rows=stream.buffer_rows,
     )
-    held, validation = stream.held, None
-    if held is not None:
+
+    def in_memory(held: HeldPart | None) -> Data | None:
+        if held is None:
+            return None
         X = np.ascontiguousarray(model.inputs(held.X))
         weight = _held_weight(held.weight, factors, held.Y)
-        validation = Data(X, encoded(held.Y), None if weight is None else weight.astype(dtype))
+        return Data(X, encoded(held.Y), None if weight is None else weight.astype(dtype))
+
+    held, test = stream.held, None
+    if held is not None and options.test_share:
+        held, test = held.divide(options.test_share, seed)
     total = float(spool.n_rows) if scale is None else weighted.total(chunk)
-    return Prepared(supply, validation, total)
+    return Prepared(supply, in_memory(held), total, in_memory(test))
+
+
+def _refuse_unfit(kind: str, stream: TableStream, options: Options) -> None:
+    if kind != ("regressor" if stream.target.classes is None else "classifier"):
+        raise ValueError(
+            f"a {kind} cannot learn the target {stream.target.name!r}, which is a "
+            f"{stream.target.task} ({stream.target.reason})"
+        )
+    if isinstance(options.class_weight, list):
+        raise ValueError("class_weight must be a dict or 'balanced' with a stream, got a list")
 
 
 def checked(options: Options, stream: TableStream) -> Options:
@@ -142,6 +156,10 @@ def checked(options: Options, stream: TableStream) -> Options:
         )
     if options.early_stopping and stream.held is None:
         raise ValueError("early_stopping=True needs a stream with validation above 0, got 0")
+    if options.test_share and stream.held is None:
+        raise ValueError(
+            f"test_share={options.test_share} needs a stream with validation above 0, got 0"
+        )
     check_batches(options.n_batches)
     batch, most = recipe.batch_size(options, stream.spool.n_rows), stream.buffer_rows
     if batch is None or most is None or batch <= most:

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from clearprop import engines, metrics
 from clearprop.engines import Data
-from clearprop.evaluation import ClassTally, QuantityTally
+from clearprop.evaluation import ClassTally, QuantityTally, wilson_interval
 from clearprop.model.model import Model
 from clearprop.model.targets import Classes, Units
 
 Array = NDArray[Any]
+
+_LEVEL, _REPLICATES = 0.95, 200  # of the intervals beside what is measured after a training
 
 
 def measure(model: Model, X: Array, Y: Array) -> dict[str, float]:
@@ -44,7 +46,7 @@ def measure(model: Model, X: Array, Y: Array) -> dict[str, float]:
     return {"cost": cost} | measure_quantities(a, encoded)
 
 
-def measure_prepared(model: Model, data: Data) -> dict[str, Any]:
+def measure_prepared(model: Model, data: Data, *, sure: bool = False) -> dict[str, Any]:
     """Return the number of rows, cost and accuracy, or cost, mae, rmse and r2 in the target's units.
 
     Parameters
@@ -52,13 +54,39 @@ def measure_prepared(model: Model, data: Data) -> dict[str, Any]:
     model : Model
     data : Data
         As a training takes it: its cost is that of what the network learns.
+    sure : bool
+        Whether to add "intervals", of `intervals`.
     """
     a, cost = evaluate(model, *data)
-    found = {"n_samples": len(data.X), "cost": float(cost)}
+    found: dict[str, Any] = {"n_samples": len(data.X), "cost": float(cost)}
     if not isinstance(model.targets, Units):
-        return found | {"accuracy": float(metrics.accuracy(a, data.Y))}
-    wide = (model.targets.decode(each.astype(np.float64)) for each in (a, data.Y))
-    return found | measure_quantities(*wide)
+        found["accuracy"] = float(np.mean(model.targets.right(a, data.Y)))
+        return found | ({"intervals": intervals(found)} if sure else {})
+    wide = [model.targets.decode(each.astype(np.float64)) for each in (a, data.Y)]
+    found |= measure_quantities(*wide)
+    return found | ({"intervals": intervals(found, *wide)} if sure else {})
+
+
+def intervals(
+    found: dict[str, Any], a: Array | None = None, Y: Array | None = None
+) -> dict[str, list[float]]:
+    """Return how far another sample of as many rows could move what was measured: 95 % intervals.
+
+    Of an accuracy Wilson's; of quantities, shape (n_samples, n_outputs), the bootstrap's.
+
+    Parameters
+    ----------
+    found : dict
+        "n_samples", and the metrics.
+    a, Y : ndarray, optional
+        Predicted and true quantities.
+    """
+    if a is None or Y is None:
+        return {"accuracy": list(wilson_interval(found["accuracy"], found["n_samples"], _LEVEL))}
+    tally = QuantityTally()
+    tally.add(a, Y)
+    drawn = tally.result(_REPLICATES, _LEVEL).intervals
+    return {name: [float(low), float(high)] for name, (low, high) in drawn.items()}
 
 
 def measure_quantities(a: Array, Y: Array) -> dict[str, float]:

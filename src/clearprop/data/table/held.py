@@ -45,18 +45,19 @@ def random_rows(seed: int, share: float) -> HeldRows:
     return held
 
 
-def refuse_one_group(source: TableSource, column: str) -> None:
-    """Refuse a column of groups of which none can be held out without holding out everything.
+def refuse_few_groups(source: TableSource, column: str, least: int) -> None:
+    """Refuse a column of groups of which not so many can be held out that one is left.
 
     Raises
     ------
     ValueError
     """
     found = source.profile[column]
-    if found.n_distinct + (found.n_missing > 0) < 2:
+    if (n := found.n_distinct + (found.n_missing > 0)) <= least:
+        held = "one can be held out" if least == 1 else "two can be held out, to choose and to judge"
         raise ValueError(
-            f"the group {column!r} of {source.where} must have at least 2 different values, so that "
-            "the rows of one can be held out, has 1"
+            f"the group {column!r} of {source.where} must have at least {least + 1} different values, "
+            f"so that the rows of {held}, has {n}"
         )
 
 
@@ -67,7 +68,7 @@ def told_groups(column: str, got: float, asked: float) -> str:
     return f"whole groups of {column!r}{share}"
 
 
-def whole_groups(source: TableSource, column: str, share: float, seed: int) -> HeldRows:
+def whole_groups(source: TableSource, column: str, share: float, seed: int, least: int = 1) -> HeldRows:
     """Hold out groups with all of their rows, as near to a share of them as whole groups come.
 
     One pass over them tells their sizes; of very many, each is held out by a draw of its own. Rows
@@ -76,9 +77,9 @@ def whole_groups(source: TableSource, column: str, share: float, seed: int) -> H
     Raises
     ------
     ValueError
-        If there is one group.
+        If there are not more groups than `least`, which are held out at least.
     """
-    refuse_one_group(source, column)
+    refuse_few_groups(source, column, least)
     key = seed.to_bytes(8, "little")
 
     def draw(group: Any) -> float:
@@ -89,7 +90,7 @@ def whole_groups(source: TableSource, column: str, share: float, seed: int) -> H
     chosen: set[Any] | None = None
     if sizes is not None:
         order = randomness.permutation(seed, len(sizes), step=0, purpose=randomness.HOLDOUT)
-        mask = split.whole_groups(list(sizes.values()), share, order)
+        mask = split.whole_groups(list(sizes.values()), share, order, least)
         chosen = {group for group, taken in zip(sizes, mask.tolist(), strict=True) if taken}
 
     def held(batch: Any, first: int) -> Mask:
@@ -133,7 +134,7 @@ def latest_rows(
         raise ValueError(f"the time {column!r} of {source.where} is undecided: {question(found)}")
     sketch, low, high, first = quantiles(), math.inf, -math.inf, 0
     for batch in source.batches([column]):
-        times = _times(batch, column)
+        times = times_of(batch, column)
         if np.isnan(times).any():
             row = first + int(np.argmax(np.isnan(times)))
             raise ValueError(
@@ -152,13 +153,14 @@ def latest_rows(
     cut = min(sketch.quantile(1.0 - share), np.nextafter(high, low))
 
     def held(batch: Any, first: int) -> Mask:
-        mask: Mask = _times(batch, column) > cut
+        mask: Mask = times_of(batch, column) > cut
         return mask
 
     return held
 
 
-def _times(batch: Any, column: str) -> NDArray[np.float64]:
+def times_of(batch: Any, column: str) -> NDArray[np.float64]:
+    """Return the times or numbers of a column, shape (n_rows,)."""
     import pyarrow as pa
 
     times = batch.column(column)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clearprop.data import split
 from clearprop.data.spool import Spool
 from clearprop.data.table import held
 from clearprop.data.table.encoder import TableEncoder
@@ -33,11 +34,27 @@ class HeldPart:
     Y : ndarray of shape (n_rows,)
         Class numbers or quantities.
     weight : ndarray of shape (n_rows,), optional
+    groups, times : ndarray of shape (n_rows,), optional
+        What stays together, as numbers; or the rows' order.
     """
 
     X: Array
     Y: Array
     weight: Array | None
+    groups: Array | None = None
+    times: Array | None = None
+
+    def take(self, rows: Array) -> HeldPart:
+        """Return some of the rows."""
+        others = (self.weight, self.groups, self.times)
+        return HeldPart(
+            self.X[rows], self.Y[rows], *(each if each is None else each[rows] for each in others)
+        )
+
+    def divide(self, share: float, seed: int) -> tuple[HeldPart, HeldPart]:
+        """Return the rows that choose and those that judge, as `clearprop.data.split.divide`."""
+        choosing, judging = split.divide(self.Y, share, seed, groups=self.groups, times=self.times)
+        return self.take(choosing), self.take(judging)
 
 
 class RowReader:
@@ -81,28 +98,41 @@ class RowReader:
     ) -> HeldPart:
         """Write the rows to train on; return those to validate on."""
         rows = max(1, min(1 << 16, _BATCH_BYTES // (8 * encoder.n_features)))
-        kept: list[tuple[Array, Array, Array | None]] = []
+        kept: list[HeldPart] = []
+        numbers: dict[Any, int] = {}  # of groups
         for batch, mask, first in self._batches(rows):
             X = encoder.encode(batch, spool.dtype)
             Y = self._targets(batch, target, first)
             if giveaways is not None:
                 giveaways.see(batch, Y)
             weight = self._weights(batch, first)
-            for chosen, take in ((~mask, spool.append), (thinner(mask, first), _keeper(kept))):
-                if chosen.any():
-                    take(X[chosen], Y[chosen], None if weight is None else weight[chosen])
+            if not mask.all():
+                spool.append(X[~mask], Y[~mask], None if weight is None else weight[~mask])
+            if (chosen := thinner(mask, first)).any():
+                keys = self._groups(batch, numbers), self._times(batch)
+                kept.append(HeldPart(X, Y, weight, *keys).take(np.flatnonzero(chosen)))
         if not self._counts_something:
             raise ValueError(
                 f"{self._source.where} must hold weights that are not all 0 in {self._roles.weight!r}"
             )
         if not kept:
             return HeldPart(np.empty((0, encoder.n_features)), np.empty(0), None)
-        Xs, Ys, weights = zip(*kept, strict=True)
-        return HeldPart(
-            np.concatenate(Xs),
-            np.concatenate(Ys),
-            None if weights[0] is None else np.concatenate(weights),
-        )
+
+        one = kept[0]
+        names = [field.name for field in fields(HeldPart) if getattr(one, field.name) is not None]
+        columns = {name: np.concatenate([getattr(part, name) for part in kept]) for name in names}
+        return replace(one, **columns)
+
+    def _groups(self, batch: Any, numbers: dict[Any, int]) -> Array | None:
+        name = self._roles.group
+        if name is None or name not in self._columns:
+            return None
+        found = batch.column(name).to_pylist()
+        return np.array([numbers.setdefault(each, len(numbers)) for each in found])
+
+    def _times(self, batch: Any) -> Array | None:
+        name = self._roles.time
+        return held.times_of(batch, name) if name is not None and name in self._columns else None
 
     def _targets(self, batch: Any, target: TargetEncoder, first: int) -> Array:
         column = batch.column(target.name)
@@ -129,7 +159,3 @@ class RowReader:
             )
         self._counts_something = self._counts_something or bool(numbers.any())
         return numbers
-
-
-def _keeper(kept: list[tuple[Array, Array, Array | None]]) -> Callable[..., None]:
-    return lambda *rows: kept.append(rows)

@@ -216,6 +216,7 @@ def encoded(
     dtype: str = "float32",
     folder: str | os.PathLike[str] | None = None,
     say: Callable[[str], None] | None = None,
+    least_groups: int = 1,
 ) -> TableStream:
     """Return what `stream` does, of a table whose columns are decided.
 
@@ -226,6 +227,8 @@ def encoded(
         A share of the rows, or another table: at most `HELD_ROWS` of it are kept.
     buffer_rows, seed, dtype, folder, say
         As in `stream`.
+    least_groups : int
+        Groups that are held out at least, where whole groups are.
     """
     source, decisions, target, roles, unchanged = table
     other = validation if isinstance(validation, TableSource) else None
@@ -236,7 +239,7 @@ def encoded(
     kept = None if buffer_rows is not None and n_rows <= buffer_rows else 0
     quantiles = partial(Quantiles, kept)
     key = randomness.check_seed(seed)
-    held_rows, share = _rule(source, roles, fraction, key, quantiles)
+    held_rows, share = _rule(source, roles, fraction, key, quantiles, least_groups)
     say(f"reading {n_rows:,} rows for medians and categories")
     reader = RowReader(source, decisions, roles, held_rows)
     encoder = TableEncoder.learn(reader.training(), decisions, quantiles)
@@ -306,6 +309,7 @@ def _rule(
     share: float,
     seed: int,
     quantiles: Callable[[], Quantiles],
+    least_groups: int,
 ) -> tuple[held.HeldRows, float]:
     """Return which rows are held out, and which share of them all that is about."""
     if not share:
@@ -313,7 +317,7 @@ def _rule(
     if roles.time is not None:
         return held.latest_rows(source, roles.time, share, quantiles), share
     if roles.group is not None:
-        return held.whole_groups(source, roles.group, share, seed), share
+        return held.whole_groups(source, roles.group, share, seed, least_groups), share
     share = min(share, HELD_ROWS / (source.n_rows or 1))
     return held.random_rows(seed, share), share
 
