@@ -31,21 +31,10 @@ TRAINING, SCALING = "training.", "scaling."  # how the names of other tensors be
 
 def describe(model: Model) -> dict[str, Any]:
     """Return everything of a model but its arrays, as JSON-able data."""
-    made, names = model.architecture, model.feature_names
-    cost = made.cost
+    names = model.feature_names
     return {
         "format": FORMAT,
-        "architecture": {
-            "sizes": list(made.sizes),
-            "layers": [
-                {"activation": _activation_names(layer.function), "bias": layer.bias}
-                for layer in made.layers
-            ],
-            "cost": {"name": cost.name, "reduction": cost.reduction, **cost.parameters},
-            # Only where they are used, so that files without them stay as they were.
-            **{name: True for name in _FLAGS if getattr(made, name)},
-            **({} if made.embedding is None else {"embedding": made.embedding.describe()}),
-        },
+        "architecture": describe_architecture(model.architecture),
         "dtype": model.dtype,
         "scaling": _own_scaling(model) is not None,
         "classes": None if model.classes is None else list(model.classes),
@@ -55,6 +44,22 @@ def describe(model: Model) -> dict[str, Any]:
         "training_seed": model.training_seed,
         "epochs_trained": model.epochs_trained,
         "steps_trained": model.steps_trained,
+    }
+
+
+def describe_architecture(made: Architecture) -> dict[str, Any]:
+    """Return a network without its parameters, as JSON-able data."""
+    cost = made.cost
+    return {
+        "sizes": list(made.sizes),
+        "layers": [
+            {"activation": _activation_names(layer.function), "bias": layer.bias}
+            for layer in made.layers
+        ],
+        "cost": {"name": cost.name, "reduction": cost.reduction, **cost.parameters},
+        # Only where they are used, so that files without them stay as they were.
+        **{name: True for name in _FLAGS if getattr(made, name)},
+        **({} if made.embedding is None else {"embedding": made.embedding.describe()}),
     }
 
 

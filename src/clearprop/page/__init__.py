@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from clearprop.page.chart import lines
 from clearprop.page.markup import Markup, inert, joined, table, tag
-from clearprop.page.shell import document, json_text, module
+from clearprop.page.shell import document, json_text, library, module
 
-__all__ = ["Markup", "document", "inert", "joined", "json_text", "lines", "module", "table", "tag"]
+__all__ = [
+    "Markup", "document", "inert", "joined", "json_text", "library", "lines", "module", "table", "tag",
+]  # fmt: skip

@@ -16,6 +16,7 @@ _IN_SCRIPT = {each: f"\\u{ord(each):04x}" for each in ("<", ">", "&", "\u2028", 
 _IMPORT = re.compile(r"^import\b[^;]*;\n", re.MULTILINE)
 _COMMENT = re.compile(r"/\*.*?\*/\s*", re.DOTALL)
 _SPACE = re.compile(r";?\s*(})\s*|\s*([{;,>])\s*|(?<=:)\s+|(?<=[\s:(])0(?=\.\d)")
+_EXPORTED = re.compile(r"^export (?:async )?(?:function|const|let|class) (\w+)", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|let|class)\b)", re.MULTILINE)
 
 
@@ -32,20 +33,32 @@ def json_text(value: object) -> str:
     return text
 
 
-def module(package: str, names: Sequence[str]) -> str:
+def module(package: str, names: Sequence[str], before: str = "") -> str:
     """Return ES modules of a package as one classic script, in the order given.
 
     Imports from ``file://`` are refused by browsers, so the modules' ``import`` and ``export`` are
     taken off and all of them stand in one function; their top-level names must differ. Lines that are
-    comments, and indentation, are left out: a template that spans lines would lose it as well.
+    comments, and indentation, are left out: a template that spans lines would lose it as well. What
+    `before` holds, a `library`, stands in that function too.
     """
     folder = importlib.resources.files(package)
+    texts = [folder.joinpath(name).read_text("utf-8") for name in names]
+    return f'(() => {{\n"use strict";\n{before}{_together(texts)}\n}})();\n'
+
+
+def library(name: str, texts: Sequence[str]) -> str:
+    """Return ES modules as a script that defines one object, with what they export."""
+    exported = ", ".join(each for text in texts for each in _EXPORTED.findall(text))
+    inside = _together(texts)
+    return f'const {name} = (() => {{\n"use strict";\n{inside}\nreturn {{ {exported} }};\n}})();\n'
+
+
+def _together(texts: Sequence[str]) -> str:
     parts = []
-    for name in names:
-        text = _EXPORT.sub("", _IMPORT.sub("", folder.joinpath(name).read_text("utf-8")))
-        lines = [line.strip() for line in text.splitlines()]
+    for text in texts:
+        lines = [line.strip() for line in _EXPORT.sub("", _IMPORT.sub("", text)).splitlines()]
         parts += [each for each in lines if each and not each.startswith("//")]
-    return '(() => {\n"use strict";\n' + "\n".join(parts) + "\n})();\n"
+    return "\n".join(parts)
 
 
 def document(

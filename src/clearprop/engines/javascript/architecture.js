@@ -1,0 +1,83 @@
+// What a network is made of, from the entry `architecture` of a model's file: architecture.py.
+//
+//   X, activations of layer 0     (samples, features)      a batch is rows
+//   weights[l]                    (out, in)                row: to neuron, column: from neuron
+//   biases[l]                     (out)                    a layer may have none
+//   z, a, slope, error, delta     (samples, out)           error = dC/da, delta = dC/dz
+//
+// Parameters are one flat vector; blocks say where each array lies, and how it is treated.
+
+export function architecture(description) {
+  const { sizes, cost } = description;
+  if (description.embedding) throw new Error("the page's engine has no embeddings yet");
+  const made = { sizes, cost, inputScale: Boolean(description.input_scale), layers: [], blocks: [] };
+  made.layers = description.layers.map(({ activation, bias }, l) => {
+    const differ = Array.isArray(activation) && new Set(activation).size > 1; // from neuron to neuron
+    const names = differ ? activation : [activation].flat().slice(0, 1);
+    const activations = names.map((name) => known("activation", name, ACTIVATIONS));
+    return { size: sizes[l + 1], bias, names, activations };
+  });
+  const { names } = made.layers.at(-1);
+  made.output = names.length === 1 ? names[0] : "";
+  made.costRow = COSTS[`${cost.name} ${made.output}`] ?? known("cost", `${cost.name} `, COSTS);
+  let offset = 0;
+  const put = (name, shape, kind, factors) => {
+    const size = shape.reduce((total, n) => total * n, 1);
+    made.blocks.push({ name, shape, offset, size, kind, ...factors });
+    offset += size;
+  };
+  const ntk = Boolean(description.ntk), slow = ntk ? 0.1 : 1;
+  if (made.inputScale) put("layers.0.scale", [sizes[0]], "scales", { rate: 6, decay: 0, gradient: 1 });
+  made.layers.forEach((layer, l) => {
+    const rate = ntk ? 1 / Math.sqrt(sizes[l]) : 1;
+    put(`layers.${l}.weight`, [layer.size, sizes[l]], "weights", { rate, decay: 1 / rate, gradient: rate });
+    if (layer.bias) put(`layers.${l}.bias`, [layer.size], "biases", { rate: slow, decay: 0, gradient: 1 });
+  });
+  made.nParameters = offset;
+  return made;
+}
+
+function known(what, name, table) {
+  if (Object.hasOwn(table, name)) return table[name];
+  throw new Error(`the page's engine has no ${what} ${name.trim()}`);
+}
+
+// Return weights, biases (null where a layer has none) and the input scale as views into a flat vector.
+export function views(made, flat) {
+  const found = Object.fromEntries(
+    made.blocks.map(({ name, offset, size }) => [name, flat.subarray(offset, offset + size)]),
+  );
+  return {
+    scale: found["layers.0.scale"] ?? null,
+    weights: made.layers.map(({ size }, l) => new Matrix(size, made.sizes[l], found[`layers.${l}.weight`])),
+    biases: made.layers.map((_, l) => found[`layers.${l}.bias`] ?? null),
+  };
+}
+
+// Return the first parameters; `weights` and `biases` are {name, ...its parameters}.
+export function initialParameters(made, weights, biases, seed) {
+  const flat = new Float64Array(made.nParameters);
+  const drawn = {
+    weights: [weights, PURPOSES.INITIAL_WEIGHTS],
+    biases: [biases, PURPOSES.INITIAL_BIASES],
+  };
+  for (const { name, kind, offset, size } of made.blocks) {
+    const place = flat.subarray(offset, offset + size);
+    if (kind === "scales") {
+      place.fill(1);
+      continue;
+    }
+    const [initializer, purpose] = drawn[kind];
+    const l = Number(name.split(".")[1]);
+    place.set(draw(initializer, size, made.sizes[l], made.sizes[l + 1], seed, purpose, l));
+  }
+  return flat;
+}
+
+function draw(initializer, n, nIn, nOut, seed, purpose, layer) {
+  const row = known("initializer", initializer.name, INITIALIZERS);
+  const scale = row.scale(nIn, nOut, { ...row.parameters, ...initializer });
+  if (row.distribution === "constant") return new Float64Array(n).fill(scale);
+  if (row.distribution === "normal") return normals(seed, n, purpose, layer).map((x) => scale * x);
+  return uniforms(seed, n, purpose, layer).map((u) => scale * (2 * u - 1));
+}
