@@ -325,8 +325,8 @@ MUTANTS = {
     "softmax without its Jacobian": ("a[j] * (e - along)", "a[j] * e"),
     "a slope missing in BP2": ("error.times(passed.slope[l]); // BP2", "error; // BP2"),
     "a transposed weight": (
-        "out[j] += factors[k] * b[j]",
-        "out[j] += factors[k] * B.data[j * B.rows + k]",
+        "+= factor * B.data[j * n + k]",
+        "+= factor * B.data[k * B.rows + j]",
     ),
     "a sum in place of the mean": ("? 1 : 1 / passed.X.rows", "? 1 : 1"),
     "the bias forgotten": ("if (b) z = z.map", "if (!b) z = z.map"),

@@ -25,13 +25,16 @@ export function architecture(description) {
     const size = shape.reduce((total, n) => total * n, 1);
     made.blocks.push({ name, shape, offset, size, kind, ...factors });
     offset += size;
+    return made.blocks.at(-1);
   };
   const ntk = Boolean(description.ntk), slow = ntk ? 0.1 : 1;
-  if (made.inputScale) put("layers.0.scale", [sizes[0]], "scales", { rate: 6, decay: 0, gradient: 1 });
+  const scales = { rate: 6, decay: 0, gradient: 1 }, biases = { rate: slow, decay: 0, gradient: 1 };
+  made.scale = made.inputScale ? put("layers.0.scale", [sizes[0]], "scales", scales) : null;
   made.layers.forEach((layer, l) => {
     const rate = ntk ? 1 / Math.sqrt(sizes[l]) : 1;
-    put(`layers.${l}.weight`, [layer.size, sizes[l]], "weights", { rate, decay: 1 / rate, gradient: rate });
-    if (layer.bias) put(`layers.${l}.bias`, [layer.size], "biases", { rate: slow, decay: 0, gradient: 1 });
+    const weights = { rate, decay: 1 / rate, gradient: rate };
+    layer.weights = put(`layers.${l}.weight`, [layer.size, sizes[l]], "weights", weights);
+    layer.biases = layer.bias ? put(`layers.${l}.bias`, [layer.size], "biases", biases) : null;
   });
   made.nParameters = offset;
   return made;
@@ -44,13 +47,11 @@ function known(what, name, table) {
 
 // Return weights, biases (null where a layer has none) and the input scale as views into a flat vector.
 export function views(made, flat) {
-  const found = Object.fromEntries(
-    made.blocks.map(({ name, offset, size }) => [name, flat.subarray(offset, offset + size)]),
-  );
+  const of = (block) => block && flat.subarray(block.offset, block.offset + block.size);
   return {
-    scale: found["layers.0.scale"] ?? null,
-    weights: made.layers.map(({ size }, l) => new Matrix(size, made.sizes[l], found[`layers.${l}.weight`])),
-    biases: made.layers.map((_, l) => found[`layers.${l}.bias`] ?? null),
+    scale: of(made.scale),
+    weights: made.layers.map(({ weights }) => new Matrix(...weights.shape, of(weights))),
+    biases: made.layers.map(({ biases }) => of(biases)),
   };
 }
 

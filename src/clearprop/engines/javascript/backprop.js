@@ -116,11 +116,14 @@ export function backward(made, parameters, passed, Y, sampleWeight = null) {
 export function gradient(made, passed, back) {
   const flat = new Float64Array(made.nParameters), { weights, biases, scale } = views(made, flat);
   const share = made.cost.reduction === "sum" ? 1 : 1 / passed.X.rows;
+  const put = (place, sum) => {
+    for (let i = 0; i < place.length; i++) place[i] = share * sum[i];
+  };
   made.layers.forEach((_, l) => {
-    if (biases[l]) biases[l].set(sumOfRows(back.delta[l]).map((x) => share * x)); // BP3
-    weights[l].data.set(transposedProduct(back.delta[l], passed.a[l]).data.map((x) => share * x)); // BP4
+    if (biases[l]) put(biases[l], sumOfRows(back.delta[l])); // BP3
+    put(weights[l].data, transposedProduct(back.delta[l], passed.a[l]).data); // BP4
   });
-  if (scale) scale.set(sumOfRows(back.scaleDelta).map((x) => share * x));
+  if (scale) put(scale, sumOfRows(back.scaleDelta)); // BP3
   return flat;
 }
 

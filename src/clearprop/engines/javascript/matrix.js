@@ -27,25 +27,27 @@ export class Matrix {
 
   // Return f of every element, which also gets its column.
   map(f) {
-    return new Matrix(this.rows, this.columns, this.data.map((x, i) => f(x, i % this.columns)));
+    const made = new Matrix(this.rows, this.columns);
+    for (let i = 0; i < made.data.length; i++) made.data[i] = f(this.data[i], i % this.columns);
+    return made;
   }
 
   // Return the product, element by element.
   times(other) {
-    return new Matrix(this.rows, this.columns, this.data.map((x, i) => x * other.data[i]));
+    const made = new Matrix(this.rows, this.columns);
+    for (let i = 0; i < made.data.length; i++) made.data[i] = this.data[i] * other.data[i];
+    return made;
   }
 }
 
 // Return A Bᵀ: z = a Wᵀ.
 export function productTransposed(A, B) {
-  const made = new Matrix(A.rows, B.rows);
+  const made = new Matrix(A.rows, B.rows), n = A.columns;
   for (let i = 0; i < A.rows; i++) {
-    const a = A.row(i), out = made.row(i);
     for (let j = 0; j < B.rows; j++) {
-      const b = B.row(j);
       let total = 0;
-      for (let k = 0; k < a.length; k++) total += a[k] * b[k];
-      out[j] = total;
+      for (let k = 0; k < n; k++) total += A.data[i * n + k] * B.data[j * n + k];
+      made.data[i * B.rows + j] = total;
     }
   }
   return made;
@@ -53,19 +55,23 @@ export function productTransposed(A, B) {
 
 // Return A B: error = delta W.
 export function product(A, B) {
-  const made = new Matrix(A.rows, B.columns);
-  for (let i = 0; i < A.rows; i++) addRows(made.row(i), A.row(i), B);
+  const made = new Matrix(A.rows, B.columns), n = B.columns;
+  for (let i = 0; i < A.rows; i++) {
+    for (let j = 0; j < B.rows; j++) {
+      const factor = A.data[i * B.rows + j];
+      for (let k = 0; k < n; k++) made.data[i * n + k] += factor * B.data[j * n + k];
+    }
+  }
   return made;
 }
 
 // Return Aᵀ B: dC/dW is the sum of the outer products of delta and a.
 export function transposedProduct(A, B) {
-  const made = new Matrix(A.columns, B.columns);
+  const made = new Matrix(A.columns, B.columns), n = B.columns;
   for (let i = 0; i < A.rows; i++) {
-    const a = A.row(i), b = B.row(i);
-    for (let j = 0; j < a.length; j++) {
-      const out = made.row(j);
-      for (let k = 0; k < b.length; k++) out[k] += a[j] * b[k];
+    for (let j = 0; j < A.columns; j++) {
+      const factor = A.data[i * A.columns + j];
+      for (let k = 0; k < n; k++) made.data[j * n + k] += factor * B.data[i * n + k];
     }
   }
   return made;
@@ -74,13 +80,6 @@ export function transposedProduct(A, B) {
 // Return the sum of the rows.
 export function sumOfRows(A) {
   const total = new Float64Array(A.columns);
-  for (let i = 0; i < A.rows; i++) A.row(i).forEach((x, j) => (total[j] += x));
+  for (let i = 0; i < A.data.length; i++) total[i % A.columns] += A.data[i];
   return total;
-}
-
-function addRows(out, factors, B) {
-  for (let k = 0; k < B.rows; k++) {
-    const b = B.row(k);
-    for (let j = 0; j < b.length; j++) out[j] += factors[k] * b[j];
-  }
 }

@@ -10,6 +10,7 @@ export class Training {
     Object.assign(this, { made, X, Y, sampleWeight });
     this.plan = { batchSize: X.rows, shuffle: "epoch", l2: 0, l1: 0, dropout: [], clipNorm: null, ...plan };
     this.optimizer = optimizerOf(plan.optimizer);
+    this.stretches = stretches(made.blocks, this.optimizer.decay);
     this.state = {
       parameters: Float64Array.from(parameters),
       moments: [new Float64Array(made.nParameters), new Float64Array(made.nParameters)],
@@ -56,8 +57,8 @@ export class Training {
   updated(slope, moves) {
     const { made, state, optimizer } = this, { row, rate, numbers } = optimizer;
     const parameters = state.parameters.slice(), moments = state.moments.map((each) => each.slice());
-    for (const { offset, size, rate: factor, decay } of moves ? made.blocks : []) {
-      const [p, g, u, v] = [parameters, slope, ...moments].map((x) => x.subarray(offset, offset + size));
+    for (const { start, end, rate: factor, decay } of moves ? this.stretches : []) {
+      const [p, g, u, v] = [parameters, slope, ...moments].map((x) => x.subarray(start, end));
       const its = rate * factor;
       const to = { ...numbers, rate: its, decay: its * optimizer.decay * decay, t: state.updates + 1 };
       row.follow(to, p, g, u, v);
@@ -105,6 +106,17 @@ export class Training {
   }
 }
 
+// Return the stretches of the flat vector that an optimizer treats alike.
+function stretches(blocks, decays) {
+  const made = [];
+  for (const { offset, size, rate, decay } of blocks) {
+    const before = made.at(-1), end = offset + size;
+    if (before && before.rate === rate && (!decays || before.decay === decay)) before.end = end;
+    else made.push({ start: offset, end, rate, decay });
+  }
+  return made;
+}
+
 // Return an optimizer's kernel, its learning rate, and its numbers by the kernel's names.
 function optimizerOf(description) {
   const { name, learning_rate: given, momentum, nesterov } = description;
@@ -139,6 +151,7 @@ export function penalty(made, parameters, l2, l1) {
 }
 
 function clip(slope, most) {
+  if (most === null) return;
   const norm = Math.sqrt(slope.reduce((total, x) => total + x * x, 0));
-  if (most !== null && norm > most) slope.forEach((x, i) => (slope[i] = x * (most / norm)));
+  if (norm > most) slope.forEach((x, i) => (slope[i] = x * (most / norm)));
 }

@@ -32,8 +32,8 @@ _COMPARED = {
 _OR, _AND, _COMPARISON, _UNARY, _WHOLE = 1, 2, 3, 7, 9
 # What a page's script may not be asked for by the names of a kernel's variables.
 _RESERVED = {
-    "case", "class", "const", "default", "delete", "export", "function", "in", "let", "new", "of", "this",
-    "var", "void",
+    "case", "class", "const", "default", "delete", "export", "function", "in", "let", "new", "of",
+    "this", "var", "void",
 }  # fmt: skip
 
 Written = tuple[str, int]  # an expression, and how strongly it binds
