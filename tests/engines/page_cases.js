@@ -27,7 +27,7 @@ const CASES = {
       error: all(back.error),
       delta: all(back.delta),
       gradient: hex(backprop.gradient(made, passed, back)),
-      input: all([backprop.inputError(made, p, back.delta[0])]),
+      input: all([backprop.inputError(made, p, passed, back.delta[0])]),
     };
   },
 

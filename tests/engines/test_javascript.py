@@ -7,7 +7,16 @@ import re
 import numpy as np
 import pytest
 
-from clearprop import architecture, backprop, costs, initializers, optimizers, randomness, schedules
+from clearprop import (
+    architecture,
+    backprop,
+    costs,
+    embeddings,
+    initializers,
+    optimizers,
+    randomness,
+    schedules,
+)
 from clearprop.building import initial_parameters
 from clearprop.engines import elementary, javascript, outputs
 from clearprop.engines.interface import Data, Plan, State
@@ -94,7 +103,34 @@ def test_a_pass_has_input_scales_no_biases_and_dropout(rng):
     assert_pass(second, scaled, masks)
 
 
-@pytest.mark.parametrize("problem", [make(), with_input_scale(), with_input_scale(ntk=True)])
+def with_embedding(name, **flags):
+    """Return a problem of which two of four inputs are embedded, or all."""
+    rows = np.random.default_rng(1).normal(size=(40, 4))
+    embedding = {
+        "bins": embeddings.piecewise_linear(rows, bins=3, size=3, columns=[1, 3]),
+        "periodic": embeddings.periodic(size=3, n_frequencies=2, columns=[0, 3]),
+        "lite": embeddings.periodic(size=2, n_frequencies=3, lite=True),
+        "pbld": embeddings.pbld(size=3, n_frequencies=4, columns=[0, 1, 2]),
+    }[name]
+    problem = make(activation="tanh", weighted=True)
+    made = dataclasses.replace(problem.architecture, embedding=embedding, **flags)
+    parameters = np.random.default_rng(2).normal(size=made.n_parameters)
+    return dataclasses.replace(problem, architecture=made, parameters=parameters)
+
+
+EMBEDDED = "bins", "periodic", "lite", "pbld"
+
+
+def test_embeddings_are_the_references():
+    every = [with_embedding(name, input_scale=scaled) for name in EMBEDDED for scaled in (False, True)]
+    for problem, answer in zip(every, in_node([case(each) for each in every]), strict=True):
+        assert_pass(answer, problem)
+    assert_trained([(each, optimizers.AdamW(0.01), {"l2": 0.1, "l1": 0.01}) for each in every])
+
+
+@pytest.mark.parametrize(
+    "problem", [*map(with_embedding, EMBEDDED), make(), with_input_scale(), with_input_scale(ntk=True)]
+)
 def test_blocks_lie_where_the_architecture_has_them(problem):
     (answer,) = in_node([case(problem, "blocks")])
     for found, block in zip(answer["blocks"], problem.architecture.blocks, strict=True):

@@ -13,8 +13,7 @@ Python's tables.
 
 All numbers are float64. Of ``Math`` nothing is called whose bits ECMAScript leaves open, so that a page
 computes the same bits in every browser; `engines.elementary` and `functions` have exp, log, tanh, the
-normal distribution, cos and sin. Embeddings of inputs, schedules and ScheduleFreeAdamW are refused in a
-sentence.
+normal distribution, cos and sin. Schedules and ScheduleFreeAdamW are refused in a sentence.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from clearprop.engines.javascript import tables
 from clearprop.page import library
 
 _BEFORE = ("numbers.js",)
-_AFTER = ("matrix.js", "randomness.js", "architecture.js", "backprop.js", "training.js")
+_AFTER = ("matrix.js", "randomness.js", "embedding.js", "architecture.js", "backprop.js", "training.js")
 
 
 @functools.cache

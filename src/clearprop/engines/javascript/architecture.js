@@ -9,8 +9,9 @@
 
 export function architecture(description) {
   const { sizes, cost } = description;
-  if (description.embedding) throw new Error("the page's engine has no embeddings yet");
   const made = { sizes, cost, inputScale: Boolean(description.input_scale), layers: [], blocks: [] };
+  made.embedding = description.embedding ? embeddingOf(description.embedding, sizes[0]) : null;
+  made.widths = [made.embedding?.nOutputs ?? sizes[0], ...sizes.slice(1)]; // what each layer sees
   made.layers = description.layers.map(({ activation, bias }, l) => {
     const differ = Array.isArray(activation) && new Set(activation).size > 1; // from neuron to neuron
     const names = differ ? activation : [activation].flat().slice(0, 1);
@@ -29,11 +30,15 @@ export function architecture(description) {
   };
   const ntk = Boolean(description.ntk), slow = ntk ? 0.1 : 1;
   const scales = { rate: 6, decay: 0, gradient: 1 }, biases = { rate: slow, decay: 0, gradient: 1 };
-  made.scale = made.inputScale ? put("layers.0.scale", [sizes[0]], "scales", scales) : null;
+  made.embedded = Object.entries(made.embedding?.arrays ?? {}).map(([name, [shape, decay]]) => [
+    name,
+    put(`embedding.${name}`, shape, "embedding", { rate: slow, decay, gradient: 1 }),
+  ]);
+  made.scale = made.inputScale ? put("layers.0.scale", [made.widths[0]], "scales", scales) : null;
   made.layers.forEach((layer, l) => {
-    const rate = ntk ? 1 / Math.sqrt(sizes[l]) : 1;
+    const nIn = made.widths[l], rate = ntk ? 1 / Math.sqrt(nIn) : 1;
     const weights = { rate, decay: 1 / rate, gradient: rate };
-    layer.weights = put(`layers.${l}.weight`, [layer.size, sizes[l]], "weights", weights);
+    layer.weights = put(`layers.${l}.weight`, [layer.size, nIn], "weights", weights);
     layer.biases = layer.bias ? put(`layers.${l}.bias`, [layer.size], "biases", biases) : null;
   });
   made.nParameters = offset;
@@ -45,10 +50,11 @@ function known(what, name, table) {
   throw new Error(`the page's engine has no ${what} ${name.trim()}`);
 }
 
-// Return weights, biases (null where a layer has none) and the input scale as views into a flat vector.
+// Return weights, biases (null where a layer has none), input scale and embedding as views into a vector.
 export function views(made, flat) {
   const of = (block) => block && flat.subarray(block.offset, block.offset + block.size);
   return {
+    embedding: Object.fromEntries(made.embedded.map(([name, block]) => [name, of(block)])),
     scale: of(made.scale),
     weights: made.layers.map(({ weights }) => new Matrix(...weights.shape, of(weights))),
     biases: made.layers.map(({ biases }) => of(biases)),
@@ -57,6 +63,7 @@ export function views(made, flat) {
 
 // Return the first parameters; `weights` and `biases` are {name, ...its parameters}.
 export function initialParameters(made, weights, biases, seed) {
+  if (made.embedding) throw new Error("the page's engine draws no first parameters of an embedding");
   const flat = new Float64Array(made.nParameters);
   const drawn = {
     weights: [weights, PURPOSES.INITIAL_WEIGHTS],

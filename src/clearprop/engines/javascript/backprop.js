@@ -10,14 +10,17 @@
 //
 // (mean, or sum if the cost says so). Where f is softmax, "* f'(z)" is the product with its Jacobian:
 // (37) of S2. Every gradient is taken at the same parameters; nothing here changes any. A learned input
-// scale s is a layer before the first, a_0 = s * X: a bias that meets the slope X.
+// scale s is a layer before the first, a_0 = s * X: a bias that meets the slope X. Where inputs are
+// embedded, E(X) stands for X; embedding.js goes on from dC/dE.
 
 // Return z, a and f'(z) of every layer, (25) of S2; a[0] is the input, and keep[l] what dropout
 // multiplies f(z) by (null without).
 export function forward(made, parameters, X, keep = null) {
-  const { weights, biases, scale } = views(made, parameters);
+  const { weights, biases, scale, embedding } = views(made, parameters);
   const passed = { X, z: [], a: [], slope: [], keep: keep ?? weights.map(() => null), logSum: null };
-  let a = scale ? X.map((x, k) => scale[k] * x) : X;
+  passed.embedded = made.embedding ? embed(made.embedding, embedding, X) : null;
+  let a = passed.embedded?.out ?? X;
+  if (scale) a = a.map((x, k) => scale[k] * x);
   passed.a.push(a);
   made.layers.forEach((layer, l) => {
     const b = biases[l];
@@ -93,7 +96,7 @@ function groupsOf({ groups }) {
 // Return error = dC/da and delta = dC/dz of every layer, for the cost of each sample (times its weight).
 export function backward(made, parameters, passed, Y, sampleWeight = null) {
   const { weights } = views(made, parameters), last = weights.length - 1;
-  const back = { error: [], delta: [], scaleDelta: null, costs: null };
+  const back = { error: [], delta: [], scaleDelta: null, embedding: null, costs: null };
   let error = new Matrix(Y.rows, Y.columns), delta = new Matrix(Y.rows, Y.columns);
   back.costs = costs(made, passed, Y, error, delta); // BP1
   if (sampleWeight) {
@@ -108,13 +111,19 @@ export function backward(made, parameters, passed, Y, sampleWeight = null) {
     back.error[l] = error;
     back.delta[l] = error.times(passed.slope[l]); // BP2
   }
-  if (made.inputScale) back.scaleDelta = product(back.delta[0], weights[0]).times(passed.X);
+  if (made.inputScale) {
+    back.scaleDelta = product(back.delta[0], weights[0]).times(passed.embedded?.out ?? passed.X);
+  }
+  if (made.embedding) {
+    back.embedding = embeddingBackward(passed.embedded, errorBelow(made, parameters, back.delta[0]));
+  }
   return back;
 }
 
 // Return the gradient of the cost over the batch, as a flat vector like the parameters.
 export function gradient(made, passed, back) {
-  const flat = new Float64Array(made.nParameters), { weights, biases, scale } = views(made, flat);
+  const flat = new Float64Array(made.nParameters);
+  const { weights, biases, scale, embedding } = views(made, flat);
   const share = made.cost.reduction === "sum" ? 1 : 1 / passed.X.rows;
   const put = (place, sum) => {
     for (let i = 0; i < place.length; i++) place[i] = share * sum[i];
@@ -124,11 +133,18 @@ export function gradient(made, passed, back) {
     put(weights[l].data, transposedProduct(back.delta[l], passed.a[l]).data); // BP4
   });
   if (scale) put(scale, sumOfRows(back.scaleDelta)); // BP3
+  if (back.embedding) addEmbeddingGradient(passed.embedded, back.embedding, embedding);
+  for (const sum of Object.values(embedding)) put(sum, sum);
   return flat;
 }
 
 // Return dC/dX from delta of layer 1: BP2's product, one layer further back.
-export function inputError(made, parameters, delta) {
+export function inputError(made, parameters, passed, delta) {
+  const error = errorBelow(made, parameters, delta);
+  return passed.embedded ? embeddingInputError(passed.embedded, error) : error;
+}
+
+function errorBelow(made, parameters, delta) {
   const { weights, scale } = views(made, parameters), error = product(delta, weights[0]);
   return scale ? error.map((x, k) => x * scale[k]) : error;
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 from clearprop import initializers, optimizers, randomness
-from clearprop.engines import neurons, outputs, updates
+from clearprop.engines import elementary, neurons, outputs, updates
 from clearprop.engines.javascript import functions
 from clearprop.engines.javascript.translation import Translation, arrow
 from clearprop.engines.language import Kernel
@@ -43,7 +43,7 @@ def script() -> str:
         "INITIALIZERS": {name: _initializer(name) for name in initializers.INITIALIZERS},
         "PURPOSES": {name: str(getattr(randomness, name)) for name in _PURPOSES},
     }
-    for used in (functions.log_one_plus, functions.circle):
+    for used in (functions.log_one_plus, functions.circle, elementary.turned):
         made.name(used)
     return "\n".join([*made.parts.values(), *(_object(*each) for each in tables.items())])
 

@@ -132,10 +132,10 @@ function optimizerOf(description) {
   return { row, rate, numbers, decay: number(row.weight_decay) };
 }
 
-// Add l2 W + l1 sign(W) to the gradient of every weight, in place.
+// Add l2 W + l1 sign(W) to the gradient of every weight, an embedding's too, in place.
 function addPenalties(made, slope, parameters, l2, l1) {
-  for (const { kind, offset, size } of made.blocks) {
-    if (kind !== "weights" || !(l2 || l1)) continue;
+  for (const { name, offset, size } of made.blocks) {
+    if (!name.endsWith(".weight") || !(l2 || l1)) continue;
     for (let i = offset; i < offset + size; i++) slope[i] += l2 * parameters[i] + l1 * Math.sign(parameters[i]);
   }
 }
@@ -143,8 +143,8 @@ function addPenalties(made, slope, parameters, l2, l1) {
 // Return l2/2 times the squared weights and l1 times their sizes.
 export function penalty(made, parameters, l2, l1) {
   let total = 0;
-  for (const { kind, offset, size } of made.blocks) {
-    if (kind !== "weights") continue;
+  for (const { name, offset, size } of made.blocks) {
+    if (!name.endsWith(".weight")) continue;
     for (const w of parameters.subarray(offset, offset + size)) total += 0.5 * l2 * w * w + l1 * Math.abs(w);
   }
   return total;
