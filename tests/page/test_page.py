@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from clearprop.page import Markup, document, inert, json_text, module, table, tag
+from clearprop.page import Markup, document, inert, json_text, library, module, table, tag
 
 HOSTILE = [
     "</script><script>alert(1)</script>",
@@ -96,3 +96,18 @@ def test_modules_become_one_script_without_import_and_export(tmp_path, monkeypat
     assert "import" not in made
     assert "export" not in made
     assert made.index("const one") < made.index("function two")
+
+
+def test_a_library_shows_what_its_modules_export_and_stands_before_a_module(tmp_path, monkeypatch):
+    made = library(
+        "sums", ["const hidden = 1; // here\n", "// a\nexport class One {}\nexport const two = 2;\n"]
+    )
+    assert made.startswith("const sums = (() => {\n")
+    assert "return { One, two };" in made
+    assert "// a" not in made
+    assert "export" not in made
+    (tmp_path / "scripts_after").mkdir()
+    (tmp_path / "scripts_after" / "c.js").write_text("sums.two;\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    whole = module("scripts_after", ["c.js"], made)
+    assert whole.index('"use strict"') < whole.index(made) < whole.index("sums.two;")

@@ -22,6 +22,7 @@ FUNCTIONS = (
     "log",
     "log_one_plus",
     "circle",
+    "turned",
     "power",
 )
 ACTIVATIONS = "_tanh", "sigmoid", "softplus"
