@@ -39,6 +39,22 @@ const CASES = {
     return { costs: hex(costs.map((each) => each ?? NaN)), parameters: hex(training.state.parameters) };
   },
 
+  // Four steps on, back to a copy of the state, and on again.
+  stepBack({ description, parameters, X, Y, plan }) {
+    const made = backprop.architecture(description);
+    const [inputs, targets] = [X, Y].map((rows) => backprop.Matrix.of(rows));
+    const training = new backprop.Training(made, parameters, inputs, targets, plan);
+    const ahead = () => {
+      const before = structuredClone(training.state), seen = [training.look().cost];
+      for (let i = 0; i < 4; i++) seen.push(training.step().cost);
+      seen.push(...training.state.parameters);
+      training.state = before;
+      return seen;
+    };
+    training.step();
+    return { first: hex(ahead()), again: hex(ahead()) };
+  },
+
   draw({ name, given }) {
     return { of: hex([...backprop[name](...given)]) };
   },

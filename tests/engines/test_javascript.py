@@ -172,12 +172,8 @@ def training(problem, optimizer, seed=5, shuffle="epoch", **plan):
     """Return the same as a case."""
     renamed = {"clip_norm": "clipNorm"}
     its = {renamed.get(name, name): value for name, value in plan.items()}
-    its |= {
-        "optimizer": optimizers.describe(optimizer),
-        "seed": str(seed),
-        "batchSize": 3,
-        "shuffle": shuffle,
-    }
+    said = {"optimizer": optimizers.describe(optimizer), "seed": str(seed)}
+    its = {**said, "batchSize": 3, "shuffle": shuffle, **its}
     return case(problem, "training", plan=its, epochs=3)
 
 
@@ -220,7 +216,16 @@ def test_what_the_engine_does_not_have_is_refused_in_a_sentence():
     problem = make()
     unknown = case(problem) | {"description": described(problem.architecture)}
     unknown["description"]["layers"][0]["activation"] = "swish"
+    short = {"X": [[1.0] * 3] * 7}
     jobs = [
+        (case(problem, parameters=[1.0]), "parameters must be 43, got 1"),
+        (case(problem, **short), "columns of X must be 4, got 3"),
+        (training(problem, ON_PAGE[0]) | short, "columns of X must be 4, got 3"),
+        (training(problem, ON_PAGE[0]) | {"Y": [[1.0] * 3]}, "rows of Y must be 7, got 1"),
+        (case(problem, X=[[1.0] * 4, [1.0]]), "rows must be of one length, got 4 and 1 numbers"),
+        (training(problem, ON_PAGE[0], momentum=0.9), "got momentum"),
+        (training(problem, ON_PAGE[0], batchSize=0), "batchSize must be at least 1, got 0"),
+        (case(problem, "training", plan={"seed": 1}, epochs=1), "a plan needs an optimizer and a seed"),
         (unknown, "the page's engine has no activation swish"),
         (training(problem, OPTIMIZERS[-1]), "has no optimizer ScheduleFreeAdamW"),
         (
@@ -237,6 +242,15 @@ def test_a_step_that_leaves_the_finite_numbers_changes_nothing():
     (answer,) = in_node([training(problem, optimizers.SGD(1e300))])
     assert np.isnan(numbers(answer["costs"])[-1])
     assert np.isfinite(numbers(answer["parameters"])).all()
+
+
+def test_a_copy_of_the_state_is_all_that_a_step_back_needs():
+    job = training(make(activation="tanh"), optimizers.Adam(0.1), dropout=[0.3]) | {"kind": "stepBack"}
+    (answer,) = in_node([job])
+    assert answer["first"] == answer["again"]
+    looked, made, *others = numbers(answer["first"])[:5]
+    assert looked == made  # to look changes nothing
+    assert len({made, *others}) == 4
 
 
 # Random draws

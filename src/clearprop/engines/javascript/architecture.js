@@ -50,6 +50,16 @@ function known(what, name, table) {
   throw new Error(`the page's engine has no ${what} ${name.trim()}`);
 }
 
+// Refuse parameters and rows that do not go with a network.
+export function check(made, parameters, X, Y = null) {
+  const wrong = [
+    ["parameters", parameters.length, made.nParameters],
+    ["columns of X", X.columns, made.sizes[0]],
+    ...(Y ? [["columns of Y", Y.columns, made.sizes.at(-1)], ["rows of Y", Y.rows, X.rows]] : []),
+  ].find(([, got, wanted]) => got !== wanted);
+  if (wrong) throw new RangeError(`${wrong[0]} must be ${wrong[2]}, got ${wrong[1]}`);
+}
+
 // Return weights, biases (null where a layer has none), input scale and embedding as views into a vector.
 export function views(made, flat) {
   const of = (block) => block && flat.subarray(block.offset, block.offset + block.size);

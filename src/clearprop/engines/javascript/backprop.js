@@ -16,6 +16,7 @@
 // Return z, a and f'(z) of every layer, (25) of S2; a[0] is the input, and keep[l] what dropout
 // multiplies f(z) by (null without).
 export function forward(made, parameters, X, keep = null) {
+  check(made, parameters, X);
   const { weights, biases, scale, embedding } = views(made, parameters);
   const passed = { X, z: [], a: [], slope: [], keep: keep ?? weights.map(() => null), logSum: null };
   passed.embedded = made.embedding ? embed(made.embedding, embedding, X) : null;

@@ -2,7 +2,6 @@
 
 export class Matrix {
   constructor(rows, columns, data = new Float64Array(rows * columns)) {
-    if (data.length !== rows * columns) throw new RangeError(`${data.length} numbers for ${rows} x ${columns}`);
     this.rows = rows;
     this.columns = columns;
     this.data = data;
@@ -10,7 +9,12 @@ export class Matrix {
 
   static of(rows) {
     const made = new Matrix(rows.length, rows[0].length);
-    rows.forEach((row, i) => made.row(i).set(row));
+    rows.forEach((row, i) => {
+      if (row.length !== made.columns) {
+        throw new RangeError(`rows must be of one length, got ${made.columns} and ${row.length} numbers`);
+      }
+      made.row(i).set(row);
+    });
     return made;
   }
 

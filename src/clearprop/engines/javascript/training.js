@@ -7,8 +7,8 @@
 export class Training {
   // `sampleWeight` has mean 1; null is 1 for every sample.
   constructor(made, parameters, X, Y, plan, sampleWeight = null) {
-    Object.assign(this, { made, X, Y, sampleWeight });
-    this.plan = { batchSize: X.rows, shuffle: "epoch", l2: 0, l1: 0, dropout: [], clipNorm: null, ...plan };
+    check(made, parameters, X, Y);
+    Object.assign(this, { made, X, Y, sampleWeight, plan: wholePlan(plan, X.rows) });
     this.optimizer = optimizerOf(plan.optimizer);
     this.stretches = stretches(made.blocks, this.optimizer.decay);
     this.state = {
@@ -104,6 +104,17 @@ export class Training {
       return new Matrix(n, size, Float64Array.from(kept, (each) => each * (1 / (1 - rate))));
     });
   }
+}
+
+// Return a plan with what it leaves out.
+function wholePlan(given, n) {
+  const plan = { optimizer: null, seed: null, batchSize: n, shuffle: "epoch", l2: 0, l1: 0, dropout: [], clipNorm: null };
+  const names = Object.keys(plan), unknown = Object.keys(given).find((name) => !names.includes(name));
+  if (unknown) throw new Error(`a plan has ${names.join(", ")}; got ${unknown}`);
+  Object.assign(plan, given);
+  if (plan.optimizer === null || plan.seed === null) throw new Error("a plan needs an optimizer and a seed");
+  if (!(plan.batchSize >= 1)) throw new RangeError(`batchSize must be at least 1, got ${plan.batchSize}`);
+  return plan;
 }
 
 // Return the stretches of the flat vector that an optimizer treats alike.
