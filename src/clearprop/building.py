@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop import costs, randomness
+from clearprop import checks, costs, randomness
 from clearprop.activations import Activation
 from clearprop.architecture import Architecture, Layer
 from clearprop.costs import Cost
@@ -60,9 +60,35 @@ def build(
 
 
 def initial_parameters(
+    architecture: Architecture,
+    weights: Initializer,
+    biases: Initializer,
+    seed: int,
+    dtype: str,
+    n_members: int,
+) -> NDArray[Any]:
+    """Return the first parameters of members, each a row drawn with its own seed; of one, a vector.
+
+    Raises
+    ------
+    ValueError
+        If there is no memory for so many.
+    """
+    if n_members == 1:
+        return _initial_parameters(architecture, weights, biases, seed, dtype)
+    n = architecture.n_parameters
+    checks.check_memory(n_members * n * np.dtype(dtype).itemsize, n_members, n, "their parameters")
+    flat = np.empty((n_members, n), dtype)
+    for member, its in enumerate(flat):
+        key = randomness.member_seed(seed, member)
+        its[:] = _initial_parameters(architecture, weights, biases, key, dtype)
+    return flat
+
+
+def _initial_parameters(
     architecture: Architecture, weights: Initializer, biases: Initializer, seed: int, dtype: str
 ) -> NDArray[Any]:
-    """Return the first parameters, a pure function of the arguments; drawn in float64."""
+    """Return those of one network, a pure function of the arguments; drawn in float64."""
     flat = np.empty(architecture.n_parameters, dtype)
     drawn = {
         "weights": (weights, randomness.INITIAL_WEIGHTS),

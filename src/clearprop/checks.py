@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -42,6 +43,29 @@ def check_n_parameters(n_parameters: int, sizes: tuple[int, ...]) -> None:
         raise ValueError(
             f"a network must have at most 2**31 parameters, got {n_parameters:,} for sizes "
             f"{sizes}, which would take {4 * n_parameters / 1e9:,.1f} GB in float32"
+        )
+
+
+def check_memory(n_bytes: int, n_members: int, n_parameters: int, what: str) -> None:
+    """Refuse members that are more than there is memory for, before any of it is taken.
+
+    Parameters
+    ----------
+    n_bytes : int
+        That `what` of all members takes.
+    n_members, n_parameters : int
+        Parameters of each.
+    what : str
+        As in a sentence.
+    """
+    try:
+        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):  # not on every system
+        return
+    if n_bytes > there:
+        raise ValueError(
+            f"members must fit in memory, got {n_members:,} of {n_parameters:,} parameters: {what} "
+            f"would take {n_bytes / 1e9:,.1f} GB of {there / 1e9:,.1f} GB; fewer members fit"
         )
 
 

@@ -31,7 +31,7 @@ from clearprop.optimizers import Optimizer
 from clearprop.trace import Gradient
 from clearprop.training import EarlyStopping, History, Loop
 from clearprop.training.preparation import prepare
-from clearprop.training.settings import BATCH_SIZE, Settings
+from clearprop.training.settings import BATCH_SIZE, Settings, integer
 from clearprop.typing import Label
 
 if TYPE_CHECKING:
@@ -60,9 +60,17 @@ class Network:
         Applied to every X before the first layer.
     embedding : Embedding, optional
         What each scaled input becomes before the first layer: one of `clearprop.embeddings`.
+    members : int
+        At least 1: so many networks of these layers are trained side by side, each from its own first
+        parameters, on its own batches and with its own dropout. Their outputs are averaged:
+        probabilities after softmax or sigmoid, quantities as they are. Member k is the network that is
+        made and trained alone with `clearprop.randomness.member_seed` of the seed and k.
 
     Attributes
     ----------
+    members : tuple of Network
+        Views of the members, ordinary networks that share memory with this one; of a single network,
+        itself. What is of one network (`weights`, `gradient`, `trace`) is asked of them.
     classes : tuple or None
         The labels that stand for outputs 0, 1, ...; None for 0 to n_outputs - 1 themselves.
     feature_names : tuple of str or None
@@ -96,13 +104,15 @@ class Network:
         seed: int | None = None,
         scaling: Scaling | None = None,
         embedding: Embedding | None = None,
+        members: int = 1,
     ) -> None:
+        n_members = integer("members", members, 1)
         made = building.build(layers, activation, output, cost, embedding)
         name = known_dtype(dtype)
         key = randomness.check_seed(seed)
         weights = initializers.resolve(initializer)
         biases = initializers.resolve(bias_initializer, "bias_initializer")
-        parameters = building.initial_parameters(made, weights, biases, key, name)
+        parameters = building.initial_parameters(made, weights, biases, key, name, n_members)
         check_scaling(scaling, made.n_features)
         self.model = Model(
             made,
@@ -144,19 +154,49 @@ class Network:
         return self.architecture.layers
 
     @property
+    def members(self) -> tuple[Network, ...]:
+        """The networks whose outputs are averaged, as views; of a single network, itself."""
+        n = self.model.n_members
+        return tuple(Network.of(self.model.member(k)) for k in range(n)) if n > 1 else (self,)
+
+    def refuse_members(self, what: str) -> None:
+        """Refuse what only a single network has.
+
+        Parameters
+        ----------
+        what : str
+            The subject of the sentence.
+
+        Raises
+        ------
+        ValueError
+            If there are members.
+        """
+        if (n := self.model.n_members) > 1:
+            raise ValueError(f"{what} needs one network, got {n} members; ask net.members[0], say")
+
+    @property
     def parameters(self) -> NDArray[Any]:
-        """All parameters as one flat, writable vector."""
+        """All parameters as one flat, writable vector; of members, shape (n_members, n_parameters)."""
         return self.model.parameters
 
     @property
     def weights(self) -> tuple[Array, ...]:
         """Writable views of shape (n_out, n_in) into `parameters`."""
+        self._refuse_to_have("weights")
         return self.architecture.views(self.model.parameters)[0]
 
     @property
     def biases(self) -> tuple[Array | None, ...]:
         """Writable views of shape (n_out,) into `parameters`; None where a layer has none."""
+        self._refuse_to_have("biases")
         return self.architecture.views(self.model.parameters)[1]
+
+    def _refuse_to_have(self, name: str) -> None:
+        if (n := self.model.n_members) > 1:
+            raise AttributeError(
+                f"a network of {n} members has no {name} of its own, net.members[0].{name} are one's"
+            )
 
     @property
     def blocks(self) -> tuple[Block, ...]:
@@ -165,7 +205,7 @@ class Network:
 
     @property
     def n_parameters(self) -> int:
-        """The number of weights and biases."""
+        """The number of weights and biases; of members, of each."""
         return self.architecture.n_parameters
 
     @property
@@ -228,14 +268,17 @@ class Network:
 
     def __repr__(self) -> str:
         activations = ", ".join(layer.function.name for layer in self.layers)
-        return f"<Network {'-'.join(map(str, self.sizes))}, {activations}, {self.architecture.cost}>"
+        several = "" if self.model.n_members == 1 else f"{self.model.n_members} members "
+        sizes = "-".join(map(str, self.sizes))
+        return f"<Network {several}{sizes}, {activations}, {self.architecture.cost}>"
 
     def __str__(self) -> str:
         """Return the layers, shapes, parameters, cost and multiply-adds as a table."""
-        return summary.summary(self.architecture, self.dtype)
+        return summary.summary(self.architecture, self.dtype, self.model.n_members)
 
     def _repr_html_(self) -> str:
-        return summary.as_html(self.architecture, self.dtype, self.weights, self.feature_names)
+        weights, n_members = self.members[0].weights, self.model.n_members
+        return summary.as_html(self.architecture, self.dtype, weights, self.feature_names, n_members)
 
     # What flows in
 
@@ -262,7 +305,7 @@ class Network:
     # What it computes
 
     def predict(self, X: ArrayLike) -> Array:
-        """Return the activations of the last layer, shape (n_samples, n_outputs).
+        """Return the activations of the last layer, shape (n_samples, n_outputs); the members' mean.
 
         A process that has trained predicts with the compiled engine. One that only predicts begins with
         NumPy, and goes over when what compiled code would have saved adds up to the time it takes to
@@ -336,6 +379,7 @@ class Network:
         l2, l1 : float
             Penalties whose gradients are added.
         """
+        self.refuse_members("a gradient")
         _check_penalties(l2, l1)
         inputs, targets = self.model.pair(X, Y)
         weight = arrays.as_sample_weight(sample_weight, len(inputs), self.dtype)
@@ -348,6 +392,7 @@ class Network:
 
     def input_gradient(self, X: ArrayLike, Y: ArrayLike) -> Array:
         """Return dC_x/dX, each sample's own cost by each of its raw features; the shape of X."""
+        self.refuse_members("an input gradient")
         inputs, targets = self.model.pair(X, Y)
         slope = traces.input_gradient(self.architecture, self.model.parameters, inputs, targets)
         ends = self.model.inputs
@@ -357,6 +402,7 @@ class Network:
 
     def trace(self, X: ArrayLike, Y: ArrayLike, optimizer: str | Optimizer | None = None) -> Trace:
         """Return every z, a, slope, error, delta and gradient of a pass, and an optimizer's update."""
+        self.refuse_members("a trace")
         from clearprop.explain.traced import Trace  # what explains is not needed to train
 
         chosen = None if optimizer is None else optimizers.resolve(optimizer)

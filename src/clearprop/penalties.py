@@ -15,8 +15,11 @@ from clearprop.flat_vector import Block
 def penalty(architecture: Architecture, parameters: NDArray[Any], l2: float, l1: float) -> float:
     """Return ``l2/2 * sum of squared weights + l1 * sum of |weights|``.
 
-    The map of an embedding is weights too; biases, scales and frequencies are left out.
+    The map of an embedding is weights too; biases, scales and frequencies are left out. It is the mean
+    of members, whose parameters are of shape (n_members, n_parameters).
     """
+    if parameters.ndim == 2:
+        return sum(penalty(architecture, each, l2, l1) for each in parameters) / len(parameters)
     total = 0.0
     for block in _penalised(architecture) if l2 or l1 else ():
         W = parameters[block.slice].reshape(block.shape)

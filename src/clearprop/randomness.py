@@ -22,8 +22,8 @@ Words = NDArray[np.uint64]  # each holds 32 bits
 
 (
     INITIAL_WEIGHTS, INITIAL_BIASES, SAMPLE_ORDER, DROPOUT, HOLDOUT, CHECK, BLOCK_ORDER, EVALUATION,
-    EMBEDDING,
-) = range(1, 10)  # fmt: skip
+    EMBEDDING, MEMBER,
+) = range(1, 11)  # fmt: skip
 
 _LOW = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)
@@ -59,6 +59,15 @@ def check_seed(seed: object, argument: str = "seed") -> int:
     if not 0 <= number < 2**64:
         raise ValueError(f"{argument} must be from 0 to 2**64 - 1, got {number}")
     return number
+
+
+def member_seed(seed: int, member: int) -> int:
+    """Return the seed of a member of a network of several: trained alone with it, it is that member.
+
+    Member 0 has the network's own seed; the others have a word of 32 random bits, which is a seed for
+    NumPy's generators too.
+    """
+    return int(philox(seed, member, 0, purpose=MEMBER)[0]) if member else seed
 
 
 def philox(

@@ -12,7 +12,7 @@ from clearprop.architecture import Architecture
 from clearprop.page import Markup, tag
 
 
-def summary(architecture: Architecture, dtype: str) -> str:
+def summary(architecture: Architecture, dtype: str, n_members: int = 1) -> str:
     """Return the layers, shapes, parameters, cost and multiply-adds, a line for each layer."""
     lines = ["layer      size  activation    weights           parameters"]
     lines.append(f"input {architecture.n_features:9,}")
@@ -27,6 +27,8 @@ def summary(architecture: Architecture, dtype: str) -> str:
     forward, backward = architecture.multiply_adds()
     lines.append(f"{architecture.n_parameters:,} parameters ({dtype}), cost {architecture.cost}")
     lines.append(f"multiply-adds of one sample: forward {forward:,}, backward {backward:,}")
+    if n_members > 1:
+        lines.append(f"{n_members:,} members of these sizes, whose outputs are averaged")
     return "\n".join(lines)
 
 
@@ -35,10 +37,14 @@ _ACROSS, _DOWN, _RADIUS = 110, 24, 8
 
 
 def as_html(
-    architecture: Architecture, dtype: str, weights: Sequence[NDArray[Any]], names: Sequence[str] | None
+    architecture: Architecture,
+    dtype: str,
+    weights: Sequence[NDArray[Any]],
+    names: Sequence[str] | None,
+    n_members: int = 1,
 ) -> str:
     """Return the network as a drawing and the table, for a notebook."""
-    pre = tag("pre", summary(architecture, dtype), style="overflow-x: auto")
+    pre = tag("pre", summary(architecture, dtype, n_members), style="overflow-x: auto")
     some = list(names or ())[:_NAMED]
     more = [f"and {architecture.n_features - len(some):,} more"] * (len(some) < len(names or ()))
     named = [tag("p", "inputs: " + ", ".join([*some, *more]))] if names else []

@@ -79,6 +79,12 @@ def _best(value: Any, where: str) -> None:
         real(value, where)
 
 
+def _counters_of_member(value: Any, where: str) -> None:
+    items(anything, 2)(value, where)
+    step(value[0], f"{where}[0]")
+    real(value[1], f"{where}[1]")
+
+
 _NETWORK: dict[str, Rule] = {
     "format": one_of(FORMAT),
     "architecture": record(
@@ -87,7 +93,12 @@ _NETWORK: dict[str, Rule] = {
             "layers": items(record({"activation": _activation, "bias": flag})),
             "cost": anything,
         },
-        {"input_scale": one_of(True), "ntk": one_of(True), "embedding": entries(anything)},
+        {
+            "input_scale": one_of(True),
+            "ntk": one_of(True),
+            "embedding": entries(anything),
+            "members": integer(2),
+        },
     ),
     "dtype": one_of("float32", "float64"),
     "scaling": flag,
@@ -188,6 +199,7 @@ _TRAINING = record(
         "versions": entries(text),
     },
     {
+        "members": items(_counters_of_member),
         "kept": record(
             {},
             {
@@ -204,7 +216,7 @@ _TRAINING = record(
                     }
                 ),
             },
-        )
+        ),
     },
 )
 
@@ -374,14 +386,15 @@ def _check_training(data: Mapping[str, Any], metadata: Mapping[str, Any], tensor
         raise CheckpointError("the columns of the history must be of one length")
     _check_moments(architecture, dtype, tensors)
     window = tensors.get("training.window")
-    most = data["settings"]["running_window"]
+    most = data["settings"]["running_window"] * architecture.get("members", 1)
     if window is None or window.ndim != 1 or window.dtype != bool or len(window) > most:
         raise CheckpointError(f"tensor training.window must be BOOL, of at most {most}")
     for name in ("training.best_parameters", "training.averaged"):
         held, n = tensors.get(name), n_parameters(architecture)
+        shape = (architecture["members"], n) if "members" in architecture else (n,)
         if held is None:
             continue
-        if held.shape != (n,) or held.dtype != dtype or not np.isfinite(held).all():
-            raise CheckpointError(f"tensor {name} must be finite {dtype} of shape ({n},)")
+        if held.shape != shape or held.dtype != dtype or not np.isfinite(held).all():
+            raise CheckpointError(f"tensor {name} must be finite {dtype} of shape {shape}")
     if {"rate_factor", "follower"} - (kept := data.get("kept", {})).keys() and kept:
         raise CheckpointError("training.kept must be empty, or hold rate_factor and follower")

@@ -9,8 +9,9 @@ import numpy as np
 from clearprop import backprop
 from clearprop.activations import Array
 from clearprop.architecture import Architecture
-from clearprop.engines import choice
+from clearprop.engines import averages, choice
 from clearprop.engines.interface import Data, Engine, Plan, Report, State, first_row, row_blocks
+from clearprop.engines.members import JointEngine, JointState, state_of
 from clearprop.names import known_name
 from clearprop.optimizers import LBFGS
 from clearprop.user_warning import warn
@@ -20,6 +21,7 @@ __all__ = [
     "ENGINES",
     "Data",
     "Engine",
+    "JointState",
     "Plan",
     "Report",
     "State",
@@ -31,6 +33,7 @@ __all__ = [
     "predict_unchecked",
     "row_blocks",
     "select",
+    "state_of",
 ]
 
 ENGINES = ("numpy", "compiled", "auto")
@@ -52,7 +55,7 @@ def select(name: str, plan: Plan) -> Engine:
     """Return the engine of that name; "auto" is the fastest installed one that supports the plan.
 
     Where it is another than the fastest because of an activation or a cost of the user's own, a warning
-    says so.
+    says so. A plan of members gets one for each of them.
 
     Raises
     ------
@@ -61,6 +64,13 @@ def select(name: str, plan: Plan) -> Engine:
     ImportError
         If it is asked for by name and not installed.
     """
+    found = _select(name, plan)
+    if plan.n_members == 1:
+        return found
+    return JointEngine([found, *(type(found)() for _ in range(plan.n_members - 1))])
+
+
+def _select(name: str, plan: Plan) -> Engine:
     from clearprop.engines.reference import ReferenceEngine
 
     name = known_engine(name)
@@ -84,8 +94,11 @@ def predict(
 ) -> Array:
     """Return the activations of the last layer for inputs that are checked, converted and scaled.
 
-    `choice` says which engine computes them. The engines agree to rounding.
+    `choice` says which engine computes them. The engines agree to rounding. Of members, with parameters
+    of shape (n_members, n_parameters), it is the mean of their outputs.
     """
+    if parameters.ndim == 2:
+        return _outputs(architecture, parameters, X, "auto", n_threads)[0]
     forward = choice.forward(architecture, parameters.dtype, len(X))
     if forward is not None:
         out: Array = forward(parameters, X, n_threads)
@@ -99,22 +112,18 @@ def predict(
 def logits(
     architecture: Architecture, parameters: Array, X: Array, n_threads: int | None = None
 ) -> Array:
-    """Return the weighted inputs z of the last layer, for inputs as in `predict`."""
-    z = np.empty((len(X), architecture.sizes[-1]), parameters.dtype)
-    forward = choice.forward(architecture, parameters.dtype, len(X))
-    if forward is not None:
-        forward(parameters, X, n_threads, z)
-        return z
-    for rows in row_blocks(len(X)):
-        z[rows] = backprop.forward(architecture, parameters, X[rows]).z[-1]
-    return z
+    """Return the weighted inputs z of the last layer, for inputs and members as in `predict`."""
+    return _outputs(architecture, parameters, X, "auto", n_threads)[1]
 
 
 def predict_unchecked(architecture: Architecture, parameters: Array, X: Array) -> Array | None:
     """As `predict`, for inputs that are yet to be looked at; None if that is not for compiled code.
 
-    It looks at each value while it is in the cache, and gives None where one is not finite.
+    It looks at each value while it is in the cache, and gives None where one is not finite, and for
+    members.
     """
+    if parameters.ndim == 2:
+        return None
     forward = choice.forward(architecture, parameters.dtype, len(X))
     if forward is None:
         return None
@@ -132,19 +141,30 @@ def evaluate(
     """Return the activations of the last layer, and the cost without penalties.
 
     The cost is the reference's own, of z and a; these come from the engine that is named, with "auto"
-    as in `predict`.
+    as in `predict`. Of members it is the cost of the mean of their outputs.
     """
-    cost, output = architecture.cost, architecture.output
-    a, costs = np.empty_like(data.Y), np.empty(len(data.X))
-    forward = None if engine == "numpy" else choice.forward(architecture, parameters.dtype, len(data.X))
-    if forward is not None:
-        z = np.empty_like(data.Y)
-        a = forward(parameters, data.X, n_threads, z)
+    cost, costs = architecture.cost, np.empty(len(data.X))
+    a, z = _outputs(architecture, parameters, data.X, engine, n_threads)
     for rows in row_blocks(len(data.X)):
-        if forward is None:
-            passed = backprop.forward(architecture, parameters, data.X[rows])
-            a[rows], last_z = passed.a[-1], passed.z[-1]
-        else:
-            last_z = z[rows]
-        costs[rows] = cost.of_samples(output, last_z, a[rows], data.Y[rows])
+        costs[rows] = cost.of_samples(architecture.output, z[rows], a[rows], data.Y[rows])
     return a, cost.reduce(costs, data.sample_weight)
+
+
+def _outputs(
+    architecture: Architecture, parameters: Array, X: Array, engine: str, n_threads: int | None
+) -> tuple[Array, Array]:
+    """Return the activations and the weighted inputs of the last layer, of members of their mean."""
+    a, z = (np.empty((len(X), architecture.sizes[-1]), parameters.dtype) for _ in range(2))
+    if parameters.ndim == 2:
+        for rows in row_blocks(len(X)):
+            each = [_outputs(architecture, one, X[rows], engine, n_threads) for one in parameters]
+            stacked = (np.stack(arrays) for arrays in zip(*each, strict=True))
+            a[rows], z[rows] = averages.of_members(architecture, *stacked)
+        return a, z
+    forward = None if engine == "numpy" else choice.forward(architecture, parameters.dtype, len(X))
+    if forward is not None:
+        return forward(parameters, X, n_threads, z), z
+    for rows in row_blocks(len(X)):
+        passed = backprop.forward(architecture, parameters, X[rows])
+        a[rows], z[rows] = passed.a[-1], passed.z[-1]
+    return a, z

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
@@ -27,21 +26,10 @@ def aligned(n: int, dtype: np.dtype[Any]) -> Array:
 
 
 def how_many_threads(asked: int | None, worth: int) -> int:
-    """Return how many threads to use, where the work is worth so many.
-
-    Unless so many were asked for, OMP_NUM_THREADS is the most, as in every library that computes:
-    joblib says there how many of the cores are a worker's own.
-    """
-    try:
-        available = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
-        available = os.cpu_count() or 1
-    limit = os.environ.get("OMP_NUM_THREADS", "")
-    if limit.isdecimal() and int(limit):
-        available = min(available, int(limit))
+    """Return how many threads to use that meet, where the work is worth so many."""
     if not low.address_of_yield():
         return 1
-    return max(1, min(available if asked is None else asked, worth))
+    return max(1, min(helpers.how_many(asked), worth))
 
 
 def side_by_side(kernel: helpers.Kernel, address: int, n_threads: int, aside: bool = False) -> None:

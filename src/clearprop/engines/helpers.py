@@ -33,6 +33,22 @@ _wait.argtypes, _wait.restype = [ctypes.c_void_p, ctypes.c_int], ctypes.c_int
 _let_go.argtypes, _let_go.restype = [ctypes.c_void_p], None
 
 
+def how_many(asked: int | None) -> int:
+    """Return how many threads there may be.
+
+    Unless so many were asked for, OMP_NUM_THREADS is the most, as in every library that computes:
+    joblib says there how many of the cores are a worker's own.
+    """
+    try:
+        available = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        available = os.cpu_count() or 1
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    if limit.isdecimal() and int(limit):
+        available = min(available, int(limit))
+    return available if asked is None else asked
+
+
 class _Helper:
     """A thread that waits for something to do."""
 

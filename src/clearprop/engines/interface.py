@@ -8,12 +8,13 @@ out flow the changed state and a report. However an epoch is cut into stretches,
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clearprop import randomness
 from clearprop.activations import Array
 from clearprop.architecture import Architecture
 from clearprop.flat_vector import Block
@@ -57,6 +58,18 @@ class Plan:
     # scikit-learn's convention: gradient and l2 are divided by the sum of the batch's weights, and the
     # epoch's cost has the penalty in it.
     over_batch_weight: bool = False
+    n_members: int = 1
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seed of each member."""
+        return tuple(randomness.member_seed(self.seed, member) for member in range(self.n_members))
+
+    def of_member(self, member: int) -> Plan:
+        """Return the plan by which a member would be trained alone; of a single one, this."""
+        if self.n_members == 1:
+            return self
+        return replace(self, seed=self.seeds[member], n_members=1)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -107,6 +120,11 @@ class State:
     epoch_step: int = 0  # steps of the epoch that is going on
     epoch_cost: float = 0.0  # sum of its samples' weighted costs, each before its step's update
 
+    @property
+    def members(self) -> tuple[State, ...]:
+        """The state of each member; of a single one, this."""
+        return (self,)
+
     def copy(self) -> State:
         """Return an independent copy."""
         return State(
@@ -125,6 +143,7 @@ class Report(NamedTuple):
     n_steps: int  # made; fewer than asked for only where one was bad
     bad: bool  # the cost of the next step is not finite, or its update would not be
     correct: NDArray[np.bool_] | None  # of each sample in the order seen, before its step's update
+    member: int = 0  # that the rest is of, where one of several is bad
 
 
 class Engine(Protocol):

@@ -34,7 +34,8 @@ def describe(model: Model) -> dict[str, Any]:
     names = model.feature_names
     return {
         "format": FORMAT,
-        "architecture": describe_architecture(model.architecture),
+        "architecture": describe_architecture(model.architecture)
+        | ({} if model.n_members == 1 else {"members": model.n_members}),
         "dtype": model.dtype,
         "scaling": _own_scaling(model) is not None,
         "classes": None if model.classes is None else list(model.classes),
@@ -118,7 +119,9 @@ def _activation_names(activation: Activation) -> str | list[str]:
 
 
 def tensors_of(model: Model) -> dict[str, NDArray[Any]]:
-    """Return the arrays of a model under the names they have in a file.
+    """Return the arrays of a model under the names they have in a file; of members as one each.
+
+    Members are along a first axis: layers.0.weight is of shape (n_members, n_out, n_in).
 
     Raises
     ------
@@ -126,12 +129,16 @@ def tensors_of(model: Model) -> dict[str, NDArray[Any]]:
         If a parameter is not finite: the file could not be read again.
     """
     for block in model.architecture.blocks:
-        if not np.isfinite(model.parameters[block.slice]).all():
+        if not np.isfinite(model.parameters[..., block.slice]).all():
             raise ValueError(
                 f"parameters to be saved must be finite, got NaN or infinity in {block.name}"
             )
     blocks = model.architecture.blocks
-    tensors = {b.name: model.parameters[b.slice].reshape(b.shape) for b in blocks}
+    members = model.parameters.shape[:-1]
+    tensors = {
+        b.name: np.ascontiguousarray(model.parameters[..., b.slice]).reshape(*members, *b.shape)
+        for b in blocks
+    }
     scaling = _own_scaling(model)
     if scaling is not None:
         tensors |= {"scaling.shift": scaling.shift, "scaling.factor": scaling.factor}
@@ -228,7 +235,9 @@ def _model(
     classes, names = metadata["classes"], metadata["feature_names"]
     model = Model(
         architecture,
-        flat_parameters(architecture, tensors, metadata["dtype"]),
+        flat_parameters(
+            architecture, tensors, metadata["dtype"], metadata["architecture"].get("members", 1)
+        ),
         Inputs((_scaling(tensors, architecture.n_features),) if metadata["scaling"] else ()),
         first_targets(architecture),
         feature_names=None if names is None else tuple(names),
@@ -348,15 +357,16 @@ def _scaling(tensors: Tensors, n_features: int) -> Scaling:
 
 
 def flat_parameters(
-    architecture: Architecture, tensors: Mapping[str, NDArray[Any]], dtype: str
+    architecture: Architecture, tensors: Mapping[str, NDArray[Any]], dtype: str, n_members: int = 1
 ) -> NDArray[Any]:
-    """Return the flat vector from its tensors, every name, shape and dtype verified.
+    """Return the flat vector, or the members', from its tensors; every name, shape and dtype verified.
 
     Raises
     ------
     CheckpointError
         If one is missing, unknown, of another shape or dtype, or not finite.
     """
+    members = () if n_members == 1 else (n_members,)
     expected = {block.name for block in architecture.blocks}
     found = {name for name in tensors if not name.startswith((TRAINING, SCALING))}
     if expected != found:
@@ -367,14 +377,15 @@ def flat_parameters(
         )
     for block in architecture.blocks:  # before there is memory for sizes that the file only claims
         tensor = tensors[block.name]
-        if tensor.shape != block.shape or tensor.dtype != dtype:
+        shape = (*members, *block.shape)
+        if tensor.shape != shape or tensor.dtype != dtype:
             raise CheckpointError(
-                f"tensor {block.name} must be {dtype} of shape {block.shape}, got {tensor.dtype} of "
-                f"shape {tensor.shape}"
+                f"tensor {block.name} must be {dtype} of shape {shape}, got {tensor.dtype} of shape "
+                f"{tensor.shape}"
             )
         if not np.isfinite(tensor).all():
             raise CheckpointError(f"tensor {block.name} must be finite, it holds NaN or infinity")
-    flat = np.empty(architecture.n_parameters, dtype)
+    flat = np.empty((*members, architecture.n_parameters), dtype)
     for block in architecture.blocks:
-        flat[block.slice] = tensors[block.name].ravel()
+        flat[..., block.slice] = tensors[block.name].reshape(*members, -1)
     return flat

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from clearprop import randomness
 from clearprop.architecture import Architecture
 from clearprop.checks import check_targets
 from clearprop.data import arrays, feature_names
@@ -34,8 +35,8 @@ class Model:
     Parameters
     ----------
     architecture : Architecture
-    parameters : ndarray of shape (n_parameters,)
-        The flat vector; trained in place.
+    parameters : ndarray of shape (n_parameters,), or (n_members, n_parameters)
+        The flat vector, of members one each; trained in place.
     inputs : Inputs
         What raw rows go through before layer 1.
     targets : Classes, Indicators, Columns or Units
@@ -77,6 +78,26 @@ class Model:
     def dtype(self) -> str:
         """Of the parameters, and of everything that is computed."""
         return "float32" if self.parameters.dtype == np.float32 else "float64"
+
+    @property
+    def n_members(self) -> int:
+        """How many networks it is, whose outputs are averaged."""
+        return 1 if self.parameters.ndim == 1 else len(self.parameters)
+
+    def member(self, member: int) -> Model:
+        """Return a member as a model of its own, whose parameters are a view into those of this one."""
+        estimator = self.estimator
+        if estimator is not None:
+            alone = estimator["arguments"] | {"members": 1}
+            estimator = estimator | {"arguments": alone}
+        return dataclasses.replace(
+            self,
+            parameters=self.parameters[member],
+            seed=randomness.member_seed(self.seed, member),
+            training_seed=randomness.member_seed(self.training_seed, member),
+            about=dict(self.about),
+            estimator=estimator,
+        )
 
     @property
     def classes(self) -> tuple[Label, ...] | None:
@@ -271,7 +292,7 @@ class Model:
         raw = self.copy("float64" if narrow else None)
         weights, biases = raw.architecture.views(raw.parameters)
         W, b = weights[-1], biases[-1]
-        if b is None or units.shift.shape != b.shape or units.factor.shape != b.shape:
+        if b is None or not units.shift.shape == units.factor.shape == b.shape[-1:]:
             raise ValueError("the model's units of its target do not fit its outputs")
         W[:] = W * units.factor[:, None]
         b[:] = b * units.factor + units.shift

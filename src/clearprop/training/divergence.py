@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from clearprop import backprop
 from clearprop.engines import Data, Plan, State
 from clearprop.engines.reference import batch_costs, keep, step_gradient, updated
+from clearprop.training.supply import Part
 
 
 class DivergenceError(ValueError):
@@ -24,6 +25,8 @@ class DivergenceError(ValueError):
     ----------
     epoch, step : int
         Where, both counted from 1; the step within the epoch.
+    member : int or None
+        Which of a network's members, from 0; None where it has none.
     layer : int or None
         The first layer with a non-finite value, 1..L; None if it is the cost.
     quantity : str
@@ -31,45 +34,62 @@ class DivergenceError(ValueError):
     """
 
     def __init__(
-        self, message: str, epoch: int, step: int, layer: int | None, quantity: str, rate: float
+        self,
+        message: str,
+        epoch: int,
+        step: int,
+        layer: int | None,
+        quantity: str,
+        rate: float,
+        member: int | None = None,
     ) -> None:
         super().__init__(message)
+        self.member = member
         self.epoch, self.step, self.layer, self.quantity = epoch, step, layer, quantity
         self.learning_rate = rate
 
     def __reduce__(self) -> Any:
         """Let it pass from one process to another."""
-        where = (self.epoch, self.step, self.layer, self.quantity, self.learning_rate)
+        where = (self.epoch, self.step, self.layer, self.quantity, self.learning_rate, self.member)
         return DivergenceError, (str(self), *where)
 
 
-def diagnose(
-    plan: Plan, state: State, data: Data, rows: NDArray[np.int64], rate: float
-) -> DivergenceError:
+def diagnose(plan: Plan, state: State, part: Part, member: int, rate: float) -> DivergenceError:
     """Return the error to raise: what goes first in the step that follows a finite state.
 
     Parameters
     ----------
-    plan, state, data
+    plan, state
         As in `Engine.run`; the state is left as it is.
-    rows : ndarray
-        Of the step.
+    part : Part
+        The rows of the step, and those around it.
+    member : int
+        Whose step it is.
     rate : float
         Its learning rate.
     """
+    first_step, data, order = part
+    named = member if plan.n_members > 1 else None
+    plan, state = plan.of_member(member), state.members[member]
+    order = np.atleast_2d(order)[member]
+    rows = order[plan.batch(state.epoch_step - first_step)]
     # Where nothing is found, another engine rounds otherwise; its step was on the edge.
     culprit = next(_non_finite(plan, state, data, rows, rate), (None, "cost"))
-    return _error(state, *culprit, rate)
+    return _error(state, *culprit, rate, named)
 
 
-def _error(state: State, layer: int | None, quantity: str, rate: float) -> DivergenceError:
+def _error(
+    state: State, layer: int | None, quantity: str, rate: float, member: int | None
+) -> DivergenceError:
+    who = "training" if member is None else f"training of member {member}"
     where = "the cost" if layer is None else f"{quantity} of layer {layer}"
     message = (
-        f"training diverged at epoch {state.epoch + 1}, step {state.epoch_step + 1}: {where} is not "
+        f"{who} diverged at epoch {state.epoch + 1}, step {state.epoch_step + 1}: {where} is not "
         f"finite (learning rate {rate:g}); the last finite parameters are kept. Try a smaller learning "
         "rate, clip_norm, or inputs scaled to about 1"
     )
-    return DivergenceError(message, state.epoch + 1, state.epoch_step + 1, layer, quantity, rate)
+    epoch, step = state.epoch + 1, state.epoch_step + 1
+    return DivergenceError(message, epoch, step, layer, quantity, rate, member)
 
 
 def _non_finite(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop import engines, metrics
-from clearprop.engines import Data, Plan, State
+from clearprop.engines import Data, Plan, State, state_of
 from clearprop.engines.announcement import announced
 from clearprop.flat_vector import select
 from clearprop.model.model import Model
@@ -22,7 +22,7 @@ from clearprop.schedules import constant, find_plateau
 from clearprop.training import display, divergence, resume
 from clearprop.training.history import DONE, History
 from clearprop.training.interrupt import Interrupts
-from clearprop.training.preparation import Prepared
+from clearprop.training.preparation import Prepared, refuse_members
 from clearprop.training.progress import Progress
 from clearprop.training.settings import Callback, Settings, integer
 from clearprop.training.stopping import Watch
@@ -82,12 +82,8 @@ class Loop:
     def _begin(self) -> Progress:
         model, optimizer = self.model, self.settings.optimizer
         stop, plateau = self.settings.early_stopping, find_plateau(optimizer.schedule)
-        state = State(
-            model.parameters,
-            optimizer.init(model.parameters),
-            step=model.steps_trained,
-            epoch=model.epochs_trained,
-        )
+        refuse_members(model, self.supply, optimizer)
+        state = state_of(model.parameters, optimizer.init, model.steps_trained, model.epochs_trained)
         return Progress(
             state,
             first_epoch=state.epoch,
@@ -120,6 +116,7 @@ class Loop:
             counts_correct=self._labelled,
             n_threads=options.n_threads,
             n_batches=options.n_batches,
+            n_members=model.n_members,
         )
 
     def _check_monitored(self) -> None:
@@ -190,7 +187,7 @@ class Loop:
 
     @property
     def order(self) -> NDArray[np.int64]:
-        """The order of these rows in the epoch that is going on."""
+        """The order of these rows in the epoch that is going on; of members each one's, as rows."""
         return self.part.order
 
     def run(self, epochs: int | None = None) -> History:
@@ -258,8 +255,8 @@ class Loop:
         budget = min(STRETCH_SECONDS, max(deadline - time.monotonic(), 0.0))
         wanted = max(1, round(budget / self._step_seconds))
         asked = time.monotonic()
-        first_step, data, order = self.part
-        last_step = first_step + plan.steps_of(len(order))
+        first_step, data, order = part = self.part
+        last_step = first_step + plan.steps_of(order.shape[-1])
         n_steps = min(wanted, last_step - state.epoch_step)
         seen = self.epochs_done * plan.n_samples + plan.batch(state.epoch_step).start
         if self._within:
@@ -273,11 +270,10 @@ class Loop:
         if not self._moved:  # once an epoch is enough
             self._moved = before != _digest(state.parameters)
         if report.bad:
-            step = state.epoch_step - first_step
-            rows = order[plan.batch(step)]
-            raise divergence.diagnose(plan, state, data, rows, float(rates[report.n_steps]))
+            rate = float(rates[report.n_steps])
+            raise divergence.diagnose(plan, state, part, report.member, rate)
         noted = report.correct is not None and self.progress.look_back(
-            report.correct, seen, self.settings.running_window, self._every, plan.n_samples
+            report.correct, seen, self.settings.running_window, self._every, plan
         )
         self._step_seconds = max((ended - began) / n_steps, 1e-7)
         self.progress.epoch_seconds += ended - asked
@@ -392,5 +388,5 @@ class Loop:
 
 def _digest(parameters: NDArray[Any]) -> tuple[int, int]:
     """Return what hardly stays the same when a parameter changes; a fifth of the time of a checksum."""
-    bits = parameters.view(f"u{parameters.itemsize}")
+    bits = parameters.reshape(-1).view(f"u{parameters.itemsize}")
     return int(np.add.reduce(bits, dtype=bits.dtype)), int(np.bitwise_xor.reduce(bits))

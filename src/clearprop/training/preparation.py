@@ -8,15 +8,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from clearprop import checks
 from clearprop.activations import Activation
 from clearprop.checks import check_targets
 from clearprop.data import arrays
 from clearprop.data.row_stream import RowStream
 from clearprop.engines import Data
 from clearprop.model.model import Model
+from clearprop.optimizers import LBFGS, Optimizer
 from clearprop.training import streaming
 from clearprop.training.settings import Settings
-from clearprop.training.supply import InMemory, Supply
+from clearprop.training.supply import InMemory, Streamed, Supply
 from clearprop.user_warning import warn
 
 Array = NDArray[Any]
@@ -48,6 +50,7 @@ def prepare(
     check_parameters(model)
     supply: Supply
     if isinstance(X, RowStream):
+        streaming.refuse_members(model.n_members)
         streaming.check(X, Y, sample_weight, settings)
         supply, labelled = streaming.raw_supply(model, X, _smoother(model, settings))
         _check_classes(labelled, np.empty((0, 0)), settings)
@@ -58,10 +61,30 @@ def prepare(
     return Prepared(supply, held, labelled)
 
 
+def refuse_members(model: Model, supply: Supply, optimizer: Optimizer) -> None:
+    """Refuse what members cannot be trained by or from, and more than there is memory for.
+
+    Raises
+    ------
+    ValueError
+    """
+    n = model.n_members
+    if isinstance(supply, Streamed):
+        streaming.refuse_members(n)
+    if n == 1:
+        return
+    if isinstance(optimizer, LBFGS):
+        raise ValueError(f"members need an optimizer that makes steps, got LBFGS and {n} members")
+    p = model.architecture.n_parameters
+    arrays = 2 + len(optimizer.init(np.zeros(1)))  # of the best epoch, and to go on from
+    needed = n * p * arrays * model.parameters.itemsize
+    checks.check_memory(needed, n, p, "their training")
+
+
 def check_parameters(model: Model) -> None:
     """Refuse parameters that are not finite, naming their block."""
     for block in model.architecture.blocks:
-        if not np.isfinite(model.parameters[block.slice]).all():
+        if not np.isfinite(model.parameters[..., block.slice]).all():
             raise ValueError(
                 f"the network's parameters must be finite, got NaN or infinity in {block.name}"
             )

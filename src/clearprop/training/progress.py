@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.checkpoint import CheckpointError
-from clearprop.engines import State
+from clearprop.engines import Plan, State
 from clearprop.training.history import DONE, RUNNING, History
 from clearprop.training.stopping import Watch
 
@@ -74,27 +74,29 @@ class Progress:
             self.averaged += (1.0 - decay) * (self.state.parameters - self.averaged)
 
     def look_back(
-        self, correct: NDArray[np.bool_], seen: int, width: int, every: int, n_samples: int
+        self, correct: NDArray[np.bool_], seen: int, width: int, every: int, plan: Plan
     ) -> bool:
         """Move the window over the samples of a stretch; note the running accuracy where it is due.
 
         Parameters
         ----------
         correct : ndarray of bool
-            Which samples of the stretch were right before their update.
+            Which samples of the stretch were right before their update; of members the first sample
+            of each, then the second: each counts as a sample of its own.
         seen : int
             How many samples came before them.
         width, every : int
             Samples in the window, and from one note to the next; 0 for none.
-        n_samples : int
-            In an epoch.
+        plan : Plan
+            It has the samples of an epoch, and the members.
 
         Returns
         -------
         bool
             Whether a running accuracy was noted.
         """
-        n = len(correct)
+        n, k = len(correct), plan.n_members
+        seen, width, every = seen * k, width * k, every * k
         right = np.concatenate([self.window, correct])
         self.window = right[-width:]
         if not every or seen // every == (seen + n) // every:
@@ -104,8 +106,8 @@ class Progress:
         first = np.maximum(last - width, 0)
         up_to = np.concatenate([[0], np.cumsum(right)])
         running = self.history.running
-        running["samples"] += at.tolist()
-        running["epoch"] += (self.first_epoch + at / n_samples).tolist()
+        running["samples"] += (at // k).tolist()
+        running["epoch"] += (self.first_epoch + at // k / plan.n_samples).tolist()
         running["running_accuracy"] += ((up_to[last] - up_to[first]) / (last - first)).tolist()
         return True
 
@@ -128,7 +130,8 @@ class Progress:
 
     def describe(self) -> dict[str, Any]:
         """Return the rest, as JSON has it."""
-        return {
+        members = [[its.updates, its.epoch_cost] for its in self.state.members]
+        return ({"members": members} if len(members) > 1 else {}) | {
             "state": {name: getattr(self.state, name) for name in _COUNTERS},
             "first_epoch": self.first_epoch,
             "epoch_seconds": self.epoch_seconds,
@@ -161,6 +164,9 @@ class Progress:
         is_averaged = "training.averaged" in tensors
         if averages and counters["epoch"] > saved["first_epoch"] and not is_averaged:
             raise CheckpointError("the mean of the parameters is missing")
+        members = len(self.state.members)
+        if len(saved.get("members", "1")) != members:
+            raise CheckpointError(f"what it says of members is not of {members}")
         for watch, name in self._watches:
             if (watch is None) != (saved[name] is None):
                 raise CheckpointError(f"what it says of {name} is not of these settings")
@@ -171,6 +177,8 @@ class Progress:
         state.parameters[:], state.moments[:] = parameters, tensors["training.moments"]
         for name, value in saved["state"].items():
             setattr(state, name, value)
+        for its, counters in zip(state.members, saved.get("members", ()), strict=False):
+            its.updates, its.epoch_cost = counters
         self.window = tensors["training.window"]
         self.best_parameters = tensors.get("training.best_parameters")
         self.averaged = tensors.get("training.averaged")

@@ -44,6 +44,21 @@ def check(stream: RowStream, Y: object, sample_weight: object, settings: Setting
         raise ValueError(f"batch_size must be at most the stream's buffer_rows, {most}, got {size}")
 
 
+def refuse_members(n_members: int) -> None:
+    """Refuse members: each has an order of its own, and a stream's rows pass in one.
+
+    Raises
+    ------
+    ValueError
+        If there are several.
+    """
+    if n_members > 1:
+        raise ValueError(
+            f"members cannot be trained from a stream, whose rows pass in one order, got {n_members}; "
+            "train one network, or from rows in memory"
+        )
+
+
 def check_batches(n_batches: int | None) -> None:
     """Refuse a number of batches: those that pass through a buffer are of one size.
 

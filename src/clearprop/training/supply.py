@@ -26,7 +26,7 @@ class Part(NamedTuple):
 
     first_step: int
     data: Data
-    order: NDArray[np.int64]  # of the rows of `data`
+    order: NDArray[np.int64]  # of the rows of `data`; of members one each, (n_members, n_rows)
 
 
 class Supply(ABC):
@@ -92,10 +92,11 @@ class InMemory(Supply):
 
     def part(self, plan: Plan, epoch: int, step: int) -> Part:
         """As in `Supply`."""
-        order = self._as_they_are
+        orders = np.broadcast_to(self._as_they_are, (plan.n_members, self.n_samples))
         if self.shuffle:
-            order = self._orders.of(plan.seed, self.order_of(epoch))
-        return Part(0, self.data, order[: plan.n_samples])
+            orders = self._orders.of(plan.seeds, self.order_of(epoch))
+        order = orders[0] if plan.n_members == 1 else orders
+        return Part(0, self.data, order[..., : plan.n_samples])
 
     def map_targets(self, function: Callable[[Array], Array]) -> None:
         """As in `Supply`."""
@@ -117,16 +118,17 @@ class _Orders:
     """The orders of n rows, epoch by epoch; where they are few, some epochs' at once, ever more."""
 
     def __init__(self, n: int) -> None:
-        self.n, self.seed = n, -1
-        self.epochs, self.orders = range(0), np.empty((0, n), np.int64)
+        self.n, self.seeds = n, tuple[int, ...]()
+        self.epochs, self.orders = range(0), np.empty((0, 1, n), np.int64)
 
-    def of(self, seed: int, epoch: int) -> NDArray[np.int64]:
-        """Return the order that belongs to an epoch."""
-        if seed != self.seed or epoch not in self.epochs:
-            goes_on = seed == self.seed and epoch == self.epochs.stop
+    def of(self, seeds: tuple[int, ...], epoch: int) -> NDArray[np.int64]:
+        """Return the order that belongs to an epoch, of each seed, shape (n_seeds, n)."""
+        if seeds != self.seeds or epoch not in self.epochs:
+            goes_on = seeds == self.seeds and epoch == self.epochs.stop
             count = min(2 * len(self.epochs), _DRAWN_AT_ONCE // self.n) if goes_on else 1
-            self.seed, self.epochs = seed, range(epoch, epoch + max(count, 1))
-            self.orders = randomness.permutations(seed, self.n, steps=self.epochs)
+            self.seeds, self.epochs = seeds, range(epoch, epoch + max(count, 1))
+            each = [randomness.permutations(seed, self.n, steps=self.epochs) for seed in seeds]
+            self.orders = np.stack(each, axis=1) if len(each) > 1 else each[0][:, None]
         return self.orders[epoch - self.epochs.start]
 
 
