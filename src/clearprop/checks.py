@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -58,15 +61,27 @@ def check_memory(n_bytes: int, n_members: int, n_parameters: int, what: str) -> 
     what : str
         As in a sentence.
     """
-    try:
-        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError, AttributeError):  # not on every system
-        return
+    there = _memory()
     if n_bytes > there:
         raise ValueError(
             f"members must fit in memory, got {n_members:,} of {n_parameters:,} parameters: {what} "
             f"would take {n_bytes / 1e9:,.1f} GB of {there / 1e9:,.1f} GB; fewer members fit"
         )
+
+
+def _memory() -> float:
+    """Return the bytes of memory that this process may have: the machine's, or a limit below it."""
+    found = [math.inf]
+    with contextlib.suppress(ValueError, OSError, AttributeError):  # not on every system
+        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    with contextlib.suppress(ValueError, OSError):
+        found.append(int(Path("/sys/fs/cgroup/memory.max").read_text()))  # of a container
+    with contextlib.suppress(ImportError):
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        found.append(math.inf if limit == resource.RLIM_INFINITY else limit)
+    return min(found)
 
 
 def check_outputs(cost: Cost, output: Activation, n_outputs: int) -> None:

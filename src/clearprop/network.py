@@ -29,6 +29,7 @@ from clearprop.model.targets import Classes
 from clearprop.names import is_number, known_dtype
 from clearprop.optimizers import Optimizer
 from clearprop.trace import Gradient
+from clearprop.traceable import refuse_members
 from clearprop.training import EarlyStopping, History, Loop
 from clearprop.training.preparation import prepare
 from clearprop.training.settings import BATCH_SIZE, Settings, integer
@@ -158,22 +159,6 @@ class Network:
         """The networks whose outputs are averaged, as views; of a single network, itself."""
         n = self.model.n_members
         return tuple(Network.of(self.model.member(k)) for k in range(n)) if n > 1 else (self,)
-
-    def refuse_members(self, what: str) -> None:
-        """Refuse what only a single network has.
-
-        Parameters
-        ----------
-        what : str
-            The subject of the sentence.
-
-        Raises
-        ------
-        ValueError
-            If there are members.
-        """
-        if (n := self.model.n_members) > 1:
-            raise ValueError(f"{what} needs one network, got {n} members; ask net.members[0], say")
 
     @property
     def parameters(self) -> NDArray[Any]:
@@ -379,7 +364,7 @@ class Network:
         l2, l1 : float
             Penalties whose gradients are added.
         """
-        self.refuse_members("a gradient")
+        refuse_members("a gradient", self.model.parameters)
         _check_penalties(l2, l1)
         inputs, targets = self.model.pair(X, Y)
         weight = arrays.as_sample_weight(sample_weight, len(inputs), self.dtype)
@@ -392,7 +377,7 @@ class Network:
 
     def input_gradient(self, X: ArrayLike, Y: ArrayLike) -> Array:
         """Return dC_x/dX, each sample's own cost by each of its raw features; the shape of X."""
-        self.refuse_members("an input gradient")
+        refuse_members("an input gradient", self.model.parameters)
         inputs, targets = self.model.pair(X, Y)
         slope = traces.input_gradient(self.architecture, self.model.parameters, inputs, targets)
         ends = self.model.inputs
@@ -402,7 +387,7 @@ class Network:
 
     def trace(self, X: ArrayLike, Y: ArrayLike, optimizer: str | Optimizer | None = None) -> Trace:
         """Return every z, a, slope, error, delta and gradient of a pass, and an optimizer's update."""
-        self.refuse_members("a trace")
+        refuse_members("a trace", self.model.parameters)
         from clearprop.explain.traced import Trace  # what explains is not needed to train
 
         chosen = None if optimizer is None else optimizers.resolve(optimizer)

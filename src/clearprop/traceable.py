@@ -42,3 +42,23 @@ class Traceable(Protocol):
     def targets(self, Y: ArrayLike, argument: str = "Y") -> Array: ...
     def copy(self, dtype: str | None = None) -> Traceable: ...
     def trace(self, X: ArrayLike, Y: ArrayLike, optimizer: str | Optimizer | None = None) -> Trace: ...
+
+
+def refuse_members(what: str, parameters: Array) -> None:
+    """Refuse what only a single network has.
+
+    Parameters
+    ----------
+    what : str
+        The subject of the sentence.
+    parameters : ndarray
+        The network's.
+
+    Raises
+    ------
+    ValueError
+        If they are those of members.
+    """
+    if parameters.ndim == 2:
+        n = len(parameters)
+        raise ValueError(f"{what} needs one network, got {n} members; ask net.members[0], say")

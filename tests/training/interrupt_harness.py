@@ -2,7 +2,7 @@
 
     python tests/training/interrupt_harness.py WHAT INTERRUPTS [--careless]
 
-WHAT is predict, train, own-cost, stream or estimator. A handler of SIGALRM that raises interrupts it, up to
+WHAT is predict, train, members, own-cost, stream or estimator. A handler of SIGALRM that raises interrupts it, up to
 three times in a row, while two threads compute. After each, every helper thread must be idle and the next
 result the right one. Prints one line of JSON. With --careless, helpers are begun and waited for by bytecodes,
 between which a handler raises: the harness has to notice.
@@ -64,6 +64,10 @@ def training(net, *data, **how):
 
 def train():
     return training(network(), X, Y, optimizer=cp.Adam(0.01))
+
+
+def members():
+    return training(network(members=3), X, Y, dropout=0.2)
 
 
 def own_cost():

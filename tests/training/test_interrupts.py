@@ -29,7 +29,7 @@ def test_interrupts_at_random_moments_harm_nothing(what):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("what", WORK)
+@pytest.mark.parametrize("what", [*WORK, "members"])
 def test_500_interrupts_at_random_moments_harm_nothing(what):
     assert_unharmed(what, 500)
 

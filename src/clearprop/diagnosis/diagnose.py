@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,11 +19,9 @@ from clearprop.diagnosis.thresholds import Thresholds
 from clearprop.engines import Plan, State
 from clearprop.names import is_number
 from clearprop.optimizers import Optimizer
+from clearprop.traceable import Traceable, refuse_members
 from clearprop.training import History
 from clearprop.training.settings import integer
-
-if TYPE_CHECKING:
-    from clearprop.traceable import Traceable
 
 BATCHES = 20  # whose steps are measured
 LARGEST_SAMPLE = 2000
@@ -145,6 +142,7 @@ def prepared(net: Traceable, X: ArrayLike, Y: ArrayLike) -> tuple[Array, Array]:
 
     Targets that the cost refuses are let through: that they cannot be reached is what D17 says.
     """
+    refuse_members("a diagnosis", net.parameters)
     inputs, targets = net.inputs(X), net.targets(Y)
     if len(inputs) != len(targets):
         raise ValueError(f"X and Y must have as many rows, got {len(inputs)} and {len(targets)}")

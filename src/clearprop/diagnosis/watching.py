@@ -63,7 +63,7 @@ class DiagnosisCallback:
 
     It looks after every epoch at first; after 20 looks, as often as they stay within `share` of the
     work of the training. Work is counted in multiply-adds, never measured: the same training is looked
-    at in the same epochs.
+    at in the same epochs. Of a network's members the first is looked at.
 
     Parameters
     ----------
@@ -162,18 +162,17 @@ class DiagnosisCallback:
 
     def measure(self, training: Loop) -> Measurements:
         """Return the numbers of this moment."""
-        net, data, plan = training.net, training.data, training.plan
+        net, data, state = training.net, training.data, training.state.members[0]
+        plan = training.plan.of_member(0)
         if self._rows is None or self._rows[-1] >= len(data.X):
             self._rows, self._association = stratified(data.Y, self.max_samples), None
-        p = quantities.run(
-            net.architecture, training.state.parameters, data.X[self._rows], data.Y[self._rows]
-        )
+        p = quantities.run(net.architecture, state.parameters, data.X[self._rows], data.Y[self._rows])
         rate = training.history["learning_rate"][-1] if len(training.history) else float("nan")
         run = Run.of(training.history.columns, self._norms)
         m = measurements.measure(
             p,
             self.thresholds,
-            steps_trained=training.state.step,
+            steps_trained=state.step,
             plan=plan,
             rate=rate,
             run=run,
@@ -190,9 +189,8 @@ class DiagnosisCallback:
 
     def _step(self, training: Loop, p: quantities.Pass, m: Measurements) -> Step | None:
         wanted = suspects_overshoot(m, self.thresholds)
-        step = measurements.step_of(
-            training.plan, training.state, m.learning_rate, p, _BATCHES, overshoot=wanted
-        )
+        plan, state = training.plan.of_member(0), training.state.members[0]
+        step = measurements.step_of(plan, state, m.learning_rate, p, _BATCHES, overshoot=wanted)
         if step is None:
             return None
         self._steps.append(step)

@@ -82,7 +82,7 @@ class Loop:
     def _begin(self) -> Progress:
         model, optimizer = self.model, self.settings.optimizer
         stop, plateau = self.settings.early_stopping, find_plateau(optimizer.schedule)
-        refuse_members(model, self.supply, optimizer)
+        refuse_members(self.plan, self.supply, model.parameters.itemsize)
         state = state_of(model.parameters, optimizer.init, model.steps_trained, model.epochs_trained)
         return Progress(
             state,

@@ -13,9 +13,9 @@ from clearprop.activations import Activation
 from clearprop.checks import check_targets
 from clearprop.data import arrays
 from clearprop.data.row_stream import RowStream
-from clearprop.engines import Data
+from clearprop.engines import Data, Plan
 from clearprop.model.model import Model
-from clearprop.optimizers import LBFGS, Optimizer
+from clearprop.optimizers import LBFGS
 from clearprop.training import streaming
 from clearprop.training.settings import Settings
 from clearprop.training.supply import InMemory, Streamed, Supply
@@ -61,24 +61,25 @@ def prepare(
     return Prepared(supply, held, labelled)
 
 
-def refuse_members(model: Model, supply: Supply, optimizer: Optimizer) -> None:
+def refuse_members(plan: Plan, supply: Supply, itemsize: int) -> None:
     """Refuse what members cannot be trained by or from, and more than there is memory for.
 
     Raises
     ------
     ValueError
     """
-    n = model.n_members
-    if isinstance(supply, Streamed):
-        streaming.refuse_members(n)
+    n, made = plan.n_members, plan.architecture
     if n == 1:
         return
-    if isinstance(optimizer, LBFGS):
+    if isinstance(supply, Streamed):
+        streaming.refuse_members(n)
+    if isinstance(plan.optimizer, LBFGS):
         raise ValueError(f"members need an optimizer that makes steps, got LBFGS and {n} members")
-    p = model.architecture.n_parameters
-    arrays = 2 + len(optimizer.init(np.zeros(1)))  # of the best epoch, and to go on from
-    needed = n * p * arrays * model.parameters.itemsize
-    checks.check_memory(needed, n, p, "their training")
+    # Of each its parameters, those of the best epoch, moments, a batch's z, a and delta, and an order.
+    numbers = made.n_parameters * (2 + len(plan.optimizer.init(np.zeros(1))))
+    numbers += 3 * plan.batch_size * sum(made.widths)
+    needed = n * (numbers * itemsize + 8 * plan.n_samples)
+    checks.check_memory(needed, n, made.n_parameters, "their training")
 
 
 def check_parameters(model: Model) -> None:
