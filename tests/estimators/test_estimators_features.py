@@ -78,6 +78,7 @@ OTHER = {
     "missing": ({"preset": "realmlp-s"}, 0.0),
     "decimal": ({}, "-"),
     "embedding": ({}, "pl"),
+    "members": ({}, 2),
     "callbacks": ({}, (lambda training: True,)),
     "time_limit": ({}, 1e-9),
     "dtype": ({}, "float32"),

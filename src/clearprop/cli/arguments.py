@@ -93,6 +93,9 @@ PartOption = Annotated[
     option(metavar="NAME", text="train, test or all: part of a set that has parts", default="test"),
 ]
 JsonOption = Annotated[bool, option("--json", metavar="", text="Print one JSON object.")]
+MemberOption = Annotated[
+    int | None, option(metavar="K", text="Which of a model's members, counted from 0.")
+]
 TargetOption = Annotated[str | None, target("the one the model learned")]
 GapsOption = Annotated[str, target_gaps("drop")]
 DelimiterOption = Annotated[str | None, delimiter("as in training, or told by the file")]

@@ -174,6 +174,7 @@ class ArrayJob:
             seed=seed,
             scaling=scaling,
             embedding=embedding,
+            members=options.n_members,
             **options.initializers,
         )
         net.model.targets, net.feature_names = targets, dataset.feature_names

@@ -16,6 +16,7 @@ from clearprop.cli.arguments import (
     DataArgument,
     GapsOption,
     JsonOption,
+    MemberOption,
     ModelArgument,
     Part,
     PartOption,
@@ -31,6 +32,7 @@ def check(
     data: DataArgument,
     part: PartOption = Part.test,
     target: TargetOption = None,
+    member: MemberOption = None,
     target_gaps: GapsOption = "drop",
     rows: Annotated[
         int | None,
@@ -72,7 +74,7 @@ def check(
         raise ValueError(f"--rows must be at least 1, got {rows}")
     if gradient is not None and trace is not None:
         raise ValueError("--gradient and --trace must be given one at a time, got both")
-    net = model.load_model(model_file)
+    net = model.load_member(model_file, member)
     dataset = model_data.load_data(net, data, target, part=part, gaps=target_gaps)
     X, Y = dataset.part(part)
     name = model_data.part_name(dataset, part)

@@ -18,6 +18,7 @@ from clearprop.cli.arguments import (
     DataArgument,
     GapsOption,
     JsonOption,
+    MemberOption,
     ModelArgument,
     Part,
     PartOption,
@@ -48,6 +49,7 @@ def diagnose(
     ] = None,
     part: PartOption = Part.test,
     target: TargetOption = None,
+    member: MemberOption = None,
     target_gaps: GapsOption = "drop",
     as_json: JsonOption = False,
 ) -> None:
@@ -61,7 +63,7 @@ def diagnose(
         raise ValueError("--json and --format html must not be given together")
     files.refuse_same({"MODEL": model_file, "DATA": data}, {"--output": output})
     files.refuse_terminal(format is Format.html, output)
-    net, parts = model.read_model(model_file)
+    net, parts = model.read_member(model_file, member)
     dataset = model_data.load_data(net, data, target, part=part, gaps=target_gaps)
     X, Y = dataset.part(part)
     net, targets = _in_learned_units(net, Y)

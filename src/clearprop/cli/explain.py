@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 
 import clearprop as cp
 from clearprop.cli import files, model, model_data, terminal
-from clearprop.cli.arguments import DataArgument, ModelArgument, Part, PartOption, TargetOption, option
+from clearprop.cli.arguments import (
+    DataArgument,
+    MemberOption,
+    ModelArgument,
+    Part,
+    PartOption,
+    TargetOption,
+    option,
+)
 from clearprop.data import Dataset
 
 
@@ -78,6 +86,7 @@ def explain(
     digits: Annotated[int, option(metavar="N", text="Significant digits, 1 to 17", default=4)] = 4,
     part: PartOption = Part.test,
     target: TargetOption = None,
+    member: MemberOption = None,
 ) -> None:
     """Show every number of one pass of MODEL on rows of DATA: forwards, backwards, gradients.
 
@@ -85,7 +94,7 @@ def explain(
     """
     files.refuse_same({"MODEL": model_file, "DATA": data}, {"--output": output})
     files.refuse_terminal(format is Format.html, output)
-    net = model.load_model(model_file)
+    net = model.load_member(model_file, member)
     dataset = model_data.load_data(net, data, target, part=part)
     X, Y = _rows(dataset, part, row, rows)
     if net.model.is_of_table and len(X) == 1:

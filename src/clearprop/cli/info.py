@@ -59,6 +59,8 @@ def _facts(net: cp.Network) -> list[tuple[str, str]]:
         facts.append(("features", f"{len(net.feature_names)}: {_some(net.feature_names)}"))
     if about.get("image_shape"):
         facts.append(("images", " x ".join(map(str, about["image_shape"]))))
+    if net.model.n_members > 1:
+        facts.append(("members", f"{net.model.n_members}, whose outputs are averaged"))
     if net.architecture.embedding is not None:
         facts.append(("embedding", str(net.architecture.embedding)))
     raw = net.scaling is not None or net.model.is_of_table
@@ -143,6 +145,7 @@ def _described(
         "layers": metadata["architecture"]["layers"],
         "cost": metadata["architecture"]["cost"],
         "embedding": metadata["architecture"].get("embedding"),
+        "members": net.model.n_members,
         "n_parameters": net.n_parameters,
         "dtype": net.dtype,
         "scaling": net.scaling is not None,

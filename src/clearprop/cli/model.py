@@ -15,6 +15,31 @@ from clearprop.model import file as model_file
 from clearprop.model.targets import Classes
 
 
+def load_member(path: str, member: int | None) -> cp.Network:
+    """Return what `read_member` does, without the rest of the file."""
+    return read_member(path, member)[0]
+
+
+def read_member(path: str, member: int | None) -> tuple[cp.Network, model_file.Parts]:
+    """Return what `read_model` does, where one network is asked for: a single one, or the member named.
+
+    Raises
+    ------
+    ValueError
+        If there are members and none is named, or not this one.
+    """
+    net, parts = read_model(path)
+    n = net.model.n_members
+    if member is None and n == 1:
+        return net, parts
+    if member is None:
+        raise ValueError(f"--member must name one of the {n} members of {path}, 0 to {n - 1}")
+    if not 0 <= member < n:
+        has = f"{n} members" if n > 1 else "one network"
+        raise ValueError(f"--member must be in 0..{n - 1}, got {member}: {path} has {has}")
+    return net.members[member], parts
+
+
 def load_model(path: str) -> cp.Network:
     """Return the network of a model file or checkpoint, predicting raw quantities.
 

@@ -187,6 +187,15 @@ class Options:
             panel=_NET,
         ),
     ] = None
+    members: Annotated[
+        int | None,
+        option(
+            metavar="N",
+            text="So many networks are trained side by side, and their outputs averaged.",
+            default="1",
+            panel=_NET,
+        ),
+    ] = None
     initializer: Annotated[
         str | None,
         option(
@@ -446,6 +455,22 @@ class Options:
             name = known_name("--shuffle", self.shuffle.strip().lower(), ("epoch", "once", "none"))
             found["shuffle"] = False if name == "none" else name
         return found
+
+    @property
+    def n_members(self) -> int:
+        """How many networks are trained, 1 where --members is not given.
+
+        Raises
+        ------
+        ValueError
+            If it is below 1, or L-BFGS would train several.
+        """
+        n = 1 if self.members is None else self.members
+        if n < 1:
+            raise ValueError(f"--members must be at least 1, got {n}")
+        if n > 1 and (self.optimizer or "").lower() == "lbfgs":
+            raise ValueError(f"--members does not go with --optimizer lbfgs, got {n}")
+        return n
 
     @property
     def initializers(self) -> dict[str, Any]:

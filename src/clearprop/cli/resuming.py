@@ -40,8 +40,9 @@ def first_parameters(options: Options) -> dict[str, str]:
 def untold(options: Options) -> dict[str, Any]:
     """Return what a resumed run must share that a file mentions only where it was given."""
     patience = {} if options.patience is None else {"patience": options.patience}
-    embedding = {} if options.embedding is None else {"embedding": options.embedding}
-    return first_parameters(options) | patience | embedding
+    given = {name: getattr(options, name) for name in ("embedding", "members")}
+    kept = {name: value for name, value in given.items() if value is not None}
+    return first_parameters(options) | patience | kept
 
 
 def begun_with(options: Options) -> dict[str, Any] | None:

@@ -161,8 +161,10 @@ def describe_network(training: Training) -> str:
         batches += ", the same in every epoch" if how else ", in the order of the rows"
     embedding = net.architecture.embedding
     embedded = "" if embedding is None else f"{embedding} ({net.architecture.widths[0]:,} in all), "
+    n = net.model.n_members
+    several = "network" if n == 1 else f"{n} networks"
     return (
-        f"network {'-'.join(map(str, net.sizes))}, {embedded}{net.layers[0].function}, "
+        f"{several} {'-'.join(map(str, net.sizes))}, {embedded}{net.layers[0].function}, "
         f"{net.architecture.cost.name}; {type(optimizer).__name__}{shown}, {batches}, "
         f"{training.engine.name} engine"
     )

@@ -185,6 +185,8 @@ def _network_arguments(options: Options, kind: str) -> dict[str, Any]:
         found["hidden_layer_sizes"] = options.sizes
     if options.optimizer is not None:
         found["solver"] = options.optimizer.lower()
+    if options.members is not None:
+        found["members"] = options.n_members
     if options.embedding is not None:
         known_name("--embedding", options.embedding, EMBEDDINGS)
     if options.momentum is not None and found.get("solver") != "sgd":
@@ -217,7 +219,7 @@ def is_streamed(options: Options, source: TableSource, decisions: Sequence[Colum
     Raises
     ------
     ValueError
-        If --buffer is no number of rows, or --embedding needs rows that do not fit.
+        If --buffer is no number of rows, or --embedding or --members needs rows that do not fit.
     """
     n_rows = source.n_rows or 0
     if options.buffer is not None:
@@ -226,10 +228,12 @@ def is_streamed(options: Options, source: TableSource, decisions: Sequence[Colum
         streams = options.buffer < n_rows
     else:
         streams = n_rows * _row_bytes(source, decisions) > _memory() * _SHARE
-    if streams and options.embedding is not None:
+    several = options.n_members > 1
+    if streams and (several or options.embedding is not None):
+        option = "--members" if several else "--embedding"
         raise ValueError(
-            f"--embedding needs all {n_rows:,} rows in memory, got rows that pass through a buffer; "
-            "leave it out, or train on fewer rows"
+            f"{option} needs all {n_rows:,} rows in memory, got rows that pass through a buffer; leave "
+            "it out, or train on fewer rows"
         )
     return streams
 

@@ -76,6 +76,7 @@ class Arguments(BaseEstimator):
         "max_fun": [Interval(Integral, 1, None, closed="left")],
         "preset": [StrOptions(set(presets.PRESETS))],
         "embedding": [None, StrOptions(set(EMBEDDINGS))],
+        "members": [Interval(Integral, 1, None, closed="left")],
         "preprocessing": [None, StrOptions(set(LEARNED))],
         "initializer": [str, Initializer],
         "bias_initializer": [str, Initializer],

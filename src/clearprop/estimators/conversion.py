@@ -19,6 +19,7 @@ from clearprop.estimators.fitting import Fitter
 from clearprop.estimators.learned import Learned
 from clearprop.estimators.tasks import Classification, as_labels
 from clearprop.model.targets import Indicators, Targets, Units
+from clearprop.traceable import refuse_members
 
 _THEIR_ACTIVATIONS = {"identity": "identity", "sigmoid": "logistic", "tanh": "tanh", "relu": "relu"}
 _COPIED = [
@@ -94,6 +95,7 @@ def to_sklearn(estimator: Arguments) -> Any:
     """
     theirs = _their_class(type(estimator))
     net = estimator.network_
+    refuse_members("an estimator of scikit-learn's", net.parameters)
     if net.architecture.embedding is not None:
         raise ValueError(
             f"scikit-learn has no embeddings, the network has {net.architecture.embedding.kind!r}"

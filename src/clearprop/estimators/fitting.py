@@ -278,13 +278,20 @@ class Fitter:
         return recipe.scikit_parameters(self.options, sizes, state)
 
     def start_from(self, start: recipe.Start) -> None:
-        """Give the network its first parameters, those that are not drawn by initializers."""
+        """Give the network its first parameters, those that are not drawn by initializers.
+
+        Members after the first get those of a random_state that is their seed.
+        """
         net = self.estimator.network_
-        for W, b, (weights, biases) in zip(net.weights, net.biases, start, strict=True):
-            if weights is not None:
-                W[:] = weights.T
-            if biases is not None and b is not None:
-                b[:] = biases
+        for number, member in enumerate(net.members):
+            if number:
+                state = np.random.RandomState(member.seed)
+                start = recipe.scikit_parameters(self.options, list(net.architecture.widths), state)
+            for W, b, (weights, biases) in zip(member.weights, member.biases, start, strict=True):
+                if weights is not None:
+                    W[:] = weights.T
+                if biases is not None and b is not None:
+                    b[:] = biases
 
     # The model
 
@@ -326,6 +333,7 @@ class Fitter:
             dtype=dtype,
             seed=seed,
             embedding=learned.embedding,
+            members=int(options.members),
         )
         if options.preset == "realmlp-s":
             recipe.as_realmlp(net, options)
@@ -355,6 +363,7 @@ class Fitter:
         options, net = self.options, self.estimator.network_
         had = "realmlp-s" if net.architecture.input_scale else "sklearn"
         _check_same("preset", had, options.preset)
+        _check_same("members", net.model.n_members, options.members)
         _check_same("embedding", name_of(net.architecture.embedding), options.embedding)
         _check_same("hidden_layer_sizes", net.sizes[1:-1], options.sizes)
         wanted = zip(options.sizes, recipe.hidden_activations(options), strict=True)

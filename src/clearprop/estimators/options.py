@@ -77,6 +77,7 @@ class Options:
     max_fun: int
     preprocessing: str | None
     embedding: str | None
+    members: int
     initializer: str | Initializer
     bias_initializer: str | Initializer
     l1: float
@@ -190,6 +191,8 @@ class Options:
             if getattr(self, name) is not None and self.preset != "realmlp-s":
                 raise ValueError(f"{name} needs preset='realmlp-s', got preset={self.preset!r}")
         if self.lbfgs:
+            if self.members > 1:
+                raise ValueError(f"members cannot be used with solver='lbfgs', got {self.members}")
             for name in ("dropout", "clip_norm", "averaging", "n_batches"):
                 if np.any(getattr(self, name)):
                     raise ValueError(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from clearprop import backprop, engines
 from clearprop.estimators import inputs
 from clearprop.model.model import Model
+from clearprop.traceable import refuse_members
 
 Array = NDArray[Any]
 
@@ -76,6 +77,7 @@ class Predictor:
             If there is no such layer; they count from 1, -1 is the last one.
         """
         model = self.model
+        refuse_members("transform", model.parameters)
         n_hidden = len(model.architecture.layers) - 1
         number = layer + n_hidden + 1 if layer < 0 else layer
         if not 1 <= number <= n_hidden:
@@ -96,7 +98,18 @@ class Predictor:
         Returns
         -------
         ndarray of shape (n_samples, n_outputs, n_features)
+
+        Raises
+        ------
+        ValueError
+            If members have a softmax for each of several groups of outputs.
         """
+        if (n := self.model.n_members) > 1:
+            if self.model.architecture.cost.groups:
+                refuse_members("an input gradient of several columns", self.model.parameters)
+            each = [Predictor(self.model.member(k)).input_gradient(X) for k in range(n)]
+            mean: Array = np.mean(each, axis=0)
+            return mean
         model, made = self.model, self.model.architecture
         raw = inputs.as_rows(X, model.dtype)
         passed = backprop.forward(made, model.parameters, model.inputs(raw))

@@ -135,9 +135,11 @@ def as_realmlp(net: Network, options: Options) -> None:
     made = replace(model.architecture, input_scale=True, ntk=True)
     scale = np.ones(made.widths[0], model.parameters.dtype)
     first = next(block.offset for block in made.blocks if block.kind == "scales")
-    before, after = np.split(model.parameters, [first])
-    model.architecture, model.parameters = made, np.concatenate([before, scale, after])
-    for chosen, arrays in (("initializer", net.weights), ("bias_initializer", net.biases)):
+    before, after = np.split(model.parameters, [first], axis=-1)
+    scales = np.broadcast_to(scale, (*model.parameters.shape[:-1], len(scale)))
+    model.architecture, model.parameters = made, np.concatenate([before, scales, after], axis=-1)
+    views = made.views(model.parameters)  # of members, all of them
+    for chosen, arrays in zip(("initializer", "bias_initializer"), views, strict=True):
         last = arrays[-1]
         if getattr(options, chosen) == presets.REALMLP_S[chosen] and last is not None:
             last[:] = 0.0

@@ -82,6 +82,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         What each input with more than two values becomes before the first layer: "pl" is
         `cp.embeddings.piecewise_linear`, "plr" `cp.embeddings.periodic` ("plr-lite" with `lite`),
         "pbld" `cp.embeddings.pbld`, on rows after `preprocessing`. Not with streams.
+    members : int
+        So many networks are trained side by side, each from its own first parameters, on its own
+        batches and with its own dropout. Their predictions are averaged, and the kept epoch is that
+        of the average. ``network_.members`` has them. Not with lbfgs, nor with streams.
     initializer, bias_initializer : str or Initializer
         "auto" is scikit-learn's draw.
     l1 : float
@@ -191,6 +195,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         preset: str = "sklearn",
         preprocessing: str | None = None,
         embedding: str | None = None,
+        members: int = 1,
         target: str | None = None,
         initializer: str | Initializer = "auto",
         bias_initializer: str | Initializer = "auto",

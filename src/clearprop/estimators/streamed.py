@@ -26,7 +26,7 @@ from clearprop.estimators.options import Options
 from clearprop.model.inputs import Step, moments, robust_of_blocks, standard_of_blocks
 from clearprop.model.model import Model
 from clearprop.model.targets import Units
-from clearprop.training.streaming import check_batches, weight_scale
+from clearprop.training.streaming import check_batches, refuse_members, weight_scale
 from clearprop.training.supply import Streamed
 from clearprop.user_warning import warn
 
@@ -150,6 +150,7 @@ def checked(options: Options, stream: TableStream) -> Options:
             f"embedding cannot be used with a stream, whose rows are not looked at together, got "
             f"embedding={options.embedding!r}"
         )
+    refuse_members(options.members)
     if options.dtype not in ("auto", stream.spool.dtype):
         raise ValueError(
             f"dtype must be the stream's, {stream.spool.dtype}, got dtype={options.dtype!r}"
