@@ -3,7 +3,7 @@
     python benchmarks/members.py [--members 8] [--width 256] [--threads 2] [--repeats 9]
 
 Each repeat times both, one after the other, on the same threads; prints the medians, and the median and
-the range of the ratios of the pairs. The one network is trained by the engine alone: nothing of members is in its way.
+the range of the ratios of the pairs.
 """
 
 from __future__ import annotations
@@ -23,9 +23,7 @@ def training(n_members: int, width: int, n_threads: int) -> cp.Training:
     """Return a training that has made an epoch: everything is compiled, and in its place."""
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(ROWS, FEATURES)).astype(np.float32), rng.integers(0, CLASSES, ROWS)
-    net = cp.Network(
-        [FEATURES, *[width] * 3, CLASSES], activation="selu", members=n_members, seed=1
-    )
+    net = cp.Network([FEATURES, *[width] * 3, CLASSES], activation="selu", members=n_members, seed=1)
     made = cp.Training(
         net, X, y, validation_data=(X[:1000], y[:1000]), batch_size=BATCH, optimizer="adam",
         n_threads=n_threads, progress=False,
@@ -36,7 +34,8 @@ def training(n_members: int, width: int, n_threads: int) -> cp.Training:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name, default in (("members", 8), ("width", 256), ("threads", 2), ("repeats", 9), ("epochs", 2)):
+    defaults = {"members": 8, "width": 256, "threads": 2, "repeats": 9, "epochs": 2}
+    for name, default in defaults.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     how = parser.parse_args()
     trainings = [training(n, how.width, how.threads) for n in (1, how.members)]

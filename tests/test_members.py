@@ -51,6 +51,7 @@ CASES = {
     },
     "adamw": {"optimizer": "adamw", "clip_norm": 0.1, "averaging": 0.5},
     "once": {"shuffle": "once", "optimizer": cp.SGD(0.3, 0.9)},
+    "a mean of its own": {"optimizer": cp.ScheduleFreeAdamW(0.01)},
     "rows as they come": {"shuffle": False, "frozen": ("biases",)},
 }
 
@@ -284,6 +285,7 @@ HOW = {
         "early_stopping": cp.EarlyStopping(patience=1),
     },
     "weights": {"sample_weight": np.arange(23) // 20, "batch_size": 2, "optimizer": "adam"},
+    "a mean of its own": {"optimizer": cp.ScheduleFreeAdamW(0.01)},
     "running": {"running_every": 3, "running_window": 8},
 }  # fmt: skip
 

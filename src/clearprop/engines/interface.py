@@ -121,6 +121,11 @@ class State:
     epoch_cost: float = 0.0  # sum of its samples' weighted costs, each before its step's update
 
     @property
+    def each_moment(self) -> Array:
+        """The moments along a first axis, each of the shape of the parameters."""
+        return self.moments
+
+    @property
     def members(self) -> tuple[State, ...]:
         """The state of each member; of a single one, this."""
         return (self,)

@@ -58,6 +58,11 @@ class JointState(State):
         self._members = tuple(State(*arrays, step=step, epoch=epoch) for arrays in each)
 
     @property
+    def each_moment(self) -> Array:
+        """The moments along a first axis, each of the shape of the parameters."""
+        return np.stack([member.moments for member in self.members], axis=1)
+
+    @property
     def members(self) -> tuple[State, ...]:
         """The state of each member."""
         return self._members

@@ -73,7 +73,8 @@ class EstimatorTraining(Loop):
             super().__init__(net.model, prepared, options)
         if going_on and going_on.optimizer == type(options.optimizer).__name__:
             self.state.moments[:] = going_on.moments
-            self.state.parameters[:] = options.optimizer.trained(net.parameters, going_on.moments)
+            moments = self.state.each_moment
+            self.state.parameters[:] = options.optimizer.trained(net.parameters, moments)
             self.state.updates = going_on.updates
             self.progress.first_epoch = going_on.first_epoch
             self.rate_factor = going_on.rate_factor

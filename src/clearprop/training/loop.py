@@ -344,7 +344,7 @@ class Loop:
     def _take_mean(self) -> None:
         state, optimizer = self.state, self.settings.optimizer
         if optimizer.has_mean:
-            self.progress.averaged = optimizer.evaluated(state.parameters, state.moments)
+            self.progress.averaged = optimizer.evaluated(state.parameters, state.each_moment)
 
     def _call(self, callbacks: Sequence[Callback]) -> None:
         verdicts = [callback(self) for callback in callbacks]  # each is asked
