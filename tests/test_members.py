@@ -233,6 +233,41 @@ def test_a_member_that_diverges_is_named_and_the_last_finite_parameters_are_kept
         training.run(1)
 
 
+def test_what_diverges_is_looked_for_in_the_member_s_own_rows():
+    rows = X.copy()
+    rows[11] = 1.7e308
+    net = cp.Network([4, 5, 3], activation="relu", output="identity", cost="quadratic", seed=2, members=3,
+                     dtype="float64")  # fmt: skip
+    net.parameters[:] *= 10.0
+    training = cp.Training(
+        net, rows, np.eye(3)[Y], batch_size=5, optimizer=cp.SGD(1e-9), progress=False
+    )
+    with pytest.raises(cp.DivergenceError) as problem:
+        training.run(1)
+    first = [int(np.flatnonzero(order == 11)[0]) // 5 for order in training.order]
+    assert len(set(first)) > 1
+    assert (problem.value.layer, problem.value.quantity) == (1, "z")
+    assert problem.value.member == int(np.argmin(first)) != 0
+    assert problem.value.step == min(first) + 1
+
+
+@pytest.mark.parametrize("engine", ["numpy", "compiled"])
+def test_members_that_an_interrupt_has_left_behind_catch_up(engine, monkeypatch):
+    monkeypatch.setattr(loop, "STRETCH_SECONDS", 0.0)  # each stretch is a step
+    how = {"batch_size": 5, "engine": engine, "dropout": 0.3, "progress": False}
+    whole, net = network(), network()
+    expected = cp.Training(whole, X, Y, **how).run(2)
+    training = cp.Training(net, X, Y, **how)
+    part, plan, state = training.part, training.plan, training.state
+    training.engine.engines[1].run(
+        plan.of_member(1), state.members[1], part.data, part.order[1], np.full(2, 1e-3)
+    )
+    assert (state.epoch_step, state.step, state.members[1].epoch_step) == (0, 0, 2)
+    history = training.run(2)
+    same_bits(net.parameters, whole.parameters)
+    np.testing.assert_array_equal(history["cost"], expected["cost"])
+
+
 def test_a_user_cost_that_raises_in_a_thread_raises_where_it_was_called():
     def value(a, y):
         if len(a) == 5 and started:
