@@ -489,6 +489,17 @@ def test_an_optimizer_without_steps_and_a_stream_are_refused():
     same_bits(net.parameters, before)
 
 
+def test_memory_is_the_machine_s_or_a_limit_below_it(monkeypatch):
+    resource = pytest.importorskip("resource")
+    there = checks._memory()
+    assert 2**20 < there < 2**60
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (12345, -1))
+    assert checks._memory() == 12345
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (resource.RLIM_INFINITY, -1))
+    monkeypatch.setattr(checks.os, "sysconf", lambda name: 10)
+    assert checks._memory() == 100
+
+
 def test_members_that_do_not_fit_in_memory_are_refused_before_it_is_taken(monkeypatch):
     with pytest.raises(ValueError, match=r"^members must fit in memory, got 1,000,000,000 of 43 par"):
         network(10**9)
