@@ -88,16 +88,17 @@ def test_permutation_holds_each_row_once_and_depends_on_its_key_alone(seed, n, e
     np.testing.assert_array_equal(order, randomness.permutation(seed, n, step=epoch))
 
 
-def test_a_training_meets_the_orders_of_its_epochs_wherever_it_goes_on(monkeypatch):
+@pytest.mark.parametrize("n_members", [1, 2])
+def test_a_training_meets_the_orders_of_its_epochs_wherever_it_goes_on(monkeypatch, n_members):
     monkeypatch.setattr(supply, "_DRAWN_AT_ONCE", 30)  # four epochs of seven rows
     rows = supply.InMemory(Data(np.zeros((7, 2)), np.zeros((7, 1)), None))
-    plan = SimpleNamespace(seed=5, n_samples=7)
-
+    plan = SimpleNamespace(n_samples=7, n_members=n_members)
     for seed, epochs in ((5, range(12)), (5, [3, 4, 9, 1]), (6, [1, 2, 3])):
-        plan.seed = seed
+        plan.seeds = tuple(randomness.member_seed(seed, member) for member in range(n_members))
         for epoch in epochs:
-            order = rows.part(plan, epoch, 0).order
-            assert order.tolist() == randomness.permutation(seed, 7, step=epoch).tolist()
+            orders = np.atleast_2d(rows.part(plan, epoch, 0).order)
+            for order, its in zip(orders, plan.seeds, strict=True):
+                assert order.tolist() == randomness.permutation(its, 7, step=epoch).tolist()
 
 
 @pytest.mark.parametrize("n", [1, 2, 7, 8])

@@ -24,6 +24,7 @@ from clearprop.engines import (
     compiled,
     evaluate,
     forwards,
+    helpers,
     machine_code,
     own,
     select,
@@ -827,7 +828,7 @@ def test_predictions_in_several_threads_start_those_once(monkeypatch):
 
 
 def test_omp_num_threads_is_the_most_unless_threads_are_asked_for(monkeypatch):
-    monkeypatch.setattr(calling.os, "sched_getaffinity", lambda pid: range(8), raising=False)
+    monkeypatch.setattr(helpers.os, "sched_getaffinity", lambda pid: range(8), raising=False)
     monkeypatch.setattr(calling.low, "address_of_yield", lambda: 1)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     assert calling.how_many_threads(None, 100) == 8
