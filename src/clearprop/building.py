@@ -65,7 +65,7 @@ def initial_parameters(
     biases: Initializer,
     seed: int,
     dtype: str,
-    n_members: int,
+    n_members: int = 1,
 ) -> NDArray[Any]:
     """Return the first parameters of members, each a row drawn with its own seed; of one, a vector.
 
