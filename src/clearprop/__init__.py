@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from clearprop.explain import Notation, Trace, explain, notation, path_sum
     from clearprop.explain.nudge import nudge
     from clearprop.gradient_check import GradientCheck, check_gradient
+    from clearprop.tuning import cross_validate, tune
 
 __version__ = "0.1.0"
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "Training",
     "check_gradient",
     "costs",
+    "cross_validate",
     "data",
     "diagnose",
     "embeddings",
@@ -68,6 +70,7 @@ __all__ = [
     "nudge",
     "path_sum",
     "schedules",
+    "tune",
 ]
 
 
@@ -77,6 +80,7 @@ _LATER = {
     "estimators": ("MLPClassifier", "MLPRegressor"),
     "explain": ("Notation", "Trace", "explain", "notation", "nudge", "path_sum"),
     "gradient_check": ("GradientCheck", "check_gradient"),
+    "tuning": ("cross_validate", "tune"),
 }
 
 

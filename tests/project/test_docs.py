@@ -53,15 +53,16 @@ def test_links_between_files_lead_somewhere(page):
         assert (path.parent / target).exists(), f"{page} links to {target}"
 
 
-def test_every_command_and_option_that_the_readme_names_exists():
+@pytest.mark.parametrize(("page", "before"), [("README.md", "    "), ("docs/tuning.md", r"\$ ")])
+def test_every_command_and_option_that_a_page_names_exists(page, before):
     import typer.main
 
     from clearprop.cli.app import application
 
     group = typer.main.get_command(application())
-    for line in re.findall(
-        r"^    clearprop ([^\n#]*)", (ROOT / "README.md").read_text(), flags=re.MULTILINE
-    ):
+    lines = re.findall(rf"^{before}clearprop ([^\n#]*)", (ROOT / page).read_text(), flags=re.MULTILINE)
+    assert lines
+    for line in lines:
         name, *words = line.split()
         if name.startswith("-"):
             continue

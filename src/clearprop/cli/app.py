@@ -15,7 +15,7 @@ import typer
 from clearprop.cli import errors, terminal
 
 # In the order of the help; each is the function of its name in the module of its name.
-COMMANDS = ("train", "evaluate", "predict", "info", "check", "explain", "diagnose")
+COMMANDS = ("train", "evaluate", "predict", "info", "check", "explain", "diagnose", "cv", "tune")
 
 
 def _print_version(wanted: bool) -> None:

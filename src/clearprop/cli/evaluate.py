@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _ROWS = 4096  # passed through the network together
 _WHOLE_MATRIX = 12  # classes up to which all of the confusion matrix is printed
-_NAMES = {
+NAMES = {
     "accuracy": "accuracy",
     "log_loss": "log loss",
     "brier": "Brier score",
@@ -168,13 +168,13 @@ def _print_metrics(console: Console, result: dict[str, Any], found: Evaluation) 
     table.add_column("", justify="right")
     if found.intervals:
         table.add_column(f"{100 * found.level:g} % interval", justify="right")
-    for name in _NAMES:
+    for name in NAMES:
         if name not in found.metrics:
             continue
         low, high = found.intervals.get(name, (float("nan"), float("nan")))
-        between = "" if low != low else f"{_number(name, low)} to {_number(name, high)}"
-        value = _number(name, found.metrics[name])
-        table.add_row(_NAMES[name], value, *([between] if found.intervals else []))
+        between = "" if low != low else f"{number_of(name, low)} to {number_of(name, high)}"
+        value = number_of(name, found.metrics[name])
+        table.add_row(NAMES[name], value, *([between] if found.intervals else []))
     cost = terminal.number(result["cost"])
     table.add_row("cost", cost, *([""] if found.intervals else []))
     if "n_unknown" in result:
@@ -193,7 +193,8 @@ def _print_metrics(console: Console, result: dict[str, Any], found: Evaluation) 
         console.print(note, style="dim", soft_wrap=True)
 
 
-def _number(name: str, value: float) -> str:
+def number_of(name: str, value: float) -> str:
+    """Return a metric's value as it is printed."""
     if name == "accuracy":
         return terminal.percent(value, 2)
     return f"{value:.4f}" if name == "r2" and abs(value) < 1e4 else terminal.number(value)

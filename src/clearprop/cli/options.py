@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, ClassVar, TypeVar, get_type_hints
 
 import typer
 
@@ -34,7 +34,12 @@ _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """The options of ``clearprop train``, as given; None where nothing was."""
+    """The options of ``clearprop train``, as given; None where nothing was.
+
+    A command with others too is a subclass, whose `without` names the fields that it does not have.
+    """
+
+    without: ClassVar[tuple[str, ...]] = ()
 
     data: DataArgument
 
@@ -524,13 +529,17 @@ def _initializer(option: str, text: str) -> Initializer:
         ) from None
 
 
-def declared(command: Callable[[Options], Any]) -> Callable[..., Any]:
-    """Make what takes `Options` a command that has them: typer reads its signature."""
+Taken = TypeVar("Taken", bound=Options)
+
+
+def declared(command: Callable[[Taken], Any]) -> Callable[..., Any]:
+    """Make what takes `Options`, or a subclass, a command that has them: typer reads its signature."""
+    kind = get_type_hints(command)["options"]
 
     def called(**given: Any) -> Any:
-        return command(Options(**given))
+        return command(kind(**given))
 
-    hints = get_type_hints(Options, include_extras=True)
+    hints = get_type_hints(kind, include_extras=True)
     parameters = [
         inspect.Parameter(
             field.name,
@@ -538,7 +547,8 @@ def declared(command: Callable[[Options], Any]) -> Callable[..., Any]:
             default=inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default,
             annotation=hints[field.name],
         )
-        for field in dataclasses.fields(Options)
+        for field in dataclasses.fields(kind)
+        if field.name not in kind.without
     ]
     called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     called.__annotations__ = hints

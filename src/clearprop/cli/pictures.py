@@ -177,6 +177,42 @@ def _set(cells: list[list[tuple[str, str]]], x: int, y: int, line: Series, wide:
     cells[y // 4][x // 2] = (chr(0x2800 + (bits | int(_DOTS[y % 4, x % 2]))), line.style)
 
 
+def strip(
+    values: Sequence[float], interval: tuple[float, float, float], width: int, *, wide: bool
+) -> list[Text]:
+    """Return a picture of values on a line, and of their mean in its interval below it.
+
+    Parameters
+    ----------
+    values : sequence of float
+        At least one is finite. Those that share a character are a digit, their number.
+    interval : (low, mean, high)
+        The ends may be NaN: there is no interval.
+    width : int
+        Characters.
+    wide : bool
+        Whether Unicode may be used; else ASCII.
+    """
+    from rich.text import Text
+
+    axis = _axis([*values, *interval], may_be_log=False)
+
+    def column(value: float) -> int:
+        return round(axis.place(value) * (width - 1))
+
+    counts = np.bincount([column(each) for each in values if math.isfinite(each)], minlength=width)
+    dot, bar, middle, ends = ("●", "─", "┼", ("├", "┤")) if wide else ("o", "-", "+", ("|", "|"))
+    dots = "".join(" " if not n else dot if n == 1 else str(min(n, 9)) for n in counts.tolist())
+    below = [" "] * width
+    low, mean, high = interval
+    if math.isfinite(low) and math.isfinite(high):
+        first, last = column(low), column(high)
+        below[first : last + 1] = bar * (last + 1 - first)
+        below[first], below[last] = ends
+    below[column(mean)] = middle
+    return [Text(dots.rstrip(), "cyan"), Text("".join(below).rstrip(), "yellow")]
+
+
 def image(pixels: NDArray[Any], wide: bool) -> list[str]:
     """Return an image of shape (rows, columns) in shades, dark where the value is small.
 

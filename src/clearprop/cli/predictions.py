@@ -58,9 +58,24 @@ def write(net: cp.Network, inputs: Iterable[NDArray[Any]], output: str | None) -
     output : str, optional
         For which `check_output` has been called.
     """
-    blocks = _numbered(net, inputs)
+    write_blocks(_numbered(net, inputs), net.model.schema.classes, output)
+
+
+def write_blocks(
+    blocks: Iterable[Columns], classes: Sequence[object] | None, output: str | None
+) -> None:
+    """Write predictions that are made already, as `write` does.
+
+    Parameters
+    ----------
+    blocks : iterable of dict
+        Columns by their names: "row", then those of `columns_of`.
+    classes : sequence, optional
+        What a row may be predicted as; None of quantities.
+    output : str, optional
+    """
     if output is None or _ending(output) == ".csv":
-        _say_formulas(net.model.schema.classes or ())
+        _say_formulas(classes or ())
     if output is None:
         if hasattr(sys.stdout, "reconfigure"):  # a table is data, not text for a locale
             sys.stdout.reconfigure(encoding="utf-8")
@@ -103,15 +118,20 @@ def _numbered(net: cp.Network, inputs: Iterable[NDArray[Any]]) -> Iterator[Colum
 def _columns(net: cp.Network, a: NDArray[Any]) -> Columns:
     """Return predictions and what they come from, by the names of their columns."""
     classes = net.model.schema.classes
-    if classes is None:
-        if a.shape[1] == 1:
-            return {"prediction": a[:, 0]}
+    if classes is None and a.shape[1] > 1:
         outputs: Sequence[object] = net.model.target_names or range(1, a.shape[1] + 1)
         return {f"prediction_{name}": column for name, column in zip(outputs, a.T, strict=True)}
+    return columns_of(a, classes, probable=net.architecture.output.probabilities)
+
+
+def columns_of(a: NDArray[Any], classes: Sequence[object] | None, *, probable: bool = True) -> Columns:
+    """Return the columns of predictions: of one quantity, or of classes with the output of each."""
+    if classes is None:
+        return {"prediction": a[:, 0]}
     if a.shape[1] == 1:
         a = np.hstack([1 - a, a])
     names = np.array([str(label) for label in classes], object)  # each of its own length
-    kind = "probability" if net.architecture.output.probabilities else "output"
+    kind = "probability" if probable else "output"
     columns = {f"{kind}_{name}": column for name, column in zip(names, a.T, strict=True)}
     return {"prediction": names[a.argmax(axis=1)], **columns}
 

@@ -18,6 +18,7 @@ from clearprop.cli.options import JUDGING, Options
 from clearprop.cli.table_rows import RowReader
 from clearprop.data.table import TableStream, TargetEncoder, open_table, streamed
 from clearprop.data.table.held import told_groups
+from clearprop.estimators.base import BaseMLP
 from clearprop.estimators.fitting import Fitter
 from clearprop.estimators.session import Session
 from clearprop.model.measuring import measure_prepared
@@ -48,16 +49,10 @@ class TableJob:
     def train(self, run: running.Run) -> None:
         """As in `running.Job`."""
         options = self.options
-        seed, horizon = resuming.choose_seed(options), self._horizon(run.resumes)
-        kind = "regressor" if self.target.classes is None else "classifier"
-        estimator = table_options.make_estimator(options, kind, seed, horizon)
-        estimator.set_params(columns=self.decisions, callbacks=[run.log])
-        share = table_options.held_out(options, self.source.n_rows or 0)
-        if stopping := options.stopping(share):
-            estimator.set_params(early_stopping=True, n_iter_no_change=stopping.patience)
-        if share == 0:
-            estimator.set_params(early_stopping=False)
-        else:
+        seed = resuming.choose_seed(options)
+        estimator = self.estimator(seed, self._horizon(run.resumes))
+        estimator.set_params(callbacks=[run.log])
+        if table_options.held_out(options, self.source.n_rows or 0) != 0:
             estimator.set_params(test_share=JUDGING)
         is_streamed = table_options.is_streamed(options, self.source, self.decisions)
         session = Session(
@@ -78,6 +73,19 @@ class TableJob:
                 self.fitter.fit_stream(rows)
             else:
                 self.fitter.fit(*rows)
+
+    def estimator(self, seed: int, horizon: int | None = None) -> BaseMLP:
+        """Return the estimator that is fitted to the rows, with what was decided on their columns."""
+        options = self.options
+        kind = "regressor" if self.target.classes is None else "classifier"
+        made = table_options.make_estimator(options, kind, seed, horizon)
+        made.set_params(columns=self.decisions)
+        share = table_options.held_out(options, self.source.n_rows or 0)
+        if stopping := options.stopping(share):
+            made.set_params(early_stopping=True, n_iter_no_change=stopping.patience)
+        if share == 0:
+            made.set_params(early_stopping=False)
+        return made
 
     def _note(self, model: Model, n_rows: int) -> None:
         """Tell a model what its file is to say: its checkpoint is written first."""

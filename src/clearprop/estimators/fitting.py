@@ -229,9 +229,10 @@ class Fitter:
         """Return rows of X that were set aside, or those of the caller's own, if there are any."""
         if rows is not None:
             return self._data(given.take(rows))
-        X, y = own
-        if X is None:
-            return None
+        return None if own[0] is None else self.data_of(*own)
+
+    def data_of(self, X: Any, y: Any) -> Data:
+        """Return rows as the estimator's network is measured on them."""
         net = self.estimator.network_
         read = reader.read_X(self.estimator, X)
         return self._data(Rows(read, self.task.encode(y, net.model.targets, net.sizes[-1]), None))
