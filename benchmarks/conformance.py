@@ -1,13 +1,16 @@
-"""Is preset="realmlp-s" without averaging RealMLP-TD-S? Both learn from one start, on the same batches.
+"""Is a preset without averaging RealMLP? Both learn from one start, on the same batches.
 
-    python benchmarks/conformance.py --data FOLDER [--tables letter abalone] [--rows 1500] [--epochs 8]
+    python benchmarks/conformance.py --data FOLDER [--preset realmlp] [--tables letter abalone]
+        [--rows 1500] [--epochs 8]
 
-FOLDER is that of tables.py; pytabkit must be installed. RealMLP-TD-S's own code trains with our first
-weights, our order of rows and our validation part put into it, and decides alone whatever else there
-is: its encoding and scaling of the table, its rates of every block, its schedule, Adam, smoothing of
-labels, scaling of targets, which batches are left out, the choice of the epoch. After every epoch the
-outputs for the validation part are compared. The usual tables are those that both make the same columns
-of (ours leaves out constants, pools rare categories and gives missing ones a column of their own).
+"realmlp-s" is RealMLP-TD-S, "realmlp" RealMLP-TD. FOLDER is that of tables.py; pytabkit must be
+installed. RealMLP's own code trains with our first weights, our order of rows, our validation part and
+our dropout masks put into it, and decides alone whatever else there is: its encoding and scaling of the
+table, its rates and decays of every block, its schedules, Adam, smoothing of labels, scaling of
+targets, which batches are left out, what predictions are cut to, the choice of the epoch. After every
+epoch the outputs for the validation part are compared. The usual tables are those that both make the
+same columns of (ours leaves out constants, pools rare categories, gives missing ones a column of their
+own, and embeds no column of two values and no categories).
 """
 
 from __future__ import annotations
@@ -26,16 +29,18 @@ from numpy.typing import NDArray
 
 import clearprop as cp
 import tables
-from clearprop import engines
+from clearprop import engines, randomness
 from clearprop.estimators import fitting
+from clearprop.model.targets import Units
 
 Array = NDArray[Any]
+THEIRS = {"realmlp-s": "RealMLP_TD_S", "realmlp": "RealMLP_TD"}
 
 
 class Ours:
     """A fit of ours, with all that decides what comes of it."""
 
-    def __init__(self, X: Any, y: Array, classification: bool, epochs: int) -> None:
+    def __init__(self, preset: str, X: Any, y: Array, classification: bool, epochs: int) -> None:
         self.orders: list[Array] = []
         self.outputs: list[Array] = []
         split = fitting.held_out.split
@@ -46,7 +51,7 @@ class Ours:
 
         kind = cp.MLPClassifier if classification else cp.MLPRegressor
         self.model: Any = kind(
-            preset="realmlp-s", averaging=0.0, max_iter=epochs, random_state=0, n_threads=1,
+            preset=preset, averaging=0.0, max_iter=epochs, random_state=0, n_threads=1,
             callbacks=[self._see_epoch],
         )  # fmt: skip
         fitter = fitting.Fitter(self.model)
@@ -61,7 +66,68 @@ class Ours:
         self.orders.append(part.order.copy())
         net = training.net
         z = engines.logits(net.architecture, net.parameters, self.validation.X, 1)
-        self.outputs.append(z.copy())
+        targets = net.model.targets
+        self.outputs.append(targets.decode(z) if isinstance(targets, Units) else z.copy())
+
+    def put_start(self, columns: Array, n_numeric: int) -> list[Array]:
+        """Return our first parameters as RealMLP has them, for columns in its order."""
+        found, signs = their_columns(columns, self.inputs)
+        net, start = self.start, []
+        made = net.architecture
+        place, flipped = np.array(found), signs
+        if made.embedding is not None:
+            E, views = made.embedding, made.embedding_views(net.parameters)
+            if not set(found[:n_numeric]) <= set(E.columns):
+                raise SystemExit("not the same columns: RealMLP embeds one of two values")
+            mine = [list(E.columns).index(i) for i in found[:n_numeric]]
+            start += [views[name][mine] for name in ("frequency", "weight", "phase", "bias")]
+            first = E.first[found[:n_numeric]]  # theirs: what is mapped of all, then the inputs
+            places = [np.arange(i, i + E.n_mapped) for i in first]
+            place = np.concatenate([*places, first + E.n_mapped, E.first[found[n_numeric:]]])
+            flipped = np.concatenate([np.ones(len(mine) * E.size, np.float32), signs[n_numeric:]])
+        start.append(made.scale_view(net.parameters)[place])
+        every = zip(net.weights, net.biases, made.shares(net.parameters), strict=True)
+        for number, (W, b, s) in enumerate(every):
+            weights = W.T * np.sqrt(np.float32(W.shape[1]))  # theirs are divided by it in the network
+            start += [weights[place] * flipped[:, None] if number == 0 else weights, b]
+            start += [] if s is None else [s]
+        return start
+
+
+class Masks:
+    """Dropout with our masks: each step drops in each hidden layer, in their order."""
+
+    def __init__(self, seed: int, n_hidden: int) -> None:
+        self.seed, self.n_hidden, self.calls = seed, n_hidden, 0
+
+    def __call__(self, x: Any, p: float, training: bool = True) -> Any:
+        if not training:
+            return x
+        step, layer = divmod(self.calls, self.n_hidden)
+        self.calls += 1
+        kept = randomness.keep_mask(self.seed, step, layer, *x.shape[-2:], p).astype(np.float32)
+        return x * x.new_tensor(kept * np.float32(1.0 / (1.0 - p)))
+
+
+def prepared_columns(made: Any, tensors: dict[str, Any]) -> tuple[Array, int]:
+    """Return their columns as they are scaled, and how many of the first are embedded.
+
+    They are what comes to the learned input scale, without what an embedding has made of them.
+    """
+    (scale,) = (m for m in made.modules() if getattr(getattr(m, "scale", None), "requires_grad", False))
+    waves = [m.weight_1 for m in made.modules() if hasattr(m, "weight_1")]
+    seen: list[Any] = []
+
+    def look(x: Any) -> Any:
+        seen.append(x)
+        return x
+
+    with mock.patch.object(scale, "forward_cont", look):
+        made.eval().forward_tensors({k: v for k, v in tensors.items() if k != "y"})
+    made.train()
+    n_numeric = waves[0].shape[-3] if waves else 0
+    n_mapped = 3 * n_numeric  # 4 numbers of each, of which one is itself
+    return seen[0][0, :, n_mapped:].numpy(), n_numeric
 
 
 def their_columns(theirs: Array, ours: Array) -> tuple[list[int], Array]:
@@ -94,9 +160,11 @@ def put_into_theirs(ours: Ours, seen: list[Array]) -> Iterator[None]:
     """Give RealMLP our start and order of rows, and note its outputs for the validation part."""
     import torch
     from pytabkit.models.data import data
+    from pytabkit.models.nn_models import nn
     from pytabkit.models.training import lightning_modules, nn_creator
 
     orders = iter(ours.orders)
+    masks = Masks(ours.start.training_seed, len(ours.start.layers) - 1)
     create = nn_creator.NNCreator.create_model
     end_epoch = lightning_modules.TabNNModule.on_validation_epoch_end
 
@@ -106,13 +174,11 @@ def put_into_theirs(ours: Ours, seen: list[Array]) -> Iterator[None]:
 
     def create_model(self: Any, ds: Any, idxs_list: Any) -> Any:
         made = create(self, ds, idxs_list)
-        columns = self.static_model(ds).tensors["x_cont"][self.train_idxs[0]].numpy()
-        found, signs = their_columns(columns, ours.inputs)
-        net = ours.start
-        start = [net.architecture.scale_view(net.parameters)[found]]
-        for number, (W, b) in enumerate(zip(net.weights, net.biases, strict=True)):
-            weights = W.T * np.sqrt(np.float32(W.shape[1]))  # theirs are divided by it in the network
-            start += [weights[found] * signs[:, None] if number == 0 else weights, b]
+        found = self.static_model(ds).tensors.items()
+        with torch.no_grad():
+            tensors = {name: each[self.train_idxs[0]][None] for name, each in found}
+            start = ours.put_start(*prepared_columns(made, tensors))
+        masks.calls = 0  # their own start has passed rows through
         trained = [each for each in made.parameters() if each.requires_grad]
         with torch.no_grad():
             for parameter, values in zip(trained, start, strict=True):
@@ -125,13 +191,14 @@ def put_into_theirs(ours: Ours, seen: list[Array]) -> Iterator[None]:
 
     with (
         mock.patch.object(data, "batch_randperm", order),
+        mock.patch.object(nn.F, "dropout", masks),
         mock.patch.object(nn_creator.NNCreator, "create_model", create_model),
         mock.patch.object(lightning_modules.TabNNModule, "on_validation_epoch_end", note),
     ):
         yield
 
 
-def compare(name: str, folder: Path, rows: int, epochs: int) -> str:
+def compare(preset: str, name: str, folder: Path, rows: int, epochs: int) -> str:
     """Return a line on how far the outputs of both are apart, of their largest, epoch by epoch."""
     import pytabkit
 
@@ -140,9 +207,9 @@ def compare(name: str, folder: Path, rows: int, epochs: int) -> str:
     some = np.random.RandomState(0).permutation(len(X))[:rows]
     X, y, medians = X.iloc[some].reset_index(drop=True), y[some], X.median(numeric_only=True)
     X, X_test = X.fillna(medians), X_test.fillna(medians)
-    ours = Ours(X, y, classification, epochs)
+    ours = Ours(preset, X, y, classification, epochs)
     kind = "Classifier" if classification else "Regressor"
-    theirs = getattr(pytabkit, f"RealMLP_TD_S_{kind}")(
+    theirs = getattr(pytabkit, f"{THEIRS[preset]}_{kind}")(
         device="cpu", random_state=0, n_threads=1, verbosity=0, n_epochs=epochs
     )
     prepared = tables.Categories(theirs, fill=False)
@@ -151,11 +218,8 @@ def compare(name: str, folder: Path, rows: int, epochs: int) -> str:
     with put_into_theirs(ours, seen):
         theirs.fit(prepared._prepared(X), y, val_idxs=ours.held)
     gaps = []
-    for z, other in zip(ours.outputs, seen, strict=True):
-        unit, shift = (
-            (1.0, 0.0) if classification else (ours.model.target_scale_, ours.model.target_shift_)
-        )
-        gaps.append(float(np.abs(z * unit + shift - other).max() / max(np.abs(other).max(), 1e-30)))
+    for one, other in zip(ours.outputs, seen, strict=True):
+        gaps.append(float(np.abs(one - other).max() / max(np.abs(other).max(), 1e-30)))
     scores = np.array(ours.model.validation_scores_)
     best = len(scores) - int(scores[::-1].argmax())
     (their_best,) = theirs.fit_params_["stop_epoch"].values()
@@ -171,15 +235,16 @@ def compare(name: str, folder: Path, rows: int, epochs: int) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
-    usual = ["telco_churn", "letter", "california_housing", "abalone", "diamonds"]
-    parser.add_argument("--tables", nargs="*", default=usual, choices=list(tables.TABLES))
+    parser.add_argument("--preset", choices=list(THEIRS), default="realmlp-s")
+    parser.add_argument("--tables", nargs="*", choices=list(tables.TABLES))
     parser.add_argument("--rows", type=int, default=1500)
     parser.add_argument("--epochs", type=int, default=8)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     print("largest difference of the outputs, of the largest output, after each epoch")
-    for name in options.tables:
-        print(compare(name, options.data, options.rows, options.epochs), flush=True)
+    usual = ["letter", "california_housing", "abalone", "diamonds"]
+    for name in options.tables or usual + ["telco_churn"] * (options.preset == "realmlp-s"):
+        print(compare(options.preset, name, options.data, options.rows, options.epochs), flush=True)
     return 0
 
 

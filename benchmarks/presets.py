@@ -59,12 +59,18 @@ def realmlp_td(classification: bool, seed: int) -> Any:
 
 CONTESTANTS: dict[str, Make] = {
     "realmlp-s": ours(preset="realmlp-s"),
+    "realmlp": ours(preset="realmlp"),
     "RealMLP-TD-S": lambda classification, seed: tables.realmlp_td_s(classification, seed, None),
     "RealMLP-TD": realmlp_td,
     "linear": linear,
     "trees": lambda classification, seed: tables.hist_gradient_boosting(classification, seed, None),
 }
-PAIRS = (("realmlp-s", "RealMLP-TD-S"), ("realmlp-s", "linear"), ("realmlp-s", "trees"))
+PAIRS = (
+    ("realmlp-s", "RealMLP-TD-S"),
+    ("realmlp", "RealMLP-TD"),
+    ("realmlp-s", "linear"),
+    ("realmlp-s", "trees"),
+)
 
 
 def rows(name: str, number: int, data: Path) -> tuple[Any, Any, Any, Any]:

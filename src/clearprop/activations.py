@@ -64,12 +64,13 @@ class Activation:
     elementwise: bool = True
     probabilities: bool = False  # whether outputs are: of each alone, or of a whole layer's classes
     parts: tuple[Activation, ...] = ()  # one for each neuron, where they differ
+    plain: Activation | None = None  # what a parametric one mixes with the identity
     built_in: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
         """Check a derivative that is not our own, and a name that a file would take for ours."""
         if not self.built_in:
-            user_functions.check_name("activation", self.name, ACTIVATIONS)
+            user_functions.check_name("activation", self.name, ACTIVATIONS | PARAMETRIC)
             user_functions.check_activation(self)
 
     @quiet
@@ -99,6 +100,7 @@ class Activation:
 
 
 ACTIVATIONS: dict[str, Activation] = {}
+PARAMETRIC: dict[str, Activation] = {}  # see `parametric_activations`
 
 
 def row(
@@ -216,7 +218,8 @@ def resolve(activation: str | Activation | Sequence[str | Activation]) -> Activa
     if isinstance(activation, Activation):
         return activation
     if isinstance(activation, str):
-        return ACTIVATIONS[known_name("activation", activation, ACTIVATIONS)]
+        found = PARAMETRIC.get(activation)
+        return found or ACTIVATIONS[known_name("activation", activation, ACTIVATIONS)]
     if not isinstance(activation, Sequence):
         raise TypeError(
             "activation must be a name, an Activation, or a list with one of these for each neuron, "
@@ -227,7 +230,7 @@ def resolve(activation: str | Activation | Sequence[str | Activation]) -> Activa
 
 def _one_for_each_neuron(parts: tuple[Activation, ...]) -> Activation:
     for part in parts:
-        if not part.elementwise:
+        if not part.elementwise or part.plain:
             raise ValueError(f"activation {part} is for a whole layer, not for single neurons")
     if len(set(parts)) == 1:
         return parts[0]

@@ -22,12 +22,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop import activations, checks, rarer_activations, rarer_costs  # noqa: F401 - their rows
+from clearprop import activations, checks, flat_vector, rarer_costs  # noqa: F401 - its rows
 from clearprop.activations import Activation, Array
 from clearprop.costs import CLASSES, Cost
 from clearprop.flat_vector import Block
 from clearprop.input_embedding import Embedding
 from clearprop.names import check_size
+from clearprop.parametric_activations import with_share
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,8 @@ class Architecture:
         "scales", from 1 on and with 6 times the learning rate, as in RealMLP.
     ntk : bool
         Whether steps are made as if the weights were ``W / sqrt(n_in)`` with W of variance 1 (the
-        neural tangent parametrisation of Jacot et al. 2018), biases and embeddings 10 times slower:
-        factors of learning rate and gradient; nothing else of the network differs.
+        neural tangent parametrisation of Jacot et al. 2018), biases, shares and embeddings 10 times
+        slower: factors of rate, decay and gradient; nothing else of the network differs.
     embedding : Embedding, optional
         Of the inputs, before the input scale.
 
@@ -134,23 +135,10 @@ class Architecture:
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
-        """The table of the flat vector: embedding, input scale, then weights and biases by layers."""
-        made: list[Block] = []
-
-        def put(name: str, shape: tuple[int, ...], kind: str, *factors: float) -> None:
-            made.append(Block(name, shape, made[-1].slice.stop if made else 0, kind, *factors))
-
-        slow = 0.1 if self.ntk else 1.0
-        for name, start in self.embedding.starts().items() if self.embedding else ():
-            put(f"embedding.{name}", start.shape, "embedding", slow, start.decay_factor)
-        if self.input_scale:
-            put("layers.0.scale", (self.widths[0],), "scales", 6.0, 0.0)
-        for i, (n_in, layer) in enumerate(zip(self.widths, self.layers, strict=False)):
-            rate = n_in**-0.5 if self.ntk else 1.0
-            put(f"layers.{i}.weight", (layer.size, n_in), "weights", rate, 1.0 / rate, rate)
-            if layer.bias:
-                put(f"layers.{i}.bias", (layer.size,), "biases", slow, 0.0)
-        return tuple(made)
+        """The table of the flat vector: embedding, input scale, then each layer's."""
+        starts = self.embedding.starts() if self.embedding else {}
+        layers = [(each.size, each.bias, each.function.plain is not None) for each in self.layers]
+        return flat_vector.table(starts, self.widths, layers, self.input_scale, self.ntk)
 
     @cached_property
     def n_parameters(self) -> int:
@@ -169,16 +157,19 @@ class Architecture:
         return {b.name: flat[..., b.slice].reshape(*flat.shape[:-1], *b.shape) for b in self.blocks}
 
     def views(self, flat: NDArray[Any]) -> tuple[tuple[Array, ...], tuple[Array | None, ...]]:
-        """Return the weights and the biases of every layer as views into a flat vector.
+        """Return weights and biases (or None) of every layer as views; leading axes are kept."""
+        found, layers = self._found(flat), range(len(self.layers))
+        weights = tuple(found[f"layers.{i}.weight"] for i in layers)
+        return weights, tuple(found.get(f"layers.{i}.bias") for i in layers)
 
-        Where a layer has no biases there is None. Leading axes of `flat` are kept.
-        """
+    def shares(self, flat: NDArray[Any]) -> tuple[Array | None, ...]:
+        """Return the shares of parametric activations as views; None where a layer's is none."""
         found = self._found(flat)
-        layers = range(len(self.layers))
-        return (
-            tuple(found[f"layers.{i}.weight"] for i in layers),
-            tuple(found.get(f"layers.{i}.bias") for i in layers),
-        )
+        return tuple(found.get(f"layers.{i}.share") for i in range(len(self.layers)))
+
+    def functions(self, flat: NDArray[Any]) -> tuple[Activation, ...]:
+        """Return the activation of every layer, with its shares where it is parametric."""
+        return tuple(map(with_share, (layer.function for layer in self.layers), self.shares(flat)))
 
     def factors(self, what: str) -> NDArray[np.float64]:
         """Return `lr_factor` or `decay_factor` of every parameter, shape (n_parameters,)."""

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from clearprop.activations import Array
 from clearprop.architecture import Architecture
 from clearprop.input_embedding import Delta, Embedded
+from clearprop.parametric_activations import share_delta
 
 # Non-finite values are looked for where they matter, by the training; a NumPy warning would only say
 # it a second time, and a caller's np.errstate(all="raise") is for the caller's own code.
@@ -58,6 +59,7 @@ class Backward(NamedTuple):
     delta: tuple[Array, ...]
     scale_delta: Array | None  # of the input scale, shape (n_samples, n_inputs)
     embedding: Delta | None = None
+    share_delta: tuple[Array | None, ...] = ()  # dC/ds of the layers, where they are parametric
 
 
 @_quiet
@@ -76,9 +78,10 @@ def forward(
     a = embedded.out if embedded else X
     a = a if s is None else s * a
     zs, activations = [], [a]
-    for layer, W, b, kept in zip(architecture.layers, weights, biases, keep, strict=True):
+    functions = architecture.functions(parameters)
+    for f, W, b, kept in zip(functions, weights, biases, keep, strict=True):
         z = a @ W.T if b is None else a @ W.T + b
-        a = layer.function(z)
+        a = f(z)
         a = a if kept is None else a * kept
         zs.append(z)
         activations.append(a)
@@ -94,7 +97,7 @@ def backward(
     sample_weight: Array | None = None,
 ) -> Backward:
     """Return dC/da and dC/dz of every layer, for the cost of each sample (times its weight)."""
-    weights, _ = architecture.views(parameters)
+    weights, functions = architecture.views(parameters)[0], architecture.functions(parameters)
     X, z, a, keep, embedded = passed
     cost, output = architecture.cost, architecture.output
     error = cost.error(output, a[-1], Y)
@@ -107,12 +110,13 @@ def backward(
         if (kept := keep[l]) is not None:
             error = error * kept
         errors.insert(0, error)
-        deltas.insert(0, architecture.layers[l].function.backward(z[l], error))  # BP2
+        deltas.insert(0, functions[l].backward(z[l], error))  # BP2
     below, embedding = X, None
     if embedded is not None:
         below, embedding = embedded.out, embedded.backward(_below(architecture, parameters, deltas[0]))
     scale_delta = (deltas[0] @ weights[0]) * below if architecture.input_scale else None
-    return Backward(tuple(errors), tuple(deltas), scale_delta, embedding)
+    shares = tuple(map(share_delta, functions, z, errors))
+    return Backward(tuple(errors), tuple(deltas), scale_delta, embedding, shares)
 
 
 @_quiet
@@ -144,8 +148,9 @@ def gradient_per_sample(architecture: Architecture, passed: Forward, back: Backw
 
 def _biases(architecture: Architecture, flat: Array, back: Backward) -> Iterator[tuple[Array, Array]]:
     """Yield the place of each gradient of biases, and their delta; an input scale is layer 0's."""
-    places = (architecture.scale_view(flat), *architecture.views(flat)[1])
-    for db, delta in zip(places, (back.scale_delta, *back.delta), strict=True):
+    biases, shares = architecture.views(flat)[1], architecture.shares(flat)
+    deltas = (back.scale_delta, *back.delta, *back.share_delta)
+    for db, delta in zip((architecture.scale_view(flat), *biases, *shares), deltas, strict=False):
         if db is not None and delta is not None:
             yield db, delta
 

@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop import checks, costs, randomness
-from clearprop.activations import Activation
+from clearprop.activations import Activation, Array
 from clearprop.architecture import Architecture, Layer
 from clearprop.costs import Cost
 from clearprop.initializers import Initializer
 from clearprop.input_embedding import Embedding
 from clearprop.names import check_size
+
+_MIXED = 5  # rows whose mixture a first bias is
 
 
 def build(
@@ -57,6 +59,52 @@ def build(
             f"embedding must be one of cp.embeddings, as cp.embeddings.periodic(), got {embedding!r}"
         )
     return Architecture(check_size(first), tuple(made), resolved_cost, embedding=embedding)
+
+
+def start_from_rows(
+    made: Architecture, parameters: NDArray[Any], X: Array, seed: int, weights: bool, biases: bool
+) -> None:
+    """Fit first parameters to rows, layer by layer and in place: RealMLP-TD's start.
+
+    The weights of a neuron are divided by the standard deviation of what they make of the rows ("std").
+    Its bias becomes minus a random mixture of that of 5 rows ("he+5"): where the neuron's activation
+    bends, there are rows (Steinwart 2019, Holzmueller et al. 2024).
+
+    Parameters
+    ----------
+    made : Architecture
+    parameters : ndarray of shape (n_parameters,)
+        With first weights of any kind.
+    X : ndarray of shape (n_samples, n_features)
+        Scaled; the rows to train on, or some of them.
+    seed : int
+    weights, biases : bool
+        Which of them are to be fitted.
+    """
+    wide = parameters.astype(np.float64)
+    W, b = made.views(wide)
+    scale, E = made.scale_view(wide), made.embedding
+    a = X if E is None else E.forward(made.embedding_views(wide), X).out
+    a = a.astype(np.float64) if scale is None else a * scale
+    for layer, function in enumerate(made.functions(wide)):
+        spread = (a @ W[layer].T).std(axis=0)
+        if weights:
+            W[layer][:] /= np.where(spread > 0, spread, 1.0)[:, None]
+        z, bias = a @ W[layer].T, b[layer]
+        if bias is not None and biases:
+            bias[:] = -_mixtures(z, seed, layer)
+        a = function(z if bias is None else z + bias)
+    parameters[:] = wide
+
+
+def _mixtures(z: Array, seed: int, layer: int) -> Array:
+    """Return for each column a mixture of 5 of its numbers, with weights even on the simplex."""
+    n, where = z.shape[1], {"purpose": randomness.INITIAL_BIASES, "layer": layer}
+    drawn = randomness.uniform(seed, 2 * _MIXED * n, **where).reshape(2, n, _MIXED)
+    shares = -np.log1p(-drawn[0])
+    rows = (drawn[1] * len(z)).astype(np.int64)
+    mixed: Array = (z[rows, np.arange(n)[:, None]] * shares).sum(axis=1) / shares.sum(axis=1)
+    return mixed
 
 
 def initial_parameters(

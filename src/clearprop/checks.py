@@ -29,6 +29,8 @@ def check_layers(functions: Sequence[Activation], n_outputs: int) -> None:
     for number, function in enumerate(hidden, start=1):
         if not function.elementwise:
             raise ValueError(f"activation {function} is for the output layer, got it in layer {number}")
+    if output.plain:
+        raise ValueError(f"activation {output} is for hidden layers, got it in the output layer")
     if not output.elementwise and n_outputs == 1:
         raise ValueError(
             f"{output} needs at least 2 outputs, got 1 (a single {output} output is always 1); use "

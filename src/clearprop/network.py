@@ -28,6 +28,7 @@ from clearprop.model.model import Model, first_targets
 from clearprop.model.targets import Classes
 from clearprop.names import is_number, known_dtype
 from clearprop.optimizers import Optimizer
+from clearprop.schedules import Schedule
 from clearprop.trace import Gradient
 from clearprop.traceable import refuse_members
 from clearprop.training import EarlyStopping, History, Loop
@@ -414,8 +415,8 @@ class Network:
         sample_weight: ArrayLike | None = None,
         l2: float = 0.0,
         l1: float = 0.0,
-        dropout: float | Sequence[float] = 0.0,
-        label_smoothing: float = 0.0,
+        dropout: float | Schedule | Sequence[float | Schedule] = 0.0,
+        label_smoothing: float | Schedule = 0.0,
         clip_norm: float | None = None,
         averaging: float = 0.0,
         frozen: Sequence[str] = (),
@@ -467,10 +468,11 @@ class Network:
             At least 0; rescaled to mean 1.
         l2, l1 : float
             Penalties ``l2/2 * sum w^2`` and ``l1 * sum |w|`` on the mean cost; not on biases.
-        dropout : float or list of float
+        dropout : float, Schedule, or list of these
             Share of each hidden layer's neurons left out of a step, in [0, 1).
-        label_smoothing : float
-            Share of each target spread over all classes, in [0, 1).
+        label_smoothing : float or Schedule
+            Share of each target spread over all classes, in [0, 1); by a schedule, the engine is asked
+            for one step at a time.
         clip_norm : float, optional
             Longest gradient of a step; a longer one is scaled down to it.
         averaging : float

@@ -220,15 +220,18 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019).
 
-    ``p <- p - rate * weight_decay * decay * p`` before Adam's step; biases have decay 0.
+    ``p <- p - rate * weight_decay * decay * p`` before Adam's step; biases have decay 0. The weight
+    decay may be a schedule, as the rate; `update` takes it as it is at first, engines step by step.
     """
 
-    weight_decay: float = 0.01
+    weight_decay: float | Schedule = 0.01
 
     def __post_init__(self) -> None:
         """Check every argument against its rule."""
         super().__post_init__()
-        _checked(self, "weight_decay", lambda value: value >= 0, "a finite number of at least 0")
+        if not isinstance(self.weight_decay, Schedule):
+            _checked(self, "weight_decay", lambda value: value >= 0, "a finite number of at least 0")
+        schedules.refuse_plateau("weight_decay", self.weight_decay)
 
     def update(
         self,
@@ -240,7 +243,7 @@ class AdamW(Adam):
         decay: float | Flat = 1.0,
     ) -> tuple[Flat, Flat]:
         """As in `Optimizer.update`."""
-        decayed = parameters - rate * (self.weight_decay * decay) * parameters
+        decayed = parameters - rate * (schedules.at(self.weight_decay, 0.0) * decay) * parameters
         return super().update(decayed, gradient, moments, rate, t)
 
 
@@ -376,7 +379,8 @@ def resolve(optimizer: str | Optimizer) -> Optimizer:
 def describe(optimizer: Optimizer) -> dict[str, Any]:
     """Return an optimizer as JSON-able data, for a checkpoint."""
     values = {each.name: getattr(optimizer, each.name) for each in dataclasses.fields(optimizer)}
-    values["learning_rate"] = schedules.describe(optimizer.schedule)
+    values["learning_rate"] = optimizer.schedule
+    values = {k: schedules.described(v) for k, v in values.items()}
     return {"name": type(optimizer).__name__.lower(), **values}
 
 
@@ -390,5 +394,5 @@ def from_description(data: dict[str, Any]) -> Optimizer:
     """
     values = dict(data)
     kind = KNOWN[known_name("optimizer", values.pop("name", None), KNOWN)]
-    values["learning_rate"] = schedules.from_description(values["learning_rate"])
+    values = {k: schedules.from_description(v) if isinstance(v, dict) else v for k, v in values.items()}
     return kind(**values)

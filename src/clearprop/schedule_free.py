@@ -50,7 +50,7 @@ class ScheduleFreeAdamW(AdamW):
     moments: ClassVar[tuple[str, ...]] = ("z", "mean_square")
     has_mean: ClassVar[bool] = True
     learning_rate: float | schedules.Schedule = 2.5e-3
-    weight_decay: float = 0.0
+    weight_decay: float | schedules.Schedule = 0.0
     warmup_steps: int = 0
 
     def __post_init__(self) -> None:
@@ -84,7 +84,7 @@ class ScheduleFreeAdamW(AdamW):
         rate_t, c = rate * min(1.0, t / max(self.warmup_steps, 1)), mean_share(t, self.warmup_steps)
         z, v = moments[0], self.beta2 * moments[1] + (1.0 - self.beta2) * gradient * gradient
         step = rate_t * gradient / (np.sqrt(v / (1.0 - self.beta2**t)) + self.epsilon)
-        step = step + rate_t * (self.weight_decay * decay) * parameters
+        step = step + rate_t * (schedules.at(self.weight_decay, 0.0) * decay) * parameters
         y = parameters + c * (z - parameters) - (1.0 - self.beta1 * (1.0 - c)) * step
         return y, np.stack([z - step, v])
 

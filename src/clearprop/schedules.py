@@ -1,9 +1,9 @@
-"""Learning rates as functions of time.
+"""Learning rates as functions of time; also weight decay and dropout.
 
 A schedule is called with the epochs trained so far, a float that grows within the epoch, and returns
-the learning rate of the next step. It carries its own horizon: ``training.run(3)`` twice is
-``training.run(6)``, and beyond the horizon it keeps its last value. A new ``fit`` starts it anew, like
-everything of the optimizer.
+the learning rate of the next step, or what else it is given for. It carries its own horizon:
+``training.run(3)`` twice is ``training.run(6)``, and beyond the horizon it keeps its last value. A new
+``fit`` starts it anew, like everything of the optimizer.
 
 The names are in lower case because they are read as functions of time: ``cosine(0.1, epochs=30)``.
 """
@@ -253,6 +253,30 @@ def find_plateau(schedule: Schedule) -> plateau | None:
     return schedule if isinstance(schedule, plateau) else None
 
 
+def at(value: float | Schedule, epochs: float) -> float:
+    """Return a number, or what a schedule is after `epochs` epochs."""
+    return value(epochs) if isinstance(value, Schedule) else float(value)
+
+
+def number(value: float | Schedule) -> float | Schedule:
+    """Return a number as a float; a schedule stays one."""
+    return value if isinstance(value, Schedule) else float(value)
+
+
+def refuse_plateau(argument: str, schedule: float | Schedule) -> None:
+    """Refuse a schedule that watches the training, for anything but the learning rate.
+
+    Raises
+    ------
+    ValueError
+    """
+    if isinstance(schedule, Schedule) and find_plateau(schedule):
+        raise ValueError(
+            f"{argument} cannot be a plateau, which is for learning rates, got {schedule!r}; use a "
+            "number, or another schedule"
+        )
+
+
 def resolve(rate: float | Schedule, argument: str = "learning_rate") -> Schedule:
     """Return the schedule from a number or itself.
 
@@ -272,8 +296,12 @@ def resolve(rate: float | Schedule, argument: str = "learning_rate") -> Schedule
 def describe(schedule: Schedule) -> dict[str, Any]:
     """Return a schedule as JSON-able data, for a checkpoint."""
     values = {each.name: getattr(schedule, each.name) for each in dataclasses.fields(schedule)}  # type: ignore[arg-type]
-    values = {k: describe(v) if isinstance(v, Schedule) else v for k, v in values.items()}
-    return {"name": type(schedule).__name__, **values}
+    return {"name": type(schedule).__name__, **{k: described(v) for k, v in values.items()}}
+
+
+def described(value: object) -> object:
+    """Return a value as it is, but a schedule as data."""
+    return describe(value) if isinstance(value, Schedule) else value
 
 
 def from_description(data: dict[str, Any]) -> Schedule:

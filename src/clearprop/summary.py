@@ -21,7 +21,7 @@ def summary(architecture: Architecture, dtype: str, n_members: int = 1) -> str:
         lines.append(f"  ... {architecture.widths[0]:9,}  {architecture.embedding!s:30}  {n:10,}")
     for i, layer in enumerate(architecture.layers):
         n_in, n_out = architecture.widths[i], layer.size
-        n = n_out * n_in + (n_out if layer.bias else 0)
+        n = sum(b.size for b in architecture.blocks if b.layer == i and b.name.startswith("layers."))
         shape = f"{n_out} x {n_in}" + ("" if layer.bias else ", no bias")
         lines.append(f"{i + 1:5} {n_out:9,}  {layer.function.name:12}  {shape:16}  {n:10,}")
     forward, backward = architecture.multiply_adds()

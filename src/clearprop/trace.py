@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clearprop import backprop, penalties
-from clearprop.activations import Array
+from clearprop.activations import Activation, Array
 from clearprop.architecture import Architecture
+from clearprop.parametric_activations import with_share
 
 if TYPE_CHECKING:
     from clearprop.optimizers import Optimizer
@@ -99,6 +100,10 @@ class TraceLayer:
         Of the cost over all samples; shapes (n_out, n_in) and (n_out,), None without biases.
     weights, biases : ndarray
         What the pass was made with, copied; biases are None without biases.
+    function : Activation
+        With its shares, where it is parametric.
+    shares, share_gradient : ndarray of shape (n_out,), or None
+        Of a parametric activation: how much of its function each neuron takes.
     """
 
     z: Array
@@ -110,6 +115,16 @@ class TraceLayer:
     bias_gradient: Array | None
     weights: Array
     biases: Array | None
+    function: Activation
+    shares: Array | None = None
+    share_gradient: Array | None = None
+
+    def of_neuron(self, j: int) -> Activation:
+        """Return the activation of one neuron; a parametric one is named with its share."""
+        function, shares = self.function, self.shares
+        if shares is None:
+            return function.parts[j] if function.parts else function
+        return replace(with_share(function, shares[j]), name=f"{function.name} {shares[j]:.4g}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +165,7 @@ class Update:
     ----------
     optimizer : Optimizer
     learning_rate : ndarray of shape ()
-    weights, biases : tuple of ndarray
+    weights, biases, shares : tuple of ndarray
         After the step, all layers' gradients having been taken before it (X36).
     embedding : dict of ndarray
         The embedding's arrays after it.
@@ -161,6 +176,7 @@ class Update:
     weights: tuple[Array, ...]
     biases: tuple[Array | None, ...]
     embedding: dict[str, Array]
+    shares: tuple[Array | None, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,10 +236,10 @@ def trace(
     W, b = architecture.views(parameters)
     costs = architecture.cost.of_samples(architecture.output, passed.z[-1], passed.a[-1], Y)
     layers = []
-    for i, layer in enumerate(architecture.layers):
+    shares, of_shares = architecture.shares(parameters), architecture.shares(gradient)
+    for i, function in enumerate(architecture.functions(parameters)):
         with np.errstate(all="ignore"):
-            slope = layer.function.slope(passed.z[i])
-        bias_gradient, bias = db[i], b[i]
+            slope = function.slope(passed.z[i])
         layers.append(
             TraceLayer(
                 z=_read_only(passed.z[i]),
@@ -232,9 +248,12 @@ def trace(
                 error=_read_only(back.error[i]),
                 delta=_read_only(back.delta[i]),
                 weight_gradient=_read_only(dW[i]),
-                bias_gradient=None if bias_gradient is None else _read_only(bias_gradient),
+                bias_gradient=_if_there(db[i]),
                 weights=_read_only(W[i]),
-                biases=None if bias is None else _read_only(bias),
+                biases=_if_there(b[i]),
+                function=function,
+                shares=_if_there(shares[i]),
+                share_gradient=_if_there(of_shares[i]),
             )
         )
     forward, backward = (len(X) * each for each in architecture.multiply_adds())
@@ -250,6 +269,10 @@ def trace(
         None if optimizer is None else _update(architecture, parameters, gradient, optimizer),
         _embedding(architecture, back, parameters, gradient),
     )
+
+
+def _if_there(array: Array | None) -> Array | None:
+    return None if array is None else _read_only(array)
 
 
 def _embedding(
@@ -295,6 +318,7 @@ def _update(
         optimizer,
         _read_only(rate),
         tuple(_read_only(each) for each in W),
-        tuple(None if each is None else _read_only(each) for each in b),
+        tuple(map(_if_there, b)),
         {name: _read_only(each) for name, each in architecture.embedding_views(after).items()},
+        tuple(map(_if_there, architecture.shares(after))),
     )

@@ -6,6 +6,8 @@ import json
 import numpy as np
 import pytest
 
+import clearprop as cp
+
 RNG = np.random.default_rng(0)
 AGE = RNG.integers(18, 80, 80)
 ROWS = [
@@ -38,6 +40,8 @@ def test_a_data_set_of_arrays_is_embedded_too(clearprop):
     code, _, err = clearprop("train", "iris", *how)
     assert code == 0, err
     assert "pbld of all inputs, 4 numbers each (16 in all)" in err
+    code, _, err = clearprop("train", "iris", "--preset", "realmlp")
+    assert (code, err) == (2, "clearprop: --preset is for tables (CSV, Parquet), iris is none\n")
     code, _, err = clearprop("train", "iris", "--embedding", "spline")
     assert (code, err.partition(",")[0]) == (2, "clearprop: --embedding must be one of pl")
     code, _, err = clearprop("diagnose", "m", "iris")
@@ -45,7 +49,34 @@ def test_a_data_set_of_arrays_is_embedded_too(clearprop):
     assert "a diagnosis needs a network without an embedding, got one with 'pbld'" in err
 
 
+@pytest.mark.usefixtures("table")
+def test_a_table_is_trained_on_with_the_preset_realmlp_and_resumed_to_the_same_bits(clearprop):
+    how = ("--preset", "realmlp", *QUICK[:2], "--seed", "0", "--target", "ok", "--batch-size", "16")
+    code, _, err = clearprop(
+        "train", "t.csv", *how, "--epochs", "4", "--checkpoint", "c", "--output", "m"
+    )
+    assert code == 0, err
+    assert (
+        "pbld of 1 of 4 inputs, 4 numbers each (7 in all), parametric_selu, cross_entropy; AdamW" in err
+    )
+    first = ("--epochs", "2", "--checkpoint", "d", "--output", "n")
+    assert clearprop("train", "t.csv", *how, *first)[0] == 0
+    code, _, err = clearprop("train", "t.csv", *how, "--resume", *first[2:], "--epochs", "4")
+    assert code == 0, err
+    nets = [cp.load(name) for name in "cmn"]
+    assert nets[0].architecture.blocks == nets[2].architecture.blocks
+    assert not np.array_equal(nets[1].parameters, nets[2].parameters)  # another horizon
+    again = clearprop("train", "t.csv", *how, "--resume", "--epochs", "4", *first[2:4], "--output", "o")
+    assert again[0] == 0, again[2]
+    np.testing.assert_array_equal(cp.load("o").parameters, nets[2].parameters)
+    code, _, err = clearprop("train", "t.csv", *how[2:], "--resume", "--epochs", "4", *first[2:])
+    assert (code, "--preset is not given, was realmlp" in err) == (2, True)
+    assert "parametric_selu" in clearprop("info", "m")[1]
+
+
 REFUSED = {
+    ("--preset", "sklearn"): "--preset must be one of realmlp-s, realmlp",
+    ("--preset", "realmlp", "--buffer", "30"): "--preset realmlp needs all 80 rows in memory",
     ("--embedding", "spline"): "--embedding must be",
     ("--embedding", "pl", "--buffer", "30"): "--embedding needs all 80 rows in memory",
     ("--embedding", "plr", "--drop", "age"): "embedding='plr' needs a numeric input",

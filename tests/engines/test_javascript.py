@@ -227,6 +227,11 @@ def test_what_the_engine_does_not_have_is_refused_in_a_sentence():
         (training(problem, ON_PAGE[0], batchSize=0), "batchSize must be at least 1, got 0"),
         (case(problem, "training", plan={"seed": 1}, epochs=1), "a plan needs an optimizer and a seed"),
         (unknown, "the page's engine has no activation swish"),
+        (case(make(activation="parametric_mish")), "engine has no activation parametric_mish"),
+        (
+            training(problem, optimizers.AdamW(0.1, weight_decay=schedules.flat_cos(0.1, 3))),
+            "has no weight decay flat_cos, only a constant one",
+        ),
         (training(problem, OPTIMIZERS[-1]), "has no optimizer ScheduleFreeAdamW"),
         (
             training(problem, optimizers.SGD(schedules.cosine(0.1, epochs=3))),

@@ -144,8 +144,8 @@ def evaluate(node, trace, activation):
             return go(node["arg"]) ** node["exponent"]
         case "fn":
             name = node["name"]["base"]
-            if name == "relu" and node.get("prime") == "prime":
-                name = "relu'"
+            if node.get("prime") == "prime" and f"{name}'" in FUNCTIONS:
+                name += "'"
             if name not in FUNCTIONS and len(name) > 1:
                 raise Elided  # a cost, named
             return FUNCTIONS.get(name, activation)(np.asarray(go(node["arg"]), float))

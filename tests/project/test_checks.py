@@ -71,14 +71,14 @@ BACKPROP = {
     ),
     "BP2 weights transposed": ("deltas[0] @ weights[l + 1]", "deltas[0] @ weights[l + 1].T"),
     "BP2 weights of another layer": ("deltas[0] @ weights[l + 1]", "deltas[0] @ weights[l]"),
-    "BP2 slope missing": ("architecture.layers[l].function.backward(z[l], error)", "error"),
+    "BP2 slope missing": ("functions[l].backward(z[l], error)", "error"),
     "BP2 slope of another layer": (
-        "architecture.layers[l].function.backward(z[l], error)",
+        "functions[l].backward(z[l], error)",
         "architecture.layers[l + 1].function.backward(z[l], error)",
     ),
     "BP2 slope at a in place of z (X6)": (
-        "architecture.layers[l].function.backward(z[l], error)",
-        "architecture.layers[l].function.backward(a[l + 1], error)",
+        "functions[l].backward(z[l], error)",
+        "functions[l].backward(a[l + 1], error)",
     ),
     "BP3 sum for mean": ("db[:] = scale * delta.sum(axis=0)", "db[:] = delta.sum(axis=0)"),
     "BP3 twice": ("db[:] = scale * delta.sum(axis=0)", "db[:] = 2 * scale * delta.sum(axis=0)"),
@@ -133,7 +133,7 @@ def test_mutant_of_backprop_is_found_by_the_loops_and_the_listing(name, monkeypa
 
 
 def test_an_update_of_the_parameters_on_the_way_is_found(monkeypatch):
-    old = "    weights, _ = architecture.views(parameters)\n"
+    old = "    weights, functions = architecture.views(parameters)[0], architecture.functions(parameters)\n"
     mutate(monkeypatch, backprop, old, old + "    weights[-1][:] -= 0.1\n")
     with pytest.raises((AssertionError, ValueError)):
         test_backprop.test_nothing_that_goes_in_is_changed()

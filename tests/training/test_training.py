@@ -204,10 +204,10 @@ def test_every_sample_is_seen_once_an_epoch_the_last_short_batch_too(monkeypatch
         engine = original(name, plan)
         run = engine.run
 
-        def spy(plan, state, data, order, rates, first_step):
+        def spy(plan, state, data, order, rates, first_step, course):
             first = (state.epoch_step - first_step) * plan.batch_size
             seen.extend(order[first : first + len(rates) * plan.batch_size].tolist())
-            return run(plan, state, data, order, rates, first_step)
+            return run(plan, state, data, order, rates, first_step, course)
 
         monkeypatch.setattr(engine, "run", spy, raising=False)
         return engine

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop import embeddings, optimizers, schedules
+from clearprop import embeddings
+from clearprop.checkpoint import schedule_rules
 from clearprop.checkpoint.errors import CheckpointError
 from clearprop.checkpoint.estimator_description import check_estimator
 from clearprop.checkpoint.rules import (
@@ -41,6 +42,7 @@ from clearprop.checkpoint.rules import (
     unlike,
 )
 from clearprop.input_embedding import Embedding
+from clearprop.parametric_activations import is_parametric
 
 Tensors = Mapping[str, NDArray[Any]]
 
@@ -48,26 +50,6 @@ FORMAT = 1
 _PART = ("test", "validation", "training")
 
 _seed = integer(0, 2**64 - 1)
-
-
-def _optimizer(value: Any, where: str) -> None:
-    """Require an optimizer; one of the user's own, or with a schedule of theirs, is only named."""
-    part, known, named = value, set(optimizers.KNOWN), True
-    while part is not None:
-        entries(anything)(part, where)
-        text(part.get("name"), f"{where}.name")
-        named = named and part["name"] in known
-        part, known = part.get("schedule", part.get("learning_rate")), set(schedules.SCHEDULES)
-    if not named:
-        return
-    try:
-        optimizers.from_description(value)
-    except (ValueError, TypeError, KeyError, OverflowError) as problem:
-        raise CheckpointError(f"{where} describes no optimizer: {problem}"[:300]) from None
-
-
-def _dropout(value: Any, where: str) -> None:
-    (items(share) if isinstance(value, list) else share)(value, where)
 
 
 def _activation(value: Any, where: str) -> None:
@@ -130,6 +112,7 @@ _TABLE = record(
 
 # What `clearprop train` notes, all of them or none: other notes are their user's.
 _NOTED = ("data", "task", "target", "n_samples")
+_BOUNDS: dict[str, Rule] = {"low": items(real), "high": items(real)}
 _NOTES: dict[str, Rule] = {
     "data": text,
     "task": one_of("classification", "regression"),
@@ -140,7 +123,7 @@ _NOTES: dict[str, Rule] = {
     "best_epoch": maybe(integer(1)),
     "initializer": text,
     "bias-initializer": text,
-    "target_units": record({"shift": items(real), "factor": items(real)}),
+    "target_units": record({"shift": items(real), "factor": items(real)}, _BOUNDS),
     "result": record(
         {"part": one_of(*_PART), "n_samples": integer(1), "cost": real},
         {
@@ -168,11 +151,11 @@ _TRAINING = record(
                 "running_window": integer(1),
                 "l2": positive,
                 "l1": positive,
-                "label_smoothing": share,
+                "label_smoothing": schedule_rules.shares,
                 "clip_norm": maybe(positive),
-                "optimizer": _optimizer,
+                "optimizer": schedule_rules.optimizer,
                 "metrics": items(text),
-                "dropout": _dropout,
+                "dropout": schedule_rules.shares,
                 "frozen": items(text),
                 "early_stopping": maybe(entries(anything)),
             },
@@ -320,8 +303,8 @@ def _check_classes(classes: list[Any], n: int, where: str) -> None:
 
 def _check_notes(about: Mapping[str, Any], sizes: list[int]) -> None:
     if "target_units" in about:
-        for name in ("shift", "factor"):
-            agree(f"about.target_units.{name}", len(about["target_units"][name]), "outputs", sizes[-1])
+        for name, each in about["target_units"].items():
+            agree(f"about.target_units.{name}", len(each), "outputs", sizes[-1])
     if (shape := about.get("image_shape")) is not None:
         agree("about.image_shape", shape[0] * shape[1], "features", sizes[0])
     measured = about.get("result", {"accuracy": 1.0}).keys()
@@ -354,7 +337,7 @@ def n_parameters(architecture: Mapping[str, Any]) -> int:
     inputs, *others = architecture["sizes"]
     sizes = [inputs if embedding is None else embedding.n_outputs, *others]
     made = sum(
-        (before + layer["bias"]) * after
+        (before + layer["bias"] + is_parametric(layer["activation"])) * after
         for before, after, layer in zip(sizes, sizes[1:], layers, strict=False)
     )
     if embedding is not None:

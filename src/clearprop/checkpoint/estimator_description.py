@@ -81,7 +81,12 @@ _ESTIMATOR = record(
         "classes": maybe(items(record({"dtype": text, "values": items(anything)}))),
         "groups": items(integer(1)),
         "preprocessing": maybe(record({"shift": items(real), "factor": items(real), "clip": flag})),
-        "target": maybe(record({"shift": items(real), "scale": items(positive)})),
+        "target": maybe(
+            record(
+                {"shift": items(real), "scale": items(positive)},
+                {"low": items(real), "high": items(real)},
+            )
+        ),
         "attributes": record(
             {},
             {
@@ -145,9 +150,9 @@ def check_estimator(data: Mapping[str, Any], n_features: int, n_outputs: int) ->
         _check_columns(data["table"], data["feature_names_in"] or [], n_features)
     for name, keys, n in (
         ("preprocessing", ("shift", "factor"), n_features),
-        ("target", ("shift", "scale"), n_outputs),
+        ("target", ("shift", "scale", "low", "high"), n_outputs),
     ):
-        for key in keys if data[name] is not None else ():
+        for key in [key for key in keys if key in (data[name] or ())]:
             items(anything, n)(data[name][key], f"estimator.{name}.{key}")
     if data["class"] == "MLPClassifier":
         _check_labels(data, n_outputs)

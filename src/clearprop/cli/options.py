@@ -183,6 +183,16 @@ class Options:
         ),
     ] = None
 
+    preset: Annotated[
+        str | None,
+        option(
+            metavar="NAME",
+            text="What a table's network is where nothing is said: realmlp-s, or realmlp, which embeds "
+            "its inputs and takes longer.",
+            default="realmlp-s",
+            panel=_NET,
+        ),
+    ] = None
     embedding: Annotated[
         str | None,
         option(

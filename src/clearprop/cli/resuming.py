@@ -40,7 +40,7 @@ def first_parameters(options: Options) -> dict[str, str]:
 def untold(options: Options) -> dict[str, Any]:
     """Return what a resumed run must share that a file mentions only where it was given."""
     patience = {} if options.patience is None else {"patience": options.patience}
-    given = {name: getattr(options, name) for name in ("embedding", "members")}
+    given = {name: getattr(options, name) for name in ("embedding", "members", "preset")}
     kept = {name: value for name, value in given.items() if value is not None}
     return first_parameters(options) | patience | kept
 

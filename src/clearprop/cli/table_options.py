@@ -65,7 +65,7 @@ def refuse_for_others(options: Options) -> None:
         Naming the first.
     """
     of_files = ("target_gaps",) if options.data.lower().endswith(".npz") else ()
-    for name in (*READING, *DECIDING, "buffer"):
+    for name in (*READING, *DECIDING, "preset", "buffer"):
         if getattr(options, name) is not None and name not in of_files:
             option = "--" + name.replace("_", "-")
             raise ValueError(f"{option} is for tables (CSV, Parquet), {options.data} is none")
@@ -134,7 +134,7 @@ def _kinds(options: Options) -> dict[str, str]:
 
 
 def make_estimator(options: Options, kind: str, seed: int, horizon: int | None) -> BaseMLP:
-    """Return the estimator that the options ask for, of preset realmlp-s where they ask for nothing.
+    """Return the estimator that the options ask for; where they ask for nothing, the preset says it.
 
     Parameters
     ----------
@@ -144,10 +144,11 @@ def make_estimator(options: Options, kind: str, seed: int, horizon: int | None) 
     horizon : int, optional
         Epochs of the schedule, where they are not those to train.
     """
-    from clearprop import schedules
-    from clearprop.estimators import MLPClassifier, MLPRegressor
-    from clearprop.estimators.presets import PRESETS
+    from clearprop.estimators import MLPClassifier, MLPRegressor, presets
+    from clearprop.names import known_name
 
+    name = options.preset or "realmlp-s"
+    known_name("--preset", name, [each for each in presets.PRESETS if each != "sklearn"])
     arguments: dict[str, Any] = {
         "random_state": seed, "engine": options.engine, "n_threads": options.threads,
         "verbose": False if options.quiet else "bar", "time_limit": options.seconds,
@@ -158,17 +159,18 @@ def make_estimator(options: Options, kind: str, seed: int, horizon: int | None) 
             f"{options.output_activation}"
         )
     arguments |= _network_arguments(options, kind)
-    preset = PRESETS["realmlp-s"][kind]
     if horizon is not None:
-        rate = arguments.get("learning_rate_init", preset["learning_rate_init"])
-        arguments["learning_rate"] = schedules.coslog4(float(rate), float(horizon))
+        given, usual = frozenset(arguments), presets.PRESETS[name][kind]
+        arguments |= presets.scheduled(
+            name, given, {"learning_rate": None} | usual | arguments | {"max_iter": horizon}
+        )
     if kind == "regressor":
         if options.class_weight is not None:
             raise ValueError(f"--class-weight is for classes, {options.target or 'the target'} is none")
-        return MLPRegressor(preset="realmlp-s", **arguments)
+        return MLPRegressor(preset=name, **arguments)
     if options.class_weight not in (None, "balanced"):
         raise ValueError(f"--class-weight must be balanced, got {options.class_weight!r}")
-    return MLPClassifier(preset="realmlp-s", class_weight=options.class_weight, **arguments)
+    return MLPClassifier(preset=name, class_weight=options.class_weight, **arguments)
 
 
 def _network_arguments(options: Options, kind: str) -> dict[str, Any]:
@@ -228,9 +230,13 @@ def is_streamed(options: Options, source: TableSource, decisions: Sequence[Colum
         streams = options.buffer < n_rows
     else:
         streams = n_rows * _row_bytes(source, decisions) > _memory() * _SHARE
-    several = options.n_members > 1
-    if streams and (several or options.embedding is not None):
-        option = "--members" if several else "--embedding"
+    needing = {
+        "--members": options.n_members > 1,
+        "--embedding": options.embedding is not None,
+        "--preset realmlp": options.preset == "realmlp",
+    }
+    if streams and any(needing.values()):
+        option = next(name for name, needs in needing.items() if needs)
         raise ValueError(
             f"{option} needs all {n_rows:,} rows in memory, got rows that pass through a buffer; leave "
             "it out, or train on fewer rows"

@@ -40,6 +40,7 @@ class TableJob:
         self.source = whole.with_target(name, gaps)
         self.rows = RowReader(self.source, self.target, roles, self.decisions, gaps)
         self.note = ""
+        self.horizon: int | None = None  # that a checkpoint was begun with
 
     @property
     def name(self) -> str:
@@ -50,7 +51,8 @@ class TableJob:
         """As in `running.Job`."""
         options = self.options
         seed = resuming.choose_seed(options)
-        estimator = self.estimator(seed, self._horizon(run.resumes))
+        self.horizon = self._horizon(run.resumes)
+        estimator = self.estimator(seed, self.horizon)
         estimator.set_params(callbacks=[run.log])
         if table_options.held_out(options, self.source.n_rows or 0) != 0:
             estimator.set_params(test_share=JUDGING)
@@ -89,7 +91,7 @@ class TableJob:
 
     def _note(self, model: Model, n_rows: int) -> None:
         """Tell a model what its file is to say: its checkpoint is written first."""
-        model.about = self._about(int(self.fitter.options.max_iter), n_rows)
+        model.about = self._about(self.horizon or int(self.fitter.options.max_iter), n_rows)
         model.column = self.target
         model.inputs = dataclasses.replace(model.inputs, read=self.source.read_options)
 

@@ -81,8 +81,8 @@ def run(architecture: Architecture, parameters: NDArray[Any], X: Array, Y: Array
     passed = backprop.forward(architecture, parameters, X)
     back = backprop.backward(architecture, parameters, passed, Y)
     slopes = []
-    for layer, z, a in zip(architecture.layers, passed.z, passed.a[1:], strict=True):
-        slopes.append(layer.function.slope(z) if layer.function.elementwise else a * (1.0 - a))
+    for f, z, a in zip(architecture.functions(parameters), passed.z, passed.a[1:], strict=True):
+        slopes.append(f.slope(z) if f.elementwise else a * (1.0 - a))
     return Pass(
         architecture,
         parameters,

@@ -7,10 +7,10 @@ SUMS = {"reassoc", "contract", "nsz"}
 
 # Activations and costs without a row in a table: several in a layer, and a user's own, which is called.
 MIXED, OWN = -1, -2
-# Columns of the table of a layer's factors: three for its weights, its biases and its input scale each.
-RATE, WEIGHT_RATE, BIAS_RATE, SCALE_RATE = 0, 0, 1, 2
-DECAY_FACTOR, GRADIENT_FACTOR, KEEP_SCALE = 3, 6, 9
-FACTOR_COLUMNS = 10
+# Columns of the table of a layer's factors: a few for each of its kinds of parameters.
+KINDS = "weights", "biases", "scales", "shares"
+WEIGHTS, BIASES, SCALES, SHARES = range(4)
+RATE, DECAY_FACTOR, GRADIENT_FACTOR, FACTOR_COLUMNS = 0, 4, 8, 12
 # An embedding's arrays, whose factors lie behind those of the layers, three in a row.
 EMBEDDING = "embedding.weight", "embedding.bias", "embedding.frequency", "embedding.phase"
 MADE, BAD, UPDATES = range(3)  # what a run counts

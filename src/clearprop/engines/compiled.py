@@ -20,9 +20,10 @@ from clearprop.engines import choice, codes, machine_code, outputs, own, product
 from clearprop.engines import intrinsics as low
 from clearprop.engines.calling import aligned, flat, how_many_threads, side_by_side
 from clearprop.engines.forwards import forward_of
-from clearprop.engines.interface import Data, Plan, Report, State, first_row
+from clearprop.engines.interface import Course, Data, Plan, Report, State, first_row
 from clearprop.engines.layout import Layout, unsupported_activation
 from clearprop.engines.records import Run, Settings
+from clearprop.schedules import at
 
 # Multiply-adds of a step from which a second thread gains more than the meetings cost.
 WORTH_A_THREAD = 8_000_000
@@ -85,12 +86,13 @@ class CompiledEngine:
         order: NDArray[np.int64],
         rates: NDArray[np.float64],
         first_step: int = 0,
+        course: Course | None = None,
     ) -> Report:
         """As in `Engine.run`."""
         prepared = self._prepared.get(plan)
         if prepared is None or prepared.dtype != state.parameters.dtype:
             prepared = self._prepared[plan] = _Prepared(plan, state.parameters.dtype)
-        return prepared.run(state, data, order, rates, first_step)
+        return prepared.run(state, data, order, rates, first_step, course or prepared.course)
 
 
 def _cost_row(architecture: Architecture) -> tuple[str, str | None] | None:
@@ -127,10 +129,9 @@ class _Prepared:
             if batch >= products.LARGE and row["n_out"] >= products.LARGE:
                 row["panels"] = layout.take(min(batch, products.MOST) * (row["n_in"] + products.WIDE))
         self.factors = _factors(plan)
-        for i, rate in enumerate(plan.dropout):
-            if rate:
-                rows["drop"][i] = round(rate * 2**32)
-                self.factors[i, codes.KEEP_SCALE] = 1.0 / (1.0 - rate)
+        decay = getattr(plan.optimizer, "weight_decay", 0.0)
+        none = np.zeros(len(rows) - 1)
+        self.course = Course(np.array([plan.dropout or none]), np.array([at(decay, 0.0)]))
         self.layers, self.segments = layout.layers, layout.segments
         self.embedding, widest = layout.embedding, max(architecture.widths)
         self.columns = products.every(widest, dtype.itemsize)
@@ -169,13 +170,15 @@ class _Prepared:
         order: NDArray[np.int64],
         rates: NDArray[np.float64],
         first_step: int,
+        course: Course,
     ) -> Report:
         """As in `Engine.run`; a step that might leave the finite numbers is made from a copy."""
-        report, doubtful = self._go(state, data, order, rates, first_step)
+        report, doubtful = self._go(state, data, order, rates, first_step, course)
         made, correct = report.n_steps, [report.correct]
         while doubtful:
             before = state.copy()
-            report, _ = self._go(state, data, order, rates[made : made + 1], first_step, watched=True)
+            one, its = rates[made : made + 1], course.after(made)
+            report, _ = self._go(state, data, order, one, first_step, its, watched=True)
             if not report.bad and not np.isfinite(state.parameters).all():
                 state.take(before)
                 return Report(made, True, _joined(correct))
@@ -183,7 +186,9 @@ class _Prepared:
             if report.bad or made == len(rates):
                 break
             del before
-            report, doubtful = self._go(state, data, order, rates[made:], first_step)
+            report, doubtful = self._go(
+                state, data, order, rates[made:], first_step, course.after(made)
+            )
             made, correct = made + report.n_steps, [*correct, report.correct]
         return Report(made, report.bad, _joined(correct))
 
@@ -194,6 +199,7 @@ class _Prepared:
         order: NDArray[np.int64],
         rates: NDArray[np.float64],
         first_step: int,
+        course: Course,
         watched: bool = False,
     ) -> tuple[Report, bool]:
         """Return what was found, and whether the next step is in doubt."""
@@ -211,6 +217,8 @@ class _Prepared:
             norms=self.norms, squares=self.squares, counter=np.zeros_like(self.counter),
             parameters=state.parameters, moments=state.moments.reshape(-1), X=flat(data.X),
             Y=flat(data.Y), sample_weight=flat(weight), weighted=weighted, order=order, rates=rates,
+            dropout=np.pad(course.dropout, ((0, 0), (0, 1))),  # the outputs are never dropped
+            weight_decay=np.ascontiguousarray(course.weight_decay, np.float64),
             largest=self._largest(data.X), first_step=step, step=state.step, watched=watched,
             correct=correct, counts=counts, epoch_cost=epoch_cost, thread=0, n_threads=self.n_threads,
         )  # fmt: skip
@@ -268,7 +276,9 @@ def _settings(plan: Plan, batch: int, chunk: int, gradient: int, n_threads: int)
         l1=float(plan.l1),
         clips=plan.clip_norm is not None,
         clip_norm=float(plan.clip_norm or 0.0),
-        fused=plain and not (architecture.input_scale or architecture.ntk or architecture.embedding),
+        fused=plain
+        and {b.kind for b in architecture.blocks} <= {"weights", "biases"}
+        and not architecture.ntk,
         over_weight=plan.over_batch_weight,
         gradient=gradient,
         chunk=chunk,
@@ -284,7 +294,7 @@ def _factors(plan: Plan) -> NDArray[np.float64]:
             what = codes.EMBEDDING.index(block.name)
             row, kind = factors[n_layers + what // 3], what % 3
         else:
-            row, kind = factors[block.layer], ("weights", "biases", "scales").index(block.kind)
+            row, kind = factors[block.layer], codes.KINDS.index(block.kind)
         row[codes.RATE + kind] = 0.0 if block in plan.frozen else block.lr_factor
         row[codes.DECAY_FACTOR + kind] = block.decay_factor
         row[codes.GRADIENT_FACTOR + kind] = block.gradient_factor

@@ -115,4 +115,6 @@ def _ready(architecture: Architecture) -> bool:
     every = [
         part for layer in architecture.layers for part in layer.function.parts or (layer.function,)
     ]
-    return all(ACTIVATIONS.get(each.name) is each or own.is_compiled(each) for each in every)
+    return all(
+        each.plain or ACTIVATIONS.get(each.name) is each or own.is_compiled(each) for each in every
+    )

@@ -1,8 +1,9 @@
 """What every engine agrees on: plan, state, data, and the report of a stretch of mini-batches.
 
 Into ``run`` flow a plan (what does not change), a state (flat arrays and numbers: it *is* the
-checkpoint), the data, the epoch's order of samples and one learning rate for each step of the stretch;
-out flow the changed state and a report. However an epoch is cut into stretches, the bits are the same.
+checkpoint), the data, the epoch's order of samples and one learning rate for each step of the stretch
+(where dropout or weight decay are schedules, a `Course` of these too); out flow the changed state and
+a report. However an epoch is cut into stretches, the bits are the same.
 """
 
 from __future__ import annotations
@@ -21,6 +22,18 @@ from clearprop.flat_vector import Block
 from clearprop.optimizers import Optimizer
 
 _ROWS = 4096
+
+
+class Course(NamedTuple):
+    """What else changes from step to step, where it does: a row for each step of a stretch."""
+
+    dropout: NDArray[np.float64]  # the rate of each hidden layer, shape (n_steps, n_hidden)
+    weight_decay: NDArray[np.float64]  # of the optimizer, shape (n_steps,)
+
+    def after(self, n_steps: int) -> Course:
+        """Return what follows after some steps; a single row is that of every step."""
+        begin = min(n_steps, len(self.weight_decay) - 1)
+        return Course(self.dropout[begin:], self.weight_decay[begin:])
 
 
 class Data(NamedTuple):
@@ -47,7 +60,7 @@ class Plan:
     n_samples: int
     l2: float = 0.0
     l1: float = 0.0
-    dropout: tuple[float, ...] = ()  # the rate of each hidden layer
+    dropout: tuple[float, ...] = ()  # the rate of each hidden layer, unless a course says it
     clip_norm: float | None = None
     frozen: tuple[Block, ...] = ()
     counts_correct: bool = False  # whether the targets are classes
@@ -164,11 +177,13 @@ class Engine(Protocol):
         order: NDArray[np.int64],
         rates: NDArray[np.float64],
         first_step: int = 0,
+        course: Course | None = None,
     ) -> Report:
         """Make ``len(rates)`` steps from ``state.epoch_step`` on, all within this epoch.
 
         `order` has the rows of `data` that make the steps from `first_step` of the epoch on: all of its
-        permutation, or what a buffer holds of it. At a step whose cost is not finite, or which would
+        permutation, or what a buffer holds of it. A course has the dropout and the weight decay of each
+        step, where one of them is a schedule. At a step whose cost is not finite, or which would
         make a parameter so, the engine stops with the state as it was before that step.
         """
         ...

@@ -93,7 +93,8 @@ def batch_of(run: Run, number: int) -> Batch:
         total = total_weight(rows, run.sample_weight, run.weighted)
         per = 1.0 / total if total > 0.0 else 0.0
         scale *= m * per
-    return Batch(rows, first, number, rate, scale, per, 1.0 - rate * per * settings.l2)
+    decay = run.weight_decay[min(number, run.weight_decay.size - 1)]
+    return Batch(rows, first, number, rate, decay, scale, per, 1.0 - rate * per * settings.l2)
 
 
 @kernel()
@@ -258,7 +259,7 @@ def stays_finite(run: Run, batch: Batch, n_threads: int) -> bool:
     activations above it, of each thread; the last deltas are few.
     """
     settings, rate, m = run.settings, batch.rate, batch.rows.size
-    decays = rate * (batch.per * settings.l2 + settings.weight_decay)
+    decays = rate * (batch.per * settings.l2 + batch.weight_decay)
     if not (decays <= 1.0 and rate * (1.0 + settings.l1) < codes.FAR):
         return False  # weights that decay by more than themselves grow
     by = (
@@ -284,6 +285,10 @@ def stays_finite(run: Run, batch: Batch, n_threads: int) -> bool:
             deltas = rough_squares(part(run.work, layer.delta, m * layer.n_out))
         if not deltas * (inputs + m) < limit:  # m: of the biases' ones
             return False
+        if layer.shares >= 0:
+            bends = rough_squares(part(run.work, layer.bend, m * layer.n_out))
+            if not bends * m < limit:
+                return False
         inputs = total_of(part(squares, (2 * l + 1) * n_threads, n_threads))
     return True
 

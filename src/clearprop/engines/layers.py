@@ -24,7 +24,7 @@ import numpy as np
 from clearprop.engines import codes
 from clearprop.engines.intrinsics import arrive, arrived, give_way, kernel, like, part
 from clearprop.engines.language import IntegerTable, Reals
-from clearprop.engines.neurons import SOFTMAX, activate, drop_rectangle, softmax
+from clearprop.engines.neurons import SOFTMAX, activate, drop_rectangle, dropout_of, softmax
 from clearprop.engines.products import CACHED, LARGE, WIDE, dots, rest, sums
 from clearprop.engines.records import (
     Batch,
@@ -192,7 +192,30 @@ def complete_layer(
         for i in range(i0, i1):
             for j in range(i * n + j0, i * n + j1):
                 z[j] = above[j]
+    if layer.shares >= 0:
+        bends, above = arrays.bends, arrays.above
+        for i in range(i0, i1):
+            for j in range(i * n + j0, i * n + j1):
+                bends[j] = above[j]
     activate_rows(layer, segments, mine, arrays)
+    if layer.shares >= 0:
+        mix_rows(layer, mine, parameters, arrays)
+
+
+@kernel()
+def mix_rows(layer: Layer, mine: Rectangle, parameters: Reals, arrays: Pass) -> None:
+    """Make f(z) and f'(z) of a rectangle those of a parametric activation; its bends held z."""
+    i0, i1, j0, j1 = mine
+    n, size = layer.n_out, j1 - j0
+    s = part(parameters, layer.shares + j0, size)
+    for i in range(i0, i1):
+        a, slope = part(arrays.above, i * n + j0, size), part(arrays.slopes, i * n + j0, size)
+        bend = part(arrays.bends, i * n + j0, size)
+        for j in range(size):
+            z = bend[j]
+            bend[j] = a[j] - z
+            a[j] = z + s[j] * bend[j]
+            slope[j] = like(z, 1.0) + s[j] * (slope[j] - like(z, 1.0))
 
 
 @kernel()
@@ -210,6 +233,10 @@ def backward_layer(layer: Layer, mine: Rectangle, run: Run, copies: Reals) -> No
     for i in range(i0, i0 + 1 if together else i1):
         size = (i1 - i0) * n if together else j1 - j0
         d = part(work, layer.below_delta + i * n + j0, size)
+        if layer.below_bend >= 0:
+            bend = part(work, layer.below_bend + i * n + j0, size)
+            for j in range(size):
+                bend[j] *= d[j]
         slope = part(work, layer.below_slope + i * n + j0, size)
         for j in range(size):
             d[j] *= slope[j]
@@ -225,7 +252,8 @@ def forward_part(
     its = rectangle(owner, team.n_threads, m, n, softmax_of_rows)
     arrays = Pass(
         part(work, layer.below, m * layer.n_in), part(work, layer.above, m * n),
-        part(work, layer.slope, m * n), part(work, layer.z, m * n), rest(work, layer.log_sums),
+        part(work, layer.slope, m * n), part(work, layer.bend, m * n), part(work, layer.z, m * n),
+        rest(work, layer.log_sums),
     )  # fmt: skip
     step = its.j1 - its.j0
     if its.i1 - its.i0 == m and m >= LARGE and not softmax_of_rows:
@@ -235,7 +263,7 @@ def forward_part(
         first = its.j0 + block * step
         mine = its._replace(j0=first, j1=min(its.j1, first + step))
         forward_layer(layer, run.segments, mine, run.parameters, arrays, team.copies, filled)
-        if layer.drop > 0:
+        if dropout_of(run, number, batch.number) > 0.0:
             drop_rectangle(run, layer, number, batch.number, mine)
         add_squares(run, team, 2 * number + 1, squares_of(mine, n, arrays.above))
         block = take(team, place, block)

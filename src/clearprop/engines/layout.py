@@ -27,6 +27,7 @@ def code_of(function: Activation, dtype: np.dtype[Any]) -> tuple[int, int] | Non
 
     None where it was not compiled.
     """
+    function = function.plain or function
     if ACTIVATIONS.get(function.name) is function:
         return neurons.ACTIVATION_CODES[function.name], 0
     address = own.address_of(function, dtype)
@@ -69,17 +70,20 @@ class Layout:
         if (architecture.input_scale or architecture.embedding is not None) and trains:
             slope, delta = self.take(batch * sizes[0]), self.take(batch * sizes[0])
         self.embedding = self._embedding(architecture, dtype, batch, below, delta)
+        bend = -1
         for i, (row, layer) in enumerate(zip(self.rows, architecture.layers, strict=True)):
             row["n_in"], row["n_out"] = sizes[i], layer.size
             row["weights"] = offsets[f"layers.{i}.weight"]
             row["biases"] = offsets.get(f"layers.{i}.bias", -1)
+            row["shares"] = offsets.get(f"layers.{i}.share", -1)
             row["scales"] = offsets.get(f"layers.{i}.scale", -1)
             row["below"], row["below_slope"], row["below_delta"] = below, slope, delta
+            row["below_bend"] = bend
+            row["bend"] = bend = self.take(batch * layer.size) if row["shares"] >= 0 else -1
             row["above"] = below = self.take(batch * layer.size)
             if trains:
                 slope, delta = self.take(batch * layer.size), self.take(batch * layer.size)
             row["slope"], row["delta"] = slope, delta
-            row["drop"] = 0
             if layer.function.parts:
                 row["code"] = codes.MIXED
                 row["first_segment"] = len(segments)

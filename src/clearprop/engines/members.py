@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from clearprop.activations import Array
 from clearprop.engines import helpers
-from clearprop.engines.interface import Data, Engine, Plan, Report, State
+from clearprop.engines.interface import Course, Data, Engine, Plan, Report, State
 
 
 def _of_all(name: str, joint: Callable[[list[Any]], Any]) -> Any:
@@ -118,6 +118,7 @@ class JointEngine:
         order: NDArray[np.int64],
         rates: NDArray[np.float64],
         first_step: int = 0,
+        course: Course | None = None,
     ) -> Report:
         """As in `Engine.run`; `order` has a row for each member.
 
@@ -136,6 +137,7 @@ class JointEngine:
                 order[member],
                 rates[ahead[member] :],
                 first_step,
+                None if course is None else course.after(ahead[member]),
             )
 
         # What is prepared, and compiled, at first is not prepared by several threads at once.

@@ -210,22 +210,31 @@ def _philox(
 
 
 @kernel()
+def dropout_of(run: Run, number: int, made: int) -> float:
+    """Return the rate of a layer's dropout in a step of the stretch."""
+    return run.dropout[min(made, run.dropout.shape[0] - 1), number]
+
+
+@kernel()
 def drop_rectangle(run: Run, layer: Layer, number: int, made: int, mine: Rectangle) -> None:
     """Multiply a rectangle of a layer's activations and slopes by its dropout mask: 0 or the scale.
 
     Its first column is a multiple of 4: a block of four random words belongs to four neurons.
     """
     step, n = run.step + made, layer.n_out
-    seed, bar = np.uint64(run.settings.seed), np.uint64(layer.drop)
+    rate = dropout_of(run, number, made)
+    seed, bar = np.uint64(run.settings.seed), np.uint64(rate * 4294967296.0 + 0.5)  # 2^32
     x2 = np.uint64(step) & np.uint64(0xFFFFFFFF)
     x3 = np.uint64(4) << np.uint64(28) | np.uint64(number) << np.uint64(16)  # 4: randomness.DROPOUT
     x3 = x3 | np.uint64(step) >> np.uint64(32)
-    kept = like(run.work[0], run.factors[number, codes.KEEP_SCALE])
+    kept = like(run.work[0], 1.0 / (1.0 - rate))
     none = like(run.work[0], 0.0)
     size = mine.j1 - mine.j0
     for i in range(mine.i0, mine.i1):
         a = part(run.work, layer.above + i * n + mine.j0, size)
         slope = part(run.work, layer.slope + i * n + mine.j0, size)
+        bends = layer.bend if layer.bend >= 0 else layer.slope
+        bend = part(run.work, bends + i * n + mine.j0, size)
         for block in range((size + 3) // 4):
             words = _philox(seed, np.uint64(mine.j0 // 4 + block), np.uint64(i), x2, x3)
             for k in range(min(4, size - 4 * block)):
@@ -233,3 +242,5 @@ def drop_rectangle(run: Run, layer: Layer, number: int, made: int, mine: Rectang
                 factor = kept if word >= bar else none
                 a[4 * block + k] *= factor
                 slope[4 * block + k] *= factor
+                if layer.bend >= 0:
+                    bend[4 * block + k] *= factor

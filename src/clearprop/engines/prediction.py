@@ -66,8 +66,9 @@ def predict_block(run: Prediction, first: int, m: int) -> None:
         if l < last:
             above = part(run.work, base + layer.above, m * n)
         slopes = part(run.work, base + layer.slope, m * n)  # a by-product here
+        bends = part(run.work, base + layer.bend, m * n)
         log_sums, z = part(run.work, base + layer.log_sums, m), part(run.z, first * n, m * n)
-        arrays, all_of_it = Pass(below, above, slopes, z, log_sums), Rectangle(0, m, 0, n)
+        arrays, all_of_it = Pass(below, above, slopes, bends, z, log_sums), Rectangle(0, m, 0, n)
         copies = part(run.work, base + layer.copies, layer.copied)
         if run.panels.size > 0:
             out, x = Matrix(above, n, 1), Matrix(below, 1, n_in)

@@ -23,14 +23,17 @@ class Layer(NamedTuple):
 
     n_in: int
     n_out: int
-    weights: int  # these three in the parameters, what follows in the workspace
+    weights: int  # these four in the parameters, what follows in the workspace
     biases: int
+    shares: int
     scales: int  # of the input scale, a layer of its own below the first
     below: int
     below_slope: int
+    below_bend: int
     below_delta: int
     above: int
     slope: int
+    bend: int  # of a parametric activation f(z) - z, and on the way back that times dC/da
     delta: int
     z: int
     log_sums: int
@@ -41,7 +44,6 @@ class Layer(NamedTuple):
     address: int  # of a user's own activation
     first_segment: int
     last_segment: int
-    drop: int  # dropout's rate, times 2^32
 
 
 class Segment(NamedTuple):
@@ -98,7 +100,6 @@ class Settings(NamedTuple):
     first: float  # the factor of its first moment, of its second
     second: float
     epsilon: float
-    weight_decay: float
     warmup: float  # steps in which its rate rises
     l2: float
     l1: float
@@ -136,6 +137,8 @@ class Run(NamedTuple):
     weighted: bool
     order: Integers
     rates: Numbers
+    dropout: NumberTable  # the rate of each layer, shape (n_steps or 1, n_layers)
+    weight_decay: Numbers  # shape (n_steps or 1,)
     largest: float  # of the inputs
     first_step: int  # of those that `order` has the rows of
     step: int  # since the seed was set
@@ -175,6 +178,7 @@ class Batch(NamedTuple):
     first: int  # of `order`
     number: int  # of the stretch's steps
     rate: float
+    weight_decay: float
     scale: float  # what each sample's delta is multiplied by
     per: float  # and l2 and l1: 1, or one over the sum of the weights
     keep: float  # what is left of a weight after its decay
@@ -213,12 +217,13 @@ class Pass(NamedTuple):
     below: Reals
     above: Reals
     slopes: Reals
+    bends: Reals
     z: Reals
     log_sums: Reals
 
 
 class Block(NamedTuple):
-    """A few neurons' weights (`what` 0), biases (1) or scales (2)."""
+    """A few neurons' weights, biases, scales or shares: `what` is one of `codes.KINDS`."""
 
     what: int
     first: int

@@ -6,12 +6,15 @@ Every other engine is tested against it.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from clearprop import backprop, metrics, penalties, randomness
 from clearprop.activations import Array
-from clearprop.engines.interface import Data, Plan, Report, State
+from clearprop.engines.interface import Course, Data, Plan, Report, State
+from clearprop.optimizers import AdamW
 
 
 class ReferenceEngine:
@@ -31,6 +34,7 @@ class ReferenceEngine:
         order: NDArray[np.int64],
         rates: NDArray[np.float64],
         first_step: int = 0,
+        course: Course | None = None,
     ) -> Report:
         """As in `Engine.run`."""
         correct: list[NDArray[np.bool_]] = []
@@ -39,7 +43,8 @@ class ReferenceEngine:
             X, Y = data.X[rows], data.Y[rows]
             weight = None if data.sample_weight is None else data.sample_weight[rows]
 
-            passed = backprop.forward(plan.architecture, state.parameters, X, keep(plan, state, len(X)))
+            at = plan if course is None else at_step(plan, course, made)
+            passed = backprop.forward(plan.architecture, state.parameters, X, keep(at, state, len(X)))
             costs = batch_costs(plan, passed, Y, weight)
             if not np.isfinite(costs):
                 return _report(plan, made, True, correct)
@@ -48,7 +53,7 @@ class ReferenceEngine:
                 costs = _over_weight(plan, state, costs, len(X), weight)
             if weight is None or weight.any():
                 gradient = step_gradient(plan, state, passed, Y, weight)
-                parameters, moments = updated(plan, state, gradient, float(rate))
+                parameters, moments = updated(at, state, gradient, float(rate))
                 if not np.isfinite(parameters).all():
                     return _report(plan, made, True, correct)
                 state.parameters[:], state.moments[:] = parameters, moments
@@ -64,6 +69,14 @@ class ReferenceEngine:
 def _report(plan: Plan, made: int, bad: bool, correct: list[NDArray[np.bool_]]) -> Report:
     seen = np.concatenate([np.zeros(0, bool), *correct]) if plan.counts_correct else None
     return Report(made, bad, seen)
+
+
+def at_step(plan: Plan, course: Course, number: int) -> Plan:
+    """Return the plan with the dropout and the weight decay of a step of a stretch."""
+    optimizer, decay = plan.optimizer, float(course.weight_decay[number])
+    if isinstance(optimizer, AdamW):
+        optimizer = replace(optimizer, weight_decay=decay)
+    return replace(plan, optimizer=optimizer, dropout=tuple(map(float, course.dropout[number])))
 
 
 @np.errstate(all="ignore")

@@ -139,7 +139,7 @@ class OptimizerRow(NamedTuple):
     first: str = ""
     second: str = ""
     epsilon: str = ""
-    weight_decay: str = ""
+    weight_decay: str = ""  # which every step of a stretch has its own of
     warmup: str = ""
     fuses: bool = False  # whether a step may be added to W itself, without a gradient
 
@@ -149,7 +149,7 @@ class OptimizerRow(NamedTuple):
         return {k: float(getattr(optimizer, name)) if name else 0.0 for k, name in fields.items()}
 
 
-_NUMBERS = ("first", "second", "epsilon", "weight_decay", "warmup")
+_NUMBERS = ("first", "second", "epsilon", "warmup")
 
 
 # By `optimizers.Optimizer.form`.
@@ -219,7 +219,7 @@ def descend(
     n_in, n_out, m, work = layer.n_in, layer.n_out, batch.rows.size, run.work
     delta = Matrix(part(work, layer.delta + j0, m * n_out - j0), n_out, 1)
     a = Matrix(part(work, layer.below, m * n_in), n_in, 1)
-    if run.factors[number, codes.WEIGHT_RATE] != 0.0:  # not frozen
+    if run.factors[number, codes.RATE + codes.WEIGHTS] != 0.0:  # not frozen
         W = Matrix(part(run.parameters, layer.weights + j0 * n_in, (j1 - j0) * n_in), n_in, 1)
         if in_panels(layer, m):
             panels = part(work, layer.panels, m * n_in + WIDE)
@@ -228,7 +228,7 @@ def descend(
             block_sums_listed(W, delta, a, j1 - j0, n_in, m, filled)
         else:
             sums(W, delta, a, j1 - j0, n_in, m, batch.keep, copies)
-    if layer.biases >= 0 and run.factors[number, codes.BIAS_RATE] != 0.0:
+    if layer.biases >= 0 and run.factors[number, codes.RATE + codes.BIASES] != 0.0:
         add_columns(part(run.parameters, layer.biases + j0, j1 - j0), delta.x, n_out, m)
 
 
@@ -253,15 +253,17 @@ def sum_of_squares(g: Reals) -> float:
 def gradient(
     run: Run, batch: Batch, layer: Layer, block: Block, p: Reals, g: Reals, copies: Reals
 ) -> None:
-    """Put a block of a layer's gradient with its penalties into `g`: BP4; for biases and scales BP3."""
+    """Put a block of a layer's gradient with its penalties into `g`: BP4; but for weights BP3."""
     n_in, n_out, m, work = layer.n_in, layer.n_out, batch.rows.size, run.work
-    for i in range(g.size if block.frozen or block.what > 0 else 0):
+    for i in range(g.size if block.frozen or block.what > codes.WEIGHTS else 0):
         g[i] = like(g[i], 0.0)
     if block.frozen:
         return
-    deltas, n = (layer.below_delta, n_in) if block.what == 2 else (layer.delta, n_out)
+    deltas, n = (layer.below_delta, n_in) if block.what == codes.SCALES else (layer.delta, n_out)
+    if block.what == codes.SHARES:
+        deltas = layer.bend
     delta = part(work, deltas + block.first, m * n - block.first)
-    if block.what > 0:
+    if block.what > codes.WEIGHTS:
         add_columns(g, delta, n, m)
         return
     out, c = Matrix(g, n_in, 1), Matrix(delta, n_out, 1)
@@ -311,7 +313,7 @@ def move(run: Run, batch: Batch, update: Update, offset: int, p: Reals, g: Reals
     if update.phase == codes.GATHER:
         return sum_of_squares(g)
     rate = batch.rate * its.rate
-    decay = rate * settings.weight_decay * its.decay
+    decay = rate * batch.weight_decay * its.decay
     first, second, epsilon = settings.first, settings.second, settings.epsilon
     to = Stride(rate, decay, update.t, first, second, epsilon, settings.warmup)
     u, v = part(run.moments, offset, n), part(run.moments, run.parameters.size + offset, n)
@@ -332,14 +334,16 @@ def update_rows(
     layer, factors, settings = Layer(*run.layers[number]), run.factors[number], run.settings
     chunk = settings.chunk
     squares = 0.0
-    for what in range(3):  # weights, biases, scales
-        start = layer.weights if what == 0 else (layer.biases if what == 1 else layer.scales)
+    for what in range(4):
+        start = layer.weights if what == codes.WEIGHTS else layer.biases
+        start = layer.scales if what == codes.SCALES else start
+        start = layer.shares if what == codes.SHARES else start
         if start < 0:
             continue
         k0, k1 = j0, j1
-        if what == 2:
+        if what == codes.SCALES:
             k0, k1 = 0, layer.n_in if j0 == 0 else 0
-        size = layer.n_in if what == 0 else 1
+        size = layer.n_in if what == codes.WEIGHTS else 1
         factor = factors[codes.RATE + what]
         rows = max(1, chunk // size)
         for first in range(k0, k1, rows):

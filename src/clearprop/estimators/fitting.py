@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,7 +27,6 @@ from clearprop.estimators.session import Session
 from clearprop.estimators.tables import TableRows
 from clearprop.estimators.training import EstimatorTraining
 from clearprop.masks import refuse_masked
-from clearprop.model.embedding import learn as learn_embedding
 from clearprop.model.embedding import name_of
 from clearprop.model.inputs import LEARNED, Inputs
 from clearprop.model.model import Model
@@ -188,6 +188,8 @@ class Fitter:
         else:
             self._check_unchanged()
         supply = InMemory(self._data(train))
+        if first and options.preset == "realmlp":
+            recipe.start_from_rows(estimator.network_, options, supply.data.X)
         if held is not None and options.scoring is not None:
             validation = held_out.rows_of(X, held), held_out.rows_of(y, held)
         total = float(len(train.Y) if train.weight is None else np.sum(train.weight))
@@ -307,15 +309,9 @@ class Fitter:
                 mean = np.average(wide, axis=0, weights=rows.weight)
                 moments = mean, np.average((wide - mean) ** 2, axis=0, weights=rows.weight)
             targets = self.task.in_units(targets, options.loss, moments, dtype)
-        embedding = None
-        if options.embedding is not None:
-            X = inputs.as_rows(rows.X, dtype, Inputs(steps))
-            if isinstance(X, inputs.SparseRows):
-                raise ValueError(
-                    f"embedding={options.embedding!r} needs rows that fit in memory when they are "
-                    f"dense, got a sparse X of shape {rows.X.shape}"
-                )
-            embedding = learn_embedding(options.embedding, X, rows.weight)
+            if options.preset == "realmlp" and isinstance(targets, Units):
+                targets = replace(targets, low=wide.min(axis=0), high=wide.max(axis=0))
+        embedding = recipe.embedding(options, rows.X, rows.weight, Inputs(steps), dtype)
         return Learned(steps, encoder, targets, rows.X.shape[1], rows.Y.shape[1], embedding)
 
     def begin(self, learned: Learned, dtype: str, seed: int) -> Model:
@@ -336,7 +332,7 @@ class Fitter:
             embedding=learned.embedding,
             members=int(options.members),
         )
-        if options.preset == "realmlp-s":
+        if not options.like_sklearn:
             recipe.as_realmlp(net, options)
         read = None if learned.encoder is None else reader.read_options(estimator)
         net.model.inputs = Inputs(learned.steps, learned.encoder, read, outside=True)
@@ -362,10 +358,12 @@ class Fitter:
     def _check_unchanged(self) -> None:
         """Refuse other layers, costs or scalings than those of the network that is gone on with."""
         options, net = self.options, self.estimator.network_
-        had = "realmlp-s" if net.architecture.input_scale else "sklearn"
-        _check_same("preset", had, options.preset)
+        kinds = {True: "sklearn", False: "realmlp-s"}
+        had = kinds[not net.architecture.input_scale]
+        _check_same("preset", had, kinds[options.like_sklearn])
         _check_same("members", net.model.n_members, options.members)
-        _check_same("embedding", name_of(net.architecture.embedding), options.embedding)
+        if "embedding" in options.given or options.embedding is None:
+            _check_same("embedding", name_of(net.architecture.embedding), options.embedding)
         _check_same("hidden_layer_sizes", net.sizes[1:-1], options.sizes)
         wanted = zip(options.sizes, recipe.hidden_activations(options), strict=True)
         _check_same(

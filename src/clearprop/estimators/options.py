@@ -17,7 +17,7 @@ from clearprop.estimators.arguments import Arguments
 from clearprop.initializers import Initializer
 from clearprop.names import check_size
 from clearprop.optimizers import Optimizer
-from clearprop.schedules import Schedule, coslog4
+from clearprop.schedules import Schedule, coslog4, number
 from clearprop.training.settings import refuse_both
 from clearprop.typing import Label, Sizes
 
@@ -81,8 +81,8 @@ class Options:
     initializer: str | Initializer
     bias_initializer: str | Initializer
     l1: float
-    weight_decay: float | None
-    dropout: float | Sequence[float]
+    weight_decay: float | Schedule | None
+    dropout: float | Schedule | Sequence[float | Schedule]
     clip_norm: float | None
     averaging: float
     scoring: str | Callable[..., float] | None
@@ -94,7 +94,7 @@ class Options:
     dtype: str
     engine: str
     n_threads: int | None
-    label_smoothing: float = 0.0
+    label_smoothing: float | Schedule = 0.0
     class_weight: ClassWeight = None
     target: str | None = None
     test_share: float = 0.0
@@ -108,12 +108,11 @@ class Options:
             name: presets.argument(estimator, estimator._task.kind, name, given)
             for name in presets.defaults(type(estimator))
         }
-        if estimator.preset == "realmlp-s" and "learning_rate" not in given:
-            chosen["learning_rate"] = coslog4(
-                float(chosen["learning_rate_init"]), float(chosen["max_iter"])
-            )
+        if estimator.preset != "sklearn":
+            presets.fit_solver(given, chosen)
+        chosen |= presets.scheduled(estimator.preset, given, chosen)
         asked = "early_stopping" in given and chosen["early_stopping"]
-        if estimator.preset == "realmlp-s" and asked and "n_iter_no_change" not in given:
+        if estimator.preset != "sklearn" and asked and "n_iter_no_change" not in given:
             chosen["n_iter_no_change"] = presets.patience(int(chosen["max_iter"]))
         sizes = _sizes(chosen.pop("hidden_layer_sizes"))
         names = {field.name for field in dataclasses.fields(cls)}
@@ -169,8 +168,8 @@ class Options:
             return optimizers.RMSProp(rate, float(self.beta_2), float(self.epsilon))
         betas = float(self.beta_1), float(self.beta_2), float(self.epsilon)
         if self.solver == "adamw":
-            decay = 0.01 if self.weight_decay is None else float(self.weight_decay)
-            return optimizers.AdamW(rate, *betas, decay)
+            decay = 0.01 if self.weight_decay is None else self.weight_decay
+            return optimizers.AdamW(rate, *betas, number(decay))
         return (optimizers.FoldedAdam if self.like_sklearn else optimizers.Adam)(rate, *betas)
 
     def _refuse_unused(self) -> None:
@@ -188,7 +187,7 @@ class Options:
         if "batch_size" in self.given and not isinstance(self.batch_size, str):
             refuse_both(self.n_batches, self.batch_size)
         for name in ("columns", "missing", "decimal"):
-            if getattr(self, name) is not None and self.preset != "realmlp-s":
+            if getattr(self, name) is not None and self.like_sklearn:
                 raise ValueError(f"{name} needs preset='realmlp-s', got preset={self.preset!r}")
         if self.lbfgs:
             if self.members > 1:

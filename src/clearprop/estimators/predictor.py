@@ -114,14 +114,14 @@ class Predictor:
         raw = inputs.as_rows(X, model.dtype)
         passed = backprop.forward(made, model.parameters, model.inputs(raw))
         zs = passed.z
-        weights = made.views(model.parameters)[0]
+        weights, functions = made.views(model.parameters)[0], made.functions(model.parameters)
         slopes = np.empty((len(raw), made.sizes[-1], raw.shape[1]), model.dtype)
         for output in range(slopes.shape[1]):
             error = np.zeros_like(zs[-1])
             error[:, output] = 1.0
             delta = made.output.backward(zs[-1], error)
-            for z, layer, W in reversed(list(zip(zs, made.layers, weights[1:], strict=False))):
-                delta = layer.function.backward(z, delta @ W)
+            for z, function, W in reversed(list(zip(zs, functions, weights[1:], strict=False))):
+                delta = function.backward(z, delta @ W)
             slopes[:, output] = backprop.input_error(made, model.parameters, passed, delta)
         slopes *= model.inputs.slope(raw)[:, None, :]
         return slopes

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
+
+from clearprop.schedules import Schedule, coslog4, flat_cos
 
 # Remembered beside the estimators: scikit-learn allows __init__ to set its parameters only.
 _GIVEN: WeakKeyDictionary[Any, frozenset[str]] = WeakKeyDictionary()
@@ -26,20 +29,55 @@ REALMLP_S: dict[str, Any] = {
     "preprocessing": "robust",
     "dtype": "float32",
 }
+_LABELS: dict[str, Any] = {"label_smoothing": 0.1, "learning_rate_init": 0.04}
+_QUANTITIES: dict[str, Any] = {
+    "target": "standardize",
+    "epsilon": 5e-9,  # RealMLP's 1e-8 is for the squared error, ours is half of it
+}
+REALMLP: dict[str, Any] = REALMLP_S | {
+    "solver": "adamw",
+    "embedding": "pbld",
+    "dropout": 0.15,
+    "weight_decay": 0.02,
+}
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "sklearn": {"classifier": {}, "regressor": {}},
     "realmlp-s": {
-        "classifier": REALMLP_S
-        | {"activation": "selu", "learning_rate_init": 0.04, "label_smoothing": 0.1},
-        "regressor": REALMLP_S
-        | {
-            "activation": "mish",
-            "learning_rate_init": 0.07,
-            "target": "standardize",
-            "epsilon": 5e-9,  # RealMLP's 1e-8 is for the squared error, ours is half of it
-        },
+        "classifier": REALMLP_S | _LABELS | {"activation": "selu"},
+        "regressor": REALMLP_S | _QUANTITIES | {"activation": "mish", "learning_rate_init": 0.07},
+    },
+    "realmlp": {
+        "classifier": REALMLP | _LABELS | {"activation": "parametric_selu"},
+        "regressor": REALMLP
+        | _QUANTITIES
+        | {"activation": "parametric_mish", "learning_rate_init": 0.2},
     },
 }
+# What a preset's numbers are the rates of: schedules over the epochs, of arguments that are not given.
+SCHEDULED: dict[str, dict[str, type[coslog4] | type[flat_cos]]] = {
+    "sklearn": {},
+    "realmlp-s": {"learning_rate": coslog4},
+    "realmlp": {"learning_rate": coslog4, "dropout": flat_cos, "weight_decay": flat_cos},
+}
+
+
+def fit_solver(explicit: frozenset[str], chosen: dict[str, Any]) -> None:
+    """Leave out what of a preset does not go with another solver, and was not given."""
+    if "solver" in explicit and chosen["solver"] != "adamw" and "weight_decay" not in explicit:
+        chosen["weight_decay"] = None
+    if chosen["solver"] == "lbfgs" and "dropout" not in explicit:
+        chosen["dropout"] = 0.0
+
+
+def scheduled(preset: str, explicit: frozenset[str], chosen: Mapping[str, Any]) -> dict[str, Schedule]:
+    """Return the arguments that a preset has schedules for, and that were not given."""
+    epochs = float(chosen["max_iter"])
+    rates = dict(chosen) | {"learning_rate": chosen["learning_rate_init"]}
+    return {
+        name: schedule(float(rates[name]), epochs)
+        for name, schedule in SCHEDULED[preset].items()
+        if name not in explicit and rates[name]
+    }
 
 
 def averaging(share: float, epochs: float) -> float:

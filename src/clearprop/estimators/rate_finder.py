@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from clearprop.estimators.training import EstimatorTraining
-
+from clearprop.training.course import course_of
 
 _ROWS, _BAR = 12, 32  # of a printed table
 
@@ -151,7 +151,10 @@ def find(
 def _one_step(training: EstimatorTraining, rate: float) -> float | None:
     state, plan = training.state, training.plan
     before, rows = state.epoch_cost, _rows_of(training)
-    report = training.engine.run(plan, state, training.data, training.order, np.array([rate]))
+    course = course_of(training.settings, plan, training.epochs_done, state.epoch_step, 1)
+    report = training.engine.run(
+        plan, state, training.data, training.order, np.array([rate]), course=course
+    )
     if report.bad:
         return None
     loss = (state.epoch_cost - before) / rows

@@ -31,7 +31,7 @@ def learn_X(estimator: Arguments, X: Any) -> Any:
     """
     refuse_masked(X, "X")
     X = _as_table(X)
-    if estimator.preset == "realmlp-s":
+    if estimator.preset != "sklearn":
         options = read_options(estimator)
         if estimator.decimal is not None:  # which the columns keep, each for itself
             options = replace(options or ReadOptions(), decimal=estimator.decimal)

@@ -9,15 +9,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clearprop import building, randomness
 from clearprop.estimators import inputs, presets
 from clearprop.estimators.options import Options
+from clearprop.input_embedding import Embedding
+from clearprop.model.embedding import embeddable, learn
+from clearprop.model.inputs import Inputs
 from clearprop.names import is_number
 from clearprop.network import Network
+from clearprop.schedules import Schedule, number
 from clearprop.training.supply import InMemory, Supply
 
 Array = NDArray[Any]
 Start = list[tuple[Array | None, Array | None]]  # weights (n_in, n_out) and biases of every layer
 
+_START_ROWS = 16_384  # of these at most a start is made
 _SCIKIT_NAMES = {"logistic": "sigmoid"}
 
 
@@ -71,20 +77,20 @@ def _is_auto(chosen: Any) -> bool:
     return isinstance(chosen, str) and chosen == "auto"
 
 
-def dropout(rates: Any) -> float | list[float]:
-    """Return the rate, or that of every layer.
+def dropout(rates: Any) -> float | Schedule | list[float | Schedule]:
+    """Return the rate, or that of every layer; a schedule stays one.
 
     Raises
     ------
     TypeError
-        If one of them is not a number.
+        If one of them is neither a number nor a schedule.
     """
     if not isinstance(rates, list | tuple):
-        return float(rates)
+        return number(rates)
     for rate in rates:
-        if not is_number(rate):
-            raise TypeError(f"dropout must hold numbers, got {rate!r} in {rates!r}")
-    return [float(rate) for rate in rates]
+        if not is_number(rate) and not isinstance(rate, Schedule):
+            raise TypeError(f"dropout must hold numbers or schedules, got {rate!r} in {rates!r}")
+    return [number(rate) for rate in rates]
 
 
 def batch_size(options: Options, n: int) -> int | None:
@@ -125,8 +131,41 @@ def engine(options: Options, supply: Supply) -> str:
     return str(options.engine)
 
 
+def embedding(
+    options: Options, X: Any, weight: Array | None, then: Inputs, dtype: str
+) -> Embedding | None:
+    """Return what inputs are embedded by: as asked for, a preset's where there are inputs for it.
+
+    Raises
+    ------
+    ValueError
+        If it was asked for, and there are none, or rows that are sparse and too large.
+    """
+    name, given = options.embedding, "embedding" in options.given
+    if name is None:
+        return None
+    seen = inputs.as_rows(X, dtype, then)
+    if not isinstance(seen, inputs.SparseRows):
+        return learn(name, seen, weight) if given or embeddable(seen, weight) else None
+    if given:
+        raise ValueError(
+            f"embedding={name!r} needs rows that fit in memory when they are dense, got a sparse X of "
+            f"shape {X.shape}"
+        )
+    return None
+
+
+def start_from_rows(net: Network, options: Options, X: Any) -> None:
+    """Fit the first parameters of "realmlp" to some rows; initializers that were chosen are kept."""
+    usual = [name not in options.given for name in ("initializer", "bias_initializer")]
+    model, every = net.model, -(-len(X) // _START_ROWS)
+    for member, its in enumerate(np.atleast_2d(model.parameters)):
+        seed = randomness.member_seed(net.seed, member)
+        building.start_from_rows(model.architecture, its, np.asarray(X[::every]), seed, *usual)
+
+
 def as_realmlp(net: Network, options: Options) -> None:
-    """Give a network RealMLP's input scale and parametrisation, and zeros in its last layer.
+    """Give a network RealMLP's input scale and parametrisation; "realmlp-s" has a last layer of zeros.
 
     Before, its weights have variance 1 / n_in, which is RealMLP's variance 1 over the root of n_in that
     it multiplies them with. Initializers that were chosen are kept.
@@ -138,6 +177,8 @@ def as_realmlp(net: Network, options: Options) -> None:
     before, after = np.split(model.parameters, [first], axis=-1)
     scales = np.broadcast_to(scale, (*model.parameters.shape[:-1], len(scale)))
     model.architecture, model.parameters = made, np.concatenate([before, scales, after], axis=-1)
+    if options.preset != "realmlp-s":
+        return
     views = made.views(model.parameters)  # of members, all of them
     for chosen, arrays in zip(("initializer", "bias_initializer"), views, strict=True):
         last = arrays[-1]

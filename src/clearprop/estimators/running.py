@@ -18,6 +18,7 @@ from clearprop.estimators.arguments import Arguments
 from clearprop.estimators.callback_bridge import Bridge
 from clearprop.estimators.training import EstimatorTraining, Follower, Patience, Policy, SoFar
 from clearprop.model.measuring import measure_prepared
+from clearprop.schedules import number
 from clearprop.training.preparation import Prepared
 from clearprop.training.supply import Supply
 from clearprop.user_warning import warn
@@ -99,7 +100,7 @@ class Runner:
         supply = work.supply
         # RealMLP's; without an order of its own every epoch would leave out the same rows.
         fresh = options.n_batches is None and options.shuffle not in (False, "once")
-        supply.whole_batches = options.preset == "realmlp-s" and fresh
+        supply.whole_batches = not options.like_sklearn and fresh
         samples = supply.n_trained(recipe.batch_size(options, supply.n_samples) or supply.n_samples)
         follower, metrics = self._follower(work, samples), self._metrics(work)
         before = self._score_now(metrics, work.validation) if options.early_stopping else None
@@ -136,7 +137,7 @@ class Runner:
             "l2": recipe.penalty(options, float(options.alpha), n, work.total),
             "l1": recipe.penalty(options, float(options.l1), n, work.total),
             "dropout": recipe.dropout(options.dropout),
-            "label_smoothing": float(options.label_smoothing),
+            "label_smoothing": number(options.label_smoothing),
             "clip_norm": None if options.clip_norm is None else float(options.clip_norm),
             # A call of partial_fit is one epoch, which is its own mean.
             "averaging": 0.0 if work.incremental else float(options.averaging),

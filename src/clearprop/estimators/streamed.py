@@ -148,7 +148,7 @@ def checked(options: Options, stream: TableStream) -> Options:
     if options.embedding is not None:
         raise ValueError(
             f"embedding cannot be used with a stream, whose rows are not looked at together, got "
-            f"embedding={options.embedding!r}"
+            f"embedding={options.embedding!r}; give embedding=None"
         )
     refuse_members(options.members)
     if options.dtype not in ("auto", stream.spool.dtype):

@@ -21,6 +21,7 @@ from clearprop.data.labels import check_classes, warn_of_alike
 from clearprop.masks import refuse_masked
 from clearprop.model.targets import Classes, Columns, Indicators, Targets, Units, standard_units
 from clearprop.names import known_name
+from clearprop.schedules import Schedule
 from clearprop.training.supply import Supply
 from clearprop.user_warning import warn
 
@@ -72,7 +73,7 @@ class Task(ABC):
 
     @abstractmethod
     def output(
-        self, loss: str | Cost, targets: Targets, label_smoothing: float = 0.0
+        self, loss: str | Cost, targets: Targets, label_smoothing: float | Schedule = 0.0
     ) -> tuple[str, Cost]:
         """Return the activation of the outputs and the cost."""
 
@@ -159,7 +160,7 @@ class Classification(Task):
         return known.encode_numbers(_numbers(_one_column(y), known.labels))
 
     def output(
-        self, loss: str | Cost, targets: Targets, label_smoothing: float = 0.0
+        self, loss: str | Cost, targets: Targets, label_smoothing: float | Schedule = 0.0
     ) -> tuple[str, Cost]:
         """As in `Task`."""
         if isinstance(targets, Columns):
@@ -217,7 +218,7 @@ class Regression(Task):
         return table
 
     def output(
-        self, loss: str | Cost, targets: Targets, label_smoothing: float = 0.0
+        self, loss: str | Cost, targets: Targets, label_smoothing: float | Schedule = 0.0
     ) -> tuple[str, Cost]:
         """As in `Task`."""
         cost = loss if isinstance(loss, Cost) else LOSSES[known_name("loss", loss, LOSSES)]()
@@ -241,6 +242,7 @@ class Regression(Task):
 
     def score(self, targets: Targets, a: Array, Y: Array, weight: Array | None) -> float:
         """Return R squared, of several outputs their mean."""
+        a = targets.bounded(a) if isinstance(targets, Units) else a
         return metrics.r2(a, Y, weight) if np.isfinite(a).all() else float("nan")
 
     def loss_offset(self, cost: Cost, supply: Supply) -> float:

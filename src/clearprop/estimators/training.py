@@ -16,7 +16,7 @@ from clearprop.engines import Plan
 from clearprop.model.model import Model
 from clearprop.optimizers import LBFGS
 from clearprop.training import Loop
-from clearprop.training.preparation import Prepared, check_parameters, smoothed
+from clearprop.training.preparation import Prepared, check_parameters, smoother
 from clearprop.training.settings import Settings
 from clearprop.training.supply import Supply
 
@@ -116,8 +116,7 @@ def _map_targets(model: Model, supply: Supply, settings: Settings) -> None:
     """Smooth the targets and hold them against the cost; choose the order of the rows."""
     check_parameters(model)
     cost, output = model.architecture.cost, model.architecture.output
-    if settings.label_smoothing:
-        supply.map_targets(lambda targets: smoothed(targets, output, settings.label_smoothing))
+    supply.map_targets(smoother(model, settings))
 
     def checked(targets: NDArray[Any]) -> NDArray[Any]:
         check_targets(cost, output, targets)

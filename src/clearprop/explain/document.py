@@ -182,10 +182,13 @@ def embedding_gradient_step(glyphs: Glyphs) -> Step:
     return Step("embedding", title, 0, None, tuple(lines), _more_inputs(glyphs), said)
 
 
+_FORWARD = forms.weighted_input, forms.activation, forms.mixed
+
+
 def forward_step(glyphs: Glyphs, layer: int, row: int) -> Step:
     """Return z and a of one layer."""
     name = glyphs.trace.architecture.layers[layer - 1].function.name
-    lines, left_out = _of_neurons(glyphs, layer, row, (forms.weighted_input, forms.activation))
+    lines, left_out = _of_neurons(glyphs, layer, row, _FORWARD)
     title = f"Forward, layer {glyphs.number(layer)}: {short_name(name)}{_example(glyphs, row)}"
     return Step(
         "forward", title, layer, row, (*forms.forward_matrix(glyphs, layer, row), *lines), left_out
@@ -229,7 +232,7 @@ def error_step(glyphs: Glyphs, layer: int, row: int) -> Step:
 
 def delta_step(glyphs: Glyphs, layer: int, row: int) -> Step:
     """Return delta of one layer."""
-    lines, left_out = _of_neurons(glyphs, layer, row, (forms.delta,))
+    lines, left_out = _of_neurons(glyphs, layer, row, (forms.delta, forms.mixed_slope))
     what = (
         "delta" if glyphs.notation.delta_symbol else "the derivative by z, shared by weights and bias"
     )
@@ -269,6 +272,8 @@ def gradient_step(glyphs: Glyphs, layer: int) -> Step:
     if glyphs.has_bias(layer):
         for j in forms.neurons(glyphs, layer):
             lines += forms.bias_gradient(glyphs, layer, j)
+    for j in forms.neurons(glyphs, layer):
+        lines += forms.share_gradient(glyphs, layer, j)
     if glyphs.n_samples == 1:
         every = glyphs.at(layer).weights.size <= 4
         for j, k in pairs if every else pairs[:1]:

@@ -234,6 +234,10 @@ class Glyphs:
         value = self._of_parameters("bias_gradient", layer, array, j, self.factors.gradient)
         return self._derivative(self.cost(), self.b(layer, j), value)
 
+    def gradient_by(self, symbol: Sym, value: Num) -> Expr:
+        """Return dC by another parameter."""
+        return self._derivative(self.cost(), symbol, value)
+
     def jacobian(self, i: int | None = None, j: int = 0, row: int = 0) -> Expr:
         """Return da_i/dz_j of the last layer."""
         array, last = self.at(self.last).slope, self.last

@@ -202,7 +202,7 @@ def nudge(
         else:
             unit = 1.0 if source is None else before[0, source]
             z[0, neuron] += by * unit
-            rate, a = here.delta[0, neuron] * unit, net.layers[layer].function(z)
+            rate, a = here.delta[0, neuron] * unit, here.function(z)
             step = _slope_times(here.slope[0], by * unit, neuron)  # (48)
     changes, zs, activations = changes_from(trace, layer, step, z, a)
     if here.slope.ndim == 2:
@@ -224,7 +224,7 @@ def changes_from(
     """
     with np.errstate(all="ignore"):
         wide = trace.layers[layer].z[:1].astype(np.float64)
-        _, before = onwards(trace, layer, wide, trace.architecture.layers[layer].function(wide))
+        _, before = onwards(trace, layer, wide, trace.layers[layer].function(wide))
         zs, after = onwards(trace, layer, z, a)
         steps = _predicted(trace, layer, step)
         actual = [new[0] - old[0] for new, old in zip(after, before, strict=True)]
@@ -250,7 +250,7 @@ def of_weight(
         z = np.repeat(here.z[:1].astype(np.float64), 2, axis=0)
         z[1, to] += by * unit
         step = _slope_times(here.slope[0].astype(np.float64), by * unit, to)
-        a = architecture.layers[layer].function(z)
+        a = here.function(z)
         changes, _, _ = changes_from(trace, layer, step, z[1:], a[1:])
         zs, activations = onwards(trace, layer, z, a)
         y = np.repeat(trace.Y[:1].astype(np.float64), 2, axis=0)
@@ -283,12 +283,11 @@ def _predicted(trace: Trace, layer: int, step: Array) -> list[Array]:
 def onwards(trace: Trace, layer: int, z: Array, a: Array) -> tuple[list[Array], list[Array]]:
     """Return z and a of a layer (from 0) and all later ones, for rows of z and a that were changed."""
     zs, activations = [z], [a]
-    layers = trace.architecture.layers[layer + 1 :]
-    for later, described in zip(trace.layers[layer + 1 :], layers, strict=True):
+    for later in trace.layers[layer + 1 :]:
         W = later.weights.astype(np.float64)
         z = activations[-1] @ W.T
         zs.append(z if later.biases is None else z + later.biases.astype(np.float64))
-        activations.append(described.function(zs[-1]))
+        activations.append(later.function(zs[-1]))
     return zs, activations
 
 

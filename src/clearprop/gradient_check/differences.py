@@ -110,7 +110,7 @@ class Differences:
 
     def _reaches_the_outputs(self, i: int) -> bool:
         """Return whether the last z depend on parameter i, by where there is a 0 on the way to them."""
-        layers, held = self.architecture.layers, self._held
+        held = self._held
         W = self.architecture.views(self.parameters)[0]
         block = next(each for each in self.architecture.blocks if i < each.offset + each.size)
         at = tuple(int(k) for k in np.unravel_index(i - block.offset, block.shape))
@@ -126,8 +126,9 @@ class Differences:
             reached[:, at[0]] = a[:, at[1]] != 0
         else:
             reached[:, at[0]] = True
-        for l in range(first, len(layers) - 1):  # noqa: E741
-            reached &= layers[l].function.slope(held.z[l]) != 0
+        functions = self.architecture.functions(self.parameters)
+        for l in range(first, len(functions) - 1):  # noqa: E741
+            reached &= functions[l].slope(held.z[l]) != 0
             reached = reached.astype(np.float64) @ (W[l + 1] != 0).T > 0
         return bool(reached.any())
 

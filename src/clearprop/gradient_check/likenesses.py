@@ -121,7 +121,8 @@ class Likeness:
     def ways(self, given: Array, right: Array) -> Iterator[str]:
         """Yield which classic mistake of the pass backwards gives these numbers."""
         its = self.problem.architecture
-        if self.layer < 0 or its.input_scale or its.embedding is not None:
+        plain = {block.kind for block in its.blocks} <= {"weights", "biases"}
+        if self.layer < 0 or not plain:
             return
         made = Pass(self.problem)
         for rule in (*RULES, *SLOPES):

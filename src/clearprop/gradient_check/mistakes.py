@@ -51,7 +51,8 @@ def likely(
 ) -> tuple[Mistake, ...]:
     """Return the mistakes that give a gradient, the simplest kind that there is; none if none does."""
     architecture = problem.architecture
-    if architecture.input_scale or architecture.embedding is not None or not np.isfinite(claimed).all():
+    plain = {block.kind for block in architecture.blocks} <= {"weights", "biases"}
+    if not plain or not np.isfinite(claimed).all():
         return ()
     same = max(_SAME, 20 * tolerance)
     penalty = np.zeros_like(claimed)

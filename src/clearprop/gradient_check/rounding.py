@@ -8,7 +8,7 @@ is off by as much as rounding can make it, at random (stochastic arithmetic; Par
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -19,6 +19,7 @@ from clearprop.activations import Array
 from clearprop.architecture import Architecture
 from clearprop.flat_vector import Block
 from clearprop.input_embedding import Delta
+from clearprop.parametric_activations import share_delta
 
 SINGLE, DOUBLE = 2.0**-24, 2.0**-53  # the largest relative error of one rounding
 _SHORT = {8: 2.0**-8, 11: 2.0**-11}  # bfloat16 and float16, by the bits of their significands
@@ -194,8 +195,9 @@ def _has_exact_delta(problem: Problem) -> list[bool]:
     architecture = problem.architecture
     free = [not architecture.cost.smooth]
     passed = backprop.forward(architecture, problem.parameters, problem.X)
-    for layer, z in zip(architecture.layers[-2::-1], passed.z[-2::-1], strict=True):
-        slope = layer.function.slope
+    functions = architecture.functions(problem.parameters)
+    for function, z in zip(functions[-2::-1], passed.z[-2::-1], strict=True):
+        slope = function.slope
         free.insert(0, free[0] and np.array_equal(slope(z), slope(z * (1 + SINGLE))))
     return free
 
@@ -256,6 +258,7 @@ class _Shaken:
         architecture = self.problem.architecture
         self.parameters = self.off(self.problem.parameters)
         self.W, b = architecture.views(self.parameters)
+        self.functions = architecture.functions(self.parameters)
         scale = architecture.scale_view(self.parameters)
         self.x = source = self.off(self.problem.X)
         self.embedded = None
@@ -268,9 +271,9 @@ class _Shaken:
         if scale is not None:
             source = self.off(source * scale)
         self.a, self.z = [source], []
-        for layer, W, bias in zip(architecture.layers, self.W, b, strict=True):
+        for function, W, bias in zip(self.functions, self.W, b, strict=True):
             self.z.append(self.product(source, W.T, bias))
-            source = self.off(layer.function(self.z[-1]))
+            source = self.off(function(self.z[-1]))
             self.a.append(source)
 
     def backward(self) -> None:
@@ -292,11 +295,7 @@ class _Shaken:
 
     def through(self, layer: int, error: Array) -> Array:
         """Return dC/dz from dC/da: a(1 - a), 1 - a^2 and the like lose what a is rounded to."""
-        function, z, a = (
-            self.problem.architecture.layers[layer].function,
-            self.z[layer],
-            self.a[layer + 1],
-        )
+        function, z, a = self.functions[layer], self.z[layer], self.a[layer + 1]
         if function.elementwise:
             return error * self.off(function.slope(z), np.minimum(np.abs(a), 1.0))
         delta = function.backward(z, error)
@@ -307,10 +306,11 @@ class _Shaken:
         architecture = self.problem.architecture
 
         def made(
-            x: Array, a: Sequence[Array], delta: Sequence[Array], W: Array, embedding: Delta | None
-        ) -> Array:
+            x: Array, a: Sequence[Array], delta: Sequence[Array], W: Array, embedding: Delta | None,
+            shares: tuple[Array | None, ...],
+        ) -> Array:  # fmt: skip
             of_scale = (delta[0] @ W) * x if architecture.input_scale else None
-            back = backprop.Backward((), tuple(delta), of_scale, embedding)
+            back = backprop.Backward((), tuple(delta), of_scale, embedding, shares)
             return backprop.gradient(
                 architecture, backprop.Forward(x, tuple(self.z), tuple(a), ()), back
             )
@@ -318,10 +318,15 @@ class _Shaken:
         x, embedding = self.x if self.embedded is None else self.embedded.out, self.below()
         sizes = made(
             np.abs(x), [*map(np.abs, self.a)], [*map(np.abs, self.delta)], np.abs(self.W[0]),
-            None if embedding is None else _sizes(embedding),
+            None if embedding is None else _sizes(embedding), self.shares(np.abs),
         )  # fmt: skip
         off = sizes * math.sqrt(len(x))
-        return self.off(made(x, self.a, self.delta, self.W[0], embedding), off)
+        return self.off(made(x, self.a, self.delta, self.W[0], embedding, self.shares(self.off)), off)
+
+    def shares(self, how: Callable[[Array], Array]) -> tuple[Array | None, ...]:
+        """Return what the shares of parametric activations have of each sample's gradient."""
+        made = map(share_delta, self.functions, self.z, self.error)
+        return tuple(None if each is None else how(each) for each in made)
 
     def below(self) -> Delta | None:
         """Return what of the pass backwards is an embedding's, off by its rounding."""

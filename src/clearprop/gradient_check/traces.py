@@ -239,7 +239,7 @@ class _Right:
                 yield name, name, layer + 1, array, how_far
 
     def _of_slope(self, layer: int) -> Array:
-        made, function = self.trace.layers[layer], self.architecture.layers[layer].function
+        made, function = self.trace.layers[layer], self.trace.layers[layer].function
         if not function.elementwise:
             a = np.abs(made.a) + self.spread.a[layer]
             both: Array = a[:, :, None] + a[:, None, :]

@@ -14,6 +14,15 @@ from clearprop.names import known_name
 NAMES = ("pl", "plr", "plr-lite", "pbld")
 
 
+def embeddable(X: NDArray[Any], weight: NDArray[Any] | None = None) -> list[int]:
+    """Return the columns with more than two values, of the rows with a weight above 0."""
+    if weight is not None:
+        X = X[np.asarray(weight) > 0]
+    low, high = X.min(axis=0), X.max(axis=0)
+    found: list[int] = np.flatnonzero(((low != X) & (high != X)).any(axis=0)).tolist()
+    return found
+
+
 def learn(name: str, X: NDArray[Any], weight: NDArray[Any] | None = None) -> Embedding:
     """Return the embedding of that name, of the columns with more than two values.
 
@@ -33,10 +42,9 @@ def learn(name: str, X: NDArray[Any], weight: NDArray[Any] | None = None) -> Emb
         If the name is unknown, or no column has more than two values.
     """
     known_name("embedding", name, NAMES)
+    columns = embeddable(X, weight)
     if weight is not None:
         X = X[np.asarray(weight) > 0]
-    low, high = X.min(axis=0), X.max(axis=0)
-    columns = np.flatnonzero(((low != X) & (high != X)).any(axis=0)).tolist()
     if not columns:
         raise ValueError(
             f"embedding={name!r} needs a numeric input with more than two values, got {X.shape[1]} "

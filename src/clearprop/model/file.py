@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop import embeddings
-from clearprop.activations import ACTIVATIONS, Activation
+from clearprop.activations import Activation
 from clearprop.architecture import Architecture, Layer
 from clearprop.checkpoint import CheckpointError, description, read_tensors, write_tensors
 from clearprop.checkpoint.atomic_file import FilePath
@@ -21,6 +21,7 @@ from clearprop.data.scaling import Scaling
 from clearprop.model.inputs import Inputs, steps_of
 from clearprop.model.model import Model, first_targets
 from clearprop.model.targets import Classes, Columns, Indicators, Targets, Units
+from clearprop.parametric_activations import find
 
 Tensors = Mapping[str, NDArray[Any]]
 
@@ -104,7 +105,9 @@ def _units(targets: Targets, factor: str) -> dict[str, Any]:
     assert isinstance(targets, Units)
     assert targets.shift is not None
     assert targets.factor is not None
-    return {"shift": targets.shift.tolist(), factor: targets.factor.tolist()}
+    ends = {"low": targets.low, "high": targets.high}
+    bounds = {name: each.tolist() for name, each in ends.items() if each is not None}
+    return {"shift": targets.shift.tolist(), factor: targets.factor.tolist()} | bounds
 
 
 def _labels(labels: NDArray[Any] | None) -> dict[str, Any] | None:
@@ -275,7 +278,7 @@ def _take_ends(model: Model, said: dict[str, Any]) -> None:
         else:
             model.targets = Classes(model.architecture.sizes[-1], known[0]) if known else Units()
         if target is not None:
-            units = units or {"shift": target["shift"], "factor": target["scale"]}
+            units = units or {"factor": target["scale"]} | target
         if (missing := rest.pop("missing", None)) is not None:
             read = ReadOptions(missing=tuple(missing))
             model.inputs = dataclasses.replace(model.inputs, read=read)
@@ -286,8 +289,8 @@ def _take_ends(model: Model, said: dict[str, Any]) -> None:
         n_outputs = model.architecture.sizes[-1]  # as their user notes, whatever the network is
         model.targets = Classes(n_outputs) if said["task"] == "classification" else Units()
     if units is not None:
-        shift, factor = (np.array(units[name], np.float64) for name in ("shift", "factor"))
-        model.targets = Units(shift, factor)
+        names = [name for name in ("shift", "factor", "low", "high") if name in units]
+        model.targets = Units(**{name: np.array(units[name], np.float64) for name in names})
 
 
 def _architecture(data: dict[str, Any], own: Mapping[str, Activation | Cost]) -> Architecture:
@@ -318,7 +321,7 @@ def _activation(
 
 
 def _one_activation(name: str, own: Mapping[str, Activation | Cost]) -> Activation:
-    found = own.get(name, ACTIVATIONS.get(name))
+    found = own.get(name, find(name))
     if not isinstance(found, Activation):
         raise CheckpointError(f"activation {name[:80]!r} is not known here; give it in custom=")
     return found

@@ -196,10 +196,14 @@ class Units:
     ----------
     shift, factor : ndarray of shape (n_outputs,), optional
         float64; without them quantities are learned as they are.
+    low, high : ndarray of shape (n_outputs,), optional
+        Answers are brought between them: the least and the largest that were learned from.
     """
 
     shift: NDArray[np.float64] | None = None
     factor: NDArray[np.float64] | None = None
+    low: NDArray[np.float64] | None = None
+    high: NDArray[np.float64] | None = None
     kind = "continuous"
 
     @property
@@ -216,10 +220,15 @@ class Units:
 
     def decode(self, a: Array) -> Array:
         """Return quantities in their own units, in the dtype of the outputs."""
-        if self.shift is None or self.factor is None:
+        if self.shift is not None and self.factor is not None:
+            a = a * self.factor.astype(a.dtype) + self.shift.astype(a.dtype)
+        return a if self.low is None else np.clip(a, self.low, self.high).astype(a.dtype, copy=False)
+
+    def bounded(self, a: Array) -> Array:
+        """Return outputs whose answers are between the least and the largest; NaN stays NaN."""
+        if self.low is None or self.high is None:
             return a
-        decoded: Array = a * self.factor.astype(a.dtype) + self.shift.astype(a.dtype)
-        return decoded
+        return np.clip(a, self.encode(self.low), self.encode(self.high)).astype(a.dtype, copy=False)
 
 
 def _all_agree(a: Array, targets: Array) -> NDArray[np.bool_]:

@@ -20,6 +20,7 @@ from clearprop.model.model import Model
 from clearprop.optimizers import LBFGS
 from clearprop.schedules import constant, find_plateau
 from clearprop.training import display, divergence, resume
+from clearprop.training.course import course_of, part_of
 from clearprop.training.history import DONE, History
 from clearprop.training.interrupt import Interrupts
 from clearprop.training.preparation import Prepared, refuse_members
@@ -253,9 +254,10 @@ class Loop:
             self._end_epoch(float(self._rates(1)[0]), shown)
             return
         budget = min(STRETCH_SECONDS, max(deadline - time.monotonic(), 0.0))
-        wanted = max(1, round(budget / self._step_seconds))
+        wanted = 1 if self.settings.step_by_step else max(1, round(budget / self._step_seconds))
         asked = time.monotonic()
-        first_step, data, order = part = self.part
+        part = part_of(self.settings, plan, self.part, self.epochs_done, state.epoch_step)
+        first_step, data, order = part
         last_step = first_step + plan.steps_of(order.shape[-1])
         n_steps = min(wanted, last_step - state.epoch_step)
         seen = self.epochs_done * plan.n_samples + plan.batch(state.epoch_step).start
@@ -265,7 +267,8 @@ class Loop:
         rates = self._rates(n_steps)
         before = None if self._moved else _digest(state.parameters)  # no copy: it would be three
         began = time.monotonic()
-        report = self.engine.run(plan, state, data, order, rates, first_step)
+        course = course_of(self.settings, plan, self.epochs_done, state.epoch_step, n_steps)
+        report = self.engine.run(plan, state, data, order, rates, first_step, course)
         ended = time.monotonic()
         if not self._moved:  # once an epoch is enough
             self._moved = before != _digest(state.parameters)

@@ -16,6 +16,7 @@ from clearprop.data.row_stream import RowStream
 from clearprop.engines import Data, Plan
 from clearprop.model.model import Model
 from clearprop.optimizers import LBFGS
+from clearprop.schedules import Schedule
 from clearprop.training import streaming
 from clearprop.training.settings import Settings
 from clearprop.training.supply import InMemory, Streamed, Supply
@@ -52,7 +53,7 @@ def prepare(
     if isinstance(X, RowStream):
         streaming.refuse_members(model.n_members)
         streaming.check(X, Y, sample_weight, settings)
-        supply, labelled = streaming.raw_supply(model, X, _smoother(model, settings))
+        supply, labelled = streaming.raw_supply(model, X, smoother(model, settings))
         _check_classes(labelled, np.empty((0, 0)), settings)
     else:
         supply, labelled = _in_memory(model, X, Y, sample_weight, settings)
@@ -105,27 +106,30 @@ def _in_memory(
     if len(inputs) != len(given):
         raise ValueError(f"X and Y must have as many rows, got {len(inputs)} and {len(given)}")
     _check_classes(labelled, given, settings)
-    targets = _smoother(model, settings)(given)
+    targets = smoother(model, settings)(given)
     check_targets(model.architecture.cost, model.architecture.output, targets)
     weight = arrays.as_sample_weight(sample_weight, len(inputs), model.dtype)
     return InMemory(Data(inputs, targets, weight), given), labelled
 
 
-def _smoother(model: Model, settings: Settings) -> Callable[[Array], Array]:
-    output, amount = model.architecture.output, settings.label_smoothing
-    return (lambda targets: smoothed(targets, output, amount)) if amount else np.asarray
-
-
-def smoothed(targets: Array, output: Activation, amount: float) -> Array:
-    """Return targets with a share of them spread evenly over the classes.
+def smoother(model: Model, settings: Settings) -> Callable[[Array], Array]:
+    """Return what smooths all targets; by a schedule, they are smoothed step by step instead.
 
     Raises
     ------
     ValueError
-        If the outputs are no probabilities.
+        If there is label smoothing, and the outputs are no probabilities.
     """
-    if not output.probabilities:
+    output, amount = model.architecture.output, settings.label_smoothing
+    if amount and not output.probabilities:
         raise ValueError(f"label_smoothing needs softmax or sigmoid outputs, got {output.name}")
+    if not amount or isinstance(amount, Schedule):
+        return np.asarray
+    return lambda targets: smoothed(targets, output, amount)
+
+
+def smoothed(targets: Array, output: Activation, amount: float) -> Array:
+    """Return targets of probabilities with a share of them spread evenly over the classes."""
     classes = 2 if output.elementwise else targets.shape[1]
     smooth: Array = (targets * (1.0 - amount) + amount / classes).astype(targets.dtype)
     return smooth

@@ -17,10 +17,12 @@ from clearprop import optimizers, randomness
 from clearprop.engines import known_engine
 from clearprop.names import is_number
 from clearprop.optimizers import LBFGS, Optimizer
-from clearprop.schedules import find_plateau
+from clearprop.schedules import Schedule, at, described, find_plateau, refuse_plateau
 from clearprop.training.stopping import EarlyStopping
 
 Callback = Callable[[Any], bool | None]
+Dropout = float | Schedule
+_GRID = 257  # times at which a schedule of shares is looked at
 
 
 class Unsaid(int):
@@ -51,8 +53,8 @@ class Settings:
     running_every: int | None = None
     l2: float = 0.0
     l1: float = 0.0
-    dropout: float | Sequence[float] = 0.0
-    label_smoothing: float = 0.0
+    dropout: Dropout | Sequence[Dropout] = 0.0
+    label_smoothing: float | Schedule = 0.0
     clip_norm: float | None = None
     averaging: float = 0.0
     frozen: Sequence[str] = ()
@@ -83,10 +85,13 @@ class Settings:
             )
         for name in ("l2", "l1"):
             _number(name, getattr(self, name), lambda v: v >= 0, "a finite number of at least 0")
-        for rate in [self.dropout] if is_number(self.dropout) else _sequence("dropout", self.dropout):
-            _number("dropout", rate, lambda v: 0 <= v < 1, "in [0, 1)")
-        for name in ("label_smoothing", "averaging"):
-            _number(name, getattr(self, name), lambda v: 0 <= v < 1, "in [0, 1)")
+        for name, shares in (
+            ("dropout", self._dropouts()),
+            ("label_smoothing", [self.label_smoothing]),
+        ):
+            for share in shares:
+                self._check_share(name, share)
+        _number("averaging", self.averaging, lambda v: 0 <= v < 1, "in [0, 1)")
         for name in ("clip_norm", "time_limit"):
             if getattr(self, name) is not None:
                 _number(name, getattr(self, name), lambda v: v > 0, "a finite number above 0")
@@ -117,6 +122,25 @@ class Settings:
         if isinstance(self.optimizer, LBFGS):
             self._check_lbfgs()
 
+    def _dropouts(self) -> Sequence[Any]:
+        return [self.dropout] if self._is_one_dropout else _sequence("dropout", self.dropout)
+
+    @property
+    def _is_one_dropout(self) -> bool:
+        return is_number(self.dropout) or isinstance(self.dropout, Schedule)
+
+    def _check_share(self, name: str, share: Any) -> None:
+        if not isinstance(share, Schedule):
+            _number(name, share, lambda v: 0 <= v < 1, "in [0, 1)")
+            return
+        refuse_plateau(name, share)
+        for epoch in np.linspace(0.0, self.epochs, _GRID).tolist():
+            if not 0 <= share(epoch) < 1:
+                raise ValueError(
+                    f"{name} must stay in [0, 1), got {share(epoch):.4g} after {epoch:.4g} epochs from "
+                    f"{share!r}"
+                )
+
     def _check_batches(self) -> None:
         if self.n_batches is not None:
             self._set(n_batches=integer("n_batches", self.n_batches, 1))
@@ -136,6 +160,10 @@ class Settings:
         for name in ("running_every", "dropout", "clip_norm", "averaging", "frozen", "n_batches"):
             if getattr(self, name):
                 raise ValueError(f"{name} cannot be used with LBFGS, got {getattr(self, name)!r}")
+        if isinstance(self.label_smoothing, Schedule):
+            raise ValueError(
+                f"label_smoothing cannot be a schedule with LBFGS, got {self.label_smoothing!r}"
+            )
 
     def _set(self, **values: Any) -> None:
         for name, value in values.items():
@@ -180,22 +208,33 @@ class Settings:
             return -(-n // self.n_batches)
         return n if self.batch_size is None or isinstance(self.optimizer, LBFGS) else self.batch_size
 
-    def dropout_rates(self, n_hidden: int) -> tuple[float, ...]:
-        """Return the rate of each hidden layer.
+    def dropout_rates(self, n_hidden: int, epochs: float = 0.0) -> tuple[float, ...]:
+        """Return the rate of each hidden layer after `epochs` epochs.
 
         Raises
         ------
         ValueError
             If another number of rates was given.
         """
-        if is_number(self.dropout):
-            return (float(self.dropout),) * n_hidden
-        rates = tuple(float(rate) for rate in self.dropout)  # type: ignore[union-attr]
+        rates = tuple(at(rate, epochs) for rate in self._dropouts())
+        if self._is_one_dropout:
+            return rates * n_hidden
         if len(rates) != n_hidden:
             raise ValueError(
                 f"dropout must have a rate for each of {n_hidden} hidden layers, got {rates}"
             )
         return rates
+
+    @property
+    def has_course(self) -> bool:
+        """Whether dropout or weight decay change from step to step."""
+        decay = getattr(self.optimizer, "weight_decay", 0.0)
+        return any(isinstance(each, Schedule) for each in (decay, *self._dropouts()))
+
+    @property
+    def step_by_step(self) -> bool:
+        """Whether an engine is given one step at a time: the targets of each are smoothed before it."""
+        return isinstance(self.label_smoothing, Schedule)
 
     def resolved_metrics(self) -> list[tuple[str, known_metrics.Metric]]:
         """Return the name and function of each metric but the cost."""
@@ -209,6 +248,7 @@ class Settings:
 
     def describe(self) -> dict[str, Any]:
         """Return what must be the same when a training is resumed, as JSON-able data."""
+        said = [described(rate) for rate in self._dropouts()]
         names = (
             "batch_size",
             "n_batches",
@@ -218,14 +258,14 @@ class Settings:
             "running_every",
             "l2",
             "l1",
-            "label_smoothing",
             "clip_norm",
             "averaging",
         )
         return {name: getattr(self, name) for name in names} | {
             "optimizer": optimizers.describe(self.optimizer),
             "metrics": [name for name, _ in self.resolved_metrics()],
-            "dropout": self.dropout if is_number(self.dropout) else list(self.dropout),  # type: ignore[arg-type]
+            "label_smoothing": described(self.label_smoothing),
+            "dropout": said[0] if self._is_one_dropout else said,
             "frozen": list(self.frozen),
             "early_stopping": dataclasses.asdict(self.early_stopping) if self.early_stopping else None,
         }

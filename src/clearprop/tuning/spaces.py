@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from clearprop.estimators.options import Options
+from clearprop.schedules import Schedule
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
@@ -117,7 +118,8 @@ def begin_with(options: Options, fixed: frozenset[str]) -> dict[str, Any] | None
         if searched.get(name, name) in fixed:
             continue
         low, high = _RANGES.get(name, (0.0, 1.0))
-        there = value in known[name] if name in known else low <= value <= high
+        number = not isinstance(value, Schedule)
+        there = value in known[name] if name in known else number and low <= value <= high
         if not there or (name == "width" and len(sizes) > 1):
             return None
     return found

@@ -138,6 +138,9 @@ function optimizerOf(description) {
   if (typeof given !== "number" && given.name !== "constant") {
     throw new Error(`the page's engine has no learning rate ${given.name}, only a constant one`);
   }
+  if (description.weight_decay?.name) {
+    throw new Error(`the page's engine has no weight decay ${description.weight_decay.name}, only a constant one`);
+  }
   const number = (its) => (its ? description[its] : 0);
   const numbers = { first: number(row.first), second: number(row.second), epsilon: number(row.epsilon) };
   return { row, rate, numbers, decay: number(row.weight_decay) };

@@ -117,9 +117,8 @@ def zoom(shown: Shown) -> str:
 def activation(shown: Shown) -> str:
     """Return the activation function, with a dot where the neuron is: V6."""
     layer, to, _ = shown.weight
-    function, z = shown.glyphs.trace.architecture.layers[layer - 1].function, shown.glyphs.z(layer, to)
-    part = function.parts[to] if function.parts else function
-    at = float(shown.glyphs.at(layer).z[0, to])
+    here, z = shown.glyphs.at(layer), shown.glyphs.z(layer, to)
+    function, part, at = here.function, here.of_neuron(to), float(here.z[0, to])
     slope = (
         shown.number(shown.glyphs.da_dz(layer, to)) if function.elementwise else "a row of the Jacobian"
     )

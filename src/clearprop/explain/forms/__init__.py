@@ -39,6 +39,7 @@ from clearprop.explain.forms.line import (
     neurons,
     stands_for,
 )
+from clearprop.explain.forms.parametric import mixed, mixed_slope, share_gradient
 from clearprop.explain.forms.update import (
     over_m,
     plain_descent,
@@ -68,12 +69,15 @@ __all__ = [
     "error_matrix",
     "forward_matrix",
     "gradient_matrix",
+    "mixed",
+    "mixed_slope",
     "neurons",
     "output_error",
     "over_m",
     "path",
     "path_product",
     "plain_descent",
+    "share_gradient",
     "stands_for",
     "update_bias",
     "update_matrix",

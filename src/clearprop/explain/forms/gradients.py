@@ -35,7 +35,7 @@ from clearprop.explain.forms.line import (
 from clearprop.explain.glyphs import ANY, Glyphs
 
 
-def _mean_of(glyphs: Glyphs, total: Expr) -> Expr:
+def mean_of(glyphs: Glyphs, total: Expr) -> Expr:
     """Return a sum over the examples with the 1/m that the notation has before it."""
     scale = Frac(Int(1), Int(glyphs.n_samples)) if glyphs.factors.outer > 1 else Int(1)
     return product_of(scale, total)
@@ -88,7 +88,7 @@ def weight_gradient(glyphs: Glyphs, layer: int, j: int, k: int) -> list[Line]:
     """Return dC/dw_jk = a_k delta_j, over the batch: BP4."""
     return lines_of(
         glyphs.weight_gradient(layer, j, k),
-        _mean_of(glyphs, weight_terms(glyphs, layer, j, k)),
+        mean_of(glyphs, weight_terms(glyphs, layer, j, k)),
         label=_weight_label(glyphs, layer),
     )
 
@@ -117,7 +117,7 @@ def bias_gradient(glyphs: Glyphs, layer: int, j: int) -> list[Line]:
         return []
     return lines_of(
         glyphs.bias_gradient(layer, j),
-        _mean_of(glyphs, bias_terms(glyphs, layer, j)),
+        mean_of(glyphs, bias_terms(glyphs, layer, j)),
         label=_bias_label(glyphs, layer),
     )
 
@@ -155,7 +155,7 @@ def matrix_bias_terms(glyphs: Glyphs, layer: int) -> tuple[Expr, Expr]:
 def gradient_matrix(glyphs: Glyphs, layer: int) -> list[Line]:
     """Return the gradient of all weights, and of all biases, of a layer."""
     lhs = glyphs.weight_gradient(layer)
-    symbols, numbers = (_mean_of(glyphs, each) for each in matrix_weight_terms(glyphs, layer))
+    symbols, numbers = (mean_of(glyphs, each) for each in matrix_weight_terms(glyphs, layer))
     s0 = _is_s0(glyphs, layer)
     lines = [
         Line(Relation((lhs, symbols)), "matrix", _weight_label(glyphs, layer) if s0 else ""),
@@ -163,7 +163,7 @@ def gradient_matrix(glyphs: Glyphs, layer: int) -> list[Line]:
     ]
     if _has_own_bias(glyphs, layer):
         lhs = glyphs.bias_gradient(layer)
-        symbols = _mean_of(glyphs, matrix_bias_terms(glyphs, layer)[0])
+        symbols = mean_of(glyphs, matrix_bias_terms(glyphs, layer)[0])
         lines += [
             Line(Relation((lhs, symbols)), "matrix", _bias_label(glyphs, layer) if s0 else ""),
             Line(Relation((lhs, stands_for(lhs))), "matrix"),

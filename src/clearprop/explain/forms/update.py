@@ -41,7 +41,7 @@ def over_m(glyphs: Glyphs) -> bool:
     return glyphs.n_samples > 1 and glyphs.notation.reduction_in == "update"
 
 
-def _update(
+def updated(
     glyphs: Glyphs,
     p: Sym,
     gradient: Expr,
@@ -78,23 +78,23 @@ def update_weight(glyphs: Glyphs, layer: int, j: int, k: int) -> list[Line]:
     """Return the update of one weight."""
     p, gradient = glyphs.w(layer, j, k), glyphs.weight_gradient(layer, j, k)
     terms = weight_terms(glyphs, layer, j, k)
-    return _update(glyphs, p, gradient, (terms, terms), glyphs.weight_after(layer, j, k), matrix=False)
+    return updated(glyphs, p, gradient, (terms, terms), glyphs.weight_after(layer, j, k), matrix=False)
 
 
 def update_bias(glyphs: Glyphs, layer: int, j: int) -> list[Line]:
     """Return the update of one bias."""
     p, gradient = glyphs.b(layer, j), glyphs.bias_gradient(layer, j)
     terms = bias_terms(glyphs, layer, j)
-    return _update(glyphs, p, gradient, (terms, terms), glyphs.bias_after(layer, j), matrix=False)
+    return updated(glyphs, p, gradient, (terms, terms), glyphs.bias_after(layer, j), matrix=False)
 
 
 def update_matrix(glyphs: Glyphs, layer: int) -> list[Line]:
     """Return the update of all weights of a layer, and of its biases."""
     p, gradient = glyphs.w(layer), glyphs.weight_gradient(layer)
     terms = matrix_weight_terms(glyphs, layer)
-    lines = _update(glyphs, p, gradient, terms, glyphs.weight_after(layer), matrix=True)
+    lines = updated(glyphs, p, gradient, terms, glyphs.weight_after(layer), matrix=True)
     if glyphs.has_bias(layer):
         p, gradient = glyphs.b(layer), glyphs.bias_gradient(layer)
         terms = matrix_bias_terms(glyphs, layer)
-        lines += _update(glyphs, p, gradient, terms, glyphs.bias_after(layer), matrix=True)
+        lines += updated(glyphs, p, gradient, terms, glyphs.bias_after(layer), matrix=True)
     return lines

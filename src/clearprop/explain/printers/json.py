@@ -63,7 +63,7 @@ def count_numbers(trace: Trace) -> int:
     """Return how many numbers of the arrays are written."""
     arrays: list[Array | None] = [trace.inputs, trace.Y, trace.sample_costs]
     for layer in trace.layers:
-        arrays += [getattr(layer, each.name) for each in fields(layer)]
+        arrays += [getattr(layer, each.name) for each in fields(layer) if each.name != "function"]
     if trace.embedding is not None:
         of = trace.embedding
         arrays += [of.x, of.basis, of.h, of.a, of.delta, of.basis_error, of.phase_error]
@@ -152,6 +152,8 @@ class JsonPrinter:
             "delta": layer.delta,
             "weight_gradient": layer.weight_gradient,
             "bias_gradient": layer.bias_gradient,
+            "share": layer.shares,
+            "share_gradient": layer.share_gradient,
         }
         listed = {name: _listed(array) for name, array in arrays.items() if array is not None}
         return {"layer": number, **listed}
@@ -232,9 +234,11 @@ def _update(trace: Trace) -> dict[str, Any]:
     if update is None:
         raise TypeError("there is no update")
     layers = []
-    for number, (W, b) in enumerate(zip(update.weights, update.biases, strict=True), start=1):
-        layer: dict[str, Any] = {"layer": number, "weight_after": _listed(W)}
-        layers.append(layer if b is None else layer | {"bias_after": _listed(b)})
+    every = zip(update.weights, update.biases, update.shares, strict=True)
+    for number, (W, b, s) in enumerate(every, start=1):
+        there = {"weight_after": W, "bias_after": b, "share_after": s}
+        listed = {name: _listed(each) for name, each in there.items() if each is not None}
+        layers.append({"layer": number} | listed)
     return {
         "optimizer": type(update.optimizer).__name__,
         "learning_rate": _number(float(update.learning_rate)),

@@ -38,11 +38,6 @@ class Curve(NamedTuple):
     slope: str
 
 
-def part(function: Activation, j: int) -> Activation:
-    """Return the activation of one neuron of a layer."""
-    return function.parts[j] if function.parts else function
-
-
 def activation_curve(function: Activation, z: Array) -> Curve | None:
     """Return the curve of an activation that works element by element, over the reach of z."""
     if not function.elementwise:
@@ -87,11 +82,11 @@ def nudged_costs(trace: Trace, layer: int, j: int) -> Array:
 
     `layer` is a weight layer 1..L. The arithmetic is float64, from z of this layer on.
     """
-    layers = trace.architecture.layers
+    function = trace.layers[layer - 1].function
     with np.errstate(all="ignore"):
         z = np.repeat(trace.layers[layer - 1].z[:1].astype(np.float64), len(NUDGES), axis=0)
         z[:, j] += NUDGES
-        zs, activations = onwards(trace, layer - 1, z, layers[layer - 1].function(z))
+        zs, activations = onwards(trace, layer - 1, z, function(z))
         y = np.repeat(trace.Y[:1].astype(np.float64), len(NUDGES), axis=0)
         architecture = trace.architecture
         return architecture.cost.of_samples(architecture.output, zs[-1], activations[-1], y)

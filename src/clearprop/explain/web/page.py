@@ -234,12 +234,12 @@ def _curves(trace: Trace, choice: Choice) -> tuple[list[Any], dict[str, int]]:
     for layer, units in enumerate(choice.units):
         if layer == 0:
             continue
-        function = trace.architecture.layers[layer - 1].function
+        here = trace.layers[layer - 1]
         cached: dict[str, int] = {}
         for j in units:
-            own = curves.part(function, j)
+            own = here.of_neuron(j)
             if own.name not in cached:
-                curve = curves.activation_curve(own, trace.layers[layer - 1].z[0])
+                curve = curves.activation_curve(own, here.z[0])
                 cached[own.name] = -1 if curve is None else found.setdefault(curve, len(found))
             of[f"{layer},{j}"] = cached[own.name]
     return [list(curve) for curve in found], of

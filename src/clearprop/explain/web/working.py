@@ -84,11 +84,12 @@ def neuron_lines(glyphs: Glyphs, layer: int, j: int) -> list[Line]:
     if layer == 0:
         return []
     lines = [*forms.weighted_input(glyphs, layer, j, 0), *forms.activation(glyphs, layer, j, 0)]
+    lines += forms.mixed(glyphs, layer, j, 0)
     if layer < glyphs.last:
         lines += forms.error(glyphs, layer, j, 0)
     elif not glyphs.a_minus_y:
         lines += forms.output_error(glyphs, layer, j, 0)
-    lines += forms.delta(glyphs, layer, j, 0)
+    lines += [*forms.delta(glyphs, layer, j, 0), *forms.mixed_slope(glyphs, layer, j, 0)]
     if glyphs.has_bias(layer):
         lines += forms.bias_gradient(glyphs, layer, j)
         lines += forms.update_bias(glyphs, layer, j)
@@ -132,6 +133,7 @@ def told(
             "error": f.delta,
             "weight_gradient": f.gradient,
             "bias_gradient": f.gradient,
+            "share_gradient": f.gradient,
         },
         "layer_numbers": [glyphs.number(layer) for layer in range(glyphs.last + 1)],
         "cost_symbol": glyphs.notation.cost_symbol,
