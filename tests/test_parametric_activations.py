@@ -158,7 +158,7 @@ def test_a_trace_has_the_shares_and_the_gradient_check_passes():
     assert cp.check_gradient(net, ROWS[:3], Y, gradient=wrong).verdict == "fail"
 
 
-@pytest.mark.parametrize(("n", "notation"), zip((1, 3, 1, 3), PRESETS, strict=True))
+@pytest.mark.parametrize(("n", "notation"), list(zip((1, 3, 1, 3), PRESETS, strict=True)))
 def test_every_side_of_its_formulas_is_the_same_number(n, notation, monkeypatch):
     monkeypatch.setitem(FUNCTIONS, "tanh", np.tanh)
     monkeypatch.setitem(FUNCTIONS, "tanh'", lambda z: 1 / np.cosh(z) ** 2)

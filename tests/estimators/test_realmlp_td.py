@@ -196,3 +196,12 @@ def test_a_training_goes_on_also_where_nothing_is_embedded():
     model.partial_fit(table, Y)
     with pytest.raises(ValueError, match="activation must be what the network has"):
         model.set_params(preset="realmlp-s").fit(table, Y)
+
+
+def test_members_each_have_the_start_of_one_alone():
+    how = QUICK | {"early_stopping": False, "random_state": 3}
+    several = cp.MLPRegressor(members=2, **how).fit(X, Y).network_
+    for member in several.members:
+        alone = cp.MLPRegressor(**how | {"random_state": member.seed}).fit(X, Y)
+        np.testing.assert_array_equal(member.parameters, alone.network_.parameters)
+    assert cp.MLPRegressor(members=2, **how).fit(X, Y).predict(X * 40).max() <= Y.max() + 1e-5

@@ -192,3 +192,16 @@ def test_a_weight_decay_cannot_be_a_plateau():
         ValueError, match="weight_decay cannot be a plateau, which is for learning rates"
     ):
         cp.AdamW(weight_decay=schedules.plateau(0.1))
+
+
+@pytest.mark.parametrize("engine", ["numpy", "compiled"])
+def test_each_member_has_the_schedules_of_one_trained_alone(engine):
+    how = HOW | {"dropout": DROPOUT, "optimizer": DECAY, "engine": engine}
+    how["label_smoothing"] = schedules.cosine(0.5, epochs=4)
+    net = cp.Network([4, 5, 6, 3], "parametric_tanh", dtype="float64", seed=3, members=2)
+    net.fit(X, Y, **how)
+    for member in range(2):
+        seed = randomness.member_seed(3, member)
+        alone = cp.Network([4, 5, 6, 3], "parametric_tanh", dtype="float64", seed=seed)
+        alone.fit(X, Y, **how | {"seed": seed})
+        np.testing.assert_array_equal(net.members[member].parameters, alone.parameters)
