@@ -51,8 +51,8 @@ class Ours:
 
         kind = cp.MLPClassifier if classification else cp.MLPRegressor
         self.model: Any = kind(
-            preset=preset, averaging=0.0, max_iter=epochs, random_state=0, n_threads=1,
-            callbacks=[self._see_epoch],
+            preset=preset, averaging=0.0, patience=None, max_iter=epochs, random_state=0,
+            n_threads=1, callbacks=[self._see_epoch],
         )  # fmt: skip
         fitter = fitting.Fitter(self.model)
         with mock.patch.object(fitting.held_out, "split", see_split):

@@ -60,12 +60,14 @@ def realmlp_td(classification: bool, seed: int) -> Any:
 CONTESTANTS: dict[str, Make] = {
     "realmlp-s": ours(preset="realmlp-s"),
     "realmlp": ours(preset="realmlp"),
+    "realmlp-s, all epochs": ours(preset="realmlp-s", patience=None),
     "RealMLP-TD-S": lambda classification, seed: tables.realmlp_td_s(classification, seed, None),
     "RealMLP-TD": realmlp_td,
     "linear": linear,
     "trees": lambda classification, seed: tables.hist_gradient_boosting(classification, seed, None),
 }
 PAIRS = (
+    ("realmlp-s", "realmlp-s, all epochs"),
     ("realmlp-s", "RealMLP-TD-S"),
     ("realmlp", "RealMLP-TD"),
     ("realmlp-s", "linear"),

@@ -111,7 +111,7 @@ def clearprop(classification: bool, seed: int, n_threads: int | None) -> Any:
     import clearprop as cp
 
     kind = cp.MLPClassifier if classification else cp.MLPRegressor
-    return kind(preset="realmlp-s", random_state=seed, n_threads=n_threads)
+    return kind(preset="realmlp-s", patience=None, random_state=seed, n_threads=n_threads)
 
 
 def sklearn_mlp(classification: bool, seed: int, n_threads: int | None) -> Any:

@@ -113,12 +113,13 @@ def test_a_time_limit_ends_the_training_with_a_model(shop):
     assert cp.load(shop / "limited.safetensors").epochs_trained > 1
 
 
-def test_a_time_limit_within_the_first_epoch_of_a_table_leaves_a_model_too(shop):
-    one = ["--batch-size", 1, "--time-limit", "0.0001s", "--output", "l.safetensors"]
-    code, out, err = shell(shop, *TRAIN, *one, "--json")
-    told = json.loads(out)
-    assert (code, told["stopped"], told["epochs"], told["best_epoch"]) == (0, "time limit", 0, None)
-    assert "warning" not in err  # of a score that there is not
+def test_a_time_limit_too_short_for_an_epoch_of_a_table_is_refused_before_anything_is_written(shop):
+    one = ["--time-limit", "0.0001s", "--output", "short.safetensors", "--checkpoint", "short.ckpt"]
+    code, out, err = shell(shop, *TRAIN, *one, "--quiet")
+    assert (code, out) == (2, "")
+    assert err.startswith("clearprop: --time-limit must leave time for one epoch, which takes about ")
+    assert err.endswith("got 0.0001 s; raise it, or train on fewer rows\n")
+    assert not list(shop.glob("short*"))
 
 
 def test_a_run_stopped_at_the_keyboard_says_so_once_and_how_it_goes_on(shop):
@@ -238,7 +239,7 @@ def test_patience_ends_a_training_and_a_run_that_it_ended_is_not_gone_on_with(sh
 def test_patience_that_cannot_be_had_is_refused_in_a_sentence(shop, run):
     code, out, err = shell(shop, *run, "--patience", 0)
     assert (code, out) == (2, "")
-    assert err == "clearprop: --patience must be an integer of at least 1, got 0\n"
+    assert err == "clearprop: --patience must be an integer of at least 1, or none, got 0\n"
     code, out, err = shell(shop, *run, "--patience", 2, "--validation", 0)
     assert (code, out) == (2, "")
     assert err == (

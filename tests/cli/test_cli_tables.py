@@ -327,6 +327,10 @@ def test_the_epoch_that_is_called_the_best_is_the_one_that_is_kept(clearprop, fr
     run = ("train", "t.csv", "--target", "left", *SMALL, "--epochs", 120, "--log", "log.csv")
     code, out, _ = clearprop(*run)
     assert code == 0
+    costs = pandas.read_csv("log.csv")["validation_cost"].to_numpy()
+    assert f"epoch {costs.argmin() + 1}, the best on the rows held out" in out
+    code, out, _ = clearprop(*run, "--patience", "none")
+    assert code == 0
     scores = pandas.read_csv("log.csv")["validation_accuracy"].to_numpy()
     best = np.flatnonzero(scores == scores.max())
     assert len(best) > 1  # of equals the last

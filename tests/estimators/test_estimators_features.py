@@ -79,6 +79,7 @@ OTHER = {
     "decimal": ({}, "-"),
     "embedding": ({}, "pl"),
     "members": ({}, 2),
+    "patience": ({"preset": "realmlp-s", "max_iter": 30, "early_stopping": False}, 1),
     "callbacks": ({}, (lambda training: True,)),
     "time_limit": ({}, 1e-9),
     "dtype": ({}, "float32"),

@@ -15,50 +15,78 @@ PRESET = {"preset": "realmlp-s", "hidden_layer_sizes": 8, "random_state": 0, "en
 KINDS = [(cp.MLPClassifier, NOISE), (cp.MLPRegressor, QUANTITY)]
 
 
-def epochs_without_a_lower(costs, tol=1e-4):
-    """Return how many epochs came after the last that fell by more than tol."""
-    lowest, waited = np.inf, 0
-    for cost in costs:
-        waited = 0 if cost < lowest - tol else waited + 1
-        lowest = min(lowest, cost)
-    return waited
+def epochs_without_a_lower(costs):
+    """Return how many epochs came after the lowest one so far."""
+    return len(costs) - 1 - int(np.argmin(costs))
+
+
+def stop_of(costs, epochs):
+    """Return the epoch that ends a training of so many: a period of its schedule after the lowest."""
+    for done in range(1, epochs):
+        best = int(np.argmin(costs[:done])) + 1
+        period = (2 * (1 + 15 * best / epochs) - 1) / 15 * epochs
+        if done >= max(min(period, epochs / 2 if best <= epochs / 3 else epochs), best + 10):
+            return done
+    return epochs
 
 
 @pytest.mark.parametrize(("kind", "y"), KINDS)
-@pytest.mark.parametrize(("how", "patience"), [({}, 32), ({"n_iter_no_change": 5}, 5)])
-def test_early_stopping_that_is_asked_for_ends_the_presets_training(kind, y, how, patience):
-    model = kind(early_stopping=True, **how, **PRESET).fit(X, y)
-    assert model.n_iter_ < 256
+def test_the_preset_stops_by_itself_and_keeps_the_epoch_of_the_lowest_cost(kind, y):
+    model = kind(**PRESET).fit(X, y)
+    whole = kind(**PRESET, patience=None).fit(X, y)
+    costs, n = whole.history_["validation_cost"], model.n_iter_
+    assert (n, model.history_.stopped) == (stop_of(costs, 256), "early stopping")
+    assert (whole.n_iter_, whole.history_.stopped) == (256, "")
+    assert model.history_["validation_cost"] == costs[:n]
+    best = int(np.argmin(costs[:n]))
+    assert model.best_validation_score_ == model.validation_scores_[best]
+    assert whole.best_validation_score_ == max(whole.validation_scores_)
+    made = kind(**PRESET, callbacks=[lambda training: training.epochs_done == best + 1]).fit(X, y)
+    assert np.array_equal(model.network_.parameters, made.network_.parameters)
+
+
+@pytest.mark.parametrize("how", [{"patience": 5}, {"n_iter_no_change": 5}])
+@pytest.mark.parametrize(("kind", "y"), KINDS)
+def test_a_patience_that_is_given_is_counted_in_epochs_by_either_name(kind, y, how):
+    model = kind(**how, **PRESET).fit(X, y)
     assert model.history_.stopped == "early stopping"
-    assert epochs_without_a_lower(model.history_["validation_cost"]) == patience
-    assert epochs_without_a_lower(model.history_["validation_cost"][:-1]) == patience - 1
+    assert epochs_without_a_lower(model.history_["validation_cost"]) == 5
 
 
-@pytest.mark.parametrize(("kind", "y"), KINDS)
-def test_the_preset_alone_makes_all_its_epochs(kind, y):
-    model = kind(**PRESET, max_iter=60).fit(X, y)
-    assert (model.n_iter_, model.history_.stopped) == (60, "")
+@pytest.mark.parametrize("how", [{"patience": None}, {"n_iter_no_change": np.inf}])
+def test_no_patience_is_realmlp_all_epochs_and_the_best_score(how):
+    model = cp.MLPClassifier(**PRESET, max_iter=40, **how).fit(X, NOISE)
+    assert (model.n_iter_, model.history_.stopped) == (40, "")
+    assert model.best_validation_score_ == max(model.validation_scores_)
 
 
-def test_the_presets_best_epoch_is_the_one_of_the_best_score_wherever_it_stops():
-    model = cp.MLPClassifier(early_stopping=True, **PRESET).fit(X, NOISE)
-    whole = cp.MLPClassifier(**PRESET).fit(X, NOISE)
-    shared = model.n_iter_
-    assert model.validation_scores_ == whole.validation_scores_[:shared]
-    assert model.best_validation_score_ == max(whole.validation_scores_[:shared])
+def test_a_schedule_is_never_stopped_after_its_end():
+    model = cp.MLPClassifier(**PRESET, max_iter=9).fit(X, NOISE)
+    assert (model.n_iter_, model.history_.stopped) == (9, "")
+
+
+REFUSED_PATIENCE = {
+    "patience and n_iter_no_change cannot be used together": {"patience": 3, "n_iter_no_change": 4},
+    "patience needs a preset with a schedule": {"preset": "sklearn", "patience": 3},
+    "The 'patience' parameter of MLPClassifier must be": {"patience": 0},
+}
+
+
+@pytest.mark.parametrize("said", REFUSED_PATIENCE)
+def test_a_patience_that_cannot_be_had_is_refused(said):
+    with pytest.raises(ValueError, match=said):
+        cp.MLPClassifier(**PRESET | REFUSED_PATIENCE[said]).fit(X, NOISE)
 
 
 def test_a_scorer_that_is_given_is_what_the_preset_waits_for():
-    model = cp.MLPClassifier(
-        early_stopping=True, scoring="accuracy", n_iter_no_change=5, max_iter=256, **PRESET
-    ).fit(X, NOISE)
+    model = cp.MLPClassifier(scoring="accuracy", patience=5, max_iter=256, **PRESET).fit(X, NOISE)
     scores = model.validation_scores_
     assert model.history_.stopped == "early stopping"
-    assert epochs_without_a_lower([-score for score in scores], tol=-1e-4) >= 5
+    assert epochs_without_a_lower([-score for score in scores[::-1]][::-1]) >= 5
 
 
 def test_l_bfgs_of_the_preset_can_be_stopped_too():
-    model = cp.MLPClassifier(early_stopping=True, solver="lbfgs", n_iter_no_change=3, **PRESET)
+    model = cp.MLPClassifier(solver="lbfgs", patience=3, **PRESET)
     assert model.fit(X, NOISE).history_.stopped == "early stopping"
 
 

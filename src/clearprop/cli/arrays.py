@@ -113,7 +113,7 @@ class ArrayJob:
     def _held_out(self) -> float | None:
         """The fraction of the rows that is held out; None where other data are validated on."""
         if self.dataset.X_test is not None and self.options.validation is None:
-            return 0.0 if self.options.patience is None else HELD_OUT
+            return 0.0 if self.options.waits is None else HELD_OUT
         return self.options.held_out(len(self.dataset.X_train))
 
     def _shared(self) -> dict[str, Any]:
@@ -142,7 +142,7 @@ class ArrayJob:
         rows, held = cp.data.holdout(Y, fraction, seed)
         note = f"{len(held):,} rows are held out for validation"
         if self.options.validation is None:
-            without = "" if self.options.patience is None else " without --patience"
+            without = "" if self.options.waits is None else " without --patience"
             note += f" (--validation 0 trains on all{without})"
         return (X[rows], Y[rows]), (X[held], Y[held]), note
 

@@ -309,11 +309,11 @@ class Options:
         ),
     ] = None
     patience: Annotated[
-        int | None,
+        str | None,
         option(
-            metavar="N",
+            metavar="N|none",
             text="Stop after N epochs without a lower validation cost.",
-            default="all epochs are made",
+            default="none; tables: fitted to the schedule",
             panel=_TRAINING,
         ),
     ] = None
@@ -321,7 +321,7 @@ class Options:
         str | None,
         option(
             metavar="TIME",
-            text="Train no longer than this: 90s, 10min, 2h.",
+            text="Train no longer than this: 90s, 10min, 2h; for tables the schedule is fitted to it.",
             panel=_TRAINING,
         ),
     ] = None
@@ -397,6 +397,17 @@ class Options:
         option("--json", metavar="", text="Print the result as one JSON object.", panel=_SHOWN),
     ] = False
 
+    baselines: Annotated[
+        bool | None,
+        option(
+            "--baselines/--no-baselines",
+            metavar="",
+            text="Compare a table's network with regression and boosted trees.",
+            default="yes, without --quiet and --json",
+            panel=_SHOWN,
+        ),
+    ] = None
+
     @property
     def fraction(self) -> float | None:
         """The share of the rows in --validation; None where it names data or is not given."""
@@ -411,8 +422,20 @@ class Options:
             return self.fraction
         return HELD_OUT if n_rows >= _FEWEST else 0.0
 
+    @property
+    def waits(self) -> int | None:
+        """The epochs of --patience; None for none, and where it is not given."""
+        if self.patience is None or self.patience.strip().lower() == "none":
+            return None
+        try:
+            return EarlyStopping(patience=int(self.patience)).patience
+        except ValueError:
+            raise ValueError(
+                f"--patience must be an integer of at least 1, or none, got {self.patience}"
+            ) from None
+
     def stopping(self, held_out: float | None) -> EarlyStopping | None:
-        """Return what --patience asks for, or None where it is not given.
+        """Return what --patience asks for, or None where it asks for nothing.
 
         Parameters
         ----------
@@ -424,14 +447,15 @@ class Options:
         ValueError
             If --patience is below 1, or there is nothing to validate on.
         """
-        if self.patience is None:
+        waits = self.waits
+        if waits is None:
             return None
         if held_out == 0:
             raise ValueError(
                 f"--patience {self.patience} needs rows to validate on, and none are held out: "
                 f"--validation {HELD_OUT} holds out a fifth of them"
             )
-        return EarlyStopping(patience=self.patience)
+        return EarlyStopping(patience=waits)
 
     @property
     def sizes(self) -> tuple[int, ...] | None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from clearprop.data.table import ColumnDecision, TableEncoder
+    from clearprop.estimators.baselines import Baseline
 
 _WIDEST = 120
 _CURVE_HEIGHT = 8
@@ -53,6 +54,8 @@ class Report:
         Data with a test part, that the model can be evaluated on.
     images : (X, Y, shape), optional
         What was measured, where that is images.
+    baselines : sequence of Baseline, optional
+        What stands beside it, where that was asked for.
     """
 
     net: cp.Network
@@ -63,6 +66,7 @@ class Report:
     best_epoch: int | None = None
     test_data: str | None = None
     images: tuple[NDArray[Any], NDArray[Any], tuple[int, int]] | None = None
+    baselines: Sequence[Baseline] | None = None
 
     @property
     def seconds(self) -> float:
@@ -83,7 +87,7 @@ class Report:
             "seconds": round(self.seconds, 3),
             "stopped": training.history.stopped or None,
             "seed": net.seed,
-        }
+        } | ({} if self.baselines is None else {"baselines": [b.to_dict() for b in self.baselines]})
 
 
 def show(report: Report) -> None:
@@ -92,9 +96,16 @@ def show(report: Report) -> None:
     wide = terminal.is_wide(console)
     for number, (name, text) in enumerate(result_lines(report.result, report.net)):
         _line(console, name, text, "" if number else "bold")
+    if report.baselines:
+        from clearprop.cli import baselines  # with scikit-learn
+
+        for name, text in baselines.lines(report.baselines, console.width - 20):
+            _line(console, name, text)
     _line(console, "trained", _summary(report))
     if report.best_epoch is not None:
         _line(console, "kept", kept_line(report.best_epoch))
+    if stopped := _stopped(report):
+        _line(console, "stopped", stopped)
     _show_curve(console, report.training.history, wide, report.standardized)
     if report.images is not None:
         _show_wrong(console, report.net, *report.images, report.result["part"], wide)
@@ -119,6 +130,15 @@ def _summary(report: Report) -> str:
     if training.history.stopped:
         said += f" ({training.history.stopped})"
     return f"{said}, seed {report.net.seed}"
+
+
+def _stopped(report: Report) -> str:
+    """Return what patience has ended the training, where one has."""
+    training, best = report.training, report.best_epoch
+    if training.history.stopped != "early stopping" or best is None:
+        return ""
+    waited, wanted = training.epochs_done - best, training.settings.epochs
+    return f"{waited:,} epochs brought nothing better (--patience none makes all {wanted:,})"
 
 
 def show_columns(encoder: TableEncoder, *, error: bool = False) -> None:

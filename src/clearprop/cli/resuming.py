@@ -39,7 +39,7 @@ def first_parameters(options: Options) -> dict[str, str]:
 
 def untold(options: Options) -> dict[str, Any]:
     """Return what a resumed run must share that a file mentions only where it was given."""
-    patience = {} if options.patience is None else {"patience": options.patience}
+    patience = {} if options.waits is None else {"patience": options.waits}
     given = {name: getattr(options, name) for name in ("embedding", "members", "preset")}
     kept = {name: value for name, value in given.items() if value is not None}
     return first_parameters(options) | patience | kept
@@ -52,7 +52,7 @@ def begun_with(options: Options) -> dict[str, Any] | None:
     return then if isinstance(then, dict) else None
 
 
-def compare(options: Options, now: Mapping[str, Any]) -> None:
+def compare(options: Options, now: Mapping[str, Any], unsaid: Mapping[str, Any] | None = None) -> None:
     """Hold a run's options against those with which its checkpoint was begun.
 
     Parameters
@@ -60,6 +60,8 @@ def compare(options: Options, now: Mapping[str, Any]) -> None:
     options : Options
     now : mapping
         What the run's `about` says under `OPTIONS`.
+    unsaid : mapping, optional
+        What holds for a checkpoint that does not say it.
 
     Raises
     ------
@@ -69,6 +71,7 @@ def compare(options: Options, now: Mapping[str, Any]) -> None:
     then = begun_with(options)
     if then is None:
         return
+    then = {**(unsaid or {}), **then}
     different = [
         f"--{name} is {_told(now.get(name))}, was {_told(then.get(name))}"
         for name in sorted({*now, *then})

@@ -65,7 +65,7 @@ def refuse_for_others(options: Options) -> None:
         Naming the first.
     """
     of_files = ("target_gaps",) if options.data.lower().endswith(".npz") else ()
-    for name in (*READING, *DECIDING, "preset", "buffer"):
+    for name in (*READING, *DECIDING, "preset", "buffer", "baselines"):
         if getattr(options, name) is not None and name not in of_files:
             option = "--" + name.replace("_", "-")
             raise ValueError(f"{option} is for tables (CSV, Parquet), {options.data} is none")
@@ -262,8 +262,21 @@ def _memory() -> int:
         return 2**32
 
 
-def shared(options: Options, horizon: int, target: TargetEncoder, n_rows: int) -> dict[str, Any]:
-    """Return the options that a resumed run must share, and that a training does not compare itself."""
+def shared(
+    options: Options, horizon: int, planned: float | None, target: TargetEncoder, n_rows: int
+) -> dict[str, Any]:
+    """Return the options that a resumed run must share, and that a training does not compare itself.
+
+    Parameters
+    ----------
+    options : Options
+    horizon : int
+        Epochs of the schedule.
+    planned : float, optional
+        Where that is how many fit into --time-limit: the share of the rows in each.
+    target : TargetEncoder
+    n_rows : int
+    """
     given = {name: getattr(options, name) for name in (*READING, *DECIDING)}
     told: dict[str, Any] = {
         name.replace("_", "-"): list(names(value)) if isinstance(value, list | tuple) else value
@@ -278,6 +291,8 @@ def shared(options: Options, horizon: int, target: TargetEncoder, n_rows: int) -
         "target": target.name,
         "horizon": horizon,
         **resuming.untold(options),
+        "patience": "fitted" if options.patience is None else options.waits or "none",
+        **({} if planned is None else {"planned": planned}),
     }
 
 

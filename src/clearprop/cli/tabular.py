@@ -10,10 +10,8 @@ import dataclasses
 import warnings
 from typing import Any
 
-import numpy as np
-
 import clearprop as cp
-from clearprop.cli import errors, report, resuming, running, table_options
+from clearprop.cli import baselines, errors, report, resuming, running, table_options
 from clearprop.cli.options import JUDGING, Options
 from clearprop.cli.table_rows import RowReader
 from clearprop.data.table import TableStream, TargetEncoder, open_table, streamed
@@ -41,6 +39,7 @@ class TableJob:
         self.rows = RowReader(self.source, self.target, roles, self.decisions, gaps)
         self.note = ""
         self.horizon: int | None = None  # that a checkpoint was begun with
+        self._planned: float | None = None  # share of the rows in an epoch of those that fit a limit
 
     @property
     def name(self) -> str:
@@ -49,12 +48,13 @@ class TableJob:
 
     def train(self, run: running.Run) -> None:
         """As in `running.Job`."""
+        seed, self.horizon = resuming.choose_seed(self.options), self._horizon(run.resumes)
         options = self.options
-        seed = resuming.choose_seed(options)
-        self.horizon = self._horizon(run.resumes)
         estimator = self.estimator(seed, self.horizon)
         estimator.set_params(callbacks=[run.log])
-        if table_options.held_out(options, self.source.n_rows or 0) != 0:
+        share = table_options.held_out(options, self.source.n_rows or 0)
+        self._compares = baselines.are_wanted(options, share)
+        if share != 0:
             estimator.set_params(test_share=JUDGING)
         is_streamed = table_options.is_streamed(options, self.source, self.decisions)
         session = Session(
@@ -63,10 +63,12 @@ class TableJob:
             options.resume,
             options.running_window,
             options.running_every,
+            share=1.0 if self._planned is None else self._planned,
             prepare=self._note,
             begin=lambda training: self._begin(run, training),
         )
         self.fitter = Fitter(estimator, session)
+        self._asked = int(self.fitter.options.max_iter)
         rows = self._streamed(seed) if is_streamed else self._in_memory(seed)
         with warnings.catch_warnings():  # `running` says it, and where the run goes on
             warnings.filterwarnings("ignore", "Training interrupted by user")
@@ -83,15 +85,19 @@ class TableJob:
         made = table_options.make_estimator(options, kind, seed, horizon)
         made.set_params(columns=self.decisions)
         share = table_options.held_out(options, self.source.n_rows or 0)
-        if stopping := options.stopping(share):
-            made.set_params(early_stopping=True, n_iter_no_change=stopping.patience)
+        stopping = options.stopping(share)
+        if options.patience is not None:
+            made.set_params(patience=stopping and stopping.patience)
         if share == 0:
             made.set_params(early_stopping=False)
         return made
 
     def _note(self, model: Model, n_rows: int) -> None:
         """Tell a model what its file is to say: its checkpoint is written first."""
-        model.about = self._about(self.horizon or int(self.fitter.options.max_iter), n_rows)
+        epochs = int(self.fitter.options.max_iter)
+        if epochs < self._asked:
+            self._planned = self.fitter.session.share
+        model.about = self._about(self.horizon or epochs, n_rows)
         model.column = self.target
         model.inputs = dataclasses.replace(model.inputs, read=self.source.read_options)
 
@@ -100,17 +106,20 @@ class TableJob:
 
     def save(self, run: running.Run, output: str) -> report.Report:
         """As in `running.Job`."""
-        training, estimator = run.training, self.fitter.estimator
+        training: Any = run.training
+        estimator = self.fitter.estimator
         model = estimator.network_.model
         about = {key: value for key, value in model.about.items() if key != resuming.OPTIONS}
         result = about.get("result")
         if result is None:  # none were held out
             result = {"part": "training", **measure_prepared(model, _rows_of(training))}
-        scores = estimator.validation_scores_
-        best = len(scores) - int(np.nanargmax(scores[::-1])) if scores else None  # of equals the last
+        best = training.kept_epoch
         about |= {"result": result, "n_samples": training.supply.n_samples, "best_epoch": best}
         model.about = about
         estimator.save(output)
+        found, judging = None, self.fitter.test
+        if self._compares and judging is not None:
+            found = baselines.learned(training, judging, sum(training.history["seconds"]))
         return report.Report(
             estimator.network_,
             training,
@@ -118,6 +127,7 @@ class TableJob:
             output,
             standardized="r2" in result,
             best_epoch=best,
+            baselines=found,
         )
 
     # What a fit is told
@@ -151,12 +161,20 @@ class TableJob:
         then = resuming.begun_with(self.options) if resumes else None
         if then is None or not isinstance(then.get("horizon"), int):
             return None  # begun from Python: the training compares itself
-        horizon = int(then["horizon"])
-        resuming.compare(self.options, self._shared(horizon))
+        horizon, planned = int(then["horizon"]), then.get("planned")
+        if isinstance(planned, float) and 0.0 < planned <= 1.0:
+            self._planned = planned
+        before = {"patience": "none"}  # as it was before there was a patience by default
+        if self.options.patience is None and then.get("patience", "none") == "none":
+            self.options = dataclasses.replace(self.options, patience="none")
+        if self.options.epochs is None and self._planned is not None:
+            self.options = dataclasses.replace(self.options, epochs=horizon)
+        resuming.compare(self.options, self._shared(horizon), before)
         return horizon
 
     def _shared(self, horizon: int) -> dict[str, Any]:
-        return table_options.shared(self.options, horizon, self.target, self.source.n_rows or 0)
+        n_rows = self.source.n_rows or 0
+        return table_options.shared(self.options, horizon, self._planned, self.target, n_rows)
 
     def _about(self, horizon: int, n_rows: int) -> dict[str, Any]:
         then = {} if self.options.checkpoint is None else self._shared(horizon)
@@ -184,12 +202,18 @@ class TableJob:
                 asked = self.fitter.options.validation_fraction
                 how = told_groups(group, held / (held + n), asked)
             note = f"{held:,} rows are held out for validation ({how})"
+        planned = ""
+        if (epochs := training.settings.epochs) < self._asked:
+            planned = f"{epochs} of {self._asked} epochs fit into {self.options.time_limit}"
+            if training.supply.share < 1.0:
+                planned += f", each of {training.supply.share:.0%} of the rows"
         what = "a quantity" if target.classes is None else f"{len(target.classes)} classes"
         return [
             f"{self.source.where}: {n:,} rows to train on; {note}",
             roles,
             f"target {target.name}: {target.kind}, {what} ({target.reason}; --task overrides)",
             running.describe_network(training),
+            planned,
         ]
 
 

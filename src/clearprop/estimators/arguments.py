@@ -73,6 +73,7 @@ class Arguments(BaseEstimator):
         "beta_2": [Interval(Real, 0, 1, closed="left")],
         "epsilon": [Interval(Real, 0, None, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
+        "patience": [None, StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
         "preset": [StrOptions(set(presets.PRESETS))],
         "embedding": [None, StrOptions(set(EMBEDDINGS))],

@@ -61,9 +61,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         As in scikit-learn. ``verbose="bar"`` shows a progress bar on standard error; ``shuffle="once"``
         draws one random order for all epochs, so that each has the same batches.
     nesterovs_momentum, early_stopping, validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change
-        As in scikit-learn; `beta_2` is also RMSProp's rho. With a preset, ``early_stopping=True`` ends
-        the training after `n_iter_no_change` epochs (an eighth of `max_iter`, at least 10) without a
-        lower validation cost, or a better `scoring`; the preset alone makes all its epochs.
+        As in scikit-learn; `beta_2` is also RMSProp's rho.
     test_share : float
         Of the rows set aside, of `X_val`, or of those that a stream holds out: so many choose nothing
         and judge what was chosen, in ``test_result_``; 0.5 is half of them.
@@ -95,6 +93,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         So many networks are trained side by side, each from its own first parameters, on its own
         batches and with its own dropout. Their probabilities are averaged, and the kept epoch is that
         of the average. ``network_.members`` has them. Not with lbfgs, nor with streams.
+    patience : int or None, optional
+        With a preset that has a schedule and rows to validate on: end the training after so many epochs
+        without a lower validation cost (or a better `scoring`) and keep the epoch with the lowest.
+        "auto" is fitted to the schedule: one of its periods, see `presets.last_epoch`. None makes all
+        epochs and keeps the one with the best score, as RealMLP does. `n_iter_no_change` is its name
+        in scikit-learn (infinity is None).
     initializer, bias_initializer : str or Initializer
         "auto" is scikit-learn's draw.
     l1 : float
@@ -127,7 +131,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Each is called with the `Training` after every epoch; one that returns True ends it.
         scikit-learn's own go to ``set_callbacks``.
     time_limit : float, optional
-        Seconds.
+        Seconds of training, which end it. With a preset that has a schedule, of the fit: the whole
+        schedule is run in the epochs that fit, see `clearprop.estimators.planning`; a `ValueError`
+        where not one does.
     dtype : {"auto", "float32", "float64"}
         "auto" follows X.
     engine : {"auto", "numpy", "compiled"}
@@ -209,6 +215,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         preprocessing: str | None = None,
         embedding: str | None = None,
         members: int = 1,
+        patience: int | str | None = "auto",
         initializer: str | Initializer = "auto",
         bias_initializer: str | Initializer = "auto",
         l1: float = 0.0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,7 +19,7 @@ from clearprop.data import arrays
 from clearprop.data.table.arrow_source import at_hand
 from clearprop.data.table.giveaways import Giveaways
 from clearprop.engines import Data
-from clearprop.estimators import held_out, inputs, reader, recipe, streamed
+from clearprop.estimators import held_out, inputs, planning, reader, recipe, streamed
 from clearprop.estimators.arguments import Arguments
 from clearprop.estimators.learned import Learned
 from clearprop.estimators.options import Options
@@ -74,6 +75,7 @@ class Fitter:
         self.estimator, self.session = estimator, session or Session()
         self.options, self.task = Options.of(estimator), estimator._task
         self.test: Data | None = None  # the rows that judge, when they are known
+        self._began = time.monotonic()
 
     # Ways in
 
@@ -127,6 +129,8 @@ class Fitter:
     def train(self, work: Work) -> None:
         """Train on some work, and give the estimator what comes of it."""
         self.test = work.test
+        if planning.is_asked(self.options) and not work.incremental:
+            self.options, self.session = planning.fitted(self._runner, work, self._began)
         self._runner.train(work)
 
     @property

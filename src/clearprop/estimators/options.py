@@ -74,6 +74,7 @@ class Options:
     beta_2: float
     epsilon: float
     n_iter_no_change: float
+    patience: int | str | None  # of presets with a schedule; None is all epochs
     max_fun: int
     preprocessing: str | None
     embedding: str | None
@@ -100,20 +101,27 @@ class Options:
     test_share: float = 0.0
 
     @classmethod
-    def of(cls, estimator: Arguments) -> Options:
-        """Return the options of an estimator, checked as far as no data are needed."""
+    def of(cls, estimator: Arguments, epochs: int | None = None) -> Options:
+        """Return the options of an estimator, checked as far as no data are needed.
+
+        Parameters
+        ----------
+        estimator : Arguments
+        epochs : int, optional
+            Instead of its `max_iter`: the schedule, and what depends on its length, are made for them.
+        """
         estimator._validate_params()
         given = presets.given(estimator)
         chosen = {
             name: presets.argument(estimator, estimator._task.kind, name, given)
             for name in presets.defaults(type(estimator))
         }
+        if epochs is not None:
+            chosen["max_iter"] = epochs
         if estimator.preset != "sklearn":
             presets.fit_solver(given, chosen)
         chosen |= presets.scheduled(estimator.preset, given, chosen)
-        asked = "early_stopping" in given and chosen["early_stopping"]
-        if estimator.preset != "sklearn" and asked and "n_iter_no_change" not in given:
-            chosen["n_iter_no_change"] = presets.patience(int(chosen["max_iter"]))
+        chosen["patience"] = _patience(chosen, given)
         sizes = _sizes(chosen.pop("hidden_layer_sizes"))
         names = {field.name for field in dataclasses.fields(cls)}
         made = cls(
@@ -122,14 +130,23 @@ class Options:
             **{name: value for name, value in chosen.items() if name in names},
         )
         if "averaging" not in given and made.averaging:
-            schedule = made.learning_rate
-            epochs = schedule.epochs if isinstance(schedule, coslog4) else float(made.max_iter)
             # Of L-BFGS every step is a descent.
-            share = 0.0 if made.lbfgs else presets.averaging(float(made.averaging), epochs)
+            share = 0.0 if made.lbfgs else presets.averaging(float(made.averaging), made.horizon)
             made = dataclasses.replace(made, averaging=share)
         made._refuse_unused()
         _ = made.optimizer  # it is checked when it is made
         return made
+
+    @property
+    def keeps_lowest_cost(self) -> bool:
+        """Whether the epoch with the lowest validation cost is kept, and the patience is with it."""
+        return self.early_stopping and self.patience is not None and self.scoring is None
+
+    @property
+    def horizon(self) -> float:
+        """The epochs of the schedule."""
+        schedule = self.learning_rate
+        return schedule.epochs if isinstance(schedule, coslog4) else float(self.max_iter)
 
     @property
     def like_sklearn(self) -> bool:
@@ -197,6 +214,32 @@ class Options:
                     raise ValueError(
                         f"{name} cannot be used with solver='lbfgs', got {getattr(self, name)!r}"
                     )
+
+
+def _patience(chosen: Mapping[str, Any], given: frozenset[str]) -> int | str | None:
+    """Return the patience of a preset with a schedule, by whichever name it was given.
+
+    Raises
+    ------
+    ValueError
+        If both names are given, or the preset is scikit-learn's.
+    """
+    patience, same = chosen["patience"], chosen["n_iter_no_change"]
+    if chosen["preset"] == "sklearn":
+        if patience != "auto":
+            raise ValueError(
+                "patience needs a preset with a schedule, such as 'realmlp-s', got preset='sklearn' "
+                f"and patience={patience!r}; n_iter_no_change is scikit-learn's"
+            )
+        return None
+    if patience != "auto" and "n_iter_no_change" in given:
+        raise ValueError(
+            "patience and n_iter_no_change cannot be used together, one is the other's name, got "
+            f"{patience!r} and {same!r}"
+        )
+    if patience == "auto" and "n_iter_no_change" in given:
+        patience = None if np.isinf(same) else same
+    return patience
 
 
 def _sizes(sizes: Sizes) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -101,6 +102,7 @@ class Runner:
         # RealMLP's; without an order of its own every epoch would leave out the same rows.
         fresh = options.n_batches is None and options.shuffle not in (False, "once")
         supply.whole_batches = not options.like_sklearn and fresh
+        supply.share = session.share
         samples = supply.n_trained(recipe.batch_size(options, supply.n_samples) or supply.n_samples)
         follower, metrics = self._follower(work, samples), self._metrics(work)
         before = self._score_now(metrics, work.validation) if options.early_stopping else None
@@ -179,12 +181,11 @@ class Runner:
         best_loss, best_score = estimator.best_loss_, estimator.best_validation_score_
         cost = estimator.network_.architecture.cost
         patience = Patience(
-            tol=float(options.tol),
-            epochs=options.n_iter_no_change,
+            tol=float(options.tol) if options.like_sklearn or "tol" in options.given else 0.0,
+            epochs=_epochs_of(options),
+            horizon=options.horizon if options.early_stopping and options.patience == "auto" else None,
             watches_score=bool(options.early_stopping),
-            watches_cost=bool(
-                options.early_stopping and not options.like_sklearn and options.scoring is None
-            ),
+            watches_cost=options.keeps_lowest_cost,
             score=self._scorer(work),
             score_name=self.estimator._task.score_name if options.scoring is None else "score",
             latest_of_equals=not options.like_sklearn,
@@ -236,6 +237,13 @@ class Runner:
             estimator.validation_scores_ = estimator.best_validation_score_ = None
 
 
+def _epochs_of(options: Options) -> float:
+    """Return the patience."""
+    if options.like_sklearn:
+        return options.n_iter_no_change
+    return float(options.patience) if isinstance(options.patience, Integral) else np.inf
+
+
 def _warn_of(
     estimator: Arguments,
     options: Options,
@@ -256,9 +264,9 @@ def _warn_of(
             f"{estimator.loss_:.6g}. Raise {limit}, the learning rate or tol",
             ConvergenceWarning,
         )
-    best = estimator.best_validation_score_
+    best = max((each for each in training.follower.scores if np.isfinite(each)), default=-np.inf)
     # A time limit may end the first epoch, before there is a score.
-    if best is not None and best != -np.inf and before is not None and not best >= before:
+    if best != -np.inf and before is not None and not best >= before:
         warn(
             f"the best validation score, {best:.6g}, is below that of the untrained network, "
             f"{before:.6g}; try a smaller learning rate",

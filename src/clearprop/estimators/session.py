@@ -19,6 +19,8 @@ class Session:
     ----------
     checkpoint, checkpoint_every, resume, running_window, running_every
         As in `Network.fit`.
+    share : float
+        Of the rows, that an epoch is made of: less where few epochs fill a time limit.
     prepare : callable, optional
         Sees the model and the number of rows to train on, before there is a training.
     begin : callable, optional
@@ -30,6 +32,7 @@ class Session:
     resume: bool = False
     running_window: int = 1000
     running_every: int | None = None
+    share: float = 1.0
     prepare: Callable[[Model, int], None] | None = None
     begin: Callable[[EstimatorTraining], None] | None = None
 

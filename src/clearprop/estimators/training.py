@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,9 +14,11 @@ from numpy.typing import NDArray
 from clearprop import penalties
 from clearprop.checks import check_targets
 from clearprop.engines import Plan
+from clearprop.estimators import presets
 from clearprop.model.model import Model
 from clearprop.optimizers import LBFGS
 from clearprop.training import Loop
+from clearprop.training.loop import STRETCH_SECONDS
 from clearprop.training.preparation import Prepared, check_parameters, smoother
 from clearprop.training.settings import Settings
 from clearprop.training.supply import Supply
@@ -102,6 +105,51 @@ class EstimatorTraining(Loop):
         self.rate_factor = float(kept["rate_factor"])
         self.follower.take(kept["follower"])
 
+    @property
+    def kept_epoch(self) -> int | None:
+        """The epoch whose parameters are handed over, counted from 1; None where it is the last."""
+        patience, scores = self.follower.patience, self.follower.scores
+        if not scores or self.progress.best_parameters is None:
+            return None
+        if patience.watches_cost:
+            return int(np.nanargmin(self.history["validation_cost"])) + 1
+        return len(scores) - int(np.nanargmax(scores[::-1]))  # of equals the last
+
+    def epoch_seconds(self, budget: float, enough: float) -> tuple[float, float]:
+        """Return how long an epoch's steps take, on a copy of the state, and what follows the last one.
+
+        Parameters
+        ----------
+        budget : float
+            Seconds that the steps may take, about.
+        enough : float
+            Seconds of an epoch below which it need not be known better.
+        """
+        plan, state, began = self.plan, self.state.copy(), time.monotonic()
+        steps, seconds, wanted = 0, 0.0, 1
+        with self.supply as supply:
+            while True:
+                before = time.monotonic()
+                first, data, order = supply.part(plan, state.epoch, state.epoch_step)
+                n = min(wanted, first + plan.steps_of(order.shape[-1]) - state.epoch_step)
+                report = self.engine.run(plan, state, data, order, self._rates(n), first)
+                now = time.monotonic()
+                if wanted > 1:  # the first step makes what the others find made
+                    steps, seconds = steps + n, seconds + now - before
+                known = wanted > 1 and seconds / steps * plan.steps_per_epoch < enough
+                if report.bad or known or (wanted > 1 and now - began > budget):
+                    break
+                if state.epoch_step == plan.steps_per_epoch:
+                    state.epoch, state.epoch_step, state.epoch_cost = state.epoch + 1, 0, 0.0
+                stretch = min(STRETCH_SECONDS, budget / 4)
+                wanted = max(2, round(stretch * n / max(now - before, 1e-7)))
+        before = time.monotonic()
+        if self.validation is not None:
+            self._evaluate("validation", self.validation)
+        if self.follower.patience.score is not None:
+            self.follower.patience.score()
+        return seconds / max(steps, 1) * plan.steps_per_epoch, time.monotonic() - before
+
     def loss(self, row: dict[str, float]) -> float:
         """Return an epoch's cost with the penalties, whatever the engine has put into it."""
         if self.plan.over_batch_weight and not isinstance(self.settings.optimizer, LBFGS):
@@ -136,12 +184,14 @@ class Patience(NamedTuple):
     tol, epochs : float
         An epoch is an improvement if the loss falls (or the score rises) by `tol`; the training ends
         after more than `epochs` others in a row.
+    horizon : float, optional
+        Epochs of the schedule to which the patience is fitted, see `presets.last_epoch`.
     watches_score : bool
         Whether the validation score decides; the best epoch's parameters are kept then, in the
         training's `best_parameters`.
     watches_cost : bool
-        Whether the patience is with the validation cost instead, whatever decides on the best epoch;
-        it ends after `epochs` epochs then.
+        Whether the validation cost decides instead, on patience and the best epoch: the training ends
+        after `epochs` epochs without a lower one.
     score : callable, optional
         Returns the validation score of the network as it is; without it, it is the history's.
     score_name : str
@@ -152,6 +202,7 @@ class Patience(NamedTuple):
 
     tol: float
     epochs: float
+    horizon: float | None
     watches_score: bool
     watches_cost: bool
     score: Callable[[], float] | None
@@ -240,11 +291,7 @@ class Follower:
         if patience.watches_score:
             assert score is not None
             self._see_score(training, score)
-        if patience.watches_cost:
-            *before, cost = training.history["validation_cost"]
-            lowest = min((each for each in before if math.isfinite(each)), default=math.inf)
-            self._count(cost < lowest - patience.tol)  # which a NaN is not
-        elif not patience.watches_score:
+        else:
             self._count(loss <= self.best_loss - patience.tol)
         self.best_loss = min(self.best_loss, loss)
         if isinstance(training.settings.optimizer, LBFGS) and not patience.watches_cost:
@@ -257,9 +304,16 @@ class Follower:
         patience = self.patience
         self.scores.append(score)
         self._say(f"Validation score: {score:f}")
-        if not patience.watches_cost:
+        if patience.watches_cost:
+            *before, cost = training.history["validation_cost"]
+            lowest = min((each for each in before if math.isfinite(each)), default=math.inf)
+            best = cost < lowest  # which a NaN is not
+            self._count(cost < lowest - patience.tol)
+        else:
+            equal = patience.latest_of_equals and score == self.best_score
+            best = score > self.best_score or equal
             self._count(score >= self.best_score + patience.tol)
-        if score > self.best_score or (patience.latest_of_equals and score == self.best_score):
+        if best:
             self.best_score = score
             training.progress.best_parameters = training.progress.judged.copy()
 
@@ -268,11 +322,16 @@ class Follower:
 
     def _is_over(self, training: EstimatorTraining) -> bool:
         patience = self.patience
-        if self.no_improvement <= patience.epochs - patience.watches_cost:
+        done, waits = len(self.losses), self.no_improvement
+        if patience.horizon is not None:
+            last = presets.last_epoch(max(done - waits, 1), patience.horizon)
+            if done < last or done >= patience.horizon:
+                return False
+        elif waits <= patience.epochs - patience.watches_cost:
             return False
         what = "Validation score" if patience.watches_score else "Training loss"
         what = "Validation cost" if patience.watches_cost else what
-        said = f"{what} did not improve more than tol={patience.tol:f} for {patience.epochs} epochs."
+        said = f"{what} did not improve more than tol={patience.tol:f} for {waits} epochs."
         if self.policy.name == "adaptive":
             rate = self.policy.base_rate * training.rate_factor
             if rate > SMALLEST_RATE:

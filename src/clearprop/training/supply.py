@@ -35,11 +35,14 @@ class Supply(ABC):
     n_samples: int
     shuffle: str | bool = "epoch"  # what has an order of its own; "once": all epochs one; False: none
     whole_batches = False  # whether the rows that make no whole batch are left out of an epoch
+    share = 1.0  # of the rows, that an epoch is made of where some are left out: other ones in each
 
     def n_trained(self, batch_size: int) -> int:
         """Return how many rows an epoch is made of."""
         n = self.n_samples
-        return n - n % batch_size if self.whole_batches and n >= batch_size else n
+        if not self.whole_batches or n < batch_size:
+            return n
+        return max(round(self.share * n) // batch_size, 1) * batch_size
 
     def order_of(self, epoch: int) -> int:
         """Return the epoch by whose key an epoch's rows are ordered."""
@@ -196,6 +199,7 @@ class Streamed(Supply):
     def map_targets(self, function: Callable[[Array], Array]) -> None:
         """As in `Supply`: when they are read."""
         self._functions.append(function)
+        self._now = None  # it was read without
 
     def _read(self, first: int, last: int) -> Data:
         data = self._read_raw(first, last)

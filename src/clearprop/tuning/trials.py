@@ -16,6 +16,7 @@ from sklearn.base import clone
 
 from clearprop.estimators.base import BaseMLP
 from clearprop.estimators.fitting import Fitter
+from clearprop.estimators.options import Options
 from clearprop.model.measuring import intervals, measure_prepared
 from clearprop.network import Training
 from clearprop.tuning.examples import Examples
@@ -122,7 +123,10 @@ def result_of(fitted: BaseMLP, examples: Examples) -> dict[str, Any]:
 
 
 def best_epoch(fitted: BaseMLP) -> int:
-    """Return the epoch whose network was kept, counted from 1; of equals the last."""
+    """Return the epoch whose network was kept, counted from 1; of equal scores the last."""
+    if Options.of(fitted).keeps_lowest_cost:
+        costs = fitted.history_["validation_cost"]
+        return int(np.nanargmin(costs)) + 1 if np.isfinite(costs).any() else max(1, fitted.n_iter_)
     scores = fitted.validation_scores_
     if not scores or not np.isfinite(scores).any():
         return max(1, fitted.n_iter_)

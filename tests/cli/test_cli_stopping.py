@@ -1,0 +1,69 @@
+"""``clearprop train`` of a table: what stops it, and a run that was fitted to a time."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+import clearprop as cp
+from clearprop.estimators.training import EstimatorTraining
+
+QUICK = ("--hidden", "5", "--seed", "3", "--engine", "numpy", "--no-baselines", "--target", "c")
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch):
+    """Write a table with a target that nothing tells; return its folder, which is the current one."""
+    rng = np.random.default_rng(0)
+    rows = [
+        f"{a:.3f},{b:.3f},{c}"
+        for a, b, c in zip(*rng.normal(size=(2, 80)), rng.choice(["x", "y"], 80), strict=True)
+    ]
+    (tmp_path / "t.csv").write_text("\n".join(["a,b,c", *rows]))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_table_stops_by_itself_and_says_why(clearprop, table):
+    code, out, _ = clearprop("train", "t.csv", *QUICK, "--output", "m")
+    assert code == 0
+    done, best = (int(re.search(f"{name} +(?:epoch )?(\\d+)", out)[1]) for name in ("trained", "kept"))
+    assert best < done < 256
+    assert f"stopped             {done - best} epochs brought nothing better" in out
+    assert "(--patience none makes all 256)" in out
+
+
+def test_no_patience_makes_all_epochs_also_of_a_run_from_before_there_was_one(clearprop, table):
+    how = (*QUICK, "--epochs", "20", "--json", "--checkpoint", "c", "--output", "m")
+    told = json.loads(clearprop("train", "t.csv", *how, "--patience", "none")[1])
+    assert (told["epochs"], told["stopped"]) == (20, None)
+    code, _, err = clearprop("train", "t.csv", *how, "--resume")  # which says nothing of patience
+    assert (code, "nothing is left to do" in err) == (0, True)
+    code, _, err = clearprop("train", "t.csv", *how, "--resume", "--patience", "4")
+    assert (code, "--patience is 4, was none" in err) == (2, True)
+
+
+def test_a_schedule_that_fits_into_the_time_is_gone_on_with_to_the_same_bits(
+    clearprop, table, monkeypatch
+):
+    monkeypatch.setattr(EstimatorTraining, "epoch_seconds", lambda training, *how: (15.0, 3.0))
+    run = ("train", "t.csv", *QUICK, "--patience", "none")
+    how = ("--time-limit", "100s", "--checkpoint", "c")
+    assert clearprop(*run, *how, "--output", "whole")[0] == 0
+    stopped = []
+
+    def stop_at_2(training):
+        stopped.append(training.epochs_done)
+        return training.epochs_done == 2
+
+    with monkeypatch.context() as patched:
+        patched.setattr("clearprop.cli.running.Log.__call__", lambda log, training: stop_at_2(training))
+        code, _, err = clearprop(*run, *how[:2], "--checkpoint", "d", "--output", "part")
+    assert (code, stopped) == (0, [1, 2])
+    assert "6 of 256 epochs fit into 100s" in err
+    monkeypatch.setattr(EstimatorTraining, "epoch_seconds", lambda training, *how: 1 / 0)
+    assert clearprop(*run, "--checkpoint", "d", "--resume", "--output", "resumed")[0] == 0
+    nets = [cp.load(name) for name in ("whole", "resumed")]
+    assert [net.epochs_trained for net in nets] == [6, 6]
+    assert np.array_equal(*(net.parameters for net in nets))
