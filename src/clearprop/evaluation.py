@@ -191,7 +191,9 @@ class ClassTally(Tally):
         self._share = 1.0  # of the rows that are kept
         self._kept: list[tuple[Array, NDArray[np.int64], NDArray[np.int64], Floats]] = []
 
-    def add(self, outputs: Array, codes: NDArray[np.int64]) -> None:
+    def add(
+        self, outputs: Array, codes: NDArray[np.int64], told: NDArray[np.int64] | None = None
+    ) -> None:
         """Add rows.
 
         Parameters
@@ -200,10 +202,12 @@ class ClassTally(Tally):
         codes : ndarray of shape (n_rows,)
             Numbers of classes; others are labels that the model does not know, which count as wrong.
             Log loss, Brier score and area under the curve are over the other rows.
+        told : ndarray of shape (n_rows,), optional
+            The classes that were answered; None is those of the largest outputs.
         """
         n, k = len(codes), self.n_classes
         known = (codes >= 0) & (codes < k)
-        predicted = outputs.argmax(axis=1)
+        predicted = outputs.argmax(axis=1) if told is None else told
         np.add.at(self.confusion, (np.where(known, codes, k), predicted), 1)
         summands = np.zeros((n, 5))
         summands[:, 0] = 1.0

@@ -39,8 +39,16 @@ RNG = np.random.default_rng(0)
 X = RNG.normal(size=(23, 4))
 Y3, Y2 = np.arange(23) % 3, np.arange(23) % 2
 ESTIMATORS: dict[str, tuple[Any, Any]] = {
-    "binary": (cp.MLPClassifier(solver="sgd", preprocessing="standard"), Y2),
-    "multiclass": (cp.MLPClassifier(early_stopping=True), np.array(["a", "b", "cc"])[Y3]),
+    "binary": (
+        cp.MLPClassifier(
+            solver="sgd", preprocessing="standard", threshold="f1", validation_fraction=0.5
+        ),
+        Y2,
+    ),
+    "multiclass": (
+        cp.MLPClassifier(early_stopping=True, validation_fraction=0.5, calibrate=True),
+        np.array(["a", "b", "cc"])[Y3],
+    ),
     "multioutput": (cp.MLPClassifier(), np.stack([Y2, Y3], axis=1)),
     "multilabel": (cp.MLPClassifier(solver="lbfgs"), np.stack([Y2, 1 - Y2, Y3 > 1], axis=1)),
     "single": (cp.MLPClassifier(dtype="float32"), np.ones(23, int)),

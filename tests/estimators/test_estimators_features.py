@@ -54,6 +54,8 @@ OTHER = {
     "early_stopping": ({}, True),
     "validation_fraction": ({"early_stopping": True}, 0.4),
     "test_share": ({}, 0.5),
+    "calibrate": ({}, True),
+    "threshold": ({}, "-"),  # of two classes
     "beta_1": ({}, 0.5),
     "beta_2": ({}, 0.9),
     "epsilon": ({}, 0.1),

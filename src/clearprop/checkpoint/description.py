@@ -20,6 +20,7 @@ from clearprop import embeddings
 from clearprop.checkpoint import schedule_rules
 from clearprop.checkpoint.errors import CheckpointError
 from clearprop.checkpoint.estimator_description import check_estimator
+from clearprop.checkpoint.result_description import RESIDUALS, check_residuals, result
 from clearprop.checkpoint.rules import (
     Rule,
     agree,
@@ -47,7 +48,6 @@ from clearprop.parametric_activations import is_parametric
 Tensors = Mapping[str, NDArray[Any]]
 
 FORMAT = 1
-_PART = ("test", "validation", "training")
 
 _seed = integer(0, 2**64 - 1)
 
@@ -124,17 +124,7 @@ _NOTES: dict[str, Rule] = {
     "initializer": text,
     "bias-initializer": text,
     "target_units": record({"shift": items(real), "factor": items(real)}, _BOUNDS),
-    "result": record(
-        {"part": one_of(*_PART), "n_samples": integer(1), "cost": real},
-        {
-            "accuracy": share,
-            "mae": positive,
-            "rmse": positive,
-            "r2": number(high=1.0, what="a number of at most 1"),
-            "n_validation": integer(1),
-            "intervals": entries(items(real, 2)),
-        },
-    ),
+    "result": result,
 }
 
 _WATCH = maybe(record({"best": _best, "best_epoch": step, "waited": integer()}))
@@ -235,6 +225,8 @@ def check(metadata: Mapping[str, Any], tensors: Tensors) -> None:
         if "table" in about:
             _TABLE(about["table"], "about.table")
             _check_target(about, metadata)
+    if RESIDUALS in tensors:
+        check_residuals(tensors[RESIDUALS], sizes[-1])
     if "training" in metadata:
         _check_training(metadata["training"], metadata, tensors)
 
@@ -307,9 +299,6 @@ def _check_notes(about: Mapping[str, Any], sizes: list[int]) -> None:
             agree(f"about.target_units.{name}", len(each), "outputs", sizes[-1])
     if (shape := about.get("image_shape")) is not None:
         agree("about.image_shape", shape[0] * shape[1], "features", sizes[0])
-    measured = about.get("result", {"accuracy": 1.0}).keys()
-    if "accuracy" not in measured and not {"mae", "rmse", "r2"} <= measured:
-        raise CheckpointError("about.result must hold an accuracy, or mae, rmse and r2")
 
 
 def _check_target(about: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:

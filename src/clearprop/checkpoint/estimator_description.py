@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from clearprop.checkpoint.errors import CheckpointError
+from clearprop.checkpoint.result_description import TEMPERATURE
 from clearprop.checkpoint.rules import (
     agree,
     anything,
@@ -24,6 +25,7 @@ from clearprop.checkpoint.rules import (
     real,
     record,
     refuse,
+    share,
     step,
     text,
     unlike,
@@ -125,6 +127,8 @@ _ESTIMATOR = record(
             )
         ),
         "missing": items(text),
+        "calibration": record({"temperature": TEMPERATURE, "smoothing": share}),
+        "threshold": share,
     },
 )
 _NUMERIC = record({"median": real, "flagged": flag}, {"words": items(text)})
@@ -209,6 +213,8 @@ def _check_labels(data: Mapping[str, Any], n_outputs: int) -> None:
             agree(f"{where}.values", len(values), f"of groups[{index}]", groups[index])
     if bool(groups) != several:
         raise refuse("estimator.groups", "empty but of several columns of labels", groups)
+    if "threshold" in data and kind != "binary":
+        raise refuse("estimator.threshold", "left out but of two classes", data["threshold"])
     n = len(classes[0]["values"])
     fits = {
         "single": n == 1 == n_outputs,

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 _PANEL = "Cross-validation"
 _PICTURED = ("accuracy", "log_loss", "rmse", "r2")
 _WIDEST = 60  # characters of a picture
-# Of one training that can be gone on with, and of rows that pass through a buffer.
+# Of one training that can be gone on with, of rows that pass through a buffer, and of one model's answers.
 OF_ONE_TRAINING = ("checkpoint", "checkpoint_every", "resume", "log", "running_window", "running_every",
-                   "buffer")  # fmt: skip
+                   "buffer", "threshold")  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)

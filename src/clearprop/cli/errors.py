@@ -31,8 +31,8 @@ _OPTIONS = {
 _SAME = (
     "activation algorithm batch_size checkpoint checkpoint_every cost digits dropout engine epochs "
     "folds form gradient l1 l2 learning_rate running_every momentum notation optimizer patience "
-    "repeats running_window seed storage target target_gaps task time_limit trace trials delimiter "
-    "decimal encoding skip_lines comment"
+    "repeats running_window seed storage target target_gaps task threshold time_limit trace trials "
+    "delimiter decimal encoding skip_lines comment"
 )
 _OPTIONS |= {name: "--" + name.replace("_", "-") for name in _SAME.split()}
 # What the library says in its own words in the middle of a sentence.

@@ -317,6 +317,24 @@ class Options:
             panel=_TRAINING,
         ),
     ] = None
+    calibrate: Annotated[
+        bool,
+        option(
+            "--calibrate",
+            metavar="",
+            text="Fit how sure a table's classifier is on held-out rows.",
+            panel=_TRAINING,
+        ),
+    ] = False
+    threshold: Annotated[
+        str | None,
+        option(
+            metavar="NAME|COSTS",
+            text="Of two classes, choose when to answer with the second on held-out rows: by accuracy, "
+            "balanced_accuracy, f1, or what a mistake costs, as 0,1,5,0.",
+            panel=_TRAINING,
+        ),
+    ] = None
     time_limit: Annotated[
         str | None,
         option(

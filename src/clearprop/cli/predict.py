@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Annotated
 
 from clearprop.cli import files, model, model_data, predictions
@@ -26,6 +27,13 @@ def predict(
     output: Annotated[
         str | None, option(metavar="FILE", text="A .csv or .parquet file.", default="standard output")
     ] = None,
+    interval: Annotated[
+        str | None,
+        option(
+            metavar="PERCENT",
+            text="Of quantities: bounds beside each prediction that so many per cent of rows lie in.",
+        ),
+    ] = None,
     delimiter: DelimiterOption = None,
     decimal: DecimalOption = None,
     encoding: EncodingOption = None,
@@ -45,6 +53,18 @@ def predict(
         net, data, delimiter=delimiter, decimal=decimal, encoding=encoding, skip_lines=skip_lines,
         comment=comment,
     )  # fmt: skip
+    level = None if interval is None else _level(interval)
     if output is not None:
         predictions.check_output(model.expanded(output))
-    predictions.write(net, model_data.input_blocks(net, data, part), output)
+    predictions.write(net, model_data.input_blocks(net, data, part), output, level)
+
+
+def _level(text: str) -> Fraction:
+    """Return the share that a percentage is, exactly."""
+    try:
+        level = Fraction(text.strip().removesuffix("%")) / 100
+    except (ValueError, ZeroDivisionError):
+        level = Fraction(0)
+    if not 0 < level < 1:
+        raise ValueError(f"--interval must be per cent above 0 and below 100, such as 90, got {text!r}")
+    return level

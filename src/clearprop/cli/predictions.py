@@ -7,6 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from clearprop.checkpoint import atomic_file
 from clearprop.cli import errors, files, model
 from clearprop.data.dataset import some
 from clearprop.data.table.values import PLAIN_NUMBER
+from clearprop.model.targets import Classes, Units
 
 _GROUP_ROWS = 1 << 17  # of a Parquet file's row group
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # what OWASP lists under CSV injection
@@ -45,7 +47,12 @@ def _ending(path: str) -> str:
     return os.path.splitext(path)[1].lower()
 
 
-def write(net: cp.Network, inputs: Iterable[NDArray[Any]], output: str | None) -> None:
+def write(
+    net: cp.Network,
+    inputs: Iterable[NDArray[Any]],
+    output: str | None,
+    level: Fraction | None = None,
+) -> None:
     """Predict blocks of rows and write them, to standard output where no file is named.
 
     What was in the file stays whole until all of the new one is written.
@@ -57,8 +64,20 @@ def write(net: cp.Network, inputs: Iterable[NDArray[Any]], output: str | None) -
         In the order of the rows, which count from 0.
     output : str, optional
         For which `check_output` has been called.
+    level : Fraction, optional
+        Share of the rows that bounds beside the predictions are to hold.
+
+    Raises
+    ------
+    ValueError
+        If the model has no such bounds.
     """
-    write_blocks(_numbered(net, inputs), net.model.schema.classes, output)
+    units = net.model.targets
+    if level is not None and not isinstance(units, Units):
+        raise ValueError("--interval is for quantities, the model tells classes: it has probabilities")
+    if level is not None and isinstance(units, Units):
+        units.bounds(np.zeros((0, 1)), level)  # which refuses before anything is written
+    write_blocks(_numbered(net, inputs, level), net.model.schema.classes, output)
 
 
 def write_blocks(
@@ -107,33 +126,54 @@ def _say_formulas(classes: Sequence[Any]) -> None:
         )
 
 
-def _numbered(net: cp.Network, inputs: Iterable[NDArray[Any]]) -> Iterator[Columns]:
+def _numbered(
+    net: cp.Network, inputs: Iterable[NDArray[Any]], level: Fraction | None
+) -> Iterator[Columns]:
     first = 0
     for X in inputs:
-        columns = _columns(net, net.predict(X))
+        columns = _columns(net, net.predict(X), level)
         yield {"row": np.arange(first, first + len(X)), **columns}
         first += len(X)
 
 
-def _columns(net: cp.Network, a: NDArray[Any]) -> Columns:
+def _columns(net: cp.Network, a: NDArray[Any], level: Fraction | None) -> Columns:
     """Return predictions and what they come from, by the names of their columns."""
     classes = net.model.schema.classes
-    if classes is None and a.shape[1] > 1:
-        outputs: Sequence[object] = net.model.target_names or range(1, a.shape[1] + 1)
-        return {f"prediction_{name}": column for name, column in zip(outputs, a.T, strict=True)}
-    return columns_of(a, classes, probable=net.architecture.output.probabilities)
+    targets = net.model.targets
+    if classes is not None:
+        assert isinstance(targets, Classes)
+        probable = net.architecture.output.probabilities
+        return columns_of(targets.probabilities(a), classes, probable=probable, told=targets.decided(a))
+    named: Sequence[object] = net.model.target_names or range(1, a.shape[1] + 1)
+    ends = [""] if a.shape[1] == 1 else [f"_{name}" for name in named]
+    found = {f"prediction{end}": column for end, column in zip(ends, a.T, strict=True)}
+    if level is not None and isinstance(targets, Units):
+        bounds = targets.bounds(a, level).astype(a.dtype)
+        for index, end in enumerate(ends):
+            found |= {f"low{end}": bounds[:, index, 0], f"high{end}": bounds[:, index, 1]}
+    return found
 
 
-def columns_of(a: NDArray[Any], classes: Sequence[object] | None, *, probable: bool = True) -> Columns:
-    """Return the columns of predictions: of one quantity, or of classes with the output of each."""
+def columns_of(
+    a: NDArray[Any],
+    classes: Sequence[object] | None,
+    *,
+    probable: bool = True,
+    told: NDArray[np.int64] | None = None,
+) -> Columns:
+    """Return the columns of predictions: of one quantity, or of classes with the output of each.
+
+    `told` are the numbers of the classes that are answered; None is those of the largest outputs.
+    """
     if classes is None:
         return {"prediction": a[:, 0]}
     if a.shape[1] == 1:
         a = np.hstack([1 - a, a])
+    told = a.argmax(axis=1) if told is None else told
     names = np.array([str(label) for label in classes], object)  # each of its own length
     kind = "probability" if probable else "output"
     columns = {f"{kind}_{name}": column for name, column in zip(names, a.T, strict=True)}
-    return {"prediction": names[a.argmax(axis=1)], **columns}
+    return {"prediction": names[told], **columns}
 
 
 def _write_csv(blocks: Iterable[Columns], file: Any) -> None:

@@ -231,7 +231,7 @@ def result_lines(result: Mapping[str, Any], net: cp.Network) -> list[tuple[str, 
     """Return what a part of the data measured, as names and texts."""
     part, n = result["part"], int(result["n_samples"])
     cost = (f"{part} cost", f"{terminal.number(result['cost'])}  ({net.architecture.cost.name})")
-    sure = _sure_lines(result)
+    sure = _sure_lines(result) + _calibration_lines(result) + _threshold_lines(result)
     if "accuracy" in result:
         right = round(result["accuracy"] * n)
         text = f"{terminal.percent(result['accuracy'])}  ({right:,} of {n:,} right)"
@@ -241,6 +241,7 @@ def result_lines(result: Mapping[str, Any], net: cp.Network) -> list[tuple[str, 
         (f"{part} R2", f"{result['r2']:.3f}  ({n:,} rows)"),
         *sure,
         (f"{part} RMSE", f"{rmse}  (mean absolute error {mae})"),
+        *([("90 % lie within", terminal.number(away))] if (away := result.get("within_90")) else []),
         cost,
     ]
 
@@ -259,6 +260,33 @@ def _sure_lines(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     if n < _FEW:
         lines.append(("", "few rows: the interval says how little"))
     return lines
+
+
+def _calibration_lines(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the temperature, and how reliable probabilities were before and are now."""
+    found = result.get("calibration")
+    if found is None:
+        return []
+    before, after = found["before"], found["after"]
+    lines = [("temperature", f"{found['temperature']:.3g}")]
+    for key, name in (("ece", "ECE"), ("log_loss", "log loss"), ("brier", "Brier score")):
+        lines.append((name, f"{before[key]:.4f}, calibrated {after[key]:.4f}"))
+    lines.insert(
+        2, ("", f"of labels drawn {before['ece_by_chance']:.4f}, {after['ece_by_chance']:.4f}")
+    )
+    return lines
+
+
+def _threshold_lines(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the threshold, and how good the answers by it are."""
+    found = result.get("threshold")
+    if found is None:
+        return []
+    (low, high), name = found["interval"], found["by"].replace("_", " ")
+    return [
+        ("threshold", f"{found['value']:.3g}, chosen by {name}"),
+        (name, f"{found['score']:.4g} ({low:.4g} to {high:.4g}), {found['at_half']:.4g} at 0.5"),
+    ]
 
 
 def kept_line(best_epoch: int) -> str:

@@ -69,6 +69,8 @@ def refuse_for_others(options: Options) -> None:
         if getattr(options, name) is not None and name not in of_files:
             option = "--" + name.replace("_", "-")
             raise ValueError(f"{option} is for tables (CSV, Parquet), {options.data} is none")
+    for option in chosen_on_held_out(options):
+        raise ValueError(f"{option} is for tables (CSV, Parquet), {options.data} is none")
 
 
 def names(given: Sequence[str] | None) -> tuple[str, ...]:
@@ -167,10 +169,37 @@ def make_estimator(options: Options, kind: str, seed: int, horizon: int | None) 
     if kind == "regressor":
         if options.class_weight is not None:
             raise ValueError(f"--class-weight is for classes, {options.target or 'the target'} is none")
+        for option in chosen_on_held_out(options):
+            raise ValueError(f"{option} is for classes, {options.target or 'the target'} is none")
         return MLPRegressor(preset=name, **arguments)
     if options.class_weight not in (None, "balanced"):
         raise ValueError(f"--class-weight must be balanced, got {options.class_weight!r}")
+    if options.calibrate:
+        arguments["calibrate"] = True
+    if options.threshold is not None:
+        arguments["threshold"] = _threshold(options.threshold)
     return MLPClassifier(preset=name, class_weight=options.class_weight, **arguments)
+
+
+def chosen_on_held_out(options: Options) -> list[str]:
+    """Return the options that are given and choose something for a classifier on held-out rows."""
+    return ["--calibrate"] * options.calibrate + ["--threshold"] * (options.threshold is not None)
+
+
+def _threshold(text: str) -> str | list[list[float]]:
+    """Return the name of a score, or the costs that a text lists: row by row."""
+    parts = text.split(",")
+    try:
+        a, b, c, d = map(float, parts)
+    except ValueError:
+        if len(parts) == 1:
+            return text.strip().lower().replace("-", "_")
+        raise ValueError(
+            "--threshold must be accuracy, balanced_accuracy, f1 or four costs such as 0,1,5,0 (a row "
+            "of the first class told as the first and as the second, then of the second), got "
+            f"{text!r}"
+        ) from None
+    return [[a, b], [c, d]]
 
 
 def _network_arguments(options: Options, kind: str) -> dict[str, Any]:

@@ -88,6 +88,8 @@ class TableJob:
         stopping = options.stopping(share)
         if options.patience is not None:
             made.set_params(patience=stopping and stopping.patience)
+        for option in table_options.chosen_on_held_out(options) if share == 0 else ():
+            raise ValueError(f"{option} needs rows that are held out, and there are none")
         if share == 0:
             made.set_params(early_stopping=False)
         return made

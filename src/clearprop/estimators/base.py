@@ -20,7 +20,7 @@ from clearprop.estimators.callback_bridge import CallbackSupportMixin, with_call
 from clearprop.estimators.fitting import Fitter
 from clearprop.estimators.predictor import Predictor
 from clearprop.model.inputs import Inputs
-from clearprop.model.targets import Units
+from clearprop.model.targets import Classes, Units
 from clearprop.network import Network
 from clearprop.typing import Answers, Samples
 
@@ -127,8 +127,11 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         ndarray of shape (n_samples, n_features), or (n_samples, n_outputs, n_features) with several
         outputs
         """
-        slopes = self._predictor().input_gradient(reader.read_X(self, X))
+        read, predictor = reader.read_X(self, X), self._predictor()
+        slopes = predictor.input_gradient(read)
         units = self.network_.model.targets
+        if isinstance(units, Classes):
+            slopes = units.slopes(predictor.outputs(read), slopes)
         if isinstance(units, Units) and units.factor is not None:
             slopes *= units.factor.astype(slopes.dtype)[:, None]
         return slopes[:, 0] if slopes.shape[1] == 1 else slopes

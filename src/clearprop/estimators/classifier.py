@@ -24,6 +24,7 @@ from clearprop.estimators.options import ClassWeight, HiddenActivations
 from clearprop.estimators.tasks import Classification, as_labels, kind_of
 from clearprop.initializers import Initializer
 from clearprop.masks import refuse_masked
+from clearprop.model.calibration import Calibration
 from clearprop.model.targets import Classes, Columns, Indicators, Units
 from clearprop.network import Training
 from clearprop.optimizers import Optimizer
@@ -82,6 +83,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Multiplies the sample weights.
     label_smoothing : float or Schedule
         Share of each target spread over all classes.
+    calibrate : bool
+        Whether probabilities go through a temperature that fits the rows set aside, those of `X_val`,
+        or those that a stream holds out: see ``calibration_``. With `test_share`, ``test_result_`` says
+        how reliable they were before and are now.
+    threshold : {"accuracy", "balanced_accuracy", "f1"} or array-like of shape (2, 2), optional
+        Of two classes: by what the probability is chosen, on the same rows, above which ``predict``
+        answers with the second, whose F1 is meant. An array is what it costs to answer a row of the
+        class of its row with the class of its column. None is 1/2; see ``threshold_``.
     preprocessing : {None, "standard", "robust"}
         Learned from the training part, kept with the model and applied in every prediction. "robust" is
         median and quartiles, then a smooth clip.
@@ -143,6 +152,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     Attributes
     ----------
     classes_ : ndarray, or list of ndarray with several columns of labels
+    calibration_ : Calibration or None
+        Its ``temperature`` and ``smoothing``; None without `calibrate`.
+    threshold_ : float or None
+        The probability above which the second class is the answer; None without `threshold`.
     network_ : Network
         What was trained; it sees X after `preprocessing`.
     columns_ : tuple of ColumnDecision, or None
@@ -179,6 +192,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         **BaseMLP._parameter_constraints,
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left"), Schedule],
+        "calibrate": ["boolean"],
+        "threshold": [None, str, "array-like"],
     }
 
     def __init__(
@@ -212,6 +227,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         loss: str | Cost = "log_loss",
         class_weight: ClassWeight = None,
         label_smoothing: float | Schedule = 0.0,
+        calibrate: bool = False,
+        threshold: str | ArrayLike | None = None,
         preprocessing: str | None = None,
         embedding: str | None = None,
         members: int = 1,
@@ -242,6 +259,18 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         labels = self._labels.labels
         assert labels is not None  # an estimator has learned them
         return labels
+
+    @property
+    def calibration_(self) -> Calibration | None:
+        """The temperature of the probabilities, and how they are smoothed; None without `calibrate`."""
+        labels = self._labels
+        return labels.calibration if isinstance(labels, Classes) else None
+
+    @property
+    def threshold_(self) -> float | None:
+        """The probability above which the second class is the answer; None is 1/2."""
+        labels = self._labels
+        return labels.threshold if isinstance(labels, Classes) else None
 
     @property
     def _labels(self) -> Classes | Indicators | Columns:
@@ -283,6 +312,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def decision_function(self, X: Samples) -> Array:
         """Return the weighted inputs z of the output layer: the log odds of two classes.
+
+        They are the network's own, as they were before `calibrate`.
 
         Parameters
         ----------

@@ -18,7 +18,7 @@ from clearprop.estimators.arguments import Arguments
 from clearprop.estimators.fitting import Fitter
 from clearprop.estimators.learned import Learned
 from clearprop.estimators.tasks import Classification, as_labels
-from clearprop.model.targets import Indicators, Targets, Units
+from clearprop.model.targets import Classes, Indicators, Targets, Units
 from clearprop.traceable import refuse_members
 
 _THEIR_ACTIVATIONS = {"identity": "identity", "sigmoid": "logistic", "tanh": "tanh", "relu": "relu"}
@@ -100,6 +100,9 @@ def to_sklearn(estimator: Arguments) -> Any:
         raise ValueError(
             f"scikit-learn has no embeddings, the network has {net.architecture.embedding.kind!r}"
         )
+    targets = net.model.targets
+    if isinstance(targets, Classes) and (targets.calibration or targets.threshold is not None):
+        raise ValueError("scikit-learn's networks have no temperature and no threshold, this one has")
     hidden = {_THEIR_ACTIVATIONS.get(layer.function.name) for layer in net.layers[:-1]}
     hidden = hidden or {"relu"}
     if None in hidden or len(hidden) > 1:

@@ -29,10 +29,8 @@ def check(options: Options, validation: tuple[Any, Any], groups: Any, incrementa
         options = dataclasses.replace(options, early_stopping=False)
     if incremental and options.early_stopping:
         raise ValueError("partial_fit does not support early_stopping=True")
-    if incremental and options.test_share:
-        raise ValueError(
-            f"partial_fit does not support test_share, got {options.test_share}: it holds out no rows"
-        )
+    for name, value in options.chosen.items() if incremental else ():
+        raise ValueError(f"partial_fit does not support {name}, got {value!r}: it holds out no rows")
     if (validation[0] is None) != (validation[1] is None):
         raise ValueError("X_val and y_val must be given together")
     if groups is not None and (not options.sets_aside or validation[0] is not None):

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from clearprop import optimizers
 from clearprop.activations import Activation
@@ -15,6 +16,7 @@ from clearprop.costs import Cost
 from clearprop.estimators import presets
 from clearprop.estimators.arguments import Arguments
 from clearprop.initializers import Initializer
+from clearprop.model.threshold import score_of
 from clearprop.names import check_size
 from clearprop.optimizers import Optimizer
 from clearprop.schedules import Schedule, coslog4, number
@@ -99,6 +101,8 @@ class Options:
     class_weight: ClassWeight = None
     target: str | None = None
     test_share: float = 0.0
+    calibrate: bool = False
+    threshold: str | ArrayLike | None = None
 
     @classmethod
     def of(cls, estimator: Arguments, epochs: int | None = None) -> Options:
@@ -154,9 +158,16 @@ class Options:
         return self.preset == "sklearn"
 
     @property
+    def chosen(self) -> dict[str, Any]:
+        """What needs held-out rows besides early stopping, by the argument that asks for it."""
+        asked = {"test_share": self.test_share, "calibrate": self.calibrate}
+        found = {name: value for name, value in asked.items() if value}
+        return found | ({} if self.threshold is None else {"threshold": self.threshold})
+
+    @property
     def sets_aside(self) -> bool:
         """Whether rows of X are not trained on, unless validation data are given."""
-        return bool(self.early_stopping or self.test_share)
+        return bool(self.early_stopping or self.chosen)
 
     @property
     def lbfgs(self) -> bool:
@@ -203,6 +214,8 @@ class Options:
             )
         if "batch_size" in self.given and not isinstance(self.batch_size, str):
             refuse_both(self.n_batches, self.batch_size)
+        if self.threshold is not None:
+            score_of(self.threshold)  # which refuses what is none
         for name in ("columns", "missing", "decimal"):
             if getattr(self, name) is not None and self.like_sklearn:
                 raise ValueError(f"{name} needs preset='realmlp-s', got preset={self.preset!r}")

@@ -126,7 +126,9 @@ def find(
         raise ValueError(f"steps must be at least 10, got {steps}")
     probe = clone(estimator)
     explicit = {"early_stopping": False, "scoring": None, "learning_rate": "constant", "verbose": False}
-    probe.set_params(**explicit, callbacks=())
+    probe.set_params(**explicit, callbacks=(), test_share=0.0)
+    if probe._task.kind == "classifier":
+        probe.set_params(calibrate=False, threshold=None)
     fitter = Fitter(probe)
     if fitter.options.lbfgs:
         raise ValueError("find_learning_rate needs a solver with a learning rate, got lbfgs")

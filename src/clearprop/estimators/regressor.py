@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,6 +22,7 @@ from clearprop.estimators.options import HiddenActivations
 from clearprop.estimators.tasks import Regression
 from clearprop.initializers import Initializer
 from clearprop.masks import refuse_masked
+from clearprop.model import conformal
 from clearprop.model.targets import Units
 from clearprop.network import Training
 from clearprop.optimizers import Optimizer
@@ -244,17 +245,37 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         assert isinstance(units, Units)
         return units
 
-    def predict(self, X: Samples) -> Array:
-        """Return predictions, shape (n_samples,) or (n_samples, n_outputs).
+    @overload
+    def predict(self, X: Samples, *, interval: None = None) -> Array: ...
+
+    @overload
+    def predict(self, X: Samples, *, interval: float) -> tuple[Array, Array]: ...
+
+    def predict(self, X: Samples, *, interval: float | None = None) -> Array | tuple[Array, Array]:
+        """Return predictions, shape (n_samples,) or (n_samples, n_outputs); with bounds, if asked.
 
         Parameters
         ----------
         X : array-like, sparse matrix or data frame of shape (n_samples, n_features)
+        interval : float, optional
+            Share of rows whose quantity is to lie between two bounds, such as 0.9: split conformal
+            intervals, by the errors on the rows that judge (`test_share`). Of several outputs each has
+            its own. Bounds of shape (n_samples, 2) or (n_samples, n_outputs, 2) come second then.
+
+        Raises
+        ------
+        ValueError
+            If no rows judged, or too few for such a share.
         """
         predictor = self._predictor()
         a = predictor.outputs(reader.read_X(self, X))
-        quantities: Array = predictor.model.targets.decode(a)
-        return quantities[:, 0] if quantities.shape[1] == 1 else quantities
+        quantities: Array = self._units.decode(a)
+        one = quantities.shape[1] == 1
+        answers = quantities[:, 0] if one else quantities
+        if interval is None:
+            return answers
+        bounds = self._units.bounds(quantities, conformal.check_level(interval))
+        return answers, bounds[:, 0] if one else bounds
 
     def score(self, X: Samples, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return R squared, of several outputs their mean.

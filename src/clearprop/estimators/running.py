@@ -14,11 +14,10 @@ from sklearn.metrics import get_scorer
 
 from clearprop import engines
 from clearprop.engines import Data
-from clearprop.estimators import files, recipe
+from clearprop.estimators import files, judging, recipe
 from clearprop.estimators.arguments import Arguments
 from clearprop.estimators.callback_bridge import Bridge
 from clearprop.estimators.training import EstimatorTraining, Follower, Patience, Policy, SoFar
-from clearprop.model.measuring import measure_prepared
 from clearprop.schedules import number
 from clearprop.training.preparation import Prepared
 from clearprop.training.supply import Supply
@@ -81,23 +80,18 @@ class Runner:
         finally:
             self._take(training, work.incremental)
         bridge.close()
-        self._judge(work)
+        model = estimator.network_.model
+        if work.validation is not None:
+            judging.choose(model, options, work.validation)
+        judging.judge(model, options, work)
         _warn_of(estimator, options, training, before, work.incremental)
-
-    def _judge(self, work: Work) -> None:
-        """Note in the model how good it is on rows that chose nothing, if there are any."""
-        model = self.estimator.network_.model
-        model.about.pop("result", None)  # which was of the network as it was
-        if work.test is not None:
-            model.about["result"] = {"part": "test", **measure_prepared(model, work.test, sure=True)}
-            if work.validation is not None:
-                model.about["result"]["n_validation"] = len(work.validation.X)
 
     def prepare(self, work: Work) -> Ready:
         """Return the training of some work, scikit-learn's callbacks, and the score before it."""
         estimator, options, session = self.estimator, self.options, self.session
         if not estimator.network_.parameters.flags.writeable:  # memory-mapped by joblib
             estimator.network_ = estimator.network_.copy()
+        judging.prepare(estimator.network_.model, options, work.validation)
         supply = work.supply
         # RealMLP's; without an order of its own every epoch would leave out the same rows.
         fresh = options.n_batches is None and options.shuffle not in (False, "once")

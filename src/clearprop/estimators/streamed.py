@@ -157,10 +157,8 @@ def checked(options: Options, stream: TableStream) -> Options:
         )
     if options.early_stopping and stream.held is None:
         raise ValueError("early_stopping=True needs a stream with validation above 0, got 0")
-    if options.test_share and stream.held is None:
-        raise ValueError(
-            f"test_share={options.test_share} needs a stream with validation above 0, got 0"
-        )
+    for name, value in options.chosen.items() if stream.held is None else ():
+        raise ValueError(f"{name}={value!r} needs a stream with validation above 0, got 0")
     check_batches(options.n_batches)
     batch, most = recipe.batch_size(options, stream.spool.n_rows), stream.buffer_rows
     if batch is None or most is None or batch <= most:

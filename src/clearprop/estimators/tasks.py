@@ -187,7 +187,8 @@ class Classification(Task):
 
     def strata(self, targets: Targets, Y: Array) -> Array | None:
         """As in `Task`."""
-        return targets.decode(Y) if targets.kind in ("binary", "multiclass") else None
+        several = isinstance(targets, Classes) and targets.n_classes > 1
+        return targets.numbers(Y) if several and isinstance(targets, Classes) else None
 
     def score(self, targets: Targets, a: Array, Y: Array, weight: Array | None) -> float:
         """Return the share of rows of which everything is right."""

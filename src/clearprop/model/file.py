@@ -16,8 +16,10 @@ from clearprop.architecture import Architecture, Layer
 from clearprop.checkpoint import CheckpointError, description, read_tensors, write_tensors
 from clearprop.checkpoint.atomic_file import FilePath
 from clearprop.checkpoint.description import FORMAT, is_estimator, is_noted
+from clearprop.checkpoint.result_description import RESIDUALS
 from clearprop.costs import FACTORIES, Cost
 from clearprop.data.scaling import Scaling
+from clearprop.model.calibration import Calibration
 from clearprop.model.inputs import Inputs, steps_of
 from clearprop.model.model import Model, first_targets
 from clearprop.model.targets import Classes, Columns, Indicators, Targets, Units
@@ -89,6 +91,7 @@ def describe_ends(model: Model) -> dict[str, Any]:
                 "table": None if inputs.encoder is None else inputs.encoder.to_json(),
                 "target": _units(targets, "scale") if model.is_standardized else None,
                 **({} if inputs.read is None else {"missing": list(inputs.read.missing)}),
+                **(targets.describe_choices() if isinstance(targets, Classes) else {}),
             }
         } | said
     if model.column is not None and inputs.read is not None:
@@ -145,6 +148,8 @@ def tensors_of(model: Model) -> dict[str, NDArray[Any]]:
     scaling = _own_scaling(model)
     if scaling is not None:
         tensors |= {"scaling.shift": scaling.shift, "scaling.factor": scaling.factor}
+    if isinstance(model.targets, Units) and model.targets.residuals is not None:
+        tensors[RESIDUALS] = model.targets.residuals
     return tensors
 
 
@@ -249,6 +254,10 @@ def _model(
     if classes is not None:
         model.classes = tuple(classes)
     _take_ends(model, dict(metadata["about"]))
+    if RESIDUALS in tensors:
+        if not isinstance(model.targets, Units):
+            raise CheckpointError(f"tensor {RESIDUALS} is of quantities, the network tells classes")
+        model.targets = dataclasses.replace(model.targets, residuals=np.array(tensors[RESIDUALS]))
     return model
 
 
@@ -276,7 +285,9 @@ def _take_ends(model: Model, said: dict[str, Any]) -> None:
             sparse = bool(rest["attributes"].get("_sparse_labels"))
             model.targets = Indicators(model.architecture.sizes[-1], sparse)
         else:
-            model.targets = Classes(model.architecture.sizes[-1], known[0]) if known else Units()
+            made = None if (each := rest.pop("calibration", None)) is None else Calibration(**each)
+            n_outputs, threshold = model.architecture.sizes[-1], rest.pop("threshold", None)
+            model.targets = Classes(n_outputs, known[0], made, threshold) if known else Units()
         if target is not None:
             units = units or {"factor": target["scale"]} | target
         if (missing := rest.pop("missing", None)) is not None:
@@ -371,7 +382,7 @@ def flat_parameters(
     """
     members = () if n_members == 1 else (n_members,)
     expected = {block.name for block in architecture.blocks}
-    found = {name for name in tensors if not name.startswith((TRAINING, SCALING))}
+    found = {name for name in tensors if not name.startswith((TRAINING, SCALING, RESIDUALS))}
     if expected != found:
         missing, extra = sorted(expected - found)[:9], sorted(found - expected)[:9]
         raise CheckpointError(

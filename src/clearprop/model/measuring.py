@@ -136,8 +136,8 @@ class Measured:
         n = int(known.sum())
         self.n_known += n
         self._costs += cost * n if model.architecture.cost.reduction == "mean" else cost
-        if isinstance(model.targets, Classes):
-            self.tally.add(model.targets.probabilities(a), Y)
+        if isinstance(self.tally, ClassTally) and isinstance(model.targets, Classes):
+            self.tally.add(model.targets.probabilities(a), Y, model.targets.decided(a))
         else:
             self.tally.add(a, targets)
 

@@ -296,7 +296,7 @@ class Model:
             raise ValueError("the model's units of its target do not fit its outputs")
         W[:] = W * units.factor[:, None]
         b[:] = b * units.factor + units.shift
-        raw.targets = Units(low=units.low, high=units.high)
+        raw.targets = Units(low=units.low, high=units.high, residuals=units.residuals)
         return raw
 
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.activations import ACTIVATIONS
+from clearprop.model.calibration import Calibration
+from clearprop.model.conformal import half_width
 from clearprop.typing import Label
 
 Array = NDArray[Any]
@@ -32,10 +35,16 @@ class Classes:
         One for each class; or one, which is high for the second of two classes.
     labels : ndarray of shape (n_classes,), optional
         Without them the numbers are the labels.
+    calibration : Calibration, optional
+        What the outputs go through to be probabilities.
+    threshold : float, optional
+        Of two classes: the probability above which the second is the answer. None is 1/2.
     """
 
     n_outputs: int
     labels: Labels | None = None
+    calibration: Calibration | None = None
+    threshold: float | None = None
 
     @property
     def kind(self) -> str:
@@ -74,17 +83,47 @@ class Classes:
 
     def decode(self, a: Array) -> Labels:
         """Return the label of every row of outputs, shape (n_samples,)."""
-        numbers = self.numbers(a)
+        numbers = self.decided(a)
         return numbers if self.labels is None else self.labels[numbers]
+
+    def decided(self, a: Array) -> NDArray[np.int64]:
+        """Return the class that is the answer for every row of outputs: by the threshold, if any."""
+        if self.threshold is None:
+            return self.numbers(a)
+        return (self.probabilities(a)[:, 1].astype(np.float64) > self.threshold).astype(np.int64)
 
     def probabilities(self, a: Array) -> Array:
         """Return what outputs say of each class, shape (n_samples, n_classes)."""
         if self.n_classes == 1:
             return np.ones((len(a), 1), a.dtype)
-        return np.concatenate([1.0 - a, a], axis=1) if a.shape[1] == 1 else a
+        p = np.concatenate([1.0 - a, a], axis=1) if a.shape[1] == 1 else a
+        return p if self.calibration is None else self.calibration(p)
+
+    def describe_choices(self) -> dict[str, Any]:
+        """Return what held-out rows have chosen, as a file holds it."""
+        found: dict[str, Any] = {} if self.threshold is None else {"threshold": self.threshold}
+        made = self.calibration
+        return found if made is None else found | {"calibration": made.describe()}
+
+    def slopes(self, a: Array, slopes: Array) -> Array:
+        """Return the derivatives of the probabilities, from those of the outputs; one of one output.
+
+        Parameters
+        ----------
+        a : ndarray of shape (n_samples, n_outputs)
+        slopes : ndarray of shape (n_samples, n_outputs, n_features)
+        """
+        if self.calibration is None:
+            return slopes
+        if a.shape[1] > 1:
+            return self.calibration.slopes(a, slopes)
+        both = np.concatenate([1.0 - a, a], axis=1), np.concatenate([-slopes, slopes], axis=1)
+        return self.calibration.slopes(*both)[:, 1:]
 
     def right(self, a: Array, targets: Array) -> NDArray[np.bool_]:
         """Return which rows of outputs have the class of their targets."""
+        if self.threshold is not None:
+            return self.decided(a) == self.numbers(targets)
         if targets.shape[1] > 1:
             return np.asarray(a.argmax(axis=1) == targets.argmax(axis=1))
         return _all_agree(a, targets)
@@ -198,12 +237,15 @@ class Units:
         float64; without them quantities are learned as they are.
     low, high : ndarray of shape (n_outputs,), optional
         Answers are brought between them: the least and the largest that were learned from.
+    residuals : ndarray of shape (n, n_outputs), optional
+        Sorted absolute errors on rows that chose nothing, in the units of the answers: see `conformal`.
     """
 
     shift: NDArray[np.float64] | None = None
     factor: NDArray[np.float64] | None = None
     low: NDArray[np.float64] | None = None
     high: NDArray[np.float64] | None = None
+    residuals: NDArray[np.float64] | None = None
     kind = "continuous"
 
     @property
@@ -229,6 +271,30 @@ class Units:
         if self.low is None or self.high is None:
             return a
         return np.clip(a, self.encode(self.low), self.encode(self.high)).astype(a.dtype, copy=False)
+
+    def bounds(self, quantities: Array, level: Fraction) -> Array:
+        """Return between what quantities lie, shape (n_samples, n_outputs, 2): low and high.
+
+        Parameters
+        ----------
+        quantities : ndarray of shape (n_samples, n_outputs)
+            Predictions, in their own units.
+        level : Fraction
+            Of `conformal.check_level`.
+
+        Raises
+        ------
+        ValueError
+            If no errors on held-out rows are known, or too few.
+        """
+        if self.residuals is None:
+            raise ValueError(
+                "an interval needs errors on held-out rows that chose nothing, the model has none: "
+                "train with test_share=0.5, or by the command without --validation 0"
+            )
+        away = half_width(self.residuals, level)
+        wide = quantities.astype(np.float64)
+        return np.stack([wide - away, wide + away], axis=2)
 
 
 def _all_agree(a: Array, targets: Array) -> NDArray[np.bool_]:
