@@ -107,6 +107,21 @@ def test_an_interval_is_of_the_rows_that_judge_in_the_units_of_y_and_saved(
     assert model.set_params(test_share=0.0).fit(X, y).network_.model.targets.residuals is None
 
 
+def test_rows_beyond_all_that_was_learned_from_are_as_far_off_as_they_are():
+    """RealMLP's answers stay between the least and the largest that were learned from; the truth does not."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3)), rng.normal(size=60)
+    model = cp.MLPRegressor(**SMALL, preset="realmlp", test_share=0.9, dtype="float64")
+    far = np.full(20, 50.0)
+    model.fit(X[:40], y[:40], X_val=X[40:], y_val=far)
+    found = model.test_result_
+    errors = far[0] - model.predict(X[40:])
+    assert errors.min() > 40
+    assert errors.min() - 1e-6 <= found["mae"] <= errors.max() + 1e-6
+    assert len(model.network_.model.targets.residuals) == 18
+    assert model.network_.model.targets.residuals.min() >= errors.min() - 1e-6
+
+
 def test_what_has_no_interval_is_refused_in_a_sentence(tmp_path):
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(40, 3)), rng.normal(size=40)

@@ -119,6 +119,16 @@ def test_the_threshold_is_chosen_on_the_rows_that_choose_and_judged_on_others():
     assert model.test_result_["accuracy"] == pytest.approx(model.score(X[judging], y[judging]))
 
 
+def test_of_members_it_is_their_mean_that_is_calibrated_and_told():
+    X, y = rare(150)
+    model = cp.MLPClassifier(**SMALL, **ROLES, members=3, calibrate=True, threshold="balanced_accuracy")
+    model.fit(X, y)
+    mean = np.mean([member.predict(X)[:, 0] for member in model.network_.members], axis=0)
+    p = model.calibration_(np.column_stack([1 - mean, mean]))
+    np.testing.assert_allclose(model.predict_proba(X), p, rtol=1e-9)
+    np.testing.assert_array_equal(model.predict(X), p[:, 1] > model.threshold_)
+
+
 def test_what_has_no_threshold_is_refused_in_a_sentence():
     X, y = rare(80)
     for by in ("f2", [[0, 1]], [[0, 1], [np.nan, 0]], [["a", 1], [2, 0]]):

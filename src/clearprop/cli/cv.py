@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _PANEL = "Cross-validation"
 _PICTURED = ("accuracy", "log_loss", "rmse", "r2")
 _WIDEST = 60  # characters of a picture
-# Of one training that can be gone on with, of rows that pass through a buffer, and of one model's answers.
+# Of one training that can be gone on with, of rows that pass through a buffer, of one model's answers.
 OF_ONE_TRAINING = ("checkpoint", "checkpoint_every", "resume", "log", "running_window", "running_every",
                    "buffer", "threshold")  # fmt: skip
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from clearprop.engines import Data
 from clearprop.model import calibration, conformal, threshold
-from clearprop.model.measuring import evaluate, measure_prepared
+from clearprop.model.measuring import evaluate, measure_prepared, predicted_and_true
 from clearprop.model.model import Model
 from clearprop.model.reliability import reliability
 from clearprop.model.targets import Classes, Units
@@ -88,8 +88,7 @@ def judge(model: Model, options: Options, work: Work) -> None:
     if isinstance(model.targets, Classes):
         result |= _classes_judged(model.targets, options, a, work.test.Y)
     elif isinstance(model.targets, Units):
-        wide = [model.targets.decode(each.astype(np.float64)) for each in (a, work.test.Y)]
-        errors = conformal.residuals(*wide)
+        errors = conformal.residuals(*predicted_and_true(model.targets, a, work.test.Y))
         model.targets = dataclasses.replace(model.targets, residuals=errors)
         if errors.shape[1] == 1 and len(errors) >= _FEWEST:
             result["within_90"] = float(conformal.half_width(errors, Fraction(9, 10))[0])

@@ -19,10 +19,9 @@ from clearprop.checkpoint.description import FORMAT, is_estimator, is_noted
 from clearprop.checkpoint.result_description import RESIDUALS
 from clearprop.costs import FACTORIES, Cost
 from clearprop.data.scaling import Scaling
-from clearprop.model.calibration import Calibration
 from clearprop.model.inputs import Inputs, steps_of
 from clearprop.model.model import Model, first_targets
-from clearprop.model.targets import Classes, Columns, Indicators, Targets, Units
+from clearprop.model.targets import Classes, Columns, Indicators, Targets, Units, taken_choices
 from clearprop.parametric_activations import find
 
 Tensors = Mapping[str, NDArray[Any]]
@@ -95,10 +94,7 @@ def describe_ends(model: Model) -> dict[str, Any]:
             }
         } | said
     if model.column is not None and inputs.read is not None:
-        said["table"] = {
-            "target": model.column.to_json(),
-            "read": inputs.read.to_json(),
-        }
+        said["table"] = {"target": model.column.to_json(), "read": inputs.read.to_json()}
     if model.is_standardized and (model.column or not model.estimator):
         said["target_units"] = _units(targets, "factor")
     return said
@@ -254,9 +250,7 @@ def _model(
     if classes is not None:
         model.classes = tuple(classes)
     _take_ends(model, dict(metadata["about"]))
-    if RESIDUALS in tensors:
-        if not isinstance(model.targets, Units):
-            raise CheckpointError(f"tensor {RESIDUALS} is of quantities, the network tells classes")
+    if RESIDUALS in tensors and isinstance(model.targets, Units):
         model.targets = dataclasses.replace(model.targets, residuals=np.array(tensors[RESIDUALS]))
     return model
 
@@ -285,9 +279,8 @@ def _take_ends(model: Model, said: dict[str, Any]) -> None:
             sparse = bool(rest["attributes"].get("_sparse_labels"))
             model.targets = Indicators(model.architecture.sizes[-1], sparse)
         else:
-            made = None if (each := rest.pop("calibration", None)) is None else Calibration(**each)
-            n_outputs, threshold = model.architecture.sizes[-1], rest.pop("threshold", None)
-            model.targets = Classes(n_outputs, known[0], made, threshold) if known else Units()
+            n_outputs = model.architecture.sizes[-1]
+            model.targets = Classes(n_outputs, known[0], **taken_choices(rest)) if known else Units()
         if target is not None:
             units = units or {"factor": target["scale"]} | target
         if (missing := rest.pop("missing", None)) is not None:

@@ -62,9 +62,14 @@ def measure_prepared(model: Model, data: Data, *, sure: bool = False) -> dict[st
     if not isinstance(model.targets, Units):
         found["accuracy"] = float(np.mean(model.targets.right(a, data.Y)))
         return found | ({"intervals": intervals(found)} if sure else {})
-    wide = [model.targets.decode(each.astype(np.float64)) for each in (a, data.Y)]
+    wide = predicted_and_true(model.targets, a, data.Y)
     found |= measure_quantities(*wide)
     return found | ({"intervals": intervals(found, *wide)} if sure else {})
+
+
+def predicted_and_true(units: Units, a: Array, Y: Array) -> tuple[Array, Array]:
+    """Return outputs and encoded targets in the units of the answers, in float64."""
+    return units.decode(a.astype(np.float64)), units.in_own_units(Y.astype(np.float64))
 
 
 def intervals(

@@ -129,6 +129,12 @@ class Classes:
         return _all_agree(a, targets)
 
 
+def taken_choices(said: dict[str, Any]) -> dict[str, Any]:
+    """Take what `Classes.describe_choices` returned out of a description, as arguments of `Classes`."""
+    made, threshold = said.pop("calibration", None), said.pop("threshold", None)
+    return {"calibration": None if made is None else Calibration(**made), "threshold": threshold}
+
+
 @dataclass(frozen=True, eq=False)
 class Indicators:
     """Several labels at a time, each there or not: an output for each.
@@ -261,10 +267,20 @@ class Units:
         return encoded
 
     def decode(self, a: Array) -> Array:
-        """Return quantities in their own units, in the dtype of the outputs."""
-        if self.shift is not None and self.factor is not None:
-            a = a * self.factor.astype(a.dtype) + self.shift.astype(a.dtype)
-        return a if self.low is None else np.clip(a, self.low, self.high).astype(a.dtype, copy=False)
+        """Return quantities in their own units, in the dtype of the outputs, between the bounds."""
+        found = self.in_own_units(a)
+        return (
+            found
+            if self.low is None
+            else np.clip(found, self.low, self.high).astype(a.dtype, copy=False)
+        )
+
+    def in_own_units(self, a: Array) -> Array:
+        """Return quantities from what `encode` made of them, also beyond those learned from."""
+        if self.shift is None or self.factor is None:
+            return a
+        found: Array = a * self.factor.astype(a.dtype) + self.shift.astype(a.dtype)
+        return found
 
     def bounded(self, a: Array) -> Array:
         """Return outputs whose answers are between the least and the largest; NaN stays NaN."""
