@@ -84,13 +84,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     label_smoothing : float or Schedule
         Share of each target spread over all classes.
     calibrate : bool
-        Whether probabilities go through a temperature that fits the rows set aside, those of `X_val`,
-        or those that a stream holds out: see ``calibration_``. With `test_share`, ``test_result_`` says
-        how reliable they were before and are now.
+        Whether probabilities go through a temperature that fits the rows set aside.
     threshold : {"accuracy", "balanced_accuracy", "f1"} or array-like of shape (2, 2), optional
-        Of two classes: by what the probability is chosen, on the same rows, above which ``predict``
-        answers with the second, whose F1 is meant. An array is what it costs to answer a row of the
-        class of its row with the class of its column. None is 1/2; see ``threshold_``.
+        Of two classes: by what the probability is chosen, on the same rows, above which the second is
+        the answer, whose F1 is meant. An array is what it costs to answer the class of a column of it
+        to the class of its row. None is 1/2.
     preprocessing : {None, "standard", "robust"}
         Learned from the training part, kept with the model and applied in every prediction. "robust" is
         median and quartiles, then a smooth clip.
@@ -152,10 +150,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     Attributes
     ----------
     classes_ : ndarray, or list of ndarray with several columns of labels
-    calibration_ : Calibration or None
-        Its ``temperature`` and ``smoothing``; None without `calibrate`.
-    threshold_ : float or None
-        The probability above which the second class is the answer; None without `threshold`.
+    calibration_, threshold_ : Calibration or None, float or None
+        What was chosen, where `calibrate` or `threshold` asked for it.
     network_ : Network
         What was trained; it sees X after `preprocessing`.
     columns_ : tuple of ColumnDecision, or None
@@ -311,9 +307,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return labels.decode(predictor.outputs(read))
 
     def decision_function(self, X: Samples) -> Array:
-        """Return the weighted inputs z of the output layer: the log odds of two classes.
-
-        They are the network's own, as they were before `calibrate`.
+        """Return the weighted inputs z of the output layer: the log odds, uncalibrated.
 
         Parameters
         ----------
