@@ -57,7 +57,7 @@ def test_an_optimizers_numbers_are_found_by_their_names(optimizer):
     numbers = {
         each.name
         for each in dataclasses.fields(optimizer)
-        if isinstance(getattr(optimizer, each.name), float) and each.name != "learning_rate"
+        if type(getattr(optimizer, each.name)) in (int, float) and each.name != "learning_rate"
     }
     unused = {"momentum"} if optimizer.form == "SGD" else set()
     assert asked == numbers - unused

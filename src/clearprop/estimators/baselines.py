@@ -24,7 +24,7 @@ from threadpoolctl import threadpool_limits
 
 from clearprop.engines import Data
 from clearprop.model.model import Model
-from clearprop.model.targets import Units
+from clearprop.model.targets import Classes, Units
 
 Array = NDArray[Any]
 
@@ -109,15 +109,22 @@ class Baseline:
 
 def rows_of(model: Model, data: Data) -> Rows:
     """Return rows of a training, whose targets may be smoothed, as a baseline sees them."""
-    return Rows(data.X, answers(model, data.Y), data.sample_weight)
+    targets = model.targets
+    if isinstance(targets, Units):
+        y = targets.in_own_units(data.Y.astype(np.float64))[:, 0]
+    else:
+        assert isinstance(targets, Classes)
+        y = targets.numbers(data.Y)
+    return Rows(data.X, y, data.sample_weight)
 
 
 def answers(model: Model, a: Array) -> Array:
-    """Return outputs or targets, shape (n_samples, n_outputs), as numbers of classes or quantities."""
+    """Return what a model answers, of its outputs of shape (n_samples, n_outputs), as in `Rows`."""
     targets = model.targets
     if isinstance(targets, Units):
         return targets.decode(a.astype(np.float64))[:, 0]
-    return (a[:, 0] > 0.5).astype(np.int64) if a.shape[1] == 1 else a.argmax(axis=1)
+    assert isinstance(targets, Classes)
+    return targets.decided(a)
 
 
 def compare(
