@@ -90,8 +90,8 @@ def _own(net: Traceable, X: Array, Y: Array) -> dict[str, Any]:
         raise ValueError(
             f"net must have at most {MOST_PARAMETERS:,} parameters for a live page, got {made.n_parameters:,}"
         )
-    if not 1 <= len(X) <= MOST_ROWS:
-        raise ValueError(f"X must have 1 to {MOST_ROWS:,} rows for a live page, got {len(X):,}")
+    if len(X) > MOST_ROWS:
+        raise ValueError(f"X must have at most {MOST_ROWS:,} rows for a live page, got {len(X):,}")
     if made.cost.name == "grouped_cross_entropy":
         raise ValueError("net must have one target for a live page, got several")
     _refuse_unknown(made)
@@ -103,6 +103,7 @@ def _own(net: Traceable, X: Array, Y: Array) -> dict[str, Any]:
         "parameters": parameters.tolist(),
         "X": np.asarray(X, np.float64).tolist(),
         "Y": np.asarray(Y, np.float64).tolist(),
+        "seed": str(net.training_seed if net.training_seed < 2**53 else 0),
         "featureNames": None if net.feature_names is None else [*map(str, net.feature_names)],
     }
 
@@ -144,11 +145,11 @@ def _cards(is_own: bool) -> list[Markup]:
 
 
 def _drawing() -> Markup:
-    facts = (("epoch", "epochs"), ("step", "steps"), ("cost of all rows", "cost"))
+    facts = (("epoch", "epochs"), ("step", "steps"), ("cost, all rows", "cost"))
     numbers = [tag("div", tag("dt", name), tag("dd", "", id=key)) for name, key in facts]
     row = tag("input", id="row", type="number", min="1", value="1", inputmode="numeric")
     shown = tag("label", "row shown ", row, " ", tag("span", "", id="of-rows"), class_="row")
-    numbers.append(tag("div", tag("dt", "cost of this row"), tag("dd", "", id="row-cost")))
+    numbers.append(tag("div", tag("dt", "cost, this row"), tag("dd", "", id="row-cost")))
     return tag(
         "section",
         tag("h2", "The network", class_="visually-hidden"),
@@ -171,35 +172,37 @@ def _transport() -> Markup:
         return tag("button", text, id=key, type="button", aria_label=label, title=label)
 
     speeds = _options(_SPEEDS, "10")
+    sizes = _options({each: each for each in ("1", "0.1", "0.01", "0.001")}, "0.1")
     return tag(
         "section",
         tag("button", "Play", id="play", type="button"),
+        tag("select", *speeds, id="speed", aria_label="Speed"),
         button("start", "Start", "Back to the start"),
         button("back-epoch", "− epoch", "One epoch back"),
         button("back", "− batch", "One batch back"),
         button("next", "+ batch", "One batch on"),
         button("next-epoch", "+ epoch", "One epoch on"),
-        tag("select", *speeds, id="speed", aria_label="Speed"),
+        tag(
+            "div",
+            tag("label", "", id="what", for_="value"),
+            tag("button", "−", id="less", type="button", aria_label="Less"),
+            tag("input", id="value", type="text", inputmode="decimal", aria_label="Value", autocomplete="off"),
+            tag("button", "+", id="more", type="button", aria_label="More"),
+            tag("label", "by ", tag("select", *sizes, id="size")),
+            tag("span", "", id="short"),
+            class_="changing",
+        ),
         class_="transport",
-        aria_label="Training",
+        aria_label="Training and changes",
     )
 
 
 def _touch() -> Markup:
     slopes = (("gradient, all rows", "slope"), ("gradient, this row alone", "own-slope"))
-    sizes = _options({"1": "1", "0.1": "0.1", "0.01": "0.01", "0.001": "0.001"}, "0.1")
     return tag(
         "section",
         tag("h2", "Change a number"),
         tag("p", tag("span", "", id="chosen"), class_="chosen"),
-        tag(
-            "div",
-            tag("button", "−", id="less", type="button", aria_label="Less"),
-            tag("input", id="value", type="text", inputmode="decimal", aria_label="Value", autocomplete="off"),
-            tag("button", "+", id="more", type="button", aria_label="More"),
-            tag("label", "by ", tag("select", *sizes, id="size")),
-            class_="changing",
-        ),
         tag("input", id="slider", type="range", min="-4", max="4", step="0.01", aria_label="Value, dragged"),
         tag(
             "dl",

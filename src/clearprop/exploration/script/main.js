@@ -1,7 +1,7 @@
 // The page: where the run is, what is chosen, and everything that a reader can do.
 
 import { typed } from "../../page/numbers.js";
-import { at, nameOf, number, say } from "./elements.js";
+import { at, nameOf, number, say, shortName } from "./elements.js";
 import { Network } from "./network.js";
 import { Plane, showCurve } from "./pictures.js";
 import { problemOf } from "./problems.js";
@@ -117,7 +117,7 @@ function choose(place) {
   if (place === chosen) return;
   chosen = place;
   touched = null;
-  show();
+  showChosen();
 }
 
 // Set what is chosen; changes of one number at one step, one after the other, are one change.
@@ -151,9 +151,7 @@ function show() {
   pass = run.pass();
   const resting = !playing && !waiting, { made, X } = run.training;
   if ("xy".includes(chosen[0])) chosen = `${chosen[0]}${position.row}.${chosen.split(".")[1]}`; // of the row shown
-  network.show(run, pass, position.row, chosen, resting);
-  chosen = network.chosen;
-  showTouched();
+  showChosen();
   const { stepsPerEpoch } = run, epochs = Math.floor(position.step / stepsPerEpoch);
   at("epochs").textContent = Math.floor(run.at / stepsPerEpoch).toLocaleString("en");
   at("steps").textContent = run.at.toLocaleString("en");
@@ -176,9 +174,16 @@ function show() {
   if (hash !== location.hash) history.replaceState(null, "", hash);
 }
 
+function showChosen() {
+  network.show(run, pass, position.row, chosen, !playing && !waiting);
+  chosen = network.chosen;
+  showTouched();
+}
+
 function showTouched() {
   const value = run.value(chosen), slope = run.slope(chosen, pass), { made } = run.training;
   at("chosen").textContent = nameOf(made, chosen);
+  at("what").textContent = shortName(made, chosen);
   if (document.activeElement !== at("value") || !at("value").dataset.typing) at("value").value = String(value);
   if (document.activeElement !== at("slider")) {
     const most = Math.max(4, Math.ceil(2 * Math.abs(value)));
@@ -187,6 +192,7 @@ function showTouched() {
   at("slider").value = value;
   at("slope").textContent = number(slope);
   at("own-slope").textContent = number(ownSlope());
+  at("short").textContent = "";
   if (!touched) return say("came", "");
   const change = value - touched.before, predicted = touched.slope * change, came = pass.cost - touched.cost;
   const said = [
@@ -195,6 +201,8 @@ function showTouched() {
     `What came: the cost went from ${number(touched.cost)} to ${number(pass.cost)}, by ${number(came)}.`,
   ];
   say("came", said.join(" "));
+  const signed = (x) => (x > 0 ? `+${number(x, 3)}` : number(x, 3));
+  at("short").textContent = `cost: predicted ${signed(predicted)}, came ${signed(came)}`;
 }
 
 // The gradient of this row's cost alone.

@@ -1,7 +1,7 @@
 // The drawing: every neuron with its numbers of one row, every weight with the batch's gradient. It is one
 // widget with one stop of the Tab key; what has the focus is what is chosen.
 
-import { at, below, brief, drawn, inputName, nameOf } from "./elements.js";
+import { at, below, brief, drawn, inputName, nameOf, parameterOf } from "./elements.js";
 
 const LINE = 14, GAP = 12, WIDEST_GAP = 70, MOST_SHOWN = 8, MOST_LABELS = 24;
 const LABEL = { x: 50, y: 25 };
@@ -91,20 +91,23 @@ export class Network {
   }
 
   drawEdges(l) {
-    const taken = [], few = this.shown[l] * this.shown[l - 1] <= MOST_LABELS;
+    const taken = [], few = this.shown[l] * this.shown[l - 1] <= MOST_LABELS, labels = [];
     for (let j = 0; j < this.shown[l]; j++) {
       for (let k = 0; k < this.shown[l - 1]; k++) {
-        const from = this.middle(l - 1, k), to = this.middle(l, j), edge = drawn("g", { class: "edge" });
+        const from = this.middle(l - 1, k), to = this.middle(l, j), edge = drawn("g", { class: few ? "edge" : "edge dense" });
         const [x1, x2] = [from.x + this.box / 2, to.x - this.box / 2], d = `M${x1} ${from.y}L${x2} ${to.y}`;
         edge.append(drawn("path", { class: "wire", d }), drawn("path", { class: "hit", d }));
         const free = few ? freePlace(taken, x1, from.y, x2, to.y) : null;
         const { x, y } = free ?? { x: (x1 + x2) / 2, y: (from.y + to.y) / 2 };
-        edge.append(drawn("text", { class: free ? "weight" : "weight only-chosen", x, y: y - 2, "text-anchor": "middle" }));
-        edge.append(drawn("text", { class: "slope", x, y: y + 10, "text-anchor": "middle" }));
+        const label = drawn("g", { class: free ? "edge-label" : "edge-label only-chosen", "aria-hidden": "true" });
+        label.append(drawn("text", { class: "weight", x, y: y - 2, "text-anchor": "middle" }));
+        label.append(drawn("text", { class: "slope", x, y: y + 10, "text-anchor": "middle" }));
         this.svg.append(edge);
-        this.put(`w,${l},${j},${k}`, edge, edge.children[2], true);
+        labels.push(label);
+        this.put(`w,${l},${j},${k}`, edge, label.firstChild, true);
       }
     }
+    this.svg.append(...labels); // above all lines
   }
 
   put(key, group, text, can) {
@@ -130,10 +133,10 @@ export class Network {
     if (!place) return "";
     const [first, column] = place.slice(1).split(".").map(Number);
     if (place[0] !== "p") return `${place[0]},${place[0] === "x" ? 0 : this.made.sizes.length - 1},${column}`;
-    const block = this.made.blocks.find(({ offset, size }) => first >= offset && first < offset + size);
-    if (!block) return "";
-    const l = Number(block.name.split(".")[1]) + 1, i = first - block.offset, nIn = block.shape[1];
-    return block.kind === "biases" ? `b,${l},${i}` : `w,${l},${Math.floor(i / nIn)},${i % nIn}`;
+    const found = parameterOf(this.made, first);
+    if (!found) return "";
+    const { isBias, layer, j, k } = found;
+    return isBias ? `b,${layer},${j - 1}` : `w,${layer},${j - 1},${k - 1}`;
   }
 
   // Groups from left to right: inputs, weights into layer 1, its biases, and so on, targets.
@@ -182,9 +185,10 @@ export class Network {
     for (const [key, { group, text, can }] of this.items) {
       const [name, l, j] = key.split(",").map((each, i) => (i ? Number(each) : each));
       const value = values[name] ? values[name](l, j) : parameters[Number(this.placeOf(key).slice(1))];
-      text.textContent = brief(value);
+      text.textContent = brief(value, this.narrow);
       group.classList.toggle("chosen", key === now);
-      if (name === "w") showEdge(group, value, gradient[Number(this.placeOf(key).slice(1))]);
+      if (name === "w") text.parentNode.classList.toggle("chosen", key === now);
+      if (name === "w") showEdge(group, text, value, gradient[Number(this.placeOf(key).slice(1))]);
       if (!can) continue;
       group.setAttribute("tabindex", key === now ? "0" : "-1");
       if (resting) group.setAttribute("aria-label", `${nameOf(made, this.placeOf(key))}: ${brief(value)}`);
@@ -206,9 +210,9 @@ function freePlace(taken, x1, y1, x2, y2) {
   return null;
 }
 
-function showEdge(group, value, slope) {
-  const [wire, , , text] = group.children, size = Number.isFinite(value) ? Math.min(7, 1 + 1.6 * Math.sqrt(Math.abs(value))) : 1;
-  wire.setAttribute("stroke-width", size.toFixed(1));
+function showEdge(group, text, value, slope) {
+  const size = Number.isFinite(value) ? Math.min(7, 1 + 1.6 * Math.sqrt(Math.abs(value))) : 1;
+  group.firstChild.setAttribute("stroke-width", size.toFixed(1));
   group.classList.toggle("negative", value < 0);
-  text.textContent = brief(slope);
+  text.nextSibling.textContent = brief(slope, true);
 }

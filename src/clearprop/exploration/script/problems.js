@@ -5,7 +5,7 @@ import { data, hiddenSizes } from "./recipe.js";
 const ROWS = 100, ROWS_DRAWN = 15; // the purpose of draws for rows, which Python draws nothing with
 const TURN = 6.283185307179586;
 
-// Return {made, parameters, X, Y, plan, names}; the rows are the reader's to change.
+// Return {made, parameters, X, Y, plan}.
 export function problemOf(recipe) {
   const own = data.own, { X, classes } = own ?? rowsOf(recipe.data);
   const softmax = recipe.output === "cross_entropy";

@@ -2,33 +2,27 @@
 // hash of the address, so that a link leads to the same bits.
 
 export const data = JSON.parse(document.getElementById("data").textContent);
-export const SETS = { xor: "XOR", moons: "two moons", circles: "circles", spiral: "spiral" };
-export const MOST = { layers: 4, neurons: 16, rate: 100, seed: 4294967295, steps: 2000000 };
+const SETS = ["xor", "moons", "circles", "spiral"];
+export const MOST = { layers: 4, neurons: 16, rate: 100, seed: Number.MAX_SAFE_INTEGER, steps: 2000000 };
 
-const FIRST = {
-  data: data.own ? "own" : "xor",
-  hidden: "3",
-  activation: "tanh",
-  output: "binary_cross_entropy",
-  optimizer: "sgd",
-  rate: "0.5",
-  batch: data.own ? "32" : "4",
-  seed: "0",
-};
+const NETWORK = { data: "xor", hidden: "3", activation: "tanh", output: "binary_cross_entropy" };
+const TRAINING = { optimizer: "sgd", rate: "0.5", batch: "4", seed: "0" };
+const FIRST = data.own ? { optimizer: "adam", rate: "0.01", batch: "32", seed: data.own.seed } : { ...NETWORK, ...TRAINING };
 const OUTPUTS = ["binary_cross_entropy", "quadratic", "cross_entropy"];
 
 // Return whole texts for a recipe, or throw with one sentence.
 export function recipeOf(given) {
   const recipe = { ...FIRST, ...given };
-  if (data.own) recipe.data = "own";
   const one = (name, from) => refuse(from.includes(recipe[name]), name, `one of ${from.join(", ")}`, recipe);
-  one("data", data.own ? ["own"] : Object.keys(SETS));
-  one("activation", data.activations);
-  one("output", OUTPUTS);
   one("optimizer", Object.keys(data.optimizers));
-  recipe.hidden = recipe.hidden.replaceAll(" ", "");
-  const sizes = hiddenSizes(recipe), rule = `at most ${MOST.layers} sizes from 1 to ${MOST.neurons}, as 4,3`;
-  refuse(sizes.length <= MOST.layers && sizes.every((n) => whole(n, 1, MOST.neurons)), "hidden", rule, recipe);
+  if (!data.own) {
+    one("data", SETS);
+    one("activation", data.activations);
+    one("output", OUTPUTS);
+    recipe.hidden = recipe.hidden.replaceAll(" ", "");
+    const sizes = hiddenSizes(recipe), rule = `at most ${MOST.layers} sizes from 1 to ${MOST.neurons}, as 4,3`;
+    refuse(sizes.length <= MOST.layers && sizes.every((n) => whole(n, 1, MOST.neurons)), "hidden", rule, recipe);
+  }
   const rate = Number(recipe.rate.replace(",", "."));
   refuse(rate > 0 && rate <= MOST.rate, "rate", `a number above 0, at most ${MOST.rate}`, recipe);
   recipe.rate = String(rate);
