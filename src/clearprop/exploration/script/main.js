@@ -9,11 +9,11 @@ import { data, hashOf, MOST, positionOf, recipeOf } from "./recipe.js";
 import { Run } from "./run.js";
 import { showTables } from "./tables.js";
 
-const BUDGET = 12; // milliseconds of a frame for steps
+const BUDGET = 12, REST = 200; // milliseconds: of a frame for steps, and after a change
 const CALM = matchMedia("(prefers-reduced-motion: reduce)");
 
 let run = null, pass = null, position = null, chosen = "", past = [], future = [];
-let playing = false, due = 0, lastFrame = 0, lastShown = 0, waiting = false, touched = null;
+let playing = false, due = 0, lastFrame = 0, lastShown = 0, waiting = false, touched = null, dragging = false, rest = 0;
 const network = new Network(choose, (sign) => nudge(sign));
 const plane = new Plane((row) => go({ ...position, row }, { remember: false }));
 
@@ -29,6 +29,7 @@ function go(next, { remember = true, quiet = false } = {}) {
   if (isOther) run = new Run(problemOf(next.recipe));
   position = { ...next, row: Math.min(next.row, run.training.X.rows - 1) };
   if (!quiet) touched = null;
+  dragging = quiet;
   if (isOther) showRecipe();
   arrive();
 }
@@ -61,6 +62,7 @@ function epoch(n) {
 function play() {
   if (playing) return stop();
   playing = true;
+  dragging = false;
   past.push(position);
   future = [];
   touched = null;
@@ -149,7 +151,7 @@ function asItWas() {
 
 function show() {
   pass = run.pass();
-  const resting = !playing && !waiting, { made, X } = run.training;
+  const moving = playing || waiting || dragging, { made, X } = run.training;
   if ("xy".includes(chosen[0])) chosen = `${chosen[0]}${position.row}.${chosen.split(".")[1]}`; // of the row shown
   showChosen();
   const { stepsPerEpoch } = run, epochs = Math.floor(position.step / stepsPerEpoch);
@@ -161,21 +163,32 @@ function show() {
   at("row").max = X.rows;
   at("of-rows").textContent = `of ${X.rows}`;
   at("plane-box").hidden = !plane.fits(made);
-  if (plane.fits(made)) plane.show(run, position.row);
+  if (plane.fits(made)) plane.show(run, position.row, moving);
   showCurve(run.curve, epochs);
-  if (!resting) return;
-  showTables(run, pass, position.row);
-  const stopped = `The next step is not finite: ${run.stopped} is the first. A smaller learning rate helps; steps back are possible.`;
-  say("stopped", run.stopped ? stopped : "");
   const off = { undo: !past.length, redo: !future.length, "as-it-was": !position.edits.length };
   for (const [id, isOff] of Object.entries(off)) at(id).disabled = isOff;
   for (const id of ["back", "back-epoch"]) at(id).disabled = position.step === 0;
+  clearTimeout(rest);
+  if (!moving) showAtRest();
+  else if (dragging) rest = setTimeout(endDrag, REST);
+}
+
+// What no eye could follow while numbers move, and what browsers allow only so often: the address.
+function showAtRest() {
+  showTables(run, pass, position.row);
+  const stopped = `The next step is not finite: ${run.stopped} is the first. A smaller learning rate helps; steps back are possible.`;
+  say("stopped", run.stopped ? stopped : "");
   const hash = hashOf(position);
   if (hash !== location.hash) history.replaceState(null, "", hash);
 }
 
+function endDrag() {
+  dragging = false;
+  show();
+}
+
 function showChosen() {
-  network.show(run, pass, position.row, chosen, !playing && !waiting);
+  network.show(run, pass, position.row, chosen, !playing && !waiting && !dragging);
   chosen = network.chosen;
   showTouched();
 }
@@ -283,7 +296,10 @@ function begin() {
   at("twin").addEventListener("toggle", show);
   document.addEventListener("keydown", onKey);
   addEventListener("hashchange", fromHash);
-  new ResizeObserver(() => run && show()).observe(at("net").parentElement);
+  new ResizeObserver(([box]) => {
+    network.page = Math.floor(box.contentRect.width);
+    if (run) show();
+  }).observe(at("net").parentElement);
 }
 
 function fromHash() {

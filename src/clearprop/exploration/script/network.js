@@ -10,12 +10,13 @@ const ALONG = [0.5, 0.4, 0.6, 0.32, 0.68, 0.25, 0.75, 0.18, 0.82, 0.12, 0.88]; /
 export class Network {
   constructor(choose, nudge) {
     Object.assign(this, { choose, nudge, svg: at("net"), items: new Map(), chosen: "", key: "" });
+    this.page = Math.floor(this.svg.parentElement.clientWidth);
     this.svg.addEventListener("keydown", (event) => this.onKey(event));
   }
 
   // Draw a network, where it is another one or the page has another width.
   build(made) {
-    const page = Math.floor(this.svg.parentElement.clientWidth), width = Math.max(page, 96 * made.sizes.length - 30);
+    const { page } = this, width = Math.max(page, 96 * made.sizes.length - 30);
     const key = JSON.stringify([made.sizes, made.layers.map(({ names, bias }) => [names, bias]), width]);
     if (key === this.key) return;
     Object.assign(this, { key, width, narrow: page < 560, items: new Map(), groups: [] });

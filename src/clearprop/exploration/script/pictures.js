@@ -2,7 +2,7 @@
 
 import { at, brief, drawn, number } from "./elements.js";
 
-const CELLS = 48, POINTS = 240, PLANE = 300, MARGIN = 0.15;
+const FINE = 60, COARSE = 32, POINTS = 240, PLANE = 300, MARGIN = 0.15;
 const WIDE = 300, HIGH = 170, LEFT = 52, TOP = 12; // of the curve's inside
 
 export class Plane {
@@ -29,20 +29,21 @@ export class Plane {
     this.range = [between(0), between(1)];
   }
 
-  show(run, row) {
-    const { made, X, Y } = run.training, context = this.canvas.getContext("2d");
+  show(run, row, moving) {
+    const n = moving ? COARSE : FINE, { made, X, Y } = run.training, context = this.canvas.getContext("2d");
     this.X = X;
     this.frame(X);
     const [[left, right], [bottom, top]] = this.range;
-    const grid = new backprop.Matrix(CELLS * CELLS, 2);
-    for (let i = 0; i < CELLS * CELLS; i++) {
-      grid.data[2 * i] = left + ((right - left) * ((i % CELLS) + 0.5)) / CELLS;
-      grid.data[2 * i + 1] = top - ((top - bottom) * (Math.floor(i / CELLS) + 0.5)) / CELLS;
+    const grid = new backprop.Matrix(n * n, 2);
+    for (let i = 0; i < n * n; i++) {
+      grid.data[2 * i] = left + ((right - left) * ((i % n) + 0.5)) / n;
+      grid.data[2 * i + 1] = top - ((top - bottom) * (Math.floor(i / n) + 0.5)) / n;
     }
     const answers = backprop.forward(made, run.state.parameters, grid).a.at(-1);
-    const image = new ImageData(CELLS, CELLS);
-    for (let i = 0; i < CELLS * CELLS; i++) image.data.set(colourOf(answers.row(i)), 4 * i);
-    this.small ??= Object.assign(document.createElement("canvas"), { width: CELLS, height: CELLS });
+    const image = new ImageData(n, n);
+    for (let i = 0; i < n * n; i++) image.data.set(colourOf(answers.row(i)), 4 * i);
+    this.small ??= document.createElement("canvas");
+    Object.assign(this.small, { width: n, height: n });
     this.small.getContext("2d").putImageData(image, 0, 0);
     context.imageSmoothingEnabled = true;
     context.drawImage(this.small, 0, 0, PLANE, PLANE);
