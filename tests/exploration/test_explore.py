@@ -36,7 +36,10 @@ def test_a_notebook_shows_it_in_a_frame_of_its_own():
         ((NET, X, Y[:3]), "X and Y must have the same length, got 7 and 3"),
         ((NET, X[:, :3], Y), "X"),
         ((NET, X[:0], Y[:0]), "X must have at least 1 row"),
-        ((NET, np.ones((1001, 4)), [0] * 1001), "X must have at most 1,000 rows for a live page, got 1,001"),
+        (
+            (NET, np.ones((1001, 4)), [0] * 1001),
+            "X must have at most 1,000 rows for a live page, got 1,001",
+        ),
         ((cp.Network([4, 5000, 3]), X, Y), "net must have at most 20,000 parameters"),
         ((cp.Network([4, 3], embedding=cp.embeddings.periodic()), X, Y), "net must have no embedding"),
         (

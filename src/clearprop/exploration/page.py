@@ -84,11 +84,12 @@ def _own(net: Traceable, X: Array, Y: Array) -> dict[str, Any]:
     made = net.architecture
     if made.embedding is not None or made.input_scale:
         raise ValueError(
-            "net must have no embedding and no input scales for a live page: explain shows one pass of it"
+            "net must have no embedding and no input scales for a live page: explain shows its passes"
         )
     if made.n_parameters > MOST_PARAMETERS:
         raise ValueError(
-            f"net must have at most {MOST_PARAMETERS:,} parameters for a live page, got {made.n_parameters:,}"
+            f"net must have at most {MOST_PARAMETERS:,} parameters for a live page, "
+            f"got {made.n_parameters:,}"
         )
     if len(X) > MOST_ROWS:
         raise ValueError(f"X must have at most {MOST_ROWS:,} rows for a live page, got {len(X):,}")
@@ -157,8 +158,8 @@ def _drawing() -> Markup:
         tag("div", tag("svg", id="net", role="group", aria_label="The network"), class_="picture"),
         tag(
             "p",
-            "z, a and δ are of the row shown; on each weight, its value above its gradient over all rows. "
-            "Dashed: negative.",
+            "z, a and δ are of the row shown; on each weight, its value above its gradient over all "
+            "rows. Dashed: negative.",
             class_="quiet legend",
         ),
         tag("p", "", id="stopped", class_="stopped", role="status"),
@@ -186,7 +187,14 @@ def _transport() -> Markup:
             "div",
             tag("label", "", id="what", for_="value"),
             tag("button", "−", id="less", type="button", aria_label="Less"),
-            tag("input", id="value", type="text", inputmode="decimal", aria_label="Value", autocomplete="off"),
+            tag(
+                "input",
+                id="value",
+                type="text",
+                inputmode="decimal",
+                aria_label="Value",
+                autocomplete="off",
+            ),
             tag("button", "+", id="more", type="button", aria_label="More"),
             tag("label", "by ", tag("select", *sizes, id="size")),
             tag("span", "", id="short"),
@@ -203,7 +211,15 @@ def _touch() -> Markup:
         "section",
         tag("h2", "Change a number"),
         tag("p", tag("span", "", id="chosen"), class_="chosen"),
-        tag("input", id="slider", type="range", min="-4", max="4", step="0.01", aria_label="Value, dragged"),
+        tag(
+            "input",
+            id="slider",
+            type="range",
+            min="-4",
+            max="4",
+            step="0.01",
+            aria_label="Dragged value",
+        ),
         tag(
             "dl",
             *(tag("div", tag("dt", name), tag("dd", "", id=key)) for name, key in slopes),
@@ -214,20 +230,24 @@ def _touch() -> Markup:
             "div",
             tag("button", "Undo", id="undo", type="button"),
             tag("button", "Redo", id="redo", type="button"),
-            tag("button", "As it was", id="as-it-was", type="button", title="Without any of your changes"),
+            tag("button", "As it was", id="as-it-was", type="button", title="Without all changes"),
             class_="buttons",
         ),
-        tag(
-            "details",
-            tag("summary", "How to choose, and keys"),
-            tag("p", "Choose any weight, bias b, input x or target y in the drawing, by mouse, touch or Tab."),
-            tag("p", "In the drawing: arrows move, ", _keys("+", "−"), " change, ", _keys("Enter"), " types."),
-            tag("p", "Everywhere: ", _keys("space"), " plays, ", _keys(".", ","), " a batch on and back, ",
-                _keys(">", "<"), " an epoch, ", _keys("Ctrl Z"), " undoes."),
-            class_="quiet",
-        ),
+        _help(),
         class_="card",
         aria_label="Change a number",
+    )
+
+
+def _help() -> Markup:
+    return tag(
+        "details",
+        tag("summary", "How to choose, and keys"),
+        tag("p", "Choose a weight, bias, input or target in the drawing, by mouse, touch, Tab."),
+        tag("p", "There: arrows move, ", _keys("+", "−"), " change, ", _keys("Enter"), " types."),
+        tag("p", "Everywhere: ", _keys("space"), " plays, ", _keys(".", ","), " a batch on and back, ",
+            _keys(">", "<"), " an epoch, ", _keys("Ctrl Z"), " undoes."),
+        class_="quiet",
     )  # fmt: skip
 
 
@@ -244,7 +264,12 @@ def _pictures() -> Markup:
     return tag(
         "section",
         tag("h2", "What it has learned", class_="visually-hidden"),
-        tag("figure", plane, tag("figcaption", "Its answer everywhere; ● 0, ■ 1. Choose a row."), id="plane-box"),
+        tag(
+            "figure",
+            plane,
+            tag("figcaption", "Its answer everywhere; ● 0, ■ 1. Choose a row."),
+            id="plane-box",
+        ),
         tag(
             "figure",
             tag("svg", id="curve", viewBox="0 0 364 204", role="img", aria_label="Cost of each epoch"),
@@ -263,13 +288,17 @@ def _choices(is_own: bool) -> Markup:
         return tag("input", name=name, type="text", inputmode=mode, autocomplete="off")
 
     def select(name: str, values: tuple[str, ...]) -> Markup:
-        return tag("select", *_options({each: _CALLED.get(each, each) for each in values}, ""), name=name)
+        return tag(
+            "select", *_options({each: _CALLED.get(each, each) for each in values}, ""), name=name
+        )
 
     network = [
         field("Data", select("data", ("xor", "moons", "circles", "spiral"))),
         field("Hidden layers, as 4,3", text("hidden", "text")),
         field("Activation", select("activation", ACTIVATIONS)),
-        field("Output and cost", select("output", ("binary_cross_entropy", "quadratic", "cross_entropy"))),
+        field(
+            "Output and cost", select("output", ("binary_cross_entropy", "quadratic", "cross_entropy"))
+        ),
     ]
     training = [
         field("Optimizer", select("optimizer", tuple(_OPTIMIZERS))),
@@ -299,4 +328,6 @@ def _twin() -> Markup:
 
 
 def _options(values: Mapping[str, str], chosen: str) -> list[Markup]:
-    return [tag("option", text, value=value, selected=value == chosen) for value, text in values.items()]
+    return [
+        tag("option", text, value=value, selected=value == chosen) for value, text in values.items()
+    ]

@@ -39,7 +39,7 @@ def module(package: str, names: Sequence[str], before: str = "") -> str:
     Imports from ``file://`` are refused by browsers, so the modules' ``import`` and ``export`` are
     taken off and all of them stand in one function; their top-level names must differ. Lines that are
     comments, and indentation, are left out: a template that spans lines would lose it as well. What
-    `before` holds, a `library`, stands in that function too; and ``numbers.js``, how pages show numbers.
+    `before` holds, a `library`, stands in that function too, and ``numbers.js``, which shows numbers.
     """
     folder = importlib.resources.files(package)
     texts = [_shared("numbers.js"), *(folder.joinpath(name).read_text("utf-8") for name in names)]
