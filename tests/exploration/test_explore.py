@@ -40,6 +40,10 @@ def test_a_notebook_shows_it_in_a_frame_of_its_own():
             (NET, np.ones((1001, 4)), [0] * 1001),
             "X must have at most 1,000 rows for a live page, got 1,001",
         ),
+        (
+            (cp.Network([4, 3], cost=cp.costs.FACTORIES["grouped_cross_entropy"]((2, 1))), X, Y),
+            "Y|one target",
+        ),
         ((cp.Network([4, 5000, 3]), X, Y), "net must have at most 20,000 parameters"),
         ((cp.Network([4, 3], embedding=cp.embeddings.periodic()), X, Y), "net must have no embedding"),
         (

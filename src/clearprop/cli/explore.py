@@ -7,17 +7,18 @@ from typing import Annotated
 import typer
 
 import clearprop as cp
-from clearprop.cli import files, model, model_data
+from clearprop.cli import files, model, model_data, standard_input
 from clearprop.cli.arguments import Part, PartOption, TargetOption, option
 from clearprop.exploration import MOST_ROWS, Exploration
 
 
 def explore(
     model_file: Annotated[
-        str | None, typer.Argument(metavar="[MODEL]", help="A model file; without one, a playground.")
+        str | None, typer.Argument(metavar="MODEL", help="A model file; without one, a playground.")
     ] = None,
     data: Annotated[
-        str | None, typer.Argument(metavar="[DATA]", help="A built-in set, a file or a folder.")
+        str | None,
+        typer.Argument(metavar="DATA", help="A built-in set, a file or a folder; - is standard input."),
     ] = None,
     output: Annotated[
         str | None, option(metavar="FILE", text="Write the page there, and open no browser")
@@ -46,5 +47,5 @@ def _own(model_file: str, data: str | None, target: str | None, part: Part) -> E
             f"MODEL must be a network of arrays, {model_file} is one of a table: "
             "clearprop explain shows it row by row"
         )
-    X, Y = model_data.load_data(net, data, target, part=part).part(part)
+    X, Y = model_data.load_data(net, standard_input.as_file(data), target, part=part).part(part)
     return cp.explore(net, X[:MOST_ROWS], net.model.encode_numbers(Y[:MOST_ROWS]))

@@ -12,7 +12,7 @@ import numpy as np
 from clearprop import optimizers
 from clearprop.activations import Array
 from clearprop.architecture import Architecture
-from clearprop.engines import javascript, neurons, outputs
+from clearprop.engines import javascript
 from clearprop.model.file import describe_architecture
 from clearprop.page import Markup, document, joined, module, tag
 from clearprop.traceable import Traceable
@@ -93,7 +93,7 @@ def _own(net: Traceable, X: Array, Y: Array) -> dict[str, Any]:
         )
     if len(X) > MOST_ROWS:
         raise ValueError(f"X must have at most {MOST_ROWS:,} rows for a live page, got {len(X):,}")
-    if made.cost.name == "grouped_cross_entropy":
+    if "groups" in made.cost.parameters:
         raise ValueError("net must have one target for a live page, got several")
     _refuse_unknown(made)
     parameters = np.asarray(net.parameters, np.float64)
@@ -112,11 +112,11 @@ def _own(net: Traceable, X: Array, Y: Array) -> dict[str, Any]:
 def _refuse_unknown(made: Architecture) -> None:
     """Refuse functions of the user's own: a page has the built-in ones, translated."""
     used = [part for layer in made.layers for part in layer.function.parts or (layer.function,)]
-    strange = next((each.name for each in used if each.name not in neurons.ACTIVATIONS), None)
-    if strange is None and made.cost.name not in {name for name, _ in outputs.COSTS}:
-        strange = made.cost.name
-    if strange is not None:
-        raise ValueError(f"net must have built-in functions for a live page, got {strange!r}")
+    strange = [each.name for each in used if not each.built_in]
+    if not made.cost.built_in:
+        strange.append(made.cost.name)
+    if strange:
+        raise ValueError(f"net must have built-in functions for a live page, got {strange[0]!r}")
 
 
 # The cards

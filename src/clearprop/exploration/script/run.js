@@ -18,12 +18,10 @@ export class Run {
     return this.training.state;
   }
 
+  // A step makes new moments, but changes are made in the parameters themselves.
   keep(among) {
-    const { parameters, moments, ...rest } = this.state;
-    among.push({
-      at: this.at,
-      state: { ...rest, parameters: parameters.slice(), moments: moments.map((each) => each.slice()) },
-    });
+    const parameters = this.state.parameters.slice();
+    among.push({ at: this.at, state: { ...this.state, parameters } });
   }
 
   // Go to where `edits` have been made up to `step`, as far as `until()` lets it; return whether it is there.
@@ -47,9 +45,7 @@ export class Run {
     this.near = this.near.filter((each) => each.at <= at);
     this.far = this.far.filter((each) => each.at <= at);
     const kept = [...this.far, ...this.near].reduce((best, each) => (each.at > best.at ? each : best));
-    const { parameters, moments, ...rest } = kept.state;
-    const copies = { parameters: parameters.slice(), moments: moments.map((each) => each.slice()) };
-    Object.assign(this.state, rest, copies);
+    Object.assign(this.state, kept.state, { parameters: kept.state.parameters.slice() });
     const { X, Y } = this.problem;
     this.training.X.data.set(X.data);
     this.training.Y.data.set(Y.data);
