@@ -69,10 +69,12 @@ def test_the_command_opens_the_page_or_says_that_it_cannot(clearprop, monkeypatc
     monkeypatch.setattr(webbrowser, "open", lambda url: opened.append(url) or len(opened) == 1)
     assert clearprop("explore") == (0, "", "")
     assert opened[0].startswith("file:")
-    assert next(here.glob("*.html")).read_text("utf-8") == cp.explore().html
+    (kept,) = here.glob("*.html")
+    assert kept.read_text("utf-8") == cp.explore().html
     code, out, err = clearprop("explore")
     assert (code, out) == (2, "")
     assert "there is no browser to open: --output page.html writes the page" in err
+    assert [*here.glob("*.html")] == [kept]
 
 
 def test_the_command_shows_ones_own_network(clearprop, here):

@@ -271,3 +271,12 @@ def test_9_drawing_and_controls_are_in_sight_together(pages, playground, width):
     drawing = page.locator("#net").bounding_box()
     assert bar["y"] + bar["height"] <= 741
     assert drawing["y"] + drawing["height"] <= bar["y"] + 1
+
+
+def test_10_a_notebook_shows_it_in_a_frame(pages):
+    page = pages.open(f"<!DOCTYPE html><body>{cp.explore()._repr_html_()}")
+    frame = page.frame_locator("iframe")
+    frame.locator("#next").click()
+    frame.locator("#more").click()
+    assert frame.locator("#steps").text_content() == "1"
+    assert "predicted" in frame.locator("#short").text_content()

@@ -36,7 +36,11 @@ class Exploration:
         """Open the page in the browser, from a file of its own; return whether there is a browser."""
         with tempfile.NamedTemporaryFile("w", suffix=".html", encoding="utf-8", delete=False) as file:
             file.write(self.html)
-        return webbrowser.open(Path(file.name).as_uri())
+        path = Path(file.name)
+        opened = webbrowser.open(path.as_uri())
+        if not opened:
+            path.unlink()
+        return opened
 
     def __repr__(self) -> str:
         return f"<a live page of {len(self.html) // 1000} kB: show() opens it, write(path) keeps it>"

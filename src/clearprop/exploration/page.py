@@ -130,7 +130,9 @@ def _heading(is_own: bool) -> Markup:
         tag(
             "p",
             f"Train {what}, go back a step, change any number: all the others follow at once. "
-            "Nothing leaves this page; its address holds the whole run.",
+            "Nothing leaves this page",
+            tag("span", "; its address holds the whole run", id="address"),
+            ".",
             class_="lead",
         ),
         tag("noscript", tag("p", "This page computes in the browser: it needs JavaScript.")),

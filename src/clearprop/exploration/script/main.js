@@ -12,6 +12,8 @@ import { showTables } from "./tables.js";
 const BUDGET = 12, REST = 200; // milliseconds: of a frame for steps, and after a change
 const CALM = matchMedia("(prefers-reduced-motion: reduce)");
 
+const HAS_ADDRESS = location.protocol !== "about:"; // a notebook's frame has none
+
 let run = null, pass = null, position = null, chosen = "", past = [], future = [];
 let playing = false, due = 0, lastFrame = 0, lastShown = 0, waiting = false, touched = null, dragging = false, rest = 0;
 const network = new Network(choose, (sign) => nudge(sign));
@@ -179,7 +181,7 @@ function showAtRest() {
   const stopped = `The next step is not finite: ${run.stopped} is the first. A smaller learning rate helps; steps back are possible.`;
   say("stopped", run.stopped ? stopped : "");
   const hash = hashOf(position);
-  if (hash !== location.hash) history.replaceState(null, "", hash);
+  if (HAS_ADDRESS && hash !== location.hash) history.replaceState(null, "", hash);
 }
 
 function endDrag() {
@@ -265,6 +267,7 @@ function onKey(event) {
 }
 
 function begin() {
+  at("address").hidden = !HAS_ADDRESS;
   const clicks = { play, undo, redo, "as-it-was": asItWas, more: () => nudge(1), less: () => nudge(-1) };
   Object.assign(clicks, { next: () => step(1), back: () => step(-1), "next-epoch": () => epoch(1), "back-epoch": () => epoch(-1) });
   clicks.start = () => step(-position.step);
@@ -272,10 +275,12 @@ function begin() {
   const value = at("value");
   value.addEventListener("input", () => {
     value.dataset.typing = "yes";
+    value.setAttribute("aria-invalid", String(!Number.isFinite(typed(value.value))));
     set(typed(value.value));
   });
   value.addEventListener("blur", () => {
     delete value.dataset.typing;
+    value.removeAttribute("aria-invalid");
     showTouched();
   });
   value.addEventListener("keydown", (event) => {

@@ -84,7 +84,8 @@ export class Network {
     const { box } = this, key = `${name},${l},${j}`, can = "bxy".includes(name);
     const line = drawn("g", { class: `line ${{ δ: "delta", y: "target" }[name] ?? name}` });
     if (can) line.append(drawn("rect", { class: "hit", x: x - box / 2 + 2, y: y - 11, width: box - 4, height: LINE, rx: 3 }));
-    const label = name === "x" && !this.narrow ? inputName(j).slice(0, 8) : name === "x" ? `x${below(j + 1)}` : name;
+    const whole = inputName(j), short = whole.length > 8 ? `${whole.slice(0, 7)}…` : whole;
+    const label = name !== "x" ? name : this.narrow ? `x${below(j + 1)}` : short;
     line.append(drawn("text", { class: "letter", x: x - box / 2 + 5, y }, label));
     line.append(drawn("text", { class: "value", x: x + box / 2 - 5, y, "text-anchor": "end" }));
     group.append(line);
