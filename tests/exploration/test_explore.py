@@ -82,6 +82,10 @@ def test_the_command_shows_ones_own_network(clearprop, here):
     np.savez("rows.npz", X=X, y=Y)
     assert clearprop("explore", "net.safetensors", "rows.npz", "--output", "own.html") == (0, "", "")
     assert (here / "own.html").read_text("utf-8") == cp.explore(cp.load("net.safetensors"), X, Y).html
+    np.savez("many.npz", X=np.ones((1001, 4)), y=[0, 1, 2] * 333 + [0, 1])
+    code, out, err = clearprop("explore", "net.safetensors", "many.npz", "--output", "own.html")
+    assert (code, out) == (0, "")
+    assert "the page has the first 1,000 of 1,001 rows" in err
 
 
 def test_the_command_refuses_in_a_sentence_and_writes_nothing(clearprop, here):

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import clearprop as cp
-from clearprop.cli import files, model, model_data, standard_input
+from clearprop.cli import errors, files, model, model_data, standard_input
 from clearprop.cli.arguments import Part, PartOption, TargetOption, option
 from clearprop.exploration import MOST_ROWS, Exploration
 
@@ -48,4 +48,6 @@ def _own(model_file: str, data: str | None, target: str | None, part: Part) -> E
             "clearprop explain shows it row by row"
         )
     X, Y = model_data.load_data(net, standard_input.as_file(data), target, part=part).part(part)
+    if len(X) > MOST_ROWS:
+        errors.say(f"the page has the first {MOST_ROWS:,} of {len(X):,} rows")
     return cp.explore(net, X[:MOST_ROWS], net.model.encode_numbers(Y[:MOST_ROWS]))
