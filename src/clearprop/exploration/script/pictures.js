@@ -11,9 +11,9 @@ export class Plane {
     this.canvas.addEventListener("click", (event) => this.onClick(event, choose));
   }
 
-  // Return whether there is a plane: two inputs, and one output or a few.
+  // Return whether there is a plane: two inputs, and outputs that are shares of a few classes.
   fits(made) {
-    return made.sizes[0] === 2 && made.sizes.at(-1) <= COLOURS.length;
+    return made.sizes[0] === 2 && made.sizes.at(-1) <= COLOURS.length && ["sigmoid", "softmax"].includes(made.output);
   }
 
   frame({ rows, data }) {
@@ -112,7 +112,7 @@ export function showCurve(curve, epochs) {
   svg.replaceChildren(
     drawn("path", { class: "axis", d: `M${LEFT} ${TOP}V${TOP + HIGH}H${LEFT + WIDE}` }),
     drawn("path", { class: "cost", d: d.includes("L") ? d : `${d}${d ? "h0.1" : ""}` }),
-    drawn("text", { x: LEFT - 6, y: TOP + 8, "text-anchor": "end" }, curve.length ? brief(most) : ""),
+    drawn("text", { x: LEFT - 6, y: TOP + 8, "text-anchor": "end" }, curve.length ? brief(most, true) : ""),
     drawn("text", { x: LEFT - 6, y: TOP + HIGH, "text-anchor": "end" }, "0"),
     drawn("text", { x: LEFT, y: TOP + HIGH + 16 }, curve.length ? "1" : "no epoch yet"),
     drawn("text", { x: LEFT + WIDE, y: TOP + HIGH + 16, "text-anchor": "end" }, curve.length ? `epoch ${curve.length.toLocaleString("en")}` : ""),
