@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from clearprop.estimators import MLPClassifier, MLPRegressor
     from clearprop.explain import Notation, Trace, explain, notation, path_sum
     from clearprop.explain.nudge import nudge
+    from clearprop.exploration import explore
     from clearprop.gradient_check import GradientCheck, check_gradient
     from clearprop.tuning import cross_validate, tune
 
@@ -63,6 +64,7 @@ __all__ = [
     "diagnose",
     "embeddings",
     "explain",
+    "explore",
     "initializers",
     "load",
     "metrics",
@@ -79,6 +81,7 @@ _LATER = {
     "diagnosis": ("DiagnosisCallback", "diagnose"),
     "estimators": ("MLPClassifier", "MLPRegressor"),
     "explain": ("Notation", "Trace", "explain", "notation", "nudge", "path_sum"),
+    "exploration": ("explore",),
     "gradient_check": ("GradientCheck", "check_gradient"),
     "tuning": ("cross_validate", "tune"),
 }

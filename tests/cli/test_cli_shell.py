@@ -181,7 +181,8 @@ def test_numbers_are_written_out_as_long_as_they_are_short(shop):
 
 
 @pytest.mark.parametrize(
-    "command", ["train", "evaluate", "predict", "info", "check", "explain", "diagnose", "cv", "tune"]
+    "command",
+    ["train", "evaluate", "predict", "info", "check", "explain", "explore", "diagnose", "cv", "tune"],
 )
 def test_the_help_fits_80_columns_and_tells_every_default_the_same_way(command, tmp_path):
     code, out, _ = shell(tmp_path, command, "--help")

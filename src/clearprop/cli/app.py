@@ -15,7 +15,9 @@ import typer
 from clearprop.cli import errors, terminal
 
 # In the order of the help; each is the function of its name in the module of its name.
-COMMANDS = ("train", "evaluate", "predict", "info", "check", "explain", "diagnose", "cv", "tune")
+COMMANDS = (
+    "train", "evaluate", "predict", "info", "check", "explain", "explore", "diagnose", "cv", "tune"
+)  # fmt: skip
 
 
 def _print_version(wanted: bool) -> None:

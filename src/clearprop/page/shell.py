@@ -39,10 +39,10 @@ def module(package: str, names: Sequence[str], before: str = "") -> str:
     Imports from ``file://`` are refused by browsers, so the modules' ``import`` and ``export`` are
     taken off and all of them stand in one function; their top-level names must differ. Lines that are
     comments, and indentation, are left out: a template that spans lines would lose it as well. What
-    `before` holds, a `library`, stands in that function too.
+    `before` holds, a `library`, stands in that function too, and ``numbers.js``, which shows numbers.
     """
     folder = importlib.resources.files(package)
-    texts = [folder.joinpath(name).read_text("utf-8") for name in names]
+    texts = [_shared("numbers.js"), *(folder.joinpath(name).read_text("utf-8") for name in names)]
     return f'(() => {{\n"use strict";\n{before}{_together(texts)}\n}})();\n'
 
 
@@ -51,6 +51,10 @@ def library(name: str, texts: Sequence[str]) -> str:
     exported = ", ".join(each for text in texts for each in _EXPORTED.findall(text))
     inside = _together(texts)
     return f'const {name} = (() => {{\n"use strict";\n{inside}\nreturn {{ {exported} }};\n}})();\n'
+
+
+def _shared(name: str) -> str:
+    return importlib.resources.files("clearprop.page").joinpath(name).read_text("utf-8")
 
 
 def _together(texts: Sequence[str]) -> str:
@@ -90,8 +94,8 @@ def document(
     str
         The same bytes for the same arguments.
     """
-    shared = importlib.resources.files("clearprop.page").joinpath("page.css").read_text("utf-8")
-    css = "\n" + _SPACE.sub(lambda found: found[1] or found[2] or "", _COMMENT.sub("", shared + style))
+    both = _COMMENT.sub("", _shared("page.css") + style)
+    css = "\n" + _SPACE.sub(lambda found: found[1] or found[2] or "", both)
     if "</" in css or "</script" in script.lower() or "<!--" in script:
         raise ValueError("style and script must not hold what ends their elements")
     policy = (

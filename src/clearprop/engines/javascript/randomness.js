@@ -52,6 +52,8 @@ export function uniforms(seed, n, purpose, layer = 0, step = 0) {
   return Float64Array.from(high, (word, i) => (word * 2097152 + (low[i] >>> 11)) / 9007199254740992);
 }
 
+export const cosineAndSine = circle; // of what is drawn on a page too
+
 // Return n numbers from N(0, 1), by the transform of Box and Muller (1958).
 export function normals(seed, n, purpose, layer = 0, step = 0) {
   const u = uniforms(seed, n + (n % 2), purpose, layer, step);

@@ -2,7 +2,7 @@
 // printers make, which a test compares.
 
 import { data } from "./state.js";
-import { written } from "./numbers.js";
+import { written } from "../../../page/numbers.js";
 
 const BINDS = data.binds;
 

@@ -2,7 +2,8 @@
 
 import { element, formulaLine, markScrolling, math, say } from "./elements.js";
 import { contains, mathml, result, withoutSymbols } from "./formula.js";
-import { text, typed, value } from "./numbers.js";
+import { typed } from "../../../page/numbers.js";
+import { text, value } from "./numbers.js";
 import { FORMS, LINES, change, currentStep, data, state, told } from "./state.js";
 import { movedTable, rateField } from "./update.js";
 

@@ -3,7 +3,8 @@
 
 import { element, numberOf, table } from "./elements.js";
 import { edgeName } from "./network.js";
-import { text, typed, value } from "./numbers.js";
+import { typed } from "../../../page/numbers.js";
+import { text, value } from "./numbers.js";
 import { change, data, state, told } from "./state.js";
 
 export function rateField(id, ...after) {

@@ -1,0 +1,79 @@
+// Elements, and how numbers and places are called.
+
+import { shown, written } from "../../page/numbers.js";
+import { data } from "./recipe.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+
+export function at(id) {
+  return document.getElementById(id);
+}
+
+export function element(name, attributes = {}, text = "") {
+  return filled(document.createElement(name), attributes, text);
+}
+
+export function drawn(name, attributes = {}, text = "") {
+  return filled(document.createElementNS(SVG, name), attributes, text);
+}
+
+function filled(made, attributes, text) {
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  if (text !== "") made.textContent = text;
+  return made;
+}
+
+// A polite region says only what is new.
+export function say(id, text) {
+  if (at(id).textContent !== text) at(id).textContent = text;
+}
+
+export function number(x, digits = 4) {
+  return written(shown(x, digits));
+}
+
+// In a drawing: three digits, and never long.
+export function brief(x, isShort = false) {
+  const size = Math.abs(x);
+  if (size >= 0.0005 && size < 1000) return written(x.toFixed(size < 10 ? 3 : size < 100 ? 2 : 1));
+  if (x === 0) return "0";
+  if (!Number.isFinite(x)) return written(shown(x, 2));
+  return isShort ? x.toExponential(0).replaceAll("-", "−").replace("+", "") : written(x.toExponential(1));
+}
+
+export function inputName(k) {
+  return data.own?.featureNames?.[k] ?? `x${below(k + 1)}`;
+}
+
+export function below(n) {
+  return String(n).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]);
+}
+
+// Return what a place is called; rows, layers and neurons are counted from 1.
+export function nameOf(made, place) {
+  const [first, column] = place.slice(1).split(".").map(Number);
+  if (place[0] === "x") return `input ${inputName(column)} of row ${first + 1}`;
+  if (place[0] === "y") return `target y${below(column + 1)} of row ${first + 1}`;
+  const { isBias, layer, j, k } = parameterOf(made, first);
+  if (isBias) return `bias of neuron ${j} in layer ${layer}`;
+  const from = layer === 1 ? `input ${inputName(k - 1)}` : `neuron ${k} of layer ${layer - 1}`;
+  return `weight from ${from} to neuron ${j} of layer ${layer}`;
+}
+
+// The same as a symbol: w⁽²⁾₁₃ leads from neuron 3 of layer 1 to neuron 1 of layer 2.
+export function shortName(made, place) {
+  const [first, column] = place.slice(1).split(".").map(Number);
+  if (place[0] !== "p") return `${place[0]}${below(column + 1)}`;
+  const { isBias, layer, j, k } = parameterOf(made, first);
+  const above = String(layer).replace(/\d/g, (digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit]);
+  return isBias ? `b⁽${above}⁾${below(j)}` : `w⁽${above}⁾${below(j)}${j > 9 || k > 9 ? "," : ""}${below(k)}`;
+}
+
+// Return where a parameter is: its layer, the neuron j that it leads to, and k that it comes from.
+export function parameterOf(made, place) {
+  const block = made.blocks.find(({ offset, size }) => place >= offset && place < offset + size);
+  if (!block) return null;
+  const layer = Number(block.name.split(".")[1]) + 1, i = place - block.offset, nIn = block.shape[1];
+  if (block.kind === "biases") return { isBias: true, layer, j: i + 1, k: 0 };
+  return { isBias: false, layer, j: Math.floor(i / nIn) + 1, k: (i % nIn) + 1 };
+}

@@ -1,0 +1,142 @@
+// A run: a training, the reader's changes in it, and the way back. Where it is, is a number of steps; a
+// way back is the last kept state before it and the same steps once more, which give the same bits.
+
+const NEAR = 30, FAR = 60; // states that are kept: the last ones, and some from the beginning on
+
+export class Run {
+  constructor(problem) {
+    Object.assign(this, { problem, at: 0, edits: [], curve: [], near: [], far: [], every: 1, stopped: "" });
+    const { made, parameters, X, Y, plan } = problem;
+    const copy = (A) => new backprop.Matrix(A.rows, A.columns, A.data.slice());
+    this.training = new backprop.Training(made, parameters, copy(X), copy(Y), plan);
+    this.stepsPerEpoch = Math.ceil(X.rows / plan.batchSize);
+    this.share = made.cost.reduction === "sum" ? 1 : 1 / X.rows;
+    this.keep(this.far);
+  }
+
+  get state() {
+    return this.training.state;
+  }
+
+  // A step makes new moments, but changes are made in the parameters themselves.
+  keep(among) {
+    const parameters = this.state.parameters.slice();
+    among.push({ at: this.at, state: { ...this.state, parameters } });
+  }
+
+  // Go to where `edits` have been made up to `step`, as far as `until()` lets it; return whether it is there.
+  seek(edits, step, until = () => false) {
+    const parting = edits.findIndex((each, i) => !same(each, this.edits[i]));
+    const common = parting < 0 ? edits.length : parting;
+    const changed = common < this.edits.length || common < edits.length;
+    const first = Math.min(this.edits[common]?.step ?? Infinity, edits[common]?.step ?? Infinity);
+    if (changed || step < this.at) this.restore(Math.min(step, first));
+    this.edits = edits;
+    this.settle();
+    while (this.at < step && !this.stopped) {
+      if (until()) return false;
+      this.advance(step - this.at <= NEAR);
+    }
+    return true;
+  }
+
+  // Take the last kept state that is not after `at` and holds no change made there.
+  restore(at) {
+    this.near = this.near.filter((each) => each.at <= at);
+    this.far = this.far.filter((each) => each.at <= at);
+    const kept = [...this.far, ...this.near].reduce((best, each) => (each.at > best.at ? each : best));
+    Object.assign(this.state, kept.state, { parameters: kept.state.parameters.slice() });
+    const { X, Y } = this.problem;
+    this.training.X.data.set(X.data);
+    this.training.Y.data.set(Y.data);
+    this.at = kept.at;
+    this.curve.length = this.state.epoch;
+    this.stopped = "";
+    // What was typed into the rows before; parameters are in the state.
+    for (const each of this.edits) if (each.step < this.at && each.place[0] !== "p") this.apply(each);
+  }
+
+  // Make the changes that belong here.
+  settle() {
+    for (const each of this.edits) if (each.step === this.at) this.apply(each);
+  }
+
+  apply({ place, value }) {
+    const [from, at] = this.placeOf(place);
+    if (from) from[at] = value;
+  }
+
+  // Return where a place is: an array and an index, or null where this run has none.
+  placeOf(place) {
+    const { X, Y } = this.training, numbers = place.slice(1).split(".").map(Number);
+    if (place[0] === "p") return numbers[0] < this.state.parameters.length ? [this.state.parameters, numbers[0]] : [null];
+    const table = place[0] === "x" ? X : Y, [row, column] = numbers;
+    return row < table.rows && column < table.columns ? [table.data, row * table.columns + column] : [null];
+  }
+
+  value(place) {
+    const [from, at] = this.placeOf(place);
+    return from ? from[at] : NaN;
+  }
+
+  advance(isNear) {
+    const made = this.training.step();
+    if (!made) {
+      this.stopped = firstNotFinite(this.training.look());
+      return;
+    }
+    this.at += 1;
+    if (made.epochCost !== undefined) this.curve.push(made.epochCost * this.share);
+    if (isNear) {
+      this.keep(this.near);
+      if (this.near.length > NEAR) this.near.shift();
+    }
+    if (this.at % this.every === 0) this.keepFar();
+    this.settle();
+  }
+
+  keepFar() {
+    this.keep(this.far);
+    if (this.far.length <= FAR) return;
+    this.every *= 2;
+    this.far = this.far.filter((each) => each.at % this.every === 0);
+  }
+
+  // Return everything of a pass over all rows: z, a, error, delta, costs, and the gradient of their cost.
+  pass() {
+    const { made, X, Y } = this.training;
+    const passed = backprop.forward(made, this.state.parameters, X);
+    const back = backprop.backward(made, this.state.parameters, passed, Y);
+    const cost = back.costs.reduce((total, each) => total + each, 0) * this.share;
+    return { passed, back, cost, gradient: backprop.gradient(made, passed, back) };
+  }
+
+  // Return dC/d(place) of the cost over all rows, from a pass.
+  slope(place, { passed, back, gradient }) {
+    const { made } = this.training, [row, column] = place.slice(1).split(".").map(Number);
+    if (place[0] === "p") return gradient[row];
+    if (place[0] === "x") {
+      const error = backprop.inputError(made, this.state.parameters, passed, back.delta[0]);
+      return error.row(row)[column] * this.share;
+    }
+    const { costRow } = made, a = passed.a.at(-1).row(row)[column];
+    if (!costRow.error) return -back.error.at(-1).row(row)[column] * this.share; // the cost is of a - y
+    const z = passed.z.at(-1).row(row)[column], cost = (y) => costRow.cost(passed.logSum?.[row], z, a, y)[0];
+    return (cost(1) - cost(0)) * this.share; // the cost is linear in y
+  }
+}
+
+function same(one, other) {
+  return Boolean(other) && one.step === other.step && one.place === other.place && one.value === other.value;
+}
+
+// Return what in a step was the first not to be finite.
+function firstNotFinite({ passed, cost, gradient, parameters }) {
+  const isOff = (numbers) => !numbers.every(Number.isFinite);
+  for (const [l, z] of passed.z.entries()) {
+    if (isOff(z.data)) return `z of layer ${l + 1}`;
+    if (isOff(passed.a[l + 1].data)) return `a of layer ${l + 1}`;
+  }
+  if (!Number.isFinite(cost)) return "the cost";
+  return isOff(gradient) ? "the gradient" : isOff(parameters) ? "the new parameters" : "";
+}

@@ -1,0 +1,55 @@
+// The drawing's twin: every number of a pass as tables, made when they are opened.
+
+import { at, below, element, inputName, number } from "./elements.js";
+
+const TABLE_ROWS = 25;
+
+export function showTables(run, pass, row) {
+  if (!at("twin").open) return;
+  const { made } = run.training, tables = made.layers.map((_, l) => layerTable(run, pass, row, l));
+  at("tables").replaceChildren(...tables, rowsTable(run, pass, row));
+}
+
+function layerTable(run, { passed, back, gradient }, row, l) {
+  const { made } = run.training, { weights, biases, size } = made.layers[l], [, nIn] = weights.shape;
+  const { parameters } = run.state, from = (k) => (l ? `neuron ${k + 1}` : inputName(k));
+  const columns = ["neuron", "z", "a", "δ", ...(biases ? ["b", "dC/db"] : [])];
+  for (let k = 0; k < nIn; k++) columns.push(`w from ${from(k)}`, "dC/dw");
+  const rows = Array.from({ length: size }, (_, j) => {
+    const numbers = [passed.z[l].row(row)[j], passed.a[l + 1].row(row)[j], back.delta[l].row(row)[j]];
+    const of = (place) => numbers.push(parameters[place], gradient[place]);
+    if (biases) of(biases.offset + j);
+    for (let k = 0; k < nIn; k++) of(weights.offset + j * nIn + k);
+    return [String(j + 1), ...numbers.map((x) => number(x))];
+  });
+  const caption = `Layer ${l + 1} at row ${row + 1}; dC/db and dC/dw are of all rows`;
+  return table(caption, columns, rows);
+}
+
+function rowsTable(run, { passed, back }, row) {
+  const { X, Y } = run.training, first = Math.max(0, Math.min(row - TABLE_ROWS + 1, X.rows - TABLE_ROWS)), a = passed.a.at(-1);
+  const names = (n, of) => Array.from({ length: n }, (_, k) => of(k));
+  const columns = ["row", ...names(X.columns, inputName), ...names(Y.columns, (j) => `y${below(j + 1)}`)];
+  columns.push(...names(Y.columns, (j) => `a${below(j + 1)}`), "cost");
+  const rows = names(Math.min(TABLE_ROWS, X.rows), (i) => i + first).map((i) => [
+    String(i + 1),
+    ...[...X.row(i), ...Y.row(i), ...a.row(i), back.costs[i]].map((x) => number(x)),
+  ]);
+  return table(X.rows > TABLE_ROWS ? `Rows ${first + 1} to ${first + TABLE_ROWS} of ${X.rows}` : "Rows", columns, rows);
+}
+
+function table(caption, columns, rows) {
+  const box = element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption });
+  const made = element("table"), head = element("tr"), body = element("tbody");
+  head.append(...columns.map((each) => element("th", { scope: "col" }, each)));
+  for (const [name, ...cells] of rows) {
+    const line = element("tr");
+    line.append(element("th", { scope: "row" }, name), ...cells.map((each) => element("td", {}, each)));
+    body.append(line);
+  }
+  const top = element("thead");
+  top.append(head);
+  made.append(element("caption", {}, caption), top, body);
+  box.append(made);
+  return box;
+}

@@ -1,0 +1,287 @@
+"""The live page in a real Chromium: the library's numbers, and what a reader can do with them."""
+
+import re
+
+import numpy as np
+import pytest
+
+import browser
+import clearprop as cp
+
+browser.require()
+SLOW = pytest.mark.slow
+
+X = np.array([[0, 1], [1, 0], [0, 0], [1, 1]], float)  # XOR, as the page has it
+Y = np.array([[1], [1], [0], [0]], float)
+UNEVEN = "#data=xor&hidden=4,3&activation=tanh&output=quadratic&optimizer=adam&rate=0.05&batch=3&seed=7"
+VALUES = """() => [...document.querySelectorAll('#net [data-item]')].map(each => {
+    each.focus();
+    return [each.dataset.item, document.getElementById('value').value];
+})"""
+PLAYED = """() => new Promise(done => {
+    const look = () => Number(document.getElementById('epochs').textContent) > 5
+        ? done() : requestAnimationFrame(look);
+    look();
+})"""
+TABLES = """() => {
+    document.querySelector('#twin').open = true;
+    return new Promise(done => setTimeout(() => done(
+        [...document.querySelectorAll('#tables table')].map(each =>
+            [...each.querySelectorAll('tbody tr')].map(row => [...row.cells].map(cell => cell.textContent)))
+    ), 50));
+}"""
+
+
+@pytest.fixture(scope="module")
+def playground():
+    return cp.explore().html
+
+
+def opened(pages, html, fragment="", **how):
+    page = pages.open(html, fragment, **how)
+    page.wait_for_selector("html[data-ready]", state="attached")
+    return page
+
+
+def values(page):
+    """Return every number that can be changed, to its last digit, by its item in the drawing."""
+    return dict(page.evaluate(VALUES))
+
+
+def parameters(page, net):
+    """Return the page's parameters as the library orders them."""
+    found = {key: float(value) for key, value in values(page).items()}
+    flat = []
+    for layer, (n_in, n_out) in enumerate(zip(net.sizes[:-1], net.sizes[1:], strict=True), start=1):
+        flat += [found[f"w,{layer},{j},{k}"] for j in range(n_out) for k in range(n_in)]
+        flat += [found[f"b,{layer},{j}"] for j in range(n_out)]
+    return np.array(flat)
+
+
+def number(text):
+    """Return the number that a page shows."""
+    digits = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹−", "-0123456789-")
+    return float(text.replace("×10", "e").translate(digits))
+
+
+def numbers_in(text):
+    """Return the numbers in a sentence."""
+    return [number(each.rstrip(".")) for each in re.findall(r"−?\d[\d.]*(?:×10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?", text)]
+
+
+def shows(text, value):
+    """Return whether a text shows a value to four digits."""
+    return abs(number(text) - value) <= 5.01e-4 * abs(value) + 1e-15
+
+
+def library(epochs):
+    net = cp.Network([2, 4, 3, 1], "tanh", "sigmoid", "quadratic", dtype="float64", seed=7)
+    if epochs:
+        net.fit(X, Y, epochs=epochs, optimizer=cp.Adam(0.05), batch_size=3, seed=7)
+    return net
+
+
+def test_1_every_number_is_the_librarys(pages, playground):
+    net = library(5)
+    page = opened(pages, playground, f"{UNEVEN}&step=10&row=1")
+    assert np.abs(parameters(page, net) - net.parameters).max() < 1e-9
+    *layers, rows = page.evaluate(TABLES)
+    one, every = net.trace(X[1:2], Y[1:2]), net.trace(X, Y)
+    for of_row, of_all, table in zip(one.layers, every.layers, layers, strict=True):
+        for j, (_, z, a, delta, b, bias_gradient, *rest) in enumerate(table):
+            assert shows(z, of_row.z[0, j])
+            assert shows(a, of_row.a[0, j])
+            assert shows(delta, of_row.delta[0, j])
+            assert shows(b, of_all.biases[j])
+            assert shows(bias_gradient, of_all.bias_gradient[j])
+            assert all(map(shows, rest[::2], of_all.weights[j]))
+            assert all(map(shows, rest[1::2], of_all.weight_gradient[j]))
+    for i, (_, *cells) in enumerate(rows):
+        *given, answer, cost = cells
+        assert [number(each) for each in given] == [*X[i], *Y[i]]
+        assert shows(answer, every.layers[-1].a[i, 0])
+        assert shows(cost, every.sample_costs[i])
+    assert shows(page.text_content("#cost"), every.cost)
+
+
+@pytest.mark.parametrize(
+    ("item", "nth"),
+    [
+        ("w,2,1,3", 8 + 4 + 1 * 4 + 3),
+        pytest.param("y,3,0", None, marks=SLOW),
+        pytest.param("x,0,0", None, marks=SLOW),
+        pytest.param("b,1,2", 8 + 2, marks=SLOW),
+    ],
+)
+def test_2_a_change_is_predicted_and_comes(pages, playground, item, nth):
+    page = opened(pages, playground, f"{UNEVEN}&step=4")
+    net, inputs, targets = library(2), X.copy(), Y.copy()
+    page.focus(f'[data-item="{item}"]')
+    before = float(page.input_value("#value"))
+    page.fill("#value", f"{before + 0.01:.6f}")
+    after = float(page.input_value("#value"))
+    cost, slope = net.trace(X, Y).cost, None
+    if nth is not None:
+        slope = net.gradient(X, Y).flat[nth]
+        net.parameters[nth] = after
+    elif item[0] == "x":
+        inputs[0, 0] = after
+    else:
+        targets[0, 0] = after
+    came = net.trace(inputs, targets).cost - cost
+    changed, times, change, predicted, was, now, by = numbers_in(page.text_content("#came"))
+    assert (changed, change) == pytest.approx((after - before, after - before), rel=1e-3)
+    assert (was, now) == pytest.approx((cost, cost + came), rel=1e-3)
+    assert by == pytest.approx(came, rel=1e-3)
+    assert predicted == pytest.approx(times * change, rel=1e-3)
+    assert predicted == pytest.approx(came, rel=0.05)
+    assert slope is None or times == pytest.approx(slope, rel=1e-3)
+
+
+def test_3_the_address_holds_the_run_and_steps_back_give_the_same_bits(pages, playground):
+    page = opened(pages, playground, "#data=moons&hidden=3&optimizer=adam&rate=0.03&batch=32&seed=4")
+    seen = {0: values(page)}
+    for _ in range(5):
+        page.keyboard.press(".")
+    seen[5] = values(page)
+    page.focus('[data-item="x,0,1"]')
+    page.keyboard.press("+")
+    page.focus('[data-item="w,1,2,0"]')
+    page.keyboard.press("-")
+    page.keyboard.press(">")
+    seen[8] = values(page)
+    page.keyboard.press(">")
+    end, address = values(page), page.evaluate("location.hash")
+    assert "step=12" in address
+    assert len({each["w,1,0,0"] for each in (*seen.values(), end)}) == 4
+
+    again = opened(pages, playground, address)
+    assert values(again) == end
+    assert again.text_content("#cost") == page.text_content("#cost")
+    for step in (8, 5, 0):
+        while (now := int(page.text_content("#steps"))) != step:
+            page.keyboard.press("," if now > step else ".")
+        found = values(page)
+        if step == 5:  # where the two changes were made
+            differ = {key for key in found if found[key] != seen[5][key]}
+            assert differ == {"x,0,1", "w,1,2,0"}
+        else:
+            assert found == seen[step]
+
+
+@SLOW
+def test_4_undo_redo_and_as_it_was(pages, playground):
+    page = opened(pages, playground, "#step=3")
+    first = values(page)
+    page.locator('[data-item="w,1,1,0"]').click()
+    page.click("#more")
+    page.click("#more")
+    page.locator('[data-item="b,2,0"]').click()
+    page.click("#less")
+    changed = values(page)
+    assert {key for key in first if first[key] != changed[key]} == {"w,1,1,0", "b,2,0"}
+    page.click("#undo")
+    assert values(page) == first | {"w,1,1,0": changed["w,1,1,0"]}
+    page.click("#redo")
+    assert values(page) == changed
+    page.click("#next")
+    assert values(page) != changed
+    page.click("#undo")
+    assert values(page) == changed
+    page.click("#as-it-was")
+    assert values(page) == first
+    assert page.is_disabled("#as-it-was")
+    page.keyboard.press("Control+z")
+    assert values(page) == changed
+
+
+def test_5_it_plays_until_it_is_paused(pages, playground):
+    page = opened(pages, playground)
+    page.select_option("#speed", "100")
+    page.locator("h1").click()
+    page.keyboard.press(" ")
+    page.evaluate(PLAYED)
+    page.keyboard.press(" ")
+    paused = page.text_content("#epochs")
+    assert page.text_content("#play") == "Play"
+    assert f"step={paused}" in page.evaluate("location.hash")
+    assert re.search(r"from 0\.\d+ in epoch 1 to", page.get_attribute("#curve", "aria-label"))
+
+
+@SLOW
+def test_6_what_is_chosen_wrongly_is_refused_in_a_sentence(pages, playground):
+    page = opened(pages, playground, "#data=circles&hidden=99")
+    assert "Hidden layers must be at most 4 sizes from 1 to 16, as 4,3; got 99." in page.text_content(
+        "#refused"
+    )
+    page.fill("[name=hidden]", "4,2")
+    page.keyboard.press("Tab")
+    assert page.text_content("#refused") == ""
+    assert "hidden=4%2C2" in page.evaluate("location.hash")
+    page.fill("[name=rate]", "fast")
+    page.keyboard.press("Tab")
+    assert page.text_content("#refused").startswith("Learning rate must be a number above 0")
+
+
+@SLOW
+def test_7_ones_own_network_diverges_in_a_sentence_and_its_names_are_inert(pages):
+    rng = np.random.default_rng(0)
+    net = cp.Network([3, 4, 2], "identity", cost="squared_error", seed=2)
+    net.feature_names = ("</script><script>throw 1</script>", "<img src=x onerror=alert(1)>", "z")
+    page = opened(pages, cp.explore(net, rng.normal(size=(7, 3)), rng.normal(size=(7, 2))).html)
+    assert np.array_equal(parameters(page, net), net.parameters.astype(float))
+    assert page.evaluate("document.querySelectorAll('img').length") == 0
+    page.select_option("[name=optimizer]", "sgd")
+    page.fill("[name=rate]", "50")
+    page.keyboard.press("Tab")
+    for _ in range(60):
+        page.click("#next-epoch")
+        if page.text_content("#stopped"):
+            break
+    assert re.match(r"The next step is not finite: .+ is the first\.", page.text_content("#stopped"))
+    page.click("#back")
+    assert page.text_content("#stopped") == ""
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"color_scheme": "light"},
+        pytest.param({"color_scheme": "dark", "reduced_motion": "reduce"}, marks=SLOW),
+        pytest.param({"forced_colors": "active", "width": 360}, marks=SLOW),
+    ],
+)
+def test_8_axe_finds_nothing(pages, playground, how):
+    from axe_playwright_python.sync_playwright import Axe
+
+    html = re.sub(r"<meta http-equiv[^>]*>", "", playground)
+    page = opened(pages, html, "#data=moons&hidden=4,2&step=20", **how)
+    page.focus('[data-item="w,2,1,0"]')
+    page.keyboard.press("+")
+    page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+@SLOW
+@pytest.mark.parametrize("width", [360, 800, 1400])
+def test_9_drawing_and_controls_are_in_sight_together(pages, playground, width):
+    page = opened(pages, playground, "#step=5", width=width, height=740, has_touch=True)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    page.locator('[data-item="b,1,1"]').tap()
+    page.tap("#more")
+    assert "predicted" in page.text_content("#short")
+    bar = page.locator(".transport").bounding_box()
+    drawing = page.locator("#net").bounding_box()
+    assert bar["y"] + bar["height"] <= 741
+    assert drawing["y"] + drawing["height"] <= bar["y"] + 1
+
+
+@SLOW
+def test_10_a_notebook_shows_it_in_a_frame(pages):
+    page = pages.open(f"<!DOCTYPE html><body>{cp.explore()._repr_html_()}")
+    frame = page.frame_locator("iframe")
+    frame.locator("#next").click()
+    frame.locator("#more").click()
+    assert frame.locator("#steps").text_content() == "1"
+    assert "predicted" in frame.locator("#short").text_content()
