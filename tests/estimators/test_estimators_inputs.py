@@ -163,5 +163,7 @@ def test_what_concerns_the_steps_can_change_between_fits():
 
 
 def test_a_dropout_rate_that_is_no_number_is_named():
-    with pytest.raises(TypeError, match=r"dropout must hold numbers or schedules, got 'x' in \[0.1, 'x'\]"):
+    with pytest.raises(
+        TypeError, match=r"dropout must hold numbers or schedules, got 'x' in \[0.1, 'x'\]"
+    ):
         cp.MLPClassifier((4, 3), dropout=[0.1, "x"]).fit(X, Y)
