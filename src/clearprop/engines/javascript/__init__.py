@@ -22,7 +22,6 @@ from __future__ import annotations
 import functools
 import importlib.resources
 
-from clearprop.engines.javascript import tables
 from clearprop.page import library
 
 _BEFORE = ("numbers.js",)
@@ -32,6 +31,8 @@ _AFTER = ("matrix.js", "randomness.js", "embedding.js", "architecture.js", "back
 @functools.cache
 def script() -> str:
     """Return the engine as a classic script, which defines one name: ``backprop``."""
+    from clearprop.engines.javascript import tables  # loads LLVM, which a command's help does without
+
     folder = importlib.resources.files(__name__)
     read = [folder.joinpath(name).read_text("utf-8") for name in (*_BEFORE, *_AFTER)]
     return library("backprop", [*read[: len(_BEFORE)], tables.script(), *read[len(_BEFORE) :]])
