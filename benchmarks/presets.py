@@ -60,6 +60,7 @@ def realmlp_td(classification: bool, seed: int) -> Any:
 CONTESTANTS: dict[str, Make] = {
     "realmlp-s": ours(preset="realmlp-s"),
     "realmlp": ours(preset="realmlp"),
+    "realmlp, 8 members": ours(preset="realmlp", members=8),
     "realmlp-s, all epochs": ours(preset="realmlp-s", patience=None),
     "RealMLP-TD-S": lambda classification, seed: tables.realmlp_td_s(classification, seed, None),
     "RealMLP-TD": realmlp_td,
@@ -70,6 +71,8 @@ PAIRS = (
     ("realmlp-s", "realmlp-s, all epochs"),
     ("realmlp-s", "RealMLP-TD-S"),
     ("realmlp", "RealMLP-TD"),
+    ("realmlp, 8 members", "realmlp"),
+    ("realmlp, 8 members", "RealMLP-TD"),
     ("realmlp-s", "linear"),
     ("realmlp-s", "trees"),
 )

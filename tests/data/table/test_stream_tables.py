@@ -130,6 +130,16 @@ def test_each_row_is_trained_on_or_held_out_and_the_draw_is_of_the_row_alone(mon
     assert first == {row for row in train if row < 350}
 
 
+@pytest.mark.parametrize("share", [0.15, 0.5, 0.99])
+def test_few_rows_are_never_all_on_one_side(share):
+    rows = pa.record_batch({"x": range(7)})
+    for seed in range(60):
+        mask = held.random_rows(seed, share, 7)(rows, 0)
+        assert 2 <= mask.sum() < 7
+        few = held.random_rows(seed, share, 7)(rows.slice(0, 3), 0)
+        np.testing.assert_array_equal(few, mask[:3])  # a row's is its own, wherever a batch ends
+
+
 def test_the_latest_rows_are_held_out_by_their_time():
     rows = cp.data.stream(TABLE, target="churn", weight="counts", time="when", validation=0.2)
     times = np.sort(TABLE["when"].cast(pa.int64()).to_numpy())
@@ -186,7 +196,7 @@ def test_what_is_held_out_is_bounded(monkeypatch):
 
 def test_medians_are_those_of_the_rows_to_train_on():
     rows = cp.data.stream(TABLE, target="churn", weight="counts", validation=0.3, seed=0, buffer_rows=N)
-    mask = held.random_rows(0, 0.3)(TABLE, 0)
+    mask = held.random_rows(0, 0.3, TABLE.num_rows)(TABLE, 0)
     ages = TABLE["age"].filter(pa.array(~mask)).drop_null().to_numpy()
     assert rows.encoder.encoded[0].median == np.median(ages)
 
@@ -397,7 +407,7 @@ def in_order(monkeypatch):
     from clearprop.estimators import held_out
 
     def split(options, groups, n, strata, weight, state):
-        mask = held.random_rows(0, options.validation_fraction)(TABLE, 0)
+        mask = held.random_rows(0, options.validation_fraction, TABLE.num_rows)(TABLE, 0)
         return np.flatnonzero(~mask), np.flatnonzero(mask)
 
     monkeypatch.setattr(held_out, "split", split)

@@ -20,6 +20,7 @@ from clearprop.data.table.values import NUMBER, TIME
 
 Mask = NDArray[np.bool_]
 _MOST_GROUPS = 100_000  # that are counted; of more, draws come near to any share by their number
+_FEW = 10_000  # rows up to which draws are looked at: of more, none is held out by no accident
 _FAR = 0.1  # of the share that was asked, from which on the one that was got is said
 HeldRows = Callable[[Any, int], Mask]  # of a batch and the number of its first row
 
@@ -34,8 +35,15 @@ def all_held(batch: Any, first: int) -> Mask:
     return np.ones(batch.num_rows, bool)
 
 
-def random_rows(seed: int, share: float) -> HeldRows:
-    """Hold out a share of the rows, each by a draw of its own."""
+def random_rows(seed: int, share: float, n_rows: int) -> HeldRows:
+    """Hold out a share of the rows, each by a draw of its own.
+
+    Of few rows the draws may leave none on one side, where the share is one or more: then two, to
+    choose and to judge, are held out whatever was drawn, and one is not.
+    """
+    if 3 <= n_rows <= _FEW and share * n_rows >= 1.0:
+        draws = np.sort(randomness.uniform(seed, n_rows, purpose=randomness.HOLDOUT))
+        share = float(np.clip(share, np.nextafter(draws[1], 1.0), draws[-1]))
 
     def held(batch: Any, first: int) -> Mask:
         draws = randomness.uniform(seed, batch.num_rows, purpose=randomness.HOLDOUT, first=first)

@@ -319,7 +319,7 @@ def _rule(
     if roles.group is not None:
         return held.whole_groups(source, roles.group, share, seed, least_groups), share
     share = min(share, HELD_ROWS / (source.n_rows or 1))
-    return held.random_rows(seed, share), share
+    return held.random_rows(seed, share, source.n_rows or 0), share
 
 
 class _Thinner:
