@@ -131,16 +131,17 @@ def report(lines: list[dict[str, Any]]) -> str:
         for name in tables.TABLES:
             text += _means(latest, name, key)
     for first, second in PAIRS:
-        text += [
-            "",
-            f"`{first}` less {second}, paired by split, with the 95 % interval of the mean.",
-            "",
-        ]
+        found = {name: tables._pairs(latest, name, first, second) for name in tables.TABLES}
+        if not any(found.values()):
+            continue
+        said = f"`{first}` less {second}, paired by split, with the 95 % interval of the mean."
+        text += ["", said, ""]
         text += ["| table | pairs | points of error, or % of RMSE | log loss |", "|---|---:|---|---|"]
-        for name in tables.TABLES:
-            pairs = tables._pairs(latest, name, first, second)
-            if pairs:
-                text.append(f"| {name} | {len(pairs)} | {_difference(pairs, name)} |")
+        text += [
+            f"| {name} | {len(pairs)} | {_difference(pairs, name)} |"
+            for name, pairs in found.items()
+            if pairs
+        ]
     return "\n".join([*text, "", *_times(lines)]) + "\n"
 
 
