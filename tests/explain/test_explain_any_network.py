@@ -102,7 +102,9 @@ def assert_every_rendering_is_read_back(net, X, Y, notation, digits, some_forms)
         assert within(from_superscripts(each.text), value * float(each.attrib.get("data-factor", 1)))
 
 
-@pytest.mark.parametrize("seed", range(len(OUTPUTS)))
+@pytest.mark.parametrize(
+    "seed", [*range(7), *(pytest.param(n, marks=pytest.mark.slow) for n in range(7, len(OUTPUTS)))]
+)
 def test_every_rendering_of_any_network_is_read_back(seed):
     net, X, Y = network(seed)
     some_forms = (None, FORMS[seed % len(FORMS)])

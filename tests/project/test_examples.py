@@ -58,6 +58,7 @@ def test_a_start_of_s2_that_idles_never_says_the_digit_whose_output_diagnose_nam
     assert numbers(r"Epoch 0: (\d+) / 360", well)[0] > numbers(r"Epoch 0: (\d+) / 360", shown)[0]
 
 
+@pytest.mark.slow
 def test_the_matrix_form_of_a_mini_batch_is_said_held_against_the_loop_and_measured():
     shown = run("s2_matrix_form.py", "--data", "digits", "--samples", "3", "7")
     assert "Dl = (W(l+1)^T D(l+1)) * sigma'(Zl)" in shown

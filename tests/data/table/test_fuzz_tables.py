@@ -110,7 +110,8 @@ def records(text, delimiter=","):
     return [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row][1:]
 
 
-@pytest.mark.parametrize("batch", [0, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("batch", range(2))
 def test_no_damaged_csv_is_read_with_other_rows_than_the_standard_library_reads(tmp_path, batch):
     """The oracle is Python's csv module: as many rows, and the same text in each cell of them."""
     rng = random.Random(f"oracle {batch}")

@@ -383,7 +383,7 @@ def test_a_table_of_many_blocks_is_predicted_in_its_order(model, tmp_path):
     assert text["prediction"].to_pylist() == labels.tolist()
 
 
-@pytest.mark.parametrize("name", ["p.csv", "p.parquet"])
+@pytest.mark.parametrize("name", [pytest.param("p.csv", marks=pytest.mark.slow), "p.parquet"])
 def test_a_prediction_that_fails_in_the_middle_leaves_no_file(name, model, tmp_path):
     n = 70_000
     columns = {

@@ -502,7 +502,12 @@ def test_options_say_how_a_file_is_written():
 
 
 @pytest.mark.parametrize(
-    "row", [b"1" * 64, b"1," * 32, b'"1\n",' * 10], ids=["a field", "fields", "lines"]
+    "row",
+    [
+        pytest.param(b"1" * 64, id="a field"),
+        pytest.param(b"1," * 32, id="fields"),
+        pytest.param(b'"1\n",' * 10, id="lines", marks=pytest.mark.slow),
+    ],
 )
 def test_a_row_without_end_is_stopped(tmp_path, row, monkeypatch):
     for module in (csv_bytes, csv_text):
