@@ -171,6 +171,34 @@ def wilson_interval(share: float, n: int, level: float) -> tuple[float, float]:
     return max(min(centre - half, share), 0.0), min(max(centre + half, share), 1.0)
 
 
+def log_losses(
+    p: NDArray[Any], codes: NDArray[np.int64], precision: np.finfo[Any] | None = None
+) -> NDArray[np.float64]:
+    """Return ``-ln p`` of the class of each row, shape (n_rows,).
+
+    Parameters
+    ----------
+    p : ndarray of shape (n_rows, n_classes)
+        Probabilities.
+    codes : ndarray of shape (n_rows,)
+    precision : numpy.finfo, optional
+        What it cannot tell from 0 or 1 counts as its epsilon from it. None is float32's, as networks'
+        outputs are.
+    """
+    eps = float((precision or np.finfo(np.float32)).eps)
+    there = p[np.arange(len(codes)), codes].astype(np.float64)
+    found: NDArray[np.float64] = -np.log(np.clip(there, eps, 1.0 - eps))
+    return found
+
+
+def squared_errors(p: NDArray[Any], codes: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return each row's summand of the Brier score (Brier 1950): of two classes that of one."""
+    error = p.astype(np.float64)
+    error[np.arange(len(codes)), codes] -= 1.0
+    found: NDArray[np.float64] = (error**2).sum(axis=1) * (0.5 if p.shape[1] == 2 else 1.0)
+    return found
+
+
 class ClassTally(Tally):
     """Accuracy, log loss, Brier score, area under the ROC curve, and the confusion matrix.
 
@@ -214,12 +242,9 @@ class ClassTally(Tally):
         summands[:, 1] = predicted == codes
         summands[:, 2] = known
         if self.probabilities:
-            p, y = outputs[known].astype(np.float64), codes[known]
-            eps = np.finfo(outputs.dtype).eps
-            there = np.clip(p[np.arange(len(y)), y], eps, 1.0 - eps)
-            summands[known, 3] = -np.log(there)
-            p[np.arange(len(y)), y] -= 1.0
-            summands[known, 4] = (p**2).sum(axis=1) * (0.5 if k == 2 else 1.0)
+            p, y = outputs[known], codes[known]
+            summands[known, 3] = log_losses(p, y, np.finfo(outputs.dtype))
+            summands[known, 4] = squared_errors(p, y)
         first = self.n_rows
         self._add(summands)
         rows, keys = np.arange(first, first + n), self._uniform(n, _KEYS, first=first)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop import randomness
+from clearprop.evaluation import log_losses, squared_errors
 
 Array = NDArray[Any]
 
@@ -33,16 +34,13 @@ def reliability(p: Array, numbers: NDArray[np.int64]) -> dict[str, float]:
         same of labels that are drawn from p, which no calibration could lower. "brier": the mean
         squared error of the probabilities (Brier 1950; of two classes that of one). "log_loss".
     """
-    rows, p = np.arange(len(p)), p.astype(np.float64)
-    eps = np.finfo(np.float32).eps
-    error = p.copy()
-    error[rows, numbers] -= 1.0
+    p = p.astype(np.float64)
     sure, right = p.max(axis=1), p.argmax(axis=1) == numbers
     return {
         "ece": calibration_error(sure, right),
         "ece_by_chance": _by_chance(sure),
-        "brier": float((error**2).sum(axis=1).mean() * (0.5 if p.shape[1] == 2 else 1.0)),
-        "log_loss": float(-np.log(np.clip(p[rows, numbers], eps, 1.0 - eps)).mean()),
+        "brier": float(squared_errors(p, numbers).mean()),
+        "log_loss": float(log_losses(p, numbers).mean()),
     }
 
 

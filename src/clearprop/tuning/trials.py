@@ -17,6 +17,7 @@ from sklearn.base import clone
 from clearprop.estimators.base import BaseMLP
 from clearprop.estimators.fitting import Fitter
 from clearprop.estimators.options import Options
+from clearprop.evaluation import log_losses
 from clearprop.model.measuring import intervals, measure_prepared
 from clearprop.network import Training
 from clearprop.tuning.examples import Examples
@@ -40,9 +41,7 @@ def loss_of(outputs: Array, examples: Examples) -> float:
     if codes is None:
         error = outputs - examples.y.reshape(len(examples), -1)
         return float(np.sqrt((error**2).mean(axis=0)).mean())
-    there = outputs[np.arange(len(codes)), codes].astype(np.float64)
-    eps = np.finfo(np.float32).eps  # outputs are float32, and kept as such
-    return float(-np.log(np.clip(there, eps, 1.0 - eps)).mean())
+    return float(log_losses(outputs, codes).mean())
 
 
 class Found(NamedTuple):
