@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import importlib.resources
-from collections.abc import Mapping
+from collections.abc import Iterable
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -13,35 +14,18 @@ from clearprop import optimizers
 from clearprop.activations import Array
 from clearprop.architecture import Architecture
 from clearprop.engines import javascript
+from clearprop.exploration import cards
+from clearprop.exploration.cards import choices
 from clearprop.model.file import describe_architecture
 from clearprop.page import Markup, document, joined, module, tag
 from clearprop.traceable import Traceable
 
 MOST_PARAMETERS, MOST_ROWS = 20_000, 1_000
-SCRIPTS = "recipe", "elements", "problems", "run", "network", "pictures", "tables", "main"
-ACTIVATIONS = "tanh", "sigmoid", "relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "identity"
-_OPTIMIZERS: Mapping[str, optimizers.Optimizer] = {
-    "sgd": optimizers.SGD(),
-    "momentum": optimizers.SGD(momentum=0.9),
-    "nesterov": optimizers.SGD(momentum=0.9, nesterov=True),
-    "rmsprop": optimizers.RMSProp(),
-    "adam": optimizers.Adam(),
-    "adamw": optimizers.AdamW(),
-}
-_CALLED = {
-    "sgd": "SGD",
-    "momentum": "SGD, momentum 0.9",
-    "nesterov": "SGD, Nesterov 0.9",
-    "rmsprop": "RMSProp",
-    "adam": "Adam",
-    "adamw": "AdamW",
-    "xor": "XOR",
-    "moons": "two moons",
-    "binary_cross_entropy": "sigmoid, cross-entropy",
-    "quadratic": "sigmoid, quadratic",
-    "cross_entropy": "softmax, cross-entropy",
-}
-_SPEEDS = {"1": "1 epoch/s", "10": "10 epochs/s", "100": "100 epochs/s", "100000": "as fast as it goes"}
+SCRIPTS = (
+    "recipe", "elements", "problems", "run", "explorer",
+    "network", "transport", "touch", "pictures", "panels", "choices", "tables", "main",
+)  # fmt: skip
+STYLES = "page", "drawing", "transport", "touch", "pictures", "panels", "choices"
 
 
 def page(net: Traceable | None = None, X: Array | None = None, Y: Array | None = None) -> str:
@@ -55,14 +39,14 @@ def page(net: Traceable | None = None, X: Array | None = None, Y: Array | None =
     own = None if net is None or X is None or Y is None else _own(net, X, Y)
     data = {
         "own": own,
-        "activations": list(ACTIVATIONS),
-        "optimizers": {name: optimizers.describe(each) for name, each in _OPTIMIZERS.items()},
+        "activations": list(choices.ACTIVATIONS),
+        "optimizers": {name: optimizers.describe(each) for name, each in choices.OPTIMIZERS.items()},
         "initializers": {"weights": {"name": "glorot_uniform"}, "biases": {"name": "zeros"}},
     }
     return document(
         "Backpropagation, live",
-        joined([_heading(own is not None), tag("main", *_cards(own is not None))], "\n"),
-        style=_read("explore.css"),
+        joined([_heading(own is not None), _main(own is not None)], "\n"),
+        style=_style(),
         script=_script(),
         data=data,
         description="A neural network to train, to step through and to change, with every number",
@@ -75,8 +59,9 @@ def _script() -> str:
     return module("clearprop.exploration", names, javascript.script())
 
 
-def _read(name: str) -> str:
-    return importlib.resources.files("clearprop.exploration").joinpath(name).read_text("utf-8")
+def _style() -> str:
+    folder = importlib.resources.files("clearprop.exploration").joinpath("style")
+    return "\n".join(folder.joinpath(f"{name}.css").read_text("utf-8") for name in STYLES)
 
 
 def _own(net: Traceable, X: Array, Y: Array) -> dict[str, Any]:
@@ -119,7 +104,7 @@ def _refuse_unknown(made: Architecture) -> None:
         raise ValueError(f"net must have built-in functions for a live page, got {strange[0]!r}")
 
 
-# The cards
+# What stands on the page
 
 
 def _heading(is_own: bool) -> Markup:
@@ -139,197 +124,35 @@ def _heading(is_own: bool) -> Markup:
     )
 
 
-def _cards(is_own: bool) -> list[Markup]:
-    return [
-        tag("div", _drawing(), _transport(), _touch(), class_="left"),
-        tag("div", _pictures(), _choices(is_own), class_="right"),
-        _twin(),
-    ]
+def _main(is_own: bool) -> Markup:
+    def made(cards: Iterable[ModuleType]) -> list[Markup]:
+        return [each.card(is_own) for each in cards]
 
-
-def _drawing() -> Markup:
-    facts = (("epoch", "epochs"), ("step", "steps"), ("cost, all rows", "cost"))
-    numbers = [tag("div", tag("dt", name), tag("dd", "", id=key)) for name, key in facts]
-    row = tag("input", id="row", type="number", min="1", value="1", inputmode="numeric")
-    shown = tag("label", "row shown ", row, " ", tag("span", "", id="of-rows"), class_="row")
-    numbers.append(tag("div", tag("dt", "cost, this row"), tag("dd", "", id="row-cost")))
     return tag(
-        "section",
-        tag("h2", "The network", class_="visually-hidden"),
-        tag("div", tag("dl", *numbers, class_="facts"), shown, class_="facts-row"),
-        tag("div", tag("svg", id="net", role="group", aria_label="The network"), class_="picture"),
-        tag(
-            "p",
-            "z, a and δ are of the row shown; on each weight, its value above its gradient over all "
-            "rows. Dashed: negative.",
-            class_="quiet legend",
-        ),
-        tag("p", "", id="stopped", class_="stopped", role="status"),
-        class_="card",
-        aria_label="The network",
+        "main",
+        tag("div", *made(cards.LEFT), class_="left"),
+        tag("div", *made(cards.RIGHT), _panels(is_own), class_="right"),
+        *made(cards.BELOW),
     )
 
 
-def _transport() -> Markup:
-    def button(key: str, text: str, label: str) -> Markup:
-        return tag("button", text, id=key, type="button", aria_label=label, title=label)
-
-    speeds = _options(_SPEEDS, "10")
-    sizes = _options({each: each for each in ("1", "0.1", "0.01", "0.001")}, "0.1")
-    return tag(
-        "section",
-        tag("button", "Play", id="play", type="button"),
-        tag("select", *speeds, id="speed", aria_label="Speed"),
-        button("start", "Start", "Back to the start"),
-        button("back-epoch", "− epoch", "One epoch back"),
-        button("back", "− batch", "One batch back"),
-        button("next", "+ batch", "One batch on"),
-        button("next-epoch", "+ epoch", "One epoch on"),
-        tag(
-            "div",
-            tag("label", "", id="what", for_="value"),
-            tag("button", "−", id="less", type="button", aria_label="Less"),
-            tag(
-                "input",
-                id="value",
-                type="text",
-                inputmode="decimal",
-                aria_label="Value",
-                autocomplete="off",
-            ),
-            tag("button", "+", id="more", type="button", aria_label="More"),
-            tag("label", "by ", tag("select", *sizes, id="size")),
-            tag("span", "", id="short"),
-            class_="changing",
-        ),
-        class_="transport",
-        aria_label="Training and changes",
-    )
-
-
-def _touch() -> Markup:
-    slopes = (("gradient, all rows", "slope"), ("gradient, this row alone", "own-slope"))
-    return tag(
-        "section",
-        tag("h2", "Change a number"),
-        tag("p", tag("span", "", id="chosen"), class_="chosen"),
-        tag(
-            "input",
-            id="slider",
-            type="range",
-            min="-4",
-            max="4",
-            step="0.01",
-            aria_label="Dragged value",
-        ),
-        tag(
-            "dl",
-            *(tag("div", tag("dt", name), tag("dd", "", id=key)) for name, key in slopes),
-            class_="facts",
-        ),
-        tag("p", "", id="came", class_="came", role="status"),
-        tag(
-            "div",
-            tag("button", "Undo", id="undo", type="button"),
-            tag("button", "Redo", id="redo", type="button"),
-            tag("button", "As it was", id="as-it-was", type="button", title="Without all changes"),
-            class_="buttons",
-        ),
-        _help(),
-        class_="card",
-        aria_label="Change a number",
-    )
-
-
-def _help() -> Markup:
-    return tag(
-        "details",
-        tag("summary", "How to choose, and keys"),
-        tag("p", "Choose a weight, bias, input or target in the drawing, by mouse, touch, Tab."),
-        tag("p", "There: arrows move, ", _keys("+", "−"), " change, ", _keys("Enter"), " types."),
-        tag("p", "Everywhere: ", _keys("space"), " plays, ", _keys(".", ","), " a batch on and back, ",
-            _keys(">", "<"), " an epoch, ", _keys("Ctrl Z"), " undoes."),
-        class_="quiet",
-    )  # fmt: skip
-
-
-def _keys(*names: str) -> Markup:
-    return joined((tag("kbd", name) for name in names), " ")
-
-
-def _pictures() -> Markup:
-    plane = tag(
-        "canvas", id="plane", width="300", height="300", role="img",
-        aria_label="The plane of the two inputs: what the network answers, and the rows. "
-        "The table of all numbers has them too.",
-    )  # fmt: skip
-    return tag(
-        "section",
-        tag("h2", "What it has learned", class_="visually-hidden"),
-        tag(
-            "figure",
-            plane,
-            tag("figcaption", "Its answer everywhere; ● 0, ■ 1. Choose a row."),
-            id="plane-box",
-        ),
-        tag(
-            "figure",
-            tag("svg", id="curve", viewBox="0 0 364 204", role="img", aria_label="Cost of each epoch"),
-            tag("figcaption", "Cost of each epoch, each row's before its step"),
-        ),
-        class_="card pictures",
-        aria_label="What it has learned",
-    )
-
-
-def _choices(is_own: bool) -> Markup:
-    def field(label: str, control: Markup) -> Markup:
-        return tag("label", tag("span", label), control)
-
-    def text(name: str, mode: str) -> Markup:
-        return tag("input", name=name, type="text", inputmode=mode, autocomplete="off")
-
-    def select(name: str, values: tuple[str, ...]) -> Markup:
-        return tag(
-            "select", *_options({each: _CALLED.get(each, each) for each in values}, ""), name=name
+def _panels(is_own: bool) -> Markup:
+    """Return the panels that share a place, the first one open, under their tabs."""
+    tabs, panels = [], []
+    for name, module_of in cards.PANELS.items():
+        first = not tabs
+        roles = {"role": "tab", "aria_controls": f"panel-{name}", "aria_selected": str(first).lower()}
+        index = "0" if first else "-1"
+        tabs.append(
+            tag("button", module_of.TITLE, id=f"tab-{name}", type="button", tabindex=index, **roles)
         )
-
-    network = [
-        field("Data", select("data", ("xor", "moons", "circles", "spiral"))),
-        field("Hidden layers, as 4,3", text("hidden", "text")),
-        field("Activation", select("activation", ACTIVATIONS)),
-        field(
-            "Output and cost", select("output", ("binary_cross_entropy", "quadratic", "cross_entropy"))
-        ),
-    ]
-    training = [
-        field("Optimizer", select("optimizer", tuple(_OPTIMIZERS))),
-        field("Learning rate", text("rate", "decimal")),
-        field("Batch size", text("batch", "numeric")),
-        field("Seed", text("seed", "numeric")),
-    ]
+        body = module_of.card(is_own)
+        panels.append(
+            tag("div", body, id=f"panel-{name}", role="tabpanel", aria_labelledby=f"tab-{name}")
+        )
     return tag(
-        "section",
-        tag("h2", "Choose"),
-        tag("form", *([] if is_own else network), *training, id="choices"),
-        tag("p", "", id="refused", class_="stopped", role="status"),
-        tag("p", "A choice begins a run from the start; undo leads back.", class_="quiet"),
-        class_="card",
-        aria_label="Choose",
+        "div",
+        tag("div", *tabs, id="tabs", role="tablist", aria_label="Panels"),
+        *panels,
+        class_="card panels",
     )
-
-
-def _twin() -> Markup:
-    return tag(
-        "details",
-        tag("summary", "All numbers as tables"),
-        tag("div", "", id="tables"),
-        id="twin",
-        class_="card",
-    )
-
-
-def _options(values: Mapping[str, str], chosen: str) -> list[Markup]:
-    return [
-        tag("option", text, value=value, selected=value == chosen) for value, text in values.items()
-    ]

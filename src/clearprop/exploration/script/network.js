@@ -1,15 +1,16 @@
 // The drawing: every neuron with its numbers of one row, every weight with the batch's gradient. It is one
 // widget with one stop of the Tab key; what has the focus is what is chosen.
 
-import { at, below, brief, drawn, inputName, nameOf, parameterOf } from "./elements.js";
+import { at, below, brief, drawn, inputName, nameOf, number, parameterOf, say } from "./elements.js";
+import { choose, here, nudge, show, showRow } from "./explorer.js";
 
 const LINE = 14, GAP = 12, WIDEST_GAP = 70, MOST_SHOWN = 8, MOST_LABELS = 24;
 const LABEL = { x: 50, y: 25 };
 const ALONG = [0.5, 0.4, 0.6, 0.32, 0.68, 0.25, 0.75, 0.18, 0.82, 0.12, 0.88]; // where a label may stand
 
-export class Network {
-  constructor(choose, nudge) {
-    Object.assign(this, { choose, nudge, svg: at("net"), items: new Map(), chosen: "", key: "" });
+class Network {
+  constructor() {
+    Object.assign(this, { svg: at("net"), items: new Map(), chosen: "", key: "" });
     this.page = Math.floor(this.svg.parentElement.clientWidth);
     this.svg.addEventListener("keydown", (event) => this.onKey(event));
   }
@@ -118,7 +119,7 @@ export class Network {
     group.setAttribute("role", "button");
     group.setAttribute("tabindex", "-1");
     group.dataset.item = key;
-    group.addEventListener("focus", () => this.choose(this.placeOf(key)));
+    group.addEventListener("focus", () => choose(this.placeOf(key)));
     group.addEventListener("click", () => group.focus({ preventScroll: true }));
   }
 
@@ -164,7 +165,7 @@ export class Network {
       End: () => this.groups.at(-1)[0],
     }[event.key];
     if (to) this.items.get(to()).group.focus({ preventScroll: true });
-    else if (sign) this.nudge(sign);
+    else if (sign) nudge(sign);
     else if (event.key === "Enter") at("value").focus();
     else return;
     event.preventDefault();
@@ -172,7 +173,8 @@ export class Network {
   }
 
   // Show the numbers of a pass for a row, and what is chosen.
-  show(run, pass, row, chosen, resting) {
+  draw({ run, pass, position: { row }, chosen, moving }) {
+    const resting = !moving;
     Object.assign(this, { made: run.training.made, row, chosen });
     this.build(run.training.made);
     const { passed, back, gradient } = pass, { made } = this, { parameters } = run.state, last = made.sizes.length - 1;
@@ -218,3 +220,41 @@ function showEdge(group, text, value, slope) {
   group.classList.toggle("negative", value < 0);
   text.nextSibling.textContent = brief(slope, true);
 }
+
+let drawing = null;
+
+export const network = {
+  begin() {
+    drawing = new Network();
+    at("row").addEventListener("change", () => {
+      const row = Math.round(Number(at("row").value)) - 1;
+      if (row >= 0 && row < here.run.training.X.rows) showRow(row);
+      else show();
+    });
+    new ResizeObserver(([box]) => {
+      drawing.page = Math.floor(box.contentRect.width);
+      if (here.run) show();
+    }).observe(at("net").parentElement);
+  },
+
+  show({ run, pass, position }) {
+    const { X } = run.training;
+    at("epochs").textContent = Math.floor(run.at / run.stepsPerEpoch).toLocaleString("en");
+    at("steps").textContent = run.at.toLocaleString("en");
+    at("cost").textContent = number(pass.cost);
+    at("row-cost").textContent = number(pass.back.costs[position.row]);
+    Object.assign(at("row"), { value: position.row + 1, max: X.rows });
+    at("of-rows").textContent = `of ${X.rows}`;
+    this.chosen();
+  },
+
+  chosen() {
+    drawing.draw(here);
+    here.chosen = drawing.chosen;
+  },
+
+  rest({ run }) {
+    const stopped = `The next step is not finite: ${run.stopped} is the first. A smaller learning rate helps; steps back are possible.`;
+    say("stopped", run.stopped ? stopped : "");
+  },
+};

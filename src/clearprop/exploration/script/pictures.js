@@ -1,14 +1,21 @@
 // The plane of two inputs with what the network answers, and the curve of the cost.
 
 import { at, brief, drawn, number } from "./elements.js";
+import { showRow } from "./explorer.js";
 
 const FINE = 60, COARSE = 32, POINTS = 240, PLANE = 300, MARGIN = 0.15;
 const WIDE = 300, HIGH = 170, LEFT = 52, TOP = 12; // of the curve's inside
 
-export class Plane {
-  constructor(choose) {
+class Plane {
+  begin() {
     this.canvas = at("plane");
-    this.canvas.addEventListener("click", (event) => this.onClick(event, choose));
+    this.canvas.addEventListener("click", (event) => this.onClick(event));
+  }
+
+  show({ run, position, moving }) {
+    const fits = this.fits(run.training.made);
+    at("plane-box").hidden = !fits;
+    if (fits) this.draw(run, position.row, moving);
   }
 
   // Return whether there is a plane: two inputs, and outputs that are shares of a few classes.
@@ -29,7 +36,7 @@ export class Plane {
     this.range = [between(0), between(1)];
   }
 
-  show(run, row, moving) {
+  draw(run, row, moving) {
     const n = moving ? COARSE : FINE, { made, X, Y } = run.training, context = this.canvas.getContext("2d");
     this.X = X;
     this.frame(X);
@@ -71,7 +78,7 @@ export class Plane {
   }
 
   // The nearest row is the one to be shown.
-  onClick(event, choose) {
+  onClick(event) {
     const box = this.canvas.getBoundingClientRect(), scale = PLANE / box.width;
     const [px, py] = [(event.clientX - box.left) * scale, (event.clientY - box.top) * scale];
     let best = 0, least = Infinity;
@@ -79,7 +86,7 @@ export class Plane {
       const [x, y] = this.pixel(this.X.row(i)), off = (x - px) ** 2 + (y - py) ** 2;
       if (off < least) [best, least] = [i, off];
     }
-    choose(best);
+    showRow(best);
   }
 }
 
@@ -101,8 +108,16 @@ function colourOf(answer) {
   return mixed.every(Number.isFinite) ? [...mixed, 255] : [128, 128, 128, 255];
 }
 
+export const plane = new Plane();
+
 // The cost of each epoch, its samples' before the steps that they are in.
-export function showCurve(curve, epochs) {
+export const curve = {
+  show({ run }) {
+    showCurve(run.curve);
+  },
+};
+
+function showCurve(curve) {
   const svg = at("curve"), every = Math.max(1, Math.ceil(curve.length / POINTS));
   const kept = curve.map((cost, i) => [i + 1, cost]).filter(([i]) => i % every === 0 || i === curve.length || i === 1);
   const most = Math.max(...kept.map(([, cost]) => cost), 0) || 1;
@@ -117,6 +132,6 @@ export function showCurve(curve, epochs) {
     drawn("text", { x: LEFT, y: TOP + HIGH + 16 }, curve.length ? "1" : "no epoch yet"),
     drawn("text", { x: LEFT + WIDE, y: TOP + HIGH + 16, "text-anchor": "end" }, curve.length ? `epoch ${curve.length.toLocaleString("en")}` : ""),
   );
-  const said = curve.length ? `from ${number(curve[0])} in epoch 1 to ${number(curve.at(-1))} in epoch ${epochs}` : "no epoch yet";
+  const said = curve.length ? `from ${number(curve[0])} in epoch 1 to ${number(curve.at(-1))} in epoch ${curve.length}` : "no epoch yet";
   svg.setAttribute("aria-label", `Cost of each epoch: ${said}`);
 }

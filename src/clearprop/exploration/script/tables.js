@@ -1,13 +1,23 @@
 // The drawing's twin: every number of a pass as tables, made when they are opened.
 
 import { at, below, element, inputName, number } from "./elements.js";
+import { here } from "./explorer.js";
 
 const TABLE_ROWS = 25;
 
-export function showTables(run, pass, row) {
-  if (!at("twin").open) return;
-  const { made } = run.training, tables = made.layers.map((_, l) => layerTable(run, pass, row, l));
-  at("tables").replaceChildren(...tables, rowsTable(run, pass, row));
+export const tables = {
+  begin() {
+    at("twin").addEventListener("toggle", () => tables.rest(here));
+  },
+
+  rest({ run, pass, position }) {
+    if (at("twin").open) showTables(run, pass, position.row);
+  },
+};
+
+function showTables(run, pass, row) {
+  const { made } = run.training, each = made.layers.map((_, l) => layerTable(run, pass, row, l));
+  at("tables").replaceChildren(...each, rowsTable(run, pass, row));
 }
 
 function layerTable(run, { passed, back, gradient }, row, l) {

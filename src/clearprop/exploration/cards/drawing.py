@@ -1,0 +1,33 @@
+"""The drawing of the network, with where the run is."""
+
+from __future__ import annotations
+
+from clearprop.exploration.cards.parts import facts
+from clearprop.page import Markup, tag
+
+
+def card(is_own: bool) -> Markup:
+    """Return the card."""
+    row = tag("input", id="row", type="number", min="1", value="1", inputmode="numeric")
+    shown = tag("label", "row shown ", row, " ", tag("span", "", id="of-rows"), class_="row")
+    numbers = {
+        "epochs": "epoch",
+        "steps": "step",
+        "cost": "cost, all rows",
+        "row-cost": "cost, this row",
+    }
+    return tag(
+        "section",
+        tag("h2", "The network", class_="visually-hidden"),
+        tag("div", facts(numbers), shown, class_="facts-row"),
+        tag("div", tag("svg", id="net", role="group", aria_label="The network"), class_="picture"),
+        tag(
+            "p",
+            "z, a and δ are of the row shown; on each weight, its value above its gradient over all "
+            "rows. Dashed: negative.",
+            class_="quiet legend",
+        ),
+        tag("p", "", id="stopped", class_="stopped", role="status"),
+        class_="card drawing",
+        aria_label="The network",
+    )

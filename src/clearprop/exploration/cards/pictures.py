@@ -1,0 +1,31 @@
+"""What the network has learned: its answers in the plane, and the cost of each epoch."""
+
+from __future__ import annotations
+
+from clearprop.page import Markup, tag
+
+
+def card(is_own: bool) -> Markup:
+    """Return the card."""
+    plane = tag(
+        "canvas", id="plane", width="300", height="300", role="img",
+        aria_label="The plane of the two inputs: what the network answers, and the rows. "
+        "The table of all numbers has them too.",
+    )  # fmt: skip
+    return tag(
+        "section",
+        tag("h2", "What it has learned", class_="visually-hidden"),
+        tag(
+            "figure",
+            plane,
+            tag("figcaption", "Its answer everywhere; ● 0, ■ 1. Choose a row."),
+            id="plane-box",
+        ),
+        tag(
+            "figure",
+            tag("svg", id="curve", viewBox="0 0 364 204", role="img", aria_label="Cost of each epoch"),
+            tag("figcaption", "Cost of each epoch, each row's before its step"),
+        ),
+        class_="card pictures",
+        aria_label="What it has learned",
+    )

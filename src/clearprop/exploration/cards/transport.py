@@ -1,0 +1,43 @@
+"""The bar that stays in sight: play, step, and change what is chosen."""
+
+from __future__ import annotations
+
+from clearprop.exploration.cards.parts import button, options
+from clearprop.page import Markup, tag
+
+_SPEEDS = {"1": "1 epoch/s", "10": "10 epochs/s", "100": "100 epochs/s", "100000": "as fast as it goes"}
+_SIZES = "1", "0.1", "0.01", "0.001"
+
+
+def card(is_own: bool) -> Markup:
+    """Return the card."""
+    return tag(
+        "section",
+        button("play", "Play"),
+        tag("select", *options(_SPEEDS, "10"), id="speed", aria_label="Speed"),
+        button("start", "Start", "Back to the start"),
+        button("back-epoch", "− epoch", "One epoch back"),
+        button("back", "− batch", "One batch back"),
+        button("next", "+ batch", "One batch on"),
+        button("next-epoch", "+ epoch", "One epoch on"),
+        _changing(),
+        class_="transport",
+        aria_label="Training and changes",
+    )
+
+
+def _changing() -> Markup:
+    value = tag(
+        "input", id="value", type="text", inputmode="decimal", aria_label="Value", autocomplete="off"
+    )
+    sizes = options({each: each for each in _SIZES}, "0.1")
+    return tag(
+        "div",
+        tag("label", "", id="what", for_="value"),
+        tag("button", "−", id="less", type="button", aria_label="Less"),
+        value,
+        tag("button", "+", id="more", type="button", aria_label="More"),
+        tag("label", "by ", tag("select", *sizes, id="size")),
+        tag("span", "", id="short"),
+        class_="changing",
+    )

@@ -1,0 +1,215 @@
+// Where the run is, what is chosen, and everything that moves it; cards show it, and call these functions.
+//
+// A card is an object that may have `begin()`, once; `show(here)`, at every frame that is shown; and
+// `rest(here)`, what no eye could follow while numbers move. A panel that is not open is not asked.
+
+import { say } from "./elements.js";
+import { problemOf } from "./problems.js";
+import { hashOf, MOST, positionOf } from "./recipe.js";
+import { Run } from "./run.js";
+
+const BUDGET = 12, REST = 200; // milliseconds: of a frame for steps, and after a change
+const KEPT = 200; // positions that undo leads back to
+export const CALM = matchMedia("(prefers-reduced-motion: reduce)");
+export const HAS_ADDRESS = location.protocol !== "about:"; // a notebook's frame has none
+
+export const here = {
+  run: null, // of the recipe
+  pass: null, // over all rows, at the position
+  position: null, // {recipe, edits, step, row}
+  chosen: "", // a place of the run
+  touched: null, // the change that is going on: {place, step, before, cost, slope}
+  past: [],
+  future: [],
+  playing: false,
+  moving: false, // playing, on the way to a position, or dragged
+};
+const cards = [];
+let due = 0, lastFrame = 0, lastShown = 0, waiting = false, dragging = false, resting = 0;
+
+export function begin(all) {
+  cards.push(...all);
+  for (const card of cards) card.begin?.();
+  addEventListener("hashchange", fromHash);
+  fromHash();
+}
+
+function tell(what) {
+  for (const card of cards) if (card.isOpen?.() ?? true) card[what]?.(here);
+}
+
+// Going somewhere
+
+export function go(next, { remember = true, quiet = false } = {}) {
+  const { position } = here;
+  if (remember && position) {
+    here.past.push(position);
+    if (here.past.length > KEPT) here.past.shift();
+    here.future = [];
+  }
+  const isOther = !position || JSON.stringify(next.recipe) !== JSON.stringify(position.recipe);
+  if (isOther) here.run = new Run(problemOf(next.recipe));
+  here.position = { ...next, row: Math.min(next.row, here.run.training.X.rows - 1) };
+  if (!quiet) here.touched = null;
+  dragging = quiet;
+  if (isOther) tell("another");
+  arrive();
+}
+
+// Make the steps that lead to the position, as many as a frame can hold.
+function arrive() {
+  const end = performance.now() + BUDGET, { run, position } = here;
+  waiting = !run.seek(position.edits, position.step, () => performance.now() > end);
+  if (run.stopped) {
+    here.position = { ...position, step: run.at };
+    stop();
+  }
+  document.documentElement.toggleAttribute("data-ready", !waiting);
+  show();
+  if (waiting) requestAnimationFrame(arrive);
+}
+
+export function step(n) {
+  stop();
+  here.touched = null;
+  const { position } = here, to = Math.min(MOST.steps, Math.max(0, position.step + n));
+  if (to !== position.step) go({ ...position, step: to });
+}
+
+export function epoch(n) {
+  const { stepsPerEpoch } = here.run, whole = here.position.step / stepsPerEpoch;
+  step((n > 0 ? Math.floor(whole) + 1 : Math.ceil(whole) - 1) * stepsPerEpoch - here.position.step);
+}
+
+export function showRow(row) {
+  go({ ...here.position, row }, { remember: false });
+}
+
+export function play() {
+  if (here.playing) return stop();
+  here.playing = true;
+  dragging = false;
+  here.past.push(here.position);
+  here.future = [];
+  here.touched = null;
+  [due, lastFrame] = [0, performance.now()];
+  tell("playing");
+  requestAnimationFrame(frame);
+}
+
+export function stop() {
+  if (!here.playing) return;
+  here.playing = false;
+  tell("playing");
+  show();
+}
+
+function frame(now) {
+  if (!here.playing) return;
+  const { run, position } = here, speed = Number(document.getElementById("speed").value);
+  const end = performance.now() + BUDGET;
+  due = Math.min(due + (speed * run.stepsPerEpoch * Math.max(0, now - lastFrame)) / 1000, 1e5);
+  lastFrame = now;
+  if (!waiting) {
+    const to = Math.min(MOST.steps, position.step + Math.floor(due));
+    run.seek(position.edits, to, () => performance.now() > end);
+    due = run.at < to && speed >= 1000 ? 0 : due - (run.at - position.step);
+    here.position = { ...position, step: run.at };
+    // Motion that nobody asked to be spared is shown at every frame.
+    if (!CALM.matches || now - lastShown > 500) {
+      lastShown = now;
+      show();
+    }
+  }
+  if (run.stopped || run.at >= MOST.steps) stop();
+  else requestAnimationFrame(frame);
+}
+
+export function undo() {
+  move(here.past, here.future);
+}
+
+export function redo() {
+  move(here.future, here.past);
+}
+
+function move(from, to) {
+  stop();
+  if (!from.length) return;
+  to.push(here.position);
+  go(from.pop(), { remember: false });
+}
+
+// Changing a number
+
+export function choose(place) {
+  if (place === here.chosen) return;
+  here.chosen = place;
+  here.touched = null;
+  tell("chosen");
+}
+
+// Set what is chosen; changes of one number at one step, one after the other, are one change.
+export function set(value) {
+  if (!Number.isFinite(value)) return;
+  stop();
+  const { run, pass, position, chosen } = here;
+  const goesOn = here.touched?.place === chosen && here.touched.step === position.step;
+  if (!goesOn) {
+    const before = { before: run.value(chosen), cost: pass.cost, slope: run.slope(chosen, pass) };
+    here.touched = { place: chosen, step: position.step, ...before };
+  }
+  const earlier = position.edits.filter((each) => each.step <= position.step);
+  const remember = !(goesOn && here.touched.made);
+  if (!remember) earlier.pop();
+  here.touched.made = true;
+  const edits = [...earlier, { step: position.step, place: chosen, value }];
+  go({ ...position, edits }, { quiet: true, remember });
+}
+
+export function nudge(sign) {
+  const by = Number(document.getElementById("size").value);
+  set(Number((here.run.value(here.chosen) + sign * by).toPrecision(15))); // 0.3, not 0.30000000000000004
+}
+
+export function asItWas() {
+  stop();
+  if (here.position.edits.length) go({ ...here.position, edits: [] });
+}
+
+// Showing
+
+export function show() {
+  here.pass = here.run.pass();
+  here.moving = here.playing || waiting || dragging;
+  const { chosen, position } = here;
+  if ("xy".includes(chosen[0])) here.chosen = `${chosen[0]}${position.row}.${chosen.split(".")[1]}`; // of the row shown
+  tell("show");
+  clearTimeout(resting);
+  if (!here.moving) rest();
+  else if (dragging) resting = setTimeout(endDrag, REST);
+}
+
+// Browsers allow a change of the address only so often.
+function rest() {
+  tell("rest");
+  const hash = hashOf(here.position);
+  if (HAS_ADDRESS && hash !== location.hash) history.replaceState(null, "", hash);
+}
+
+function endDrag() {
+  dragging = false;
+  show();
+}
+
+function fromHash() {
+  stop();
+  const { position } = here;
+  if (position && location.hash === hashOf(position)) return;
+  try {
+    go(positionOf(location.hash), { remember: Boolean(position) });
+  } catch (problem) {
+    if (!position) go(positionOf(""));
+    say("refused", problem.message);
+  }
+}
