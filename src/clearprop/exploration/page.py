@@ -138,7 +138,8 @@ def _main(is_own: bool) -> Markup:
 
 def _panels(is_own: bool) -> Markup:
     """Return the panels that share a place, the first one open, under their tabs."""
-    tabs, panels = [], []
+    tabs: list[Markup] = []
+    panels: list[Markup] = []
     for name, module_of in cards.PANELS.items():
         first = not tabs
         roles = {"role": "tab", "aria_controls": f"panel-{name}", "aria_selected": str(first).lower()}
