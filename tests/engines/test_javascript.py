@@ -24,6 +24,7 @@ from clearprop.engines.javascript import functions, tables
 from clearprop.engines.neurons import _tanh
 from clearprop.engines.reference import ReferenceEngine
 from clearprop.page import document, tag
+from clearprop.parametric_activations import PARAMETRIC
 from page_engine import CASES, case, described, in_node, needs_node, numbers, script
 from problems import assert_close, make
 from tables import ACTIVATIONS, OPTIMIZERS, OUTPUTS, PER_NEURON
@@ -98,9 +99,29 @@ def test_a_pass_has_input_scales_no_biases_and_dropout(rng):
     layers = [4, architecture.Layer(5, bias=False), 3, architecture.Layer(2, bias=False)]
     without = make(layers, activation="silu")
     scaled, masks = with_input_scale(), [rng.uniform(0, 2, (7, 5)), None]
-    first, second = in_node([case(without), case(scaled, keep=[masks[0].tolist(), None])])
+    kept = [masks[0].tolist(), None]
+    first, second, third = in_node(
+        [case(without), case(scaled, keep=kept), case(with_shares(), keep=kept)]
+    )
     assert_pass(first, without)
     assert_pass(second, scaled, masks)
+    assert_pass(third, with_shares(), masks)
+
+
+def with_shares(name="parametric_mish", **flags):
+    """Return a problem whose hidden activation is parametric."""
+    problem = make(activation=name, output="sigmoid", weighted=True)
+    made = dataclasses.replace(problem.architecture, **flags)
+    parameters = np.random.default_rng(3).normal(size=made.n_parameters)
+    return dataclasses.replace(problem, architecture=made, parameters=parameters)
+
+
+def test_parametric_activations_are_the_references():
+    every = [with_shares(name) for name in PARAMETRIC]
+    for problem, answer in zip(every, in_node([case(each) for each in every]), strict=True):
+        assert_pass(answer, problem)
+    every = with_shares(), with_shares(input_scale=True, ntk=True)
+    assert_trained([(each, optimizers.AdamW(0.01), {"dropout": [0.3]}) for each in every])
 
 
 def with_embedding(name, **flags):
@@ -129,7 +150,12 @@ def test_embeddings_are_the_references():
 
 
 @pytest.mark.parametrize(
-    "problem", [*map(with_embedding, EMBEDDED), make(), with_input_scale(), with_input_scale(ntk=True)]
+    "problem",
+    [
+        *map(with_embedding, EMBEDDED),
+        make(),
+        *(its(**flags) for its in (with_input_scale, with_shares) for flags in ({}, {"ntk": True})),
+    ],
 )
 def test_blocks_lie_where_the_architecture_has_them(problem):
     (answer,) = in_node([case(problem, "blocks")])
@@ -227,7 +253,6 @@ def test_what_the_engine_does_not_have_is_refused_in_a_sentence():
         (training(problem, ON_PAGE[0], batchSize=0), "batchSize must be at least 1, got 0"),
         (case(problem, "training", plan={"seed": 1}, epochs=1), "a plan needs an optimizer and a seed"),
         (unknown, "the page's engine has no activation swish"),
-        (case(make(activation="parametric_mish")), "engine has no activation parametric_mish"),
         (
             training(problem, optimizers.AdamW(0.1, weight_decay=schedules.flat_cos(0.1, 3))),
             "has no weight decay flat_cos, only a constant one",

@@ -13,8 +13,7 @@ Python's tables.
 
 All numbers are float64. Of ``Math`` nothing is called whose bits ECMAScript leaves open, so that a page
 computes the same bits in every browser; `engines.elementary` and `functions` have exp, log, tanh, the
-normal distribution, cos and sin. Schedules, ScheduleFreeAdamW and parametric activations are refused
-in a sentence.
+normal distribution, cos and sin. Schedules and ScheduleFreeAdamW are refused in a sentence.
 """
 
 from __future__ import annotations

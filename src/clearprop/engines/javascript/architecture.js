@@ -15,8 +15,9 @@ export function architecture(description) {
   made.layers = description.layers.map(({ activation, bias }, l) => {
     const differ = Array.isArray(activation) && new Set(activation).size > 1; // from neuron to neuron
     const names = differ ? activation : [activation].flat().slice(0, 1);
-    const activations = names.map((name) => known("activation", name, ACTIVATIONS));
-    return { size: sizes[l + 1], bias, names, activations };
+    const parametric = names.length === 1 && names[0].startsWith(PARAMETRIC);
+    const activations = names.map((name) => known("activation", parametric ? name.slice(PARAMETRIC.length) : name, ACTIVATIONS));
+    return { size: sizes[l + 1], bias, parametric, names, activations };
   });
   const { names } = made.layers.at(-1);
   made.output = names.length === 1 ? names[0] : "";
@@ -30,6 +31,7 @@ export function architecture(description) {
   };
   const ntk = Boolean(description.ntk), slow = ntk ? 0.1 : 1;
   const scales = { rate: 6, decay: ntk ? 6 : 0, gradient: 1 }, biases = { rate: slow, decay: 0, gradient: 1 };
+  const shares = { ...biases, decay: ntk ? slow : 0 };
   made.embedded = Object.entries(made.embedding?.arrays ?? {}).map(([name, [shape, decay]]) => [
     name,
     put(`embedding.${name}`, shape, "embedding", { rate: slow, decay: ntk ? slow : decay, gradient: 1 }),
@@ -40,10 +42,13 @@ export function architecture(description) {
     const weights = { rate, decay: 1 / rate, gradient: rate };
     layer.weights = put(`layers.${l}.weight`, [layer.size, nIn], "weights", weights);
     layer.biases = layer.bias ? put(`layers.${l}.bias`, [layer.size], "biases", biases) : null;
+    layer.shares = layer.parametric ? put(`layers.${l}.share`, [layer.size], "shares", shares) : null;
   });
   made.nParameters = offset;
   return made;
 }
+
+const PARAMETRIC = "parametric_"; // a = z + s (f(z) - z), with a share s of each neuron
 
 function known(what, name, table) {
   if (Object.hasOwn(table, name)) return table[name];
@@ -60,7 +65,7 @@ export function check(made, parameters, X, Y = null) {
   if (wrong) throw new RangeError(`${wrong[0]} must be ${wrong[2]}, got ${wrong[1]}`);
 }
 
-// Return weights, biases (null where a layer has none), input scale and embedding as views into a vector.
+// Return weights, biases and shares (null where a layer has none), input scale and embedding as views.
 export function views(made, flat) {
   const of = (block) => block && flat.subarray(block.offset, block.offset + block.size);
   return {
@@ -68,6 +73,7 @@ export function views(made, flat) {
     scale: of(made.scale),
     weights: made.layers.map(({ weights }) => new Matrix(...weights.shape, of(weights))),
     biases: made.layers.map(({ biases }) => of(biases)),
+    shares: made.layers.map(({ shares }) => of(shares)),
   };
 }
 
@@ -81,7 +87,7 @@ export function initialParameters(made, weights, biases, seed) {
   };
   for (const { name, kind, offset, size } of made.blocks) {
     const place = flat.subarray(offset, offset + size);
-    if (kind === "scales") {
+    if (kind === "scales" || kind === "shares") {
       place.fill(1);
       continue;
     }

@@ -10,15 +10,16 @@
 //
 // (mean, or sum if the cost says so). Where f is softmax, "* f'(z)" is the product with its Jacobian:
 // (37) of S2. Every gradient is taken at the same parameters; nothing here changes any. A learned input
-// scale s is a layer before the first, a_0 = s * X: a bias that meets the slope X. Where inputs are
+// scale s is a layer before the first, a_0 = s * X: a bias that meets the slope X. The share s of a
+// parametric activation, a = z + s (f(z) - z), is one that meets the slope f(z) - z. Where inputs are
 // embedded, E(X) stands for X; embedding.js goes on from dC/dE.
 
-// Return z, a and f'(z) of every layer, (25) of S2; a[0] is the input, and keep[l] what dropout
-// multiplies f(z) by (null without).
+// Return z, a and its slope of every layer, (25) of S2; a[0] is the input, keep[l] what dropout
+// multiplies a by (null without), and bend[l] is f(z) - z (null where there are no shares).
 export function forward(made, parameters, X, keep = null) {
   check(made, parameters, X);
-  const { weights, biases, scale, embedding } = views(made, parameters);
-  const passed = { X, z: [], a: [], slope: [], keep: keep ?? weights.map(() => null), logSum: null };
+  const { weights, biases, shares, scale, embedding } = views(made, parameters);
+  const passed = { X, z: [], a: [], slope: [], bend: [], keep: keep ?? weights.map(() => null), logSum: null };
   passed.embedded = made.embedding ? embed(made.embedding, embedding, X) : null;
   let a = passed.embedded?.out ?? X;
   if (scale) a = a.map((x, k) => scale[k] * x);
@@ -29,6 +30,7 @@ export function forward(made, parameters, X, keep = null) {
     if (b) z = z.map((sum, j) => sum + b[j]);
     const slope = new Matrix(z.rows, z.columns);
     [a, passed.logSum] = activate(layer, z, slope);
+    passed.bend.push(shares[l] && share(shares[l], z, a, slope));
     if (passed.keep[l]) a = a.times(passed.keep[l]);
     passed.z.push(z);
     passed.slope.push(slope);
@@ -49,6 +51,18 @@ function activate(layer, z, slope) {
     [a.data[i], slope.data[i]] = f[f.length === 1 ? 0 : i % z.columns](z.data[i]);
   }
   return [a, null];
+}
+
+// Take of f(z) and f'(z) the shares of the neurons, the rest from the identity; return f(z) - z.
+function share(shares, z, a, slope) {
+  const bend = new Matrix(z.rows, z.columns);
+  for (let i = 0; i < bend.data.length; i++) {
+    const s = shares[i % z.columns];
+    bend.data[i] = a.data[i] - z.data[i];
+    a.data[i] = z.data[i] + s * bend.data[i];
+    slope.data[i] = 1 + s * (slope.data[i] - 1);
+  }
+  return bend;
 }
 
 // Return the cost of each sample; put its dC/da and dC/dz, those of the last layer, where they belong.
@@ -124,7 +138,7 @@ export function backward(made, parameters, passed, Y, sampleWeight = null) {
 // Return the gradient of the cost over the batch, as a flat vector like the parameters.
 export function gradient(made, passed, back) {
   const flat = new Float64Array(made.nParameters);
-  const { weights, biases, scale, embedding } = views(made, flat);
+  const { weights, biases, shares, scale, embedding } = views(made, flat);
   const share = made.cost.reduction === "sum" ? 1 : 1 / passed.X.rows;
   const put = (place, sum) => {
     for (let i = 0; i < place.length; i++) place[i] = share * sum[i];
@@ -132,6 +146,7 @@ export function gradient(made, passed, back) {
   made.layers.forEach((_, l) => {
     if (biases[l]) put(biases[l], sumOfRows(back.delta[l])); // BP3
     put(weights[l].data, transposedProduct(back.delta[l], passed.a[l]).data); // BP4
+    if (shares[l]) put(shares[l], sumOfRows(back.error[l].times(passed.bend[l]))); // BP3
   });
   if (scale) put(scale, sumOfRows(back.scaleDelta)); // BP3
   if (back.embedding) addEmbeddingGradient(passed.embedded, back.embedding, embedding);
