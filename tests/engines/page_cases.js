@@ -59,6 +59,11 @@ const CASES = {
     return { of: hex([...backprop[name](...given)]) };
   },
 
+  encode({ inputs, rows }) {
+    const made = backprop.encoded(inputs, rows);
+    return { of: hex(made.data), columns: made.columns, names: backprop.encodedNames(inputs) };
+  },
+
   start({ description, weights, biases, seed }) {
     return { of: hex(backprop.initialParameters(backprop.architecture(description), weights, biases, seed)) };
   },

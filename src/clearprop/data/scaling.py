@@ -18,7 +18,7 @@ from clearprop.masks import refuse_masked
 Array = NDArray[Any]
 
 _BLOCK_VALUES = 1 << 20  # X may be 16 times smaller as bytes than its float64 copy: one block at a time
-_BOUND = 3.0  # RealMLP's: nothing that is clipped smoothly is as large as this
+BOUND = 3.0  # RealMLP's: nothing that is clipped smoothly is as large as this
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,12 +51,12 @@ class SmoothClip:
 
     def __call__(self, X: Array) -> Array:
         """Return the clipped X, in its own dtype."""
-        clipped: Array = X / np.sqrt(1.0 + (X / _BOUND) ** 2)
+        clipped: Array = X / np.sqrt(1.0 + (X / BOUND) ** 2)
         return clipped
 
     def slope(self, X: Array) -> Array:
         """Return the derivative of every clipped value by what it was, the shape of X."""
-        slope: Array = (1.0 + (X / _BOUND) ** 2) ** -1.5
+        slope: Array = (1.0 + (X / BOUND) ** 2) ** -1.5
         return slope
 
 

@@ -1,5 +1,5 @@
 // What kernels are made of and JavaScript lacks. Of Math's functions a page calls those alone whose
-// every bit ECMAScript fixes: abs, sqrt, floor, min, max, sign, imul, round, trunc.
+// every bit ECMAScript fixes: abs, sqrt, floor, min, max, sign, imul, fround.
 
 const real = new Float64Array(1);
 const words = new Uint32Array(real.buffer);
