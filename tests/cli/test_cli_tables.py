@@ -211,8 +211,9 @@ def test_the_latest_rows_are_held_out_in_the_order_of_time(clearprop, frame, mon
     assert "since" not in seen["train"].column_names
 
 
-def test_a_run_that_was_ended_goes_on_to_the_same_bits(clearprop, frame, monkeypatch):
-    run = ("train", "t.csv", "--target", "left", "--epochs", 4, *SMALL)
+@pytest.mark.parametrize("solver", [(), ("--optimizer", "schedulefreeadamw")])
+def test_a_run_that_was_ended_goes_on_to_the_same_bits(clearprop, frame, monkeypatch, solver):
+    run = ("train", "t.csv", "--target", "left", "--epochs", 4, *SMALL, *solver)
     assert clearprop(*run, "--output", "whole.safetensors")[0] == 0
     call = running.Log.__call__
 

@@ -45,6 +45,37 @@ def test_the_preset_is_realmlp_td_s_larger_sister():
     assert (lbfgs.dropout, lbfgs.weight_decay, lbfgs.averaging) == (0.0, None, 0.0)
 
 
+@pytest.mark.parametrize("preset", ["realmlp-s", "realmlp"])
+def test_a_solver_of_one_s_own_replaces_the_preset_s_with_its_schedule(preset):
+    own = cp.ScheduleFreeAdamW(0.01, weight_decay=0.1)
+    options = Options.of(cp.MLPClassifier(preset=preset, solver=own))
+    assert (options.optimizer, options.averaging, options.weight_decay) == (own, 0.0, None)
+    rated = cp.SGD(coslog4(0.01, 20.0))
+    options = Options.of(cp.MLPClassifier(preset=preset, solver=rated))
+    assert (options.optimizer, options.horizon, options.averaging > 0) == (rated, 20.0, True)
+    named = cp.MLPRegressor(preset=preset, solver="schedulefreeadamw", learning_rate_init=0.02)
+    decay = flat_cos(0.02, 256.0) if preset == "realmlp" else 0.0
+    wanted = cp.ScheduleFreeAdamW(0.02, 0.9, 0.95, 5e-9, weight_decay=decay)
+    assert (Options.of(named).optimizer, Options.of(named).averaging) == (wanted, 0.0)
+    assert Options.of(cp.MLPRegressor(preset=preset, solver=cp.LBFGS())).dropout == 0.0
+
+
+def test_of_what_a_solver_replaces_only_what_was_given_is_refused():
+    def refused(**given):
+        with pytest.raises(ValueError) as caught:
+            cp.MLPRegressor(**QUICK, **given).fit(X, Y)
+        return str(caught.value)
+
+    own = {"solver": cp.ScheduleFreeAdamW()}
+    said = refused(**own, averaging=0.5)
+    assert said.startswith("averaging must be 0 with ScheduleFreeAdamW, which has a mean of its own")
+    assert refused(**own, weight_decay=0.1).startswith("weight_decay needs solver='adamw'")
+    given = refused(**own, learning_rate=coslog4(0.01, 3.0))
+    assert "a learning rate of its own, got coslog4(rate=0.01" in given
+    model = cp.MLPRegressor(**QUICK, **own, averaging=0).fit(X, Y)
+    assert model.history_["learning_rate"] == [0.0025] * 3
+
+
 def oracle_cost(p, shapes, x, wanted, masks):
     """Return RealMLP-TD's squared error of some rows, of parameters as RealMLP holds them."""
     ends = np.cumsum([0, *map(np.prod, shapes)])

@@ -256,7 +256,7 @@ class Options:
         str | None,
         option(
             metavar="NAME",
-            text="sgd, rmsprop, adam, adamw or lbfgs; of arrays also schedulefreeadamw",
+            text="sgd, rmsprop, adam, adamw, schedulefreeadamw or lbfgs",
             default="sgd; adam for quantities and tables",
             panel=_TRAINING,
         ),

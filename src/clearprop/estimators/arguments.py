@@ -29,9 +29,6 @@ from clearprop.optimizers import Optimizer
 from clearprop.schedules import Schedule
 from clearprop.training import History
 
-_STOCHASTIC = ("sgd", "adam", "adamw", "rmsprop")
-
-
 Method = TypeVar("Method", bound=Callable[..., object])
 
 
@@ -50,7 +47,7 @@ class Arguments(BaseEstimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [str, list, tuple, Activation],
-        "solver": [StrOptions({"lbfgs", *_STOCHASTIC}), Optimizer],
+        "solver": [StrOptions(set(optimizers.OPTIMIZERS)), Optimizer],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "n_batches": [None, Interval(Integral, 1, None, closed="left")],

@@ -135,7 +135,8 @@ class Options:
         )
         if "averaging" not in given and made.averaging:
             # Of L-BFGS every step is a descent.
-            share = 0.0 if made.lbfgs else presets.averaging(float(made.averaging), made.horizon)
+            none = made.lbfgs or presets.has_mean(made.solver)
+            share = 0.0 if none else presets.averaging(float(made.averaging), made.horizon)
             made = dataclasses.replace(made, averaging=share)
         made._refuse_unused()
         _ = made.optimizer  # it is checked when it is made
@@ -149,7 +150,7 @@ class Options:
     @property
     def horizon(self) -> float:
         """The epochs of the schedule."""
-        schedule = self.learning_rate
+        schedule = self.optimizer.schedule
         return schedule.epochs if isinstance(schedule, coslog4) else float(self.max_iter)
 
     @property
@@ -195,14 +196,19 @@ class Options:
         if self.solver == "rmsprop":
             return optimizers.RMSProp(rate, float(self.beta_2), float(self.epsilon))
         betas = float(self.beta_1), float(self.beta_2), float(self.epsilon)
-        if self.solver == "adamw":
-            decay = 0.01 if self.weight_decay is None else self.weight_decay
-            return optimizers.AdamW(rate, *betas, number(decay))
+        if presets.decays(self.solver):
+            kind: Any = optimizers.OPTIMIZERS[self.solver]
+            made: Optimizer = kind(rate, *betas, **self._decay)
+            return made
         return (optimizers.FoldedAdam if self.like_sklearn else optimizers.Adam)(rate, *betas)
+
+    @property
+    def _decay(self) -> dict[str, Any]:
+        return {} if self.weight_decay is None else {"weight_decay": number(self.weight_decay)}
 
     def _refuse_unused(self) -> None:
         """Refuse arguments that would silently do nothing."""
-        if self.weight_decay is not None and self.solver != "adamw":
+        if self.weight_decay is not None and not presets.decays(self.solver):
             raise ValueError(
                 f"weight_decay needs solver='adamw', got solver={self.solver!r}; alpha is the L2 "
                 "penalty of the others"

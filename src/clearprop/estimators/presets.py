@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from clearprop.optimizers import LBFGS, OPTIMIZERS, AdamW, Optimizer
 from clearprop.schedules import Schedule, coslog4, flat_cos
 
 # Remembered beside the estimators: scikit-learn allows __init__ to set its parameters only.
@@ -63,16 +64,29 @@ SCHEDULED: dict[str, dict[str, type[coslog4] | type[flat_cos]]] = {
 
 def fit_solver(explicit: frozenset[str], chosen: dict[str, Any]) -> None:
     """Leave out what of a preset does not go with another solver, and was not given."""
-    if "solver" in explicit and chosen["solver"] != "adamw" and "weight_decay" not in explicit:
+    solver = chosen["solver"]
+    if not decays(solver) and "weight_decay" not in explicit:
         chosen["weight_decay"] = None
-    if chosen["solver"] == "lbfgs" and "dropout" not in explicit:
+    if (solver == "lbfgs" or isinstance(solver, LBFGS)) and "dropout" not in explicit:
         chosen["dropout"] = 0.0
+
+
+def decays(solver: str | Optimizer) -> bool:
+    """Return whether a solver takes `weight_decay`: an optimizer has one of its own."""
+    return isinstance(solver, str) and issubclass(OPTIMIZERS[solver], AdamW)
+
+
+def has_mean(solver: str | Optimizer) -> bool:
+    """Return whether a solver has a mean of its own, in place of a schedule and of `averaging`."""
+    return (OPTIMIZERS[solver] if isinstance(solver, str) else solver).has_mean
 
 
 def scheduled(preset: str, explicit: frozenset[str], chosen: Mapping[str, Any]) -> dict[str, Schedule]:
     """Return the arguments that a preset has schedules for, and that were not given."""
-    epochs = float(chosen["max_iter"])
+    epochs, solver = float(chosen["max_iter"]), chosen["solver"]
     rates = dict(chosen) | {"learning_rate": chosen["learning_rate_init"]}
+    if not isinstance(solver, str) or has_mean(solver):  # an optimizer has its own rates
+        rates["learning_rate"] = None
     return {
         name: schedule(float(rates[name]), epochs)
         for name, schedule in SCHEDULED[preset].items()

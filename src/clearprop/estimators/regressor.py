@@ -48,7 +48,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         ``()`` is a linear model.
     activation : str, Activation, or a list with one for each hidden layer
         scikit-learn's "identity", "logistic", "tanh", "relu", and all of clearprop's.
-    solver : {"adam", "sgd", "lbfgs", "adamw", "rmsprop"} or Optimizer
+    solver : {"adam", "sgd", "lbfgs", "adamw", "rmsprop", "schedulefreeadamw"} or Optimizer
     alpha : float
         L2 penalty.
     batch_size : int or "auto"
@@ -100,7 +100,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     l1 : float
         L1 penalty, treated as alpha is.
     weight_decay : float or Schedule, optional
-        Of solver="adamw"; None is 0.01.
+        Of solver="adamw", where None is 0.01, and of "schedulefreeadamw".
     dropout : float, Schedule, or list of these
         Share of each hidden layer's neurons left out of a step.
     clip_norm : float, optional

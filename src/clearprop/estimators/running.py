@@ -18,7 +18,7 @@ from clearprop.estimators import files, judging, recipe
 from clearprop.estimators.arguments import Arguments
 from clearprop.estimators.callback_bridge import Bridge
 from clearprop.estimators.training import EstimatorTraining, Follower, Patience, Policy, SoFar
-from clearprop.schedules import number
+from clearprop.schedules import constant, number
 from clearprop.training.preparation import Prepared
 from clearprop.training.supply import Supply
 from clearprop.user_warning import warn
@@ -250,7 +250,8 @@ def _warn_of(
     if stopped == "interrupted":
         warn("Training interrupted by user.")
     unfinished = stopped == "evaluations" or (not stopped and not incremental)
-    if unfinished and isinstance(options.learning_rate, str):
+    optimizer = options.optimizer  # whose schedule ends, or whose mean is good at any time
+    if unfinished and isinstance(optimizer.schedule, constant) and not optimizer.has_mean:
         limit = "max_fun" if stopped == "evaluations" else "max_iter"
         warn(
             f"{limit} ({getattr(options, limit)}) was reached before the training converged: the "
