@@ -533,6 +533,35 @@ class Network:
         """
         model_file.write(_as_path(path), self.model)
 
+    def to_function(self) -> Callable[..., Any]:
+        """Return the model as a function of NumPy alone, whose source `inspect.getsource` shows.
+
+        It is the whole model as its file has it, from raw rows to answers in their own units, also
+        where an estimator around the network prepares rows; `clearprop.portable.program` says what a
+        raw row is.
+
+        Returns
+        -------
+        callable
+            Takes an array of shape (n_samples, n_features), or where the features have names a table: a
+            dict of columns, or a data frame. Returns labels and probabilities, or quantities.
+
+        Raises
+        ------
+        ValueError
+            If an activation is your own, or labels are no texts, whole numbers or truths.
+
+        Examples
+        --------
+        >>> function = Network([2, 3, 2], seed=0).to_function()
+        >>> labels, probabilities = function([[0.0, 1.0]])
+        >>> probabilities.shape
+        (1, 2)
+        """
+        from clearprop.portable import program, python
+
+        return python.function_of(program.program_of(self.model))
+
 
 class Training(Loop):
     """One training of a network, which can be gone on with.

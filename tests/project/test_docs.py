@@ -30,7 +30,14 @@ def test_the_examples_in_docstrings_run(name):
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/checking-a-gradient.md", "docs/embeddings.md", "docs/trace-format.md"]
+    "page",
+    [
+        "README.md",
+        "docs/checking-a-gradient.md",
+        "docs/embeddings.md",
+        "docs/take-it-anywhere.md",
+        "docs/trace-format.md",
+    ],
 )
 def test_the_python_in_the_pages_runs_and_prints_what_they_say(page):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), flags=re.DOTALL)
@@ -53,7 +60,10 @@ def test_links_between_files_lead_somewhere(page):
         assert (path.parent / target).exists(), f"{page} links to {target}"
 
 
-@pytest.mark.parametrize(("page", "before"), [("README.md", "    "), ("docs/tuning.md", r"\$ ")])
+@pytest.mark.parametrize(
+    ("page", "before"),
+    [("README.md", "    "), ("docs/tuning.md", r"\$ "), ("docs/take-it-anywhere.md", "    ")],
+)
 def test_every_command_and_option_that_a_page_names_exists(page, before):
     import typer.main
 

@@ -16,7 +16,8 @@ from clearprop.cli import errors, terminal
 
 # In the order of the help; each is the function of its name in the module of its name.
 COMMANDS = (
-    "train", "evaluate", "predict", "info", "check", "explain", "explore", "diagnose", "cv", "tune"
+    "train", "evaluate", "predict", "info", "check", "explain", "explore", "diagnose", "export", "cv",
+    "tune"
 )  # fmt: skip
 
 

@@ -12,6 +12,8 @@ from clearprop.cli import model
 from clearprop.data import BUILT_IN
 
 _HISTORY = (["epoch", "cost"], ["learning_rate", "seconds", "samples_per_second"])
+_MARKED = 200  # bytes in which it is
+EXPORTED = "Written by clearprop"  # near the beginning of every export, by which one is known
 _HEAD = 1 << 20  # characters of a file in which its first line must end
 
 
@@ -110,6 +112,26 @@ def check_predictions(path: str) -> None:
         raise ValueError(
             f"--output {path} exists and holds no predictions; another name keeps what it holds"
         )
+
+
+def check_export(path: str) -> None:
+    """Make sure that there is a folder, and that nothing but an earlier export is overwritten.
+
+    Raises
+    ------
+    ValueError
+    """
+    target = os.path.realpath(path)
+    if os.path.isdir(target):
+        raise ValueError(f"--output must be a file, {path} is a folder")
+    if not os.path.isdir(os.path.dirname(target)):
+        raise ValueError(f"--output {path}: there is no folder {os.path.dirname(target)}")
+    if _holds_anything(target):
+        with open(target, "rb") as file:
+            if EXPORTED.encode() not in file.read(_MARKED):
+                raise ValueError(
+                    f"--output {path} exists and holds no export; another name keeps what it holds"
+                )
 
 
 def _holds_anything(path: str) -> bool:

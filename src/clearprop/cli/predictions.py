@@ -144,6 +144,8 @@ def _columns(net: cp.Network, a: NDArray[Any], level: Fraction | None) -> Column
         assert isinstance(targets, Classes)
         probable = net.architecture.output.probabilities
         return columns_of(targets.probabilities(a), classes, probable=probable, told=targets.decided(a))
+    if isinstance(targets, Units):
+        a = targets.decode(a)  # between the least and the largest that were learned from
     named: Sequence[object] = net.model.target_names or range(1, a.shape[1] + 1)
     ends = [""] if a.shape[1] == 1 else [f"_{name}" for name in named]
     found = {f"prediction{end}": column for end, column in zip(ends, a.T, strict=True)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 from numpy.typing import ArrayLike, NDArray
@@ -246,6 +246,17 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
 
         made: Self = conversion.from_sklearn(cls, estimator)
         return made
+
+    def to_function(self) -> Callable[..., Any]:
+        """Return the fitted model as a function of NumPy alone, as `Network.to_function`.
+
+        Returns
+        -------
+        callable
+            Takes an array, or of a model of a data frame a dict of columns or a data frame; returns
+            labels and probabilities, or quantities.
+        """
+        return self._fitted_network("to_function").to_function()
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator as a safetensors file: nothing in it can be executed.

@@ -1,0 +1,1 @@
+"""Models for other programs: one description, `program.Program`, and what is written from it."""
