@@ -15,17 +15,17 @@ from clearprop.activations import Array
 from clearprop.architecture import Architecture
 from clearprop.engines import javascript
 from clearprop.exploration import cards
-from clearprop.exploration.cards import choices
+from clearprop.exploration.cards import choices, lessons
 from clearprop.model.file import describe_architecture
 from clearprop.page import Markup, document, joined, module, tag
 from clearprop.traceable import Traceable
 
 MOST_PARAMETERS, MOST_ROWS = 20_000, 1_000
 SCRIPTS = (
-    "recipe", "elements", "problems", "run", "explorer",
+    "recipe", "elements", "problems", "run", "measures", "explorer", "lessons",
     "network", "transport", "touch", "pictures", "panels", "choices", "tables", "main",
 )  # fmt: skip
-STYLES = "page", "drawing", "transport", "touch", "pictures", "panels", "choices"
+STYLES = "page", "lessons", "drawing", "transport", "touch", "pictures", "panels", "choices"
 
 
 def page(net: Traceable | None = None, X: Array | None = None, Y: Array | None = None) -> str:
@@ -39,6 +39,8 @@ def page(net: Traceable | None = None, X: Array | None = None, Y: Array | None =
     own = None if net is None or X is None or Y is None else _own(net, X, Y)
     data = {
         "own": own,
+        "sets": {} if own else choices.SETS,
+        "lessons": [] if own else lessons.LESSONS,
         "activations": list(choices.ACTIVATIONS),
         "optimizers": {name: optimizers.describe(each) for name, each in choices.OPTIMIZERS.items()},
         "initializers": {"weights": {"name": "glorot_uniform"}, "biases": {"name": "zeros"}},
@@ -130,6 +132,7 @@ def _main(is_own: bool) -> Markup:
 
     return tag(
         "main",
+        *made(cards.ABOVE),
         tag("div", *made(cards.LEFT), class_="left"),
         tag("div", *made(cards.RIGHT), _panels(is_own), class_="right"),
         *made(cards.BELOW),

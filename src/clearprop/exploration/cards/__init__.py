@@ -9,15 +9,17 @@ from __future__ import annotations
 from clearprop.exploration.cards import (
     choices,
     drawing,
+    lessons,
     pictures,
     touch,
     transport,
     twin,
 )
 
+ABOVE = (lessons,)
 LEFT = (drawing, transport, touch)
 RIGHT = (pictures,)
 PANELS = {"choose": choices}
 BELOW = (twin,)
 
-__all__ = ["BELOW", "LEFT", "PANELS", "RIGHT"]
+__all__ = ["ABOVE", "BELOW", "LEFT", "PANELS", "RIGHT"]

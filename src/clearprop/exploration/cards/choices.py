@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.resources
+import json
 from collections.abc import Mapping
+from typing import Any
 
 from clearprop import optimizers
 from clearprop.exploration.cards.parts import options
@@ -18,6 +21,11 @@ OPTIMIZERS: Mapping[str, optimizers.Optimizer] = {
     "adam": optimizers.Adam(),
     "adamw": optimizers.AdamW(),
 }
+OUTPUTS = {
+    "binary_cross_entropy": "sigmoid, cross-entropy",
+    "quadratic": "sigmoid, quadratic",
+    "cross_entropy": "softmax, cross-entropy",
+}
 _CALLED = {
     "sgd": "SGD",
     "momentum": "SGD, momentum 0.9",
@@ -25,30 +33,30 @@ _CALLED = {
     "rmsprop": "RMSProp",
     "adam": "Adam",
     "adamw": "AdamW",
-    "xor": "XOR",
-    "moons": "two moons",
-    "binary_cross_entropy": "sigmoid, cross-entropy",
-    "quadratic": "sigmoid, quadratic",
-    "cross_entropy": "softmax, cross-entropy",
 }
+SETS: Mapping[str, Mapping[str, Any]] = json.loads(
+    importlib.resources.files("clearprop.exploration").joinpath("sets.json").read_text("utf-8")
+)
 
 
 def card(is_own: bool) -> Markup:
     """Return the card; one's own network and rows are chosen already."""
     network = [
-        _field("Data", _select("data", ("xor", "moons", "circles", "spiral"))),
+        _field("Data", _select("data", {name: each["called"] for name, each in SETS.items()})),
         _field("Hidden layers, as 4,3", _text("hidden", "text")),
-        _field("Activation", _select("activation", ACTIVATIONS)),
+        _field("Activation", _select("activation", {each: each for each in ACTIVATIONS})),
         _field(
             "Output and cost",
-            _select("output", ("binary_cross_entropy", "quadratic", "cross_entropy")),
+            _select("output", OUTPUTS),
         ),
     ]
     training = [
-        _field("Optimizer", _select("optimizer", tuple(OPTIMIZERS))),
+        _field("Optimizer", _select("optimizer", _CALLED)),
         _field("Learning rate", _text("rate", "decimal")),
         _field("Batch size", _text("batch", "numeric")),
         _field("Seed", _text("seed", "numeric")),
+        _field("Dropout, hidden layers", _text("dropout", "decimal")),
+        _field("First parameters, if given", _text("start", "text")),
     ]
     return tag(
         "section",
@@ -66,5 +74,5 @@ def _text(name: str, mode: str) -> Markup:
     return tag("input", name=name, type="text", inputmode=mode, autocomplete="off")
 
 
-def _select(name: str, values: tuple[str, ...]) -> Markup:
-    return tag("select", *options({each: _CALLED.get(each, each) for each in values}, ""), name=name)
+def _select(name: str, values: Mapping[str, str]) -> Markup:
+    return tag("select", *options(values, ""), name=name)

@@ -16,7 +16,7 @@ export const HAS_ADDRESS = location.protocol !== "about:"; // a notebook's frame
 export const here = {
   run: null, // of the recipe
   pass: null, // over all rows, at the position
-  position: null, // {recipe, edits, step, row}
+  position: null, // {recipe, edits, step, row, lesson}
   chosen: "", // a place of the run
   touched: null, // the change that is going on: {place, step, before, cost, slope}
   past: [],
@@ -42,14 +42,14 @@ function tell(what) {
 
 export function go(next, { remember = true, quiet = false } = {}) {
   const { position } = here;
+  const isOther = !position || JSON.stringify(next.recipe) !== JSON.stringify(position.recipe);
+  if (isOther) here.run = new Run(problemOf(next.recipe)); // which may refuse it
   if (remember && position) {
     here.past.push(position);
     if (here.past.length > KEPT) here.past.shift();
     here.future = [];
   }
-  const isOther = !position || JSON.stringify(next.recipe) !== JSON.stringify(position.recipe);
-  if (isOther) here.run = new Run(problemOf(next.recipe));
-  here.position = { ...next, row: Math.min(next.row, here.run.training.X.rows - 1) };
+  here.position = { lesson: position?.lesson ?? null, ...next, row: Math.min(next.row, here.run.training.X.rows - 1) };
   if (!quiet) here.touched = null;
   dragging = quiet;
   if (isOther) tell("another");

@@ -3,6 +3,7 @@
 import { choices } from "./choices.js";
 import { at } from "./elements.js";
 import { begin, HAS_ADDRESS } from "./explorer.js";
+import { lessons } from "./lessons.js";
 import { network } from "./network.js";
 import { panels } from "./panels.js";
 import { curve, plane } from "./pictures.js";
@@ -11,4 +12,4 @@ import { touch } from "./touch.js";
 import { transport } from "./transport.js";
 
 at("address").hidden = !HAS_ADDRESS;
-begin([network, plane, curve, transport, touch, panels, choices, tables]);
+begin([lessons, network, plane, curve, transport, touch, panels, choices, tables]);

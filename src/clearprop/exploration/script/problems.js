@@ -1,30 +1,37 @@
 // From a recipe to what the engine takes: a description, first parameters, and rows.
 
-import { data, hiddenSizes } from "./recipe.js";
+import { data, hiddenSizes, numbersIn } from "./recipe.js";
 
-const ROWS = 100, ROWS_DRAWN = 15; // the purpose of draws for rows, which Python draws nothing with
+const ROWS_DRAWN = 15; // the purpose of draws for rows, which Python draws nothing with
 const TURN = 6.283185307179586;
 
-// Return {made, parameters, X, Y, plan}.
+// Return {made, parameters, X, Y, plan, set}, or throw with one sentence.
 export function problemOf(recipe) {
-  const own = data.own, { X, classes } = own ?? rowsOf(recipe.data);
-  const softmax = recipe.output === "cross_entropy";
-  const description = own?.architecture ?? described(recipe, X[0].length, softmax ? 2 : 1);
-  const Y = own?.Y ?? classes.map((c) => (softmax ? [1 - c, c] : [c]));
-  const made = backprop.architecture(description);
-  const seed = Number(recipe.seed);
-  const parameters = own
-    ? Float64Array.from(own.parameters)
-    : backprop.initialParameters(made, data.initializers.weights, data.initializers.biases, seed);
-  const optimizer = { ...data.optimizers[recipe.optimizer], learning_rate: Number(recipe.rate) };
-  const batchSize = Math.min(Number(recipe.batch), X.length);
+  const own = data.own, softmax = recipe.output === "cross_entropy", { X, Y: targets } = own ?? rowsOf(recipe.data);
+  const Y = softmax && targets[0].length === 1 ? targets.map(([c]) => [1 - c, c]) : targets;
+  const made = backprop.architecture(own?.architecture ?? described(recipe, X[0].length, Y[0].length));
+  const seed = Number(recipe.seed), optimizer = { ...data.optimizers[recipe.optimizer], learning_rate: Number(recipe.rate) };
+  const batchSize = Math.min(Number(recipe.batch), X.length), rate = Number(recipe.dropout);
   return {
     made,
-    parameters,
+    set: recipe.data,
+    parameters: firstParameters(recipe, made, seed),
     X: backprop.Matrix.of(X),
     Y: backprop.Matrix.of(Y),
-    plan: { optimizer, seed, batchSize },
+    plan: { optimizer, seed, batchSize, dropout: made.layers.slice(1).map(() => rate) },
   };
+}
+
+// Given numbers are those of the flat vector; a single one is all of them.
+function firstParameters(recipe, made, seed) {
+  const given = numbersIn(recipe.start);
+  if (given.length) {
+    const right = given.length === 1 || given.length === made.nParameters;
+    if (!right) throw new RangeError(`First parameters must be 1 number or ${made.nParameters}; got ${given.length}.`);
+    return Float64Array.from({ length: made.nParameters }, (_, i) => given[given.length === 1 ? 0 : i]);
+  }
+  if (data.own) return Float64Array.from(data.own.parameters);
+  return backprop.initialParameters(made, data.initializers.weights, data.initializers.biases, seed);
 }
 
 function described(recipe, nIn, nOut) {
@@ -34,22 +41,21 @@ function described(recipe, nIn, nOut) {
   return { sizes: [nIn, ...hidden, nOut], layers, cost: { name: recipe.output, reduction: "mean" } };
 }
 
-// Return rows and the class of each, 0 or 1; they do not depend on the seed of a run.
-function rowsOf(name) {
-  if (name === "xor") {
-    // The row that is shown first has an input and a target that are not 0.
-    return { X: [[0, 1], [1, 0], [0, 0], [1, 1]], classes: [1, 1, 0, 0] };
-  }
-  const along = backprop.uniforms(0, ROWS, ROWS_DRAWN), noise = backprop.normals(0, 2 * ROWS, ROWS_DRAWN, 1);
-  const classes = Array.from(along, (_, i) => i % 2);
-  const X = classes.map((c, i) => {
-    const [x, y] = PLACES[name](c, along[i]), [dx, dy] = [noise[2 * i], noise[2 * i + 1]];
-    return [x + NOISE[name] * dx, y + NOISE[name] * dy].map((each) => Math.round(each * 1000) / 1000);
+// Return the rows of a set, {X, Y}; those that are drawn do not depend on the seed of a run. Of `fresh`
+// rows, as many others are drawn in the same way.
+export function rowsOf(name, fresh = 0) {
+  const set = data.sets[name];
+  if (!set.drawn) return set;
+  const n = fresh || set.rows, seed = fresh ? 1 : 0;
+  const along = backprop.uniforms(seed, n, ROWS_DRAWN), noise = backprop.normals(seed, 2 * n, ROWS_DRAWN, 1);
+  const Y = Array.from(along, (_, i) => [i % 2]);
+  const X = Y.map(([c], i) => {
+    const [x, y] = PLACES[set.drawn](c, along[i]), [dx, dy] = [noise[2 * i], noise[2 * i + 1]];
+    return [x + set.noise * dx, y + set.noise * dy].map((each) => Math.round(each * 1000) / 1000);
   });
-  return { X, classes };
+  return { X, Y };
 }
 
-const NOISE = { moons: 0.12, circles: 0.08, spiral: 0.03 };
 const PLACES = {
   moons(c, u) {
     const [cos, sin] = backprop.cosineAndSine((TURN / 2) * u);

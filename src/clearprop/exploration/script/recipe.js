@@ -2,12 +2,12 @@
 // hash of the address, so that a link leads to the same bits.
 
 export const data = JSON.parse(document.getElementById("data").textContent);
-const SETS = ["xor", "moons", "circles", "spiral"];
 export const MOST = { layers: 4, neurons: 16, rate: 100, seed: Number.MAX_SAFE_INTEGER, steps: 2000000 };
 
 const NETWORK = { data: "xor", hidden: "3", activation: "tanh", output: "binary_cross_entropy" };
 const TRAINING = { optimizer: "sgd", rate: "0.5", batch: "4", seed: "0" };
-const FIRST = data.own ? { optimizer: "adam", rate: "0.01", batch: "32", seed: data.own.seed } : { ...NETWORK, ...TRAINING };
+const SELDOM = { start: "", dropout: "0" }; // in the address only where they are used
+const FIRST = data.own ? { optimizer: "adam", rate: "0.01", batch: "32", seed: data.own.seed, ...SELDOM } : { ...NETWORK, ...TRAINING, ...SELDOM };
 const OUTPUTS = ["binary_cross_entropy", "quadratic", "cross_entropy"];
 
 // Return whole texts for a recipe, or throw with one sentence.
@@ -16,7 +16,7 @@ export function recipeOf(given) {
   const one = (name, from) => refuse(from.includes(recipe[name]), name, `one of ${from.join(", ")}`, recipe);
   one("optimizer", Object.keys(data.optimizers));
   if (!data.own) {
-    one("data", SETS);
+    one("data", Object.keys(data.sets));
     one("activation", data.activations);
     one("output", OUTPUTS);
     recipe.hidden = recipe.hidden.replaceAll(" ", "");
@@ -26,6 +26,11 @@ export function recipeOf(given) {
   const rate = Number(recipe.rate.replace(",", "."));
   refuse(rate > 0 && rate <= MOST.rate, "rate", `a number above 0, at most ${MOST.rate}`, recipe);
   recipe.rate = String(rate);
+  const dropout = Number(recipe.dropout.replace(",", "."));
+  refuse(dropout >= 0 && dropout < 1, "dropout", "a share from 0 to below 1", recipe);
+  recipe.dropout = String(dropout);
+  recipe.start = recipe.start.replaceAll(" ", "");
+  refuse(numbersIn(recipe.start).every(Number.isFinite), "start", "numbers, as 0.5,-1", recipe);
   for (const [name, from, to] of [["batch", 1, 10000], ["seed", 0, MOST.seed]]) {
     refuse(whole(recipe[name], from, to), name, `a whole number from ${from} to ${to}`, recipe);
   }
@@ -34,6 +39,10 @@ export function recipeOf(given) {
 
 export function hiddenSizes({ hidden }) {
   return hidden === "" ? [] : hidden.split(",").map((each) => (/^\d+$/.test(each) ? Number(each) : NaN));
+}
+
+export function numbersIn(text) {
+  return text === "" ? [] : text.split(",").map((each) => (each === "" ? NaN : Number(each)));
 }
 
 function whole(text, from, to) {
@@ -45,6 +54,7 @@ function refuse(right, name, rule, recipe) {
 }
 
 const NAMES = {
+  lesson: "Lesson",
   data: "Data",
   hidden: "Hidden layers",
   activation: "Activation",
@@ -53,12 +63,15 @@ const NAMES = {
   rate: "Learning rate",
   batch: "Batch size",
   seed: "Seed",
+  dropout: "Dropout",
+  start: "First parameters",
 };
 
 // The hash. An edit is {step, place, value}: `p7` is a parameter, `x3.0` an input of row 3, `y3.0` a target.
 
-export function hashOf({ recipe, edits, step, row }) {
-  const parts = Object.entries(recipe).map(([name, value]) => [name, value]);
+export function hashOf({ recipe, edits, step, row, lesson }) {
+  const parts = Object.entries(recipe).filter(([name, value]) => value !== SELDOM[name]);
+  if (lesson) parts.unshift(["lesson", lesson.name], ["at", lesson.at + 1]);
   if (step) parts.push(["step", step]);
   if (row) parts.push(["row", row]);
   if (edits.length) parts.push(["edits", edits.map((e) => `${e.step}:${e.place}:${e.value}`).join("_")]);
@@ -66,13 +79,38 @@ export function hashOf({ recipe, edits, step, row }) {
 }
 
 export function positionOf(hash) {
-  const given = Object.fromEntries(new URLSearchParams(hash.slice(1)));
+  return positionFrom(Object.fromEntries(new URLSearchParams(hash.slice(1))));
+}
+
+// Return the position of what an address, or a lesson, has: texts by their names.
+export function positionFrom(texts) {
+  const lesson = lessonOf(texts), given = { ...(lesson ? lessonRun(lesson) : {}), ...texts };
   const named = Object.keys(FIRST).filter((name) => given[name] !== undefined);
   const recipe = recipeOf(Object.fromEntries(named.map((name) => [name, given[name]])));
   const number = (text) => (whole(text ?? "", 0, MOST.steps) ? Number(text) : 0);
   const edits = (given.edits ?? "").split("_").map(editOf).filter(Boolean);
   edits.sort((one, other) => one.step - other.step);
-  return { recipe, edits, step: number(given.step), row: number(given.row) };
+  return { recipe, edits, step: number(given.step), row: number(given.row), lesson };
+}
+
+// A lesson that is open is {name, at}, its name and which step it is at.
+
+function lessonOf({ lesson: name, at: n }) {
+  if (name === undefined || !data.lessons.length) return null;
+  const names = data.lessons.map((each) => each.name);
+  refuse(names.includes(name), "lesson", `one of ${names.join(", ")}`, { lesson: name });
+  const last = lessonNamed(name).steps.length;
+  return { name, at: whole(n ?? "", 1, last) ? Number(n) - 1 : 0 };
+}
+
+export function lessonNamed(name) {
+  return data.lessons.find((each) => each.name === name);
+}
+
+// The run of a step is its own, or that of the last step before it that has one.
+export function lessonRun({ name, at: n }) {
+  const { run, steps } = lessonNamed(name);
+  return { ...run, ...steps.slice(0, n + 1).findLast((each) => each.run)?.run };
 }
 
 function editOf(text) {
