@@ -1,8 +1,8 @@
 """Lessons: what to do, what comes of it, and a number that the page checks.
 
-``lessons.json`` has them as data. A lesson is a run, as the address has it, and steps with a text. A step
-may have a run of its own, a control to press, a place to choose, a speed, and a claim: a number, its
-measure (``script/measures.js``), and of which run it is.
+``lessons.json`` has them as data. A lesson is a run, as the address has it, and steps with a text. A
+step may have a run of its own, a control to press, a place to choose, a speed, and a claim: a number,
+its measure (``script/measures.js``), and of which run it is.
 """
 
 from __future__ import annotations
