@@ -37,6 +37,8 @@ from clearprop.training.settings import BATCH_SIZE, Settings, integer
 from clearprop.typing import Label
 
 if TYPE_CHECKING:
+    import onnx
+
     from clearprop.explain.traced import Trace
 
 
@@ -561,6 +563,23 @@ class Network:
         from clearprop.portable import program, python
 
         return python.function_of(program.program_of(self.model))
+
+    def to_onnx(self) -> onnx.ModelProto:
+        """Return the model as an ONNX model, from raw rows to answers, as `to_function`.
+
+        Inputs have the names of the features, shape (N, 1) each, or there is one, X; outputs are
+        ``label`` and ``probabilities``, or ``prediction``. ``onnx.save`` writes it.
+
+        Raises
+        ------
+        ImportError
+            If onnx is not installed: it is in the extra ``[onnx]``.
+        ValueError
+            As in `to_function`; or if it would be larger than an ONNX file may be.
+        """
+        from clearprop.portable import onnx_model, program
+
+        return onnx_model.model_of(program.program_of(self.model))
 
 
 class Training(Loop):

@@ -12,7 +12,7 @@ import clearprop as cp
 from clearprop.model.targets import Classes
 from clearprop.portable import python
 from clearprop.portable.program import program_of
-from portable_models import CASES, agree, frame, network, other_rows, words
+from portable_models import CASES, agree, case_of, frame, network, other_rows, words
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -24,7 +24,7 @@ def answered(case, function):
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_function_says_what_the_model_says(name, tmp_path):
-    case = CASES[name]()
+    case = case_of(name)
     told, numbers = answered(case, python.function_of(case.program))
     agree(case, told, numbers, 1e-12 if case.program.dtype == "float64" else 1e-6)
     path = tmp_path / "model.py"
@@ -34,7 +34,7 @@ def test_a_function_says_what_the_model_says(name, tmp_path):
 
 
 def test_every_kind_of_column_is_among_the_tables_that_exports_are_held_to():
-    columns = CASES["table, classes"]().program.columns
+    columns = case_of("table, classes").program.columns
     assert {each.holds for each in columns} == {"numbers", "words", "numbers or words", "times"}
     made = [each.column for each in columns]
     assert any(getattr(each, "pooled", 0) for each in made)

@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import importlib.util
 import pkgutil
 import re
 from pathlib import Path
@@ -43,7 +44,9 @@ def test_the_python_in_the_pages_runs_and_prints_what_they_say(page):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), flags=re.DOTALL)
     assert blocks
     parser, runner, names = doctest.DocTestParser(), doctest.DocTestRunner(), {}
-    for number, block in enumerate(block for block in blocks if ">>>" in block):
+    there = importlib.util.find_spec("onnx") is not None  # an extra, which not everyone has
+    shown = [block for block in blocks if ">>>" in block and (there or "import onnx" not in block)]
+    for number, block in enumerate(shown):
         test = parser.get_doctest(block, names, f"{page} block {number}", page, 0)
         runner.run(test, clear_globs=False)
         names = test.globs

@@ -1,5 +1,6 @@
 """Models of every kind, small, with raw rows and what clearprop says of them: each export is held to it."""
 
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -175,6 +176,12 @@ ESTIMATORS = {
 }  # fmt: skip
 
 CASES = NETWORKS | ESTIMATORS
+
+
+@functools.cache
+def case_of(name):
+    """Return a case, trained once for all that ask for it in this process."""
+    return CASES[name]()
 
 
 def agree(case, told, numbers, tolerance, near=0.0):

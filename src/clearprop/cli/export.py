@@ -11,22 +11,23 @@ import clearprop as cp
 from clearprop.checkpoint import atomic_file
 from clearprop.cli import errors, files, model
 from clearprop.cli.arguments import ModelArgument, option
-from clearprop.portable import python
+from clearprop.portable import onnx_model, python
 from clearprop.portable.program import Program, program_of
 
 
 class Format(enum.StrEnum):
     """What a model is written as."""
 
+    onnx = "onnx"
     python = "python"
 
 
-_ENDING = {Format.python: ".py"}
+_ENDING = {Format.onnx: ".onnx", Format.python: ".py"}
 
 
 def export(
     model_file: ModelArgument,
-    format: Annotated[Format, option(metavar="NAME", text="python")],
+    format: Annotated[Format, option(metavar="NAME", text="onnx or python")],
     output: Annotated[
         str | None,
         option(metavar="FILE", text="Where it is written", default="MODEL's name, with another ending"),
@@ -34,9 +35,10 @@ def export(
 ) -> None:
     """Write MODEL for other programs: raw rows in, labels and probabilities or quantities out.
 
+    onnx is a graph whose inputs have the names of the table (extra [onnx]);
     python is a module that needs NumPy alone.
 
-    Example: clearprop export digits.safetensors --format python
+    Example: clearprop export digits.safetensors --format onnx
     """
     path = model.expanded(output or os.path.splitext(model_file)[0] + _ENDING[format])
     files.refuse_same({"MODEL": model_file}, {"--output": path})
@@ -48,7 +50,11 @@ def export(
 
 
 def _written(program: Program, format: Format, name: str) -> bytes:
-    return python.source(program, f"{files.EXPORTED} {cp.__version__} from {name}").encode()
+    by = f"{files.EXPORTED} {cp.__version__} from {name}"
+    if format is Format.onnx:
+        content: bytes = onnx_model.model_of(program, by).SerializeToString()
+        return content
+    return python.source(program, by).encode()
 
 
 def _write(path: str, content: bytes) -> None:

@@ -25,6 +25,7 @@ from clearprop.network import Network
 from clearprop.typing import Answers, Samples
 
 if TYPE_CHECKING:
+    import onnx
     from sklearn import neural_network
 
     from clearprop.estimators.rate_finder import LearningRates
@@ -257,6 +258,10 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
             labels and probabilities, or quantities.
         """
         return self._fitted_network("to_function").to_function()
+
+    def to_onnx(self) -> onnx.ModelProto:
+        """Return the fitted model as an ONNX model, from raw rows to answers, as `Network.to_onnx`."""
+        return self._fitted_network("to_onnx").to_onnx()
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator as a safetensors file: nothing in it can be executed.
