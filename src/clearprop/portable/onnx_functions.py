@@ -82,7 +82,7 @@ def _silu(graph: OnnxGraph, z: str) -> str:
 
 
 def _softplus(graph: OnnxGraph, z: str) -> str:
-    """Return ``max(z, 0) + log1p(e)`` of e = e^-|z|, where with u = 1 + e log1p(e) = e ln(u) / (u - 1)."""
+    """Return ``max(z, 0) + log1p(e)``, e = e^-|z|; with u = 1 + e, log1p(e) = e ln(u) / (u - 1)."""
     one = graph.constant(1.0)
     e = graph.add("Exp", graph.add("Neg", graph.add("Abs", z)))
     u = graph.add("Add", e, one)
