@@ -136,7 +136,7 @@ class Architecture:
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
         """The table of the flat vector: embedding, input scale, then each layer's."""
-        starts = self.embedding.starts() if self.embedding else {}
+        starts = self.embedding.arrays() if self.embedding else {}
         layers = [(each.size, each.bias, each.function.plain is not None) for each in self.layers]
         return flat_vector.table(starts, self.widths, layers, self.input_scale, self.ntk)
 

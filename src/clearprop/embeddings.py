@@ -1,4 +1,4 @@
-"""Numeric embeddings to give to a network: each number becomes several before layer 1.
+"""Embeddings to give to a network: each number becomes several before layer 1, each category a vector.
 
 ``cp.Network([4, 8, 2], embedding=cp.embeddings.periodic())``. The kinds are here, each with its basis
 and the slopes of it; what they have in common, forwards and backwards, is in `input_embedding`.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from clearprop.activations import ACTIVATIONS, Activation, Array
+from clearprop.category_embedding import SIZE, Categories
 from clearprop.input_embedding import (
     TURN,
     Delta,
@@ -220,6 +221,72 @@ class PBLD(Waves):
         return {"frequency": frequency, "phase": phase} | found
 
 
+@dataclass(frozen=True)
+class Categorical(Embedding):
+    """As `embeddings.categories` makes it where no number is embedded."""
+
+    kind = "categories"
+    numeric = False
+
+    size: int = 1
+    columns: tuple[int, ...] | None = ()
+
+    def basis(self, parameters: Parameters, x: Array) -> Array:
+        """Return nothing."""
+        return np.empty((*x.shape, 0), x.dtype)
+
+    def slope_error(self, back: Delta) -> Array:
+        """Return nothing."""
+        return back.embedded.x
+
+    def starts(self) -> dict[str, Start]:
+        """Return none."""
+        return {}
+
+    def forward(self, parameters: Parameters, X: Array) -> Embedded:
+        """Return what layer 1 sees of X: the map of no number is nothing."""
+        none = {"weight": np.empty((0, 0, 1), X.dtype), "bias": np.empty((0, 1), X.dtype)}
+        return super().forward(none | dict(parameters), X)
+
+    def __str__(self) -> str:
+        """Return how many categories become how many numbers."""
+        return str(self.categories)
+
+
+def categories(
+    groups: Sequence[Sequence[int]], *, size: int = SIZE, numbers: Embedding | None = None
+) -> Embedding:
+    """Return the embedding that gives each value of a category a learned vector.
+
+    ``E = u Q`` of a category's one-hot columns u: entity embeddings (Guo and Berkhahn 2016), with 8
+    numbers as in RealMLP-TD. The vectors, the rows of Q, begin as N(0, 1). With a preset of RealMLP's
+    parametrisation they learn at the whole rate.
+
+    Parameters
+    ----------
+    groups : list of list of int
+        The inputs that are the one-hot columns of each category, from 0 on.
+    size : int
+        Numbers of a vector.
+    numbers : Embedding, optional
+        Of other inputs; without, these stay as they are.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the argument, its rule and the value.
+
+    Examples
+    --------
+    >>> print(categories([[1, 2, 3], [4, 5]], size=2, numbers=pbld(columns=[0])))
+    pbld of 1 of all inputs, 4 numbers each; 2 categories of 5 columns, 2 numbers each
+    """
+    made = Categories(tuple(map(tuple, groups)), size)
+    if not made.groups:
+        raise ValueError("groups must be at least one category's columns, got none")
+    return replace(Categorical() if numbers is None else numbers, categories=made)
+
+
 def piecewise_linear(
     X: ArrayLike, *, bins: int = 48, size: int = 16, columns: Sequence[int] | None = None
 ) -> PiecewiseLinear:
@@ -349,7 +416,8 @@ def pbld(
     return PBLD(size, chosen, None, n_frequencies, frequency_scale)
 
 
-KINDS: dict[str, type[Embedding]] = {each.kind: each for each in (PiecewiseLinear, Periodic, PBLD)}
+_EVERY: tuple[type[Embedding], ...] = PiecewiseLinear, Periodic, PBLD, Categorical
+KINDS: dict[str, type[Embedding]] = {each.kind: each for each in _EVERY}
 
 
 def from_description(data: Mapping[str, Any], n_features: int) -> Embedding:
@@ -362,5 +430,9 @@ def from_description(data: Mapping[str, Any], n_features: int) -> Embedding:
     """
     given = dict(data)
     made = KINDS[known_name("embedding", given.pop("kind", None), KINDS)]
-    given["columns"] = checked_columns(given["columns"])
+    given["columns"] = checked_columns(given["columns"]) if made.numeric else ()
+    if "categories" in given:
+        described = dict(given["categories"])
+        groups = tuple(map(tuple, described.pop("groups")))
+        given["categories"] = Categories(groups, **described)
     return made(**given).of(n_features)

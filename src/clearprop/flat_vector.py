@@ -28,8 +28,8 @@ class Block(NamedTuple):
 
     @property
     def is_map(self) -> bool:
-        """Whether it holds weights, also those of an embedding: what penalties are on."""
-        return self.name.endswith(".weight")
+        """Whether it holds weights, also an embedding's map and vectors: what penalties are on."""
+        return self.name.endswith((".weight", ".vectors"))
 
     @property
     def size(self) -> int:
@@ -72,7 +72,8 @@ def table(
 
     slow = 0.1 if ntk else 1.0
     for name, start in starts.items():
-        put(f"embedding.{name}", start.shape, "embedding", slow, slow if ntk else start.decay_factor)
+        factors = (start.slow, start.slow) if ntk else (1.0, start.decay_factor)
+        put(f"embedding.{name}", start.shape, "embedding", *factors)
     if input_scale:
         put("layers.0.scale", (widths[0],), "scales", 6.0, 6.0 if ntk else 0.0)
     for i, (n_in, (size, bias, parametric)) in enumerate(zip(widths, layers, strict=False)):

@@ -140,6 +140,9 @@ class TraceEmbedding:
         Before its function, and dC/dh of each sample's own cost.
     basis_error, phase_error : ndarray
         dC/dphi, the shape of `basis`, and dC/dphase, shape (n_samples, f, n_waves); None without waves.
+    one_hot, vector_error : ndarray
+        The columns of categories, shape (n_samples, n_columns), and dC/dE of their vectors, shape
+        (n_samples, n_categories, d); without categories there are none.
     a : ndarray of shape (n_samples, n_inputs)
         What it makes of all inputs; `Trace.inputs` unless there is an input scale.
     parameters, gradient : dict of ndarray
@@ -153,6 +156,8 @@ class TraceEmbedding:
     delta: Array
     basis_error: Array
     phase_error: Array | None
+    one_hot: Array
+    vector_error: Array
     parameters: dict[str, Array]
     gradient: dict[str, Array]
 
@@ -281,8 +286,8 @@ def _embedding(
     if back.embedding is None:
         return None
     passed, phase = back.embedding.embedded, back.embedding.phase
-    x, basis, h, a, delta, error = map(
-        _read_only, (*passed[2:], back.embedding.h, back.embedding.basis)
+    x, basis, h, a, one_hot, delta, error, of_vectors = map(
+        _read_only, (*passed[2:], back.embedding.h, back.embedding.basis, back.embedding.vectors)
     )
     of_phase = None if phase is None else _read_only(phase)
     of_both = (architecture.embedding_views(flat) for flat in (parameters, gradient))
@@ -294,6 +299,8 @@ def _embedding(
         delta,
         error,
         of_phase,
+        one_hot,
+        of_vectors,
         *({name: _read_only(p) for name, p in of.items()} for of in of_both),
     )
 

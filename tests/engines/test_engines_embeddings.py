@@ -1,4 +1,7 @@
-"""Embeddings in the compiled engine: it agrees with the reference, whatever surrounds them."""
+"""Embeddings in the compiled engine: it agrees with the reference, whatever surrounds them.
+
+Those of categories are beside "pbld", with inputs of any numbers: the engine takes nothing for one-hot.
+"""
 
 import dataclasses
 
@@ -15,13 +18,18 @@ from clearprop.engines.reference import ReferenceEngine
 from clearprop.flat_vector import select
 from test_engines import OPTIMIZERS, assert_agrees, plan_for, problem
 
-KINDS = ["pl", "plr", "plr-lite", "pbld"]
+KINDS = ["pl", "plr", "plr-lite", "pbld", "categories"]
+GROUPS = [[6, 1], [4, 5, 7]]
 EVERY = [None, [0, 2, 3, 8]]
 
 
 def network(kind, columns=None, sizes=(9, 21, 10), **flags):
     X = np.random.default_rng(3).normal(size=(40, sizes[0]))
-    if kind == "pl":
+    if kind == "categories":
+        numbers = None if columns is None else cp.embeddings.pbld(columns=[0, 2, 3, 8])
+        groups = GROUPS if sizes[0] == 9 else [[1, 3]]
+        embedding = cp.embeddings.categories(groups, size=3, numbers=numbers)
+    elif kind == "pl":
         embedding = cp.embeddings.piecewise_linear(X, bins=5, size=7, columns=columns)
     elif kind == "pbld":
         embedding = cp.embeddings.pbld(n_frequencies=11, frequency_scale=0.3, columns=columns)
@@ -36,7 +44,7 @@ HOW = {
     "plain": {},
     "penalties, dropout, weights": {"l2": 0.1, "l1": 0.01, "dropout": (0.4,), "weighted": True},
     "clipped": {"clip_norm": 0.05},
-    "frozen": {"frozen": ("embedding.weight", "weights", "biases")},
+    "frozen": {"frozen": ("map", "weights", "biases")},
     "over the weight": {"over_batch_weight": True, "l2": 0.1, "l1": 0.01, "weighted": True},
     "scaled": {"input_scale": True, "ntk": True},
     "scaled and clipped": {"input_scale": True, "clip_norm": 0.05},
@@ -48,7 +56,9 @@ def check(kind, optimizer, how, columns, n_threads=1, batch=32, n=101):
     flags = {name: how.pop(name) for name in ("input_scale", "ntk") if name in how}
     made = network(kind, columns, **flags)
     data, parameters = problem(made, n, weighted=how.pop("weighted", False))
-    how["frozen"] = select(made.blocks, how.pop("frozen", ()))
+    its_map = "embedding.vectors" if kind == "categories" else "embedding.weight"
+    frozen = [its_map if name == "map" else name for name in how.pop("frozen", ())]
+    how["frozen"] = select(made.blocks, frozen)
     how |= {"counts_correct": True, "n_threads": n_threads}
     plan = plan_for(made, optimizer, n=n, batch=batch, **how)
     assert_agrees(plan, data, parameters)

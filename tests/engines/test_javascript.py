@@ -132,6 +132,10 @@ def with_embedding(name, **flags):
         "periodic": embeddings.periodic(size=3, n_frequencies=2, columns=[0, 3]),
         "lite": embeddings.periodic(size=2, n_frequencies=3, lite=True),
         "pbld": embeddings.pbld(size=3, n_frequencies=4, columns=[0, 1, 2]),
+        "categories": embeddings.categories([[0, 2]], size=3),
+        "both": embeddings.categories(
+            [[3, 1]], size=2, numbers=embeddings.pbld(size=3, n_frequencies=4, columns=[2])
+        ),
     }[name]
     problem = make(activation="tanh", weighted=True)
     made = dataclasses.replace(problem.architecture, embedding=embedding, **flags)
@@ -139,7 +143,7 @@ def with_embedding(name, **flags):
     return dataclasses.replace(problem, architecture=made, parameters=parameters)
 
 
-EMBEDDED = "bins", "periodic", "lite", "pbld"
+EMBEDDED = "bins", "periodic", "lite", "pbld", "categories", "both"
 
 
 def test_embeddings_are_the_references():

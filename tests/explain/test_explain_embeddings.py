@@ -20,6 +20,8 @@ EMBEDDINGS = {
     "plr": cp.embeddings.periodic(**HOW),
     "plr-lite": cp.embeddings.periodic(**HOW, lite=True),
     "pbld": cp.embeddings.pbld(**HOW),
+    "categories": cp.embeddings.categories([[3, 1]], size=3, numbers=cp.embeddings.pbld(columns=[0])),
+    "categories alone": cp.embeddings.categories([[0, 3], [1, 2]], size=3),
 }
 
 
@@ -44,6 +46,7 @@ def test_every_side_of_the_formulas_of_an_embedding_is_the_same_number(kind, n, 
     trace["steps"] = [step for step in trace["steps"] if step["kind"] == "embedding"]
     assert len(trace["steps"]) == 1 + min(n, 3)
     assert assert_sides_agree(net, trace, 1e-11) > 20
+    told = told.replace('"quantity": "embedding.vectors_gradient"', '"quantity": "embedding.vectors"')
     wrong = json.loads(told.replace('"quantity": "embedding.delta"', '"quantity": "embedding.h"'))
     with pytest.raises(AssertionError):
         assert_sides_agree(net, wrong, 1e-11)

@@ -330,7 +330,7 @@ def n_parameters(architecture: Mapping[str, Any]) -> int:
         for before, after, layer in zip(sizes, sizes[1:], layers, strict=False)
     )
     if embedding is not None:
-        made += sum(math.prod(start.shape) for start in embedding.starts().values())
+        made += sum(math.prod(start.shape) for start in embedding.arrays().values())
     return made + (sizes[0] if architecture.get("input_scale") else 0)
 
 

@@ -12,7 +12,9 @@ KINDS = "weights", "biases", "scales", "shares"
 WEIGHTS, BIASES, SCALES, SHARES = range(4)
 RATE, DECAY_FACTOR, GRADIENT_FACTOR, FACTOR_COLUMNS = 0, 4, 8, 12
 # An embedding's arrays, whose factors lie behind those of the layers, three in a row.
-EMBEDDING = "embedding.weight", "embedding.bias", "embedding.frequency", "embedding.phase"
+ARRAYS = "weight", "bias", "frequency", "phase", "vectors"
+EMBEDDING = tuple(f"embedding.{name}" for name in ARRAYS)
+MAP, OF_BIAS, OF_FREQUENCY, OF_PHASE, VECTORS = range(5)
 MADE, BAD, UPDATES = range(3)  # what a run counts
 DOUBTFUL = 2  # what BAD is where the next step may lead to a parameter that is not finite
 NOT_FINITE, MEETING = range(2)  # what a prediction finds, and where its threads meet

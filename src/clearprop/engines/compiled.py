@@ -140,7 +140,7 @@ class _Prepared:
         whole = architecture.n_parameters if plan.clip_norm is not None else chunk * self.n_threads
         self.settings = _settings(plan, batch, chunk, layout.take(whole), self.n_threads)
         self.work = aligned(layout.end, dtype)
-        if self.embedding.n:  # what is below has no slope of its own
+        if self.embedding.exists:  # what is below has no slope of its own
             first = rows[0]
             self.work[first["below_slope"] :][: batch * first["n_in"]] = 1.0
         self.costs = np.zeros(batch)

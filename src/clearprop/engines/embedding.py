@@ -13,6 +13,8 @@ and why they are shaped so:
   that the layers have, of small matrices that are taken where they lie.
 - Forwards and backwards threads share the rows; of the parameters each has whole inputs. A map that all
   inputs share is one thread's.
+- One-hot columns are mostly 0: a category's vector is added where its column is not, and of a gradient
+  only such rows are looked up.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from clearprop.engines.language import Reals
 from clearprop.engines.layers import rough_squares, scale_row, share
 from clearprop.engines.products import dots, rest, sums, vectors
 from clearprop.engines.records import Batch, Embedding, Filled, Layer, Matrix, Run, Share, Team, Update
-from clearprop.engines.updates import add_penalties, move
+from clearprop.engines.updates import add_penalties, move, with_penalty
 
 _TURN = 2.0 * math.pi
 _A_RADIAN = 1.0 / _TURN
@@ -75,6 +77,22 @@ def map_of(its: Embedding, p: Reals, k: int) -> Matrix:
 
 
 @kernel()
+def look_up(its: Embedding, p: Reals, x: Reals, out: Reals) -> None:
+    """Put the vectors of a row's categories where layer 1 sees them."""
+    d = its.n_of_vector
+    for k in range(its.n_vectors):
+        at = its.first[its.one_hot[k]]
+        for j in range(d):
+            out[at + j] = like(out[0], 0.0)
+    for k in range(its.n_vectors):
+        u, at = x[its.one_hot[k]], its.first[its.one_hot[k]]
+        if u != 0:
+            Q = part(p, its.vectors + k * d, d)
+            for j in range(d):
+                out[at + j] += u * Q[j]
+
+
+@kernel()
 def embed(its: Embedding, p: Reals, x: Reals, work: Reals, out: Reals, i0: int, i1: int) -> None:
     """Put what layer 1 sees of rows i0 to i1 of x into `out`."""
     n, m, d, wide = its.n, its.n_basis, its.n_mapped, its.n_out
@@ -84,6 +102,7 @@ def embed(its: Embedding, p: Reals, x: Reals, work: Reals, out: Reals, i0: int, 
         row = part(x, i * its.n_features, its.n_features)
         for k in range(its.n_features):  # those that are embedded are written over
             out[i * wide + its.first[k]] = row[k]
+        look_up(its, p, row, part(out, i * wide, wide))
         for k in range(n):
             basis = part(work, its.basis + (i * n + k) * m, m)
             if its.n_waves == 0:
@@ -186,9 +205,10 @@ def stays_finite_below(run: Run, m: int, limit: float) -> bool:
         if not before * (rough_squares(part(run.work, its.raw, m * its.n_out)) + m) < limit:
             return False
     count = np.float64(m * its.n)
+    one_hot = np.float64(m * its.n_vectors) * run.largest * run.largest
     furthest = run.largest * its.steepest + its.furthest + 1.0
     basis = count * its.n_basis * furthest * furthest
-    if not errors * (basis + count) < limit:
+    if not errors * (basis + count + one_hot) < limit:
         return False
     if its.n_waves == 0:
         return True
@@ -212,11 +232,13 @@ def total_below(run: Run) -> float:
 @kernel()
 def array_of(its: Embedding, what: int) -> tuple[int, int]:
     """Return where an array of parameters begins, and how many of them an input has."""
-    if what == 0:
+    if what == codes.MAP:
         return its.weight, its.n_basis * its.n_mapped
-    if what == 1:
+    if what == codes.OF_BIAS:
         return its.bias, its.n_mapped
-    return (its.frequency if what == 2 else its.phase), its.n_waves
+    if what == codes.VECTORS:
+        return its.vectors, its.n_of_vector
+    return (its.frequency if what == codes.OF_FREQUENCY else its.phase), its.n_waves
 
 
 @kernel()
@@ -224,8 +246,9 @@ def gradient_of(run: Run, m: int, what: int, k: int, g: Reals, beta: float) -> N
     """Put an input's gradient of an array of parameters into `g`, or add it (beta 1)."""
     its, work = run.embedding, run.work
     n, n_basis, d, wide = its.n, its.n_basis, its.n_mapped, its.n_out
-    at = its.errors + its.first[its.columns[k]]
-    if what == 0:
+    column = its.one_hot[k] if what == codes.VECTORS else its.columns[k]
+    at = its.errors + its.first[column]
+    if what == codes.MAP:
         phi, delta = Matrix(rest(work, its.basis + k * n_basis), n * n_basis, 1), rest(work, at)
         sums(Matrix(g, d, 1), phi, Matrix(delta, wide, 1), n_basis, d, m, beta, part(work, 0, 0))
         return
@@ -233,15 +256,21 @@ def gradient_of(run: Run, m: int, what: int, k: int, g: Reals, beta: float) -> N
         for j in range(g.size):
             g[j] = like(g[j], 0.0)
     for i in range(m):
-        if what == 1:
+        if what == codes.OF_BIAS:
             delta = part(work, at + i * wide, d)
             for j in range(d):
                 g[j] += delta[j]
+        elif what == codes.VECTORS:
+            u = work[its.x + i * its.n_features + column]
+            if u != 0:
+                error = part(work, at + i * wide, g.size)
+                for j in range(g.size):
+                    g[j] += u * error[j]
         else:
             phases = part(work, its.phases + (i * n + k) * n_basis, its.n_waves)
             by = like(g[0], 1.0)
-            if what == 2:
-                by = like(g[0], _TURN) * work[its.x + i * its.n_features + its.columns[k]]
+            if what == codes.OF_FREQUENCY:
+                by = like(g[0], _TURN) * work[its.x + i * its.n_features + column]
             for j in range(its.n_waves):
                 g[j] += by * phases[j]
 
@@ -265,7 +294,7 @@ def update_array(
             for also in range(count):
                 gradient_of(run, batch.rows.size, what, k + also, g, 0.0 if also == 0 else 1.0)
             l2, l1 = batch.per * settings.l2, batch.per * settings.l1
-            if what == 0 and (l2 != 0.0 or l1 != 0.0):
+            if (what == codes.MAP or what == codes.VECTORS) and (l2 != 0.0 or l1 != 0.0):
                 add_penalties(g, p, l2, l1)
     by = update.shrink if update.phase == codes.FOLLOW else 1.0
     its = Share(factor, run.factors[row, codes.DECAY_FACTOR + column], by)
@@ -277,14 +306,29 @@ def update_embedding(run: Run, batch: Batch, team: Team, update: Update) -> floa
     """Update a thread's share of the embedding; return the sum of squares of its gradient."""
     its, squares = run.embedding, 0.0
     k0, k1 = share(team.thread, team.n_threads, its.n, 1)
-    for what in range(4):
+    for what in range(codes.VECTORS + 1):
         start, _ = array_of(its, what)
         if start < 0:
             continue
-        if its.shared and what < 2:
+        if what == codes.VECTORS:
+            k0, k1 = share(team.thread, team.n_threads, its.n_vectors, 1)
+        if its.shared and what <= codes.OF_BIAS:
             if team.thread == 0:
                 squares += update_array(run, batch, team, update, what, 0, its.n)
             continue
         for k in range(k0, k1):
             squares += update_array(run, batch, team, update, what, k, 1)
     return squares
+
+
+@kernel()
+def with_penalty_below(run: Run, total: float) -> float:
+    """Return a sum of penalties with those of the embedding's map and vectors."""
+    its, l2, l1 = run.embedding, run.settings.l2, run.settings.l1
+    if its.weight >= 0:
+        size = its.n_basis * its.n_mapped * (1 if its.shared else its.n)
+        total = with_penalty(total, part(run.parameters, its.weight, size), l2, l1)
+    if its.vectors >= 0:
+        Q = part(run.parameters, its.vectors, its.n_vectors * its.n_of_vector)
+        total = with_penalty(total, Q, l2, l1)
+    return total

@@ -38,6 +38,7 @@ from clearprop.engines.embedding import (
     gather_embedded,
     stays_finite_below,
     update_embedding,
+    with_penalty_below,
 )
 from clearprop.engines.intrinsics import call_own_cost, kernel, like, part, prefetch
 from clearprop.engines.language import Integers, Kernel, Numbers, Reals
@@ -68,7 +69,7 @@ from clearprop.engines.records import (
     Team,
     Update,
 )
-from clearprop.engines.updates import lay_out_below, penalty, update_part, with_penalty
+from clearprop.engines.updates import lay_out_below, penalty, update_part
 
 # --- batches
 
@@ -103,7 +104,7 @@ def gather(run: Run, batch: Batch, team: Team) -> None:
     layer = Layer(*run.layers[0])
     i0, i1 = share(team.thread, team.n_threads, batch.rows.size, 1)
     n, scaled = layer.n_in, layer.scales >= 0
-    if run.embedding.n > 0:
+    if run.embedding.exists:
         gather_embedded(run, batch, i0, i1)
         return
     raw = layer.below_slope if scaled else layer.below
@@ -236,14 +237,14 @@ def run_begin(run: Run) -> int:
 def backward(run: Run, batch: Batch, team: Team, wanted: int) -> int:
     """Compute the deltas of all layers below the last: BP2; returns what `forward` does."""
     first = Layer(*run.layers[0])
-    below = first.scales >= 0 or run.embedding.n > 0
+    below = first.scales >= 0 or run.embedding.exists
     lowest = 0 if below else 1  # the last layer whose delta goes further down
     for l in range(team.n_layers - 1, lowest - 1, -1):  # noqa: E741
         for turn in range(team.n_threads):
             owner = (team.thread + turn) % team.n_threads
             backward_part(run, batch, team, l, owner, queue(team, wanted, l, owner))
         wanted = meet(team, wanted)
-    if run.embedding.n > 0:
+    if run.embedding.exists:
         embed_backward(run, batch, team)
         wanted = meet(team, wanted)
     return wanted
@@ -269,7 +270,7 @@ def stays_finite(run: Run, batch: Batch, n_threads: int) -> bool:
     limit = codes.FAR * codes.FAR / (by * by)
     n_layers, squares = run.layers.shape[0], run.squares
     first = Layer(*run.layers[0])
-    if run.embedding.n > 0:
+    if run.embedding.exists:
         if not stays_finite_below(run, m, limit):
             return False
         inputs = rough_squares(part(run.work, first.below, m * first.n_in))
@@ -318,7 +319,7 @@ def update(run: Run, batch: Batch, team: Team, inputs: Filled, t: int, wanted: i
                     run, batch, team, l, owner, queue(team, wanted, l, owner), filled,
                     Update(phase, shrink, t),
                 )  # fmt: skip
-        if run.embedding.n > 0:
+        if run.embedding.exists:
             gathered += update_embedding(run, batch, team, Update(phase, shrink, t))
         if phase == codes.GATHER:
             run.norms[team.thread] = gathered
@@ -364,11 +365,7 @@ def train(run: Run) -> None:
         penalties = 0.0
         if settings.over_weight and thread == 0 and (settings.l2 != 0.0 or settings.l1 != 0.0):
             penalties = penalty(run.layers, run.parameters, settings.l2, settings.l1)
-            its = run.embedding
-            if its.n > 0:
-                size = its.n_basis * its.n_mapped * (1 if its.shared else its.n)
-                V = part(run.parameters, its.weight, size)
-                penalties = with_penalty(penalties, V, settings.l2, settings.l1)
+            penalties = with_penalty_below(run, penalties)
         costs_and_deltas(run, batch, team)
         for l in range(team.n_layers if n_threads > 1 else 0):  # noqa: E741 - once for all threads
             lay_out_below(Layer(*run.layers[l]), m, thread, n_threads, run.work)

@@ -14,10 +14,11 @@ from clearprop.engines import codes, neurons, own, products
 from clearprop.engines.records import Embedding, Layer, Segment
 
 NO_EMBEDDING = Embedding(
-    n=0, n_features=0, n_out=0, n_basis=0, n_mapped=0, n_waves=0, shared=False, relu=False,
-    appends=False, keeps=False, weight=-1, bias=-1, frequency=-1, phase=-1, x=-1, raw=-1, basis=-1,
-    sines=-1, errors=-1, phases=-1, steepest=0.0, furthest=0.0, columns=np.zeros(1, np.int64),
-    first=np.zeros(1, np.int64), bins=np.zeros(1),
+    exists=False, n=0, n_features=0, n_out=0, n_basis=0, n_mapped=0, n_waves=0, shared=False,
+    relu=False, appends=False, keeps=False, weight=-1, bias=-1, frequency=-1, phase=-1, vectors=-1,
+    x=-1, raw=-1, basis=-1, sines=-1, errors=-1, phases=-1, steepest=0.0, furthest=0.0,
+    columns=np.zeros(1, np.int64), first=np.zeros(1, np.int64), bins=np.zeros(1),
+    n_vectors=0, n_of_vector=0, one_hot=np.zeros(1, np.int64),
 )  # fmt: skip
 _ALIGNMENT = 32  # elements; stretches of the workspace start on a cache line of their own
 
@@ -105,20 +106,20 @@ class Layout:
     def _embedding(
         self, architecture: Architecture, dtype: np.dtype[Any], batch: int, below: int, delta: int
     ) -> Embedding:
-        """Return the record of an embedding; of none, `n` is 0."""
+        """Return the record of an embedding, or of none."""
         its, n_features = architecture.embedding, architecture.n_features
         wide = architecture.widths[0]
         if its is None:
             return NO_EMBEDDING._replace(n_features=n_features, n_out=wide, bins=np.zeros(1, dtype))
         trains, n, m = delta >= 0, len(its.columns or ()), its.n_basis
         bins = its.bins if isinstance(its, PiecewiseLinear) else np.zeros((4, 1, 1))
-        kept, scaled = batch * n * m, architecture.input_scale
+        kept, scaled, of = batch * n * m, architecture.input_scale, its.categories
         offsets = {b.name[10:]: b.offset for b in architecture.blocks if b.kind == "embedding"}
         return Embedding(
-            n=n, n_features=n_features, n_out=wide, n_basis=m, n_mapped=its.n_mapped,
+            exists=True, n=n, n_features=n_features, n_out=wide, n_basis=m, n_mapped=its.n_mapped,
             n_waves=its.n_waves, shared=its.shared, relu=bool(its.function.kinks),
             appends=its.appends, keeps=trains,
-            **{name: offsets.get(name, -1) for name in ("weight", "bias", "frequency", "phase")},
+            **{name: offsets.get(name, -1) for name in codes.ARRAYS},
             x=self.take(batch * n_features) if trains else -1,
             raw=self.take(batch * wide) if scaled else below,
             basis=self.take(kept),
@@ -126,8 +127,10 @@ class Layout:
             errors=self.take(batch * wide) if scaled and trains else delta,
             phases=self.take(kept) if trains and its.n_waves else -1,
             steepest=float(np.abs(bins[0]).max()), furthest=float(np.abs(bins[1]).max()),
-            columns=np.array(its.columns, np.int64), first=its.first,
+            columns=np.array(its.columns or [0], np.int64), first=its.first,
             bins=np.ascontiguousarray(bins.ravel(), dtype),
+            n_vectors=len(of.columns), n_of_vector=of.size,
+            one_hot=np.array(of.columns or [0], np.int64),
         )  # fmt: skip
 
     @property

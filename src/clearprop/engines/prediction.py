@@ -52,7 +52,7 @@ def predict_block(run: Prediction, first: int, m: int) -> None:
         below = part(run.work, base + layer.below, m * n_in)
         if l == 0:
             raw = part(run.X, first * run.embedding.n_features, m * run.embedding.n_features)
-            if run.embedding.n > 0:
+            if run.embedding.exists:
                 work = part(run.work, base, run.work.size // run.n_threads)
                 E = part(work, run.embedding.raw, m * n_in)
                 embed(run.embedding, run.parameters, raw, work, E, 0, m)

@@ -56,9 +56,10 @@ class Segment(NamedTuple):
 
 
 class Embedding(NamedTuple):
-    """What an embedding makes of inputs; `n` is 0 where there is none, a place -1."""
+    """What an embedding makes of inputs; a place is -1 where there is nothing."""
 
-    n: int  # inputs that are embedded
+    exists: bool
+    n: int  # inputs that are embedded as numbers
     n_features: int
     n_out: int  # what layer 1 sees
     n_basis: int
@@ -68,10 +69,11 @@ class Embedding(NamedTuple):
     relu: bool
     appends: bool  # the input itself
     keeps: bool  # the sines of all rows
-    weight: int  # these four in the parameters, what follows in the workspace
+    weight: int  # these five in the parameters, what follows in the workspace
     bias: int
     frequency: int
     phase: int
+    vectors: int
     x: int
     raw: int  # E, before the input scale
     basis: int
@@ -83,6 +85,9 @@ class Embedding(NamedTuple):
     columns: Integers  # shape (n,)
     first: Integers  # where each input's numbers begin, shape (n_features,)
     bins: Reals  # slopes, shifts, least and most, shape (4, n, n_bins)
+    n_vectors: int  # of all categories: their one-hot columns
+    n_of_vector: int
+    one_hot: Integers  # shape (n_vectors,)
 
 
 class Settings(NamedTuple):

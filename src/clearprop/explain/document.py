@@ -19,7 +19,7 @@ from clearprop.explain.expression import (
     children,
     shown_of,
 )
-from clearprop.explain.forms import Line, embedding
+from clearprop.explain.forms import Line, categories, embedding
 from clearprop.explain.glyphs import Glyphs
 
 EXAMPLES = 2  # of a batch that are shown
@@ -156,6 +156,10 @@ def embedding_step(glyphs: Glyphs, row: int) -> Step:
     """Return what the embedding makes of some inputs."""
     its, lines = glyphs.trace.architecture.embedding, embedding.forward(glyphs, row)
     said = "u is an input, φ its basis, V and b its map; E is what layer 1 sees."
+    if categories.n_categories(its):
+        said += (
+            " Of a category, numbered as its first input, u is a one-hot column, Q a value's vector."
+        )
     title = f"Embedding: {its}{_example(glyphs, row)}"
     return Step("embedding", title, 0, row, tuple(lines), _more_inputs(glyphs), said)
 
@@ -163,7 +167,11 @@ def embedding_step(glyphs: Glyphs, row: int) -> Step:
 def _more_inputs(glyphs: Glyphs) -> str:
     its = glyphs.trace.architecture.embedding
     n = len(its.columns or ()) if its is not None else 0
-    return _more(n, len(embedding.inputs_shown(glyphs)), "embedded inputs")
+    of_both = (
+        _more(n, len(embedding.inputs_shown(glyphs)), "embedded inputs"),
+        _more(categories.n_categories(its), len(categories.shown(glyphs)), "categories"),
+    )
+    return "; ".join(filter(None, of_both))
 
 
 def embedding_gradient_step(glyphs: Glyphs) -> Step:
@@ -177,6 +185,8 @@ def embedding_gradient_step(glyphs: Glyphs) -> Step:
     )
     if its is not None and its.shared:
         said += " V and b are one for all inputs: their gradients are sums over these too."
+    if categories.n_categories(its):
+        said += " F is dC/dE of a category."
     over = f" over the batch of {glyphs.n_samples:,}" if glyphs.n_samples > 1 else ""
     title = f"Gradient, embedding{over}"
     return Step("embedding", title, 0, None, tuple(lines), _more_inputs(glyphs), said)

@@ -266,7 +266,8 @@ class _Shaken:
             views = architecture.embedding_views(self.parameters)
             self.embedded = architecture.embedding.forward(views, self.x)
             size = np.abs(self.embedded.out)
-            source = self.off(self.embedded.out, size * math.sqrt(architecture.embedding.n_basis))
+            n_terms = max(1, architecture.embedding.n_basis)
+            source = self.off(self.embedded.out, size * math.sqrt(n_terms))
             self.embedded = self.embedded._replace(out=source, basis=self.off(self.embedded.basis))
         if scale is not None:
             source = self.off(source * scale)
@@ -339,13 +340,12 @@ class _Shaken:
         if phase is not None:  # a difference of products with what is behind cosine and sine
             terms = np.abs(back.basis).reshape(*phase.shape[:2], -1, phase.shape[2])
             phase = self.off(phase, terms.sum(axis=2))
-        return back._replace(h=self.off(back.h), phase=phase)
+        return back._replace(h=self.off(back.h), phase=phase, vectors=self.off(back.vectors))
 
 
 def _sizes(back: Delta) -> Delta:
     """Return the sizes of what an embedding's gradient is made of."""
     x, basis = np.abs(back.embedded.x), np.abs(back.embedded.basis)
     phase = None if back.phase is None else np.abs(back.phase)
-    return back._replace(
-        embedded=back.embedded._replace(x=x, basis=basis), h=np.abs(back.h), phase=phase
-    )
+    embedded = back.embedded._replace(x=x, basis=basis, one_hot=np.abs(back.embedded.one_hot))
+    return Delta(embedded, np.abs(back.h), back.basis, phase, np.abs(back.vectors))

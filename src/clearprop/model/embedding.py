@@ -1,8 +1,9 @@
-"""Embeddings by their short names, of the inputs that are numbers of many values."""
+"""Embeddings by their short names, of the inputs that are numbers, and of categories, of many values."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,11 @@ from clearprop import embeddings
 from clearprop.input_embedding import Embedding
 from clearprop.names import known_name
 
+if TYPE_CHECKING:
+    from clearprop.data.table import TableEncoder
+
 NAMES = ("pl", "plr", "plr-lite", "pbld")
+MOST_ONE_HOT = 8  # values of a category that stays as its one-hot columns, as in RealMLP-TD
 
 
 def embeddable(X: NDArray[Any], weight: NDArray[Any] | None = None) -> list[int]:
@@ -55,6 +60,17 @@ def learn(name: str, X: NDArray[Any], weight: NDArray[Any] | None = None) -> Emb
     if name == "pbld":
         return embeddings.pbld(columns=columns)
     return embeddings.periodic(columns=columns, lite=name == "plr-lite")
+
+
+def categories_of(encoder: TableEncoder | None) -> list[list[int]]:
+    """Return the one-hot columns of each category with more than 8 values, the rare ones being one."""
+    found, first = [], 0
+    for each in () if encoder is None else encoder.encoded:
+        n = len(each.feature_names)
+        if each.n_values > MOST_ONE_HOT:
+            found.append(list(range(first, first + n)))
+        first += n
+    return found
 
 
 def name_of(embedding: Embedding | None) -> str | None:

@@ -32,9 +32,9 @@ export function architecture(description) {
   const ntk = Boolean(description.ntk), slow = ntk ? 0.1 : 1;
   const scales = { rate: 6, decay: ntk ? 6 : 0, gradient: 1 }, biases = { rate: slow, decay: 0, gradient: 1 };
   const shares = { ...biases, decay: ntk ? slow : 0 };
-  made.embedded = Object.entries(made.embedding?.arrays ?? {}).map(([name, [shape, decay]]) => [
+  made.embedded = Object.entries(made.embedding?.arrays ?? {}).map(([name, [shape, decay, share = slow]]) => [
     name,
-    put(`embedding.${name}`, shape, "embedding", { rate: slow, decay: ntk ? slow : decay, gradient: 1 }),
+    put(`embedding.${name}`, shape, "embedding", { rate: share, decay: ntk ? share : decay, gradient: 1 }),
   ]);
   made.scale = made.inputScale ? put("layers.0.scale", [made.widths[0]], "scales", scales) : null;
   made.layers.forEach((layer, l) => {

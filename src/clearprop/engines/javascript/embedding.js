@@ -6,6 +6,8 @@
 //   periodic            phi = cos and sin of the phases 2 pi c x; f is relu
 //   PBLD                phi = cos of the phases 2 pi c x + r; x itself is appended to E
 //
+// and of a category's one-hot columns u its vector, E = u Q.
+//
 // Tables of one row for a sample hold the basis phi (m numbers of each embedded input), h and delta (d).
 
 const TURN = 6.283185307179586;
@@ -13,7 +15,9 @@ const TURN = 6.283185307179586;
 // Return what passes need to know of the embedding that a file describes, and its arrays of parameters.
 function embeddingOf(description, nFeatures) {
   const { kind, size, columns, edges, n_frequencies: waves = 0, lite = false } = description;
-  if (!["piecewise_linear", "periodic", "pbld"].includes(kind)) {
+  const { groups, size: nOfVector } = description.categories ?? { groups: [], size: 0 };
+  const oneHot = groups.flat();
+  if (!["piecewise_linear", "periodic", "pbld", "categories"].includes(kind)) {
     throw new Error(`the page's engine has no embedding ${kind}`);
   }
   const appends = kind === "pbld", d = size - (appends ? 1 : 0), f = columns.length;
@@ -22,16 +26,19 @@ function embeddingOf(description, nFeatures) {
   let nOutputs = 0;
   for (let k = 0; k < nFeatures; k++) {
     first.push(nOutputs);
-    nOutputs += columns.includes(k) ? size : 1;
+    if (groups.some((group) => group[0] === k)) nOutputs += nOfVector;
+    else if (!oneHot.includes(k)) nOutputs += columns.includes(k) ? size : 1;
   }
-  const own = lite ? [] : [f], arrays = {};
+  groups.forEach((group) => group.forEach((k) => (first[k] = first[group[0]])));
+  const own = lite ? [] : [f], arrays = {}; // each its shape, decay, and share of RealMLP's rate
   if (waves) arrays.frequency = [[f, waves], 0];
   if (appends) arrays.phase = [[f, waves], 0];
-  arrays.weight = [[...own, m, d], 1];
-  arrays.bias = [[...own, d], 0];
+  if (f) arrays.weight = [[...own, m, d], 1];
+  if (f) arrays.bias = [[...own, d], 0];
+  if (groups.length) arrays.vectors = [[oneHot.length, nOfVector], 1, 1];
   const activation = kind === "periodic" ? ACTIVATIONS.relu : ACTIVATIONS.identity;
   const bins = edges?.map(binsOf);
-  return { kind, columns, appends, waves, lite, m, d, f, first, nOutputs, arrays, activation, bins };
+  return { kind, columns, appends, waves, lite, m, d, f, first, nOutputs, arrays, activation, bins, oneHot, nOfVector };
 }
 
 // Return slope and shift of every e = slope x + shift, and between which numbers it is kept.
@@ -57,6 +64,8 @@ function embed(its, p, X) {
   for (let i = 0; i < X.rows; i++) {
     const x = X.row(i), out = passed.out.row(i);
     its.first.forEach((at, k) => (out[at] = x[k])); // those that are embedded are written over
+    its.oneHot.forEach((k) => out.fill(0, its.first[k], its.first[k] + its.nOfVector));
+    its.oneHot.forEach((k, t) => addProduct(out, its.first[k], x[k], vectorOf(its, p.vectors, t)));
     its.columns.forEach((column, k) => {
       const phi = passed.basis.row(i).subarray(k * m, (k + 1) * m);
       putBasis(its, p, x[column], k, phi, passed.sines.row(i).subarray(k * waves, (k + 1) * waves));
@@ -70,6 +79,14 @@ function embed(its, p, X) {
     });
   }
   return passed;
+}
+
+function vectorOf({ nOfVector }, vectors, t) {
+  return vectors.subarray(t * nOfVector, (t + 1) * nOfVector);
+}
+
+function addProduct(out, at, u, vector) {
+  for (let j = 0; j < vector.length; j++) out[at + j] += u * vector[j];
 }
 
 function mapOf({ lite, m, d }, p, k) {
@@ -95,7 +112,7 @@ function putBasis({ bins, waves, m }, p, x, k, phi, sines) {
 // Return dC/dh, dC/dphi and dC/dphase from error = dC/dE.
 function embeddingBackward(passed, error) {
   const { its, p, basis, sines, slope } = passed, { f, m, d, waves } = its, rows = error.rows;
-  const back = { h: new Matrix(rows, f * d), basis: new Matrix(rows, f * m), phase: new Matrix(rows, f * waves) };
+  const back = { error, h: new Matrix(rows, f * d), basis: new Matrix(rows, f * m), phase: new Matrix(rows, f * waves) };
   for (let i = 0; i < rows; i++) {
     its.columns.forEach((column, k) => {
       const { V } = mapOf(its, p, k), delta = back.h.row(i), ofBasis = back.basis.row(i);
@@ -120,6 +137,10 @@ function embeddingBackward(passed, error) {
 function addEmbeddingGradient(passed, back, g) {
   const { its, basis, X } = passed, { m, d, waves } = its;
   for (let i = 0; i < X.rows; i++) {
+    its.oneHot.forEach((column, t) => {
+      const first = its.first[column], error = back.error.row(i).subarray(first, first + its.nOfVector);
+      addProduct(vectorOf(its, g.vectors, t), 0, X.row(i)[column], error);
+    });
     its.columns.forEach((column, k) => {
       const { V, b } = mapOf(its, g, k), delta = back.h.row(i).subarray(k * d, (k + 1) * d);
       for (let j = 0; j < d; j++) {
@@ -142,6 +163,9 @@ function embeddingInputError(passed, error) {
   for (let i = 0; i < X.rows; i++) {
     const out = made.row(i), ofBasis = back.basis.row(i);
     its.first.forEach((at, k) => (out[k] = error.row(i)[at]));
+    its.oneHot.forEach((k, t) => {
+      out[k] = vectorOf(its, p.vectors, t).reduce((total, q, j) => total + q * error.row(i)[its.first[k] + j], 0);
+    });
     its.columns.forEach((column, k) => {
       let total = its.appends ? error.row(i)[its.first[column] + d] : 0;
       if (bins) total += ofBasis[k * m];

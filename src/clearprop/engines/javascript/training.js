@@ -146,10 +146,12 @@ function optimizerOf(description) {
   return { row, rate, numbers, decay: number(row.weight_decay) };
 }
 
+// Return whether a block holds weights, also an embedding's map and vectors.
+const isMap = ({ name }) => name.endsWith(".weight") || name.endsWith(".vectors");
+
 // Add l2 W + l1 sign(W) to the gradient of every weight, an embedding's too, in place.
 function addPenalties(made, slope, parameters, l2, l1) {
-  for (const { name, offset, size } of made.blocks) {
-    if (!name.endsWith(".weight") || !(l2 || l1)) continue;
+  for (const { offset, size } of l2 || l1 ? made.blocks.filter(isMap) : []) {
     for (let i = offset; i < offset + size; i++) slope[i] += l2 * parameters[i] + l1 * Math.sign(parameters[i]);
   }
 }
@@ -157,8 +159,7 @@ function addPenalties(made, slope, parameters, l2, l1) {
 // Return l2/2 times the squared weights and l1 times their sizes.
 export function penalty(made, parameters, l2, l1) {
   let total = 0;
-  for (const { name, offset, size } of made.blocks) {
-    if (!name.endsWith(".weight")) continue;
+  for (const { offset, size } of made.blocks.filter(isMap)) {
     for (const w of parameters.subarray(offset, offset + size)) total += 0.5 * l2 * w * w + l1 * Math.abs(w);
   }
   return total;

@@ -13,6 +13,7 @@ import numpy as np
 from clearprop.activations import Array
 from clearprop.architecture import Architecture
 from clearprop.explain.expression import Expr, Fn, Frac, Int, Neg, Num, Prod, Sum, Sym
+from clearprop.explain.forms import categories
 from clearprop.explain.forms.line import TERMS, Line, chosen, lines_of, product_of, summed
 from clearprop.explain.glyphs import Glyphs
 from clearprop.input_embedding import Embedding
@@ -261,7 +262,7 @@ def forward(glyphs: Glyphs, row: int) -> list[Line]:
         for j in numbers_shown(letters, row):
             lines += mapped(letters, j, row)
         lines += appended(letters, row)
-    return lines
+    return lines + categories.forward(glyphs, row)
 
 
 def backward(glyphs: Glyphs, n_rows: int) -> list[Line]:
@@ -272,4 +273,9 @@ def backward(glyphs: Glyphs, n_rows: int) -> list[Line]:
         for row in range(n_rows):
             lines += errors(letters, row)
         lines += gradients(letters)
+    over = over_batch(glyphs.trace.architecture, glyphs.n_samples)
+    for of_category in categories.shown(glyphs):
+        for row in range(n_rows):
+            lines += categories.errors(of_category, row)
+        lines += categories.gradients(of_category, over)
     return lines

@@ -67,6 +67,7 @@ def count_numbers(trace: Trace) -> int:
     if trace.embedding is not None:
         of = trace.embedding
         arrays += [of.x, of.basis, of.h, of.a, of.delta, of.basis_error, of.phase_error]
+        arrays += [of.one_hot, of.vector_error]
         arrays += [*of.parameters.values(), *of.gradient.values()]
     if trace.update is not None:
         arrays += [*trace.update.weights, *trace.update.biases]
@@ -256,7 +257,8 @@ def _embedding(trace: Trace) -> dict[str, Any]:
     made, its = trace.embedding, trace.architecture.embedding
     assert made is not None
     assert its is not None
-    names = ("x", "basis", "h", "a", "delta", "basis_error", "phase_error")
+    names = ["x", "basis", "h", "a", "delta", "basis_error", "phase_error"]
+    names += ["one_hot", "vector_error"] if its.categories.groups else []
     arrays = {name: getattr(made, name) for name in names} | made.parameters
     arrays |= {f"{name}_gradient": each for name, each in made.gradient.items()}
     if its.kind == PiecewiseLinear.kind:
