@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -72,6 +73,20 @@ def test_a_table_is_trained_on_with_the_preset_realmlp_and_resumed_to_the_same_b
     code, _, err = clearprop("train", "t.csv", *how[2:], "--resume", "--epochs", "4", *first[2:])
     assert (code, "--preset is not given, was realmlp" in err) == (2, True)
     assert "parametric_selu" in clearprop("info", "m")[1]
+
+
+def test_categories_are_in_info_and_explained(clearprop, tmp_path):
+    with open(tmp_path / "t.csv", "w", newline="") as file:
+        rows = [(age, f"town {k % 10}", ok) for k, (age, _, ok) in enumerate(ROWS)]
+        csv.writer(file).writerows([("age", "town", "ok"), *rows])
+    how = ("--preset", "realmlp", "--hidden", "8", "--seed", "0", "--target", "ok", "--epochs", "3")
+    assert clearprop("train", "t.csv", *how, "--output", "m")[0] == 0
+    said = "pbld of 1 of 11 inputs, 4 numbers each; 1 category of 10 columns, 8 numbers each"
+    assert said in clearprop("info", "m")[1]
+    groups = json.loads(clearprop("info", "m", "--json")[1])["embedding"]["categories"]["groups"]
+    assert groups == [list(range(1, 11))]
+    told = clearprop("explain", "m", "t.csv", "--row", "0", "--part", "all")[1]
+    assert re.search(r"E₂. = u₂ Q₂. \+ \[..., 9 more, all 0\]", told)
 
 
 REFUSED = {

@@ -236,3 +236,56 @@ def test_members_each_have_the_start_of_one_alone():
         alone = cp.MLPRegressor(**how | {"random_state": member.seed}).fit(X, Y)
         np.testing.assert_array_equal(member.parameters, alone.network_.parameters)
     assert cp.MLPRegressor(members=2, **how).fit(X, Y).predict(X * 40).max() <= Y.max() + 1e-5
+
+
+CITY = RNG.integers(0, 12, 120)
+TABLE = pandas.DataFrame(
+    {
+        "city": [f"c{k}" for k in CITY],
+        "size": X[:, 1],
+        "kind": [f"k{k % 8}" for k in range(120)],  # with 8 values it stays one-hot
+    }
+)
+MEANS = CITY % 5 + X[:, 1] / 5
+
+
+@pytest.mark.parametrize("engine", ["numpy", "compiled"])
+def test_a_category_with_many_values_becomes_a_vector(engine, tmp_path):
+    model = cp.MLPRegressor(engine=engine, early_stopping=False, **QUICK).fit(TABLE, MEANS)
+    net = model.network_
+    E = net.architecture.embedding
+    assert str(E) == "pbld of 1 of 21 inputs, 4 numbers each; 1 category of 12 columns, 8 numbers each"
+    assert E.categories.groups == (tuple(range(12)),)
+    assert net.architecture.widths[0] == 8 + 4 + 8
+    seen = net.model.inputs.of_batch(net.model.inputs.open(TABLE).table(), "float32")
+    np.testing.assert_allclose(seen[:, :12].sum(axis=1), 1.0, rtol=1e-6)  # not scaled
+    assert (np.abs(seen[:, 13:]).max(axis=0) > 1.5).all()
+    block = next(b for b in net.blocks if b.name == "embedding.vectors")
+    assert (block.lr_factor, block.decay_factor) == (1.0, 1.0)
+    model.save(tmp_path / "m")
+    again = cp.MLPRegressor.load(tmp_path / "m")
+    strange = TABLE.assign(city="nowhere")
+    np.testing.assert_array_equal(again.predict(strange), model.predict(strange))
+    assert np.ptp(model.predict(TABLE.assign(size=3.0, kind="k1"))) > 0
+
+
+def test_categories_are_embedded_without_numbers_too_and_only_by_realmlp():
+    table = TABLE[["city", "kind"]].assign(rare=[f"r{k}" for k in range(114)] + ["x"] * 6)
+    made = cp.MLPRegressor(**QUICK).fit(table, MEANS).network_.architecture
+    assert str(made.embedding) == "1 category of 12 columns, 8 numbers each"  # "rare" has two values
+    for how in (
+        {"embedding": None},
+        {"preset": "realmlp-s"},
+        {"preset": "realmlp-s", "embedding": "pl"},
+    ):
+        made = cp.MLPRegressor(**QUICK | how).fit(TABLE, MEANS).network_.architecture
+        assert made.embedding is None or not made.embedding.categories.groups
+
+
+def test_a_training_with_categories_goes_on():
+    how = QUICK | {"warm_start": True, "learning_rate": "constant", "early_stopping": False}
+    for table in (TABLE, TABLE[["city"]]):
+        model = cp.MLPRegressor(**how).fit(table, MEANS)
+        before = model.network_.parameters.copy()
+        model.fit(table, MEANS)
+        assert not np.array_equal(model.network_.parameters, before)

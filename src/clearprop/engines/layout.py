@@ -9,9 +9,9 @@ import numpy as np
 
 from clearprop.activations import ACTIVATIONS, Activation, Array
 from clearprop.architecture import Architecture
-from clearprop.embeddings import PiecewiseLinear
 from clearprop.engines import codes, neurons, own, products
 from clearprop.engines.records import Embedding, Layer, Segment
+from clearprop.piecewise_linear import PiecewiseLinear
 
 NO_EMBEDDING = Embedding(
     exists=False, n=0, n_features=0, n_out=0, n_basis=0, n_mapped=0, n_waves=0, shared=False,

@@ -29,7 +29,7 @@ from clearprop.estimators.tables import TableRows
 from clearprop.estimators.training import EstimatorTraining
 from clearprop.masks import refuse_masked
 from clearprop.model.embedding import name_of
-from clearprop.model.inputs import LEARNED, Inputs
+from clearprop.model.inputs import LEARNED, Inputs, keeping_one_hot
 from clearprop.model.model import Model
 from clearprop.model.targets import Classes, Targets, Units
 from clearprop.network import Network
@@ -307,6 +307,8 @@ class Fitter:
         options = self.options
         learn = LEARNED.get(options.preprocessing or "")
         steps = learn(rows.X, rows.weight) if learn else ()
+        categories = recipe.many_valued(options, encoder)
+        steps = keeping_one_hot(steps, [k for group in categories for k in group])
         if options.target is not None:
             wide = rows.Y.astype(np.float64)
             with np.errstate(over="ignore", invalid="ignore"):  # `in_units` looks at them
@@ -315,7 +317,8 @@ class Fitter:
             targets = self.task.in_units(targets, options.loss, moments, dtype)
             if options.preset == "realmlp" and isinstance(targets, Units):
                 targets = replace(targets, low=wide.min(axis=0), high=wide.max(axis=0))
-        embedding = recipe.embedding(options, rows.X, rows.weight, Inputs(steps), dtype)
+        then = Inputs(steps)
+        embedding = recipe.embedding(options, rows.X, rows.weight, then, dtype, categories)
         return Learned(steps, encoder, targets, rows.X.shape[1], rows.Y.shape[1], embedding)
 
     def begin(self, learned: Learned, dtype: str, seed: int) -> Model:

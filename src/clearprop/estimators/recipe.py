@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop import building, randomness
+from clearprop import building, embeddings, randomness
 from clearprop.estimators import inputs, presets
 from clearprop.estimators.options import Options
 from clearprop.input_embedding import Embedding
-from clearprop.model.embedding import embeddable, learn
+from clearprop.model.embedding import categories_of, embeddable, learn
 from clearprop.model.inputs import Inputs
 from clearprop.names import is_number
 from clearprop.network import Network
 from clearprop.schedules import Schedule, number
 from clearprop.training.supply import InMemory, Supply
+
+if TYPE_CHECKING:
+    from clearprop.data.table import TableEncoder
 
 Array = NDArray[Any]
 Start = list[tuple[Array | None, Array | None]]  # weights (n_in, n_out) and biases of every layer
@@ -131,10 +135,23 @@ def engine(options: Options, supply: Supply) -> str:
     return str(options.engine)
 
 
+def many_valued(options: Options, encoder: TableEncoder | None) -> list[list[int]]:
+    """Return the one-hot columns of each category that "realmlp" embeds."""
+    embeds = options.preset == "realmlp" and options.embedding is not None
+    return categories_of(encoder) if embeds else []
+
+
 def embedding(
-    options: Options, X: Any, weight: Array | None, then: Inputs, dtype: str
+    options: Options,
+    X: Any,
+    weight: Array | None,
+    then: Inputs,
+    dtype: str,
+    categories: Sequence[Sequence[int]] = (),
 ) -> Embedding | None:
     """Return what inputs are embedded by: as asked for, a preset's where there are inputs for it.
+
+    The one-hot columns of `categories` become vectors beside it.
 
     Raises
     ------
@@ -146,7 +163,8 @@ def embedding(
         return None
     seen = inputs.as_rows(X, dtype, then)
     if not isinstance(seen, inputs.SparseRows):
-        return learn(name, seen, weight) if given or embeddable(seen, weight) else None
+        numbers = learn(name, seen, weight) if given or embeddable(seen, weight) else None
+        return embeddings.categories(categories, numbers=numbers) if categories else numbers
     if given:
         raise ValueError(
             f"embedding={name!r} needs rows that fit in memory when they are dense, got a sparse X of "

@@ -155,13 +155,8 @@ def _of_neurons(
 def embedding_step(glyphs: Glyphs, row: int) -> Step:
     """Return what the embedding makes of some inputs."""
     its, lines = glyphs.trace.architecture.embedding, embedding.forward(glyphs, row)
-    said = "u is an input, φ its basis, V and b its map; E is what layer 1 sees."
-    if categories.n_categories(its):
-        said += (
-            " Of a category, numbered as its first input, u is a one-hot column, Q a value's vector."
-        )
     title = f"Embedding: {its}{_example(glyphs, row)}"
-    return Step("embedding", title, 0, row, tuple(lines), _more_inputs(glyphs), said)
+    return Step("embedding", title, 0, row, tuple(lines), _more_inputs(glyphs), embedding.FORWARD)
 
 
 def _more_inputs(glyphs: Glyphs) -> str:
@@ -178,15 +173,7 @@ def embedding_gradient_step(glyphs: Glyphs) -> Step:
     """Return the gradients of some parameters of the embedding, and what leads to them."""
     its = glyphs.trace.architecture.embedding
     lines = embedding.backward(glyphs, shown_of(glyphs.n_samples, EXAMPLES))
-    said = (
-        "Z is dC/dz of layer 1's neurons, D is dC/dh, G is dC/dφ and P is dC/dphase, of each example's "
-        "own cost as the network has it; d before a letter is its gradient. The update is that of the "
-        "layers."
-    )
-    if its is not None and its.shared:
-        said += " V and b are one for all inputs: their gradients are sums over these too."
-    if categories.n_categories(its):
-        said += " F is dC/dE of a category."
+    said = embedding.BACKWARD + (embedding.SHARED if its is not None and its.shared else "")
     over = f" over the batch of {glyphs.n_samples:,}" if glyphs.n_samples > 1 else ""
     title = f"Gradient, embedding{over}"
     return Step("embedding", title, 0, None, tuple(lines), _more_inputs(glyphs), said)

@@ -1,16 +1,17 @@
-"""Embeddings by their short names, of the inputs that are numbers, and of categories, of many values."""
+"""Embeddings by their short names, of the inputs that are numbers or categories of many values."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clearprop import embeddings
+from clearprop.data.table.columns import CategoryColumn
 from clearprop.input_embedding import Embedding
 from clearprop.names import known_name
+from clearprop.piecewise_linear import PiecewiseLinear
 
 if TYPE_CHECKING:
     from clearprop.data.table import TableEncoder
@@ -63,11 +64,14 @@ def learn(name: str, X: NDArray[Any], weight: NDArray[Any] | None = None) -> Emb
 
 
 def categories_of(encoder: TableEncoder | None) -> list[list[int]]:
-    """Return the one-hot columns of each category with more than 8 values, the rare ones being one."""
+    """Return the one-hot columns of each category with more than 8 values, the rare ones being one.
+
+    Whether it is missing is none of them, but has its vector where it has a column.
+    """
     found, first = [], 0
     for each in () if encoder is None else encoder.encoded:
         n = len(each.feature_names)
-        if each.n_values > MOST_ONE_HOT:
+        if isinstance(each, CategoryColumn) and each.n_values > MOST_ONE_HOT:
             found.append(list(range(first, first + n)))
         first += n
     return found
@@ -79,4 +83,4 @@ def name_of(embedding: Embedding | None) -> str | None:
         return None
     if isinstance(embedding, embeddings.Periodic):
         return "plr-lite" if embedding.lite else "plr"
-    return "pl" if isinstance(embedding, embeddings.PiecewiseLinear) else embedding.kind
+    return "pl" if isinstance(embedding, PiecewiseLinear) else embedding.kind

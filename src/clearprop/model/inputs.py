@@ -7,14 +7,15 @@ rows that are trained on, kept in the model's file, and applied to every row tha
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.data.feature_names import NameInRow
-from clearprop.data.scaling import Scaling, SmoothClip, robust_of, standard_of
+from clearprop.data.scaling import BOUND, Scaling, SmoothClip, robust_of, standard_of
 from clearprop.data.selection import quantiles
 
 if TYPE_CHECKING:
@@ -271,6 +272,22 @@ def standard_of_blocks(blocks: Blocks) -> tuple[Step, ...]:
 def robust_of_blocks(blocks: Blocks) -> tuple[Step, ...]:
     """Return `robust`'s steps, exactly, by passes over blocks of rows with their weights."""
     return robust_of(*quantiles(blocks, _SHARES)), SmoothClip()
+
+
+def keeping_one_hot(steps: tuple[Step, ...], columns: Sequence[int]) -> tuple[Step, ...]:
+    """Return the steps, but for some columns that they leave 0 and 1."""
+    if not columns:
+        return steps
+    factor = BOUND / math.sqrt(BOUND**2 - 1.0) if SmoothClip() in steps else 1.0  # clipped it is 1
+
+    def kept(step: Step) -> Step:
+        if not isinstance(step, Scaling):
+            return step
+        made = Scaling(step.shift.copy(), step.factor.copy())
+        made.shift[list(columns)], made.factor[list(columns)] = 0.0, factor
+        return made
+
+    return tuple(map(kept, steps))
 
 
 def _written(cell: Any) -> str:

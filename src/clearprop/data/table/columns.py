@@ -108,6 +108,11 @@ class CategoryColumn:
         return len(self.categories) == 2 and not self.pooled and not self.has_missing
 
     @property
+    def n_values(self) -> int:
+        """The values that are told apart, the rare ones being one."""
+        return len(self.categories) + bool(self.pooled)
+
+    @property
     def feature_names(self) -> tuple[str, ...]:
         """Of the columns that are made of it."""
         if self._is_pair:

@@ -20,6 +20,16 @@ from clearprop.input_embedding import Embedding
 from clearprop.trace import TraceEmbedding
 
 _SHOWN = 2  # inputs, numbers and basis functions of each
+FORWARD = (
+    "u is an input, φ its basis, V and b its map; of a category, numbered as its first input, u is a "
+    "one-hot column and Q a value's vector. E is what layer 1 sees."
+)
+BACKWARD = (
+    "Z is dC/dz of layer 1's neurons, D is dC/dh, G is dC/dφ and P is dC/dphase, F is dC/dE of a "
+    "category, of each example's own cost as the network has it; d before a letter is its gradient. "
+    "The update is that of the layers."
+)
+SHARED = " V and b are one for all inputs: their gradients are sums over these too."
 
 
 class Letters:

@@ -18,7 +18,6 @@ import numpy as np
 
 from clearprop.activations import Array
 from clearprop.costs import Cost
-from clearprop.embeddings import PiecewiseLinear
 from clearprop.explain.document import Document, count_factors, said_of, wanted
 from clearprop.explain.expression import (
     BigSum,
@@ -43,6 +42,7 @@ from clearprop.explain.expression import (
     Word,
 )
 from clearprop.explain.forms.embedding import edges
+from clearprop.piecewise_linear import PiecewiseLinear
 from clearprop.trace import Trace
 from clearprop.user_warning import warn
 
