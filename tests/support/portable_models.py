@@ -75,6 +75,16 @@ NETWORKS = {
         )
         for name in embeddings.NAMES
     },
+    "embedded categories": lambda: of_network(
+        network(embedding=cp.embeddings.categories([[2, 0], [1, 3]], size=3))
+    ),
+    "embedded categories and numbers": lambda: of_network(
+        network(
+            embedding=cp.embeddings.categories(
+                [[3, 0]], size=2, numbers=cp.embeddings.pbld(columns=[2])
+            )
+        )
+    ),
 }
 
 

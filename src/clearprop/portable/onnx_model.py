@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clearprop.data.scaling import Scaling
-from clearprop.embeddings import PBLD, Periodic, PiecewiseLinear
+from clearprop.embeddings import PBLD, Periodic
 from clearprop.input_embedding import TURN, Embedding
+from clearprop.piecewise_linear import PiecewiseLinear
 from clearprop.portable.onnx_columns import numbers_of
 from clearprop.portable.onnx_functions import activated
 from clearprop.portable.onnx_graph import IR, ML, ML_OPSET, OPSET, OnnxGraph
@@ -191,7 +192,29 @@ class _Writer:
     def _embedded(self, its: Embedding, member: Member, x: str, before: str) -> str:
         g = self._g
         columns = list(its.columns or ())
-        arrays = {n: g.tensor(f"{before}embedding.{n}", p) for n, p in member.embedding.items()}
+        arrays = {
+            name: g.tensor(f"{before}embedding.{name}", p)
+            for name, p in member.embedding.items()
+            if name != "vectors"
+        }
+        parts, n = [x], its.n_features or 0
+        if columns:
+            parts.append(self._of_numbers(its, arrays, x))
+        for group, rows in zip(its.categories.groups, its.categories.rows, strict=True):
+            Q = g.tensor(f"{before}embedding.vectors", member.embedding["vectors"][rows])
+            parts.append(g.add("MatMul", g.chosen(x, list(group)), Q))
+        order = np.arange(its.n_outputs)
+        order[its.first] = np.arange(n)
+        made = n + np.arange(len(columns) * its.n_mapped).reshape(len(columns), -1)
+        order[its.places[:, : its.n_mapped]] = made
+        if its.appends:
+            order[its.places[:, -1]] = columns
+        order[its.vectors] = n + made.size + np.arange(its.vectors.size).reshape(its.vectors.shape)
+        return g.chosen(g.joined(parts), order.tolist())
+
+    def _of_numbers(self, its: Embedding, arrays: dict[str, str], x: str) -> str:
+        g = self._g
+        columns = list(its.columns or ())
         e = g.add("Unsqueeze", g.chosen(x, columns), g.constant([2], "int64"))
         phi = self._basis(its, arrays, e)
         turned = g.add("Transpose", phi, perm=[1, 0, 2])
@@ -199,15 +222,7 @@ class _Writer:
         h = g.add("Add", h, arrays["bias"])
         if isinstance(its, Periodic):
             h = g.add("Relu", h)
-        flat = g.add("Reshape", h, g.constant([-1, len(columns) * its.n_mapped], "int64"))
-        both, n = g.joined([x, flat]), its.n_features or 0
-        order = np.arange(its.n_outputs)
-        order[its.first] = np.arange(n)
-        made = n + np.arange(len(columns) * its.n_mapped).reshape(len(columns), -1)
-        order[its.places[:, : its.n_mapped]] = made
-        if its.appends:
-            order[its.places[:, -1]] = columns
-        return g.chosen(both, order.tolist())
+        return g.add("Reshape", h, g.constant([-1, len(columns) * its.n_mapped], "int64"))
 
     def _basis(self, its: Embedding, arrays: dict[str, str], e: str) -> str:
         g = self._g

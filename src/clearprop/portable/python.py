@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from clearprop.data.scaling import Scaling
 from clearprop.data.table.columns import CategoryColumn, NumericColumn, TimeColumn
-from clearprop.embeddings import PBLD, Periodic, PiecewiseLinear
+from clearprop.embeddings import PBLD, Periodic
 from clearprop.input_embedding import Embedding
+from clearprop.piecewise_linear import PiecewiseLinear
 from clearprop.portable import numpy_functions
 from clearprop.portable.program import (
     CLASSES,
@@ -30,7 +31,8 @@ from clearprop.portable.program import (
 
 Array = NDArray[Any]
 
-_SHORT = {"weight": "V", "bias": "c", "frequency": "f", "phase": "r"}  # of an embedding's arrays
+# Of an embedding's arrays.
+_SHORT = {"weight": "V", "bias": "c", "frequency": "f", "phase": "r", "vectors": "Q"}
 _COUNT = iter(range(1 << 62))
 
 
@@ -158,9 +160,21 @@ def _read(raw: RawColumn) -> str:
 
 
 def _embed(embedding: Embedding) -> Iterator[str]:
-    arrays = [_SHORT[name] for name in embedding.starts()]
+    arrays = [_SHORT[name] for name in embedding.arrays()]
     yield f"def embed(x, {', '.join(arrays)}):"
     yield '    """Return what layer 1 sees of x: h = phi V + c for each input that is embedded."""'
+    yield f"    E = np.empty((len(x), {embedding.n_outputs}), x.dtype)"
+    yield "    E[:, first] = x  # those that are not embedded stay as they are"
+    if embedding.columns:
+        yield from _embed_numbers(embedding)
+    of = embedding.categories
+    for group, rows, place in zip(of.groups, of.rows, embedding.vectors[:, 0].tolist(), strict=True):
+        values = f"x[:, {list(group)}] @ Q[{rows.start}:{rows.stop}]"
+        yield f"    E[:, {place}:{place + of.size}] = {values}  # a category's vector"
+    yield "    return E\n"
+
+
+def _embed_numbers(embedding: Embedding) -> Iterator[str]:
     yield "    e = x[:, columns, None]"
     if isinstance(embedding, PiecewiseLinear):
         yield "    phi = np.concatenate([e, np.clip(e * slope + intercept, least, most)], axis=2)"
@@ -170,13 +184,10 @@ def _embed(embedding: Embedding) -> Iterator[str]:
         yield "    phase = 2 * np.pi * (e * f)"
         yield "    phi = np.concatenate([np.cos(phase), np.sin(phase)], axis=2)"
     yield "    h = (phi.swapaxes(0, 1) @ V).swapaxes(0, 1) + c"
-    yield f"    E = np.empty((len(x), {embedding.n_outputs}), x.dtype)"
-    yield "    E[:, first] = x  # those that are not embedded stay as they are"
     h = "relu(h)" if isinstance(embedding, Periodic) else "h"
     yield f"    E[:, places[:, :{embedding.n_mapped}]] = {h}"
     if embedding.appends:
         yield "    E[:, places[:, -1]] = x[:, columns]"
-    yield "    return E\n"
 
 
 def _network(program: Program) -> Iterator[str]:
@@ -185,7 +196,7 @@ def _network(program: Program) -> Iterator[str]:
     yield '    """Return the activations of the last layer, a row for each row of x."""'
     below = "x"
     if embedding is not None:
-        yield f"    a0 = embed(x, {', '.join(_SHORT[name] for name in embedding.starts())})"
+        yield f"    a0 = embed(x, {', '.join(_SHORT[name] for name in embedding.arrays())})"
         below = "a0"
     if member.scale is not None:
         yield f"    a0 = s * {below}"
