@@ -7,17 +7,11 @@ import pytest
 
 import browser
 import clearprop as cp
+from live_page import UNEVEN, X, Y, library, number, numbers_in, opened, parameters, shows, values
 
 browser.require()
 SLOW = pytest.mark.slow
 
-X = np.array([[0, 1], [1, 0], [0, 0], [1, 1]], float)  # XOR, as the page has it
-Y = np.array([[1], [1], [0], [0]], float)
-UNEVEN = "#data=xor&hidden=4,3&activation=tanh&output=quadratic&optimizer=adam&rate=0.05&batch=3&seed=7"
-VALUES = """() => [...document.querySelectorAll('#net [data-item]')].map(each => {
-    each.focus();
-    return [each.dataset.item, document.getElementById('value').value];
-})"""
 PLAYED = """() => new Promise(done => {
     const look = () => Number(document.getElementById('epochs').textContent) > 5
         ? done() : requestAnimationFrame(look);
@@ -30,55 +24,6 @@ TABLES = """() => {
             [...each.querySelectorAll('tbody tr')].map(row => [...row.cells].map(cell => cell.textContent)))
     ), 50));
 }"""
-
-
-@pytest.fixture(scope="module")
-def playground():
-    return cp.explore().html
-
-
-def opened(pages, html, fragment="", **how):
-    page = pages.open(html, fragment, **how)
-    page.wait_for_selector("html[data-ready]", state="attached")
-    return page
-
-
-def values(page):
-    """Return every number that can be changed, to its last digit, by its item in the drawing."""
-    return dict(page.evaluate(VALUES))
-
-
-def parameters(page, net):
-    """Return the page's parameters as the library orders them."""
-    found = {key: float(value) for key, value in values(page).items()}
-    flat = []
-    for layer, (n_in, n_out) in enumerate(zip(net.sizes[:-1], net.sizes[1:], strict=True), start=1):
-        flat += [found[f"w,{layer},{j},{k}"] for j in range(n_out) for k in range(n_in)]
-        flat += [found[f"b,{layer},{j}"] for j in range(n_out)]
-    return np.array(flat)
-
-
-def number(text):
-    """Return the number that a page shows."""
-    digits = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹−", "-0123456789-")
-    return float(text.replace("×10", "e").translate(digits))
-
-
-def numbers_in(text):
-    """Return the numbers in a sentence."""
-    return [number(each.rstrip(".")) for each in re.findall(r"−?\d[\d.]*(?:×10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?", text)]
-
-
-def shows(text, value):
-    """Return whether a text shows a value to four digits."""
-    return abs(number(text) - value) <= 5.01e-4 * abs(value) + 1e-15
-
-
-def library(epochs):
-    net = cp.Network([2, 4, 3, 1], "tanh", "sigmoid", "quadratic", dtype="float64", seed=7)
-    if epochs:
-        net.fit(X, Y, epochs=epochs, optimizer=cp.Adam(0.05), batch_size=3, seed=7)
-    return net
 
 
 def test_1_every_number_is_the_librarys(pages, playground):
@@ -139,7 +84,9 @@ def test_2_a_change_is_predicted_and_comes(pages, playground, item, nth):
 
 
 def test_3_the_address_holds_the_run_and_steps_back_give_the_same_bits(pages, playground):
-    page = opened(pages, playground, "#data=moons&hidden=3&optimizer=adam&rate=0.03&batch=32&seed=4")
+    page = opened(
+        pages, playground, "#data=moons&hidden=3&optimizer=adam&rate=0.03&batch=32&held=0&seed=4"
+    )
     seen = {0: values(page)}
     for _ in range(5):
         page.keyboard.press(".")
@@ -226,19 +173,32 @@ def test_6_what_is_chosen_wrongly_is_refused_in_a_sentence(pages, playground):
 @SLOW
 def test_7_ones_own_network_diverges_in_a_sentence_and_its_names_are_inert(pages):
     rng = np.random.default_rng(0)
-    net = cp.Network([3, 4, 2], "identity", cost="squared_error", seed=2)
+    net = cp.Network([3, 4, 2], "identity", cost="squared_error", dtype="float64", seed=2)
     net.feature_names = ("</script><script>throw 1</script>", "<img src=x onerror=alert(1)>", "z")
-    page = opened(pages, cp.explore(net, rng.normal(size=(7, 3)), rng.normal(size=(7, 2))).html)
+    inputs, targets = rng.normal(size=(7, 3)), rng.normal(size=(7, 2))
+    page = opened(pages, cp.explore(net, inputs, targets).html)
     assert np.array_equal(parameters(page, net), net.parameters.astype(float))
     assert page.evaluate("document.querySelectorAll('img').length") == 0
     page.select_option("[name=optimizer]", "sgd")
     page.fill("[name=rate]", "50")
     page.keyboard.press("Tab")
     for _ in range(60):
-        page.click("#next-epoch")
+        page.click("#next")
         if page.text_content("#stopped"):
             break
-    assert re.match(r"The next step is not finite: .+ is the first\.", page.text_content("#stopped"))
+    with pytest.raises(cp.DivergenceError) as diverged:
+        net.fit(
+            inputs,
+            targets,
+            epochs=60,
+            optimizer=cp.SGD(50),
+            batch_size=7,
+            engine="numpy",
+            progress=False,
+        )
+    said = str(diverged.value)
+    assert page.text_content("#stopped") == f"T{said[1:]}. Steps back are possible."
+    assert page.is_visible("#why-box")
     page.click("#back")
     assert page.text_content("#stopped") == ""
 

@@ -19,13 +19,17 @@ from clearprop.exploration.cards import choices, lessons
 from clearprop.model.file import describe_architecture
 from clearprop.page import Markup, document, joined, module, tag
 from clearprop.traceable import Traceable
+from clearprop.training.divergence import MESSAGE
 
 MOST_PARAMETERS, MOST_ROWS = 20_000, 1_000
 SCRIPTS = (
-    "recipe", "elements", "problems", "run", "measures", "explorer", "lessons",
-    "network", "transport", "touch", "pictures", "panels", "choices", "tables", "main",
+    "recipe", "elements", "problems", "walk", "run", "measures", "explorer", "lessons",
+    "telling", "motion", "network", "stopped", "transport", "touch", "pictures", "panels",
+    "choices", "inside", "tables", "main",
 )  # fmt: skip
-STYLES = "page", "lessons", "drawing", "transport", "touch", "pictures", "panels", "choices"
+STYLES = (
+    "page", "lessons", "drawing", "transport", "touch", "pictures", "panels", "choices", "figures",
+)  # fmt: skip
 
 
 def page(net: Traceable | None = None, X: Array | None = None, Y: Array | None = None) -> str:
@@ -43,6 +47,7 @@ def page(net: Traceable | None = None, X: Array | None = None, Y: Array | None =
         "lessons": [] if own else lessons.LESSONS,
         "activations": list(choices.ACTIVATIONS),
         "optimizers": {name: optimizers.describe(each) for name, each in choices.OPTIMIZERS.items()},
+        "diverged": MESSAGE,
         "initializers": {"weights": {"name": "glorot_uniform"}, "biases": {"name": "zeros"}},
     }
     return document(
@@ -116,8 +121,7 @@ def _heading(is_own: bool) -> Markup:
         tag("h1", "Backpropagation, live"),
         tag(
             "p",
-            f"Train {what}, go back a step, change any number: all the others follow at once. "
-            "Nothing leaves this page",
+            f"Train {what}, step through it, change any number. Nothing leaves this page",
             tag("span", "; its address holds the whole run", id="address"),
             ".",
             class_="lead",

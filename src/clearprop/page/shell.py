@@ -17,6 +17,7 @@ _IMPORT = re.compile(r"^import\b[^;]*;\n", re.MULTILINE)
 _COMMENT = re.compile(r"/\*.*?\*/\s*", re.DOTALL)
 _SPACE = re.compile(r";?\s*(})\s*|\s*([{;,>])\s*|(?<=:)\s+|(?<=[\s:(])0(?=\.\d)")
 _EXPORTED = re.compile(r"^export (?:async )?(?:function|const|let|class) (\w+)", re.MULTILINE)
+_TOP = re.compile(r"^(?:export )?(?:async )?(?:function|const|let|class) (\w+)", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|let|class)\b)", re.MULTILINE)
 
 
@@ -37,8 +38,8 @@ def module(package: str, names: Sequence[str], before: str = "") -> str:
     """Return ES modules of a package as one classic script, in the order given.
 
     Imports from ``file://`` are refused by browsers, so the modules' ``import`` and ``export`` are
-    taken off and all of them stand in one function; their top-level names must differ. Lines that are
-    comments, and indentation, are left out: a template that spans lines would lose it as well. What
+    taken off and all of them stand in one function: two with one top-level name are refused. Lines that
+    are comments, and indentation, are left out: a template that spans lines would lose it as well. What
     `before` holds, a `library`, stands in that function too, and ``numbers.js``, which shows numbers.
     """
     folder = importlib.resources.files(package)
@@ -58,6 +59,9 @@ def _shared(name: str) -> str:
 
 
 def _together(texts: Sequence[str]) -> str:
+    names = [each for text in texts for each in _TOP.findall(text)]
+    if twice := sorted({each for each in names if names.count(each) > 1}):
+        raise ValueError(f"modules that stand together must not both have {', '.join(twice)}")
     parts = []
     for text in texts:
         lines = [line.strip() for line in _EXPORT.sub("", _IMPORT.sub("", text)).splitlines()]

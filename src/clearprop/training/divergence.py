@@ -17,6 +17,13 @@ from clearprop.engines import Data, Plan, State
 from clearprop.engines.reference import batch_costs, keep, step_gradient, updated
 from clearprop.training.supply import Part
 
+# The live page says it too.
+MESSAGE = (
+    "{who} diverged at epoch {epoch}, step {step}: {where} is not finite (learning rate {rate}); "
+    "the last finite parameters are kept. Try a smaller learning rate, clip_norm, or inputs scaled "
+    "to about 1"
+)
+
 
 class DivergenceError(ValueError):
     """Training has left the finite numbers; the network keeps its last finite parameters.
@@ -83,12 +90,8 @@ def _error(
 ) -> DivergenceError:
     who = "training" if member is None else f"training of member {member}"
     where = "the cost" if layer is None else f"{quantity} of layer {layer}"
-    message = (
-        f"{who} diverged at epoch {state.epoch + 1}, step {state.epoch_step + 1}: {where} is not "
-        f"finite (learning rate {rate:g}); the last finite parameters are kept. Try a smaller learning "
-        "rate, clip_norm, or inputs scaled to about 1"
-    )
     epoch, step = state.epoch + 1, state.epoch_step + 1
+    message = MESSAGE.format(who=who, epoch=epoch, step=step, where=where, rate=f"{rate:g}")
     return DivergenceError(message, epoch, step, layer, quantity, rate, member)
 
 

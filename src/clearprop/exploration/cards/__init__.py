@@ -9,6 +9,7 @@ from __future__ import annotations
 from clearprop.exploration.cards import (
     choices,
     drawing,
+    inside,
     lessons,
     pictures,
     touch,
@@ -19,7 +20,7 @@ from clearprop.exploration.cards import (
 ABOVE = (lessons,)
 LEFT = (drawing, transport, touch)
 RIGHT = (pictures,)
-PANELS = {"choose": choices}
+PANELS = {"choose": choices, "step": inside}
 BELOW = (twin,)
 
 __all__ = ["ABOVE", "BELOW", "LEFT", "PANELS", "RIGHT"]

@@ -38,6 +38,8 @@ SETS: Mapping[str, Mapping[str, Any]] = json.loads(
     importlib.resources.files("clearprop.exploration").joinpath("sets.json").read_text("utf-8")
 )
 
+_HELD = {"0": "none", "20": "20 %", "50": "50 %"}
+
 
 def card(is_own: bool) -> Markup:
     """Return the card; one's own network and rows are chosen already."""
@@ -54,6 +56,7 @@ def card(is_own: bool) -> Markup:
         _field("Optimizer", _select("optimizer", _CALLED)),
         _field("Learning rate", _text("rate", "decimal")),
         _field("Batch size", _text("batch", "numeric")),
+        _field("Rows held out", tag("select", *options(_HELD, ""), name="held")),
         _field("Seed", _text("seed", "numeric")),
         _field("Dropout, hidden layers", _text("dropout", "decimal")),
         _field("First parameters, if given", _text("start", "text")),

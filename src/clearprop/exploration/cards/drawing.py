@@ -21,13 +21,10 @@ def card(is_own: bool) -> Markup:
         tag("h2", "The network", class_="visually-hidden"),
         tag("div", facts(numbers), shown, class_="facts-row"),
         tag("div", tag("svg", id="net", role="group", aria_label="The network"), class_="picture"),
-        tag(
-            "p",
-            "z, a and δ are of the row shown; on each weight, its value above its gradient over all "
-            "rows. Dashed: negative.",
-            class_="quiet legend",
-        ),
+        tag("p", "", id="told", class_="told", aria_live="polite"),
+        tag("p", "", id="legend", class_="quiet legend"),
         tag("p", "", id="stopped", class_="stopped", role="status"),
+        tag("details", tag("summary", "Why?"), tag("div", "", id="why"), id="why-box", hidden=True),
         class_="card drawing",
         aria_label="The network",
     )

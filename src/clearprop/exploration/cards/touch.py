@@ -42,7 +42,8 @@ def _help() -> Markup:
         tag("summary", "How to choose, and keys"),
         tag("p", "Choose a weight, bias, input or target in the drawing, by mouse, touch, Tab."),
         tag("p", "There: arrows move, ", keys("+", "−"), " change, ", keys("Enter"), " types."),
-        tag("p", "Everywhere: ", keys("space"), " plays, ", keys(".", ","), " a batch on and back, ",
-            keys(">", "<"), " an epoch, ", keys("Ctrl Z"), " undoes."),
+        tag("p", "Everywhere: ", keys("space"), " plays, ", keys(">", "<"), " an epoch on and back, ",
+            keys(".", ","), " a batch, ", keys("]", "["), " a layer, ", keys("'", ";"), " a product, ",
+            keys("Ctrl Z"), " undoes."),
         class_="quiet",
     )  # fmt: skip

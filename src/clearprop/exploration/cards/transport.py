@@ -5,7 +5,13 @@ from __future__ import annotations
 from clearprop.exploration.cards.parts import button, options
 from clearprop.page import Markup, tag
 
-_SPEEDS = {"1": "1 epoch/s", "10": "10 epochs/s", "100": "100 epochs/s", "100000": "as fast as it goes"}
+_GRAINS = {"epoch": "epoch", "batch": "batch", "layer": "layer", "product": "product"}
+_SPEEDS = {
+    "1": "1 a second",
+    "10": "10 a second",
+    "100": "100 a second",
+    "100000": "as fast as it goes",
+}
 _SIZES = "1", "0.1", "0.01", "0.001"
 
 
@@ -14,12 +20,11 @@ def card(is_own: bool) -> Markup:
     return tag(
         "section",
         button("play", "Play"),
+        button("start", "|◀", "Back to the start"),
+        button("back", "◀", "Back"),
+        tag("select", *options(_GRAINS, "epoch"), id="grain", aria_label="Step by", title="Step by"),
+        button("next", "▶", "On"),
         tag("select", *options(_SPEEDS, "10"), id="speed", aria_label="Speed"),
-        button("start", "Start", "Back to the start"),
-        button("back-epoch", "− epoch", "One epoch back"),
-        button("back", "− batch", "One batch back"),
-        button("next", "+ batch", "One batch on"),
-        button("next-epoch", "+ epoch", "One epoch on"),
         _changing(),
         class_="transport",
         aria_label="Training and changes",

@@ -2,7 +2,7 @@
 
 import { at, say } from "./elements.js";
 import { go, here, stop } from "./explorer.js";
-import { recipeOf } from "./recipe.js";
+import { recipeOf, usuallyHeld } from "./recipe.js";
 
 export const choices = {
   begin() {
@@ -19,6 +19,7 @@ export const choices = {
 function onChoice() {
   const given = Object.fromEntries(new FormData(at("choices"))), { position } = here;
   try {
+    if (given.data !== position.recipe.data) given.held = usuallyHeld(given.data);
     const recipe = recipeOf(given);
     stop();
     // Another rate, batch or optimizer is another run from the same start: a link has to lead there too.

@@ -35,14 +35,18 @@ export function number(x, digits = 4) {
 // In a drawing: three digits, and never long.
 export function brief(x, isShort = false) {
   const size = Math.abs(x);
+  if (Number.isInteger(x) && size < 1000) return written(String(x));
   if (size >= 0.0005 && size < 1000) return written(x.toFixed(size < 10 ? 3 : size < 100 ? 2 : 1));
-  if (x === 0) return "0";
   if (!Number.isFinite(x)) return written(shown(x, 2));
   return isShort ? x.toExponential(0).replaceAll("-", "−").replace("+", "") : written(x.toExponential(1));
 }
 
 export function inputName(k) {
   return data.own?.featureNames?.[k] ?? `x${below(k + 1)}`;
+}
+
+export function aboveOf(n) {
+  return String(n).replace(/\d/g, (digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit]);
 }
 
 export function below(n) {
@@ -65,7 +69,7 @@ export function shortName(made, place) {
   const [first, column] = place.slice(1).split(".").map(Number);
   if (place[0] !== "p") return `${place[0]}${below(column + 1)}`;
   const { isBias, layer, j, k } = parameterOf(made, first);
-  const above = String(layer).replace(/\d/g, (digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit]);
+  const above = aboveOf(layer);
   return isBias ? `b⁽${above}⁾${below(j)}` : `w⁽${above}⁾${below(j)}${j > 9 || k > 9 ? "," : ""}${below(k)}`;
 }
 
@@ -76,4 +80,21 @@ export function parameterOf(made, place) {
   const layer = Number(block.name.split(".")[1]) + 1, i = place - block.offset, nIn = block.shape[1];
   if (block.kind === "biases") return { isBias: true, layer, j: i + 1, k: 0 };
   return { isBias: false, layer, j: Math.floor(i / nIn) + 1, k: (i % nIn) + 1 };
+}
+
+// Return a table in a box that scrolls if it is too wide; the first cell of each row names it.
+export function table(caption, columns, rows) {
+  const box = element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption });
+  const made = element("table"), head = element("tr"), body = element("tbody");
+  head.append(...columns.map((each) => element("th", { scope: "col" }, each)));
+  for (const [name, ...cells] of rows) {
+    const line = element("tr");
+    line.append(element("th", { scope: "row" }, name), ...cells.map((each) => element("td", {}, each)));
+    body.append(line);
+  }
+  const top = element("thead");
+  top.append(head);
+  made.append(element("caption", {}, caption), top, body);
+  box.append(made);
+  return box;
 }

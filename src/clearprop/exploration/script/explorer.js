@@ -16,9 +16,10 @@ export const HAS_ADDRESS = location.protocol !== "about:"; // a notebook's frame
 export const here = {
   run: null, // of the recipe
   pass: null, // over all rows, at the position
-  position: null, // {recipe, edits, step, row, lesson}
+  position: null, // {recipe, edits, step, row, lesson}, and inside, a tick, where one goes through a step
   chosen: "", // a place of the run
   touched: null, // the change that is going on: {place, step, before, cost, slope}
+  grain: "epoch", // how far a step goes: epoch, batch, layer or product
   past: [],
   future: [],
   playing: false,
@@ -50,6 +51,7 @@ export function go(next, { remember = true, quiet = false } = {}) {
     here.future = [];
   }
   here.position = { lesson: position?.lesson ?? null, ...next, row: Math.min(next.row, here.run.training.X.rows - 1) };
+  if (next.inside > here.run.walk.length) here.position.inside = here.run.walk.length;
   if (!quiet) here.touched = null;
   dragging = quiet;
   if (isOther) tell("another");
@@ -61,7 +63,7 @@ function arrive() {
   const end = performance.now() + BUDGET, { run, position } = here;
   waiting = !run.seek(position.edits, position.step, () => performance.now() > end);
   if (run.stopped) {
-    here.position = { ...position, step: run.at };
+    here.position = { ...position, step: run.at, inside: undefined };
     stop();
   }
   document.documentElement.toggleAttribute("data-ready", !waiting);
@@ -69,16 +71,56 @@ function arrive() {
   if (waiting) requestAnimationFrame(arrive);
 }
 
-export function step(n) {
+function goToStep(to) {
   stop();
   here.touched = null;
-  const { position } = here, to = Math.min(MOST.steps, Math.max(0, position.step + n));
-  if (to !== position.step) go({ ...position, step: to });
+  const { position } = here, step = Math.min(MOST.steps, Math.max(0, to));
+  if (step !== position.step || position.inside !== undefined) go({ ...position, step, inside: undefined });
+}
+
+// Inside a step, its beginning is a batch back.
+export function step(n) {
+  const { step, inside } = here.position;
+  goToStep(n < 0 && inside ? step + n + 1 : step + n);
 }
 
 export function epoch(n) {
   const { stepsPerEpoch } = here.run, whole = here.position.step / stepsPerEpoch;
-  step((n > 0 ? Math.floor(whole) + 1 : Math.ceil(whole) - 1) * stepsPerEpoch - here.position.step);
+  goToStep((n > 0 ? Math.floor(whole) + 1 : Math.ceil(whole) - 1) * stepsPerEpoch);
+}
+
+export function toStart() {
+  goToStep(0);
+}
+
+// Go on or back by a grain.
+export function advance(sign, grain = here.grain) {
+  if (grain === "epoch") return epoch(sign);
+  if (grain === "batch") return step(sign);
+  stop();
+  const to = through(here.position, sign, grain);
+  if (to) go(to);
+}
+
+// Return the position one layer, or one product, on or back; null at the start of a run.
+function through(position, sign, grain) {
+  const { inside } = position, { walk } = here.run;
+  here.touched = null;
+  here.lastGrain = grain;
+  if (sign > 0) {
+    if (inside === walk.length) return inBatch({ ...position, step: position.step + 1, inside: 0 });
+    return inBatch({ ...position, inside: walk.next(inside ?? 0, 1, grain) });
+  }
+  if (inside) return { ...position, inside: walk.next(inside, -1, grain) };
+  if (position.step) return inBatch({ ...position, step: position.step - 1, inside: walk.length });
+  return inside === 0 ? { ...position, inside: undefined } : null;
+}
+
+// The row whose pass is gone through is one of the batch's.
+function inBatch(position) {
+  if (position.step !== here.position.step) here.run.seek(position.edits, position.step);
+  const { rows } = here.run.nextStep();
+  return rows.includes(position.row) ? position : { ...position, row: rows[0] };
 }
 
 export function showRow(row) {
@@ -106,15 +148,18 @@ export function stop() {
 
 function frame(now) {
   if (!here.playing) return;
-  const { run, position } = here, speed = Number(document.getElementById("speed").value);
-  const end = performance.now() + BUDGET;
-  due = Math.min(due + (speed * run.stepsPerEpoch * Math.max(0, now - lastFrame)) / 1000, 1e5);
+  const { run, position, grain } = here, speed = Number(document.getElementById("speed").value);
+  const end = performance.now() + BUDGET, steps = grain === "epoch" ? run.stepsPerEpoch : 1;
+  due = Math.min(due + (speed * steps * Math.max(0, now - lastFrame)) / 1000, 1e5);
   lastFrame = now;
-  if (!waiting) {
+  if (grain === "layer" || grain === "product") {
+    if (due >= 1) go(through(position, 1, grain), { remember: false });
+    due %= 1;
+  } else if (!waiting) {
     const to = Math.min(MOST.steps, position.step + Math.floor(due));
     run.seek(position.edits, to, () => performance.now() > end);
     due = run.at < to && speed >= 1000 ? 0 : due - (run.at - position.step);
-    here.position = { ...position, step: run.at };
+    here.position = { ...position, step: run.at, inside: undefined };
     // Motion that nobody asked to be spared is shown at every frame.
     if (!CALM.matches || now - lastShown > 500) {
       lastShown = now;

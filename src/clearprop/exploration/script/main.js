@@ -3,13 +3,15 @@
 import { choices } from "./choices.js";
 import { at } from "./elements.js";
 import { begin, HAS_ADDRESS } from "./explorer.js";
+import { inside } from "./inside.js";
 import { lessons } from "./lessons.js";
 import { network } from "./network.js";
 import { panels } from "./panels.js";
 import { curve, plane } from "./pictures.js";
+import { stopped } from "./stopped.js";
 import { tables } from "./tables.js";
 import { touch } from "./touch.js";
 import { transport } from "./transport.js";
 
 at("address").hidden = !HAS_ADDRESS;
-begin([lessons, network, plane, curve, transport, touch, panels, choices, tables]);
+begin([lessons, network, stopped, plane, curve, transport, touch, panels, choices, inside, tables]);

@@ -1,11 +1,15 @@
-// The drawing: every neuron with its numbers of one row, every weight with the batch's gradient. It is one
-// widget with one stop of the Tab key; what has the focus is what is chosen.
+// The drawing: every neuron with its numbers of one row, every weight with a gradient; inside a step, those
+// that are known by then. It is one widget with one stop of the Tab key; what has the focus is chosen.
 
-import { at, below, brief, drawn, inputName, nameOf, number, parameterOf, say } from "./elements.js";
+import { at, below, brief, drawn, element, inputName, nameOf, number, parameterOf, say } from "./elements.js";
 import { choose, here, nudge, show, showRow } from "./explorer.js";
+import { flow, stopFlow } from "./motion.js";
+import { told, toldOfStep } from "./telling.js";
+import { flows, numbersOf, partial } from "./walk.js";
 
 const LINE = 14, GAP = 12, WIDEST_GAP = 70, MOST_SHOWN = 8, MOST_LABELS = 24;
 const LABEL = { x: 50, y: 25 };
+const UNKNOWN = "?"; // not computed yet, which is not 0
 const ALONG = [0.5, 0.4, 0.6, 0.32, 0.68, 0.25, 0.75, 0.18, 0.82, 0.12, 0.88]; // where a label may stand
 
 class Network {
@@ -114,7 +118,9 @@ class Network {
   }
 
   put(key, group, text, can) {
-    this.items.set(key, { group, text, can });
+    const [name, l, j, k] = key.split(",").map((each, i) => (i ? Number(each) : each));
+    const parameter = name === "w" || name === "b" ? Number(this.placeOf(key).slice(1)) : undefined;
+    this.items.set(key, { group, text, can, name, l, j, k, parameter });
     if (!can) return;
     group.setAttribute("role", "button");
     group.setAttribute("tabindex", "-1");
@@ -173,32 +179,67 @@ class Network {
   }
 
   // Show the numbers of a pass for a row, and what is chosen.
-  draw({ run, pass, position: { row }, chosen, moving }) {
+  draw({ run, pass, position: { row, inside }, chosen, moving }) {
     const resting = !moving;
     Object.assign(this, { made: run.training.made, row, chosen });
     this.build(run.training.made);
-    const { passed, back, gradient } = pass, { made } = this, { parameters } = run.state, last = made.sizes.length - 1;
-    const now = this.where(this.chosen);
-    const values = {
-      x: (l, j) => run.training.X.row(row)[j],
-      z: (l, j) => passed.z[l - 1].row(row)[j],
-      a: (l, j) => passed.a[l].row(row)[j],
-      δ: (l, j) => back.delta[l - 1].row(row)[j],
-      y: (l, j) => run.training.Y.row(row)[j],
-    };
-    for (const [key, { group, text, can }] of this.items) {
-      const [name, l, j] = key.split(",").map((each, i) => (i ? Number(each) : each));
-      const value = values[name] ? values[name](l, j) : parameters[Number(this.placeOf(key).slice(1))];
-      text.textContent = brief(value, this.narrow);
+    const { made } = this, { parameters } = run.state, now = this.where(this.chosen), { walk } = run;
+    const its = numbersOf(run, pass, row, inside), growing = partial(walk.last(inside, here.lastGrain), its);
+    const values = { x: (l, j) => its.a(0, j), z: its.z, a: its.a, δ: its.delta, y: (l, j) => its.y(j) };
+    for (const [key, { group, text, can, name, l, j, k, parameter }] of this.items) {
+      const isHeld = parameter !== undefined, value = isHeld ? parameters[parameter] : values[name](l, j);
+      const isKnown = isHeld || walk.knows(key, inside), grows = growing?.key === key;
+      setText(text, grows ? brief(growing.value, this.narrow) : isKnown ? brief(value, this.narrow) : UNKNOWN);
+      text.classList.toggle("unknown", !isKnown && !grows);
+      text.classList.toggle("partial", grows);
       group.classList.toggle("chosen", key === now);
-      if (name === "w") text.parentNode.classList.toggle("chosen", key === now);
-      if (name === "w") showEdge(group, text, value, gradient[Number(this.placeOf(key).slice(1))]);
+      if (name === "w") {
+        text.parentNode.classList.toggle("chosen", key === now);
+        const slope = inside === undefined ? pass.gradient[parameter] : walk.knows(key, inside) ? its.gradient(l, j, k) : null;
+        showEdge(group, text, value, slope);
+      }
       if (!can) continue;
       group.setAttribute("tabindex", key === now ? "0" : "-1");
       if (resting) group.setAttribute("aria-label", `${nameOf(made, this.placeOf(key))}: ${brief(value)}`);
     }
-    const a = Array.from(passed.a[last].row(row), brief).join(", "), y = Array.from(run.training.Y.row(row), brief).join(", ");
-    if (resting) this.svg.setAttribute("aria-label", `The network at row ${row + 1}: outputs ${a}, targets ${y}. Arrow keys move, + and − change, Enter types.`);
+    if (resting) this.svg.setAttribute("aria-label", this.summary(run, pass, row, inside));
+  }
+
+  summary(run, { passed }, row, inside) {
+    const known = run.walk.knows("cost", inside), list = (numbers) => Array.from(numbers, (x) => brief(x)).join(", ");
+    const a = known ? list(passed.a.at(-1).row(row)) : "not known yet", y = list(run.training.Y.row(row));
+    return `The network at row ${row + 1}: outputs ${a}, targets ${y}. Arrow keys move, + and − change, Enter types.`;
+  }
+
+  // Show where the last tick's numbers went; let them go there, if they have just done so.
+  showFlow({ run, position: { inside } }, isNew) {
+    const tick = inside === undefined ? null : run.walk.last(inside, here.lastGrain);
+    for (const each of this.svg.querySelectorAll(".flows, .arrived")) each.classList.remove("flows", "back", "arrived");
+    stopFlow();
+    if (!tick) return;
+    const wires = [];
+    for (const { edge, isForward, stays } of flows(this.made, tick)) {
+      const group = this.items.get(`w,${edge.join(",")}`)?.group;
+      if (!group) continue; // of a neuron that is not drawn
+      group.classList.add("flows");
+      group.classList.toggle("back", !isForward);
+      wires.push({ wire: group.firstChild, isForward, stays });
+    }
+    const arrived = this.arrived(run.walk, inside, tick);
+    for (const each of arrived) each.closest(".unit")?.classList.add("arrived");
+    if (isNew) flow(this.svg, wires, arrived);
+  }
+
+  // Return the texts of the numbers that a tick, or a layer, has brought.
+  arrived({ knownAt, marks }, inside, tick) {
+    const before = tick.isWhole ? (marks.filter((mark) => mark < inside).at(-1) ?? 0) : inside - 1;
+    const growing = { product: "z", back: "δ" }[tick.kind];
+    const texts = growing && !tick.isWhole ? [this.items.get(`${growing},${tick.l},${tick.j}`)?.text] : [];
+    for (const [key, { text, name }] of this.items) {
+      const at = knownAt.get(key);
+      if (at > before && at <= inside) texts.push(name === "w" ? text.nextSibling : text);
+    }
+    return texts.filter(Boolean);
   }
 }
 
@@ -218,10 +259,38 @@ function showEdge(group, text, value, slope) {
   const size = Number.isFinite(value) ? Math.min(7, 1 + 1.6 * Math.sqrt(Math.abs(value))) : 1;
   group.firstChild.setAttribute("stroke-width", size.toFixed(1));
   group.classList.toggle("negative", value < 0);
-  text.nextSibling.textContent = brief(slope, true);
+  setText(text.nextSibling, slope === null ? UNKNOWN : brief(slope, true));
+  text.nextSibling.classList.toggle("unknown", slope === null);
 }
 
-let drawing = null;
+// Most texts of a frame are those of the one before.
+function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+let drawing = null, lastWhere = "";
+
+// What the last tick has done, and what the drawing's numbers are of.
+function showTold({ run, pass, position: { row, inside }, playing }) {
+  const { walk, training } = run, isInside = inside !== undefined;
+  at("told").hidden = !isInside;
+  at("told").setAttribute("aria-live", playing ? "off" : "polite");
+  const slope = isInside ? "∂C/∂w of this row alone" : "its gradient over all rows";
+  say("legend", `z, a and δ are of the row shown; on each weight, its value above ${slope}. Dashed: negative.`);
+  if (!isInside) return;
+  const tick = walk.last(inside, here.lastGrain), isEnd = inside === walk.length;
+  const parts = tick ? [told(training.made, tick, numbersOf(run, pass, row, inside))] : [];
+  if (!tick || isEnd) parts.push(toldOfStep(run, inside, row));
+  at("told").replaceChildren(...parts.map(toldLine));
+}
+
+function toldLine({ law, words, symbols, numbers }) {
+  const line = element("span", { class: "line" });
+  if (law) line.append(element("b", { class: "law" }, law), " ");
+  if (symbols) line.append(element("span", { class: "symbols" }, numbers ? `${symbols} = ${numbers}` : symbols), " ");
+  line.append(element("span", { class: "quiet" }, words));
+  return line;
+}
 
 export const network = {
   begin() {
@@ -241,20 +310,20 @@ export const network = {
     const { X } = run.training;
     at("epochs").textContent = Math.floor(run.at / run.stepsPerEpoch).toLocaleString("en");
     at("steps").textContent = run.at.toLocaleString("en");
-    at("cost").textContent = number(pass.cost);
-    at("row-cost").textContent = number(pass.back.costs[position.row]);
+    const known = run.walk.knows("cost", position.inside);
+    at("cost").textContent = known ? number(pass.cost) : UNKNOWN;
+    at("row-cost").textContent = known ? number(pass.back.costs[position.row]) : UNKNOWN;
     Object.assign(at("row"), { value: position.row + 1, max: X.rows });
     at("of-rows").textContent = `of ${X.rows}`;
     this.chosen();
+    const { inside } = position, where = `${position.step} ${inside}`;
+    drawing.showFlow(here, where !== lastWhere && lastWhere !== "");
+    lastWhere = where;
+    showTold(here);
   },
 
   chosen() {
     drawing.draw(here);
     here.chosen = drawing.chosen;
-  },
-
-  rest({ run }) {
-    const stopped = `The next step is not finite: ${run.stopped} is the first. A smaller learning rate helps; steps back are possible.`;
-    say("stopped", run.stopped ? stopped : "");
   },
 };

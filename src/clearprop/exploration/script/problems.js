@@ -11,15 +11,23 @@ export function problemOf(recipe) {
   const Y = softmax && targets[0].length === 1 ? targets.map(([c]) => [1 - c, c]) : targets;
   const made = backprop.architecture(own?.architecture ?? described(recipe, X[0].length, Y[0].length));
   const seed = Number(recipe.seed), optimizer = { ...data.optimizers[recipe.optimizer], learning_rate: Number(recipe.rate) };
-  const batchSize = Math.min(Number(recipe.batch), X.length), rate = Number(recipe.dropout);
+  const rows = parted(backprop.Matrix.of(X), backprop.Matrix.of(Y), Number(recipe.held)), rate = Number(recipe.dropout);
+  const batchSize = Math.min(Number(recipe.batch), rows.X.rows);
   return {
     made,
     set: recipe.data,
     parameters: firstParameters(recipe, made, seed),
-    X: backprop.Matrix.of(X),
-    Y: backprop.Matrix.of(Y),
+    ...rows,
     plan: { optimizer, seed, batchSize, dropout: made.layers.slice(1).map(() => rate) },
   };
+}
+
+// Part the rows; which are held out depends on how many there are, and on no seed of a run.
+function parted(X, Y, percent) {
+  const n = Math.round((X.rows * percent) / 100);
+  if (n === 0 || n === X.rows) return { X, Y, held: null };
+  const order = backprop.permutation(0, X.rows, 0, ROWS_DRAWN), out = order.slice(0, n).sort(), rest = order.slice(n).sort();
+  return { X: X.pick(rest), Y: Y.pick(rest), held: { X: X.pick(out), Y: Y.pick(out) } };
 }
 
 // Given numbers are those of the flat vector; a single one is all of them.

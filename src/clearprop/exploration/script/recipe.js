@@ -6,7 +6,8 @@ export const MOST = { layers: 4, neurons: 16, rate: 100, seed: Number.MAX_SAFE_I
 
 const NETWORK = { data: "xor", hidden: "3", activation: "tanh", output: "binary_cross_entropy" };
 const TRAINING = { optimizer: "sgd", rate: "0.5", batch: "4", seed: "0" };
-const SELDOM = { start: "", dropout: "0" }; // in the address only where they are used
+const SELDOM = { held: "0", start: "", dropout: "0" }; // in the address only where they are used
+const HELD = ["0", "20", "50"]; // % of the rows, that the run does not train on
 const FIRST = data.own ? { optimizer: "adam", rate: "0.01", batch: "32", seed: data.own.seed, ...SELDOM } : { ...NETWORK, ...TRAINING, ...SELDOM };
 const OUTPUTS = ["binary_cross_entropy", "quadratic", "cross_entropy"];
 
@@ -15,6 +16,7 @@ export function recipeOf(given) {
   const recipe = { ...FIRST, ...given };
   const one = (name, from) => refuse(from.includes(recipe[name]), name, `one of ${from.join(", ")}`, recipe);
   one("optimizer", Object.keys(data.optimizers));
+  one("held", HELD);
   if (!data.own) {
     one("data", Object.keys(data.sets));
     one("activation", data.activations);
@@ -35,6 +37,11 @@ export function recipeOf(given) {
     refuse(whole(recipe[name], from, to), name, `a whole number from ${from} to ${to}`, recipe);
   }
   return recipe;
+}
+
+// Four rows may be all there is to learn; of drawn rows some show what the others have taught.
+export function usuallyHeld(set) {
+  return data.sets[set].drawn ? "20" : "0";
 }
 
 export function hiddenSizes({ hidden }) {
@@ -62,17 +69,20 @@ const NAMES = {
   optimizer: "Optimizer",
   rate: "Learning rate",
   batch: "Batch size",
+  held: "Rows held out",
   seed: "Seed",
   dropout: "Dropout",
   start: "First parameters",
 };
 
-// The hash. An edit is {step, place, value}: `p7` is a parameter, `x3.0` an input of row 3, `y3.0` a target.
+// The hash. An edit is {step, place, value}: `p7` is a parameter, `x3.0` an input of row 3, `y3.0` a target,
+// `r` the learning rate. `inside` is how far one is in the step that follows.
 
-export function hashOf({ recipe, edits, step, row, lesson }) {
+export function hashOf({ recipe, edits, step, inside, row, lesson }) {
   const parts = Object.entries(recipe).filter(([name, value]) => value !== SELDOM[name]);
   if (lesson) parts.unshift(["lesson", lesson.name], ["at", lesson.at + 1]);
   if (step) parts.push(["step", step]);
+  if (inside !== undefined) parts.push(["inside", inside]);
   if (row) parts.push(["row", row]);
   if (edits.length) parts.push(["edits", edits.map((e) => `${e.step}:${e.place}:${e.value}`).join("_")]);
   return `#${parts.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join("&")}`;
@@ -90,7 +100,8 @@ export function positionFrom(texts) {
   const number = (text) => (whole(text ?? "", 0, MOST.steps) ? Number(text) : 0);
   const edits = (given.edits ?? "").split("_").map(editOf).filter(Boolean);
   edits.sort((one, other) => one.step - other.step);
-  return { recipe, edits, step: number(given.step), row: number(given.row), lesson };
+  const position = { recipe, edits, step: number(given.step), row: number(given.row), lesson };
+  return given.inside === undefined ? position : { ...position, inside: number(given.inside) };
 }
 
 // A lesson that is open is {name, at}, its name and which step it is at.
@@ -114,7 +125,8 @@ export function lessonRun({ name, at: n }) {
 }
 
 function editOf(text) {
-  const found = /^(\d+):([pxy][\d.]+):(-?[\d.e+-]+)$/.exec(text);
+  const found = /^(\d+):([pxy][\d.]+|r):(-?[\d.e+-]+)$/.exec(text);
   const value = found ? Number(found[3]) : NaN;
-  return Number.isFinite(value) ? { step: Number(found[1]), place: found[2], value } : null;
+  const fits = Number.isFinite(value) && (found[2] !== "r" || (value > 0 && value <= MOST.rate));
+  return fits ? { step: Number(found[1]), place: found[2], value } : null;
 }

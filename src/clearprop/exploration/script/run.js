@@ -1,21 +1,45 @@
 // A run: a training, the reader's changes in it, and the way back. Where it is, is a number of steps; a
 // way back is the last kept state before it and the same steps once more, which give the same bits.
 
+import { Walk } from "./walk.js";
+
+export const RATE = "r"; // the place of the learning rate
 const NEAR = 30, FAR = 60; // states that are kept: the last ones, and some from the beginning on
 
 export class Run {
   constructor(problem) {
-    Object.assign(this, { problem, at: 0, edits: [], curve: [], near: [], far: [], every: 1, stopped: "" });
-    const { made, parameters, X, Y, plan } = problem;
+    Object.assign(this, { problem, at: 0, edits: [], curve: [], near: [], far: [], every: 1, stopped: null });
+    const { made, parameters, X, Y, plan, held } = problem;
     const copy = (A) => new backprop.Matrix(A.rows, A.columns, A.data.slice());
     this.training = new backprop.Training(made, parameters, copy(X), copy(Y), plan);
     this.stepsPerEpoch = Math.ceil(X.rows / plan.batchSize);
+    this.held = held;
+    this.heldCurve = [];
+    this.firstRate = this.rate;
+    this.isPlain = plan.optimizer.name === "sgd" && !plan.optimizer.momentum; // w - rate * gradient
     this.share = made.cost.reduction === "sum" ? 1 : 1 / X.rows;
     this.keep(this.far);
   }
 
   get state() {
     return this.training.state;
+  }
+
+  get rate() {
+    return this.training.optimizer.rate;
+  }
+
+  // What a step consists of, for a reader who goes through it.
+  get walk() {
+    this.wholeWalk ??= new Walk(this.training.made);
+    return this.wholeWalk;
+  }
+
+  // Return what the next step will be, as `look` has it; nothing is changed.
+  nextStep() {
+    const { at, edits, next } = this;
+    if (next?.at !== at || next.edits !== edits) this.next = { at, edits, made: this.training.look() };
+    return this.next.made;
   }
 
   // A step makes new moments, but changes are made in the parameters themselves.
@@ -50,9 +74,10 @@ export class Run {
     this.training.X.data.set(X.data);
     this.training.Y.data.set(Y.data);
     this.at = kept.at;
-    this.curve.length = this.state.epoch;
-    this.stopped = "";
-    // What was typed into the rows before; parameters are in the state.
+    this.curve.length = this.heldCurve.length = this.state.epoch;
+    this.stopped = null;
+    this.training.optimizer.rate = this.firstRate;
+    // What was changed before, of rows and the rate; parameters are in the state.
     for (const each of this.edits) if (each.step < this.at && each.place[0] !== "p") this.apply(each);
   }
 
@@ -69,6 +94,7 @@ export class Run {
   // Return where a place is: an array and an index, or null where this run has none.
   placeOf(place) {
     const { X, Y } = this.training, numbers = place.slice(1).split(".").map(Number);
+    if (place === RATE) return [this.training.optimizer, "rate"];
     if (place[0] === "p") return numbers[0] < this.state.parameters.length ? [this.state.parameters, numbers[0]] : [null];
     const table = place[0] === "x" ? X : Y, [row, column] = numbers;
     return row < table.rows && column < table.columns ? [table.data, row * table.columns + column] : [null];
@@ -82,17 +108,41 @@ export class Run {
   advance(isNear) {
     const made = this.training.step();
     if (!made) {
-      this.stopped = firstNotFinite(this.training.look());
+      this.stopped = firstNotFinite(this.training.made, this.training.look());
       return;
     }
     this.at += 1;
-    if (made.epochCost !== undefined) this.curve.push(made.epochCost * this.share);
+    if (made.epochCost !== undefined) this.endEpoch(made.epochCost);
     if (isNear) {
       this.keep(this.near);
       if (this.near.length > NEAR) this.near.shift();
     }
     if (this.at % this.every === 0) this.keepFar();
     this.settle();
+  }
+
+  endEpoch(cost) {
+    this.curve.push(cost * this.share);
+    if (this.held) this.heldCurve.push(this.heldCost());
+  }
+
+  // Return the cost of the rows that are held out: their mean, or, where costs are summed, their sum.
+  heldCost() {
+    const { made } = this.training, { X, Y } = this.held;
+    const costs = backprop.costs(made, backprop.forward(made, this.state.parameters, X), Y);
+    const total = costs.reduce((sum, each) => sum + each, 0);
+    return made.cost.reduction === "sum" ? total : total / X.rows;
+  }
+
+  // Return the last steps again, as {at, made}, without going there.
+  lastSteps(n) {
+    const { state } = this, kept = { ...state };
+    const found = this.near.slice(-n).map((each) => {
+      Object.assign(state, each.state);
+      return { at: each.at, made: this.training.look(), parameters: each.state.parameters };
+    });
+    Object.assign(state, kept);
+    return found;
   }
 
   keepFar() {
@@ -130,13 +180,19 @@ function same(one, other) {
   return Boolean(other) && one.step === other.step && one.place === other.place && one.value === other.value;
 }
 
-// Return what in a step was the first not to be finite.
-function firstNotFinite({ passed, cost, gradient, parameters }) {
+// Return what in a step was the first not to be finite, as {layer, quantity}: training/divergence.py.
+function firstNotFinite(made, { passed, back, cost, gradient, parameters }) {
   const isOff = (numbers) => !numbers.every(Number.isFinite);
   for (const [l, z] of passed.z.entries()) {
-    if (isOff(z.data)) return `z of layer ${l + 1}`;
-    if (isOff(passed.a[l + 1].data)) return `a of layer ${l + 1}`;
+    if (isOff(z.data)) return { layer: l + 1, quantity: "z" };
+    if (isOff(passed.a[l + 1].data)) return { layer: l + 1, quantity: "a" };
   }
-  if (!Number.isFinite(cost)) return "the cost";
-  return isOff(gradient) ? "the gradient" : isOff(parameters) ? "the new parameters" : "";
+  if (!Number.isFinite(cost)) return { layer: null, quantity: "cost" };
+  const l = back.delta.findLastIndex((each) => isOff(each.data));
+  if (l >= 0) return { layer: l + 1, quantity: "delta" };
+  for (const [quantity, flat] of Object.entries({ gradient, parameters })) {
+    const block = made.blocks.find(({ offset, size }) => isOff(flat.subarray(offset, offset + size)));
+    if (block) return { layer: Number(block.name.split(".")[1]) + 1, quantity };
+  }
+  return { layer: null, quantity: "cost" };
 }

@@ -1,6 +1,6 @@
 // The drawing's twin: every number of a pass as tables, made when they are opened.
 
-import { at, below, element, inputName, number } from "./elements.js";
+import { at, below, inputName, number, table } from "./elements.js";
 import { here } from "./explorer.js";
 
 const TABLE_ROWS = 25;
@@ -46,20 +46,4 @@ function rowsTable(run, { passed, back }, row) {
     ...[...X.row(i), ...Y.row(i), ...a.row(i), back.costs[i]].map((x) => number(x)),
   ]);
   return table(X.rows > TABLE_ROWS ? `Rows ${first + 1} to ${first + TABLE_ROWS} of ${X.rows}` : "Rows", columns, rows);
-}
-
-function table(caption, columns, rows) {
-  const box = element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption });
-  const made = element("table"), head = element("tr"), body = element("tbody");
-  head.append(...columns.map((each) => element("th", { scope: "col" }, each)));
-  for (const [name, ...cells] of rows) {
-    const line = element("tr");
-    line.append(element("th", { scope: "row" }, name), ...cells.map((each) => element("td", {}, each)));
-    body.append(line);
-  }
-  const top = element("thead");
-  top.append(head);
-  made.append(element("caption", {}, caption), top, body);
-  box.append(made);
-  return box;
 }

@@ -2,18 +2,23 @@
 
 import { typed } from "../../page/numbers.js";
 import { at, number, shortName } from "./elements.js";
-import { epoch, here, nudge, play, redo, set, step, undo } from "./explorer.js";
+import { advance, here, nudge, play, redo, set, toStart, undo } from "./explorer.js";
 
-const KEYS = { " ": play, ".": () => step(1), ",": () => step(-1), ">": () => epoch(1), "<": () => epoch(-1) };
+const GRAINS = { epoch: [">", "<"], batch: [".", ","], layer: ["]", "["], product: ["'", ";"] }; // keys on and back
+const KEYS = { " ": play };
+for (const [grain, [on, back]] of Object.entries(GRAINS)) {
+  KEYS[on] = () => advance(1, grain);
+  KEYS[back] = () => advance(-1, grain);
+}
 
 export const transport = {
   begin() {
     const clicks = { play, undo, redo, more: () => nudge(1), less: () => nudge(-1) };
-    Object.assign(clicks, { next: () => step(1), back: () => step(-1) });
-    Object.assign(clicks, { "next-epoch": () => epoch(1), "back-epoch": () => epoch(-1) });
-    clicks.start = () => step(-here.position.step);
+    Object.assign(clicks, { start: toStart, next: () => advance(1), back: () => advance(-1) });
     for (const [id, does] of Object.entries(clicks)) at(id).addEventListener("click", does);
     beginValue(at("value"));
+    at("grain").addEventListener("change", () => (here.grain = at("grain").value));
+    here.grain = at("grain").value; // which a browser may have kept
     document.addEventListener("keydown", onKey);
   },
 
@@ -23,7 +28,8 @@ export const transport = {
   },
 
   show() {
-    for (const id of ["back", "back-epoch"]) at(id).disabled = here.position.step === 0;
+    const { step, inside } = here.position;
+    for (const id of ["back", "start"]) at(id).disabled = step === 0 && inside === undefined;
     this.chosen();
   },
 
