@@ -10,7 +10,7 @@ from clearprop import randomness
 from clearprop.exploration.cards import choices
 from clearprop.exploration.cards.lessons import LESSONS
 
-STEP = {"text", "run", "press", "choose", "speed", "claim"}
+STEP = {"text", "run", "press", "choose", "speed", "grain", "claim"}
 RUN = {
     "data",
     "hidden",

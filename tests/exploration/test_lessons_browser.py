@@ -64,7 +64,7 @@ def test_2_the_reader_may_touch_everything_meanwhile(pages, playground):
     page.wait_for_selector("#lesson", state="visible")
     assert page.evaluate("document.activeElement.id") == "lesson-title"
     assert "lesson=symmetry&at=1" in page.evaluate("location.hash")
-    page.click("#next-epoch")
+    page.click("#next")
     page.click("#lesson-next")  # a step without a run of its own leaves the reader's
     assert page.text_content("#steps") == "1"
     page.fill("[name=seed]", "7")

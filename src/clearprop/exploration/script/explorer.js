@@ -93,6 +93,10 @@ export function toStart() {
   goToStep(0);
 }
 
+export function stepBy(grain) {
+  here.grain = document.getElementById("grain").value = grain;
+}
+
 // Go on or back by a grain.
 export function advance(sign, grain = here.grain) {
   if (grain === "epoch") return epoch(sign);

@@ -2,7 +2,7 @@
 
 import { typed } from "../../page/numbers.js";
 import { at, element, say } from "./elements.js";
-import { go, here } from "./explorer.js";
+import { go, here, stepBy } from "./explorer.js";
 import { measured } from "./measures.js";
 import { data, lessonNamed, lessonRun, positionOf } from "./recipe.js";
 
@@ -34,7 +34,7 @@ export const lessons = {
 };
 
 function showStep(lesson, n) {
-  const { text, claim, press, choose, speed } = lesson.steps[n], last = lesson.steps.length - 1;
+  const { text, claim, press, choose, speed, grain } = lesson.steps[n], last = lesson.steps.length - 1;
   at("lesson-title").textContent = lesson.title;
   at("lesson-where").textContent = `${n + 1} of ${last + 1}`;
   say("lesson-text", text);
@@ -48,6 +48,7 @@ function showStep(lesson, n) {
   }
   if (press) at(press).dataset.marked = "";
   if (speed) at("speed").value = speed;
+  if (grain || press === "play") stepBy(grain ?? "epoch");
   if (choose) here.chosen = choose;
 }
 

@@ -2,7 +2,7 @@
 
 import { typed } from "../../page/numbers.js";
 import { at, number, shortName } from "./elements.js";
-import { advance, here, nudge, play, redo, set, toStart, undo } from "./explorer.js";
+import { advance, here, nudge, play, redo, set, stepBy, toStart, undo } from "./explorer.js";
 
 const GRAINS = { epoch: [">", "<"], batch: [".", ","], layer: ["]", "["], product: ["'", ";"] }; // keys on and back
 const KEYS = { " ": play };
@@ -17,7 +17,7 @@ export const transport = {
     Object.assign(clicks, { start: toStart, next: () => advance(1), back: () => advance(-1) });
     for (const [id, does] of Object.entries(clicks)) at(id).addEventListener("click", does);
     beginValue(at("value"));
-    at("grain").addEventListener("change", () => (here.grain = at("grain").value));
+    at("grain").addEventListener("change", () => stepBy(at("grain").value));
     here.grain = at("grain").value; // which a browser may have kept
     document.addEventListener("keydown", onKey);
   },
