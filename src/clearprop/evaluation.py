@@ -24,7 +24,8 @@ Floats = NDArray[np.float64]
 GROUPS = 10_000
 KEPT = 2**24  # probabilities kept for the area under the curve
 _AT_ONCE = 64  # replicates computed together
-_ROWS, _DRAWS, _KEYS = range(3)  # what random numbers are for
+_ROWS, _DRAWS, _KEYS, _LABELS = range(4)  # what random numbers are for
+_BINS, _SETS = 15, 100  # of a calibration error, and sets of labels that are drawn to judge it
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,6 +200,34 @@ def squared_errors(p: NDArray[Any], codes: NDArray[np.int64]) -> NDArray[np.floa
     return found
 
 
+def calibration_error(sure: Array, right: Array) -> float:
+    """Return the expected calibration error: the mean gap between how sure and how often right.
+
+    Rows are sorted by how sure the answer is and cut into 15 bins of as many rows each (equal mass:
+    Nguyen and O'Connor 2015); the gaps of the bins are weighted by their rows.
+
+    Parameters
+    ----------
+    sure : ndarray of shape (n_rows,)
+        The largest probability of each row.
+    right : ndarray of bool of shape (n_rows,)
+    """
+    order = np.argsort(sure, kind="stable")
+    gap = (sure - right)[order]
+    bins = np.array_split(gap, min(_BINS, len(gap)))
+    return float(sum(abs(each.sum()) for each in bins) / len(gap))
+
+
+def error_by_chance(sure: Array) -> float:
+    """Return the mean `calibration_error` where each answer is right as often as it says."""
+    sure, n = np.sort(sure), len(sure)
+    drawn = (
+        randomness.uniform(0, n, purpose=randomness.EVALUATION, layer=_LABELS, step=step) < sure
+        for step in range(_SETS)
+    )
+    return float(np.mean([calibration_error(sure, right) for right in drawn]))
+
+
 class ClassTally(Tally):
     """Accuracy, log loss, Brier score, area under the ROC curve, and the confusion matrix.
 
@@ -254,6 +283,20 @@ class ClassTally(Tally):
             self._share /= 2.0  # which rows are left does not depend on the blocks they came in
             small = [(part, part[3] < self._share) for part in self._kept]
             self._kept = [(p[0][m], p[1][m], p[2][m], p[3][m]) for p, m in small]
+
+    @property
+    def calibration_errors(self) -> dict[str, float]:
+        """The `calibration_error` of the rows kept for the area, "ece", and "ece_by_chance".
+
+        Nothing where outputs are no probabilities, or no row has a label that the model knows.
+        """
+        p, codes = (np.concatenate([part[i] for part in self._kept]) for i in range(2))
+        if not self.probabilities or not len(codes):
+            return {}
+        p = np.hstack([1.0 - p, p]) if self._first else p
+        sure = p.max(axis=1).astype(np.float64)
+        right = p.argmax(axis=1) == codes
+        return {"ece": calibration_error(sure, right), "ece_by_chance": error_by_chance(sure)}
 
     def _columns(self) -> Floats:
         sums = super()._columns()

@@ -65,7 +65,7 @@ def test_what_becomes_of_every_column_is_said_and_kept(clearprop, frame):
         "target left: binary, 2 classes (2 different words; --task overrides)",
     ):
         assert said in " ".join(err.split())
-    assert "12 of them choose the epoch; 12 judge it, the figures are theirs" in err
+    assert "12 of them choose the epoch; 12 judge, the figures are theirs" in err
     assert re.search(r"^test accuracy +\d+\.\d %  \(\d+ of 12 right\)\n95 % interval +\d", out)
     assert "of rows that chose nothing; 12 chose" in out
     assert "few rows: the interval says how little" in out
@@ -181,7 +181,7 @@ def test_weights_groups_and_balanced_classes_are_those_of_the_estimator(clearpro
     assert code == 0
     told = "80 rows to train on; 40 rows are held out for validation (whole groups of 'shop': 33.3 % of"
     assert told in err  # two of six shops: one chooses, the other judges
-    assert "20 of them choose the epoch; 20 judge it" in err
+    assert "20 of them choose the epoch; 20 judge" in err
     net = cp.load("t.safetensors")
     fitted = cp.MLPClassifier(
         preset="realmlp-s", columns=net.model.inputs.encoder.decisions, class_weight="balanced", max_iter=2,

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 
 import numpy as np
 import pandas
@@ -12,9 +13,10 @@ from scipy.special import expit, log_softmax, logit, softmax
 from sklearn.metrics import log_loss
 
 import clearprop as cp
+from clearprop.evaluation import calibration_error
 from clearprop.model import calibration
 from clearprop.model.calibration import Calibration
-from clearprop.model.reliability import calibration_error, reliability
+from clearprop.model.reliability import reliability
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 SMALL = {"hidden_layer_sizes": (5,), "max_iter": 30, "random_state": 0, "engine": "numpy"}
@@ -117,6 +119,27 @@ def test_the_temperature_is_of_rows_that_choose_and_its_effect_of_those_that_jud
     assert told["temperature"] == model.calibration_.temperature > 1  # it has learned noise by heart
 
 
+def test_a_preset_calibrates_where_rows_choose_that_have_one_label_each():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(90, 3)), rng.integers(0, 2, 90)
+    held = {"X_val": X[40:], "y_val": y[40:]}
+    model = cp.MLPClassifier(**SMALL, preset="realmlp-s").fit(X[:40], y[:40], **held)
+    plain = cp.MLPClassifier(**SMALL, preset="realmlp-s", calibrate=False)
+    p = plain.fit(X[:40], y[:40], **held).predict_proba(X[40:])
+    assert model.calibration_ == calibration.fit(p, y[40:])
+    few = {"X_val": X[41:], "y_val": y[41:]}
+    assert model.fit(X[:40], y[:40], **few).calibration_ is None
+    assert cp.MLPClassifier(**SMALL).fit(X, y).calibration_ is None
+    all_rows = cp.MLPClassifier(**SMALL, preset="realmlp-s", early_stopping=False)
+    assert all_rows.fit(X, y).calibration_ is None
+    assert all_rows.partial_fit(X, y).calibration_ is None
+    one = {"X_val": X[40:], "y_val": np.ones(50, int)}
+    model = cp.MLPClassifier(**SMALL, preset="realmlp-s")
+    assert model.fit(X[:40], y[:40], **one).calibration_ is None
+    model.fit(X, np.stack([y, 1 - y], axis=1))
+    assert model.network_.model.targets.kind == "multilabel-indicator"
+
+
 def test_what_cannot_be_calibrated_is_refused_in_a_sentence():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(40, 3)), rng.integers(0, 2, 40)
@@ -162,8 +185,8 @@ def test_by_chance_is_what_labels_drawn_from_the_probabilities_have():
 def test_the_shell_calibrates_says_so_and_predicts_with_it(clearprop, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
-    frame = pandas.DataFrame(rng.normal(size=(300, 3)), columns=["u", "v", "w"])
-    frame["y"] = np.where(frame["u"] + rng.normal(size=300) > 0, "yes", "no")
+    frame = pandas.DataFrame(rng.normal(size=(600, 3)), columns=["u", "v", "w"])
+    frame["y"] = np.where(frame["u"] + rng.normal(size=600) > 0, "yes", "no")
     frame.to_csv("t.csv", index=False)
     run = (
         "train",
@@ -179,8 +202,9 @@ def test_the_shell_calibrates_says_so_and_predicts_with_it(clearprop, tmp_path, 
         "--epochs",
         3,
     )
-    code, out, _ = clearprop(*run, "--calibrate")
+    code, out, err = clearprop(*run)
     assert code == 0
+    assert "60 of them choose the epoch and the temperature; 60 judge, the figures are theirs" in err
     model = cp.MLPClassifier.load("t.safetensors")
     assert f"temperature         {model.calibration_.temperature:.3g}\n" in out
     assert out.count(", calibrated ") == 3
@@ -190,6 +214,18 @@ def test_the_shell_calibrates_says_so_and_predicts_with_it(clearprop, tmp_path, 
     np.testing.assert_allclose([float(row["probability_yes"]) for row in rows], p[:, 1], rtol=1e-5)
     told = json.loads(clearprop("evaluate", "t.safetensors", "t.csv", "--json", "--bootstrap", 0)[1])
     assert told["log_loss"] == pytest.approx(log_loss(frame["y"], p), rel=1e-5)
+    expected = reliability(p.astype(np.float32), (frame["y"] == "yes").to_numpy(int))
+    for name in ("ece", "ece_by_chance", "brier"):
+        assert told[name] == pytest.approx(expected[name], rel=1e-4)
+    assert re.search(
+        r"ECE +0\.\d+ +0\.\d+ by chance", clearprop("evaluate", "t.safetensors", "t.csv")[1]
+    )
+    code, out, _ = clearprop(*run, "--no-calibrate", "--output", "plain.safetensors")
+    assert code == 0
+    assert "temperature" not in out
+    plain = cp.MLPClassifier.load("plain.safetensors")
+    assert plain.calibration_ is None
+    np.testing.assert_array_equal(plain.network_.parameters, model.network_.parameters)
     for wrong, said in {
         ("--validation", 0): "--calibrate needs rows that are held out, and there are none",
         ("--target", "u"): "--calibrate is for classes, u is none",

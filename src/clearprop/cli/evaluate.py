@@ -26,7 +26,7 @@ from clearprop.cli.arguments import (
 )
 from clearprop.data.dataset import some
 from clearprop.data.files import local_path
-from clearprop.evaluation import Evaluation
+from clearprop.evaluation import ClassTally, Evaluation
 from clearprop.model.measuring import Measured
 
 if TYPE_CHECKING:
@@ -102,6 +102,8 @@ def evaluate(
         errors.say(f"note: {model_file} was trained on rows of {source}")
     found = measured.tally.result(replicates, level)
     result = {"part": name, "n_samples": found.n_rows, "cost": measured.cost}
+    if isinstance(measured.tally, ClassTally):
+        result |= measured.tally.calibration_errors
     if strangers:
         result["n_unknown"] = found.n_rows - measured.n_known
         _say_unknown(found.n_rows - measured.n_known, found.n_rows, strangers)
@@ -128,7 +130,7 @@ def show(
     Parameters
     ----------
     result : dict
-        "part", "n_samples", "cost" and, where there are any, "n_unknown".
+        "part", "n_samples", "cost" and, where there are any, "n_unknown", "ece", "ece_by_chance".
     found : Evaluation
     classes : tuple of str, optional
         Without them the task is a regression.
@@ -175,6 +177,9 @@ def _print_metrics(console: Console, result: dict[str, Any], found: Evaluation) 
         between = "" if low != low else f"{number_of(name, low)} to {number_of(name, high)}"
         value = number_of(name, found.metrics[name])
         table.add_row(NAMES[name], value, *([between] if found.intervals else []))
+    if "ece" in result:
+        chance = f"{number_of('ece', result['ece_by_chance'])} by chance"
+        table.add_row("ECE", number_of("ece", result["ece"]), *([chance] if found.intervals else []))
     cost = terminal.number(result["cost"])
     table.add_row("cost", cost, *([""] if found.intervals else []))
     if "n_unknown" in result:
@@ -187,6 +192,10 @@ def _print_metrics(console: Console, result: dict[str, Any], found: Evaluation) 
             notes.append("The accuracy's is Wilson's: it is the same in every sample of these rows.")
         if any(value == value for name, value in found.metrics.items() if name not in found.intervals):
             notes.append("There is none where every sample of these rows gives the same number.")
+    if "ece" in result:
+        notes.append(
+            "ECE: 15 bins of equal mass; by chance is that of labels drawn from the probabilities."
+        )
     if found.rows_for_auc and found.rows_for_auc < result["n_samples"] - result.get("n_unknown", 0):
         notes.append(f"AUC: of {found.rows_for_auc:,} rows, drawn at random.")
     for note in notes:

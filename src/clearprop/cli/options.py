@@ -318,14 +318,15 @@ class Options:
         ),
     ] = None
     calibrate: Annotated[
-        bool,
+        bool | None,
         option(
-            "--calibrate",
+            "--calibrate/--no-calibrate",
             metavar="",
             text="Fit how sure a table's classifier is on held-out rows.",
+            default="yes, where there are some",
             panel=_TRAINING,
         ),
-    ] = False
+    ] = None
     threshold: Annotated[
         str | None,
         option(

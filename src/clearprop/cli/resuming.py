@@ -41,7 +41,7 @@ def untold(options: Options) -> dict[str, Any]:
     """Return what a resumed run must share that a file mentions only where it was given."""
     patience = {} if options.waits is None else {"patience": options.waits}
     given = {name: getattr(options, name) for name in ("embedding", "members", "preset", "threshold")}
-    given["calibrate"] = options.calibrate or None
+    given["calibrate"] = options.calibrate
     kept = {name: value for name, value in given.items() if value is not None}
     return first_parameters(options) | patience | kept
 

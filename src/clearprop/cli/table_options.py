@@ -174,8 +174,8 @@ def make_estimator(options: Options, kind: str, seed: int, horizon: int | None) 
         return MLPRegressor(preset=name, **arguments)
     if options.class_weight not in (None, "balanced"):
         raise ValueError(f"--class-weight must be balanced, got {options.class_weight!r}")
-    if options.calibrate:
-        arguments["calibrate"] = True
+    if options.calibrate is not None:
+        arguments["calibrate"] = options.calibrate
     if options.threshold is not None:
         arguments["threshold"] = _threshold(options.threshold)
     return MLPClassifier(preset=name, class_weight=options.class_weight, **arguments)
@@ -183,7 +183,7 @@ def make_estimator(options: Options, kind: str, seed: int, horizon: int | None) 
 
 def chosen_on_held_out(options: Options) -> list[str]:
     """Return the options that are given and choose something for a classifier on held-out rows."""
-    return ["--calibrate"] * options.calibrate + ["--threshold"] * (options.threshold is not None)
+    return ["--calibrate"] * bool(options.calibrate) + ["--threshold"] * (options.threshold is not None)
 
 
 def _threshold(text: str) -> str | list[list[float]]:

@@ -18,6 +18,7 @@ from clearprop.data.table import TableStream, TargetEncoder, open_table, streame
 from clearprop.data.table.held import told_groups
 from clearprop.estimators.base import BaseMLP
 from clearprop.estimators.fitting import Fitter
+from clearprop.estimators.judging import is_calibrated
 from clearprop.estimators.session import Session
 from clearprop.model.measuring import measure_prepared
 from clearprop.model.model import Model
@@ -189,15 +190,22 @@ class TableJob:
             **({resuming.OPTIONS: then} if then else {}),
         }
 
+    def _chosen(self, training: Any) -> str:
+        """Return in words what the rows choose that do not judge."""
+        options, targets = self.fitter.options, training.net.model.targets
+        found = ["the epoch"]
+        found += ["the temperature"] * is_calibrated(targets, options, training.validation)
+        found += ["the threshold"] * (options.threshold is not None)
+        return " and ".join(filter(None, [", ".join(found[:-1]), found[-1]]))
+
     def _described(self, training: Any) -> list[str]:
         """Return lines on what is about to be trained."""
         n, part, target = training.supply.n_samples, training.validation, self.target
         note, roles = self.note or "none are held out", ""
         if part is not None and self.fitter.test is not None:
             choosing, judging = len(part.X), len(self.fitter.test.X)
-            roles = (
-                f"{choosing:,} of them choose the epoch; {judging:,} judge it, the figures are theirs"
-            )
+            chosen = self._chosen(training)
+            roles = f"{choosing:,} of them choose {chosen}; {judging:,} judge, the figures are theirs"
         if roles and not self.note:
             how, group, held = "--validation 0 trains on all", self.rows.roles.group, choosing + judging
             if group is not None:

@@ -102,7 +102,10 @@ def to_sklearn(estimator: Arguments) -> Any:
         )
     targets = net.model.targets
     if isinstance(targets, Classes) and (targets.calibration or targets.threshold is not None):
-        raise ValueError("scikit-learn's networks have no temperature and no threshold, this one has")
+        raise ValueError(
+            "scikit-learn's networks have no temperature and no threshold, this one has; "
+            "calibrate=False and threshold=None leave them out"
+        )
     hidden = {_THEIR_ACTIVATIONS.get(layer.function.name) for layer in net.layers[:-1]}
     hidden = hidden or {"relu"}
     if None in hidden or len(hidden) > 1:

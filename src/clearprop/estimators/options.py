@@ -161,9 +161,14 @@ class Options:
     @property
     def chosen(self) -> dict[str, Any]:
         """What needs held-out rows besides early stopping, by the argument that asks for it."""
-        asked = {"test_share": self.test_share, "calibrate": self.calibrate}
+        asked = {"test_share": self.test_share, "calibrate": self.must_calibrate}
         found = {name: value for name, value in asked.items() if value}
         return found | ({} if self.threshold is None else {"threshold": self.threshold})
+
+    @property
+    def must_calibrate(self) -> bool:
+        """Whether `calibrate` was given: a preset's is left out where nothing can be calibrated."""
+        return self.calibrate and "calibrate" in self.given
 
     @property
     def sets_aside(self) -> bool:

@@ -30,7 +30,7 @@ REALMLP_S: dict[str, Any] = {
     "preprocessing": "robust",
     "dtype": "float32",
 }
-_LABELS: dict[str, Any] = {"label_smoothing": 0.1, "learning_rate_init": 0.04}
+_LABELS: dict[str, Any] = {"label_smoothing": 0.1, "learning_rate_init": 0.04, "calibrate": True}
 _QUANTITIES: dict[str, Any] = {
     "target": "standardize",
     "epsilon": 5e-9,  # RealMLP's 1e-8 is for the squared error, ours is half of it

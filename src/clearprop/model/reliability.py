@@ -7,14 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop import randomness
-from clearprop.evaluation import log_losses, squared_errors
+from clearprop.evaluation import calibration_error, error_by_chance, log_losses, squared_errors
 
 Array = NDArray[Any]
-
-BINS = 15
-_DRAWN = 100  # sets of labels that are drawn
-_LAYER = 3  # of the draws of EVALUATION; a tally's are before it
 
 
 def reliability(p: Array, numbers: NDArray[np.int64]) -> dict[str, float]:
@@ -38,35 +33,7 @@ def reliability(p: Array, numbers: NDArray[np.int64]) -> dict[str, float]:
     sure, right = p.max(axis=1), p.argmax(axis=1) == numbers
     return {
         "ece": calibration_error(sure, right),
-        "ece_by_chance": _by_chance(sure),
+        "ece_by_chance": error_by_chance(sure),
         "brier": float(squared_errors(p, numbers).mean()),
         "log_loss": float(log_losses(p, numbers).mean()),
     }
-
-
-def calibration_error(sure: Array, right: Array) -> float:
-    """Return the expected calibration error: the mean gap between how sure and how often right.
-
-    Rows are sorted by how sure the answer is and cut into 15 bins of as many rows each (equal mass:
-    Nguyen and O'Connor 2015); the gaps of the bins are weighted by their rows.
-
-    Parameters
-    ----------
-    sure : ndarray of shape (n_rows,)
-        The largest probability of each row.
-    right : ndarray of bool of shape (n_rows,)
-    """
-    order = np.argsort(sure, kind="stable")
-    gap = (sure - right)[order]
-    bins = np.array_split(gap, min(BINS, len(gap)))
-    return float(sum(abs(each.sum()) for each in bins) / len(gap))
-
-
-def _by_chance(sure: Array) -> float:
-    """Return the mean error where each answer is right as often as it says."""
-    sure, n = np.sort(sure), len(sure)
-    drawn = (
-        randomness.uniform(0, n, purpose=randomness.EVALUATION, layer=_LAYER, step=step) < sure
-        for step in range(_DRAWN)
-    )
-    return float(np.mean([calibration_error(sure, right) for right in drawn]))
