@@ -42,6 +42,37 @@ def test_probabilities_go_through_logarithms_and_are_mixed_with_all_alike():
     assert 0 < sure[0, 1] < 1e-3
 
 
+def test_label_smoothing_is_taken_back_as_no_temperature_could():
+    """Of what a network learns from smoothed labels, the probabilities that the labels have remain."""
+    true, labels = problem(20_000, 3)
+    learned = 0.9 * true + 0.1 / 3
+    found = calibration.fit(learned, labels, 0.1)  # the temperature sees to the 1 % that is left
+    assert (found.label_smoothing, found.temperature) == (0.1, pytest.approx(1.0, abs=0.05))
+    other = calibration.fit(learned, labels)
+    off, others = (abs(each(learned) - true).max() for each in (found, other))
+    assert 3 * off < others
+    below = Calibration(1.0, label_smoothing=0.1)(np.array([[0.99, 0.005, 0.005]]))
+    parts = 0.99 * np.array([[0.99 - 0.1 / 3, 0.0, 0.0]]) / 0.9 + 0.01 / 3
+    np.testing.assert_allclose(below, parts / parts.sum(), rtol=1e-12)
+    slight = np.array([[0.7, 0.2, 0.1]])
+    np.testing.assert_allclose(Calibration(1.0, label_smoothing=0.01)(slight), slight)
+
+
+def test_slopes_are_those_of_what_the_probabilities_become():
+    rng = np.random.default_rng(0)
+    z, step, directions = rng.normal(size=(7, 3)), 1e-6, rng.normal(size=(7, 3, 4))
+    made = Calibration(0.7, 0.02, label_smoothing=0.3)
+    p = softmax(z, axis=1)
+    slopes = p[:, :, None] * (directions - (p[:, :, None] * directions).sum(axis=1, keepdims=True))
+    assert (p < 0.1).any()  # where nothing is left to take back
+    for feature in range(4):
+        ends = [made(softmax(z + sign * step * directions[:, :, feature], axis=1)) for sign in (1, -1)]
+        expected = (ends[0] - ends[1]) / (2 * step)
+        np.testing.assert_allclose(
+            made.slopes(p, slopes)[:, :, feature], expected, rtol=1e-6, atol=1e-9
+        )
+
+
 @pytest.mark.parametrize("k", [2, 4])
 def test_the_temperature_is_that_of_the_least_log_loss(k):
     p, labels = problem(400, k, surer=2.0)
@@ -126,7 +157,7 @@ def test_a_preset_calibrates_where_rows_choose_that_have_one_label_each():
     model = cp.MLPClassifier(**SMALL, preset="realmlp-s").fit(X[:40], y[:40], **held)
     plain = cp.MLPClassifier(**SMALL, preset="realmlp-s", calibrate=False)
     p = plain.fit(X[:40], y[:40], **held).predict_proba(X[40:])
-    assert model.calibration_ == calibration.fit(p, y[40:])
+    assert model.calibration_ == calibration.fit(p, y[40:], 0.1)
     few = {"X_val": X[41:], "y_val": y[41:]}
     assert model.fit(X[:40], y[:40], **few).calibration_ is None
     assert cp.MLPClassifier(**SMALL).fit(X, y).calibration_ is None
@@ -206,7 +237,8 @@ def test_the_shell_calibrates_says_so_and_predicts_with_it(clearprop, tmp_path, 
     assert code == 0
     assert "60 of them choose the epoch and the temperature; 60 judge, the figures are theirs" in err
     model = cp.MLPClassifier.load("t.safetensors")
-    assert f"temperature         {model.calibration_.temperature:.3g}\n" in out
+    told = f"temperature         {model.calibration_.temperature:.3g}, after label smoothing was taken"
+    assert told in out
     assert out.count(", calibrated ") == 3
     assert "ECE  " in clearprop("info", "t.safetensors")[1]
     rows = list(csv.DictReader(io.StringIO(clearprop("predict", "t.safetensors", "t.csv")[1])))

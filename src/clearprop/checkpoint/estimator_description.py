@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from clearprop.checkpoint.errors import CheckpointError
-from clearprop.checkpoint.result_description import TEMPERATURE
+from clearprop.checkpoint.result_description import CALIBRATION
 from clearprop.checkpoint.rules import (
     agree,
     anything,
@@ -127,7 +127,7 @@ _ESTIMATOR = record(
             )
         ),
         "missing": items(text),
-        "calibration": record({"temperature": TEMPERATURE, "smoothing": share}),
+        "calibration": CALIBRATION,
         "threshold": share,
     },
 )

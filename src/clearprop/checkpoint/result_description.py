@@ -25,6 +25,10 @@ from clearprop.checkpoint.rules import (
 RESIDUALS = "targets.residuals"
 _PART = ("test", "validation", "training")
 TEMPERATURE = number(1e-3, 1e3, "a number from 0.001 to 1000")
+_SMOOTHING = {
+    "label_smoothing": number(0.0, float(np.nextafter(1.0, 0.0)), "a number of at least 0 and below 1")
+}
+CALIBRATION = record({"temperature": TEMPERATURE, "smoothing": share}, _SMOOTHING)
 _RELIABILITY = record(dict.fromkeys(("ece", "ece_by_chance", "brier", "log_loss"), positive))
 _RESULT = record(
     {"part": one_of(*_PART), "n_samples": integer(1), "cost": real},
@@ -50,7 +54,8 @@ _RESULT = record(
                 "smoothing": share,
                 "before": _RELIABILITY,
                 "after": _RELIABILITY,
-            }
+            },
+            _SMOOTHING,
         ),
     },
 )

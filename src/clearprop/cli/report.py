@@ -268,7 +268,8 @@ def _calibration_lines(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     if found is None:
         return []
     before, after = found["before"], found["after"]
-    lines = [("temperature", f"{found['temperature']:.3g}")]
+    taken_back = ", after label smoothing was taken back" if found.get("label_smoothing") else ""
+    lines = [("temperature", f"{found['temperature']:.3g}{taken_back}")]
     for key, name in (("ece", "ECE"), ("log_loss", "log loss"), ("brier", "Brier score")):
         lines.append((name, f"{before[key]:.4f}, calibrated {after[key]:.4f}"))
     lines.insert(

@@ -18,6 +18,7 @@ from clearprop.model.measuring import evaluate, measure_prepared, predicted_and_
 from clearprop.model.model import Model
 from clearprop.model.reliability import reliability
 from clearprop.model.targets import Classes, Targets, Units
+from clearprop.schedules import Schedule
 
 if TYPE_CHECKING:
     from clearprop.estimators.options import Options
@@ -85,7 +86,9 @@ def choose(model: Model, options: Options, choosing: Data) -> None:
     a, _ = evaluate(model, *choosing)
     numbers = targets.numbers(choosing.Y)
     if calibrated:
-        found = calibration.fit(targets.probabilities(a), numbers)
+        smoothing = options.label_smoothing
+        taken_back = 0.0 if isinstance(smoothing, Schedule) else float(smoothing)
+        found = calibration.fit(targets.probabilities(a), numbers, taken_back)
         targets = dataclasses.replace(targets, calibration=found)
     if options.threshold is not None:
         value = threshold.choose(targets.probabilities(a)[:, 1], numbers == 1, options.threshold)
