@@ -171,7 +171,7 @@ ESTIMATORS = {
         cp.MLPClassifier, words(3), members=3, embedding="pl", preset="realmlp", dtype="float64"
     ),
     "calibrated, threshold": lambda: numeric(
-        cp.MLPClassifier, words(2), calibrate=True, threshold="f1", early_stopping=True, preprocessing="robust",
+        cp.MLPClassifier, words(2), calibrate=True, threshold="f1", early_stopping=True, preprocessing="robust", label_smoothing=0.1,
         validation_fraction=0.4,
     ),
     "calibrated classes": lambda: numeric(

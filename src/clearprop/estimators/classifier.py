@@ -84,8 +84,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     label_smoothing : float or Schedule
         Share of each target spread over all classes.
     calibrate : bool
-        Whether probabilities go through a temperature that fits the rows set aside. Presets do so
-        where these are 50 or more, with one label each.
+        Whether label smoothing is taken out of probabilities, and a temperature fitted to the rows
+        set aside. Presets do so where these are 50 or more, with one label each.
     threshold : {"accuracy", "balanced_accuracy", "f1"} or array-like of shape (2, 2), optional
         Of two classes: by what the probability is chosen, on the same rows, above which the second is
         the answer, whose F1 is meant. An array is what it costs to answer the class of a column of it

@@ -59,16 +59,17 @@ class Calibration:
 
         What p's dtype cannot tell from 0 counts as its precision.
         """
-        wide, k = p.astype(np.float64), p.shape[1]
-        if self.label_smoothing > _LEFT:
-            wide = self._steepness * np.maximum(wide - self.label_smoothing / k, 0.0) + _LEFT / k
+        slope, below, left = self.taken_back(p.shape[1])
+        wide = slope * np.maximum(p.astype(np.float64) - below, 0.0) + left
         found: Array = np.maximum(wide, np.finfo(p.dtype).eps)
         return found
 
-    @property
-    def _steepness(self) -> float:
-        """The derivative of what label smoothing is taken back from, where it is not 0."""
-        return (1.0 - _LEFT) / (1.0 - self.label_smoothing)
+    def taken_back(self, n_classes: int) -> tuple[float, float, float]:
+        """Return the slope, below and left of ``slope max(p - below, 0) + left``, p without smoothing."""
+        if self.label_smoothing <= _LEFT:
+            return 1.0, 0.0, 0.0
+        slope = (1.0 - _LEFT) / (1.0 - self.label_smoothing)
+        return slope, self.label_smoothing / n_classes, _LEFT / n_classes
 
     def slopes(self, p: Array, slopes: Array) -> Array:
         """Return the derivatives of the calibrated probabilities, from those of p.
@@ -82,10 +83,8 @@ class Calibration:
         """
         q = self.sharpened(p)
         s = _softmax(np.log(q) / self.temperature)[:, :, None]
-        if self.label_smoothing > _LEFT:
-            above = p > self.label_smoothing / p.shape[1]
-            slopes = self._steepness * above[:, :, None] * slopes
-        relative = slopes / q[:, :, None]
+        slope, below, _ = self.taken_back(p.shape[1])
+        relative = slope * (p > below)[:, :, None] * slopes / q[:, :, None]
         inner = relative - (s * relative).sum(axis=1, keepdims=True)
         found: Array = (1.0 - self.smoothing) / self.temperature * s * inner
         return found.astype(slopes.dtype)

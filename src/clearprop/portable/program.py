@@ -117,7 +117,9 @@ class Answer(NamedTuple):
     probable : bool
         Whether the outputs are probabilities.
     temperature, smoothing : float or None
-        Of the calibration: ``(1 - smoothing) softmax(log(p) / temperature) + smoothing / k``.
+        Of the calibration: ``(1 - smoothing) softmax(log(q) / temperature) + smoothing / k``.
+    taken_back : tuple of float, or None
+        Its slope, below and left: q is ``slope max(p - below, 0) + left``, without label smoothing.
     threshold : float or None
         Of two classes: above which probability the second is told.
     low, high : ndarray of shape (n_outputs,), or None
@@ -133,6 +135,7 @@ class Answer(NamedTuple):
     probable: bool = True
     temperature: float | None = None
     smoothing: float | None = None
+    taken_back: tuple[float, float, float] | None = None
     threshold: float | None = None
     low: Array | None = None
     high: Array | None = None
@@ -278,6 +281,7 @@ def _answer(model: Model) -> Answer:
         probable=probable,
         temperature=None if made is None else made.temperature,
         smoothing=None if made is None else made.smoothing,
+        taken_back=None if made is None else made.taken_back(targets.n_classes),
         threshold=targets.threshold,
     )
 

@@ -298,9 +298,11 @@ def _classified(program: Program) -> Iterator[str]:
         yield "    return labels[np.zeros(len(a), int)], np.ones_like(a)\n"
         return
     yield "    p = np.hstack([1 - a, a])" if answer.n_outputs == 1 else "    p = a"
-    if answer.temperature is not None:
-        yield f"    log_p = np.log(np.maximum(p.astype(float), {np.finfo(program.dtype).eps!r}))"
-        yield f"    q = softmax(log_p / {answer.temperature!r})"
+    if answer.temperature is not None and answer.taken_back is not None:
+        slope, below, left = answer.taken_back
+        yield f"    q = {slope!r} * np.maximum(p.astype(float) - {below!r}, 0.0) + {left!r}"
+        yield f"    log_q = np.log(np.maximum(q, {np.finfo(program.dtype).eps!r}))"
+        yield f"    q = softmax(log_q / {answer.temperature!r})"
         share = answer.smoothing
         yield f"    p = ((1 - {share!r}) * q + {share!r} / q.shape[1]).astype(p.dtype)"
     if answer.threshold is not None:
