@@ -65,7 +65,7 @@ class Calibration:
         return found
 
     def taken_back(self, n_classes: int) -> tuple[float, float, float]:
-        """Return the slope, below and left of ``slope max(p - below, 0) + left``, p without smoothing."""
+        """Return slope, below, left: p without smoothing is ``slope max(p - below, 0) + left``."""
         if self.label_smoothing <= _LEFT:
             return 1.0, 0.0, 0.0
         slope = (1.0 - _LEFT) / (1.0 - self.label_smoothing)
