@@ -17,7 +17,9 @@ def test_the_page_is_one_file_with_a_policy_and_the_same_bytes():
     assert html == cp.explore().html
     assert "default-src 'none'" in html
     assert not re.search(r"(src|href)=(?!\"#)", html.replace("default-src", "").replace("-src ", ""))
-    assert len(html) < 200_000
+    whole, data = len(html), len(re.search(r'<script type="application/json".*?</script>', html)[0])
+    assert data < 80_000  # iris, rows of digits, lessons, Python's tables
+    assert whole - data < 500_000
 
 
 def test_a_notebook_shows_it_in_a_frame_of_its_own():

@@ -158,7 +158,7 @@ def test_5_it_plays_until_it_is_paused(pages, playground):
 @SLOW
 def test_6_what_is_chosen_wrongly_is_refused_in_a_sentence(pages, playground):
     page = opened(pages, playground, "#data=circles&hidden=99")
-    assert "Hidden layers must be at most 4 sizes from 1 to 16, as 4,3; got 99." in page.text_content(
+    assert "Hidden layers must be at most 4 sizes from 1 to 64, as 4,3; got 99." in page.text_content(
         "#refused"
     )
     page.fill("[name=hidden]", "4,2")

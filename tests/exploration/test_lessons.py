@@ -7,8 +7,8 @@ import pytest
 
 import clearprop as cp
 from clearprop import randomness
-from clearprop.exploration.cards import choices
 from clearprop.exploration.cards.lessons import LESSONS
+from clearprop.exploration.sets import SMALL
 
 STEP = {"text", "run", "press", "choose", "speed", "grain", "claim"}
 RUN = {
@@ -150,7 +150,7 @@ def trained(run):
 
 def rows(run):
     """Return the rows of a run; those that are drawn, by the page's recipe for them."""
-    rows = choices.SETS[run["data"]]
+    rows = SMALL[run["data"]]
     if "drawn" not in rows:
         X, Y = np.array(rows["X"], float), np.array(rows["Y"], float)
     else:

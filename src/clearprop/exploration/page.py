@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from clearprop import optimizers
 from clearprop.activations import Array
 from clearprop.architecture import Architecture
 from clearprop.engines import javascript
 from clearprop.exploration import cards
-from clearprop.exploration.cards import choices, lessons
+from clearprop.exploration.cards import lessons
+from clearprop.exploration.offers import offers
+from clearprop.exploration.sets import sets
 from clearprop.model.file import describe_architecture
 from clearprop.page import Markup, document, joined, module, tag
 from clearprop.traceable import Traceable
@@ -23,12 +24,13 @@ from clearprop.training.divergence import MESSAGE
 
 MOST_PARAMETERS, MOST_ROWS = 20_000, 1_000
 SCRIPTS = (
-    "recipe", "elements", "problems", "walk", "run", "measures", "explorer", "lessons",
-    "telling", "motion", "network", "stopped", "transport", "touch", "pictures", "panels",
-    "choices", "inside", "tables", "main",
+    "recipe", "elements", "csv", "learned", "sets", "problems", "walk", "run", "measures", "explorer",
+    "lessons", "telling", "motion", "network", "stopped", "transport", "touch", "pictures", "fitted",
+    "panels", "choices", "inside", "tables", "main",
 )  # fmt: skip
 STYLES = (
-    "page", "lessons", "drawing", "transport", "touch", "pictures", "panels", "choices", "figures",
+    "page", "lessons", "drawing", "transport", "touch", "pictures", "fitted", "panels", "choices",
+    "figures",
 )  # fmt: skip
 
 
@@ -43,12 +45,10 @@ def page(net: Traceable | None = None, X: Array | None = None, Y: Array | None =
     own = None if net is None or X is None or Y is None else _own(net, X, Y)
     data = {
         "own": own,
-        "sets": {} if own else choices.SETS,
+        **offers(),
+        "sets": {} if own else sets(),
         "lessons": [] if own else lessons.LESSONS,
-        "activations": list(choices.ACTIVATIONS),
-        "optimizers": {name: optimizers.describe(each) for name, each in choices.OPTIMIZERS.items()},
         "diverged": MESSAGE,
-        "initializers": {"weights": {"name": "glorot_uniform"}, "biases": {"name": "zeros"}},
     }
     return document(
         "Backpropagation, live",
@@ -93,11 +93,11 @@ def _own(net: Traceable, X: Array, Y: Array) -> dict[str, Any]:
         raise ValueError("net must have finite parameters for a live page")
     return {
         "architecture": describe_architecture(made),
-        "parameters": parameters.tolist(),
+        "parameters": [parameters.tolist()],
         "X": np.asarray(X, np.float64).tolist(),
         "Y": np.asarray(Y, np.float64).tolist(),
         "seed": str(net.training_seed if net.training_seed < 2**53 else 0),
-        "featureNames": None if net.feature_names is None else [*map(str, net.feature_names)],
+        "names": None if net.feature_names is None else [*map(str, net.feature_names)],
     }
 
 

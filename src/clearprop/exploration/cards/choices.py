@@ -2,58 +2,31 @@
 
 from __future__ import annotations
 
-import importlib.resources
-import json
-from collections.abc import Mapping
-from typing import Any
-
-from clearprop import optimizers
 from clearprop.exploration.cards.parts import options
+from clearprop.exploration.sets import sets
 from clearprop.page import Markup, tag
 
 TITLE = "Choose"
-ACTIVATIONS = "tanh", "sigmoid", "relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "identity"
-OPTIMIZERS: Mapping[str, optimizers.Optimizer] = {
-    "sgd": optimizers.SGD(),
-    "momentum": optimizers.SGD(momentum=0.9),
-    "nesterov": optimizers.SGD(momentum=0.9, nesterov=True),
-    "rmsprop": optimizers.RMSProp(),
-    "adam": optimizers.Adam(),
-    "adamw": optimizers.AdamW(),
-}
-OUTPUTS = {
-    "binary_cross_entropy": "sigmoid, cross-entropy",
-    "quadratic": "sigmoid, quadratic",
-    "cross_entropy": "softmax, cross-entropy",
-}
-_CALLED = {
-    "sgd": "SGD",
-    "momentum": "SGD, momentum 0.9",
-    "nesterov": "SGD, Nesterov 0.9",
-    "rmsprop": "RMSProp",
-    "adam": "Adam",
-    "adamw": "AdamW",
-}
-SETS: Mapping[str, Mapping[str, Any]] = json.loads(
-    importlib.resources.files("clearprop.exploration").joinpath("sets.json").read_text("utf-8")
-)
 
 _HELD = {"0": "none", "20": "20 %", "50": "50 %"}
 
 
 def card(is_own: bool) -> Markup:
-    """Return the card; one's own network and rows are chosen already."""
+    """Return the card; one's own network and rows are chosen already.
+
+    What a select offers, and which numbers go with a choice, is filled in by the script.
+    """
+    called = {} if is_own else {name: each["called"] for name, each in sets().items()}
     network = [
-        _field("Data", _select("data", {name: each["called"] for name, each in SETS.items()})),
+        _field("Data", tag("select", *options(called, ""), name="data")),
         _field("Hidden layers, as 4,3", _text("hidden", "text")),
-        _field("Activation", _select("activation", {each: each for each in ACTIVATIONS})),
-        _field(
-            "Output and cost",
-            _select("output", OUTPUTS),
-        ),
+        tag("div", id="activations", class_="fields"),
+        _composed("Output and cost", "output"),
+        _composed("First weights", "weights"),
+        _composed("First biases", "biases"),
     ]
     training = [
-        _field("Optimizer", _select("optimizer", _CALLED)),
+        _composed("Optimizer", "optimizer"),
         _field("Learning rate", _text("rate", "decimal")),
         _field("Batch size", _text("batch", "numeric")),
         _field("Rows held out", tag("select", *options(_HELD, ""), name="held")),
@@ -77,5 +50,7 @@ def _text(name: str, mode: str) -> Markup:
     return tag("input", name=name, type="text", inputmode=mode, autocomplete="off")
 
 
-def _select(name: str, values: Mapping[str, str]) -> Markup:
-    return tag("select", *options(values, ""), name=name)
+def _composed(label: str, name: str) -> Markup:
+    """Return a select, and a place for the numbers that go with what is selected."""
+    field = _field(label, tag("select", name=name))
+    return tag("div", field, tag("div", class_="fields", data_numbers=name), class_="fields")

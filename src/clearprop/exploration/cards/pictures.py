@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from clearprop.page import Markup, tag
 
+_FIT = "What the network answers along its input, and the rows. The table of all numbers has them too."
+
 
 def card(is_own: bool) -> Markup:
     """Return the card."""
@@ -18,8 +20,14 @@ def card(is_own: bool) -> Markup:
         tag(
             "figure",
             plane,
-            tag("figcaption", "Its answer everywhere; ● 0, ■ 1. Choose a row."),
+            tag("figcaption", "", id="plane-says"),
             id="plane-box",
+        ),
+        tag(
+            "figure",
+            tag("svg", id="fit", viewBox="0 0 364 236", role="img", aria_label=_FIT),
+            tag("figcaption", "Its answer along the input, and the rows. Choose a row."),
+            id="fit-box",
         ),
         tag(
             "figure",

@@ -1,8 +1,6 @@
 // Elements, and how numbers and places are called.
 
 import { shown, written } from "../../page/numbers.js";
-import { data } from "./recipe.js";
-
 const SVG = "http://www.w3.org/2000/svg";
 
 export function at(id) {
@@ -41,8 +39,15 @@ export function brief(x, isShort = false) {
   return isShort ? x.toExponential(0).replaceAll("-", "−").replace("+", "") : written(x.toExponential(1));
 }
 
+let inputs = null;
+
+// Give the inputs of a problem their names; null are x₁, x₂, ...
+export function callInputs(names) {
+  inputs = names;
+}
+
 export function inputName(k) {
-  return data.own?.featureNames?.[k] ?? `x${below(k + 1)}`;
+  return inputs?.[k] ?? `x${below(k + 1)}`;
 }
 
 export function aboveOf(n) {

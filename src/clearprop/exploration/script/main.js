@@ -3,6 +3,7 @@
 import { choices } from "./choices.js";
 import { at } from "./elements.js";
 import { begin, HAS_ADDRESS } from "./explorer.js";
+import { fitted } from "./fitted.js";
 import { inside } from "./inside.js";
 import { lessons } from "./lessons.js";
 import { network } from "./network.js";
@@ -14,4 +15,4 @@ import { touch } from "./touch.js";
 import { transport } from "./transport.js";
 
 at("address").hidden = !HAS_ADDRESS;
-begin([lessons, network, stopped, plane, curve, transport, touch, panels, choices, inside, tables]);
+begin([lessons, network, stopped, plane, fitted, curve, transport, touch, panels, choices, inside, tables]);

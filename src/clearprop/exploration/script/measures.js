@@ -1,8 +1,9 @@
 // What a lesson's claim is about: numbers of a run, which the page's own engine makes for it.
 
-import { problemOf, rowsOf } from "./problems.js";
+import { problemOf } from "./problems.js";
 import { positionFrom } from "./recipe.js";
 import { Run } from "./run.js";
+import { rowsOf } from "./sets.js";
 
 const AT_ONCE = 12; // milliseconds
 
@@ -43,7 +44,7 @@ async function runAt({ recipe, edits, step }) {
 }
 
 function freshCost({ training, state, problem, share }, n) {
-  const { X, Y } = rowsOf(problem.set, n), { made } = training;
+  const { X, Y } = rowsOf(problem.set.name, n), { made } = training;
   const passed = backprop.forward(made, state.parameters, backprop.Matrix.of(X));
   const costs = backprop.costs(made, passed, backprop.Matrix.of(Y));
   return costs.reduce((total, each) => total + each, 0) * (made.cost.reduction === "sum" ? 1 : 1 / n);

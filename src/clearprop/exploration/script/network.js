@@ -22,7 +22,7 @@ class Network {
   // Draw a network, where it is another one or the page has another width.
   build(made) {
     const { page } = this, width = Math.max(page, 96 * made.sizes.length - 30);
-    const key = JSON.stringify([made.sizes, made.layers.map(({ names, bias }) => [names, bias]), width]);
+    const key = JSON.stringify([made.sizes, made.layers.map(({ names, bias }) => [names, bias]), inputName(0), width]);
     if (key === this.key) return;
     Object.assign(this, { key, width, narrow: page < 560, items: new Map(), groups: [] });
     this.box = this.narrow ? 66 : 104;

@@ -16,11 +16,12 @@ class Plane {
     const fits = this.fits(run.training.made);
     at("plane-box").hidden = !fits;
     if (fits) this.draw(run, position.row, moving);
+    if (fits) this.say(run.problem.set);
   }
 
-  // Return whether there is a plane: two inputs, and outputs that are shares of a few classes.
+  // Return whether there is a plane: two inputs, and shares of a few classes or one quantity.
   fits(made) {
-    return made.sizes[0] === 2 && made.sizes.at(-1) <= COLOURS.length && ["sigmoid", "softmax"].includes(made.output);
+    return made.sizes[0] === 2 && (hasClasses(made) ? made.sizes.at(-1) <= COLOURS.length : made.sizes.at(-1) === 1);
   }
 
   frame({ rows, data }) {
@@ -48,27 +49,34 @@ class Plane {
     }
     const answers = backprop.forward(made, run.state.parameters, grid).a.at(-1);
     const image = new ImageData(n, n);
-    for (let i = 0; i < n * n; i++) image.data.set(colourOf(answers.row(i)), 4 * i);
+    const heights = hasClasses(made) ? null : ends(Y.data);
+    for (let i = 0; i < n * n; i++) image.data.set(heights ? heightOf(answers.data[i], heights) : colourOf(answers.row(i)), 4 * i);
     this.small ??= document.createElement("canvas");
     Object.assign(this.small, { width: n, height: n });
     this.small.getContext("2d").putImageData(image, 0, 0);
     context.imageSmoothingEnabled = true;
     context.drawImage(this.small, 0, 0, PLANE, PLANE);
-    for (let i = 0; i < X.rows; i++) if (i !== row) this.point(context, i, Y, false);
-    this.point(context, row, Y, true);
+    for (let i = 0; i < X.rows; i++) if (i !== row) this.point(context, i, Y, heights, false);
+    this.point(context, row, Y, heights, true);
   }
 
-  point(context, i, Y, isChosen) {
+  // Of classes the marks, of a quantity the colours of its ends.
+  say({ classes }) {
+    const marks = classes?.slice(0, COLOURS.length).map((name, c) => `${"●■▲◆"[c]} ${name}`).join(", ");
+    at("plane-says").textContent = `Its answer everywhere; ${marks ?? "orange is low, blue high"}. Choose a row.`;
+  }
+
+  point(context, i, Y, heights, isChosen) {
     const [x, y] = this.pixel(this.X.row(i)), target = Y.row(i), size = isChosen ? 7 : 4.5;
-    const c = target.length === 1 ? Number(target[0] >= 0.5) : target.indexOf(Math.max(...target));
+    const c = heights ? 0 : target.length === 1 ? Number(target[0] >= 0.5) : target.indexOf(Math.max(...target));
     context.beginPath();
     if (c === 0) context.arc(x, y, size, 0, 7);
     else if (c === 1) context.rect(x - size, y - size, 2 * size, 2 * size); // a shape beside the colour
     else polygon(context, x, y, size + 1, c + 1);
-    context.fillStyle = `rgb(${COLOURS[c]})`;
+    context.fillStyle = `rgb(${heights ? heightOf(target[0], heights).slice(0, 3) : COLOURS[c]})`;
     context.fill();
     context.lineWidth = isChosen ? 3 : 1.2;
-    context.strokeStyle = isChosen ? "#000" : "#fff";
+    context.strokeStyle = isChosen ? "#000" : heights ? "#444" : "#fff";
     context.stroke();
   }
 
@@ -92,6 +100,23 @@ class Plane {
 
 const COLOURS = [[178, 84, 0], [20, 92, 150], [32, 110, 60], [120, 62, 165]];
 const PALE = [[246, 196, 140], [150, 200, 240], [160, 220, 175], [212, 180, 240]];
+
+function hasClasses(made) {
+  return ["sigmoid", "softmax"].includes(made.output);
+}
+
+function ends(numbers) {
+  return [numbers.reduce((low, x) => Math.min(low, x)), numbers.reduce((high, x) => Math.max(high, x))];
+}
+
+// Return the colour of a quantity between the least and the largest target.
+function heightOf(answer, [low, high]) {
+  if (!Number.isFinite(answer)) return [128, 128, 128, 255];
+  const t = Math.min(1, Math.max(0, (answer - low) / (high - low || 1))), [from, to] = t < 0.5 ? [LOW, MIDDLE] : [MIDDLE, HIGHEST];
+  return [...from.map((each, i) => each + (to[i] - each) * (t < 0.5 ? 2 * t : 2 * t - 1)), 255];
+}
+
+const LOW = [214, 122, 30], MIDDLE = [246, 243, 236], HIGHEST = [44, 122, 190];
 
 function polygon(context, x, y, size, n) {
   const angle = (k) => (2 * Math.PI * k) / n - Math.PI / 2;

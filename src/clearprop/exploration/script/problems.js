@@ -1,25 +1,24 @@
 // From a recipe to what the engine takes: a description, first parameters, and rows.
 
-import { data, hiddenSizes, numbersIn } from "./recipe.js";
+import { callInputs } from "./elements.js";
+import { activationsOf, data, described, hiddenSizes, named, numbersIn, partsOf } from "./recipe.js";
+import { ROWS_DRAWN, setOf } from "./sets.js";
 
-const ROWS_DRAWN = 15; // the purpose of draws for rows, which Python draws nothing with
-const TURN = 6.283185307179586;
+const MOST_PARAMETERS = 20000;
 
 // Return {made, parameters, X, Y, plan, set}, or throw with one sentence.
 export function problemOf(recipe) {
-  const own = data.own, softmax = recipe.output === "cross_entropy", { X, Y: targets } = own ?? rowsOf(recipe.data);
-  const Y = softmax && targets[0].length === 1 ? targets.map(([c]) => [1 - c, c]) : targets;
-  const made = backprop.architecture(own?.architecture ?? described(recipe, X[0].length, Y[0].length));
-  const seed = Number(recipe.seed), optimizer = { ...data.optimizers[recipe.optimizer], learning_rate: Number(recipe.rate) };
-  const rows = parted(backprop.Matrix.of(X), backprop.Matrix.of(Y), Number(recipe.held)), rate = Number(recipe.dropout);
-  const batchSize = Math.min(Number(recipe.batch), rows.X.rows);
-  return {
-    made,
-    set: recipe.data,
-    parameters: firstParameters(recipe, made, seed),
-    ...rows,
-    plan: { optimizer, seed, batchSize, dropout: made.layers.slice(1).map(() => rate) },
-  };
+  const set = setOf(recipe), X = set.inputs ? backprop.encoded(set.inputs, set.X) : backprop.Matrix.of(set.X);
+  const description = data.own?.architecture ?? networkOf(recipe, set, X.columns), made = backprop.architecture(description);
+  if (made.nParameters > MOST_PARAMETERS) {
+    throw new RangeError(`A network may have at most ${MOST_PARAMETERS.toLocaleString("en")} parameters here, this one would have ${made.nParameters.toLocaleString("en")}.`);
+  }
+  const seed = Number(recipe.seed), rate = Number(recipe.dropout), Y = backprop.Matrix.of(targetsOf(set, description.sizes.at(-1)));
+  const rows = parted(X, Y, Number(recipe.held)), batchSize = Math.min(Number(recipe.batch), rows.X.rows);
+  const optimizer = { ...described(recipe.optimizer, data.optimizers), learning_rate: Number(recipe.rate) };
+  const parameters = firstParameters(recipe, made, seed);
+  callInputs(set.inputs ? backprop.encodedNames(set.inputs) : (set.names ?? null));
+  return { made, set, parameters, ...rows, plan: { optimizer, seed, batchSize, dropout: made.layers.slice(1).map(() => rate) } };
 }
 
 // Part the rows; which are held out depends on how many there are, and on no seed of a run.
@@ -38,43 +37,28 @@ function firstParameters(recipe, made, seed) {
     if (!right) throw new RangeError(`First parameters must be 1 number or ${made.nParameters}; got ${given.length}.`);
     return Float64Array.from({ length: made.nParameters }, (_, i) => given[given.length === 1 ? 0 : i]);
   }
-  if (data.own) return Float64Array.from(data.own.parameters);
-  return backprop.initialParameters(made, data.initializers.weights, data.initializers.biases, seed);
+  if (data.own) return Float64Array.from(data.own.parameters[Number(recipe.member ?? 1) - 1]);
+  return backprop.initialParameters(made, ...[recipe.weights, recipe.biases].map((each) => described(each, data.initializers)), seed);
 }
 
-function described(recipe, nIn, nOut) {
-  const hidden = hiddenSizes(recipe), output = recipe.output === "cross_entropy" ? "softmax" : "sigmoid";
-  const layers = hidden.map(() => ({ activation: recipe.activation, bias: true }));
-  layers.push({ activation: output, bias: true });
-  return { sizes: [nIn, ...hidden, nOut], layers, cost: { name: recipe.output, reduction: "mean" } };
+// Return what the task of a set may have as its output and cost.
+export function outputsOf({ units }) {
+  return data.outputs[units ? "quantity" : "classes"];
 }
 
-// Return the rows of a set, {X, Y}; those that are drawn do not depend on the seed of a run. Of `fresh`
-// rows, as many others are drawn in the same way.
-export function rowsOf(name, fresh = 0) {
-  const set = data.sets[name];
-  if (!set.drawn) return set;
-  const n = fresh || set.rows, seed = fresh ? 1 : 0;
-  const along = backprop.uniforms(seed, n, ROWS_DRAWN), noise = backprop.normals(seed, 2 * n, ROWS_DRAWN, 1);
-  const Y = Array.from(along, (_, i) => [i % 2]);
-  const X = Y.map(([c], i) => {
-    const [x, y] = PLACES[set.drawn](c, along[i]), [dx, dy] = [noise[2 * i], noise[2 * i + 1]];
-    return [x + set.noise * dx, y + set.noise * dy].map((each) => Math.round(each * 1000) / 1000);
-  });
-  return { X, Y };
+function networkOf(recipe, set, nIn) {
+  const table = outputsOf(set), sizes = hiddenSizes(recipe);
+  named(recipe, "output", table);
+  const { row } = partsOf(recipe.output, table), k = set.classes?.length ?? 2;
+  const n = k > 2 ? k : set.Y[0].length, nOut = row.output === "softmax" ? Math.max(2, n) : n;
+  if (row.two && nOut > 1) throw new RangeError(`Binary cross-entropy is for one output, here are ${nOut}: choose softmax and cross-entropy.`);
+  if (row.counts && set.Y.flat().some((y) => y < 0)) throw new RangeError("Poisson's cost is for targets of at least 0.");
+  const layers = activationsOf(recipe).map((names) => ({ activation: names.length === 1 ? names[0] : names, bias: true }));
+  layers.push({ activation: row.output, bias: true });
+  return { sizes: [nIn, ...sizes, nOut], layers, cost: described(recipe.output, table) };
 }
 
-const PLACES = {
-  moons(c, u) {
-    const [cos, sin] = backprop.cosineAndSine((TURN / 2) * u);
-    return c ? [0.5 - cos, 0.25 - sin] : [cos - 0.5, sin - 0.25];
-  },
-  circles(c, u) {
-    const [cos, sin] = backprop.cosineAndSine(TURN * u), r = c ? 1 : 0.4;
-    return [r * cos, r * sin];
-  },
-  spiral(c, u) {
-    const r = 0.1 + 1.1 * u, [cos, sin] = backprop.cosineAndSine(TURN * (1.25 * u + 0.5 * c));
-    return [r * cos, r * sin];
-  },
-};
+// Return the targets of a network with so many outputs: of classes, a column for each.
+function targetsOf({ Y }, n) {
+  return Y[0].length === n ? Y : Y.map(([c]) => Array.from({ length: n }, (_, j) => Number(j === c)));
+}
