@@ -10,8 +10,7 @@ from pathlib import Path
 
 from numpy.typing import ArrayLike
 
-from clearprop.exploration.page import page
-from clearprop.traceable import Traceable
+from clearprop.exploration.page import Explorable, page
 
 _FRAME = "width: 100%; height: 46rem; border: 1px solid #8888"
 
@@ -47,12 +46,12 @@ class Exploration:
 
     def _repr_html_(self) -> str:
         # The page is a document of its own: its policy and its style are not the notebook's.
-        inside = f'sandbox="allow-scripts" title="clearprop explore" style="{_FRAME}"'
+        inside = f'sandbox="allow-scripts allow-downloads" title="clearprop explore" style="{_FRAME}"'
         return f'<iframe srcdoc="{escape(self.html)}" {inside}></iframe>'
 
 
 def explore(
-    net: Traceable | None = None, X: ArrayLike | None = None, Y: ArrayLike | None = None
+    net: Explorable | None = None, X: ArrayLike | None = None, Y: ArrayLike | None = None
 ) -> Exploration:
     """Return the live page of a network and some rows; without arguments, the playground.
 

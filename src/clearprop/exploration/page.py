@@ -6,7 +6,7 @@ import functools
 import importlib.resources
 from collections.abc import Iterable
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,7 +17,8 @@ from clearprop.exploration import cards
 from clearprop.exploration.cards import lessons
 from clearprop.exploration.offers import offers
 from clearprop.exploration.sets import sets
-from clearprop.model.file import describe_architecture
+from clearprop.model.file import describe, describe_architecture, tensors_of
+from clearprop.model.model import Model
 from clearprop.page import Markup, document, joined, module, tag
 from clearprop.traceable import Traceable
 from clearprop.training.divergence import MESSAGE
@@ -25,16 +26,26 @@ from clearprop.training.divergence import MESSAGE
 MOST_PARAMETERS, MOST_ROWS = 20_000, 1_000
 SCRIPTS = (
     "recipe", "elements", "csv", "learned", "sets", "problems", "walk", "run", "measures", "explorer",
-    "lessons", "telling", "motion", "network", "stopped", "transport", "touch", "pictures", "fitted",
-    "panels", "choices", "inside", "tables", "main",
+    "lessons", "telling", "motion", "network", "stopped", "transport", "scrub", "touch", "pictures",
+    "fitted", "panels", "choices", "inside", "tables",
+    "film", "modelfile", "program", "keep", "main",
 )  # fmt: skip
 STYLES = (
     "page", "lessons", "drawing", "transport", "touch", "pictures", "fitted", "panels", "choices",
-    "figures",
+    "figures", "keep",
 )  # fmt: skip
 
 
-def page(net: Traceable | None = None, X: Array | None = None, Y: Array | None = None) -> str:
+class Explorable(Traceable, Protocol):
+    """Has a model, whose file the page writes."""
+
+    @property
+    def model(self) -> Model:
+        """Everything that its file holds."""
+        ...
+
+
+def page(net: Explorable | None = None, X: Array | None = None, Y: Array | None = None) -> str:
     """Return the page of a network and its rows, as it takes them; without them, the playground.
 
     Raises
@@ -71,7 +82,7 @@ def _style() -> str:
     return "\n".join(folder.joinpath(f"{name}.css").read_text("utf-8") for name in STYLES)
 
 
-def _own(net: Traceable, X: Array, Y: Array) -> dict[str, Any]:
+def _own(net: Explorable, X: Array, Y: Array) -> dict[str, Any]:
     """Return what the page gets of a network and its rows."""
     made = net.architecture
     if made.embedding is not None or made.input_scale:
@@ -91,6 +102,7 @@ def _own(net: Traceable, X: Array, Y: Array) -> dict[str, Any]:
     parameters = np.asarray(net.parameters, np.float64)
     if not np.isfinite(parameters).all():
         raise ValueError("net must have finite parameters for a live page")
+    own_tensors = {block.name for block in made.blocks}
     return {
         "architecture": describe_architecture(made),
         "parameters": [parameters.tolist()],
@@ -98,6 +110,13 @@ def _own(net: Traceable, X: Array, Y: Array) -> dict[str, Any]:
         "Y": np.asarray(Y, np.float64).tolist(),
         "seed": str(net.training_seed if net.training_seed < 2**53 else 0),
         "names": None if net.feature_names is None else [*map(str, net.feature_names)],
+        # What a file has beside the architecture and its parameters.
+        "model": describe(net.model),
+        "tensors": [
+            {"name": name, "shape": each.shape, "values": each.ravel().tolist()}
+            for name, each in tensors_of(net.model).items()
+            if name not in own_tensors
+        ],
     }
 
 

@@ -9,7 +9,7 @@
 
 export function architecture(description) {
   const { sizes, cost } = description;
-  const made = { sizes, cost, inputScale: Boolean(description.input_scale), layers: [], blocks: [] };
+  const made = { description, sizes, cost, inputScale: Boolean(description.input_scale), layers: [], blocks: [] };
   made.embedding = description.embedding ? embeddingOf(description.embedding, sizes[0]) : null;
   made.widths = [made.embedding?.nOutputs ?? sizes[0], ...sizes.slice(1)]; // what each layer sees
   made.layers = description.layers.map(({ activation, bias }, l) => {

@@ -10,6 +10,7 @@ from clearprop.exploration.cards import (
     choices,
     drawing,
     inside,
+    keep,
     lessons,
     pictures,
     touch,
@@ -20,7 +21,7 @@ from clearprop.exploration.cards import (
 ABOVE = (lessons,)
 LEFT = (drawing, transport, touch)
 RIGHT = (pictures,)
-PANELS = {"choose": choices, "step": inside}
+PANELS = {"choose": choices, "step": inside, "keep": keep}
 BELOW = (twin,)
 
 __all__ = ["ABOVE", "BELOW", "LEFT", "PANELS", "RIGHT"]

@@ -25,10 +25,16 @@ def card(is_own: bool) -> Markup:
         tag("select", *options(_GRAINS, "epoch"), id="grain", aria_label="Step by", title="Step by"),
         button("next", "▶", "On"),
         tag("select", *options(_SPEEDS, "10"), id="speed", aria_label="Speed"),
+        _scrub(),
         _changing(),
         class_="transport",
         aria_label="Training and changes",
     )
+
+
+def _scrub() -> Markup:
+    slider = tag("input", id="scrub", type="range", min="0", max="1", value="0", disabled=True)
+    return tag("label", tag("span", "epoch", id="scrub-says"), slider, class_="scrub")
 
 
 def _changing() -> Markup:

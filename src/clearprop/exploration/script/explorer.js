@@ -5,7 +5,7 @@
 
 import { say } from "./elements.js";
 import { problemOf } from "./problems.js";
-import { hashOf, MOST, positionOf } from "./recipe.js";
+import { data, hashOf, MOST, positionOf } from "./recipe.js";
 import { Run } from "./run.js";
 
 const BUDGET = 12, REST = 200; // milliseconds: of a frame for steps, and after a change
@@ -16,10 +16,11 @@ export const HAS_ADDRESS = location.protocol !== "about:"; // a notebook's frame
 export const here = {
   run: null, // of the recipe
   pass: null, // over all rows, at the position
-  position: null, // {recipe, edits, step, row, lesson}, and inside, a tick, where one goes through a step
+  position: null, // {recipe, edits, step, row, lesson}, `to`, the last step of the run so far, and inside, a tick, where one goes through a step
   chosen: "", // a place of the run
   touched: null, // the change that is going on: {place, step, before, cost, slope}
   grain: "epoch", // how far a step goes: epoch, batch, layer or product
+  scrubbed: null, // the position that the slider of epochs led to
   past: [],
   future: [],
   playing: false,
@@ -50,7 +51,8 @@ export function go(next, { remember = true, quiet = false } = {}) {
     if (here.past.length > KEPT) here.past.shift();
     here.future = [];
   }
-  here.position = { lesson: position?.lesson ?? null, ...next, row: Math.min(next.row, here.run.training.X.rows - 1) };
+  const row = Math.min(next.row, here.run.training.X.rows - 1);
+  here.position = { lesson: position?.lesson ?? null, ...next, row, to: Math.max(next.to ?? 0, next.step) };
   if (next.inside > here.run.walk.length) here.position.inside = here.run.walk.length;
   if (!quiet) here.touched = null;
   dragging = quiet;
@@ -61,14 +63,33 @@ export function go(next, { remember = true, quiet = false } = {}) {
 // Make the steps that lead to the position, as many as a frame can hold.
 function arrive() {
   const end = performance.now() + BUDGET, { run, position } = here;
-  waiting = !run.seek(position.edits, position.step, () => performance.now() > end);
+  const isLate = () => performance.now() > end;
+  waiting = !record(isLate) || !run.seek(position.edits, position.step, isLate);
   if (run.stopped) {
-    here.position = { ...position, step: run.at, inside: undefined };
+    here.position = { ...position, step: run.at, to: run.at, inside: undefined };
     stop();
   }
   document.documentElement.toggleAttribute("data-ready", !waiting);
   show();
   if (waiting) requestAnimationFrame(arrive);
+}
+
+// Go to a step of the run so far; back and forth over it is one way for undo.
+export function scrubTo(to) {
+  stop();
+  const { position } = here, step = Math.min(to, position.to), goesOn = position === here.scrubbed;
+  here.touched = null;
+  go({ ...position, step, inside: undefined }, { remember: !goesOn, quiet: true });
+  here.scrubbed = here.position;
+}
+
+// A run that goes farther than the position is made as far, once.
+function record(isLate) {
+  const { run, position } = here;
+  if (position.to <= position.step || run.knows(position.edits, position.to)) return true;
+  if (!run.seek(position.edits, position.to, isLate)) return false;
+  if (run.stopped) here.position = { ...position, to: run.at };
+  return true;
 }
 
 function goToStep(to) {
@@ -163,7 +184,7 @@ function frame(now) {
     const to = Math.min(MOST.steps, position.step + Math.floor(due));
     run.seek(position.edits, to, () => performance.now() > end);
     due = run.at < to && speed >= 1000 ? 0 : due - (run.at - position.step);
-    here.position = { ...position, step: run.at, inside: undefined };
+    here.position = { ...position, step: run.at, to: Math.max(position.to, run.at), inside: undefined };
     // Motion that nobody asked to be spared is shown at every frame.
     if (!CALM.matches || now - lastShown > 500) {
       lastShown = now;
@@ -213,7 +234,7 @@ export function set(value) {
   if (!remember) earlier.pop();
   here.touched.made = true;
   const edits = [...earlier, { step: position.step, place: chosen, value }];
-  go({ ...position, edits }, { quiet: true, remember });
+  go({ ...position, edits, to: 0 }, { quiet: true, remember });
 }
 
 export function nudge(sign) {
@@ -223,7 +244,7 @@ export function nudge(sign) {
 
 export function asItWas() {
   stop();
-  if (here.position.edits.length) go({ ...here.position, edits: [] });
+  if (here.position.edits.length) go({ ...here.position, edits: [], to: 0 });
 }
 
 // Showing
@@ -256,7 +277,7 @@ function fromHash() {
   const { position } = here;
   if (position && location.hash === hashOf(position)) return;
   try {
-    go(positionOf(location.hash), { remember: Boolean(position) });
+    go(positionOf(location.hash || (position ? "" : data.film ?? "")), { remember: Boolean(position) });
   } catch (problem) {
     if (!position) go(positionOf(""));
     say("refused", problem.message);

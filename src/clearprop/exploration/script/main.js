@@ -5,14 +5,16 @@ import { at } from "./elements.js";
 import { begin, HAS_ADDRESS } from "./explorer.js";
 import { fitted } from "./fitted.js";
 import { inside } from "./inside.js";
+import { keep } from "./keep.js";
 import { lessons } from "./lessons.js";
 import { network } from "./network.js";
 import { panels } from "./panels.js";
 import { curve, plane } from "./pictures.js";
+import { scrub } from "./scrub.js";
 import { stopped } from "./stopped.js";
 import { tables } from "./tables.js";
 import { touch } from "./touch.js";
 import { transport } from "./transport.js";
 
 at("address").hidden = !HAS_ADDRESS;
-begin([lessons, network, stopped, plane, fitted, curve, transport, touch, panels, choices, inside, tables]);
+begin([lessons, network, stopped, plane, fitted, curve, transport, scrub, touch, panels, choices, inside, tables, keep]);

@@ -138,11 +138,11 @@ export const plane = new Plane();
 // The cost of each epoch, its samples' before the steps that they are in.
 export const curve = {
   show({ run }) {
-    showCurve(run.curve);
+    showCurve(run.curve, run.state.epoch);
   },
 };
 
-function showCurve(curve) {
+function showCurve(curve, now) {
   const svg = at("curve"), every = Math.max(1, Math.ceil(curve.length / POINTS));
   const kept = curve.map((cost, i) => [i + 1, cost]).filter(([i]) => i % every === 0 || i === curve.length || i === 1);
   const most = Math.max(...kept.map(([, cost]) => cost), 0) || 1;
@@ -151,6 +151,7 @@ function showCurve(curve) {
   const d = kept.map(([epoch, cost], i) => `${i ? "L" : "M"}${x(epoch).toFixed(1)} ${y(cost).toFixed(1)}`).join("");
   svg.replaceChildren(
     drawn("path", { class: "axis", d: `M${LEFT} ${TOP}V${TOP + HIGH}H${LEFT + WIDE}` }),
+    ...(now && now < curve.length ? [drawn("path", { class: "now", d: `M${x(now).toFixed(1)} ${TOP}V${TOP + HIGH}` })] : []),
     drawn("path", { class: "cost", d: d.includes("L") ? d : `${d}${d ? "h0.1" : ""}` }),
     drawn("text", { x: LEFT - 6, y: TOP + 8, "text-anchor": "end" }, curve.length ? brief(most, true) : ""),
     drawn("text", { x: LEFT - 6, y: TOP + HIGH, "text-anchor": "end" }, "0"),

@@ -140,11 +140,12 @@ const NAMES = {
 // `r` the learning rate; of a raw row, `n3.0` is a number and `c3.0` the choice with that number. `inside`
 // is how far one is in the step that follows.
 
-export function hashOf({ recipe, edits, step, inside, row, lesson }) {
+export function hashOf({ recipe, edits, step, inside, row, lesson, to }) {
   const parts = Object.entries(recipe).filter(([name, value]) => value !== SELDOM[name]);
   if (lesson) parts.unshift(["lesson", lesson.name], ["at", lesson.at + 1]);
   if (step) parts.push(["step", step]);
   if (inside !== undefined) parts.push(["inside", inside]);
+  if (to > step) parts.push(["to", to]);
   if (row) parts.push(["row", row]);
   if (edits.length) parts.push(["edits", edits.map((e) => `${e.step}:${e.place}:${e.value}`).join("_")]);
   return `#${parts.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join("&")}`;
@@ -163,7 +164,7 @@ export function positionFrom(texts) {
   const number = (text) => (whole(text ?? "", 0, MOST.steps) ? Number(text) : 0);
   const edits = (given.edits ?? "").split("_").map(editOf).filter(Boolean);
   edits.sort((one, other) => one.step - other.step);
-  const position = { recipe, edits, step: number(given.step), row: number(given.row), lesson };
+  const position = { recipe, edits, step: number(given.step), row: number(given.row), lesson, to: number(given.to) };
   return given.inside === undefined ? position : { ...position, inside: number(given.inside) };
 }
 

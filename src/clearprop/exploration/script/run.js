@@ -8,7 +8,7 @@ const NEAR = 30, FAR = 60; // states that are kept: the last ones, and some from
 
 export class Run {
   constructor(problem) {
-    Object.assign(this, { problem, at: 0, edits: [], curve: [], near: [], far: [], every: 1, stopped: null });
+    Object.assign(this, { problem, at: 0, known: 0, edits: [], curve: [], near: [], far: [], every: 1, stopped: null });
     const { made, parameters, X, Y, plan, held } = problem;
     const copy = (A) => new backprop.Matrix(A.rows, A.columns, A.data.slice());
     this.training = new backprop.Training(made, parameters, copy(X), copy(Y), plan);
@@ -44,17 +44,18 @@ export class Run {
 
   // A step makes new moments, but changes are made in the parameters themselves.
   keep(among) {
+    if (among.some((each) => each.at === this.at)) return;
     const parameters = this.state.parameters.slice();
     among.push({ at: this.at, state: { ...this.state, parameters } });
   }
 
   // Go to where `edits` have been made up to `step`, as far as `until()` lets it; return whether it is there.
   seek(edits, step, until = () => false) {
-    const parting = edits.findIndex((each, i) => !same(each, this.edits[i]));
-    const common = parting < 0 ? edits.length : parting;
-    const changed = common < this.edits.length || common < edits.length;
+    const common = this.commonWith(edits), changed = common < Math.max(this.edits.length, edits.length);
     const first = Math.min(this.edits[common]?.step ?? Infinity, edits[common]?.step ?? Infinity);
-    if (changed || step < this.at) this.restore(Math.min(step, first));
+    const from = changed ? Math.min(step, first) : step;
+    if (changed) this.forget(from);
+    if (changed || step < this.at || this.lastKept(from).at > this.at) this.restore(from);
     this.edits = edits;
     this.settle();
     while (this.at < step && !this.stopped) {
@@ -64,17 +65,40 @@ export class Run {
     return true;
   }
 
-  // Take the last kept state that is not after `at` and holds no change made there.
-  restore(at) {
+  // Return how many of the changes at the beginning are those of this run.
+  commonWith(edits) {
+    const parting = edits.findIndex((each, i) => !same(each, this.edits[i]));
+    return parting < 0 ? edits.length : parting;
+  }
+
+  // Return whether this run, with these changes, has been as far as `step`.
+  knows(edits, step) {
+    return edits.length === this.edits.length && this.commonWith(edits) === edits.length && step <= this.known;
+  }
+
+  // What comes after `at` is of another run from now on.
+  forget(at) {
     this.near = this.near.filter((each) => each.at <= at);
     this.far = this.far.filter((each) => each.at <= at);
-    const kept = [...this.far, ...this.near].reduce((best, each) => (each.at > best.at ? each : best));
+    this.known = Math.min(this.known, at);
+    const epochs = Math.floor(at / this.stepsPerEpoch);
+    for (const curve of [this.curve, this.heldCurve]) curve.length = Math.min(curve.length, epochs);
+  }
+
+  lastKept(at) {
+    let best = this.far[0];
+    for (const each of [...this.far, ...this.near]) if (each.at <= at && each.at > best.at) best = each;
+    return best;
+  }
+
+  // Take the last kept state that is not after `at`; it holds no change made there.
+  restore(at) {
+    const kept = this.lastKept(at);
     Object.assign(this.state, kept.state, { parameters: kept.state.parameters.slice() });
     const { X, Y } = this.problem;
     this.training.X.data.set(X.data);
     this.training.Y.data.set(Y.data);
     this.at = kept.at;
-    this.curve.length = this.heldCurve.length = this.state.epoch;
     this.stopped = null;
     this.training.optimizer.rate = this.firstRate;
     // What was changed before, of rows and the rate; parameters are in the state.
@@ -112,6 +136,7 @@ export class Run {
       return;
     }
     this.at += 1;
+    this.known = Math.max(this.known, this.at);
     if (made.epochCost !== undefined) this.endEpoch(made.epochCost);
     if (isNear) {
       this.keep(this.near);
@@ -122,8 +147,8 @@ export class Run {
   }
 
   endEpoch(cost) {
-    this.curve.push(cost * this.share);
-    if (this.held) this.heldCurve.push(this.heldCost());
+    this.curve[this.state.epoch - 1] = cost * this.share;
+    if (this.held) this.heldCurve[this.state.epoch - 1] = this.heldCost();
   }
 
   // Return the cost of the rows that are held out: their mean, or, where costs are summed, their sum.
@@ -137,7 +162,7 @@ export class Run {
   // Return the last steps again, as {at, made}, without going there.
   lastSteps(n) {
     const { state } = this, kept = { ...state };
-    const found = this.near.slice(-n).map((each) => {
+    const found = this.near.filter((each) => each.at <= this.at).sort((one, other) => one.at - other.at).slice(-n).map((each) => {
       Object.assign(state, each.state);
       return { at: each.at, made: this.training.look(), parameters: each.state.parameters };
     });

@@ -1,0 +1,151 @@
+"""What a reader takes along from the live page: a film, its costs, its network, a program that goes on."""
+
+import csv
+import io
+import re
+
+import numpy as np
+import pytest
+
+import browser
+import clearprop as cp
+from live_page import UNEVEN, X, Y, opened, parameters, values
+
+browser.require()
+SLOW = pytest.mark.slow
+MIDST = "#data=moons&hidden=4,3&optimizer=adam&rate=0.03&batch=32&held=0&seed=4&dropout=0.25"
+THREE = "#data=xor&hidden=3&optimizer=momentum&rate=0.3&batch=4&seed=1"
+
+
+def kept(page, what):
+    """Return the bytes of a file that the page makes."""
+    page.click("#tab-keep")
+    with page.expect_download() as download:
+        page.click(f"#keep-{what}")
+    assert download.value.suggested_filename in page.text_content("#kept")
+    return download.value.path().read_bytes()
+
+
+def loaded(page, folder):
+    path = folder / "network.safetensors"
+    path.write_bytes(kept(page, "model"))
+    return cp.load(path)
+
+
+def continued(page, epochs):
+    """Return the network of the program that goes on, after some epochs."""
+    names = {"__name__": "goes_on"}
+    exec(compile(kept(page, "program"), "goes_on.py", "exec"), names)
+    names["training"].run(epochs)
+    return names["net"]
+
+
+def test_1_the_model_file_is_the_network_to_the_bit(pages, playground, tmp_path):
+    page = opened(pages, playground, f"{UNEVEN}&step=5")
+    net = loaded(page, tmp_path)
+    assert np.array_equal(net.parameters, parameters(page, net))
+    assert (net.training_seed, net.epochs_trained, net.steps_trained) == (7, 2, 5)
+    assert net.sizes == (2, 4, 3, 1)
+    assert net.architecture.cost.name == "quadratic"
+
+
+@pytest.mark.parametrize("address", [MIDST, pytest.param(THREE, marks=SLOW)])
+def test_2_the_program_goes_on_with_the_same_numbers(pages, playground, address):
+    page = opened(pages, playground, f"{address}&step=6")
+    net = continued(page, 3)
+    end = 16 if address == MIDST else 9  # the epoch that was going on, and whole ones
+    later = opened(pages, playground, f"{address}&step={end}")
+    assert np.abs(net.parameters - parameters(later, net)).max() < 1e-9
+
+
+def test_3_costs_are_a_table_as_history_has_it(pages, playground):
+    page = opened(pages, playground, f"{UNEVEN}&step=20")
+    rows = [*csv.DictReader(io.StringIO(kept(page, "costs").decode()))]
+    net = cp.Network([2, 4, 3, 1], "tanh", "sigmoid", "quadratic", dtype="float64", seed=7)
+    made = net.fit(X, Y, epochs=10, optimizer=cp.Adam(0.05), batch_size=3, seed=7, progress=False)
+    assert set(rows[0]) == {"epoch", "cost", "learning_rate"} <= set(made.columns)
+    for name in rows[0]:
+        assert [float(row[name]) for row in rows] == pytest.approx(made[name], rel=1e-9)
+
+
+def test_4_a_film_plays_from_its_file(pages, playground):
+    page = opened(pages, playground, f"{MIDST}&step=20")
+    end = values(page)
+    page.focus("#scrub")
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    assert page.text_content("#scrub-says") == "epoch 1 of 5"
+    second = values(page)
+    film = opened(pages, kept(page, "film").decode())
+    assert film.evaluate("location.hash").endswith("step=4&to=20")
+    assert film.text_content("#scrub-says") == "epoch 1 of 5"
+    assert "in epoch 5" in film.get_attribute("#curve", "aria-label")
+    assert values(film) == second
+    film.focus("#scrub")
+    film.keyboard.press("End")
+    assert film.text_content("#scrub-says") == "epoch 5 of 5"
+    assert values(film) == end
+
+
+@SLOW
+def test_5_the_run_so_far_is_scrubbed_and_a_change_begins_another(pages, playground):
+    page = opened(pages, playground, f"{MIDST}&step=400")
+    assert page.text_content("#scrub-says") == "epoch 100 of 100"
+    seen = {}
+    for epoch in (3, 77, 50, 51, 0, 99):
+        page.fill("#scrub", str(epoch))
+        assert page.text_content("#scrub-says") == f"epoch {epoch} of 100"
+        seen[epoch] = values(page)
+    page.wait_for_function("() => location.hash.includes('step=396&to=400')")
+    page.keyboard.press("Control+z")  # back and forth over the run is one way
+    assert page.text_content("#scrub-says") == "epoch 100 of 100"
+    for epoch in (50, 3):
+        fresh = opened(pages, playground, f"{MIDST}&step={4 * epoch}")
+        assert values(fresh) == seen[epoch]
+        assert fresh.text_content("#scrub-says") == f"epoch {epoch} of {epoch}"
+    page.fill("#scrub", "50")
+    page.locator('[data-item="w,1,1,0"]').click()
+    page.click("#more")
+    assert page.text_content("#scrub-says") == "epoch 50 of 50"
+    page.keyboard.press("Control+z")
+    page.wait_for_selector("html[data-ready]", state="attached")
+    assert page.text_content("#scrub-says") == "epoch 50 of 100"
+    assert values(page) == seen[50]
+
+
+@SLOW
+def test_6_ones_own_network_comes_back_as_it_was(pages, tmp_path):
+    rng = np.random.default_rng(0)
+    rows, labels = rng.normal(size=(7, 4)), ["a", "b", "c", "a", "b", "c", "a"]
+    scaling = cp.data.standardize(rows)
+    layers = [4, cp.Layer(5, ["tanh", "relu", "tanh", "gelu", "selu"], bias=False), 3]
+    net = cp.Network(layers, seed=2, scaling=scaling)
+    net.classes, net.about = ("a", "b", "c"), {"made": "here"}
+    page = opened(
+        pages, cp.explore(net, rows, labels).html, "#optimizer=sgd&rate=0.1&batch=3&seed=5&step=2"
+    )
+    back = loaded(page, tmp_path)
+    assert back.classes == net.classes
+    assert back.about == net.about
+    assert back.epochs_trained == 0
+    went = net.copy("float64")
+    continued = cp.Training(
+        went, rows, labels, optimizer=cp.SGD(0.1), batch_size=3, seed=5, progress=False
+    )
+    continued.run(1)
+    page.keyboard.press(">")
+    assert np.abs(loaded(page, tmp_path).parameters - went.parameters).max() < 1e-6
+    assert np.allclose(loaded(page, tmp_path).predict(rows), went.predict(rows))
+
+
+@SLOW
+@pytest.mark.parametrize("how", [{"color_scheme": "dark", "width": 360}, {"forced_colors": "active"}])
+def test_7_axe_finds_nothing(pages, playground, how):
+    from axe_playwright_python.sync_playwright import Axe
+
+    html = re.sub(r"<meta http-equiv[^>]*>", "", playground)
+    page = opened(pages, html, f"{MIDST}&step=40&to=80", **how)
+    kept(page, "costs")
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    assert page.evaluate("document.documentElement.scrollWidth") == how.get("width", 1400)
