@@ -14,7 +14,7 @@ from clearprop.activations import Array
 from clearprop.architecture import Architecture
 from clearprop.engines import javascript
 from clearprop.exploration import cards
-from clearprop.exploration.cards import lessons
+from clearprop.exploration.cards import lessons, practice
 from clearprop.exploration.offers import offers
 from clearprop.exploration.sets import sets
 from clearprop.model.file import describe, describe_architecture, tensors_of
@@ -28,11 +28,11 @@ SCRIPTS = (
     "recipe", "elements", "csv", "learned", "sets", "problems", "walk", "run", "measures", "explorer",
     "lessons", "telling", "motion", "network", "stopped", "transport", "scrub", "touch", "pictures",
     "fitted", "panels", "choices", "inside", "tables",
-    "film", "modelfile", "program", "keep", "main",
+    "mistakes", "practice", "film", "modelfile", "program", "keep", "main",
 )  # fmt: skip
 STYLES = (
     "page", "lessons", "drawing", "transport", "touch", "pictures", "fitted", "panels", "choices",
-    "figures", "keep",
+    "figures", "practice", "keep",
 )  # fmt: skip
 
 
@@ -59,6 +59,7 @@ def page(net: Explorable | None = None, X: Array | None = None, Y: Array | None 
         **offers(),
         "sets": {} if own else sets(),
         "lessons": [] if own else lessons.LESSONS,
+        "mistakes": practice.mistakes(),
         "diverged": MESSAGE,
     }
     return document(

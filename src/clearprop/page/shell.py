@@ -40,10 +40,12 @@ def module(package: str, names: Sequence[str], before: str = "") -> str:
     Imports from ``file://`` are refused by browsers, so the modules' ``import`` and ``export`` are
     taken off and all of them stand in one function: two with one top-level name are refused. Lines that
     are comments, and indentation, are left out: a template that spans lines would lose it as well. What
-    `before` holds, a `library`, stands in that function too, and ``numbers.js``, which shows numbers.
+    `before` holds, a `library`, stands in that function too, and what all pages share: ``numbers.js``,
+    which shows numbers, and ``answers.js``, which judges those that are filled in.
     """
     folder = importlib.resources.files(package)
-    texts = [_shared("numbers.js"), *(folder.joinpath(name).read_text("utf-8") for name in names)]
+    shared = [_shared("numbers.js"), _shared("answers.js")]
+    texts = [*shared, *(folder.joinpath(name).read_text("utf-8") for name in names)]
     return f'(() => {{\n"use strict";\n{before}{_together(texts)}\n}})();\n'
 
 

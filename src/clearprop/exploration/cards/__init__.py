@@ -13,6 +13,7 @@ from clearprop.exploration.cards import (
     keep,
     lessons,
     pictures,
+    practice,
     touch,
     transport,
     twin,
@@ -21,7 +22,7 @@ from clearprop.exploration.cards import (
 ABOVE = (lessons,)
 LEFT = (drawing, transport, touch)
 RIGHT = (pictures,)
-PANELS = {"choose": choices, "step": inside, "keep": keep}
+PANELS = {"choose": choices, "step": inside, "practice": practice, "keep": keep}
 BELOW = (twin,)
 
 __all__ = ["ABOVE", "BELOW", "LEFT", "PANELS", "RIGHT"]

@@ -16,7 +16,7 @@ export const HAS_ADDRESS = location.protocol !== "about:"; // a notebook's frame
 export const here = {
   run: null, // of the recipe
   pass: null, // over all rows, at the position
-  position: null, // {recipe, edits, step, row, lesson}, `to`, the last step of the run so far, and inside, a tick, where one goes through a step
+  position: null, // {recipe, edits, step, row, lesson, practice}, `to`, the last step of the run so far, and inside, a tick, where one goes through a step
   chosen: "", // a place of the run
   touched: null, // the change that is going on: {place, step, before, cost, slope}
   grain: "epoch", // how far a step goes: epoch, batch, layer or product
@@ -52,7 +52,7 @@ export function go(next, { remember = true, quiet = false } = {}) {
     here.future = [];
   }
   const row = Math.min(next.row, here.run.training.X.rows - 1);
-  here.position = { lesson: position?.lesson ?? null, ...next, row, to: Math.max(next.to ?? 0, next.step) };
+  here.position = { lesson: position?.lesson ?? null, practice: position?.practice ?? null, ...next, row, to: Math.max(next.to ?? 0, next.step) };
   if (next.inside > here.run.walk.length) here.position.inside = here.run.walk.length;
   if (!quiet) here.touched = null;
   dragging = quiet;

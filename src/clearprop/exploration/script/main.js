@@ -10,6 +10,7 @@ import { lessons } from "./lessons.js";
 import { network } from "./network.js";
 import { panels } from "./panels.js";
 import { curve, plane } from "./pictures.js";
+import { practice } from "./practice.js";
 import { scrub } from "./scrub.js";
 import { stopped } from "./stopped.js";
 import { tables } from "./tables.js";
@@ -17,4 +18,4 @@ import { touch } from "./touch.js";
 import { transport } from "./transport.js";
 
 at("address").hidden = !HAS_ADDRESS;
-begin([lessons, network, stopped, plane, fitted, curve, transport, scrub, touch, panels, choices, inside, tables, keep]);
+begin([lessons, network, stopped, plane, fitted, curve, transport, scrub, touch, panels, choices, inside, tables, practice, keep]);

@@ -140,9 +140,10 @@ const NAMES = {
 // `r` the learning rate; of a raw row, `n3.0` is a number and `c3.0` the choice with that number. `inside`
 // is how far one is in the step that follows.
 
-export function hashOf({ recipe, edits, step, inside, row, lesson, to }) {
+export function hashOf({ recipe, edits, step, inside, row, lesson, practice, to }) {
   const parts = Object.entries(recipe).filter(([name, value]) => value !== SELDOM[name]);
   if (lesson) parts.unshift(["lesson", lesson.name], ["at", lesson.at + 1]);
+  if (practice) parts.push(["practice", `${practice.kind}.${practice.variant}`]);
   if (step) parts.push(["step", step]);
   if (inside !== undefined) parts.push(["inside", inside]);
   if (to > step) parts.push(["to", to]);
@@ -164,8 +165,14 @@ export function positionFrom(texts) {
   const number = (text) => (whole(text ?? "", 0, MOST.steps) ? Number(text) : 0);
   const edits = (given.edits ?? "").split("_").map(editOf).filter(Boolean);
   edits.sort((one, other) => one.step - other.step);
-  const position = { recipe, edits, step: number(given.step), row: number(given.row), lesson, to: number(given.to) };
+  const position = { recipe, edits, step: number(given.step), row: number(given.row), lesson, practice: practiceOf(given), to: number(given.to) };
   return given.inside === undefined ? position : { ...position, inside: number(given.inside) };
+}
+
+// What is practised is {kind, variant}.
+function practiceOf({ practice = "" }) {
+  const found = /^(delta|gradient)\.(\d{1,9})$/.exec(practice);
+  return found ? { kind: found[1], variant: Number(found[2]) } : null;
 }
 
 // A lesson that is open is {name, at}, its name and which step it is at.

@@ -2,7 +2,7 @@
 
 import { element, formulaLine, markScrolling, math, say } from "./elements.js";
 import { contains, mathml, result, withoutSymbols } from "./formula.js";
-import { typed } from "../../../page/numbers.js";
+import { judged } from "../../../page/answers.js";
 import { text, value } from "./numbers.js";
 import { FORMS, LINES, change, currentStep, data, state, told } from "./state.js";
 import { movedTable, rateField } from "./update.js";
@@ -146,14 +146,8 @@ function pronounce(verdict, kind, words) {
   verdict.textContent = words;
 }
 
-// Right within one percent, or within half a unit of the last digit that was typed.
 function check(field, verdict, answer) {
-  const given = typed(field.value);
-  if (field.value.trim() === "") return pronounce(verdict, "", "");
-  if (Number.isNaN(given)) return pronounce(verdict, "wrong", "That is not a number");
   const right = value(answer.ref) === undefined ? answerOf(answer) : answer.factor * value(answer.ref);
-  const near = (x) => Math.abs(given - x) <= Math.max(0.01 * Math.abs(x), 1e-12);
-  if (near(right)) return pronounce(verdict, "right", `Right: ${text(right)}`);
-  if (near(-right)) return pronounce(verdict, "wrong", "The right size, the wrong sign");
-  return pronounce(verdict, "wrong", "Not yet: put the numbers above into the formula");
+  const { kind, words } = judged(field.value, right, text(right));
+  pronounce(verdict, kind, words);
 }
