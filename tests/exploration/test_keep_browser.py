@@ -9,7 +9,7 @@ import pytest
 
 import browser
 import clearprop as cp
-from live_page import UNEVEN, X, Y, opened, parameters, values
+from live_page import UNEVEN, X, Y, number, opened, parameters, values
 
 browser.require()
 SLOW = pytest.mark.slow
@@ -114,7 +114,20 @@ def test_5_the_run_so_far_is_scrubbed_and_a_change_begins_another(pages, playgro
 
 
 @SLOW
-def test_6_ones_own_network_comes_back_as_it_was(pages, tmp_path):
+def test_6_a_set_of_raw_rows_comes_with_its_scaling_and_names(pages, playground, tmp_path):
+    page = opened(pages, playground, "#data=iris&held=0&batch=30&step=10&row=4")
+    net = loaded(page, tmp_path)
+    assert net.classes == ("setosa", "versicolor", "virginica")
+    assert net.feature_names[0] == "sepal length"
+    found = cp.data.load("iris")
+    rows = np.concatenate([found.part(each)[0] for each in ("train", "test")])
+    labels = np.concatenate([found.part(each)[1] for each in ("train", "test")])
+    cost = net.cost(rows, np.array(net.classes)[labels])
+    assert cost == pytest.approx(number(page.text_content("#cost")), rel=1e-3)
+
+
+@SLOW
+def test_7_ones_own_network_comes_back_as_it_was(pages, tmp_path):
     rng = np.random.default_rng(0)
     rows, labels = rng.normal(size=(7, 4)), ["a", "b", "c", "a", "b", "c", "a"]
     scaling = cp.data.standardize(rows)
@@ -140,7 +153,7 @@ def test_6_ones_own_network_comes_back_as_it_was(pages, tmp_path):
 
 @SLOW
 @pytest.mark.parametrize("how", [{"color_scheme": "dark", "width": 360}, {"forced_colors": "active"}])
-def test_7_axe_finds_nothing(pages, playground, how):
+def test_8_axe_finds_nothing(pages, playground, how):
     from axe_playwright_python.sync_playwright import Axe
 
     html = re.sub(r"<meta http-equiv[^>]*>", "", playground)

@@ -128,11 +128,12 @@ def trained(run):
     X, Y = rows(run)
     hidden = [int(each) for each in run["hidden"].split(",") if each]
     output = "softmax" if run["output"] == "cross_entropy" else "sigmoid"
-    layers = [*hidden, Y.shape[1]]
-    names = [run.get("activation", "tanh")] * len(hidden)
+    names = run.get("activation", "tanh").split(",")
+    names = names * len(hidden) if len(names) == 1 else names
+    hidden = [cp.Layer(*each) for each in zip(hidden, names, strict=True)]
     seed = int(run.get("seed", "0"))
     net = cp.Network(
-        [X.shape[1], *layers], *names[:1], output=output, cost=run["output"], dtype="float64", seed=seed
+        [X.shape[1], *hidden, Y.shape[1]], output=output, cost=run["output"], dtype="float64", seed=seed
     )
     if run.get("start"):
         net.parameters[:] = [float(each) for each in run["start"].split(",")]

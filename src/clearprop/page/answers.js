@@ -6,7 +6,7 @@ const SHARE = 0.01; // of the right answer: two or three digits are asked for, n
 
 // Return {kind, words} of an answer: "" of an empty one, else "right" or "wrong". `mistakes` are pairs of
 // a value and the words for what leads to it.
-export function judged(given, right, shown, mistakes = []) {
+export function verdictOn(given, right, shown, mistakes = []) {
   const answer = typed(given), is = (value) => Math.abs(answer - value) <= Math.max(SHARE * Math.abs(value), 1e-12);
   if (given.trim() === "") return { kind: "", words: "" };
   if (Number.isNaN(answer)) return { kind: "wrong", words: "That is not a number" };

@@ -56,7 +56,6 @@ function turned(made, run, l, j, k) {
 }
 
 function slopeAt(made, l, j, z) {
-  const { activations } = made.layers[l - 1], f = activations[activations.length === 1 ? 0 : j];
-  const found = f(z);
-  return Array.isArray(found) && Number.isFinite(found[1]) ? found[1] : null;
+  const { activations, parametric } = made.layers[l - 1], f = activations[activations.length === 1 ? 0 : j];
+  return parametric ? null : f(z)[1];
 }

@@ -8,16 +8,29 @@ const ZEROS = "0".repeat(64);
 // Return the bytes of the file that `cp.load` reads.
 export function modelFile({ run, position }) {
   const { made } = run.training, { parameters, epoch, step } = run.state, seed = Number(position.recipe.seed);
-  const tensors = made.blocks.map(({ name, shape, offset, size }) => ({ name, shape, values: parameters.subarray(offset, offset + size) }));
+  const own = made.blocks.map(({ name, shape, offset, size }) => ({ name, shape, values: parameters.subarray(offset, offset + size) }));
+  const { described, tensors } = data.own ? { described: data.own.model, tensors: data.own.tensors } : endsOf(run.problem.set);
   const whole = {
-    ...(data.own?.model ?? { format: 1, scaling: false, classes: null, feature_names: null, about: {}, seed }),
+    format: 1,
+    seed,
+    ...described,
     architecture: made.description,
     dtype: "float64",
     training_seed: seed,
     epochs_trained: epoch,
     steps_trained: step,
   };
-  return safetensors([...tensors, ...(data.own?.tensors ?? [])], whole);
+  return safetensors([...own, ...tensors], whole);
+}
+
+// What a file says of raw rows, if they are numbers: their scaling, and the names of inputs and classes.
+function endsOf({ inputs, classes }) {
+  const described = { scaling: false, classes: inputs ? (classes ?? null) : null, feature_names: null, about: {} };
+  const isPlain = inputs?.columns.every(({ kind, flagged, words }) => kind === "numeric" && !flagged && !words?.length);
+  if (!isPlain || inputs.steps.length !== 1 || !inputs.steps[0].shift) return { described, tensors: [] };
+  const n = inputs.columns.length, whole = (values) => Float64Array.from({ length: n }, (_, k) => values[values.length === 1 ? 0 : k]);
+  const tensors = ["shift", "factor"].map((name) => ({ name: `scaling.${name}`, shape: [n], values: whole(inputs.steps[0][name]) }));
+  return { described: { ...described, scaling: true, feature_names: inputs.columns.map(({ name }) => name) }, tensors };
 }
 
 function safetensors(tensors, metadata) {

@@ -1,7 +1,7 @@
 // Practice: a few deltas or gradients of the row shown, which the drawing hides meanwhile. The variant is
 // in the address: which row, and which neurons.
 
-import { judged } from "../../page/answers.js";
+import { verdictOn } from "../../page/answers.js";
 import { at, below, brief, element, nameOf, number } from "./elements.js";
 import { go, here } from "./explorer.js";
 import { wrongDeltas, wrongGradients } from "./mistakes.js";
@@ -107,7 +107,7 @@ function questionOf(question, i) {
   const formula = element("p", { class: "formula" }, question.formula), row = element("div", { class: "answer" });
   const hint = element("button", { type: "button", "aria-label": `Hint: ${question.name}` }, "Hint");
   const show = element("button", { type: "button", "aria-label": `Show: ${question.name}` }, "Show");
-  field.addEventListener("change", () => pronounce(judged(field.value, question.right, number(question.right), question.mistakes)));
+  field.addEventListener("change", () => pronounce(verdictOn(field.value, question.right, number(question.right), question.mistakes)));
   hint.addEventListener("click", () => (formula.textContent = `${question.formula} = ${question.numbers}`));
   show.addEventListener("click", () => pronounce({ kind: "shown", words: number(question.right) }));
   const pronounce = ({ kind, words }) => {

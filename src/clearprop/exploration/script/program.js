@@ -7,7 +7,7 @@ const PLAIN = ["sizes", "layers", "cost"]; // what the arguments of Network say 
 export function programOf({ run, position }) {
   const { training, state } = run, { plan } = training, dropout = plan.dropout.some(Boolean);
   const settings = [
-    `optimizer=${optimizerOf(plan.optimizer, training.optimizer.rate)}`,
+    `optimizer=${optimizerText(plan.optimizer, training.optimizer.rate)}`,
     `batch_size=${plan.batchSize}`,
     ...(dropout ? [`dropout=${list(plan.dropout)}`] : []),
     `seed=${plan.seed}`,
@@ -25,7 +25,7 @@ export function programOf({ run, position }) {
     "",
     ...arrayOf("X", training.X),
     ...arrayOf("Y", training.Y),
-    `net = ${networkOf(training.made.description)}`,
+    `net = ${networkText(training.made.description)}`,
     `training = cp.Training(net, X, Y, ${settings.join(", ")})`,
     "",
     ...stateOf(state),
@@ -51,7 +51,7 @@ function stateOf({ parameters, moments, step, updates, epoch, epochStep, epochCo
   ];
 }
 
-function networkOf(description) {
+function networkText(description) {
   const others = Object.keys(description).filter((name) => !PLAIN.includes(name));
   if (others.length) return 'cp.load("network.safetensors")  # the page\'s "Network": it has more than arguments say';
   const { sizes, layers, cost } = description, { name, reduction, ...more } = cost;
@@ -61,7 +61,7 @@ function networkOf(description) {
   return `cp.Network([${sizes[0]}, ${made.join(", ")}], cost=${kind}, dtype="float64", seed=0)`;
 }
 
-function optimizerOf({ name, ...numbers }, rate) {
+function optimizerText({ name, ...numbers }, rate) {
   const all = Object.entries({ ...numbers, learning_rate: rate });
   const given = all.map(([key, value]) => `${key}=${typeof value === "boolean" ? (value ? "True" : "False") : real(value)}`);
   return `cp.${backprop.FORMS[name] ?? "SGD"}(${given.join(", ")})`;

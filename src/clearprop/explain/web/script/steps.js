@@ -2,7 +2,7 @@
 
 import { element, formulaLine, markScrolling, math, say } from "./elements.js";
 import { contains, mathml, result, withoutSymbols } from "./formula.js";
-import { judged } from "../../../page/answers.js";
+import { verdictOn } from "../../../page/answers.js";
 import { text, value } from "./numbers.js";
 import { FORMS, LINES, change, currentStep, data, state, told } from "./state.js";
 import { movedTable, rateField } from "./update.js";
@@ -148,6 +148,6 @@ function pronounce(verdict, kind, words) {
 
 function check(field, verdict, answer) {
   const right = value(answer.ref) === undefined ? answerOf(answer) : answer.factor * value(answer.ref);
-  const { kind, words } = judged(field.value, right, text(right));
+  const { kind, words } = verdictOn(field.value, right, text(right));
   pronounce(verdict, kind, words);
 }
