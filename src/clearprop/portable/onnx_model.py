@@ -205,7 +205,7 @@ class _Writer:
             parts.append(g.add("MatMul", g.chosen(x, list(group)), Q))
         order = np.arange(its.n_outputs)
         order[its.first] = np.arange(n)
-        made = n + np.arange(len(columns) * its.n_mapped).reshape(len(columns), -1)
+        made = n + np.arange(len(columns) * its.n_mapped).reshape(len(columns), its.n_mapped)
         order[its.places[:, : its.n_mapped]] = made
         if its.appends:
             order[its.places[:, -1]] = columns
