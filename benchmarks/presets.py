@@ -62,6 +62,7 @@ CONTESTANTS: dict[str, Make] = {
     "realmlp": ours(preset="realmlp"),
     "realmlp, 8 members": ours(preset="realmlp", members=8),
     "realmlp-s, all epochs": ours(preset="realmlp-s", patience=None),
+    "tabm-mini": ours(preset="tabm-mini"),
     "RealMLP-TD-S": lambda classification, seed: tables.realmlp_td_s(classification, seed, None),
     "RealMLP-TD": realmlp_td,
     "linear": linear,
@@ -73,6 +74,8 @@ PAIRS = (
     ("realmlp", "RealMLP-TD"),
     ("realmlp, 8 members", "realmlp"),
     ("realmlp, 8 members", "RealMLP-TD"),
+    ("tabm-mini", "realmlp"),
+    ("tabm-mini", "RealMLP-TD"),
     ("realmlp-s", "linear"),
     ("realmlp-s", "trees"),
 )

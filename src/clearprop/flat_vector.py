@@ -86,6 +86,12 @@ def table(
     return tuple(made)
 
 
+def shared(blocks: Sequence[Block]) -> tuple[Block, ...]:
+    """Return what members that share layers have in common: all but input scale and last layer."""
+    last = max(block.layer for block in blocks)
+    return tuple(b for b in blocks if b.kind == "embedding" or (b.kind != "scales" and b.layer < last))
+
+
 def select(blocks: Sequence[Block], which: Sequence[str]) -> tuple[Block, ...]:
     """Return the blocks that are named, or are of a kind that is named.
 

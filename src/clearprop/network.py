@@ -262,7 +262,8 @@ class Network:
 
     def __str__(self) -> str:
         """Return the layers, shapes, parameters, cost and multiply-adds as a table."""
-        return summary.summary(self.architecture, self.dtype, self.model.n_members)
+        its = self.model
+        return summary.summary(its.architecture, its.dtype, its.n_members, its.shares_layers)
 
     def _repr_html_(self) -> str:
         weights, n_members = self.members[0].weights, self.model.n_members

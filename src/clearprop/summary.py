@@ -12,7 +12,9 @@ from clearprop.architecture import Architecture
 from clearprop.page import Markup, tag
 
 
-def summary(architecture: Architecture, dtype: str, n_members: int = 1) -> str:
+def summary(
+    architecture: Architecture, dtype: str, n_members: int = 1, shares_layers: bool = False
+) -> str:
     """Return the layers, shapes, parameters, cost and multiply-adds, a line for each layer."""
     lines = ["layer      size  activation    weights           parameters"]
     lines.append(f"input {architecture.n_features:9,}")
@@ -29,6 +31,8 @@ def summary(architecture: Architecture, dtype: str, n_members: int = 1) -> str:
     lines.append(f"multiply-adds of one sample: forward {forward:,}, backward {backward:,}")
     if n_members > 1:
         lines.append(f"{n_members:,} members of these sizes, whose outputs are averaged")
+    if shares_layers:
+        lines[-1] += "; they share all but the input scale and the last layer"
     return "\n".join(lines)
 
 

@@ -80,6 +80,7 @@ _NETWORK: dict[str, Rule] = {
             "ntk": one_of(True),
             "embedding": entries(anything),
             "members": integer(2),
+            "shares_layers": one_of(True),
         },
     ),
     "dtype": one_of("float32", "float64"),

@@ -60,7 +60,8 @@ def _facts(net: cp.Network) -> list[tuple[str, str]]:
     if about.get("image_shape"):
         facts.append(("images", " x ".join(map(str, about["image_shape"]))))
     if net.model.n_members > 1:
-        facts.append(("members", f"{net.model.n_members}, whose outputs are averaged"))
+        common = ", which share all but input scale and last layer" * net.model.shares_layers
+        facts.append(("members", f"{net.model.n_members}, whose outputs are averaged{common}"))
     if net.architecture.embedding is not None:
         facts.append(("embedding", str(net.architecture.embedding)))
     raw = net.scaling is not None or net.model.is_of_table
@@ -146,6 +147,7 @@ def _described(
         "cost": metadata["architecture"]["cost"],
         "embedding": metadata["architecture"].get("embedding"),
         "members": net.model.n_members,
+        "shares_layers": net.model.shares_layers,
         "n_parameters": net.n_parameters,
         "dtype": net.dtype,
         "scaling": net.scaling is not None,

@@ -187,8 +187,8 @@ class Options:
         str | None,
         option(
             metavar="NAME",
-            text="What a table's network is where nothing is said: realmlp-s, or realmlp, which embeds "
-            "its inputs and takes longer.",
+            text="What a table's network is where nothing is said: realmlp-s, realmlp, which embeds "
+            "its inputs and takes longer, or tabm-mini, members that share layers.",
             default="realmlp-s",
             panel=_NET,
         ),

@@ -262,7 +262,7 @@ def is_streamed(options: Options, source: TableSource, decisions: Sequence[Colum
     needing = {
         "--members": options.n_members > 1,
         "--embedding": options.embedding is not None,
-        "--preset realmlp": options.preset == "realmlp",
+        f"--preset {options.preset}": options.preset in ("realmlp", "tabm-mini"),
     }
     if streams and any(needing.values()):
         option = next(name for name, needs in needing.items() if needs)

@@ -12,6 +12,7 @@ from clearprop.architecture import Architecture
 from clearprop.engines import averages, choice
 from clearprop.engines.interface import Data, Engine, Plan, Report, State, first_row, row_blocks
 from clearprop.engines.members import JointEngine, JointState, state_of
+from clearprop.engines.sharing import SharingEngine
 from clearprop.names import known_name
 from clearprop.optimizers import LBFGS
 from clearprop.user_warning import warn
@@ -67,7 +68,8 @@ def select(name: str, plan: Plan) -> Engine:
     found = _select(name, plan)
     if plan.n_members == 1:
         return found
-    return JointEngine([found, *(type(found)() for _ in range(plan.n_members - 1))])
+    engines = [found, *(type(found)() for _ in range(plan.n_members - 1))]
+    return SharingEngine(engines) if plan.shares_layers else JointEngine(engines)
 
 
 def _select(name: str, plan: Plan) -> Engine:

@@ -23,6 +23,7 @@ from clearprop.engines.forwards import forward_of
 from clearprop.engines.interface import Course, Data, Plan, Report, State, first_row
 from clearprop.engines.layout import Layout, unsupported_activation
 from clearprop.engines.records import Run, Settings
+from clearprop.engines.sharing import GradientAlone
 from clearprop.schedules import at
 
 # Multiply-adds of a step from which a second thread gains more than the meetings cost.
@@ -110,8 +111,8 @@ def _is_called(architecture: Architecture) -> bool:
 
 def _optimizer_row(optimizer: optimizers.Optimizer) -> str | None:
     """Return which row of `updates.OPTIMIZERS` follows the gradient; None where there is none."""
-    known = type(optimizer) in optimizers.KNOWN.values() and optimizer.form in updates.OPTIMIZERS
-    return optimizer.form if known else None
+    known = type(optimizer) in (*optimizers.KNOWN.values(), GradientAlone)
+    return optimizer.form if known and optimizer.form in updates.OPTIMIZERS else None
 
 
 class _Prepared:

@@ -72,6 +72,7 @@ class Plan:
     # epoch's cost has the penalty in it.
     over_batch_weight: bool = False
     n_members: int = 1
+    shares_layers: bool = False  # whether members share all but input scale and last layer
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -82,7 +83,7 @@ class Plan:
         """Return the plan by which a member would be trained alone; of a single one, this."""
         if self.n_members == 1:
             return self
-        return replace(self, seed=self.seeds[member], n_members=1)
+        return replace(self, seed=self.seeds[member], n_members=1, shares_layers=False)
 
     @property
     def steps_per_epoch(self) -> int:

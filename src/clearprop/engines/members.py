@@ -181,6 +181,16 @@ def in_turn(work: Callable[[int], None], n: int, n_threads: int) -> None:
         raise problems[0]
 
 
+def joint_report(steps: Sequence[Sequence[Report]], plan: Plan, bad: int | None) -> Report:
+    """Return the report of steps that all members have made together, or which one has stopped at."""
+    correct: NDArray[np.bool_] | None = None
+    if plan.counts_correct:
+        each = [[report.correct for report in step if report.correct is not None] for step in steps]
+        found = [np.stack(of_step, axis=1).reshape(-1) for of_step in each]
+        correct = np.concatenate([np.zeros(0, np.bool_), *found])
+    return Report(len(steps), bad is not None, correct, bad or 0)
+
+
 def _joint(reports: list[Report], state: State, begin: int) -> Report:
     """Return what a stretch of all members has found."""
     reached = [member.epoch_step for member in state.members]

@@ -132,6 +132,12 @@ def _schedule_free_adamw(to: Stride, p: Reals, g: Reals, z: Reals, v: Reals) -> 
         z[i] -= step
 
 
+@kernel()
+def _gradient_alone(to: Stride, p: Reals, g: Reals, u: Reals, v: Reals) -> None:
+    for i in range(p.size):
+        u[i] = g[i]
+
+
 class OptimizerRow(NamedTuple):
     """An optimizer's kernel, and the names of its numbers that are a `Stride`'s; "" for 0."""
 
@@ -164,6 +170,7 @@ OPTIMIZERS: dict[str, OptimizerRow] = {
     "ScheduleFreeAdamW": OptimizerRow(
         _schedule_free_adamw, "beta1", "beta2", "epsilon", "weight_decay", "warmup_steps"
     ),
+    "GradientAlone": OptimizerRow(_gradient_alone),
 }
 OPTIMIZER_CODES = {name: code for code, name in enumerate(OPTIMIZERS)}
 _FOLLOWERS = tuple((code, row.follow) for code, row in enumerate(OPTIMIZERS.values()))

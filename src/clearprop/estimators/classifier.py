@@ -68,15 +68,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         and judge what was chosen, in ``test_result_``; 0.5 is half of them.
     max_fun : int
         Evaluations of L-BFGS.
-    preset : {"sklearn", "realmlp-s", "realmlp"}
+    preset : {"sklearn", "realmlp-s", "realmlp", "tabm-mini"}
         What arguments that are not given are. "realmlp-s" is the simplified RealMLP of Holzmueller et
         al. (2024): three layers of 256, selu, robust scaling, one learned scale for each input, label
-        smoothing, the coslog4 schedule, the best epoch of 256; each epoch leaves out other rows where
-        they make no whole batch. Beyond it, the parameters are a mean over a 64th
-        of the epochs (``averaging=0.75`` of 256); ``averaging=0`` is RealMLP alone.
-        "realmlp" is RealMLP itself (RealMLP-TD): besides, inputs are embedded ("pbld"), the activation
-        is "parametric_selu", dropout of 0.15 and weight decay of 0.02 fade in the second half of the
-        epochs, and the first weights and biases are fitted to the rows.
+        smoothing, the coslog4 schedule, the best epoch of 256; each epoch leaves out rows that make no
+        whole batch. Beyond it, the parameters are a mean over a 64th of the epochs (``averaging=0.75``
+        of 256); ``averaging=0`` is RealMLP alone. "realmlp" is RealMLP itself (RealMLP-TD): besides,
+        inputs are embedded ("pbld"), the activation is "parametric_selu", dropout and weight decay fade,
+        and the first parameters are fitted to the rows. "tabm-mini" is TabM-mini (Gorishniy et al.
+        2025): 8 `members` that share two layers of 256; ends after 16 epochs without a lower cost.
     loss : str or Cost
         "log_loss", "squared_error", "absolute_error", "huber", "quantile", or a cost of your own.
     class_weight : dict, list of dict or "balanced", optional

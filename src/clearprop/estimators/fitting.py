@@ -340,7 +340,7 @@ class Fitter:
             members=int(options.members),
         )
         if not options.like_sklearn:
-            recipe.as_realmlp(net, options)
+            recipe.as_preset(net, options)
         read = None if learned.encoder is None else reader.read_options(estimator)
         net.model.inputs = Inputs(learned.steps, learned.encoder, read, outside=True)
         net.model.targets = learned.targets
@@ -365,9 +365,7 @@ class Fitter:
     def _check_unchanged(self) -> None:
         """Refuse other layers, costs or scalings than those of the network that is gone on with."""
         options, net = self.options, self.estimator.network_
-        kinds = {True: "sklearn", False: "realmlp-s"}
-        had = kinds[not net.architecture.input_scale]
-        _check_same("preset", had, kinds[options.like_sklearn])
+        _check_same("preset", recipe.kind_of(net), recipe.kind(options))
         _check_same("members", net.model.n_members, options.members)
         if "embedding" in options.given or options.embedding is None:
             _check_same("embedding", name_of(net.architecture.embedding), options.embedding)

@@ -41,6 +41,28 @@ REALMLP: dict[str, Any] = REALMLP_S | {
     "dropout": 0.15,
     "weight_decay": 0.02,
 }
+# TabM-mini with embeddings, as TabArena has it but for its size: 32 members, 512 wide.
+TABM_MINI: dict[str, Any] = {
+    "hidden_layer_sizes": (256, 256),
+    "activation": "relu",
+    "members": 8,
+    "embedding": "pl",
+    "solver": "adamw",
+    "learning_rate_init": 0.002,
+    "weight_decay": 3e-4,
+    "alpha": 0.0,
+    "clip_norm": 1.0,
+    "dropout": 0.1,
+    "batch_size": 256,
+    "max_iter": 256,
+    "patience": 16,
+    "initializer": "lecun_normal",
+    "bias_initializer": "zeros",
+    "early_stopping": True,
+    "validation_fraction": 0.2,
+    "preprocessing": "robust",
+    "dtype": "float32",
+}
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "sklearn": {"classifier": {}, "regressor": {}},
     "realmlp-s": {
@@ -53,11 +75,13 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         | _QUANTITIES
         | {"activation": "parametric_mish", "learning_rate_init": 0.2},
     },
+    "tabm-mini": {"classifier": TABM_MINI, "regressor": TABM_MINI | {"target": "standardize"}},
 }
 # What a preset's numbers are the rates of: schedules over the epochs, of arguments that are not given.
 SCHEDULED: dict[str, dict[str, type[coslog4] | type[flat_cos]]] = {
     "sklearn": {},
     "realmlp-s": {"learning_rate": coslog4},
+    "tabm-mini": {},
     "realmlp": {"learning_rate": coslog4, "dropout": flat_cos, "weight_decay": flat_cos},
 }
 

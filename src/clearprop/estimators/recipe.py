@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from clearprop import building, embeddings, randomness
 from clearprop.estimators import inputs, presets
 from clearprop.estimators.options import Options
+from clearprop.flat_vector import shared
 from clearprop.input_embedding import Embedding
 from clearprop.model.embedding import categories_of, embeddable, learn
 from clearprop.model.inputs import Inputs
@@ -182,22 +183,67 @@ def start_from_rows(net: Network, options: Options, X: Any) -> None:
         building.start_from_rows(model.architecture, its, np.asarray(X[::every]), seed, *usual)
 
 
-def as_realmlp(net: Network, options: Options) -> None:
+def kind(options: Options) -> str:
+    """Return what a preset makes of a network, as `kind_of` names it."""
+    return {"sklearn": "sklearn", "tabm-mini": "tabm-mini"}.get(options.preset, "realmlp-s")
+
+
+def kind_of(net: Network) -> str:
+    """Return the preset that a network is of, or one that makes the same of it."""
+    if not net.architecture.input_scale:
+        return "sklearn"
+    return "realmlp-s" if net.architecture.ntk else "tabm-mini"
+
+
+def as_preset(net: Network, options: Options) -> None:
+    """Give a network the input scale of a preset, RealMLP's parametrisation or TabM-mini's members."""
+    if options.preset == "tabm-mini":
+        _as_tabm_mini(net)
+    else:
+        _as_realmlp(net, options)
+
+
+def _put_scale(net: Network, scale: Array, *, ntk: bool) -> None:
+    """Give a network a learned input scale, of shape (n_inputs,) or (n_members, n_inputs)."""
+    model = net.model
+    made = replace(model.architecture, input_scale=True, ntk=ntk)
+    first = next(block.offset for block in made.blocks if block.kind == "scales")
+    before, after = np.split(model.parameters, [first], axis=-1)
+    scales = np.broadcast_to(scale, (*model.parameters.shape[:-1], scale.shape[-1]))
+    flat = np.concatenate([before, scales, after], axis=-1, dtype=model.parameters.dtype)
+    model.architecture, model.parameters = made, flat
+
+
+def _as_tabm_mini(net: Network) -> None:
+    """Give every member its own input scale, r of random signs, and let all share the hidden layers.
+
+    What an embedding makes of one input has one sign (Gorishniy et al. 2025).
+    """
+    model, made = net.model, net.architecture
+    n = made.n_features
+    sizes = np.ones(n, np.int64) if made.embedding is None else made.embedding.sizes
+    seeds = [randomness.member_seed(net.seed, k) for k in range(model.n_members)]
+    where = {"purpose": randomness.INPUT_SCALE, "layer": 0}
+    signs = [np.where(randomness.uniform(seed, n, **where) < 0.5, -1.0, 1.0) for seed in seeds]
+    r = np.array([np.repeat(each, sizes) for each in signs])
+    _put_scale(net, r if model.n_members > 1 else r[0], ntk=False)
+    if model.n_members > 1:
+        model.shares_layers = True
+        for block in shared(net.blocks):
+            model.parameters[:, block.slice] = model.parameters[0, block.slice]
+
+
+def _as_realmlp(net: Network, options: Options) -> None:
     """Give a network RealMLP's input scale and parametrisation; "realmlp-s" has a last layer of zeros.
 
     Before, its weights have variance 1 / n_in, which is RealMLP's variance 1 over the root of n_in that
     it multiplies them with. Initializers that were chosen are kept.
     """
     model = net.model
-    made = replace(model.architecture, input_scale=True, ntk=True)
-    scale = np.ones(made.widths[0], model.parameters.dtype)
-    first = next(block.offset for block in made.blocks if block.kind == "scales")
-    before, after = np.split(model.parameters, [first], axis=-1)
-    scales = np.broadcast_to(scale, (*model.parameters.shape[:-1], len(scale)))
-    model.architecture, model.parameters = made, np.concatenate([before, scales, after], axis=-1)
+    _put_scale(net, np.ones(model.architecture.widths[0]), ntk=True)
     if options.preset != "realmlp-s":
         return
-    views = made.views(model.parameters)  # of members, all of them
+    views = model.architecture.views(model.parameters)  # of members, all of them
     for chosen, arrays in zip(("initializer", "bias_initializer"), views, strict=True):
         last = arrays[-1]
         if getattr(options, chosen) == presets.REALMLP_S[chosen] and last is not None:

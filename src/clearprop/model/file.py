@@ -37,7 +37,8 @@ def describe(model: Model) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "architecture": describe_architecture(model.architecture)
-        | ({} if model.n_members == 1 else {"members": model.n_members}),
+        | ({} if model.n_members == 1 else {"members": model.n_members})
+        | ({"shares_layers": True} if model.shares_layers else {}),
         "dtype": model.dtype,
         "scaling": _own_scaling(model) is not None,
         "classes": None if model.classes is None else list(model.classes),
@@ -246,6 +247,7 @@ def _model(
         first_targets(architecture),
         feature_names=None if names is None else tuple(names),
         **{key: metadata[key] for key in _COUNTS},
+        shares_layers="shares_layers" in metadata["architecture"],
     )
     if classes is not None:
         model.classes = tuple(classes)

@@ -57,6 +57,9 @@ class Model:
         What an estimator's file says of the arguments and attributes of the estimator.
     in_training : Thread, optional
         The thread in which a training runs just now.
+    shares_layers : bool
+        Whether members share all but input scale and last layer: what is shared is the same in all rows
+        of `parameters`.
     """
 
     architecture: Architecture
@@ -73,6 +76,7 @@ class Model:
     about: dict[str, Any] = dataclasses.field(default_factory=dict)
     estimator: dict[str, Any] | None = None
     in_training: threading.Thread | None = None
+    shares_layers: bool = False
 
     @property
     def dtype(self) -> str:
@@ -97,6 +101,7 @@ class Model:
             training_seed=randomness.member_seed(self.training_seed, member),
             about=dict(self.about),
             estimator=estimator,
+            shares_layers=False,
         )
 
     @property

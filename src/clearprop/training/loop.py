@@ -118,6 +118,7 @@ class Loop:
             n_threads=options.n_threads,
             n_batches=options.n_batches,
             n_members=model.n_members,
+            shares_layers=model.shares_layers,
         )
 
     def _check_monitored(self) -> None:
