@@ -89,9 +89,26 @@ def test_categories_are_in_info_and_explained(clearprop, tmp_path):
     assert re.search(r"E₂. = u₂ Q₂. \+ \[..., 9 more, all 0\]", told)
 
 
+@pytest.mark.usefixtures("table")
+def test_a_table_is_trained_on_with_the_preset_tabm_mini_and_resumed_to_the_same_bits(clearprop):
+    how = ("--preset", "tabm-mini", "--members", "2", *QUICK[:2], *QUICK[4:])
+    code, _, err = clearprop("train", "t.csv", *how, "--epochs", "3", "--output", "m")
+    assert code == 0, err
+    assert "2 networks" in err
+    assert "2, whose outputs are averaged, which share all but" in clearprop("info", "m")[1]
+    assert json.loads(clearprop("info", "m", "--json")[1])["shares_layers"] is True
+    assert "learned input scale" in clearprop("explain", "m", "t.csv", "--row", "0", "--member", "1")[1]
+    first = ("--epochs", "1", "--checkpoint", "c", "--output", "n")
+    assert clearprop("train", "t.csv", *how, *first)[0] == 0
+    code, _, err = clearprop("train", "t.csv", *how, "--resume", "--epochs", "3", *first[2:])
+    assert code == 0, err
+    np.testing.assert_array_equal(cp.load("n").parameters, cp.load("m").parameters)
+
+
 REFUSED = {
     ("--preset", "sklearn"): "--preset must be one of realmlp-s, realmlp",
     ("--preset", "realmlp", "--buffer", "30"): "--preset realmlp needs all 80 rows in memory",
+    ("--preset", "tabm-mini", "--buffer", "30"): "--preset tabm-mini needs all 80 rows in memory",
     ("--embedding", "spline"): "--embedding must be",
     ("--embedding", "pl", "--buffer", "30"): "--embedding needs all 80 rows in memory",
     ("--embedding", "plr", "--drop", "age"): "embedding='plr' needs a numeric input",

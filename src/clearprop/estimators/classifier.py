@@ -74,9 +74,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         smoothing, the coslog4 schedule, the best epoch of 256; each epoch leaves out rows that make no
         whole batch. Beyond it, the parameters are a mean over a 64th of the epochs (``averaging=0.75``
         of 256); ``averaging=0`` is RealMLP alone. "realmlp" is RealMLP itself (RealMLP-TD): besides,
-        inputs are embedded ("pbld"), the activation is "parametric_selu", dropout and weight decay fade,
-        and the first parameters are fitted to the rows. "tabm-mini" is TabM-mini (Gorishniy et al.
-        2025): 8 `members` that share two layers of 256; ends after 16 epochs without a lower cost.
+        inputs are embedded ("pbld"), the activation is "parametric_selu", dropout and decay fade, and
+        the first parameters are fitted to the rows. "tabm-mini" is TabM-mini (Gorishniy et al. 2025):
+        8 `members` that share two layers of 256; it ends after 16 epochs without a lower cost.
     loss : str or Cost
         "log_loss", "squared_error", "absolute_error", "huber", "quantile", or a cost of your own.
     class_weight : dict, list of dict or "balanced", optional

@@ -251,7 +251,8 @@ def _warn_of(
         warn("Training interrupted by user.")
     unfinished = stopped == "evaluations" or (not stopped and not incremental)
     optimizer = options.optimizer  # whose schedule ends, or whose mean is good at any time
-    if unfinished and isinstance(optimizer.schedule, constant) and not optimizer.has_mean:
+    ends = not isinstance(optimizer.schedule, constant) or optimizer.has_mean
+    if unfinished and not ends and not options.keeps_lowest_cost:
         limit = "max_fun" if stopped == "evaluations" else "max_iter"
         warn(
             f"{limit} ({getattr(options, limit)}) was reached before the training converged: the "
