@@ -1,9 +1,11 @@
 """`explore` and ``clearprop explore``: what they write, open, show and refuse."""
 
+import json
 import re
 import webbrowser
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import clearprop as cp
@@ -47,7 +49,9 @@ def test_a_notebook_shows_it_in_a_frame_of_its_own():
             "Y|one target",
         ),
         ((cp.Network([4, 5000, 3]), X, Y), "net must have at most 20,000 parameters"),
-        ((cp.Network([4, 3], embedding=cp.embeddings.periodic()), X, Y), "net must have no embedding"),
+        ((cp.Network([4, 3], members=2), X, [5] * 7), "Y"),
+        ((3, X, Y), "net must be a Network, or a fitted MLPClassifier or MLPRegressor, got 3"),
+        ((cp.MLPClassifier(), X, Y), "net must be a Network, or a fitted MLPClassifier"),
         (
             (cp.Network([4, 5, 3], cp.Activation("mine", lambda z: z, np.ones_like)), X, Y),
             "net must have built-in functions for a live page, got 'mine'",
@@ -55,7 +59,7 @@ def test_a_notebook_shows_it_in_a_frame_of_its_own():
     ],
 )
 def test_what_no_page_is_made_of_is_refused_in_a_sentence(given, sentence):
-    with pytest.raises(ValueError, match=sentence) as caught:
+    with pytest.raises((ValueError, TypeError), match=sentence) as caught:
         cp.explore(*given)
     assert "\n" not in str(caught.value)
 
@@ -106,11 +110,52 @@ def test_the_command_refuses_in_a_sentence_and_writes_nothing(clearprop, here):
 
 
 @pytest.mark.slow
-def test_the_command_refuses_a_network_of_tables(clearprop, here):
-    (here / "t.csv").write_text("a,b,y\n" + "1,2,u\n3,4,v\n" * 20)
-    code, _, err = clearprop("train", "t.csv", "--epochs", "1", "--output", "table.safetensors")
+def test_the_command_shows_a_network_of_a_table(clearprop, here):
+    text = "a,b,y\n" + "1,u,p\n,v,q\n3.5,u,q\n,v,p\n1,u,q\n" * 12
+    (here / "t.csv").write_text(text)
+    code, _, err = clearprop(
+        "train", "t.csv", "--epochs", "1", "--output", "table.safetensors", "--members", "2"
+    )
     assert code == 0, err
-    code, _, err = clearprop("explore", "table.safetensors", "t.csv", "--output", "page.html")
+    (here / "rows.csv").write_text(text + "5,w,p\n")
+    code, out, err = clearprop("explore", "table.safetensors", "rows.csv", "--output", "page.html")
+    assert (code, out) == (0, ""), err
+    own = own_of((here / "page.html").read_text("utf-8"))
+    assert own["X"][1] == [None, "v"]
+    assert own["X"][-1] == [5.0, "w"]  # a category that was not learned
+    assert len(own["X"]) == len(own["Y"]) == 61
+    assert own["classes"] == ["p", "q"]
+    assert len(own["parameters"]) == 2
+    (here / "rows.csv").write_text(text + "5,w,z\n")
+    code, _, err = clearprop("explore", "table.safetensors", "rows.csv", "--output", "other.html")
     assert code == 2
-    assert "MODEL must be a network of arrays" in err
-    assert not (here / "page.html").exists()
+    assert "the label 'z', which the model does not know" in err
+    assert not (here / "other.html").exists()
+
+
+def own_of(html):
+    """Return what a page holds of one's own model and rows."""
+    return json.loads(re.search(r'id="data">(.*?)</script>', html)[1])["own"]
+
+
+def test_an_estimator_gives_its_raw_rows_and_both_its_ends():
+    frame = {"size": [1.0, 2.5, None, 4.0] * 8, "kind": ["u", "v", "w", "u"] * 8}
+    table, y = pa.table(frame), np.array(["no", "yes", "no", "yes"] * 8)
+    its = {"hidden_layer_sizes": (3,), "max_iter": 1, "preset": "realmlp-s", "random_state": 0}
+    model = cp.MLPClassifier(**its).fit(table, y)
+    own = own_of(cp.explore(model, table[:5], y[:5]).html)
+    assert own["X"][2] == [None, "w"]
+    assert [each["name"] for each in own["inputs"]["columns"]] == ["size", "kind"]
+    assert own["classes"] == ["no", "yes"]
+    assert own["Y"][1] in ([0.0, 1.0], [1.0])
+    with pytest.raises(
+        ValueError, match=r"Y must hold labels that the model knows \('no', 'yes'\), got 'x'"
+    ):
+        cp.explore(model, table[:1], ["x"])
+    with pytest.raises(ValueError, match="lacks"):
+        cp.explore(model, table[:1].drop_columns(["kind"]), y[:1])
+    quantities = np.arange(32.0)
+    model = cp.MLPRegressor(**its).fit(table, quantities)
+    own = own_of(cp.explore(model, table, quantities).html)
+    (shift,), (factor,) = own["units"]["shift"], own["units"]["factor"]
+    assert np.array(own["Y"])[:, 0] * factor + shift == pytest.approx(quantities, abs=1e-5)

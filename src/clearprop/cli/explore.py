@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from numpy.typing import NDArray
 
 import clearprop as cp
 from clearprop.cli import errors, files, model, model_data, standard_input
 from clearprop.cli.arguments import Part, PartOption, TargetOption, option
+from clearprop.data.files import local_path
+from clearprop.data.table import TableSource
 from clearprop.exploration import MOST_ROWS, Exploration
+from clearprop.model.targets import Units
+from clearprop.names import trim
 
 
 def explore(
@@ -41,13 +46,37 @@ def explore(
 def _own(model_file: str, data: str | None, target: str | None, part: Part) -> Exploration:
     if data is None:
         raise ValueError("DATA must be given with MODEL: the rows that the network is shown on")
-    net = model.load_model(model_file)
-    if net.model.is_of_table:
+    net = model.read_network(model_file)[0]
+    its = net.model
+    X, Y = _table(net, data, target) if its.is_of_table else _arrays(net, data, target, part)
+    if (n := len(Y)) > MOST_ROWS:
+        errors.say(f"the page has the first {MOST_ROWS:,} of {n:,} rows")
+    targets = Y[:MOST_ROWS]
+    return cp.explore(
+        net, X, targets if isinstance(its.targets, Units) else its.encode_numbers(targets)
+    )
+
+
+def _arrays(
+    net: cp.Network, data: str, target: str | None, part: Part
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    dataset = model_data.load_data(net, standard_input.as_file(data), target, part=part)
+    X, Y = dataset.part(part)
+    return X[:MOST_ROWS], Y
+
+
+def _table(net: cp.Network, data: str, target: str | None) -> tuple[TableSource, NDArray[Any]]:
+    """Return the rows of a raw table that have a target, and the numbers of their classes."""
+    inputs, column = net.model.inputs, net.model.column
+    assert column is not None
+    source = inputs.open(local_path(standard_input.as_file(data)))
+    name = trim(target or column.name)
+    inputs.say_unknown(source, errors.say, name)
+    column.check(source, name)
+    source = source.with_target(name, "drop")
+    Y, strangers = column.of_table(source, name)
+    if strangers:
         raise ValueError(
-            f"MODEL must be a network of arrays, {model_file} is one of a table: "
-            "clearprop explain shows it row by row"
+            f"{source.where} has the label {strangers[0]!r}, which the model does not know"
         )
-    X, Y = model_data.load_data(net, standard_input.as_file(data), target, part=part).part(part)
-    if len(X) > MOST_ROWS:
-        errors.say(f"the page has the first {MOST_ROWS:,} of {len(X):,} rows")
-    return cp.explore(net, X[:MOST_ROWS], net.model.encode_numbers(Y[:MOST_ROWS]))
+    return source, Y

@@ -7,10 +7,11 @@ import tempfile
 import webbrowser
 from html import escape
 from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
-from numpy.typing import ArrayLike
-
-from clearprop.exploration.page import Explorable, page
+from clearprop.exploration.own import described
+from clearprop.exploration.page import page
+from clearprop.model.model import Model
 
 _FRAME = "width: 100%; height: 46rem; border: 1px solid #8888"
 
@@ -50,20 +51,38 @@ class Exploration:
         return f'<iframe srcdoc="{escape(self.html)}" {inside}></iframe>'
 
 
-def explore(
-    net: Explorable | None = None, X: ArrayLike | None = None, Y: ArrayLike | None = None
-) -> Exploration:
-    """Return the live page of a network and some rows; without arguments, the playground.
+@runtime_checkable
+class HasModel(Protocol):
+    """A network: its model."""
+
+    @property
+    def model(self) -> Model:
+        """With both of its ends."""
+
+
+@runtime_checkable
+class HasNetwork(Protocol):
+    """A fitted estimator: its network."""
+
+    @property
+    def network_(self) -> HasModel:
+        """What was fitted."""
+
+
+def explore(net: HasModel | HasNetwork | None = None, X: Any = None, Y: Any = None) -> Exploration:
+    """Return the live page of a model and some rows; without arguments, the playground.
 
     It trains with the reference's equations in float64, steps forwards and backwards, and says of every
     change what its gradient predicted and what came.
 
     Parameters
     ----------
-    net : Network
-        Without embeddings, and with at most `exploration.MOST_PARAMETERS` parameters.
-    X, Y : array
-        As for `Network.trace`; at most `exploration.MOST_ROWS` rows.
+    net : Network, MLPClassifier or MLPRegressor
+        With at most `exploration.MOST_PARAMETERS` parameters.
+    X : array or data frame
+        Raw rows, at most `exploration.MOST_ROWS`; a data frame where the model learned from one.
+    Y : array
+        Labels, or quantities in their own units; of a network also as for `Network.trace`.
 
     Returns
     -------
@@ -88,7 +107,9 @@ def explore(
         return Exploration(page())
     if X is None or Y is None:
         raise ValueError("X and Y must be given with net: rows and their targets, as for net.trace")
-    inputs, targets = net.inputs(X), net.targets(Y)
-    if len(inputs) != len(targets):
-        raise ValueError(f"X and Y must have the same length, got {len(inputs)} and {len(targets)}")
-    return Exploration(page(net, inputs, targets))
+    made = net.network_ if isinstance(net, HasNetwork) else net
+    if not isinstance(made, HasModel):
+        raise TypeError(
+            f"net must be a Network, or a fitted MLPClassifier or MLPRegressor, got {net!r}"
+        )
+    return Exploration(page(described(made.model, X, Y)))

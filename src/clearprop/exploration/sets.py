@@ -15,8 +15,8 @@ import numpy as np
 
 from clearprop.data import load
 from clearprop.data.scaling import divide_by
+from clearprop.model.ends import inputs_of
 from clearprop.model.inputs import Inputs, standard
-from clearprop.model.portable import inputs_of
 
 EACH = 30  # digits of a kind: 300 rows are 20 kB
 SMALL: Mapping[str, Mapping[str, Any]] = json.loads(

@@ -4,7 +4,7 @@ Into `backprop.architecture` flows the entry ``architecture`` of a model's file,
 what passes need to know of a network: layers, cost, and where each block lies in the flat vector. A
 pass takes that, the flat parameters and rows (`Matrix`), and leaves every z, a, slope, error and delta;
 `gradient` makes the flat gradient of them. `Training` adds a plan and a state, the same as Python's.
-`encoded` makes inputs of raw rows, as `model.portable` describes it.
+`encoded` makes inputs of raw rows, as `model.ends` describes it.
 
 There is no second truth. Files that end in ``.js`` say what a layer, a pass and a step are, to be read
 beside ``architecture.py``, ``backprop.py``, ``randomness.py`` and ``engines/reference.py``.

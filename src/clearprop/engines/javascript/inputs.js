@@ -1,4 +1,4 @@
-// From a raw row to what the network sees: model/portable.py describes it, data/table/columns.py and
+// From a raw row to what the network sees: model/ends.py describes it, data/table/columns.py and
 // data/scaling.py are the same in Python.
 //
 //   inputs = {dtype, columns: [{name, kind, ...}], steps: [{shift, factor} or {bound}]}

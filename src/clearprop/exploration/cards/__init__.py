@@ -14,6 +14,7 @@ from clearprop.exploration.cards import (
     lessons,
     pictures,
     practice,
+    row,
     touch,
     transport,
     twin,
@@ -22,7 +23,7 @@ from clearprop.exploration.cards import (
 ABOVE = (lessons,)
 LEFT = (drawing, transport, touch)
 RIGHT = (pictures,)
-PANELS = {"choose": choices, "step": inside, "practice": practice, "keep": keep}
+PANELS = {"choose": choices, "row": row, "step": inside, "practice": practice, "keep": keep}
 BELOW = (twin,)
 
 __all__ = ["ABOVE", "BELOW", "LEFT", "PANELS", "RIGHT"]

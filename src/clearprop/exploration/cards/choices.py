@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from clearprop.exploration.cards import own_file
 from clearprop.exploration.cards.parts import options
 from clearprop.exploration.sets import sets
 from clearprop.page import Markup, tag
@@ -17,6 +18,7 @@ def card(is_own: bool) -> Markup:
     What a select offers, and which numbers go with a choice, is filled in by the script.
     """
     called = {} if is_own else {name: each["called"] for name, each in sets().items()}
+    called["csv"] = "own file (CSV) …"
     network = [
         _field("Data", tag("select", *options(called, ""), name="data")),
         _field("Hidden layers, as 4,3", _text("hidden", "text")),
@@ -37,6 +39,7 @@ def card(is_own: bool) -> Markup:
     return tag(
         "section",
         tag("form", *([] if is_own else network), *training, id="choices"),
+        *([] if is_own else [own_file.card(is_own)]),
         tag("p", "", id="refused", class_="stopped", role="status"),
         tag("p", "A choice begins a run from the start; undo leads back.", class_="quiet"),
     )

@@ -2,6 +2,7 @@
 
 import { at, element, say } from "./elements.js";
 import { go, here, stop } from "./explorer.js";
+import { showOwnFile } from "./own_file.js";
 import { outputsOf } from "./problems.js";
 import { activationsOf, data, hiddenSizes, partsOf, recipeOf, suitedTo, textOf, usuallyHeld } from "./recipe.js";
 
@@ -24,8 +25,13 @@ export const choices = {
   },
 };
 
-function onChoice() {
+function onChoice(event) {
   const { position } = here;
+  if (event.target.name === "data") {
+    const isFile = event.target.value === "csv";
+    showOwnFile(isFile);
+    if (isFile) return at("file").focus(); // which begins a run when it is read
+  }
   try {
     const recipe = recipeOf(given());
     stop();

@@ -54,6 +54,15 @@ export function aboveOf(n) {
   return String(n).replace(/\d/g, (digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit]);
 }
 
+// Return what a number is called that layer 1 sees: an input, or one of those that it is embedded as.
+export function seenName({ embedding }, k) {
+  if (!embedding) return inputName(k);
+  const { first } = embedding, input = first.reduce((best, from, i) => (from <= k && from > first[best] ? i : best), 0);
+  const n = (first.find((from) => from > first[input]) ?? embedding.nOutputs) - first[input];
+  const name = embedding.oneHot.includes(input) ? inputName(input).split(" = ")[0] : inputName(input); // a category's vector
+  return n === 1 ? name : `${name}${below(k - first[input] + 1)}`;
+}
+
 export function below(n) {
   return String(n).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]);
 }
@@ -63,9 +72,12 @@ export function nameOf(made, place) {
   const [first, column] = place.slice(1).split(".").map(Number);
   if (place[0] === "x") return `input ${inputName(column)} of row ${first + 1}`;
   if (place[0] === "y") return `target y${below(column + 1)} of row ${first + 1}`;
-  const { isBias, layer, j, k } = parameterOf(made, first);
+  const { kind, isBias, layer, j, k } = parameterOf(made, first);
+  if (kind === "embedding") return `number ${j} of the embedding's parameters`;
+  if (kind === "scales") return `scale of input ${seenName(made, j - 1)}`;
+  if (kind === "shares") return `share of neuron ${j} in layer ${layer}`;
   if (isBias) return `bias of neuron ${j} in layer ${layer}`;
-  const from = layer === 1 ? `input ${inputName(k - 1)}` : `neuron ${k} of layer ${layer - 1}`;
+  const from = layer === 1 ? `input ${seenName(made, k - 1)}` : `neuron ${k} of layer ${layer - 1}`;
   return `weight from ${from} to neuron ${j} of layer ${layer}`;
 }
 
@@ -73,18 +85,23 @@ export function nameOf(made, place) {
 export function shortName(made, place) {
   const [first, column] = place.slice(1).split(".").map(Number);
   if (place[0] !== "p") return `${place[0]}${below(column + 1)}`;
-  const { isBias, layer, j, k } = parameterOf(made, first);
-  const above = aboveOf(layer);
+  const { kind, isBias, layer, j, k } = parameterOf(made, first), above = aboveOf(layer);
+  if (kind === "embedding") return `e${below(j)}`;
+  if (kind === "scales") return `s⁽⁰⁾${below(j)}`;
+  if (kind === "shares") return `s⁽${above}⁾${below(j)}`;
   return isBias ? `b⁽${above}⁾${below(j)}` : `w⁽${above}⁾${below(j)}${j > 9 || k > 9 ? "," : ""}${below(k)}`;
 }
 
-// Return where a parameter is: its layer, the neuron j that it leads to, and k that it comes from.
+// Return where a parameter is: the kind of its block, its layer, the neuron j that it leads to, and k that
+// it comes from.
 export function parameterOf(made, place) {
   const block = made.blocks.find(({ offset, size }) => place >= offset && place < offset + size);
   if (!block) return null;
+  const { kind } = block;
+  if (kind === "embedding") return { kind, layer: 0, j: place - made.embedded[0][1].offset + 1, k: 0 };
   const layer = Number(block.name.split(".")[1]) + 1, i = place - block.offset, nIn = block.shape[1];
-  if (block.kind === "biases") return { isBias: true, layer, j: i + 1, k: 0 };
-  return { isBias: false, layer, j: Math.floor(i / nIn) + 1, k: (i % nIn) + 1 };
+  if (kind !== "weights") return { kind, isBias: kind === "biases", layer, j: i + 1, k: 0 };
+  return { kind, isBias: false, layer, j: Math.floor(i / nIn) + 1, k: (i % nIn) + 1 };
 }
 
 // Return a table in a box that scrolls if it is too wide; the first cell of each row names it.

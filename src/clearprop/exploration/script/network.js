@@ -1,7 +1,7 @@
 // The drawing: every neuron with its numbers of one row, every weight with a gradient; inside a step, those
 // that are known by then. It is one widget with one stop of the Tab key; what has the focus is chosen.
 
-import { at, below, brief, drawn, element, inputName, nameOf, number, parameterOf, say } from "./elements.js";
+import { at, below, brief, drawn, element, nameOf, number, parameterOf, say, seenName } from "./elements.js";
 import { choose, here, nudge, show, showRow } from "./explorer.js";
 import { flow, stopFlow } from "./motion.js";
 import { told, toldOfStep } from "./telling.js";
@@ -21,31 +21,38 @@ class Network {
 
   // Draw a network, where it is another one or the page has another width.
   build(made) {
-    const { page } = this, width = Math.max(page, 96 * made.sizes.length - 30);
-    const key = JSON.stringify([made.sizes, made.layers.map(({ names, bias }) => [names, bias]), inputName(0), width]);
+    const { page } = this, width = Math.max(page, 96 * made.widths.length - 30);
+    const key = JSON.stringify([made.widths, made.layers.map(({ names, bias }) => [names, bias]), Boolean(made.scale), seenName(made, 0), width]);
     if (key === this.key) return;
     Object.assign(this, { key, width, narrow: page < 560, items: new Map(), groups: [] });
     this.box = this.narrow ? 66 : 104;
-    this.shown = made.sizes.map((n) => Math.min(n, MOST_SHOWN));
-    const heights = made.sizes.map((_, l) => this.boxHeight(l));
+    this.shown = made.widths.map((n) => Math.min(n, MOST_SHOWN));
+    const heights = made.widths.map((_, l) => this.boxHeight(l));
     this.height = Math.max(...heights.map((h, l) => this.shown[l] * (h + GAP) + (this.left(l) ? 16 : 0))) + 40;
     this.svg.replaceChildren();
     this.svg.setAttribute("viewBox", `0 0 ${width} ${this.height}`);
     this.svg.setAttribute("height", this.height);
     this.svg.style.minWidth = `${width}px`;
-    for (let l = 1; l < made.sizes.length; l++) this.drawEdges(l);
-    for (let l = 0; l < made.sizes.length; l++) this.drawLayer(l);
+    for (let l = 1; l < made.widths.length; l++) this.drawEdges(l);
+    for (let l = 0; l < made.widths.length; l++) this.drawLayer(l);
     this.order();
     if (!this.items.has(this.where(this.chosen))) this.chosen = `p${made.layers[0].weights.offset}`;
   }
 
   left(l) {
-    return this.made.sizes[l] - this.shown[l];
+    return this.made.widths[l] - this.shown[l];
+  }
+
+  // Return the numbers of a box: what is changed (b, a share s, x, y) and what follows.
+  lines(l) {
+    const { made } = this, last = made.widths.length - 1, { bias, shares } = made.layers[l - 1] ?? {};
+    if (l > 0) return [...(bias ? ["b"] : []), ...(shares ? ["s"] : []), "z", "a", ...(l === last ? ["y"] : []), "δ"];
+    const scale = made.scale ? ["s"] : [];
+    return made.embedding ? ["a", ...scale] : ["x", ...scale, ...(made.scale ? ["a"] : [])];
   }
 
   boxHeight(l) {
-    const last = this.made.sizes.length - 1;
-    return 8 + LINE * (l === 0 ? 1 : 3 + (this.made.layers[l - 1].bias ? 1 : 0) + (l === last ? 1 : 0));
+    return 8 + LINE * this.lines(l).length;
   }
 
   // Return the middle of a box.
@@ -53,13 +60,13 @@ class Network {
     const n = this.shown[l], room = (this.height - 40 - (this.left(l) ? 16 : 0)) / n;
     const each = Math.min(room, this.boxHeight(l) + WIDEST_GAP), span = this.width - this.box - 2;
     return {
-      x: 1 + this.box / 2 + (span * l) / (this.made.sizes.length - 1),
+      x: 1 + this.box / 2 + (span * l) / (this.made.widths.length - 1),
       y: 30 + (this.height - 36) / 2 + (j - (n - 1) / 2) * each - (this.left(l) ? 8 : 0),
     };
   }
 
   drawLayer(l) {
-    const { made, box } = this, last = made.sizes.length - 1, top = this.boxHeight(l) / 2;
+    const { made, box } = this, last = made.widths.length - 1, top = this.boxHeight(l) / 2;
     const called = l === 0 ? "inputs" : l < last ? `layer ${l}` : "outputs";
     const what = l === 0 ? "" : made.layers[l - 1].names.join(", ");
     const { x } = this.middle(l, 0);
@@ -73,10 +80,7 @@ class Network {
       const frame = { class: "body", x: middle.x - box / 2, y: middle.y - top, width: box, height: 2 * top, rx: 6 };
       group.append(drawn("rect", frame));
       this.svg.append(group);
-      const names = l === 0 ? ["x"] : ["z", "a", "δ"];
-      if (l && made.layers[l - 1].bias) names.unshift("b");
-      if (l === last) names.splice(names.indexOf("δ"), 0, "y");
-      names.forEach((name, i) => this.line(group, l, j, name, { ...middle, y: middle.y - top + 4 + LINE * (i + 0.78) }));
+      this.lines(l).forEach((name, i) => this.line(group, l, j, name, { ...middle, y: middle.y - top + 4 + LINE * (i + 0.78) }));
     }
     if (this.left(l)) {
       const { y } = this.middle(l, this.shown[l] - 1);
@@ -86,11 +90,12 @@ class Network {
 
   // One number of a box: those that can be changed are buttons.
   line(group, l, j, name, { x, y }) {
-    const { box } = this, key = `${name},${l},${j}`, can = "bxy".includes(name);
+    const { box } = this, key = `${name},${l},${j}`, can = "bsxy".includes(name);
     const line = drawn("g", { class: `line ${{ δ: "delta", y: "target" }[name] ?? name}` });
     if (can) line.append(drawn("rect", { class: "hit", x: x - box / 2 + 2, y: y - 11, width: box - 4, height: LINE, rx: 3 }));
-    const whole = inputName(j), short = whole.length > 8 ? `${whole.slice(0, 7)}…` : whole;
-    const label = name !== "x" ? name : this.narrow ? `x${below(j + 1)}` : short;
+    const whole = seenName(this.made, j), short = whole.length > 8 ? `${whole.slice(0, 7)}…` : whole;
+    const isNamed = l === 0 && name === this.lines(0)[0];
+    const label = !isNamed ? name : this.narrow ? `x${below(j + 1)}` : short;
     line.append(drawn("text", { class: "letter", x: x - box / 2 + 5, y }, label));
     line.append(drawn("text", { class: "value", x: x + box / 2 - 5, y, "text-anchor": "end" }));
     group.append(line);
@@ -119,7 +124,7 @@ class Network {
 
   put(key, group, text, can) {
     const [name, l, j, k] = key.split(",").map((each, i) => (i ? Number(each) : each));
-    const parameter = name === "w" || name === "b" ? Number(this.placeOf(key).slice(1)) : undefined;
+    const parameter = "wbs".includes(name) ? Number(this.placeOf(key).slice(1)) : undefined;
     this.items.set(key, { group, text, can, name, l, j, k, parameter });
     if (!can) return;
     group.setAttribute("role", "button");
@@ -134,6 +139,7 @@ class Network {
   placeOf(key) {
     const [name, l, j, k] = key.split(",").map((each, i) => (i ? Number(each) : each));
     if (name === "x" || name === "y") return `${name}${this.row}.${j}`;
+    if (name === "s") return `p${(l ? this.made.layers[l - 1].shares : this.made.scale).offset + j}`;
     const { weights, biases } = this.made.layers[l - 1];
     return `p${name === "b" ? biases.offset + j : weights.offset + j * weights.shape[1] + k}`;
   }
@@ -141,10 +147,11 @@ class Network {
   where(place) {
     if (!place) return "";
     const [first, column] = place.slice(1).split(".").map(Number);
-    if (place[0] !== "p") return `${place[0]},${place[0] === "x" ? 0 : this.made.sizes.length - 1},${column}`;
+    if (place[0] !== "p") return `${place[0]},${place[0] === "x" ? 0 : this.made.widths.length - 1},${column}`;
     const found = parameterOf(this.made, first);
-    if (!found) return "";
-    const { isBias, layer, j, k } = found;
+    if (!found || found.kind === "embedding") return "";
+    const { kind, isBias, layer, j, k } = found;
+    if (kind === "scales" || kind === "shares") return `s,${kind === "scales" ? 0 : layer},${j - 1}`;
     return isBias ? `b,${layer},${j - 1}` : `w,${layer},${j - 1},${k - 1}`;
   }
 
@@ -152,8 +159,8 @@ class Network {
   order() {
     const keys = [...this.items].filter(([, { can }]) => can).map(([key]) => key);
     const of = (start) => keys.filter((key) => key.startsWith(start));
-    this.groups = [of("x,")];
-    for (let l = 1; l < this.made.sizes.length; l++) this.groups.push(of(`w,${l},`), of(`b,${l},`));
+    this.groups = [of("x,"), of("s,0,")];
+    for (let l = 1; l < this.made.widths.length; l++) this.groups.push(of(`w,${l},`), of(`b,${l},`), of(`s,${l},`));
     this.groups = [...this.groups, of("y,")].filter((group) => group.length);
   }
 
@@ -185,7 +192,7 @@ class Network {
     this.build(run.training.made);
     const { made } = this, { parameters } = run.state, now = this.where(this.chosen), { walk } = run;
     const its = numbersOf(run, pass, row, inside), growing = partial(walk.last(inside, here.lastGrain), its);
-    const values = { x: (l, j) => its.a(0, j), z: its.z, a: its.a, δ: its.delta, y: (l, j) => its.y(j) };
+    const values = { x: (l, j) => run.training.X.row(row)[j], z: its.z, a: its.a, δ: its.delta, y: (l, j) => its.y(j) };
     for (const [key, { group, text, can, name, l, j, k, parameter }] of this.items) {
       const isHeld = parameter !== undefined, value = isHeld ? parameters[parameter] : values[name](l, j);
       const isKnown = isHeld || walk.knows(key, inside), grows = growing?.key === key;

@@ -14,19 +14,21 @@ export function problemOf(recipe) {
     throw new RangeError(`A network may have at most ${MOST_PARAMETERS.toLocaleString("en")} parameters here, this one would have ${made.nParameters.toLocaleString("en")}.`);
   }
   const seed = Number(recipe.seed), rate = Number(recipe.dropout), Y = backprop.Matrix.of(targetsOf(set, description.sizes.at(-1)));
-  const rows = parted(X, Y, Number(recipe.held)), batchSize = Math.min(Number(recipe.batch), rows.X.rows);
+  const rows = parted(X, Y, Number(recipe.held), set.inputs ? set.X : null), batchSize = Math.min(Number(recipe.batch), rows.X.rows);
   const optimizer = { ...described(recipe.optimizer, data.optimizers), learning_rate: Number(recipe.rate) };
   const parameters = firstParameters(recipe, made, seed);
   callInputs(set.inputs ? backprop.encodedNames(set.inputs) : (set.names ?? null));
   return { made, set, parameters, ...rows, plan: { optimizer, seed, batchSize, dropout: made.layers.slice(1).map(() => rate) } };
 }
 
-// Part the rows; which are held out depends on how many there are, and on no seed of a run.
-function parted(X, Y, percent) {
+// Part the rows; which are held out depends on how many there are, and on no seed of a run. `cells` are the
+// raw rows of those that are kept, where there are such.
+function parted(X, Y, percent, cells) {
   const n = Math.round((X.rows * percent) / 100);
-  if (n === 0 || n === X.rows) return { X, Y, held: null };
+  if (n === 0 || n === X.rows) return { X, Y, cells, held: null };
   const order = backprop.permutation(0, X.rows, 0, ROWS_DRAWN), out = order.slice(0, n).sort(), rest = order.slice(n).sort();
-  return { X: X.pick(rest), Y: Y.pick(rest), held: { X: X.pick(out), Y: Y.pick(out) } };
+  const kept = cells && Array.from(rest, (i) => cells[i]);
+  return { X: X.pick(rest), Y: Y.pick(rest), cells: kept, held: { X: X.pick(out), Y: Y.pick(out) } };
 }
 
 // Given numbers are those of the flat vector; a single one is all of them.

@@ -1,9 +1,11 @@
 // A run: a training, the reader's changes in it, and the way back. Where it is, is a number of steps; a
 // way back is the last kept state before it and the same steps once more, which give the same bits.
 
+import { cellOf, isCell } from "./cells.js";
 import { Walk } from "./walk.js";
 
 export const RATE = "r"; // the place of the learning rate
+
 const NEAR = 30, FAR = 60; // states that are kept: the last ones, and some from the beginning on
 
 export class Run {
@@ -12,6 +14,7 @@ export class Run {
     const { made, parameters, X, Y, plan, held } = problem;
     const copy = (A) => new backprop.Matrix(A.rows, A.columns, A.data.slice());
     this.training = new backprop.Training(made, parameters, copy(X), copy(Y), plan);
+    this.cells = [...(problem.cells ?? [])]; // raw rows, where there are such
     this.stepsPerEpoch = Math.ceil(X.rows / plan.batchSize);
     this.held = held;
     this.heldCurve = [];
@@ -98,6 +101,7 @@ export class Run {
     const { X, Y } = this.problem;
     this.training.X.data.set(X.data);
     this.training.Y.data.set(Y.data);
+    this.cells = [...(this.problem.cells ?? [])];
     this.at = kept.at;
     this.stopped = null;
     this.training.optimizer.rate = this.firstRate;
@@ -111,8 +115,17 @@ export class Run {
   }
 
   apply({ place, value }) {
+    if (isCell(place)) return this.applyCell(place, value);
     const [from, at] = this.placeOf(place);
     if (from) from[at] = value;
+  }
+
+  // A cell of a raw row changes what the network sees of the row.
+  applyCell(place, value) {
+    const { inputs } = this.problem.set, [row, column] = place.slice(1).split(".").map(Number);
+    if (!inputs?.columns[column] || !this.cells[row]) return;
+    this.cells[row] = this.cells[row].with(column, cellOf(inputs.columns[column], place[0], value));
+    this.training.X.row(row).set(backprop.encoded(inputs, [this.cells[row]]).data);
   }
 
   // Return where a place is: an array and an index, or null where this run has none.
@@ -121,6 +134,7 @@ export class Run {
     if (place === RATE) return [this.training.optimizer, "rate"];
     if (place[0] === "p") return numbers[0] < this.state.parameters.length ? [this.state.parameters, numbers[0]] : [null];
     const table = place[0] === "x" ? X : Y, [row, column] = numbers;
+    if (isCell(place)) return [null];
     return row < table.rows && column < table.columns ? [table.data, row * table.columns + column] : [null];
   }
 

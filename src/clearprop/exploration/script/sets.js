@@ -9,7 +9,7 @@ import { data } from "./recipe.js";
 
 export const ROWS_DRAWN = 15; // the purpose of draws for rows, which Python draws nothing with
 const TURN = 6.283185307179586, LEVELS = "0123456789abcdefg", EACH = new Map();
-let opened = null; // a file of the reader's own, {file, learned}
+let atHand = null; // a file of the reader's own, {file, learned}
 
 // Return the data set of a recipe.
 export function setOf(recipe) {
@@ -30,11 +30,11 @@ function wholeSet(name) {
 // Keep a file that a reader has opened. Its name in a recipe ends with a number that its bytes have;
 // `learned(target)` is the data set.
 export function keepFile(file, learned) {
-  opened = { file, learned };
+  atHand = { file, learned };
 }
 
 function ofFile({ file, target }) {
-  if (opened?.file === file) return opened.learned(target);
+  if (atHand?.file === file) return atHand.learned(target);
   const name = file.replace(/-[0-9a-f]{8}$/, "");
   throw new Refused(name ? `This run is on the file ${name}, which a link cannot hold: open it below.` : "Open a file first.");
 }

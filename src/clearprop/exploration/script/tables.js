@@ -1,6 +1,6 @@
 // The drawing's twin: every number of a pass as tables, made when they are opened.
 
-import { at, below, inputName, number, table } from "./elements.js";
+import { at, below, inputName, number, seenName, table } from "./elements.js";
 import { here } from "./explorer.js";
 
 const TABLE_ROWS = 25;
@@ -17,18 +17,28 @@ export const tables = {
 
 function showTables(run, pass, row) {
   const { made } = run.training, each = made.layers.map((_, l) => layerTable(run, pass, row, l));
-  at("tables").replaceChildren(...each, rowsTable(run, pass, row));
+  const below = made.embedding || made.scale ? [belowTable(run, pass, row)] : [];
+  at("tables").replaceChildren(...below, ...each, rowsTable(run, pass, row));
+}
+
+// What layer 1 sees: of an embedding, or of inputs and their scales.
+function belowTable(run, { passed, gradient }, row) {
+  const { made } = run.training, { parameters } = run.state, { scale } = made;
+  const numbers = (k) => [passed.a[0].row(row)[k], ...(scale ? [parameters[scale.offset + k], gradient[scale.offset + k]] : [])];
+  const rows = Array.from({ length: made.widths[0] }, (_, k) => [seenName(made, k), ...numbers(k).map((x) => number(x))]);
+  return table(`What layer 1 sees at row ${row + 1}`, ["input", "a", ...(scale ? ["s", "dC/ds"] : [])], rows);
 }
 
 function layerTable(run, { passed, back, gradient }, row, l) {
-  const { made } = run.training, { weights, biases, size } = made.layers[l], [, nIn] = weights.shape;
-  const { parameters } = run.state, from = (k) => (l ? `neuron ${k + 1}` : inputName(k));
-  const columns = ["neuron", "z", "a", "δ", ...(biases ? ["b", "dC/db"] : [])];
+  const { made } = run.training, { weights, biases, shares, size } = made.layers[l], [, nIn] = weights.shape;
+  const { parameters } = run.state, from = (k) => (l ? `neuron ${k + 1}` : seenName(made, k));
+  const columns = ["neuron", "z", "a", "δ", ...(biases ? ["b", "dC/db"] : []), ...(shares ? ["s", "dC/ds"] : [])];
   for (let k = 0; k < nIn; k++) columns.push(`w from ${from(k)}`, "dC/dw");
   const rows = Array.from({ length: size }, (_, j) => {
     const numbers = [passed.z[l].row(row)[j], passed.a[l + 1].row(row)[j], back.delta[l].row(row)[j]];
     const of = (place) => numbers.push(parameters[place], gradient[place]);
     if (biases) of(biases.offset + j);
+    if (shares) of(shares.offset + j);
     for (let k = 0; k < nIn; k++) of(weights.offset + j * nIn + k);
     return [String(j + 1), ...numbers.map((x) => number(x))];
   });

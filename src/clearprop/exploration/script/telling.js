@@ -14,21 +14,21 @@ const times = (...factors) => factors.map((x) => (x < 0 ? `(${number(x)})` : num
 // What each kind of tick finds, as {law, words, symbols, numbers}.
 const FOUND = {
   product: ({ l, j, k }, its, made) => ({
-    words: `${done(k, made.sizes[l - 1])} of the sum ${symbol("z", l, j)}, which has come to ${number(its.sum(l, j, k + 1))}`,
+    words: `${done(k, made.widths[l - 1])} of the sum ${symbol("z", l, j)}, which has come to ${number(its.sum(l, j, k + 1))}`,
     symbols: `${symbol("w", l, j, k)} ${symbol("a", l - 1, k)}`,
     numbers: `${times(its.w(l, j, k), its.a(l - 1, k))} = ${number(its.w(l, j, k) * its.a(l - 1, k))}`,
   }),
   bias: ({ l, j }, its, made) => ({
     words: `the bias is added: ${symbol("z", l, j)} is known`,
     symbols: `${symbol("z", l, j)} = Σ w a + ${symbol("b", l, j)}`,
-    numbers: `${number(its.sum(l, j, made.sizes[l - 1]))} + ${times(its.b(l, j))} = ${number(its.z(l, j))}`,
+    numbers: `${number(its.sum(l, j, made.widths[l - 1]))} + ${times(its.b(l, j))} = ${number(its.z(l, j))}`,
   }),
   activation: (tick, its, made) => foundAtActivation(tick, its, made),
   cost: (_, its) => ({ words: "what this row costs: from here the way leads back", symbols: "C", numbers: number(its.cost) }),
   output: (tick, its, made) => ({ law: "BP1", ...foundAtOutput(tick, its, made) }),
   back: ({ l, j, k }, its, made) => ({
     law: "BP2",
-    words: `${done(k, made.sizes[l + 1])} of the error that arrives, which has come to ${number(its.backSum(l, j, k + 1))}`,
+    words: `${done(k, made.widths[l + 1])} of the error that arrives, which has come to ${number(its.backSum(l, j, k + 1))}`,
     symbols: `${symbol("w", l + 1, k, j)} ${symbol("δ", l + 1, k)}`,
     numbers: `${times(its.w(l + 1, k, j), its.delta(l + 1, k))} = ${number(its.w(l + 1, k, j) * its.delta(l + 1, k))}`,
   }),
@@ -87,11 +87,11 @@ function foundAtOutput({ l, j }, its, made) {
 }
 
 function toldOfLayer(made, { l, isForward }) {
-  const f = functionOf(made, l, 0), n = made.sizes[l], [up, before, after] = [l, l - 1, l + 1].map(aboveOf);
+  const f = functionOf(made, l, 0), n = made.widths[l], [up, before, after] = [l, l - 1, l + 1].map(aboveOf);
   const a = before === aboveOf(0) ? "x" : `a⁽${before}⁾`;
   if (isForward) {
     return {
-      words: `forwards through layer ${l}: ${made.sizes[l - 1]} numbers go to ${n} ${n === 1 ? "neuron" : "neurons"}`,
+      words: `forwards through layer ${l}: ${made.widths[l - 1]} numbers go to ${n} ${n === 1 ? "neuron" : "neurons"}`,
       symbols: `z⁽${up}⁾ = W⁽${up}⁾ ${a} + b⁽${up}⁾, a⁽${up}⁾ = ${f}(z⁽${up}⁾)`,
       numbers: "",
     };

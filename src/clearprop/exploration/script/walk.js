@@ -27,7 +27,7 @@ export class Walk {
   }
 
   forward(l) {
-    const { size, bias, names } = this.made.layers[l - 1], nIn = this.made.sizes[l - 1], together = names[0] === "softmax";
+    const { size, bias, names } = this.made.layers[l - 1], nIn = this.made.widths[l - 1], together = names[0] === "softmax";
     for (let j = 0; j < size; j++) {
       for (let k = 0; k < nIn; k++) this.put(`z,${l},${j}`, "product", l, j, k);
       if (bias) this.put(`z,${l},${j}`, "bias", l, j);
@@ -38,7 +38,7 @@ export class Walk {
   }
 
   backward(l) {
-    const { size, bias } = this.made.layers[l - 1], nIn = this.made.sizes[l - 1], isLast = l === this.made.layers.length;
+    const { size, bias } = this.made.layers[l - 1], nIn = this.made.widths[l - 1], isLast = l === this.made.layers.length;
     for (let j = 0; j < size; j++) {
       const after = isLast ? 0 : this.made.layers[l].size;
       for (let i = 0; i < after; i++) this.put(`error,${l},${j}`, "back", l, j, i);
@@ -117,14 +117,14 @@ export function partial(tick, its) {
 // Return between which neurons a tick's number goes, as {from: [l, k], to: [l, j]}; for a layer all of them.
 export function flows(made, tick) {
   if (!tick) return [];
-  const { kind, l, j, k, isWhole, isForward } = tick, nIn = made.sizes[l - 1], n = made.sizes[l];
+  const { kind, l, j, k, isWhole, isForward } = tick, nIn = made.widths[l - 1], n = made.widths[l];
   if (kind === "cost" || kind === "output") return [];
   if (!isWhole) {
     if (kind === "product") return [{ edge: [l, j, k], isForward: true }];
     if (kind === "back") return [{ edge: [l + 1, k, j], isForward: false }];
     return kind === "gradient" ? [{ edge: [l, j, k], isForward: false, stays: true }] : [];
   }
-  const [at, rows, columns] = isForward ? [l, n, nIn] : [l + 1, made.sizes[l + 1] ?? 0, n];
+  const [at, rows, columns] = isForward ? [l, n, nIn] : [l + 1, made.widths[l + 1] ?? 0, n];
   const all = [];
   for (let i = 0; i < rows; i++) for (let c = 0; c < columns; c++) all.push({ edge: [at, i, c], isForward });
   return all;

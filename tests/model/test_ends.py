@@ -7,8 +7,8 @@ import pytest
 import clearprop as cp
 from clearprop.data.scaling import divide_by
 from clearprop.data.table import TableEncoder, decide, open_table
+from clearprop.model.ends import inputs_of, rows_of, targets_of
 from clearprop.model.inputs import LEARNED, Inputs
-from clearprop.model.portable import inputs_of, rows_of, targets_of
 from clearprop.model.targets import Classes, Units, standard_units
 from page_engine import in_node, needs_node, numbers
 
