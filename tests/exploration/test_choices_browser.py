@@ -125,8 +125,7 @@ def test_every_row_of_pythons_tables_is_offered_and_runs(pages, playground):
         page.evaluate(GO, f"#{choice}&step=1")
         assert (page.text_content("#steps"), page.text_content("#refused")) == ("1", ""), choice
     page.evaluate("location.hash = '#data=curve&output=poisson'")
-    page.wait_for_function("document.querySelector('#refused').textContent")
-    assert "Poisson's cost is for targets of at least 0." in page.text_content("#refused")
+    page.locator("#refused", has_text="Poisson's cost is for targets of at least 0.").wait_for()
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ def test_2_a_file_is_learned_from_and_a_link_asks_for_it(pages, playground):
     assert "This link is of a run on your file my.csv" in again.text_content("#file-said")
     other = {"name": "my.csv", "mimeType": "text/csv", "buffer": b"a,b\n1,2\n2"}
     again.set_input_files("#file", other)
-    again.wait_for_function("document.querySelector('#file-said').textContent.startsWith('Line 3')")
+    again.locator("#file-said", has_text="Line 3 of my.csv has 1 value").wait_for()
     again.set_input_files("#file", {**other, "buffer": CSV.encode()})
     again.wait_for_selector("#file-target")
     assert again.evaluate("location.hash") == address

@@ -28,21 +28,24 @@ export const ownFile = {
   },
 
   another() {
-    if (!data.own && here.position.recipe.data !== "csv") showOwnFile(false);
-    else if (!data.own) showColumns(here.run.problem.set);
+    if (data.own) return;
+    if (here.position.recipe.data === "csv") showColumns(here.run.problem.set);
+    else at("own-file").hidden = !awaited;
   },
 };
 
+// Show the box, or hide it where other data were chosen.
 export function showOwnFile(isShown) {
   at("own-file").hidden = !isShown;
+  if (!isShown) awaited = "";
 }
 
 // Keep the address of a run whose file is not here, for when it is opened.
 function awaitFile() {
   const given = new URLSearchParams(location.hash.slice(1));
-  if (given.get("data") !== "csv" || given.get("file") === opened?.file) return;
-  awaited = location.hash;
-  showOwnFile(true);
+  awaited = given.get("data") === "csv" && given.get("file") !== opened?.file ? location.hash : "";
+  if (!awaited) return;
+  at("own-file").hidden = false;
   say("file-said", given.get("file") ? `This link is of a run on your file ${given.get("file").replace(/-[0-9a-f]{8}$/, "")}, which it cannot hold: open the file here.` : "");
 }
 
@@ -93,7 +96,7 @@ function checksum(bytes) {
 // What became of it
 
 function showColumns({ X, inputs, target, classes, says = [] }) {
-  showOwnFile(true);
+  at("own-file").hidden = false;
   const n = backprop.encodedNames(inputs).length, what = classes ? `${classes.length} classes` : "a quantity";
   say("file-said", [`${opened.name}: ${X.length} rows, ${n} inputs from ${inputs.columns.length} columns; ${target} is ${what}.`, ...says].join(" "));
   showTargets(target);
