@@ -4,10 +4,10 @@ import { below, element, number } from "./elements.js";
 
 // Fill a box with the answers of outputs `a`, a bar for each class; targets `y` are marked.
 export function showAnswer(box, set, a, y = null) {
-  box.replaceChildren(list(set, a, y));
+  box.replaceChildren(answerList(set, a, y));
 }
 
-function list(set, a, y) {
+function answerList(set, a, y) {
   const made = element("ul", { class: "answers" });
   const shares = sharesOf(set, a), truth = y && sharesOf(set, y), most = Math.max(...shares.map(({ value }) => value));
   for (const [i, { name, value, isShare }] of shares.entries()) {
