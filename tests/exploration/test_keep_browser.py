@@ -14,7 +14,13 @@ from live_page import UNEVEN, X, Y, number, opened, parameters, values
 browser.require()
 SLOW = pytest.mark.slow
 MIDST = "#data=moons&hidden=4,3&optimizer=adam&rate=0.03&batch=32&held=0&seed=4&dropout=0.25"
-THREE = "#data=xor&hidden=3&optimizer=momentum&rate=0.3&batch=4&seed=1"
+OTHERS = (
+    "#data=xor&hidden=3&optimizer=momentum&rate=0.3&batch=4&seed=1",
+    "#data=moons&hidden=3&optimizer=nesterov:0.8&rate=0.3&batch=32&held=20&seed=1&output=cross_entropy",
+    "#data=curve&hidden=4,3&activation=tanh/relu/gelu/silu,sigmoid&output=huber:0.7&optimizer=adamw"
+    "&rate=0.01&batch=16&seed=3",
+    "#data=iris&optimizer=rmsprop&batch=50&edits=2:p3:0.5_3:r:0.002_4:x7.1:-1.5",
+)
 
 
 def kept(page, what):
@@ -49,12 +55,13 @@ def test_1_the_model_file_is_the_network_to_the_bit(pages, playground, tmp_path)
     assert net.architecture.cost.name == "quadratic"
 
 
-@pytest.mark.parametrize("address", [MIDST, pytest.param(THREE, marks=SLOW)])
+@pytest.mark.parametrize("address", [MIDST, *(pytest.param(each, marks=SLOW) for each in OTHERS)])
 def test_2_the_program_goes_on_with_the_same_numbers(pages, playground, address):
     page = opened(pages, playground, f"{address}&step=6")
-    net = continued(page, 3)
-    end = 16 if address == MIDST else 9  # the epoch that was going on, and whole ones
-    later = opened(pages, playground, f"{address}&step={end}")
+    net = continued(page, 3)  # of which the first is the epoch that was going on
+    later = opened(pages, playground, f"{address}&step=6")
+    for _ in range(3):
+        later.keyboard.press(">")
     assert np.abs(net.parameters - parameters(later, net)).max() < 1e-9
 
 
@@ -149,6 +156,27 @@ def test_7_ones_own_network_comes_back_as_it_was(pages, tmp_path):
     page.keyboard.press(">")
     assert np.abs(loaded(page, tmp_path).parameters - went.parameters).max() < 1e-6
     assert np.allclose(loaded(page, tmp_path).predict(rows), went.predict(rows))
+
+
+@SLOW
+def test_9_by_touch_on_a_phone(pages, playground):
+    page = opened(pages, playground, width=360, height=740, has_touch=True)
+    page.tap("#lessons > summary")
+    page.locator("a", has_text="Mazur").tap()
+    page.tap("#lesson-next")
+    page.tap("#lesson-check")
+    page.wait_for_selector("#lesson-came b")
+    assert "as claimed" in page.text_content("#lesson-came")
+    page.tap("#next")
+    scrub = page.locator("#scrub").bounding_box()
+    page.touchscreen.tap(scrub["x"] + 4, scrub["y"] + scrub["height"] / 2)
+    assert page.text_content("#scrub-says") == "epoch 0 of 1"
+    page.tap("#tab-practice")
+    page.locator("#questions button", has_text="Show").first.tap()
+    assert page.locator("#questions .verdict").first.text_content() == "0.1385"
+    page.tap("#tab-keep")
+    with page.expect_download():
+        page.tap("#keep-model")
 
 
 @SLOW
