@@ -5,6 +5,7 @@ import io
 import re
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import browser
@@ -156,6 +157,46 @@ def test_7_ones_own_network_comes_back_as_it_was(pages, tmp_path):
     page.keyboard.press(">")
     assert np.abs(loaded(page, tmp_path).parameters - went.parameters).max() < 1e-6
     assert np.allclose(loaded(page, tmp_path).predict(rows), went.predict(rows))
+
+
+@SLOW
+def test_10_a_table_comes_back_and_its_program_goes_on(pages, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    words = np.array(["u", "v", "w"])[rng.integers(0, 3, 40)]
+    table = pa.table({"size": rng.normal(10, 3, 40).round(2), "kind": words})
+    model = cp.MLPClassifier((4,), preset="realmlp", max_iter=1, random_state=0)
+    model.fit(table, words == "u")
+    address = "#optimizer=adam&rate=0.01&batch=16&seed=2&step=4"
+    page = opened(pages, cp.explore(model, table, words == "u").html, address)
+    net = loaded(page, tmp_path)
+    assert net.model.estimator["class"] == "MLPClassifier"
+    assert net.epochs_trained == 1
+    went = continued(page, 2)
+    for _ in range(2):
+        page.keyboard.press(">")
+    back = loaded(page, tmp_path)
+    assert np.abs(back.parameters - net.parameters).max() > 1e-3
+    assert np.abs(back.parameters - went.parameters).max() < 1e-9
+
+
+@SLOW
+def test_11_a_film_has_the_readers_file_in_it(pages, playground):
+    rows = "".join(f"{20 + i % 30};{'abc'[i % 3]};{i % 7},5\n" for i in range(40))
+    page = opened(pages, playground)
+    page.select_option("[name=data]", "csv")
+    page.set_input_files(
+        "#file", {"name": "my.csv", "mimeType": "text/csv", "buffer": f"age;plan;use\n{rows}".encode()}
+    )
+    page.wait_for_selector("#file-target")
+    page.locator("h1").click()
+    for _ in range(3):
+        page.keyboard.press(">")
+    end = values(page)
+    film = opened(pages, kept(page, "film").decode())
+    assert film.text_content("#scrub-says") == "epoch 3 of 3"
+    assert values(film) == end
+    assert "my.csv" in film.text_content("#file-said")
 
 
 @SLOW

@@ -20,6 +20,7 @@ from clearprop.estimators.callback_bridge import CallbackSupportMixin, with_call
 from clearprop.estimators.fitting import Fitter
 from clearprop.estimators.predictor import Predictor
 from clearprop.model.inputs import Inputs
+from clearprop.model.model import Model
 from clearprop.model.targets import Classes, Units
 from clearprop.network import Network
 from clearprop.typing import Answers, Samples
@@ -262,6 +263,12 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
     def to_onnx(self) -> onnx.ModelProto:
         """Return the fitted model as an ONNX model, from raw rows to answers, as `Network.to_onnx`."""
         return self._fitted_network("to_onnx").to_onnx()
+
+    def _model_of_file(self) -> Model:
+        """Return the model that a file of this estimator holds; the live page's files have it too."""
+        from clearprop.estimators import files
+
+        return files.model_of(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator as a safetensors file: nothing in it can be executed.

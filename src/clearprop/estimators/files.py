@@ -21,6 +21,7 @@ from clearprop.estimators.options import Options
 from clearprop.estimators.training import GoingOn
 from clearprop.initializers import INITIALIZERS, Initializer
 from clearprop.model import file as model_file
+from clearprop.model.model import Model
 from clearprop.network import Network
 from clearprop.optimizers import Optimizer
 from clearprop.schedules import Schedule
@@ -40,9 +41,14 @@ _ATTRIBUTES = [
 _LEFT_OUT = ("callbacks",)  # functions; a scorer of one's own is one too
 
 
+def model_of(estimator: Arguments) -> Model:
+    """Return the model of `estimator`, with what its file says of the estimator."""
+    return dataclasses.replace(estimator.network_.model, estimator=describe(estimator))
+
+
 def save(estimator: Arguments, path: str | os.PathLike[str]) -> None:
     """Write `estimator` to `path`, atomically."""
-    model = dataclasses.replace(estimator.network_.model, estimator=describe(estimator))
+    model = model_of(estimator)
     going_on = estimator._going_on
     moments = {} if going_on is None else {"training.moments": going_on.moments}
     model_file.write(Path(os.path.expanduser(os.fspath(path))), model, moments)

@@ -68,6 +68,8 @@ class HasNetwork(Protocol):
     def network_(self) -> HasModel:
         """What was fitted."""
 
+    def _model_of_file(self) -> Model: ...
+
 
 def explore(net: HasModel | HasNetwork | None = None, X: Any = None, Y: Any = None) -> Exploration:
     """Return the live page of a model and some rows; without arguments, the playground.
@@ -107,9 +109,9 @@ def explore(net: HasModel | HasNetwork | None = None, X: Any = None, Y: Any = No
         return Exploration(page())
     if X is None or Y is None:
         raise ValueError("X and Y must be given with net: rows and their targets, as for net.trace")
-    made = net.network_ if isinstance(net, HasNetwork) else net
-    if not isinstance(made, HasModel):
+    if not isinstance(net, HasModel | HasNetwork):
         raise TypeError(
             f"net must be a Network, or a fitted MLPClassifier or MLPRegressor, got {net!r}"
         )
-    return Exploration(page(described(made.model, X, Y)))
+    model = net._model_of_file() if isinstance(net, HasNetwork) else net.model
+    return Exploration(page(described(model, X, Y)))

@@ -278,7 +278,7 @@ function fromHash() {
   const { position } = here;
   if (position && location.hash === hashOf(position)) return;
   try {
-    go(positionOf(location.hash || (position ? "" : data.film ?? "")), { remember: Boolean(position) });
+    go(positionOf(location.hash || (position ? "" : data.film?.hash ?? "")), { remember: Boolean(position) });
   } catch (problem) {
     if (!position) go(positionOf(""));
     say("refused", problem.message);

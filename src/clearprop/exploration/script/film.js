@@ -1,6 +1,7 @@
-// A run as a film: this very page with the run's address in it, which leads to the same bits; and its
-// costs as a table.
+// A run as a film: this very page with the run's address in it, which leads to the same bits, and with the
+// reader's file, if it is on one; and its costs as a table.
 
+import { fileOf } from "./own_file.js";
 import { hashOf } from "./recipe.js";
 
 // Taken before anything on the page is changed: the page as it was written.
@@ -8,7 +9,7 @@ const WRITTEN = document.documentElement.outerHTML;
 const DATA = /(<script type="application\/json" id="data">)(.*?)(<\/script>)/s;
 
 export function filmOf({ position }) {
-  const [, , text] = DATA.exec(WRITTEN), whole = { ...JSON.parse(text), film: hashOf(position) };
+  const [, , text] = DATA.exec(WRITTEN), whole = { ...JSON.parse(text), film: { hash: hashOf(position), file: fileOf(position) } };
   const inert = JSON.stringify(whole).replace(/[<>&\u2028\u2029]/g, (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`);
   return `<!DOCTYPE html>\n${WRITTEN.replace(DATA, (_, before, __, after) => before + inert + after)}\n`;
 }

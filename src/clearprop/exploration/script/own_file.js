@@ -10,11 +10,12 @@ import { keepFile, setOf } from "./sets.js";
 
 const PREVIEWED = 4; // rows
 const TYPED = { classes: { output: "cross_entropy" }, quantity: { output: "quadratic" } };
-let opened = null, awaited = ""; // {file, name, table}; the address of a run on a file that is not here
+let opened = null, awaited = ""; // {file, name, bytes, table}; the address of a run on a file that is not here
 
 export const ownFile = {
   begin() {
     if (data.own) return;
+    if (data.film?.file) openBytes(Uint8Array.from(atob(data.film.file.bytes), (each) => each.charCodeAt(0)), data.film.file.name);
     at("file").addEventListener("change", () => at("file").files.length && take(at("file").files[0]));
     const box = at("own-file");
     box.addEventListener("dragover", (event) => event.preventDefault());
@@ -49,16 +50,25 @@ function awaitFile() {
   say("file-said", given.get("file") ? `This link is of a run on your file ${given.get("file").replace(/-[0-9a-f]{8}$/, "")}, which it cannot hold: open the file here.` : "");
 }
 
+// Return the file of a run as a film holds it, null where the run is on other data.
+export function fileOf({ recipe }) {
+  if (recipe.data !== "csv" || !opened) return null;
+  return { name: opened.name, bytes: btoa(Array.from(opened.bytes, (each) => String.fromCharCode(each)).join("")) };
+}
+
+function openBytes(bytes, name) {
+  const table = readCsv(bytes, name), each = new Map(); // data sets by their targets: a run asks for the same again
+  opened = { file: `${name}-${checksum(bytes)}`, name, bytes, table };
+  keepFile(opened.file, (target) => {
+    if (!each.has(target)) each.set(target, learnedFrom(table, target, data.missing, name));
+    return each.get(target);
+  });
+}
+
 async function take(file) {
   try {
-    const bytes = new Uint8Array(await file.arrayBuffer()), table = readCsv(bytes, file.name);
-    opened = { file: `${file.name}-${checksum(bytes)}`, name: file.name, table };
-    const each = new Map(); // data sets by their targets: a run asks for the same again
-    keepFile(opened.file, (target) => {
-      if (!each.has(target)) each.set(target, learnedFrom(table, target, data.missing, file.name));
-      return each.get(target);
-    });
-    const wanted = awaited && new URLSearchParams(awaited.slice(1)).get("file") === opened.file;
+    openBytes(new Uint8Array(await file.arrayBuffer()), file.name);
+    const { table } = opened, wanted = awaited && new URLSearchParams(awaited.slice(1)).get("file") === opened.file;
     if (wanted) go(positionOf(awaited));
     else start(likelyTarget(table));
     if (awaited && !wanted) say("file-said", `This is not the file of the link, its bytes differ. ${at("file-said").textContent}`);

@@ -3,6 +3,13 @@
 import { hashOf } from "./recipe.js";
 
 const PLAIN = ["sizes", "layers", "cost"]; // what the arguments of Network say of an architecture
+const INSIDE = ["from clearprop.model.inputs import Inputs", "from clearprop.model.model import Model, first_targets"];
+// Of others the file has the architecture; X and Y are as the first layer and the cost see them.
+const FROM_FILE = [
+  'whole = cp.load("network.safetensors")  # the page\'s "Network"',
+  "made = whole.architecture",
+  "net = cp.Network.of(Model(made, whole.parameters, Inputs(), first_targets(made)))",
+];
 
 export function programOf({ run, position }) {
   const { training, state } = run, { plan } = training, dropout = plan.dropout.some(Boolean);
@@ -22,10 +29,11 @@ export function programOf({ run, position }) {
     "import numpy as np",
     "",
     "import clearprop as cp",
+    ...(isPlain(training.made.description) ? [] : INSIDE),
     "",
     ...arrayOf("X", training.X),
     ...arrayOf("Y", training.Y),
-    `net = ${networkText(training.made.description)}`,
+    ...networkText(training.made.description),
     `training = cp.Training(net, X, Y, ${settings.join(", ")})`,
     "",
     ...stateOf(state),
@@ -51,14 +59,17 @@ function stateOf({ parameters, moments, step, updates, epoch, epochStep, epochCo
   ];
 }
 
+function isPlain(description) {
+  return Object.keys(description).every((name) => PLAIN.includes(name));
+}
+
 function networkText(description) {
-  const others = Object.keys(description).filter((name) => !PLAIN.includes(name));
-  if (others.length) return 'cp.load("network.safetensors")  # the page\'s "Network": it has more than arguments say';
+  if (!isPlain(description)) return FROM_FILE;
   const { sizes, layers, cost } = description, { name, reduction, ...more } = cost;
   const made = layers.map(({ activation, bias }, l) => `cp.Layer(${sizes[l + 1]}, ${JSON.stringify(activation)}${bias ? "" : ", bias=False"})`);
   const given = Object.entries(more).map(([key, value]) => `${key}=${real(value)}, `).join("");
   const kind = reduction === "mean" && !given ? JSON.stringify(name) : `cp.costs.FACTORIES["${name}"](${given}reduction="${reduction}")`;
-  return `cp.Network([${sizes[0]}, ${made.join(", ")}], cost=${kind}, dtype="float64", seed=0)`;
+  return [`net = cp.Network([${sizes[0]}, ${made.join(", ")}], cost=${kind}, dtype="float64", seed=0)`];
 }
 
 function optimizerText({ name, ...numbers }, rate) {
