@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from clearprop.exploration import explore
     from clearprop.gradient_check import GradientCheck, check_gradient
     from clearprop.tuning import cross_validate, tune
+    from clearprop.watching import Watch
 
 __version__ = "0.1.0"
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "ScheduleFreeAdamW",
     "Trace",
     "Training",
+    "Watch",
     "check_gradient",
     "costs",
     "cross_validate",
@@ -84,6 +86,7 @@ _LATER = {
     "exploration": ("explore",),
     "gradient_check": ("GradientCheck", "check_gradient"),
     "tuning": ("cross_validate", "tune"),
+    "watching": ("Watch",),
 }
 
 

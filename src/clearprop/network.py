@@ -488,7 +488,10 @@ class Network:
         callbacks : list of callable
             Each is called with the `Training` after every epoch; one that returns True ends it. Where
             it has a method ``within_epoch``, that is called in the same way after the step in which a
-            running accuracy was noted: ``training.history.running["running_accuracy"][-1]``.
+            running accuracy was noted: ``training.history.running["running_accuracy"][-1]``; a method
+            ``after_stretch`` is called whenever an engine hands back, a quarter of a second apart at
+            most; a method ``during`` returns a context manager for the whole run. `clearprop.Watch`
+            shows the training in the browser.
         engine : {"auto", "numpy", "compiled"}
         n_threads : int, optional
         seed : int, optional

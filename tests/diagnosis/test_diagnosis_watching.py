@@ -117,7 +117,7 @@ def test_the_look_uses_the_moments_of_the_optimizer_that_trains():
     steps = []
 
     def keep(training):
-        m = callback.measure(training)
+        m = callback.measure(training, callback.passed(training))
         steps.append(m.step.update)
 
     callback, _ = watch()
@@ -169,7 +169,7 @@ def looked_in(epochs, **how):
     seen = []
     callback, _ = watch(**how)
     measure = callback.measure
-    callback.measure = lambda training: seen.append(training.epochs_done) or measure(training)
+    callback.measure = lambda training, p: seen.append(training.epochs_done) or measure(training, p)
     train(callback, epochs)
     return seen
 

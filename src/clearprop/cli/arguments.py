@@ -88,10 +88,19 @@ DataArgument = Annotated[
     ),
 ]
 ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="A model file or checkpoint.")]
+
+
+def port(panel: str | None = None) -> Any:
+    """Return the declaration of the port of a page that is served."""
+    text = "Of the page's address, which then stays the same from run to run."
+    return option(metavar="N", text=text, default="one that is free", panel=panel)
+
+
 PartOption = Annotated[
     Part,
     option(metavar="NAME", text="train, test or all: part of a set that has parts", default="test"),
 ]
+PortOption = Annotated[int | None, port()]
 JsonOption = Annotated[bool, option("--json", metavar="", text="Print one JSON object.")]
 MemberOption = Annotated[
     int | None, option(metavar="K", text="Which of a model's members, counted from 0.")

@@ -66,7 +66,7 @@ class ArrayJob:
             X,
             encode(Y),
             validation_data=None if self.held is None else (self.held[0], encode(self.held[1])),
-            callbacks=(run.log,),
+            callbacks=run.callbacks,
             **self._settings(len(X), seed),
         )
         run.begin(training, self._described(training, note))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -66,8 +67,8 @@ def diagnose(
     net, parts = model.read_member(model_file, member)
     dataset = model_data.load_data(net, data, target, part=part, gaps=target_gaps)
     X, Y = dataset.part(part)
-    net, targets = _in_learned_units(net, Y)
-    found = cp.diagnose(net, X, targets, **_training(model_file, parts))
+    net, encode = in_learned_units(net, Y)
+    found = cp.diagnose(net, X, encode(Y), **_training(model_file, parts))
     if dataset.with_target is not None:
         found = found.only(each.in_rows(dataset.rows) for each in found)
     if as_json or format is Format.json:
@@ -87,16 +88,20 @@ def diagnose(
         Path(model.expanded(output)).write_text(text, "utf-8")
 
 
-def _in_learned_units(net: cp.Network, Y: NDArray[Any]) -> tuple[cp.Network, NDArray[Any]]:
-    """Return a network and targets in the units in which `train` learned them: standardized ones.
+Encode = Callable[[NDArray[Any]], NDArray[Any]]
+
+
+def in_learned_units(net: cp.Network, Y: NDArray[Any]) -> tuple[cp.Network, Encode]:
+    """Return a network in the units in which `train` learned, standardized ones, and what encodes Y.
 
     A saved model predicts raw quantities; its gradients would be those of another cost.
     """
-    targets = net.model.encode_numbers(Y)
+    encode = net.model.encode_numbers
+    targets = encode(Y)
     trained_here = "data" in net.about and net.architecture.output is ACTIVATIONS["identity"]
     bias = net.biases[-1]
     if isinstance(net.model.targets, Classes) or not trained_here or bias is None:
-        return net, targets
+        return net, encode
     shift, deviation = targets.mean(axis=0), targets.std(axis=0)
     factor = np.where(deviation > 0, deviation, 1.0)
     net = net.copy()
@@ -104,7 +109,7 @@ def _in_learned_units(net: cp.Network, Y: NDArray[Any]) -> tuple[cp.Network, NDA
     bias = net.biases[-1]
     assert bias is not None
     bias[:] = (bias - shift) / factor
-    return net, (targets - shift) / factor
+    return net, lambda Y: (encode(Y) - shift) / factor
 
 
 def _training(model_file: str, parts: Parts) -> dict[str, Any]:

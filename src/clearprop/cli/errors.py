@@ -30,7 +30,7 @@ _OPTIONS = {
 }
 _SAME = (
     "activation algorithm batch_size checkpoint checkpoint_every cost digits dropout engine epochs "
-    "folds form gradient l1 l2 learning_rate running_every momentum notation optimizer patience "
+    "folds form gradient l1 l2 learning_rate running_every momentum notation optimizer patience port "
     "repeats running_window seed storage target target_gaps task threshold time_limit trace trials "
     "delimiter decimal encoding skip_lines comment"
 )

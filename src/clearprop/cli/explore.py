@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 import clearprop as cp
 from clearprop.cli import errors, files, model, model_data, standard_input
-from clearprop.cli.arguments import Part, PartOption, TargetOption, option
+from clearprop.cli.arguments import Part, PartOption, PortOption, TargetOption, option
 from clearprop.data.files import local_path
 from clearprop.data.table import TableSource
 from clearprop.exploration import MOST_ROWS, Exploration
@@ -30,17 +30,46 @@ def explore(
     ] = None,
     part: PartOption = Part.test,
     target: TargetOption = None,
+    serve: Annotated[
+        bool,
+        option("--serve", metavar="", text="Train with the real engine, for networks of any size."),
+    ] = False,
+    port: PortOption = None,
 ) -> None:
     """Train, step through and change a network in the browser, with every number in sight.
 
     Example: clearprop explore --output playground.html
     """
     files.refuse_same({"MODEL": model_file, "DATA": data}, {"--output": output})
+    if port is not None and not serve:
+        raise ValueError(f"--port goes with --serve, got --port {port} alone")
+    if serve:
+        _serve(model_file, data, target, part, output, port)
+        return
     made = cp.explore() if model_file is None else _own(model_file, data, target, part)
     if output is not None:
         made.write(model.expanded(output))
     elif not made.show():
         raise ValueError("there is no browser to open: --output page.html writes the page")
+
+
+def _serve(
+    model_file: str | None,
+    data: str | None,
+    target: str | None,
+    part: Part,
+    output: str | None,
+    port: int | None,
+) -> None:
+    if model_file is None or data is None:
+        raise ValueError("--serve needs MODEL and DATA: what is trained, and on what")
+    if output is not None:
+        raise ValueError("--serve does not go with --output: its page needs the server")
+    if part is not Part.test:
+        raise ValueError(f"--serve trains on the training part, got --part {part}")
+    from clearprop.cli.serving import serve
+
+    serve(model_file, data, target, port)
 
 
 def _own(model_file: str, data: str | None, target: str | None, part: Part) -> Exploration:

@@ -405,6 +405,11 @@ class Options:
     ] = None
 
     # What is shown
+    watch: Annotated[
+        bool,
+        option("--watch", metavar="", text="Show the training in the browser.", panel=_SHOWN),
+    ] = False
+    port: Annotated[int | None, arguments.port(_SHOWN)] = None
     quiet: Annotated[
         bool,
         option(

@@ -46,6 +46,7 @@ class Run:
     def __init__(self, options: Options, resumes: bool) -> None:
         self.options, self.resumes = options, resumes
         self.log = Log(options.log)
+        self.callbacks = [self.log, *watches(options)]
         self._training: Training | None = None
 
     @property
@@ -145,6 +146,28 @@ class Run:
         else:
             errors.say(f"{where}; nothing was saved (with --checkpoint FILE a run can be gone on with)")
         return code
+
+
+def watches(options: Options) -> list[cp.Watch]:
+    """Return what shows a training in the browser, if it is asked for.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to serve with, or the port is none or taken.
+    """
+    if not options.watch:
+        if options.port is not None:
+            raise ValueError(f"--port goes with --watch, got --port {options.port} alone")
+        return []
+    from clearprop.watching.address import listen
+
+    try:
+        watch = cp.Watch(options.port)
+    except ImportError as problem:
+        raise ValueError(str(problem)) from None
+    listen(watch.port).close()  # before data are read, which may take minutes
+    return [watch]
 
 
 def describe_network(training: Training) -> str:

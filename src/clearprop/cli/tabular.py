@@ -52,7 +52,7 @@ class TableJob:
         seed, self.horizon = resuming.choose_seed(self.options), self._horizon(run.resumes)
         options = self.options
         estimator = self.estimator(seed, self.horizon)
-        estimator.set_params(callbacks=[run.log])
+        estimator.set_params(callbacks=run.callbacks)
         share = table_options.held_out(options, self.source.n_rows or 0)
         self._compares = baselines.are_wanted(options, share)
         if share != 0:

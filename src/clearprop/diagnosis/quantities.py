@@ -64,9 +64,8 @@ class Pass(NamedTuple):
         return len(self.X)
 
 
-@np.errstate(all="ignore")
 def run(architecture: Architecture, parameters: NDArray[Any], X: Array, Y: Array) -> Pass:
-    """Return one exact pass: the reference's, as a trace holds it.
+    """Return one exact pass for the rules.
 
     Raises
     ------
@@ -78,6 +77,12 @@ def run(architecture: Architecture, parameters: NDArray[Any], X: Array, Y: Array
             "a diagnosis needs a network without an embedding, got one with "
             f"{architecture.embedding.kind!r}: the rules about inputs do not know it"
         )
+    return passed_through(architecture, parameters, X, Y)
+
+
+@np.errstate(all="ignore")
+def passed_through(architecture: Architecture, parameters: NDArray[Any], X: Array, Y: Array) -> Pass:
+    """Return one exact pass: the reference's, as a trace holds it."""
     passed = backprop.forward(architecture, parameters, X)
     back = backprop.backward(architecture, parameters, passed, Y)
     slopes = []

@@ -138,11 +138,16 @@ class DiagnosisCallback:
     def __call__(self, training: Loop) -> None:
         """Look at the network, if it is time to."""
         if training.epochs_done % self.every == 0 and self._may_look(training):
-            m = self.measure(training)
-            assert self._rows is not None
-            found = findings(m, self.thresholds, training.net, self._rows)
-            lingering = {_key(each) for each in rules.apply(m, self.thresholds.looser())}
-            self.see(found, training.state.epoch, lingering)
+            self.look(training, self.passed(training))
+
+    def look(self, training: Loop, p: quantities.Pass) -> Measurements:
+        """Look at the network now, in a pass of it; return what was measured."""
+        m = self.measure(training, p)
+        assert self._rows is not None
+        found = findings(m, self.thresholds, training.net, self._rows)
+        lingering = {_key(each) for each in rules.apply(m, self.thresholds.looser())}
+        self.see(found, training.state.epoch, lingering)
+        return m
 
     def _may_look(self, training: Loop) -> bool:
         """Return whether the looks, with this one, are within their share; if so, count it."""
@@ -160,13 +165,18 @@ class DiagnosisCallback:
     def _sample(self, training: Loop) -> int:
         return min(self.max_samples, len(training.data.X))
 
-    def measure(self, training: Loop) -> Measurements:
-        """Return the numbers of this moment."""
-        net, data, state = training.net, training.data, training.state.members[0]
-        plan = training.plan.of_member(0)
+    def passed(self, training: Loop) -> quantities.Pass:
+        """Return a pass of the network as it is, over the rows that are looked at."""
+        data, state = training.data, training.state.members[0]
         if self._rows is None or self._rows[-1] >= len(data.X):
             self._rows, self._association = stratified(data.Y, self.max_samples), None
-        p = quantities.run(net.architecture, state.parameters, data.X[self._rows], data.Y[self._rows])
+        X, Y = data.X[self._rows], data.Y[self._rows]
+        return quantities.run(training.net.architecture, state.parameters, X, Y)
+
+    def measure(self, training: Loop, p: quantities.Pass) -> Measurements:
+        """Return the numbers of this moment, of a pass and of the run."""
+        net, data, state = training.net, training.data, training.state.members[0]
+        plan = training.plan.of_member(0)
         rate = training.history["learning_rate"][-1] if len(training.history) else float("nan")
         run = Run.of(training.history.columns, self._norms)
         m = measurements.measure(
@@ -183,6 +193,7 @@ class DiagnosisCallback:
         m = replace(m, step=self._step(training, p, m))
         if suspects_strangers(m, self.thresholds):
             if self._association is None:  # of the data, which stay the same
+                assert self._rows is not None
                 self._association = association(data.X, data.Y, self._rows)
             m = replace(m, association=self._association)
         return m

@@ -13,7 +13,7 @@ class Markup(str):
 
 
 # Elements without an end tag.
-_VOID = frozenset({"br", "col", "hr", "img", "input", "meta", "wbr"})
+_VOID = frozenset({"br", "col", "hr", "img", "input", "link", "meta", "wbr"})
 
 
 def inert(text: object) -> Markup:

@@ -79,6 +79,7 @@ def document(
     script: str = "",
     data: object = None,
     description: str = "",
+    served: bool = False,
 ) -> str:
     """Return a whole HTML document that needs nothing but itself.
 
@@ -94,6 +95,8 @@ def document(
         JavaScript, run when the body is there; it finds the class ``js`` on the root element.
     data : object, optional
         What JSON can write, put into ``script#data``.
+    served : bool
+        Whether its script may ask the server that it comes from, and nobody else.
 
     Returns
     -------
@@ -109,6 +112,8 @@ def document(
         f"script-src {_hash(script) if script else chr(39) + 'none' + chr(39)}; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
+    if served:
+        policy += "; connect-src 'self'"
     head = [
         tag("meta", charset="utf-8"),
         tag("meta", http_equiv="Content-Security-Policy", content=Markup(policy)),
@@ -117,6 +122,7 @@ def document(
         tag("meta", name="generator", content="clearprop"),
         tag("title", title),
         *([tag("meta", name="description", content=description)] if description else []),
+        *([tag("link", rel="icon", href="data:,")] if served else []),  # which would be asked for
         Markup(f"<style>{css}</style>"),
     ]
     end = []

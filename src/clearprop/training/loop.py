@@ -20,12 +20,13 @@ from clearprop.model.model import Model
 from clearprop.optimizers import LBFGS
 from clearprop.schedules import constant, find_plateau
 from clearprop.training import display, divergence, resume
+from clearprop.training.callbacks import Callback, Callbacks, want_an_end
 from clearprop.training.course import course_of, part_of
 from clearprop.training.history import DONE, History
 from clearprop.training.interrupt import Interrupts
 from clearprop.training.preparation import Prepared, refuse_members
 from clearprop.training.progress import Progress
-from clearprop.training.settings import Callback, Settings, integer
+from clearprop.training.settings import Settings, integer
 from clearprop.training.stopping import Watch
 from clearprop.training.supply import Part
 from clearprop.user_warning import warn
@@ -53,6 +54,9 @@ class Loop:
         These, and whatever else a checkpoint goes on from.
     epochs_done : int
         Since this training began.
+    horizon : tuple of int and float
+        Of the run that goes on, or was the last: the `epochs_done` it ends at, and the time on the
+        monotonic clock when it ends at the latest.
     """
 
     net: Any  # what the caller holds of the model: callbacks ask it
@@ -70,13 +74,14 @@ class Loop:
             raise ValueError(
                 f"running_every needs targets that are classes, got {self._every} and quantities"
             )
-        within = (getattr(each, "within_epoch", None) for each in settings.callbacks)
-        self._within = tuple(each for each in within if each is not None) if self._every else ()
+        self._callbacks = Callbacks(settings.callbacks)
+        self._within = self._callbacks.within_epoch if self._every else ()
         self._check_monitored()
         self.progress = self._begin()
         self._moved = self._warned = False  # whether this epoch has changed a parameter so far
         # The parameters to go on from, where better ones are handed over.
         self._latest: NDArray[Any] | None = None
+        self.horizon = settings.epochs, math.inf
         self._step_seconds = 1.0  # unknown yet: the first stretch is one step long
         self._checkpoint = resume.CheckpointFile(self) if settings.checkpoint is not None else None
 
@@ -211,7 +216,7 @@ class Loop:
             raise ValueError(
                 "a network that is being trained cannot be trained a second time meanwhile"
             )
-        with Interrupts() as interrupts, self._held():
+        with Interrupts() as interrupts, self._held(), self._callbacks.during(self):
             self._run(more, interrupts)
         return self.history
 
@@ -230,6 +235,7 @@ class Loop:
         else:
             self.history.stopped = ""
         deadline = time.monotonic() + options.time_limit if options.time_limit else math.inf
+        self.horizon = target, deadline
         shown = display.make(options.progress)
         shown.start(self.epochs_done, target, deadline)
         self.model.in_training = threading.current_thread()
@@ -288,8 +294,7 @@ class Loop:
             scale = 1.0 if plan.architecture.cost.reduction == "sum" else 1.0 / of_epoch
             row = {"cost": state.epoch_cost * scale} | self._running_accuracy()
             shown.stretch(self.epochs_done + state.epoch_step / plan.steps_per_epoch, row)
-        if noted:
-            self._call(self._within)
+        self._call((*(self._within if noted else ()), *self._callbacks.after_stretch))
         if interrupts.received:
             self.history.stopped = "interrupted"
         elif time.monotonic() >= deadline and not self.history.stopped:
@@ -343,7 +348,7 @@ class Loop:
         self.progress.epoch_seconds = 0.0
         self.history.append(row)
         self._follow(row)
-        self._call(self.settings.callbacks)
+        self._call(self._callbacks.after_epoch)
 
     def _take_mean(self) -> None:
         state, optimizer = self.state, self.settings.optimizer
@@ -351,8 +356,7 @@ class Loop:
             self.progress.averaged = optimizer.evaluated(state.parameters, state.each_moment)
 
     def _call(self, callbacks: Sequence[Callback]) -> None:
-        verdicts = [callback(self) for callback in callbacks]  # each is asked
-        if any(isinstance(v, bool | np.bool_) and v for v in verdicts) and not self.history.stopped:
+        if want_an_end(callbacks, self) and not self.history.stopped:
             self.history.stopped = "callback"
 
     def _follow(self, row: dict[str, float]) -> None:

@@ -18,9 +18,9 @@ from clearprop.engines import known_engine
 from clearprop.names import is_number
 from clearprop.optimizers import LBFGS, Optimizer
 from clearprop.schedules import Schedule, at, described, find_plateau, refuse_plateau
+from clearprop.training.callbacks import Callback
 from clearprop.training.stopping import EarlyStopping
 
-Callback = Callable[[Any], bool | None]
 Dropout = float | Schedule
 _GRID = 257  # times at which a schedule of shares is looked at
 
