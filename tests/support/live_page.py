@@ -57,3 +57,22 @@ def library(epochs):
     if epochs:
         net.fit(X, Y, epochs=epochs, optimizer=cp.Adam(0.05), batch_size=3, seed=7, progress=False)
     return net
+
+
+def rows_of(page):
+    """Return the rows of the page's set, and their targets."""
+    found = page.evaluate(
+        """() => {
+            const row = document.getElementById('row'), found = [];
+            for (let i = 1; i <= Number(row.max); i++) {
+                row.value = i;
+                row.dispatchEvent(new Event('change'));
+                found.push([...document.querySelectorAll('[data-item^="x,"], [data-item^="y,"]')].map(each => {
+                    each.focus();
+                    return Number(document.getElementById('value').value);
+                }));
+            }
+            return found;
+        }"""
+    )
+    return np.array(found)[:, :2], np.array(found)[:, 2:]

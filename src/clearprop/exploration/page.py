@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from clearprop.engines import javascript
-from clearprop.exploration import cards
+from clearprop.exploration import cards, rules
 from clearprop.exploration.cards import lessons, practice
 from clearprop.exploration.offers import offers
 from clearprop.exploration.sets import sets
@@ -17,10 +17,11 @@ from clearprop.page import Markup, document, joined, module, tag
 from clearprop.training.divergence import MESSAGE
 
 SCRIPTS = (
-    "recipe", "elements", "csv", "learned", "sets", "problems", "walk", "cells", "run", "measures",
-    "explorer", "lessons", "telling", "motion", "network", "stopped", "transport", "scrub", "touch",
-    "pictures", "fitted", "panels", "choices", "answers", "own_file", "row", "pad", "inside", "tables",
-    "mistakes", "practice", "film", "modelfile", "program", "keep", "main",
+    "recipe", "elements", "csv", "learned", "sets", "problems", "walk", "trail", "cells", "run",
+    "measures", "explorer", "lessons", "telling", "motion", "charts", "network", "stopped",
+    "transport", "scrub", "touch", "pictures", "fitted", "panels", "choices", "answers", "own_file",
+    "row", "pad", "inside", "layers", "surface", "measurements", "findings", "tables", "mistakes",
+    "practice", "film", "modelfile", "program", "keep", "main",
 )  # fmt: skip
 STYLES = (
     "page", "lessons", "drawing", "transport", "touch", "pictures", "fitted", "panels", "choices",
@@ -51,7 +52,7 @@ def page(own: dict[str, Any] | None = None) -> str:
 @functools.cache
 def _script() -> str:
     names = [f"script/{name}.js" for name in SCRIPTS]
-    return module("clearprop.exploration", names, javascript.script())
+    return module("clearprop.exploration", names, javascript.script() + rules.script())
 
 
 def _style() -> str:

@@ -1,6 +1,6 @@
 // How numbers are shown and typed on every page; the rule is that of clearprop.explain.printers.digits.
 
-function general(number, digits, keepZeros) {
+export function general(number, digits, keepZeros) {
   const [mantissa, e] = number.toExponential(digits - 1).split("e");
   const exponent = Number(e);
   const isLong = exponent < -4 || exponent >= digits;

@@ -17,7 +17,9 @@ _IMPORT = re.compile(r"^import\b[^;]*;\n", re.MULTILINE)
 _COMMENT = re.compile(r"/\*.*?\*/\s*", re.DOTALL)
 _SPACE = re.compile(r";?\s*(})\s*|\s*([{;,>])\s*|(?<=:)\s+|(?<=[\s:(])0(?=\.\d)")
 _EXPORTED = re.compile(r"^export (?:async )?(?:function|const|let|class) (\w+)", re.MULTILINE)
-_TOP = re.compile(r"^(?:export )?(?:async )?(?:function|const|let|class) (\w+)", re.MULTILINE)
+_TOP = re.compile(r"^(?:export )?(?:async )?(?:function|const|let|class) (.*)", re.MULTILINE)
+_INSIDE = re.compile(r"\s//.*|\"[^\"]*\"|\[[^][(){}]*\]|\([^][(){}]*\)|\{[^][(){}]*\}")
+_DECLARED = re.compile(r"(?:^|, )(\w+)(?=\W|$)")
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|let|class)\b)", re.MULTILINE)
 
 
@@ -60,8 +62,15 @@ def _shared(name: str) -> str:
     return importlib.resources.files("clearprop.page").joinpath(name).read_text("utf-8")
 
 
+def _declared(line: str) -> list[str]:
+    """Return the names that a line declares: of ``a = f(x, y), b = 2`` a and b."""
+    while line != (line := _INSIDE.sub("", line)):
+        pass
+    return _DECLARED.findall(line.partition("=>")[0])
+
+
 def _together(texts: Sequence[str]) -> str:
-    names = [each for text in texts for each in _TOP.findall(text)]
+    names = [each for text in texts for line in _TOP.findall(text) for each in _declared(line)]
     if twice := sorted({each for each in names if names.count(each) > 1}):
         raise ValueError(f"modules that stand together must not both have {', '.join(twice)}")
     parts = []

@@ -9,12 +9,15 @@ from __future__ import annotations
 from clearprop.exploration.cards import (
     choices,
     drawing,
+    findings,
     inside,
     keep,
+    layers,
     lessons,
     pictures,
     practice,
     row,
+    surface,
     touch,
     transport,
     twin,
@@ -23,7 +26,16 @@ from clearprop.exploration.cards import (
 ABOVE = (lessons,)
 LEFT = (drawing, transport, touch)
 RIGHT = (pictures,)
-PANELS = {"choose": choices, "row": row, "step": inside, "practice": practice, "keep": keep}
+PANELS = {
+    "choose": choices,
+    "row": row,
+    "step": inside,
+    "layers": layers,
+    "surface": surface,
+    "findings": findings,
+    "practice": practice,
+    "keep": keep,
+}
 BELOW = (twin,)
 
 __all__ = ["ABOVE", "BELOW", "LEFT", "PANELS", "RIGHT"]

@@ -13,8 +13,8 @@ def card(is_own: bool) -> Markup:
     numbers = {
         "epochs": "epoch",
         "steps": "step",
-        "cost": "cost, all rows",
-        "row-cost": "cost, this row",
+        "cost": "cost",
+        "row-cost": "of this row",
     }
     return tag(
         "section",

@@ -28,3 +28,8 @@ def facts(values: Mapping[str, str]) -> Markup:
 def keys(*names: str) -> Markup:
     """Return names of keys."""
     return joined((tag("kbd", name) for name in names), " ")
+
+
+def twin(key: str) -> Markup:
+    """Return the place of a figure's twin, a table."""
+    return tag("details", tag("summary", "As a table"), tag("div", "", id=f"{key}-twin"), class_="twin")

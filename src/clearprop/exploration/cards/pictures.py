@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from clearprop.exploration.cards.parts import button, twin
 from clearprop.page import Markup, tag
 
 _FIT = "What the network answers along its input, and the rows. The table of all numbers has them too."
@@ -31,9 +32,32 @@ def card(is_own: bool) -> Markup:
         ),
         tag(
             "figure",
-            tag("svg", id="curve", viewBox="0 0 364 204", role="img", aria_label="Cost of each epoch"),
-            tag("figcaption", "Cost of each epoch, each row's before its step"),
+            tag(
+                "svg",
+                id="curve",
+                class_="chart",
+                viewBox="0 0 364 194",
+                role="img",
+                aria_label="Cost of each epoch",
+            ),
+            tag(
+                "figcaption",
+                "Cost of each epoch: a row's before its step, those held out after the epoch",
+            ),
+            _rate(),
+            twin("curve"),
         ),
         class_="card pictures",
         aria_label="What it has learned",
+    )
+
+
+def _rate() -> Markup:
+    now = tag("input", id="rate-now", type="text", inputmode="decimal", autocomplete="off")
+    return tag(
+        "div",
+        tag("label", "learning rate from here on ", now),
+        button("rate-less", "÷ 2", "Half the learning rate"),
+        button("rate-more", "× 2", "Twice the learning rate"),
+        class_="rate",
     )

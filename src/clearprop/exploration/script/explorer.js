@@ -6,7 +6,7 @@
 import { say } from "./elements.js";
 import { problemOf } from "./problems.js";
 import { data, hashOf, MOST, positionOf } from "./recipe.js";
-import { Run } from "./run.js";
+import { RATE, Run } from "./run.js";
 
 const BUDGET = 12, REST = 200; // milliseconds: of a frame for steps, and after a change
 const KEPT = 200; // positions that undo leads back to
@@ -236,6 +236,14 @@ export function set(value) {
   here.touched.made = true;
   const edits = [...earlier, { step: position.step, place: chosen, value }];
   go({ ...position, edits, to: 0 }, { quiet: true, remember });
+}
+
+// The learning rate from here on is a change of the run like any other; who plays, plays on.
+export function setRate(value) {
+  if (!(value > 0 && value <= MOST.rate)) return show();
+  const { position } = here, isHere = ({ step, place }) => step === position.step && place === RATE;
+  const earlier = position.edits.filter((each) => each.step <= position.step && !isHere(each));
+  go({ ...position, edits: [...earlier, { step: position.step, place: RATE, value: Number(value.toPrecision(12)) }], to: 0 });
 }
 
 export function nudge(sign) {

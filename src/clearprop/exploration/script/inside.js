@@ -40,7 +40,7 @@ function gradientTable(run, next, its, { row, inside }, l) {
     if (biases) rows.push(of(biases.offset + j, `b,${l},${j}`, its.delta(l, j)));
   }
   const m = next.rows.length, caption = `Layer ${l}: ∂C/∂w of row ${row + 1} alone, and the ${mean} over the batch`;
-  const columns = ["", "value", `row ${row + 1}`, `${mean} of ${m}`, "update", "new value"];
+  const columns = ["parameter", "value", `row ${row + 1}`, `${mean} of ${m}`, "update", "new value"];
   const found = table(caption, columns, rows.slice(0, MOST_LINES));
   const left = size * (nIn + (biases ? 1 : 0)) - MOST_LINES;
   if (left > 0) found.append(element("p", { class: "quiet" }, `and ${left} more`));

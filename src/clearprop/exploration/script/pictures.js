@@ -1,10 +1,12 @@
 // The plane of two inputs with what the network answers, and the curve of the cost.
 
-import { at, brief, drawn, number } from "./elements.js";
-import { showRow } from "./explorer.js";
+import { typed } from "../../page/numbers.js";
+import { showLines, showTwin } from "./charts.js";
+import { at, number } from "./elements.js";
+import { here, setRate, showRow } from "./explorer.js";
+import { RATE } from "./run.js";
 
-const FINE = 60, COARSE = 32, POINTS = 240, PLANE = 300, MARGIN = 0.15;
-const WIDE = 300, HIGH = 170, LEFT = 52, TOP = 12; // of the curve's inside
+const FINE = 60, COARSE = 32, PLANE = 300, MARGIN = 0.15, POINTS = 400;
 
 class Plane {
   begin() {
@@ -16,7 +18,7 @@ class Plane {
     const fits = this.fits(run.training.made);
     at("plane-box").hidden = !fits;
     if (fits) this.draw(run, position.row, moving);
-    if (fits) this.say(run.problem.set);
+    if (fits) this.say(run.problem.set, run.held);
   }
 
   // Return whether there is a plane: two inputs, and shares of a few classes or one quantity.
@@ -56,27 +58,31 @@ class Plane {
     this.small.getContext("2d").putImageData(image, 0, 0);
     context.imageSmoothingEnabled = true;
     context.drawImage(this.small, 0, 0, PLANE, PLANE);
-    for (let i = 0; i < X.rows; i++) if (i !== row) this.point(context, i, Y, heights, false);
-    this.point(context, row, Y, heights, true);
+    const { held } = run;
+    for (let i = 0; held && i < held.X.rows; i++) this.point(context, held.X.row(i), held.Y.row(i), heights, "held");
+    for (let i = 0; i < X.rows; i++) if (i !== row) this.point(context, X.row(i), Y.row(i), heights, "");
+    this.point(context, X.row(row), Y.row(row), heights, "chosen");
   }
 
   // Of classes the marks, of a quantity the colours of its ends.
-  say({ classes }) {
+  say({ classes }, hasHeld) {
     const marks = classes?.slice(0, COLOURS.length).map((name, c) => `${"●■▲◆"[c]} ${name}`).join(", ");
-    at("plane-says").textContent = `Its answer everywhere; ${marks ?? "orange is low, blue high"}. Choose a row.`;
+    const held = hasHeld ? "; hollow is held out" : "";
+    at("plane-says").textContent = `Its answer everywhere; ${marks ?? "orange is low, blue high"}${held}. Choose a row.`;
   }
 
-  point(context, i, Y, heights, isChosen) {
-    const [x, y] = this.pixel(this.X.row(i)), target = Y.row(i), size = isChosen ? 7 : 4.5;
+  point(context, input, target, heights, kind) {
+    const [x, y] = this.pixel(input), isChosen = kind === "chosen", size = isChosen ? 7 : kind ? 3.5 : 4.5;
     const c = heights ? 0 : target.length === 1 ? Number(target[0] >= 0.5) : target.indexOf(Math.max(...target));
     context.beginPath();
     if (c === 0) context.arc(x, y, size, 0, 7);
     else if (c === 1) context.rect(x - size, y - size, 2 * size, 2 * size); // a shape beside the colour
     else polygon(context, x, y, size + 1, c + 1);
-    context.fillStyle = `rgb(${heights ? heightOf(target[0], heights).slice(0, 3) : COLOURS[c]})`;
+    const colour = `rgb(${heights ? heightOf(target[0], heights).slice(0, 3) : COLOURS[c]})`, isHollow = kind === "held";
+    context.fillStyle = isHollow ? "#fff" : colour;
     context.fill();
-    context.lineWidth = isChosen ? 3 : 1.2;
-    context.strokeStyle = isChosen ? "#000" : heights ? "#444" : "#fff";
+    context.lineWidth = isChosen ? 3 : isHollow ? 1.8 : 1.2;
+    context.strokeStyle = isChosen ? "#000" : isHollow ? colour : heights ? "#444" : "#fff";
     context.stroke();
   }
 
@@ -135,29 +141,26 @@ function colourOf(answer) {
 
 export const plane = new Plane();
 
-// The cost of each epoch, its samples' before the steps that they are in.
+// The cost of each epoch, its samples' before the steps that they are in, and that of the rows held out.
 export const curve = {
+  begin() {
+    at("curve-twin").parentElement.addEventListener("toggle", () => here.run && curve.show(here));
+    for (const [id, factor] of [["rate-less", 0.5], ["rate-more", 2]]) at(id).addEventListener("click", () => setRate(here.run.rate * factor));
+    at("rate-now").addEventListener("change", () => setRate(typed(at("rate-now").value)));
+  },
+
   show({ run }) {
-    showCurve(run.curve, run.state.epoch);
+    const { curve: costs, heldCurve, state } = run, n = costs.length, every = Math.max(1, Math.ceil(n / POINTS));
+    const epochs = costs.flatMap((_, i) => (i % every === 0 || i === n - 1 ? [i] : [])), line = (values) => epochs.map((i) => [i + 1, values[i]]);
+    const lines = [{ name: "training", values: line(costs) }];
+    if (run.held) lines.push({ name: "held out", values: line(heldCurve) });
+    const marks = run.edits.filter(({ place }) => place === RATE).map(({ step }) => step / run.stepsPerEpoch);
+    showLines(at("curve"), lines, { marks, now: state.epoch });
+    const held = n && run.held ? `; of rows held out ${number(heldCurve[n - 1])}` : "";
+    const said = n ? `from ${number(costs[0])} in epoch 1 to ${number(costs[n - 1])} in epoch ${n}${held}` : "no epoch yet";
+    at("curve").setAttribute("aria-label", `Cost of each epoch: ${said}`);
+    const rows = epochs.map((i) => [String(i + 1), number(costs[i]), ...(run.held ? [number(heldCurve[i])] : [])]);
+    showTwin("curve", "Cost of each epoch", ["epoch", "training", ...(run.held ? ["held out"] : [])], rows);
+    if (document.activeElement !== at("rate-now")) at("rate-now").value = String(run.rate);
   },
 };
-
-function showCurve(curve, now) {
-  const svg = at("curve"), every = Math.max(1, Math.ceil(curve.length / POINTS));
-  const kept = curve.map((cost, i) => [i + 1, cost]).filter(([i]) => i % every === 0 || i === curve.length || i === 1);
-  const most = Math.max(...kept.map(([, cost]) => cost), 0) || 1;
-  const x = (epoch) => LEFT + (WIDE * epoch) / Math.max(1, curve.length);
-  const y = (cost) => TOP + HIGH * (1 - cost / most);
-  const d = kept.map(([epoch, cost], i) => `${i ? "L" : "M"}${x(epoch).toFixed(1)} ${y(cost).toFixed(1)}`).join("");
-  svg.replaceChildren(
-    drawn("path", { class: "axis", d: `M${LEFT} ${TOP}V${TOP + HIGH}H${LEFT + WIDE}` }),
-    ...(now && now < curve.length ? [drawn("path", { class: "now", d: `M${x(now).toFixed(1)} ${TOP}V${TOP + HIGH}` })] : []),
-    drawn("path", { class: "cost", d: d.includes("L") ? d : `${d}${d ? "h0.1" : ""}` }),
-    drawn("text", { x: LEFT - 6, y: TOP + 8, "text-anchor": "end" }, curve.length ? brief(most, true) : ""),
-    drawn("text", { x: LEFT - 6, y: TOP + HIGH, "text-anchor": "end" }, "0"),
-    drawn("text", { x: LEFT, y: TOP + HIGH + 16 }, curve.length ? "1" : "no epoch yet"),
-    drawn("text", { x: LEFT + WIDE, y: TOP + HIGH + 16, "text-anchor": "end" }, curve.length ? `epoch ${curve.length.toLocaleString("en")}` : ""),
-  );
-  const said = curve.length ? `from ${number(curve[0])} in epoch 1 to ${number(curve.at(-1))} in epoch ${curve.length}` : "no epoch yet";
-  svg.setAttribute("aria-label", `Cost of each epoch: ${said}`);
-}

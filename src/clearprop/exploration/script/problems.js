@@ -26,7 +26,7 @@ export function problemOf(recipe) {
 function parted(X, Y, percent, cells) {
   const n = Math.round((X.rows * percent) / 100);
   if (n === 0 || n === X.rows) return { X, Y, cells, held: null };
-  const order = backprop.permutation(0, X.rows, 0, ROWS_DRAWN), out = order.slice(0, n).sort(), rest = order.slice(n).sort();
+  const order = backprop.permutation(0, X.rows, 1, ROWS_DRAWN), out = order.slice(0, n).sort(), rest = order.slice(n).sort();
   const kept = cells && Array.from(rest, (i) => cells[i]);
   return { X: X.pick(rest), Y: Y.pick(rest), cells: kept, held: { X: X.pick(out), Y: Y.pick(out) } };
 }

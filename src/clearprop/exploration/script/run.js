@@ -2,11 +2,13 @@
 // way back is the last kept state before it and the same steps once more, which give the same bits.
 
 import { cellOf, isCell } from "./cells.js";
+import { Trail } from "./trail.js";
 import { Walk } from "./walk.js";
 
 export const RATE = "r"; // the place of the learning rate
 
 const NEAR = 30, FAR = 60; // states that are kept: the last ones, and some from the beginning on
+const EPOCHS = 1000, WAY = 200, NUMBERS = 2000000; // epochs that are kept; points of the way, and their numbers in all
 
 export class Run {
   constructor(problem) {
@@ -18,10 +20,13 @@ export class Run {
     this.stepsPerEpoch = Math.ceil(X.rows / plan.batchSize);
     this.held = held;
     this.heldCurve = [];
+    this.trail = new Trail(EPOCHS); // {epoch, ratios}
+    this.way = new Trail(Math.max(20, Math.min(WAY, Math.floor(NUMBERS / made.nParameters)))); // {epoch, parameters}
     this.firstRate = this.rate;
     this.isPlain = plan.optimizer.name === "sgd" && !plan.optimizer.momentum; // w - rate * gradient
     this.share = made.cost.reduction === "sum" ? 1 : 1 / X.rows;
     this.keep(this.far);
+    this.way.add(0, () => ({ parameters: this.state.parameters.slice() }));
   }
 
   get state() {
@@ -56,9 +61,9 @@ export class Run {
   seek(edits, step, until = () => false) {
     const common = this.commonWith(edits), changed = common < Math.max(this.edits.length, edits.length);
     const first = Math.min(this.edits[common]?.step ?? Infinity, edits[common]?.step ?? Infinity);
-    const from = changed ? Math.min(step, first) : step;
+    const from = changed ? Math.min(step, first) : step, isMore = common === this.edits.length && Math.min(step, first) >= this.at;
     if (changed) this.forget(from);
-    if (changed || step < this.at || this.lastKept(from).at > this.at) this.restore(from);
+    if ((changed && !isMore) || step < this.at || this.lastKept(from).at > this.at) this.restore(from); // else nothing done is undone
     this.edits = edits;
     this.settle();
     while (this.at < step && !this.stopped) {
@@ -86,6 +91,7 @@ export class Run {
     this.known = Math.min(this.known, at);
     const epochs = Math.floor(at / this.stepsPerEpoch);
     for (const curve of [this.curve, this.heldCurve]) curve.length = Math.min(curve.length, epochs);
+    for (const trail of [this.trail, this.way]) trail.cut(epochs);
   }
 
   lastKept(at) {
@@ -144,14 +150,14 @@ export class Run {
   }
 
   advance(isNear) {
-    const made = this.training.step();
+    const before = this.state.parameters, made = this.training.step();
     if (!made) {
       this.stopped = firstNotFinite(this.training.made, this.training.look());
       return;
     }
     this.at += 1;
     this.known = Math.max(this.known, this.at);
-    if (made.epochCost !== undefined) this.endEpoch(made.epochCost);
+    if (made.epochCost !== undefined) this.endEpoch(made.epochCost, before);
     if (isNear) {
       this.keep(this.near);
       if (this.near.length > NEAR) this.near.shift();
@@ -160,9 +166,12 @@ export class Run {
     this.settle();
   }
 
-  endEpoch(cost) {
-    this.curve[this.state.epoch - 1] = cost * this.share;
-    if (this.held) this.heldCurve[this.state.epoch - 1] = this.heldCost();
+  endEpoch(cost, before) {
+    const { epoch, parameters } = this.state, { layers } = this.training.made;
+    this.curve[epoch - 1] = cost * this.share;
+    if (this.held) this.heldCurve[epoch - 1] = this.heldCost();
+    this.trail.add(epoch, () => ({ ratios: layers.map(({ weights }) => updateRatio(weights, before, parameters)) }));
+    this.way.add(epoch, () => ({ parameters: parameters.slice() }));
   }
 
   // Return the cost of the rows that are held out: their mean, or, where costs are summed, their sum.
@@ -217,6 +226,16 @@ export class Run {
 
 function same(one, other) {
   return Boolean(other) && one.step === other.step && one.place === other.place && one.value === other.value;
+}
+
+// Return ||W - W_before|| / ||W_before||; NaN for weights of 0.
+export function updateRatio({ offset, size }, before, after) {
+  let moved = 0, was = 0;
+  for (let i = offset; i < offset + size; i++) {
+    moved += (after[i] - before[i]) ** 2;
+    was += before[i] ** 2;
+  }
+  return was ? Math.sqrt(moved / was) : NaN;
 }
 
 // Return what in a step was the first not to be finite, as {layer, quantity}: training/divergence.py.
