@@ -250,7 +250,7 @@ function firstNotFinite(made, { passed, back, cost, gradient, parameters }) {
   if (l >= 0) return { layer: l + 1, quantity: "delta" };
   for (const [quantity, flat] of Object.entries({ gradient, parameters })) {
     const block = made.blocks.find(({ offset, size }) => isOff(flat.subarray(offset, offset + size)));
-    if (block) return { layer: Number(block.name.split(".")[1]) + 1, quantity };
+    if (block) return { layer: (Number(block.name.split(".")[1]) || 0) + 1, quantity }; // what is before layer 1 counts to it
   }
   return { layer: null, quantity: "cost" };
 }
