@@ -163,6 +163,25 @@ class TraceEmbedding:
 
 
 @dataclass(frozen=True, eq=False)
+class TraceScale:
+    """The learned input scale of a pass; every array is read-only.
+
+    Attributes
+    ----------
+    scale, gradient : ndarray of shape (n_inputs,)
+        s, and its gradient over all samples.
+    below, error : ndarray of shape (n_samples, n_inputs)
+        What it multiplies, X or what X is embedded as, and dC/da of what layer 1 sees, of each sample's
+        own cost.
+    """
+
+    scale: Array
+    gradient: Array
+    below: Array
+    error: Array
+
+
+@dataclass(frozen=True, eq=False)
 class Update:
     """The step that an optimizer makes from this gradient, its first one; every array is read-only.
 
@@ -205,6 +224,7 @@ class Trace:
     update : Update or None
         None where no optimizer was given: it was not computed.
     embedding : TraceEmbedding or None
+    scale : TraceScale or None
     """
 
     cost: float
@@ -217,6 +237,7 @@ class Trace:
     inputs: Array
     update: Update | None = None
     embedding: TraceEmbedding | None = None
+    scale: TraceScale | None = None
 
 
 def trace(
@@ -273,6 +294,7 @@ def trace(
         _read_only(passed.a[0]),
         None if optimizer is None else _update(architecture, parameters, gradient, optimizer),
         _embedding(architecture, back, parameters, gradient),
+        _scale(architecture, passed, parameters, gradient, back.delta[0]),
     )
 
 
@@ -303,6 +325,22 @@ def _embedding(
         of_vectors,
         *({name: _read_only(p) for name, p in of.items()} for of in of_both),
     )
+
+
+def _scale(
+    architecture: Architecture,
+    passed: backprop.Forward,
+    parameters: Array,
+    gradient: Array,
+    delta: Array,
+) -> TraceScale | None:
+    s, ds = (architecture.scale_view(flat) for flat in (parameters, gradient))
+    if s is None or ds is None:
+        return None
+    below = passed.X if passed.embedded is None else passed.embedded.out
+    with np.errstate(all="ignore"):
+        error: Array = delta @ architecture.views(parameters)[0][0]
+    return TraceScale(*map(_read_only, (s, ds, below, error)))
 
 
 def _update(

@@ -74,8 +74,9 @@ PAIRS = [
 
 def look_up(trace, quantity, layer, index=()):
     """Return an element, or an array, of a rendering's references from its `trace/2` JSON."""
-    if quantity.startswith("embedding."):
-        array = trace["embedding"][quantity[10:]]
+    owner, _, name = quantity.partition(".")
+    if name:  # of the embedding, or of the input scale
+        array = trace[owner][name]
     elif quantity in ("x", "y"):
         array = trace["batch"][quantity]
     elif quantity == "cost":

@@ -27,7 +27,7 @@ EMBEDDINGS = {
 
 def network(kind, **flags):
     how = {"cost": "quadratic", "output": "sigmoid", "dtype": "float64", "seed": 1}
-    net = cp.Network([4, 5, 2], "tanh", embedding=EMBEDDINGS[kind], **how)
+    net = cp.Network([4, 5, 2], "tanh", embedding=EMBEDDINGS.get(kind), **how)
     net.parameters[:] += np.random.default_rng(0).normal(scale=0.3, size=net.n_parameters)
     if flags:
         made = dataclasses.replace(net.architecture, **flags)
@@ -50,6 +50,24 @@ def test_every_side_of_the_formulas_of_an_embedding_is_the_same_number(kind, n, 
     wrong = json.loads(told.replace('"quantity": "embedding.delta"', '"quantity": "embedding.h"'))
     with pytest.raises(AssertionError):
         assert_sides_agree(net, wrong, 1e-11)
+
+
+@pytest.mark.parametrize("n", [1, 3])
+@pytest.mark.parametrize("kind", [None, "pbld"])
+def test_every_side_of_the_formulas_of_an_input_scale_is_the_same_number(kind, n):
+    net, Y = network(kind, input_scale=True), np.eye(2)[[0, 1, 1]][:n]
+    trace = json.loads(cp.explain(net, ROWS[:n], Y, format="json", form="all"))
+    trace["steps"] = [step for step in trace["steps"] if step["kind"] == "scale"]
+    assert len(trace["steps"]) == 1 + min(n, 3)
+    assert assert_sides_agree(net, trace, 1e-11) > 20
+    scale, gradient = (
+        net.architecture.scale_view(f) for f in (net.parameters, net.gradient(ROWS[:n], Y).flat)
+    )
+    np.testing.assert_array_equal(trace["input_scale"]["scale"], scale)
+    np.testing.assert_array_equal(trace["input_scale"]["gradient"], gradient)
+    trace["input_scale"]["error"] = (2 * np.array(trace["input_scale"]["error"])).tolist()
+    with pytest.raises(AssertionError):
+        assert_sides_agree(net, trace, 1e-11)
 
 
 @pytest.mark.parametrize("scaled", [False, True])

@@ -19,27 +19,15 @@ from clearprop.explain.expression import (
     children,
     shown_of,
 )
-from clearprop.explain.forms import Line, categories, embedding
+from clearprop.explain.forms import Line
 from clearprop.explain.glyphs import Glyphs
-
-EXAMPLES = 2  # of a batch that are shown
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of the pass.
-
-    `kind` is embedding, input, forward, cost, error, delta, gradient, update or note; `layer` a weight
-    layer 1..L, or 0; `row` the sample, or None for the batch. `left_out` says what is not shown.
-    """
-
-    kind: str
-    title: str
-    layer: int = 0
-    row: int | None = None
-    lines: tuple[Line, ...] = ()
-    left_out: str = ""
-    said: str = ""
+from clearprop.explain.input_steps import (
+    embedding_gradient_step,
+    embedding_step,
+    scale_gradient_step,
+    scale_step,
+)
+from clearprop.explain.step import EXAMPLES, Step, example, more
 
 
 @dataclass(frozen=True)
@@ -76,14 +64,6 @@ def count_factors(sizes: Sequence[int]) -> int:
 
 
 # Steps
-
-
-def _more(n: int, shown: int, what: str) -> str:
-    return f"[..., {n - shown:,} more {what}]" if n > shown else ""
-
-
-def _example(glyphs: Glyphs, row: int) -> str:
-    return f", example {row + 1} of {glyphs.n_samples:,}" if glyphs.n_samples > 1 else ""
 
 
 def _contains(node: Expr, part: Expr) -> bool:
@@ -135,10 +115,10 @@ def input_step(glyphs: Glyphs, row: int) -> Step:
             lines += [Line(Relation((symbol, symbol.value)), form) for form in ("component", "numbers")]
     left_out = " ".join(
         each
-        for each in (_more(n_in, len(inputs), "inputs"), _more(n_out, len(targets), "targets"))
+        for each in (more(n_in, len(inputs), "inputs"), more(n_out, len(targets), "targets"))
         if each
     )
-    return Step("input", f"Input and target{_example(glyphs, row)}", 0, row, tuple(lines), left_out)
+    return Step("input", f"Input and target{example(glyphs, row)}", 0, row, tuple(lines), left_out)
 
 
 def _of_neurons(
@@ -149,34 +129,7 @@ def _of_neurons(
 ) -> tuple[list[Line], str]:
     shown = forms.neurons(glyphs, layer, row)
     lines = [line for j in shown for each in make for line in each(glyphs, layer, j, row)]
-    return lines, _more(glyphs.sizes[layer], len(shown), "neurons")
-
-
-def embedding_step(glyphs: Glyphs, row: int) -> Step:
-    """Return what the embedding makes of some inputs."""
-    its, lines = glyphs.trace.architecture.embedding, embedding.forward(glyphs, row)
-    title = f"Embedding: {its}{_example(glyphs, row)}"
-    return Step("embedding", title, 0, row, tuple(lines), _more_inputs(glyphs), embedding.FORWARD)
-
-
-def _more_inputs(glyphs: Glyphs) -> str:
-    its = glyphs.trace.architecture.embedding
-    n = len(its.columns or ()) if its is not None else 0
-    of_both = (
-        _more(n, len(embedding.inputs_shown(glyphs)), "embedded inputs"),
-        _more(categories.n_categories(its), len(categories.shown(glyphs)), "categories"),
-    )
-    return "; ".join(filter(None, of_both))
-
-
-def embedding_gradient_step(glyphs: Glyphs) -> Step:
-    """Return the gradients of some parameters of the embedding, and what leads to them."""
-    its = glyphs.trace.architecture.embedding
-    lines = embedding.backward(glyphs, shown_of(glyphs.n_samples, EXAMPLES))
-    said = embedding.BACKWARD + (embedding.SHARED if its is not None and its.shared else "")
-    over = f" over the batch of {glyphs.n_samples:,}" if glyphs.n_samples > 1 else ""
-    title = f"Gradient, embedding{over}"
-    return Step("embedding", title, 0, None, tuple(lines), _more_inputs(glyphs), said)
+    return lines, more(glyphs.sizes[layer], len(shown), "neurons")
 
 
 _FORWARD = forms.weighted_input, forms.activation, forms.mixed
@@ -186,7 +139,7 @@ def forward_step(glyphs: Glyphs, layer: int, row: int) -> Step:
     """Return z and a of one layer."""
     name = glyphs.trace.architecture.layers[layer - 1].function.name
     lines, left_out = _of_neurons(glyphs, layer, row, _FORWARD)
-    title = f"Forward, layer {glyphs.number(layer)}: {short_name(name)}{_example(glyphs, row)}"
+    title = f"Forward, layer {glyphs.number(layer)}: {short_name(name)}{example(glyphs, row)}"
     return Step(
         "forward", title, layer, row, (*forms.forward_matrix(glyphs, layer, row), *lines), left_out
     )
@@ -204,7 +157,7 @@ def cost_step(glyphs: Glyphs, row: int) -> Step:
             left_out = f"[the {zeros:,} other targets are 0, and so are their terms]"
     how = forms.written(glyphs)
     said = how.said if how is not None else ""
-    return Step("cost", f"Cost: {cost.name}{_example(glyphs, row)}", 0, row, lines, left_out, said)
+    return Step("cost", f"Cost: {cost.name}{example(glyphs, row)}", 0, row, lines, left_out, said)
 
 
 def batch_cost_step(glyphs: Glyphs) -> Step:
@@ -222,7 +175,7 @@ def error_step(glyphs: Glyphs, layer: int, row: int) -> Step:
     else:
         lines, left_out = _of_neurons(glyphs, layer, row, (forms.error,))
         matrix = forms.error_matrix(glyphs, layer, row)
-    title = f"Backward, layer {glyphs.number(layer)}: the error arriving at a{_example(glyphs, row)}"
+    title = f"Backward, layer {glyphs.number(layer)}: the error arriving at a{example(glyphs, row)}"
     said = _where_m_stands(glyphs, "error", lines)
     return Step("error", title, layer, row, (*matrix, *lines), left_out, said)
 
@@ -244,7 +197,7 @@ def delta_step(glyphs: Glyphs, layer: int, row: int) -> Step:
             "outputs, the derivatives in it, the terms put together; the targets add up to one."
         )
     lines = [*forms.delta_matrix(glyphs, layer, row), *lines]
-    title = f"Backward, layer {glyphs.number(layer)}: {what}{_example(glyphs, row)}"
+    title = f"Backward, layer {glyphs.number(layer)}: {what}{example(glyphs, row)}"
     return Step("delta", title, layer, row, tuple(lines), left_out, said)
 
 
@@ -265,7 +218,7 @@ def gradient_step(glyphs: Glyphs, layer: int) -> Step:
         *forms.gradient_matrix(glyphs, layer),
         *(line for j, k in pairs for line in forms.weight_gradient(glyphs, layer, j, k)),
     ]
-    left_out = _more(glyphs.at(layer).weights.size, len(pairs), "weights")
+    left_out = more(glyphs.at(layer).weights.size, len(pairs), "weights")
     if glyphs.has_bias(layer):
         for j in forms.neurons(glyphs, layer):
             lines += forms.bias_gradient(glyphs, layer, j)
@@ -294,7 +247,7 @@ def update_step(glyphs: Glyphs, layer: int) -> Step:
     if update is not None:
         pairs = shown_weights(glyphs, layer)
         lines += [line for j, k in pairs for line in forms.update_weight(glyphs, layer, j, k)]
-        left_out = _more(glyphs.at(layer).weights.size, len(pairs), "weights")
+        left_out = more(glyphs.at(layer).weights.size, len(pairs), "weights")
         if glyphs.has_bias(layer):
             for j in forms.neurons(glyphs, layer):
                 lines += forms.update_bias(glyphs, layer, j)
@@ -318,6 +271,8 @@ def pass_steps(glyphs: Glyphs) -> list[Step]:
     for row in rows:
         if glyphs.trace.embedding is not None:
             steps.append(embedding_step(glyphs, row))
+        if glyphs.trace.scale is not None:
+            steps.append(scale_step(glyphs, row))
         steps.append(input_step(glyphs, row))
         steps += [forward_step(glyphs, layer, row) for layer in range(1, last + 1)]
         steps.append(cost_step(glyphs, row))
@@ -328,6 +283,8 @@ def pass_steps(glyphs: Glyphs) -> list[Step]:
     if m > 1:
         steps.append(batch_cost_step(glyphs))
     steps += [gradient_step(glyphs, layer) for layer in range(last, 0, -1)]
+    if glyphs.trace.scale is not None:
+        steps.append(scale_gradient_step(glyphs))
     if glyphs.trace.embedding is not None:
         steps.append(embedding_gradient_step(glyphs))
     steps += [update_step(glyphs, layer) for layer in range(1, last + 1)]

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from clearprop.data.feature_names import NameInRow
-from clearprop.explain.document import Step, count_factors, short_name
+from clearprop.explain.document import count_factors, short_name
 from clearprop.explain.glyphs import Glyphs
+from clearprop.explain.step import Step
 from clearprop.trace import Trace
 
 

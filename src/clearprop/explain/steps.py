@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from clearprop.explain import document
-from clearprop.explain.document import Step
 from clearprop.explain.expression import shown_of
 from clearprop.explain.glyphs import Glyphs
+from clearprop.explain.step import EXAMPLES, Step
 from clearprop.names import known_name
 
 # Each is told in the notation of its document.
@@ -33,7 +33,7 @@ def _gradients(glyphs: Glyphs, layer: int, row: int) -> list[Step]:
 
 
 def _last_row(glyphs: Glyphs) -> int:
-    return shown_of(glyphs.n_samples, document.EXAMPLES) - 1
+    return shown_of(glyphs.n_samples, EXAMPLES) - 1
 
 
 def _updates(glyphs: Glyphs) -> list[Step]:

@@ -69,6 +69,8 @@ def count_numbers(trace: Trace) -> int:
         arrays += [of.x, of.basis, of.h, of.a, of.delta, of.basis_error, of.phase_error]
         arrays += [of.one_hot, of.vector_error]
         arrays += [*of.parameters.values(), *of.gradient.values()]
+    if trace.scale is not None:
+        arrays += [getattr(trace.scale, each.name) for each in fields(trace.scale)]
     if trace.update is not None:
         arrays += [*trace.update.weights, *trace.update.biases]
     return sum(each.size for each in arrays if each is not None)
@@ -129,6 +131,8 @@ class JsonPrinter:
         }
         if trace.embedding is not None:
             value["embedding"] = _embedding(trace)
+        if (scale := trace.scale) is not None:
+            value["input_scale"] = {f.name: _listed(getattr(scale, f.name)) for f in fields(scale)}
         if trace.update is not None:
             value["update"] = _update(trace)
         if form is None:

@@ -6,7 +6,7 @@ import itertools
 import textwrap
 import unicodedata
 
-from clearprop.explain.document import Document, Step, contains_matrix, said_of, wanted
+from clearprop.explain.document import Document, contains_matrix, said_of, wanted
 from clearprop.explain.expression import (
     ATOM,
     BINDS,
@@ -34,6 +34,7 @@ from clearprop.explain.expression import (
     children,
 )
 from clearprop.explain.printers.digits import shown
+from clearprop.explain.step import Step
 
 WIDTH = 100
 _LONGEST_TERM = 75  # that has to stay on one line

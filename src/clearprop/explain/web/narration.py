@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from clearprop.explain.document import Step
 from clearprop.explain.glyphs import Glyphs
+from clearprop.explain.step import Step
 
 _SQUASHES = {
     "sigmoid": "sigmoid squeezes it between 0 and 1",

@@ -6,12 +6,13 @@ import importlib.resources
 from collections.abc import Sequence
 from typing import Any
 
-from clearprop.explain import document, paths, steps
 from clearprop.explain import notation as notations
+from clearprop.explain import paths, steps
 from clearprop.explain.document import Document
 from clearprop.explain.expression import Num, shown_of
 from clearprop.explain.glyphs import Glyphs
 from clearprop.explain.notation import NOTATIONS, Notation
+from clearprop.explain.step import EXAMPLES
 from clearprop.explain.telling import explained
 from clearprop.explain.web import curves, panels, working
 from clearprop.explain.web.choice import Choice, choose
@@ -173,7 +174,7 @@ def _data(
         "units": [list(units) for units in choice.units],
         "drawn": choice.drawn,
         "samples": glyphs.n_samples,
-        "rows": shown_of(glyphs.n_samples, document.EXAMPLES),
+        "rows": shown_of(glyphs.n_samples, EXAMPLES),
         "softmax": glyphs.softmax,
         "a_minus_y": glyphs.a_minus_y,
         "cost": trace.architecture.cost.name,

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from clearprop.explain import forms, remarks
-from clearprop.explain.document import Step
 from clearprop.explain.expression import Sym
 from clearprop.explain.forms import Line
 from clearprop.explain.glyphs import Glyphs
+from clearprop.explain.step import Step
 from clearprop.explain.web import narration
 from clearprop.explain.web.choice import Choice
 from clearprop.explain.web.trees import Trees
@@ -36,7 +36,8 @@ def shown_steps(glyphs: Glyphs, steps: Iterable[Step]) -> list[Shown]:
     """Return the steps of the page; those forwards are cut into z and a."""
     made = []
     for step in steps:
-        if step.kind == "embedding":  # the page begins with what layer 1 sees, and its facts say so
+        # The page begins with what layer 1 sees, and its facts say so.
+        if step.kind in ("embedding", "scale"):
             continue
         if step.kind != "forward":
             said = " ".join(each for each in (narration.said(glyphs, step), step.said) if each)
