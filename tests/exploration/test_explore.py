@@ -114,7 +114,16 @@ def test_the_command_shows_a_network_of_a_table(clearprop, here):
     text = "a,b,y\n" + "1,u,p\n,v,q\n3.5,u,q\n,v,p\n1,u,q\n" * 12
     (here / "t.csv").write_text(text)
     code, _, err = clearprop(
-        "train", "t.csv", "--epochs", "1", "--output", "table.safetensors", "--members", "2"
+        "train",
+        "t.csv",
+        "--hidden",
+        "8",
+        "--epochs",
+        "1",
+        "--output",
+        "table.safetensors",
+        "--members",
+        "2",
     )
     assert code == 0, err
     (here / "rows.csv").write_text(text + "5,w,p\n")

@@ -29,8 +29,9 @@ _LEVELS = "0123456789abcdefg"  # of a pixel
 def sets() -> dict[str, Any]:
     """Return the sets, as JSON has them: ``{"called", "X", "Y"}``, or how they are drawn.
 
-    Where there are ``"inputs"``, X is raw; ``"classes"`` are the labels whose numbers Y has. Rows of
-    `digits` are texts, of a character for each pixel.
+    Where there are ``"inputs"``, X is raw; ``"features"`` are the library's names of its columns,
+    ``"classes"`` the labels whose numbers Y has. Rows of `digits` are texts, of a character for each
+    pixel.
     """
     return {**SMALL, "iris": _iris(), "digits": _digits()}
 
@@ -44,6 +45,7 @@ def _iris() -> dict[str, Any]:
     names = [str(name).removesuffix(" (cm)") for name in found.feature_names or ()]
     return {
         "called": "iris",
+        "features": list(found.feature_names or ()),
         "inputs": inputs_of(Inputs(standard(X, None)), names, "float64"),
         "X": X[order].tolist(),
         "classes": [str(each) for each in found.classes or ()],
@@ -59,6 +61,7 @@ def _digits() -> dict[str, Any]:
     names = [f"px {row},{column}" for row in range(1, 9) for column in range(1, 9)]
     return {
         "called": "digits",
+        "features": list(found.feature_names or ()),
         "inputs": inputs_of(Inputs((divide_by(16.0),)), names, "float64"),
         "X": ["".join(_LEVELS[level] for level in row) for row in rows],
         "classes": [str(digit) for digit in range(10)],

@@ -38,6 +38,7 @@ function showStep(lesson, n) {
   at("lesson-title").textContent = lesson.title;
   at("lesson-where").textContent = `${n + 1} of ${last + 1}`;
   say("lesson-text", text);
+  for (const id of ["lesson-where", "lesson-back", "lesson-next"]) at(id).hidden = last === 0;
   at("lesson-back").disabled = n === 0;
   at("lesson-next").disabled = n === last;
   at("lesson-claim").hidden = !claim;

@@ -24,13 +24,13 @@ export function modelFile({ run, position }) {
 }
 
 // What a file says of raw rows, if they are numbers: their scaling, and the names of inputs and classes.
-function endsOf({ inputs, classes }) {
+function endsOf({ inputs, classes, features }) {
   const described = { scaling: false, classes: inputs ? (classes ?? null) : null, feature_names: null, about: {} };
   const isPlain = inputs?.columns.every(({ kind, flagged, words }) => kind === "numeric" && !flagged && !words?.length);
   if (!isPlain || inputs.steps.length !== 1 || !inputs.steps[0].shift) return { described, tensors: [] };
   const n = inputs.columns.length, whole = (values) => Float64Array.from({ length: n }, (_, k) => values[values.length === 1 ? 0 : k]);
   const tensors = ["shift", "factor"].map((name) => ({ name: `scaling.${name}`, shape: [n], values: whole(inputs.steps[0][name]) }));
-  return { described: { ...described, scaling: true, feature_names: inputs.columns.map(({ name }) => name) }, tensors };
+  return { described: { ...described, scaling: true, feature_names: features ?? inputs.columns.map(({ name }) => name) }, tensors };
 }
 
 function safetensors(tensors, metadata) {

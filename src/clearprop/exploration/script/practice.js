@@ -70,7 +70,7 @@ function deltaFormula(l, j) {
   const { run, pass } = here, { row } = here.position, { made } = run.training, last = made.layers.length, { passed, back } = pass;
   const a = passed.a[l].row(row)[j], slope = passed.slope[l - 1].row(row)[j], y = run.training.Y.row(row)[j];
   if (l === last && made.costRow.error) return { formula: "δ = a − y", numbers: `${brief(a)} − ${signed(y)}` };
-  if (l === last) return { formula: "δ = ∂C/∂a × f′(z)", numbers: `${signed(back.error[l - 1].row(row)[j])} × ${brief(slope)}` };
+  if (l === last) return { formula: `δ = ∂C/∂a × f′(z), f′(z) = ${brief(slope)}`, numbers: `${signed(back.error[l - 1].row(row)[j])} × ${brief(slope)}` };
   const { weights } = made.layers[l], next = Array.from(back.delta[l].row(row)).slice(0, 8);
   const terms = next.map((delta, k) => `${signed(run.state.parameters[weights.offset + k * weights.shape[1] + j])} × ${signed(delta)}`);
   const more = made.layers[l].size > 8 ? " + …" : "";
@@ -108,7 +108,7 @@ function questionOf(question, i) {
   const hint = element("button", { type: "button", "aria-label": `Hint: ${question.name}` }, "Hint");
   const show = element("button", { type: "button", "aria-label": `Show: ${question.name}` }, "Show");
   field.addEventListener("change", () => pronounce(verdictOn(field.value, question.right, number(question.right), question.mistakes)));
-  hint.addEventListener("click", () => (formula.textContent = `${question.formula} = ${question.numbers}`));
+  hint.addEventListener("click", () => (formula.textContent = `${question.formula}: ${question.numbers}`));
   show.addEventListener("click", () => pronounce({ kind: "shown", words: number(question.right) }));
   const pronounce = ({ kind, words }) => {
     question.kind = kind;
