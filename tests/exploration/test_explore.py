@@ -111,7 +111,8 @@ def test_the_command_refuses_in_a_sentence_and_writes_nothing(clearprop, here):
 
 @pytest.mark.slow
 def test_the_command_shows_a_network_of_a_table(clearprop, here):
-    text = "a,b,y\n" + "1,u,p\n,v,q\n3.5,u,q\n,v,p\n1,u,q\n" * 12
+    lines = (f"{1 + i / 8},u,p\n,v,q\n{3.5 + i / 8},u,q\n,v,p\n{1 - i / 8},u,q\n" for i in range(12))
+    text = "a,b,y\n" + "".join(lines)
     (here / "t.csv").write_text(text)
     code, _, err = clearprop(
         "train",
