@@ -15,6 +15,7 @@ from clearprop import costs, initializers, optimizers
 from clearprop.activations import ACTIVATIONS
 from clearprop.costs import CLASSES, COUNTS, Cost
 from clearprop.data.targets import MISSING
+from clearprop.explain.notation import NOTATIONS, Notation
 
 OPTIMIZERS: Mapping[str, tuple[str, optimizers.Optimizer]] = {
     "sgd": ("SGD", optimizers.SGD()),
@@ -37,6 +38,31 @@ def offers() -> dict[str, Any]:
         "initializers": {name: _initializer(name) for name in initializers.INITIALIZERS},
         "outputs": {"classes": _of_classes(), "quantity": _of_quantities()},
         "missing": sorted(MISSING),
+        "notations": {name: _notation(each) for name, each in NOTATIONS.items()},
+    }
+
+
+def _notation(its: Notation) -> dict[str, Any]:
+    """Describe letters and how layers are counted; the page's numbers stay derivatives."""
+    book, kept = (
+        its.source.partition(":")[2].strip(),
+        ("layer_base", "weight_owner", "superscript_style"),
+    )
+    letters = {
+        "w": its.weight_symbol,
+        "W": its.matrix_symbol,
+        "b": its.bias_symbol,
+        "C": its.cost_symbol,
+        "δ": its.delta_symbol,
+    }
+    differs = {
+        "minus the derivative is what the book calls δ and gradient": its.delta_sign < 0,
+        "its cost is without ½: squared error has its numbers": its.cost_scale == 1.0,
+        "it adds up a batch where the page takes the mean": its.reduction_in == "none",
+    }
+    notes = [note for note, there in differs.items() if there]
+    return {"book": book, "letters": letters, "notes": notes} | {
+        name: getattr(its, name) for name in kept
     }
 
 

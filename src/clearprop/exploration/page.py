@@ -17,8 +17,8 @@ from clearprop.page import Markup, document, joined, module, tag
 from clearprop.training.divergence import MESSAGE
 
 SCRIPTS = (
-    "recipe", "elements", "csv", "learned", "sets", "problems", "walk", "trail", "cells", "run",
-    "measures", "explorer", "lessons", "telling", "motion", "charts", "network", "stopped",
+    "recipe", "notation", "elements", "csv", "learned", "sets", "problems", "walk", "trail", "cells",
+    "run", "measures", "explorer", "lessons", "telling", "motion", "charts", "network", "stopped",
     "transport", "scrub", "touch", "pictures", "fitted", "panels", "choices", "answers", "own_file",
     "row", "pad", "inside", "layers", "surface", "measurements", "findings", "tables", "mistakes",
     "practice", "film", "modelfile", "program", "keep", "main",

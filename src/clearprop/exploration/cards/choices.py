@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from clearprop.explain.notation import NOTATIONS
 from clearprop.exploration.cards import own_file
 from clearprop.exploration.cards.parts import options
 from clearprop.exploration.sets import sets
@@ -36,9 +37,15 @@ def card(is_own: bool) -> Markup:
         _field("Dropout, hidden layers", _text("dropout", "decimal")),
         _field("First parameters, if given", _text("start", "text")),
     ]
+    notations = {"page": "this page's", **dict.fromkeys(NOTATIONS)}
+    notation = _field(
+        "Notation",
+        tag("select", *options({n: t or n for n, t in notations.items()}, ""), name="notation"),
+    )
     return tag(
         "section",
-        tag("form", *([] if is_own else network), *training, id="choices"),
+        tag("form", *([] if is_own else network), *training, notation, id="choices"),
+        tag("p", "", id="notation-says", class_="quiet", role="status"),
         *([] if is_own else [own_file.card(is_own)]),
         tag("p", "", id="refused", class_="stopped", role="status"),
         tag("p", "A choice begins a run from the start; undo leads back.", class_="quiet"),

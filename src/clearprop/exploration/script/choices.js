@@ -2,6 +2,7 @@
 
 import { at, element, say } from "./elements.js";
 import { go, here, stop } from "./explorer.js";
+import { notationSays } from "./notation.js";
 import { showOwnFile } from "./own_file.js";
 import { outputsOf } from "./problems.js";
 import { activationsOf, data, hiddenSizes, partsOf, recipeOf, suitedTo, textOf, usuallyHeld } from "./recipe.js";
@@ -16,8 +17,14 @@ export const choices = {
     at("choices").addEventListener("submit", (event) => event.preventDefault());
   },
 
+  show({ position: { notation } }) {
+    at("choices").elements.notation.value = notation;
+    say("notation-says", notationSays(notation));
+  },
+
   another() {
     const { recipe } = here.position;
+    if (recipe.member) showMembers(recipe.member);
     if (!data.own) showActivations(recipe);
     for (const [name, table] of Object.entries(offered())) showComposed(name, recipe[name], table);
     for (const field of at("choices").elements) if (recipe[field.name] !== undefined && !offered()[field.name]) field.value = recipe[field.name];
@@ -27,6 +34,7 @@ export const choices = {
 
 function onChoice(event) {
   const { position } = here;
+  if (event.target.name === "notation") return go({ ...position, notation: event.target.value });
   if (event.target.name === "data") {
     const isFile = event.target.value === "csv";
     showOwnFile(isFile);
@@ -82,6 +90,15 @@ function field(name, control) {
   const made = element("label");
   made.append(element("span", {}, name), control);
   return made;
+}
+
+// Of a model with members, which one the page is of.
+function showMembers(chosen) {
+  if (at("choices").elements.member) return;
+  const select = element("select", { name: "member" });
+  select.append(...data.own.parameters.map((_, k) => element("option", { value: k + 1 }, `${k + 1} of ${data.own.parameters.length}`)));
+  select.value = chosen;
+  at("choices").prepend(field("Member", select));
 }
 
 // Activations of layers and neurons

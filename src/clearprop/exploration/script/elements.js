@@ -1,6 +1,7 @@
 // Elements, and how numbers and places are called.
 
 import { shown, written } from "../../page/numbers.js";
+import { inNotation } from "./notation.js";
 const SVG = "http://www.w3.org/2000/svg";
 
 export function at(id) {
@@ -83,6 +84,10 @@ export function nameOf(made, place) {
 
 // The same as a symbol: w⁽²⁾₁₃ leads from neuron 3 of layer 1 to neuron 1 of layer 2.
 export function shortName(made, place) {
+  return inNotation(symbolOf(made, place));
+}
+
+function symbolOf(made, place) {
   const [first, column] = place.slice(1).split(".").map(Number);
   if (place[0] !== "p") return `${place[0]}${below(column + 1)}`;
   const { kind, isBias, layer, j, k } = parameterOf(made, first), above = aboveOf(layer);

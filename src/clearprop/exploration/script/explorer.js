@@ -4,6 +4,7 @@
 // `rest(here)`, what no eye could follow while numbers move. A panel that is not open is not asked.
 
 import { say } from "./elements.js";
+import { OWN_NOTATION, useNotation } from "./notation.js";
 import { problemOf } from "./problems.js";
 import { data, hashOf, MOST, positionOf } from "./recipe.js";
 import { RATE, Run } from "./run.js";
@@ -53,8 +54,10 @@ export function go(next, { remember = true, quiet = false } = {}) {
     here.future = [];
   }
   const row = Math.min(next.row, here.run.training.X.rows - 1);
-  here.position = { lesson: position?.lesson ?? null, practice: position?.practice ?? null, ...next, row, to: Math.max(next.to ?? 0, next.step) };
+  const kept = { lesson: position?.lesson ?? null, practice: position?.practice ?? null, notation: position?.notation ?? OWN_NOTATION };
+  here.position = { ...kept, ...next, row, to: Math.max(next.to ?? 0, next.step) };
   if (next.inside > here.run.walk.length) here.position.inside = here.run.walk.length;
+  useNotation(here.position.notation);
   if (!quiet) here.touched = null;
   dragging = quiet;
   if (isOther) tell("another");
@@ -286,7 +289,8 @@ function fromHash() {
   const { position } = here;
   if (position && location.hash === hashOf(position)) return;
   try {
-    go(positionOf(location.hash || (position ? "" : data.film?.hash ?? "")), { remember: Boolean(position) });
+    const opens = location.hash || (position ? "" : data.film?.hash ?? "");
+    go({ notation: OWN_NOTATION, ...positionOf(opens) }, { remember: Boolean(position) });
   } catch (problem) {
     if (!position) go(positionOf(""));
     say("refused", problem.message);

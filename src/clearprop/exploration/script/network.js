@@ -4,6 +4,7 @@
 import { at, below, brief, drawn, element, nameOf, number, parameterOf, say, seenName } from "./elements.js";
 import { choose, here, nudge, show, showRow } from "./explorer.js";
 import { flow, stopFlow } from "./motion.js";
+import { inNotation } from "./notation.js";
 import { told, toldOfStep } from "./telling.js";
 import { flows, numbersOf, partial } from "./walk.js";
 
@@ -22,7 +23,7 @@ class Network {
   // Draw a network, where it is another one or the page has another width.
   build(made) {
     const { page } = this, width = Math.max(page, 96 * made.widths.length - 30);
-    const key = JSON.stringify([made.widths, made.layers.map(({ names, bias }) => [names, bias]), Boolean(made.scale), seenName(made, 0), width]);
+    const key = JSON.stringify([made.widths, made.layers.map(({ names, bias }) => [names, bias]), Boolean(made.scale), seenName(made, 0), inNotation("w⁽¹⁾ δ"), width]);
     if (key === this.key) return;
     Object.assign(this, { key, width, narrow: page < 560, items: new Map(), groups: [] });
     this.box = this.narrow ? 66 : 104;
@@ -95,7 +96,7 @@ class Network {
     if (can) line.append(drawn("rect", { class: "hit", x: x - box / 2 + 2, y: y - 11, width: box - 4, height: LINE, rx: 3 }));
     const whole = seenName(this.made, j), short = whole.length > 8 ? `${whole.slice(0, 7)}…` : whole;
     const isNamed = l === 0 && name === this.lines(0)[0];
-    const label = !isNamed ? name : this.narrow ? `x${below(j + 1)}` : short;
+    const label = !isNamed ? inNotation(name) : this.narrow ? `x${below(j + 1)}` : short;
     line.append(drawn("text", { class: "letter", x: x - box / 2 + 5, y }, label));
     line.append(drawn("text", { class: "value", x: x + box / 2 - 5, y, "text-anchor": "end" }));
     group.append(line);
@@ -282,8 +283,8 @@ function showTold({ run, pass, position: { row, inside }, playing }) {
   const { walk, training } = run, isInside = inside !== undefined;
   at("told").hidden = !isInside;
   at("told").setAttribute("aria-live", playing ? "off" : "polite");
-  const slope = isInside ? "∂C/∂w of this row alone" : "its gradient over all rows";
-  say("legend", `z, a and δ are of the row shown; on each weight, its value above ${slope}. Dashed: negative.`);
+  const slope = isInside ? `${inNotation("∂C/∂w")} of this row alone` : "its gradient over all rows";
+  say("legend", `z, a and ${inNotation("δ")} are of the row shown; on each weight, its value above ${slope}. Dashed: negative.`);
   if (!isInside) return;
   const tick = walk.last(inside, here.lastGrain), isEnd = inside === walk.length;
   const parts = tick ? [told(training.made, tick, numbersOf(run, pass, row, inside))] : [];
@@ -293,6 +294,7 @@ function showTold({ run, pass, position: { row, inside }, playing }) {
 
 function toldLine({ law, words, symbols, numbers }) {
   const line = element("span", { class: "line" });
+  if (symbols) symbols = inNotation(symbols);
   if (law) line.append(element("b", { class: "law" }, law), " ");
   if (symbols) line.append(element("span", { class: "symbols" }, numbers ? `${symbols} = ${numbers}` : symbols), " ");
   line.append(element("span", { class: "quiet" }, words));

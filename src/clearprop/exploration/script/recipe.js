@@ -140,10 +140,11 @@ const NAMES = {
 // `r` the learning rate; of a raw row, `n3.0` is a number and `c3.0` the choice with that number. `inside`
 // is how far one is in the step that follows.
 
-export function hashOf({ recipe, edits, step, inside, row, lesson, practice, to }) {
+export function hashOf({ recipe, edits, step, inside, row, lesson, practice, notation, to }) {
   const parts = Object.entries(recipe).filter(([name, value]) => value !== SELDOM[name]);
   if (lesson) parts.unshift(["lesson", lesson.name], ["at", lesson.at + 1]);
   if (practice) parts.push(["practice", `${practice.kind}.${practice.variant}`]);
+  if (Object.hasOwn(data.notations, notation)) parts.push(["notation", notation]);
   if (step) parts.push(["step", step]);
   if (inside !== undefined) parts.push(["inside", inside]);
   if (to > step) parts.push(["to", to]);
@@ -166,6 +167,7 @@ export function positionFrom(texts) {
   const edits = (given.edits ?? "").split("_").map(editOf).filter(Boolean);
   edits.sort((one, other) => one.step - other.step);
   const position = { recipe, edits, step: number(given.step), row: number(given.row), lesson, practice: practiceOf(given), to: number(given.to) };
+  if (Object.hasOwn(data.notations, given.notation ?? "")) position.notation = given.notation;
   return given.inside === undefined ? position : { ...position, inside: number(given.inside) };
 }
 

@@ -2,6 +2,7 @@
 
 import { at, below, inputName, number, seenName, table } from "./elements.js";
 import { here } from "./explorer.js";
+import { inNotation } from "./notation.js";
 
 const TABLE_ROWS = 25;
 
@@ -32,8 +33,9 @@ function belowTable(run, { passed, gradient }, row) {
 function layerTable(run, { passed, back, gradient }, row, l) {
   const { made } = run.training, { weights, biases, shares, size } = made.layers[l], [, nIn] = weights.shape;
   const { parameters } = run.state, from = (k) => (l ? `neuron ${k + 1}` : seenName(made, k));
-  const columns = ["neuron", "z", "a", "δ", ...(biases ? ["b", "dC/db"] : []), ...(shares ? ["s", "dC/ds"] : [])];
-  for (let k = 0; k < nIn; k++) columns.push(`w from ${from(k)}`, "dC/dw");
+  const numbered = ["z", "a", "δ", ...(biases ? ["b", "dC/db"] : []), ...(shares ? ["s", "dC/ds"] : [])];
+  const columns = ["neuron", ...numbered.map(inNotation)];
+  for (let k = 0; k < nIn; k++) columns.push(`${inNotation("w")} from ${from(k)}`, inNotation("dC/dw"));
   const rows = Array.from({ length: size }, (_, j) => {
     const numbers = [passed.z[l].row(row)[j], passed.a[l + 1].row(row)[j], back.delta[l].row(row)[j]];
     const of = (place) => numbers.push(parameters[place], gradient[place]);
@@ -42,7 +44,7 @@ function layerTable(run, { passed, back, gradient }, row, l) {
     for (let k = 0; k < nIn; k++) of(weights.offset + j * nIn + k);
     return [String(j + 1), ...numbers.map((x) => number(x))];
   });
-  const caption = `Layer ${l + 1} at row ${row + 1}; dC/db and dC/dw are of all rows`;
+  const caption = `Layer ${l + 1} at row ${row + 1}; ${inNotation("dC/db")} and ${inNotation("dC/dw")} are of all rows`;
   return table(caption, columns, rows);
 }
 
