@@ -170,10 +170,10 @@ def test_digits_are_rows_of_the_training_part():
         "".join("0123456789abcdefg"[int(v)] for v in row): y
         for row, y in zip(known.X_train, known.Y_train, strict=True)
     }
-    assert len(digits["X"]) == 300
+    assert len(digits["X"]) == 600
     assert [texts[row] for row in digits["X"]] == [y for (y,) in digits["Y"]]
     assert [y for (y,) in digits["Y"][:10]] == list(range(10))
-    assert len(json.dumps(digits["X"])) < 25_000
+    assert len(json.dumps(digits["X"])) < 45_000
 
 
 @SLOW
@@ -187,3 +187,45 @@ def test_axe_finds_nothing_with_other_data(pages, playground, data, how):
     assert page.evaluate("document.documentElement.scrollWidth") == how["width"]
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
+
+
+@pytest.mark.parametrize(
+    ("notation", "weight", "delta"),
+    [
+        ("nielsen", "w³₂₄", "δ"),
+        pytest.param("jordan", "θ⁽²⁾₂₄", "δ", marks=SLOW),
+        ("dp", "w⁽²⁾₂₄", "∂C/∂b"),
+        pytest.param("softmax-ce", "w²₂₄", "∂C/∂b", marks=SLOW),
+    ],
+)
+def test_symbols_are_those_of_explain(pages, playground, notation, weight, delta):
+    net = cp.Network([2, 4, 3, 1], "tanh", "sigmoid", "quadratic", dtype="float64", seed=7)
+    written = cp.explain(net, [[0, 1]], [[1]], notation, "text", form="component")
+    assert weight in written
+    page = opened(pages, playground, "#data=xor&hidden=4,3&step=2")
+    before, cost = values(page), page.text_content("#cost")
+    page.select_option("[name=notation]", notation)
+    page.focus('[data-item="w,2,1,3"]')
+    assert page.text_content("#what") == weight
+    page.focus('[data-item="b,2,1"]')
+    assert page.text_content("#what") in re.findall(r"(?<![∂\w])b[^\s]*₂", written)
+    letters = {each.text_content() for each in page.locator("#net .letter").all()}
+    assert letters == {"x₁", "x₂", "b", "z", "a", "y", delta}
+    assert (values(page), page.text_content("#cost")) == (before, cost)  # letters alone
+    assert f"notation={notation}" in page.evaluate("location.hash")
+    assert page.text_content("#notation-says").startswith("Letters of ")
+    again = opened(pages, playground, page.evaluate("location.hash"))
+    assert again.input_value("[name=notation]") == notation
+    again.evaluate("location.hash = '#data=xor'")
+    again.locator("[name=notation]").wait_for()
+    again.focus('[data-item="w,1,0,0"]')
+    assert again.text_content("#what") == "w⁽¹⁾₁₁"
+
+
+@SLOW
+def test_a_notation_changes_no_name_of_an_input(pages):
+    net = cp.Network([2, 2, 1], "tanh", cost="quadratic", seed=0)
+    net.feature_names = ("weight of C", "w0")
+    page = opened(pages, cp.explore(net, [[1, 2]], [[1]]).html, "#notation=jordan")
+    page.evaluate("document.querySelector('#twin').open = true")
+    page.locator("#tables th", has_text="θ from weight of C").first.wait_for()

@@ -20,7 +20,7 @@ def test_the_page_is_one_file_with_a_policy_and_the_same_bytes():
     assert "default-src 'none'" in html
     assert not re.search(r"(src|href)=(?!\"#)", html.replace("default-src", "").replace("-src ", ""))
     whole, data = len(html), len(re.search(r'<script type="application/json".*?</script>', html)[0])
-    assert data < 80_000  # iris, rows of digits, lessons, Python's tables
+    assert data < 100_000  # iris, rows of digits, lessons, Python's tables
     assert whole - data < 500_000
 
 

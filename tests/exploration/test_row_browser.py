@@ -165,7 +165,7 @@ def test_3_a_digit_is_drawn_and_answered_as_the_library_does(pages, playground, 
         seed=0,
         progress=False,
     )
-    fragment = "#data=digits&hidden=5&activation=tanh&seed=0&step=30"
+    fragment = "#data=digits&hidden=5&activation=tanh&seed=0&step=57"
     page = opened(pages, playground, fragment, has_touch=how == "touch", height=1400)
     page.click("#tab-row")
     page.locator("#pad").scroll_into_view_if_needed()

@@ -48,6 +48,7 @@ def card(is_own: bool) -> Markup:
         tag("p", "", id="notation-says", class_="quiet", role="status"),
         *([] if is_own else [own_file.card(is_own)]),
         tag("p", "", id="refused", class_="stopped", role="status"),
+        tag("p", "", id="choices-hint", class_="quiet"),
         tag("p", "A choice begins a run from the start; undo leads back.", class_="quiet"),
     )
 

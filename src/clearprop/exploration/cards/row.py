@@ -19,13 +19,13 @@ def card(is_own: bool) -> Markup:
     """Return the card; the script fills in what the row has."""
     pad = tag(
         "div",
-        tag("figure", tag("canvas", id="row-image", width="64", height="64", role="img",
-            aria_label="The row shown"), tag("figcaption", "the row shown")),
         tag("figure", tag("canvas", id="pad", width="224", height="224", tabindex="0",
             role="application", aria_label="Pad to draw a digit", aria_describedby="pad-how"),
             tag("figcaption", "your own digit")),
         tag("figure", tag("canvas", id="pad-seen", width="64", height="64", role="img",
             aria_label="What the network sees of your digit"), tag("figcaption", "as it is seen")),
+        tag("figure", tag("canvas", id="row-image", width="64", height="64", role="img",
+            aria_label="The row shown"), tag("figcaption", "the row shown")),
         button("pad-clear", "Clear"),
         tag("p", _HOW, id="pad-how", class_="quiet"),
         tag("p", "", id="pad-says", role="status"),

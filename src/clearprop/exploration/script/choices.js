@@ -25,6 +25,8 @@ export const choices = {
   another() {
     const { recipe } = here.position;
     if (recipe.member) showMembers(recipe.member);
+    const { image, inputs } = here.run.problem.set;
+    at("choices-hint").textContent = image ? "Under “Row” is a pad to draw a digit of your own." : inputs ? "Under “Row” a row can be changed in its own units." : "";
     if (!data.own) showActivations(recipe);
     for (const [name, table] of Object.entries(offered())) showComposed(name, recipe[name], table);
     for (const field of at("choices").elements) if (recipe[field.name] !== undefined && !offered()[field.name]) field.value = recipe[field.name];

@@ -5,7 +5,7 @@ import { at, element, say } from "./elements.js";
 import { go, here, stop } from "./explorer.js";
 import { kindsOf, learnedFrom, likelyTarget } from "./learned.js";
 import { outputsOf } from "./problems.js";
-import { data, positionOf, suitedTo } from "./recipe.js";
+import { data, positionOf, suitedTo, usuallyHeld } from "./recipe.js";
 import { keepFile, setOf } from "./sets.js";
 
 const PREVIEWED = 4; // rows
@@ -81,7 +81,7 @@ async function take(file) {
 // Begin a run that predicts a column.
 function start(target) {
   try {
-    const recipe = { ...here.position.recipe, ...suitedTo("csv"), data: "csv", file: opened.file, target, start: "" };
+    const recipe = { ...here.position.recipe, ...suitedTo("csv"), data: "csv", file: opened.file, target, held: usuallyHeld("csv"), start: "" };
     const task = setOf(recipe).units ? "quantity" : "classes";
     stop();
     go({ recipe: { ...recipe, ...TYPED[task] }, edits: [], step: 0, row: 0 });

@@ -8,7 +8,7 @@ import { at, say } from "./elements.js";
 import { here } from "./explorer.js";
 import { inPanel } from "./panels.js";
 
-const DOTS = 32, SQUARE = 4, PEN = 2.1, MOVE = 1 / 16;
+const DOTS = 32, SQUARE = 4, PEN = 2.6, MOVE = 1 / 16;
 const mine = { strokes: [], x: 0.5, y: 0.2, isDown: false, isPressed: false }; // what is drawn, and the pen
 
 export const pad = inPanel("row", {
