@@ -87,6 +87,8 @@ def test_1_a_table_is_shown_and_changed_in_its_own_units(pages, table, members):
     agrees(changed(table, 4))
     page.select_option("[name='1']", "w")
     agrees(changed(table, 4, kind="w"))
+    page.set_viewport_size({"width": 900, "height": 800})  # shows all again
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     predicted, was, now, by = numbers_in(page.text_content("#row-says"))
     assert now - was == pytest.approx(by, abs=2e-3 * was)
     assert abs(predicted) > 0

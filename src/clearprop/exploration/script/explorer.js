@@ -19,7 +19,6 @@ export const here = {
   pass: null, // over all rows, at the position
   position: null, // {recipe, edits, step, row, lesson, practice}, `to`, the last step of the run so far, and inside, a tick, where one goes through a step
   chosen: "", // a place of the run
-  touchedCell: false, // whether a cell of a raw row is being changed
   touched: null, // the change that is going on: {place, step, before, cost, slope}
   grain: "epoch", // how far a step goes: epoch, batch, layer or product
   scrubbed: null, // the position that the slider of epochs led to

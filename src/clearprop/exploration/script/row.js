@@ -8,7 +8,7 @@ import { inPanel } from "./panels.js";
 import { data } from "./recipe.js";
 
 const MOST_CELLS = 60;
-let shownOf = null; // the set whose cells there are
+let shownOf = null, saidOf = null; // the set whose cells there are; the position that a sentence is of
 
 export const rowCard = inPanel("row", {
   begin() {
@@ -24,7 +24,7 @@ export const rowCard = inPanel("row", {
     showAnswer(at("row-answer"), set, a, Y.row(row));
     const all = membersAnswer(run, row);
     if (all) at("row-answer").append(element("p", { class: "quiet" }, `All ${data.own.parameters.length} members on average: ${wordOf(set, all)} (${Array.from(all, (x) => number(x, 3)).join(", ")})`));
-    if (!here.touchedCell) say("row-says", "");
+    if (position !== saidOf) say("row-says", "");
   },
 });
 
@@ -72,9 +72,8 @@ function onChange(field) {
   const slopes = Array.from(before, (_, i) => (before.length <= MOST_CELLS || i === k ? run.slope(`x${row}.${i}`, pass) : 0));
   const again = (each) => each.step === position.step && "xnc".includes(each.place[0]) && each.place.slice(1) === place.slice(1);
   const earlier = position.edits.filter((each) => each.step <= position.step && !again(each));
-  here.touchedCell = true;
   go({ ...position, edits: [...earlier, { step: position.step, place, value: written.value }] });
-  here.touchedCell = false;
+  saidOf = here.position;
   const predicted = run.training.X.row(row).reduce((total, x, i) => total + slopes[i] * (x - before[i]), 0), { cost } = here.pass;
   say("row-says", `Predicted: gradient × change, summed over what the network sees of it: ${number(predicted)}. What came: the cost went from ${number(pass.cost)} to ${number(cost)}, by ${number(cost - pass.cost)}.`);
 }
