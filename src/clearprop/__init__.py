@@ -16,7 +16,8 @@ from clearprop.architecture import Layer
 from clearprop.checkpoint import CheckpointError
 from clearprop.costs import Cost
 from clearprop.data.scaling import Scaling
-from clearprop.network import Network, Training, load
+from clearprop.loading import load
+from clearprop.network import Network, Training
 from clearprop.optimizers import LBFGS, SGD, Adam, AdamW, RMSProp
 from clearprop.schedule_free import ScheduleFreeAdamW
 from clearprop.trace import Gradient

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -537,7 +537,7 @@ class Network:
         OSError
             If the file cannot be written; what was there before is intact.
         """
-        model_file.write(_as_path(path), self.model)
+        model_file.write(as_path(path), self.model)
 
     def to_function(self) -> Callable[..., Any]:
         """Return the model as a function of NumPy alone, whose source `inspect.getsource` shows.
@@ -629,28 +629,8 @@ class Training(Loop):
             super().__init__(model, prepared, options)
 
 
-def load(path: str | os.PathLike[str], custom: Iterable[Activation | Cost] = ()) -> Network:
-    """Return the network in a model file or checkpoint; nothing in the file is ever executed.
-
-    A checkpoint gives the network as it was at its step, also where the training has seen a better one.
-
-    Parameters
-    ----------
-    path : path
-    custom : iterable of Activation and Cost
-        Your own, if the network uses any; they are found by their names.
-
-    Raises
-    ------
-    CheckpointError (a ValueError)
-        If the file is damaged, or not a network of this library.
-    OSError
-        If it cannot be read.
-    """
-    return Network.of(model_file.read(_as_path(path), custom).model)
-
-
-def _as_path(path: object) -> Path:
+def as_path(path: object) -> Path:
+    """Return a path with ``~`` expanded; what is none, or empty, is refused."""
     if not isinstance(path, str | os.PathLike) or not os.fspath(path):
         raise TypeError(f"path must be the path of a file, got {path!r}")
     return Path(os.path.expanduser(os.fspath(path)))

@@ -1,5 +1,6 @@
 """``clearprop tune``: a model that every command takes, figures of rows that chose nothing, a study."""
 
+import io
 import json
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 
 import clearprop as cp
 from clearprop.cli import leaderboard
-from clearprop.tuning import trials
+from clearprop.tuning import greedy, trials
 
 pytest.importorskip("optuna", reason="tune needs Optuna: pip install 'clearprop[tune]'")
 
@@ -39,7 +40,7 @@ def test_it_saves_a_model_that_predicts_and_says_how_good_it_is(clearprop, frame
         "best network",
         "logistic regression",
         "boosted trees",
-        "the majority",
+        "majority",
         "saved               t.safetensors: trial ",
     ):
         assert said in out
@@ -81,8 +82,88 @@ def test_json_is_what_python_finds_and_the_same_command_goes_on(clearprop, frame
         **{name: second[name] for name in ("model", "storage", "data", "task", "target")},
         **without_seconds(leaderboard.described(expected), second),
     }
-    saved = cp.MLPClassifier.load("m.safetensors").predict_proba(frame[["age", "plan"]])
-    np.testing.assert_array_equal(saved, expected.best.predict_proba(frame[["age", "plan"]]))
+    X, found = frame[["age", "plan"]], expected.ensemble
+    kind = second["saved"]["kind"]
+    saved = cp.MLPClassifier.load("m.safetensors") if kind == "network" else cp.load("m.safetensors")
+    np.testing.assert_array_equal(saved.predict_proba(X), found.predict_proba(X))
+
+
+@pytest.fixture
+def mixed(monkeypatch):
+    """Let every trial be in the ensemble, the best one with the largest weight."""
+
+    def select(outputs, loss):
+        counts = np.arange(len(outputs), 0, -1.0)
+        return counts / counts.sum()
+
+    monkeypatch.setattr(greedy, "select", select)
+
+
+@pytest.mark.parametrize("task", ["classes", "quantities"])
+def test_the_ensemble_is_one_file_that_commands_know(clearprop, frame, mixed, task):
+    if task == "quantities":
+        frame = frame.assign(left=frame["age"] * 1000 + 1e6)
+        frame.to_csv("t.csv", index=False)
+    how = ("--target", "left", "--epochs", "2", "--engine", "numpy", "--preset", "realmlp")
+    code, out, _ = clearprop("tune", "t.csv", *how, "--trials", "3", "--seed", "0")
+    assert code == 0
+    assert "(members 0 to 2), trained again" in out
+    found, X = cp.load("t.safetensors"), frame[["age", "plan"]]
+    assert found.weights == pytest.approx([1 / 2, 1 / 3, 1 / 6])
+    sizes = {tuple(each.network_.sizes) for each in found.members}
+    assert len(sizes) == 3  # else nothing is shown of unlike networks
+
+    told = pandas.read_csv(io.StringIO(clearprop("predict", "t.safetensors", "t.csv")[1]))
+    assert (
+        told["prediction"].tolist() == pytest.approx(found.predict(X).tolist())
+        if (task == "quantities")
+        else told["prediction"].tolist() == found.predict(X).tolist()
+    )
+    if task == "classes":
+        p = told[["probability_no", "probability_yes"]].to_numpy()
+        np.testing.assert_allclose(p, found.predict_proba(X), rtol=1e-5)
+        expected = -np.log(found.predict_proba(X)[np.arange(N), (frame["left"] == "yes").astype(int)])
+        named, wanted = "log_loss", expected.mean()
+    else:
+        named, wanted = "rmse", np.sqrt(np.mean((found.predict(X) - frame["left"]) ** 2))
+    measured = json.loads(clearprop("evaluate", "t.safetensors", "t.csv", "--json")[1])
+    assert measured[named] == pytest.approx(wanted, rel=1e-4)
+    assert measured["cost"] == pytest.approx(wanted if task == "classes" else wanted**2 / 2, rel=1e-3)
+
+    info = clearprop("info", "t.safetensors")[1]
+    for said in (
+        "an ensemble of 3 networks",
+        "member 0            50 %: ",
+        "test R2" if task == "quantities" else "test accuracy",
+        "of 12 r",
+        "age",
+    ):
+        assert said.replace("of 12 r", "12 rows" if task == "quantities" else "of 12 right") in info
+    shown = json.loads(clearprop("info", "t.safetensors", "--json")[1])
+    assert (shown["kind"], len(shown["members"]), shown["result"]["n_samples"]) == ("ensemble", 3, 12)
+    code, out, err = clearprop("check", "t.safetensors", "t.csv", "--rows", "3", "--member", "1")
+    assert (code, err) == (0, "")
+
+
+def test_what_is_for_one_network_says_so_of_an_ensemble(clearprop, frame, mixed):
+    assert clearprop("tune", "t.csv", *QUICK, "--trials", "2", "--seed", "0", "--quiet")[0] == 0
+    before = sorted(Path().iterdir())
+    for command in (
+        ("explore", "t.safetensors", "t.csv"),
+        ("export", "t.safetensors", "--format", "python"),
+    ):
+        code, out, err = clearprop(*command)
+        assert (code, out) == (2, "")
+        assert err == (
+            "clearprop: t.safetensors holds an ensemble of 2 networks, this command is for one\n"
+        )
+    code, out, err = clearprop("explain", "t.safetensors", "t.csv", "--row", "0")
+    assert err == "clearprop: --member must name one of the 2 members of t.safetensors, 0 to 1\n"
+    code, out, err = clearprop("predict", "t.safetensors", "t.csv", "--interval", "90")
+    assert (code, out) == (2, "")
+    assert "--interval is for quantities" in err
+    assert sorted(Path().iterdir()) == before
+    assert clearprop("tune", "t.csv", *QUICK, "--trials", "2", "--quiet")[0] == 0  # in its place
 
 
 def without_seconds(told, other):
@@ -161,6 +242,7 @@ def test_it_says_so_where_a_baseline_did_better(clearprop, frame):
         ),
         (("t.csv", "--target", "left", "--validation", "0", "--quiet"), "tune needs rows to choose by"),
         (("t.csv", "--target", "left", "--output", "t.csv"), "DATA and --output must be two files"),
+        (("t.csv", "--target", "left", "--calibrate"), "no such option: --calibrate"),
         (("t.csv", "--target", "nothing"), "t.csv has no column 'nothing': --target must be one of"),
     ],
 )

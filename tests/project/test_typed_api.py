@@ -99,7 +99,7 @@ PUBLIC = public_functions()
 
 def test_the_walk_meets_functions_methods_properties_and_what_is_inherited():
     assert {
-        "clearprop.network.load", "clearprop.network.Network.fit", "clearprop.network.Network.classes",
+        "clearprop.loading.load", "clearprop.network.Network.fit", "clearprop.network.Network.classes",
         "clearprop.training.loop.Loop.run", "clearprop.estimators.base.BaseMLP.fit",
         "clearprop.estimators.classifier.MLPClassifier.__init__", "clearprop.data.table.streamed.stream",
         "clearprop.estimators.classifier.MLPClassifier.partial_fit", "clearprop.rarer_costs.huber",

@@ -219,11 +219,13 @@ def test_the_figures_are_those_of_what_is_returned(rows):
     assert set(found.test) == {
         "best network",
         "ensemble",
-        "the majority",
+        "majority",
         "logistic regression",
         "boosted trees",
     }
-    assert found.result["cost"] == pytest.approx(found.losses["best network"], rel=1e-4)
+    assert found.results["best network"]["cost"] == pytest.approx(
+        found.losses["best network"], rel=1e-4
+    )
     assert found.best.n_iter_ == found.trials[0].epochs
 
 
@@ -249,7 +251,7 @@ def test_quantities_have_the_root_of_their_mean_squared_error(rng):
     found = cp.tune(cp.MLPRegressor(**QUICK), X, X[:, 0] * 100, trials=1, seed=0)
     assert found.objective == "rmse"
     assert found.losses["best network"] == pytest.approx(found.test["best network"].metrics["rmse"])
-    assert found.losses["ridge regression"] < found.losses["the mean"]
+    assert found.losses["ridge regression"] < found.losses["mean"]
     several = cp.tune(cp.MLPRegressor(**QUICK), X, X * 100, trials=1, seed=0)
     assert "boosted trees" not in several.test
 
@@ -363,6 +365,7 @@ def test_a_short_time_is_enough_for_a_network(rows):
         ({"seed": -1}, r"seed must be from 0 to 2\*\*64 - 1, got -1"),
         ({"estimator": cp.MLPClassifier()}, "tune needs rows to choose by: early_stopping=True"),
         ({"estimator": cp.MLPClassifier(**QUICK, validation_fraction=0.8)}, "tune needs rows to choose by"),
+        ({"estimator": cp.MLPClassifier(**QUICK, threshold="f1")}, "tune trains what it has chosen again, on the rows that threshold"),
         ({"estimator": optuna}, "estimator must be an MLPClassifier or MLPRegressor, got <module"),
         ({"estimator": cp.MLPClassifier(preset="realmlp-s", solver="lbfgs")}, "tune searches networks that learn in steps"),
     ],

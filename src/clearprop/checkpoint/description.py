@@ -203,6 +203,8 @@ def check(metadata: Mapping[str, Any], tensors: Tensors) -> None:
     CheckpointError
         Naming the entry, its rule and its value.
     """
+    if "ensemble" in metadata:
+        raise CheckpointError("the file holds an ensemble of networks, which clearprop.load reads")
     if "format" not in metadata:
         raise CheckpointError("the file says nothing about a network of this library")
     if metadata["format"] != FORMAT:

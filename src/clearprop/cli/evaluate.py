@@ -27,6 +27,7 @@ from clearprop.cli.arguments import (
 from clearprop.data.dataset import some
 from clearprop.data.files import local_path
 from clearprop.evaluation import ClassTally, Evaluation
+from clearprop.model.ensemble import Averaged
 from clearprop.model.measuring import Measured
 
 if TYPE_CHECKING:
@@ -81,12 +82,12 @@ def evaluate(
             raise ValueError(f"--{name} must be at least 0, got {value}")
     if not 0 < level < 1:
         raise ValueError(f"--level must be above 0 and below 1, got {level:g}")
-    net = model.load_model(model_file)
+    net = model.load_answering(model_file)
     model.read_otherwise(
         net, data, delimiter=delimiter, decimal=decimal, encoding=encoding, skip_lines=skip_lines,
         comment=comment,
     )  # fmt: skip
-    measured = Measured(net.model, seed)
+    measured = Measured(net.model, seed, net.evaluate if isinstance(net, Averaged) else None)
     if net.model.is_of_table:
         name, source = "all", data
         strangers: Sequence[Any] = measured.add_table(local_path(data), target, errors.say, target_gaps)
@@ -95,10 +96,10 @@ def evaluate(
         name, source = model_data.part_name(dataset, part), dataset.source
         X, Y = dataset.part(part)
         for first in range(0, len(X), _ROWS):
-            measured.add(net.inputs(X[first : first + _ROWS]), Y[first : first + _ROWS])
+            measured.add(net.model.rows(X[first : first + _ROWS]), Y[first : first + _ROWS])
         strange: Any = [] if known is None else np.unique(Y[known <= Y])
         strangers = [(dataset.classes or ())[number] for number in strange]
-    if name == "all" and net.about.get("data") == source:
+    if name == "all" and net.model.about.get("data") == source:
         errors.say(f"note: {model_file} was trained on rows of {source}")
     found = measured.tally.result(replicates, level)
     result = {"part": name, "n_samples": found.n_rows, "cost": measured.cost}

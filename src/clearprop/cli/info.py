@@ -9,6 +9,8 @@ import clearprop as cp
 from clearprop.checkpoint.description import notes
 from clearprop.cli import model, report, terminal
 from clearprop.cli.arguments import JsonOption, ModelArgument
+from clearprop.model import ensemble
+from clearprop.model.ensemble import EnsembleParts
 from clearprop.model.file import describe_ends
 from clearprop.training.history import TIMES
 from clearprop.training.progress import history_columns
@@ -21,14 +23,49 @@ def info(model_file: ModelArgument, as_json: JsonOption = False) -> None:
 
     Example: clearprop info digits.safetensors
     """
-    net, parts = model.read_network(model_file)
-    training = parts.metadata.get("training")
+    read = ensemble.read(model.expanded(model_file))
+    nets, metadata = [model.network_of(each) for each in read.members], read.members[0].metadata
+    training = metadata.get("training")
     if training is not None:
-        training["history"] = history_columns(parts.tensors, training["history"])
-    if as_json:
-        terminal.print_json(_described(net, parts.metadata, training))
+        training["history"] = history_columns(read.members[0].tensors, training["history"])
+    if read.weights is not None:
+        _show_ensemble(nets, read, as_json=as_json)
+    elif as_json:
+        terminal.print_json(_described(nets[0], metadata, training))
     else:
-        _print(net, training)
+        _print(nets[0], training)
+
+
+def _show_ensemble(nets: list[cp.Network], read: EnsembleParts, *, as_json: bool) -> None:
+    """Print what several networks share, and a line on each."""
+    first, weights = nets[0], read.weights or ()
+    if as_json:
+        each = [
+            _described(net, parts.metadata, None) for net, parts in zip(nets, read.members, strict=True)
+        ]
+        told = {"kind": "ensemble", "weights": list(weights), "result": read.result, "members": each}
+        terminal.print_json(told)
+        return
+    print(f"an ensemble of {len(nets)} networks, whose answers are averaged by their weights")
+    facts = [
+        (f"member {number}", f"{terminal.percent(weight, 0)}: {_in_short(net)}")
+        for number, (net, weight) in enumerate(zip(nets, weights, strict=True))
+    ]
+    facts += _shared_facts(first)
+    if read.result is not None:
+        facts += report.result_lines(read.result, first)
+    _print_facts(first, facts)
+
+
+def _in_short(net: cp.Network) -> str:
+    """Return what sets a member apart, in a line."""
+    hidden = ", ".join(f"{layer.size} {layer.function.name}" for layer in net.layers[:-1])
+    said = [hidden or "no hidden layer", report.length(net.epochs_trained, net.steps_trained)]
+    if net.architecture.embedding is not None:
+        said.append(str(net.architecture.embedding))
+    if net.model.n_members > 1:
+        said.append(f"{net.model.n_members} members")
+    return ", ".join([*said, f"seed {net.seed}"])
 
 
 def _print(net: cp.Network, training: dict[str, Any] | None) -> None:
@@ -36,17 +73,22 @@ def _print(net: cp.Network, training: dict[str, Any] | None) -> None:
     facts = _facts(net)
     if training is not None:
         facts += [("", ""), *_checkpoint_facts(training)]
+    _print_facts(net, facts)
+    if training is not None and len(tail := _tail(training["history"])):
+        print(f"\n{tail}")
+
+
+def _print_facts(net: cp.Network, facts: list[tuple[str, str]]) -> None:
     for name, text in facts:
         print(f"{name:<20}{terminal.plain(text)}".rstrip())
     if net.model.is_of_table:
         print()
         assert net.model.inputs.encoder is not None
         report.show_columns(net.model.inputs.encoder)
-    if training is not None and len(tail := _tail(training["history"])):
-        print(f"\n{tail}")
 
 
-def _facts(net: cp.Network) -> list[tuple[str, str]]:
+def _shared_facts(net: cp.Network) -> list[tuple[str, str]]:
+    """Return what the network's data were, and what goes in and comes out."""
     about = notes(net.about)
     facts = [("data", f"{about['data']}, {about.get('task', '')}")] if "data" in about else []
     if about.get("target"):
@@ -59,6 +101,11 @@ def _facts(net: cp.Network) -> list[tuple[str, str]]:
         facts.append(("features", f"{len(net.feature_names)}: {_some(net.feature_names)}"))
     if about.get("image_shape"):
         facts.append(("images", " x ".join(map(str, about["image_shape"]))))
+    return facts
+
+
+def _facts(net: cp.Network) -> list[tuple[str, str]]:
+    about, facts = notes(net.about), _shared_facts(net)
     if net.model.n_members > 1:
         common = ", which share all but input scale and last layer" * net.model.shares_layers
         facts.append(("members", f"{net.model.n_members}, whose outputs are averaged{common}"))

@@ -43,9 +43,17 @@ def show(found: Tuning, saved: str) -> None:
     for each in _remarks(found):
         console.print(each, style="dim", soft_wrap=True)
     console.print()
-    said = f"{saved}: trial {found.trials[0].number}, trained again; seed {found.seed}"
+    said = f"{saved}: {_saved(found)}, trained again; seed {found.seed}"
     console.print(f"{'saved':<20}{said}", soft_wrap=True)
     console.print(f"{'next':<20}clearprop predict {shlex.quote(saved)} DATA.csv", soft_wrap=True)
+
+
+def _saved(found: Tuning) -> str:
+    """Return what is in the model's file."""
+    numbers = list(found.weights)
+    if len(numbers) == 1:
+        return f"trial {numbers[0]}"
+    return f"an ensemble of trials {', '.join(map(str, numbers))} (members 0 to {len(numbers) - 1})"
 
 
 def _table(console: Console, *columns: str) -> Table:
@@ -93,13 +101,13 @@ def _show_test(console: Console, found: Tuning) -> None:
                 number_of(metric, evaluated.metrics[metric]) + (f" ({between})" if ends else "")
             )
         said = f"ensemble of {len(found.weights)}" if name == "ensemble" else name
-        table.add_row(said, *cells, style="bold" if name == "best network" else "")
+        table.add_row(said, *cells, style="bold" if name == "ensemble" else "")
     terminal.print_table(console, table)
 
 
 def _remarks(found: Tuning) -> list[str]:
     """Return what the figures of the test rows say of the network: also where others win."""
-    ours = found.losses["best network"]  # which is what is saved
+    ours = found.losses["ensemble"]  # which is what is saved
     name, loss = min(
         ((name, loss) for name, loss in found.losses.items() if name not in _OURS),
         key=lambda each: each[1],
@@ -137,6 +145,10 @@ def described(found: Tuning) -> dict[str, Any]:
         "objective": found.objective,
         "rows": found.n_rows,
         "seed": found.seed,
+        "saved": {
+            "kind": "network" if len(found.weights) == 1 else "ensemble",
+            "trials": list(found.weights),
+        },
         "trials": [
             {
                 "number": each.number,

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 import clearprop as cp
 from clearprop.cli import errors
+from clearprop.cli.model import Answering
 from clearprop.data import BUILT_IN, Dataset, Schema
 from clearprop.data.files import local_path
 from clearprop.data.tables import is_table
@@ -26,7 +27,7 @@ _BLOCK_BYTES = 1 << 25  # of a table's rows that are predicted together
 
 
 def load_data(
-    net: cp.Network,
+    net: Answering,
     source: str,
     target: str | None = None,
     need_target: bool = True,
@@ -48,7 +49,7 @@ def load_data(
 
 
 def load_with_strangers(
-    net: cp.Network, source: str, target: str | None = None, gaps: str = "drop"
+    net: Answering, source: str, target: str | None = None, gaps: str = "drop"
 ) -> tuple[Dataset, int | None]:
     """Return a data set as in `load_data`, and how many classes the network knows (or None).
 
@@ -66,7 +67,7 @@ def load_with_strangers(
 
 
 def _read(
-    net: cp.Network,
+    net: Answering,
     source: str,
     schema: Schema,
     target: str | None,
@@ -89,9 +90,9 @@ def _read(
     return cp.data.load(source, target=target, need_target=need_target, part=part, target_gaps=gaps)
 
 
-def _named(net: cp.Network, schema: Schema, dataset: Dataset) -> Schema:
+def _named(net: Answering, schema: Schema, dataset: Dataset) -> Schema:
     """Return what a network expects, with the data's names of classes if it has only numbers."""
-    numbered = net.classes is None or net.classes == tuple(range(len(net.classes)))
+    numbered = net.model.classes is None or net.model.classes == tuple(range(len(net.model.classes)))
     names = dataset.classes or ()
     if not numbered or schema.classes is None or len(names) != len(schema.classes):
         return schema
@@ -100,7 +101,7 @@ def _named(net: cp.Network, schema: Schema, dataset: Dataset) -> Schema:
     return dataclasses.replace(schema, classes=names)  # the numbers of the names, in their order
 
 
-def _table_dataset(net: cp.Network, source: str, target: str | None, gaps: str | None) -> Dataset:
+def _table_dataset(net: Answering, source: str, target: str | None, gaps: str | None) -> Dataset:
     """Return a raw table as the inputs of a network that was trained on one.
 
     Without `gaps` it has no target.
@@ -129,18 +130,18 @@ def _table_dataset(net: cp.Network, source: str, target: str | None, gaps: str |
         X_train=X,
         Y_train=Y,
         classes=None if classes is None else (*classes, *strangers),
-        feature_names=net.feature_names,
+        feature_names=model.feature_names,
         target=name,
         with_target=with_target,
     )
 
 
-def names_in_row(net: cp.Network, source: str, row: int) -> tuple[str, ...]:
+def names_in_row(net: Answering, source: str, row: int) -> tuple[str, ...]:
     """Return what the inputs of a raw table's row are called, with the row's raw values."""
     return net.model.inputs.names_in_row(net.model.inputs.open(local_path(source)), row)
 
 
-def input_blocks(net: cp.Network, source: str, part: str) -> Iterator[NDArray[Any]]:
+def input_blocks(net: Answering, source: str, part: str) -> Iterator[NDArray[Any]]:
     """Return the rows that are to be predicted, in their order, in blocks that `predict` takes.
 
     Of a raw table no more than a block is in memory.

@@ -48,7 +48,7 @@ def predict(
     Example: clearprop predict digits.safetensors digits --output predictions.csv
     """
     files.refuse_same({"MODEL": model_file, "DATA": data}, {"--output": output})
-    net = model.load_model(model_file)
+    net = model.load_answering(model_file)
     model.read_otherwise(
         net, data, delimiter=delimiter, decimal=decimal, encoding=encoding, skip_lines=skip_lines,
         comment=comment,

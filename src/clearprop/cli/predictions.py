@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import clearprop as cp
 from clearprop.checkpoint import atomic_file
 from clearprop.cli import errors, files, model
+from clearprop.cli.model import Answering
 from clearprop.data.dataset import some
 from clearprop.data.table.values import PLAIN_NUMBER
 from clearprop.model.targets import Classes, Units
@@ -48,7 +48,7 @@ def _ending(path: str) -> str:
 
 
 def write(
-    net: cp.Network,
+    net: Answering,
     inputs: Iterable[NDArray[Any]],
     output: str | None,
     level: Fraction | None = None,
@@ -59,7 +59,7 @@ def write(
 
     Parameters
     ----------
-    net : Network
+    net : Network or Averaged
     inputs : iterable of ndarray of shape (n, n_features)
         In the order of the rows, which count from 0.
     output : str, optional
@@ -127,7 +127,7 @@ def _say_formulas(classes: Sequence[Any]) -> None:
 
 
 def _numbered(
-    net: cp.Network, inputs: Iterable[NDArray[Any]], level: Fraction | None
+    net: Answering, inputs: Iterable[NDArray[Any]], level: Fraction | None
 ) -> Iterator[Columns]:
     first = 0
     for X in inputs:
@@ -136,13 +136,13 @@ def _numbered(
         first += len(X)
 
 
-def _columns(net: cp.Network, a: NDArray[Any], level: Fraction | None) -> Columns:
+def _columns(net: Answering, a: NDArray[Any], level: Fraction | None) -> Columns:
     """Return predictions and what they come from, by the names of their columns."""
     classes = net.model.schema.classes
     targets = net.model.targets
     if classes is not None:
         assert isinstance(targets, Classes)
-        probable = net.architecture.output.probabilities
+        probable = net.model.architecture.output.probabilities
         return columns_of(targets.probabilities(a), classes, probable=probable, told=targets.decided(a))
     if isinstance(targets, Units):
         a = targets.decode(a)  # between the least and the largest that were learned from

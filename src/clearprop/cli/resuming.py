@@ -10,7 +10,6 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-import clearprop as cp
 from clearprop import randomness
 from clearprop.cli import model, terminal
 from clearprop.cli.options import Options
@@ -23,7 +22,7 @@ def choose_seed(options: Options) -> int:
     if options.seed is None and options.resume and options.checkpoint:
         path = model.expanded(options.checkpoint)
         if os.path.exists(path):
-            return cp.load(path).seed
+            return model.read_network(path)[0].seed
     if options.seed is None:
         return randomness.check_seed(None) % 2**32  # short enough to be typed again
     return randomness.check_seed(options.seed)
@@ -48,7 +47,7 @@ def untold(options: Options) -> dict[str, Any]:
 
 def begun_with(options: Options) -> dict[str, Any] | None:
     """Return what the run of the checkpoint said of its options; None if it was begun from Python."""
-    about = cp.load(model.expanded(str(options.checkpoint))).about
+    about = model.read_network(str(options.checkpoint))[0].about
     then = about.get(OPTIONS)
     return then if isinstance(then, dict) else None
 

@@ -1,7 +1,7 @@
 """``clearprop tune``: a search for the best network of a table.
 
 In: the options of ``train``, of which those that are given are kept and the others searched. Out: a
-leaderboard, figures of rows that have chosen nothing, and the model of the best network.
+leaderboard, figures of rows that have chosen nothing, and the model, an ensemble.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PANEL = "Search"
 class TuneOptions(Options):
     """The options of ``clearprop tune``."""
 
-    without: ClassVar[tuple[str, ...]] = OF_ONE_TRAINING
+    without: ClassVar[tuple[str, ...]] = (*OF_ONE_TRAINING, "calibrate")
 
     validation: Annotated[
         str | None,
@@ -67,7 +67,7 @@ class TuneOptions(Options):
 
 @declared
 def tune(options: TuneOptions) -> None:
-    """Search the best network for a table, and save it, trained again on all rows but the test rows.
+    """Search the best networks for a table, and save their ensemble, trained on all but the test rows.
 
     Options that are given are kept, the others are searched. Rows choose or measure, never both: every
     figure of the test rows is of rows that have chosen nothing. The same command goes on with a study.
@@ -126,18 +126,25 @@ def _say(trial: TrialResult) -> None:
 
 
 def _save(found: Tuning, job: TableJob, output: str) -> None:
-    """Write the best network, with what its file says of the table and of the test rows."""
-    model = found.best.network_.model
-    learned, known = getattr(found.best, "classes_", None), job.target.classes
-    if learned is not None and known is not None:  # all but those that are in the test rows alone
-        known = tuple(label for label in known if label in learned.tolist())
-    model.column = dataclasses.replace(job.target, classes=known)
-    model.inputs = dataclasses.replace(model.inputs, read=job.source.read_options)
-    model.about = {
-        "data": job.source.where,
-        "task": job.target.task,
-        "target": job.target.name,
-        "n_samples": found.n_rows["train"] + found.n_rows["validation"],
-        "result": found.result,
-    }
-    found.best.save(output)
+    """Write the ensemble, with what its file says of the table and of the test rows.
+
+    One of a single member is that network alone, which every command takes.
+    """
+    for each in (found.best, *found.ensemble.members):
+        model = each.network_.model
+        learned, known = getattr(each, "classes_", None), job.target.classes
+        if learned is not None and known is not None:  # all but those that are in the test rows alone
+            known = tuple(label for label in known if label in learned.tolist())
+        model.column = dataclasses.replace(job.target, classes=known)
+        model.inputs = dataclasses.replace(model.inputs, read=job.source.read_options)
+        model.about = {
+            "data": job.source.where,
+            "task": job.target.task,
+            "target": job.target.name,
+            "n_samples": found.n_rows["train"] + found.n_rows["validation"],
+        }
+    found.best.network_.model.about["result"] = found.results["best network"]
+    if len(found.weights) == 1:
+        found.ensemble.members[0].save(output)
+    else:
+        found.ensemble.save(output, found.results["ensemble"])

@@ -6,7 +6,8 @@
 """
 
 from clearprop.estimators.classifier import MLPClassifier
+from clearprop.estimators.ensemble import Ensemble
 from clearprop.estimators.rate_finder import LearningRates
 from clearprop.estimators.regressor import MLPRegressor
 
-__all__ = ["LearningRates", "MLPClassifier", "MLPRegressor"]
+__all__ = ["Ensemble", "LearningRates", "MLPClassifier", "MLPRegressor"]

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -43,7 +43,7 @@ class Rows(NamedTuple):
     ----------
     X : ndarray of shape (n_samples, n_features)
         Numbers on one scale, without gaps.
-    y : ndarray of shape (n_samples,)
+    y : ndarray of shape (n_samples,), of quantities that are only learned also (n_samples, n_outputs)
         Numbers of classes, or quantities.
     weight : ndarray of shape (n_samples,), optional
     """
@@ -157,19 +157,47 @@ def compare(
         How many rows there are to learn from, where `train` is a sample already.
     """
     found, metric, n = [], "accuracy" if classes else "rmse", len(train.y)
+    for name, model, rows, took, unfinished in learn(train, classes, seconds, seed):
+        figures = difference(held, predicted, model.predict(held.X), classes)
+        found.append(Baseline(name, metric, *figures, rows, of_rows or n, took, unfinished))
+    return found
+
+
+class Learned(NamedTuple):
+    """A baseline that has learned.
+
+    Parameters
+    ----------
+    name : str
+    model : estimator of scikit-learn's
+    rows : int
+        Learned from: all, or a sample where all would have taken too long.
+    seconds : float
+    unfinished : str
+        What there was no time for, in words.
+    """
+
+    name: str
+    model: Any
+    rows: int
+    seconds: float
+    unfinished: str
+
+
+def learn(train: Rows, classes: bool, seconds: float, seed: int = 0) -> Iterator[Learned]:
+    """Return the baselines of some rows, each as soon as it has learned; arguments as in `compare`."""
     contestants, start = _contestants(classes, seed), time.monotonic()
-    single = classes and len(np.unique(train.y)) < 2  # of which only a majority can be learned
-    for name, learn, share in contestants[: 1 if single else None]:
+    if classes and len(np.unique(train.y)) < 2:  # of which only a majority can be learned
+        contestants = contestants[:1]
+    if train.y.ndim > 1:  # trees learn one answer
+        contestants = contestants[:2]
+    for name, learned, share in contestants:
         began = time.monotonic()
         # One thread: a few rows are not worth more, and where others compute OpenMP's wait for them.
         with warnings.catch_warnings(), threadpool_limits(1):
             warnings.simplefilter("ignore")  # of a cheap model nobody asks whether it has converged
-            fitted, rows = _learned(learn, train, start + share * seconds, seed, classes)
-            said = fitted.model.predict(held.X)
-        figures = difference(held, predicted, said, classes)
-        took = round(time.monotonic() - began, 3)
-        found.append(Baseline(name, metric, *figures, rows, of_rows or n, took, fitted.unfinished))
-    return found
+            fitted, rows = _learned(learned, train, start + share * seconds, seed, classes)
+        yield Learned(name, fitted.model, rows, round(time.monotonic() - began, 3), fitted.unfinished)
 
 
 def difference(
@@ -256,7 +284,7 @@ def _boosted(trees: Any, rows: Rows, end: float) -> _Fitted:
             model.n_iter_ < model.max_iter or model.n_iter_ == rounds
         ):  # it stops by itself, or all are made
             return _Fitted(model)
-        fits = int(more * max(end - now, 0.0) / max(now - before, 1e-6))
+        fits = int(min(more * max(end - now, 0.0) / max(now - before, 1e-6), rounds))
         if fits < 1:
             return _Fitted(model, f"{model.n_iter_} of {rounds} rounds")
         model.max_iter = min(model.n_iter_ + fits, rounds)

@@ -195,7 +195,7 @@ def parts_of(
     custom: Iterable[Activation | Cost],
 ) -> Parts:
     """Return the model in what `read_described` has read from `path`, as `read` does."""
-    where, own = os.fsdecode(path), _by_name(custom)
+    where, own = os.fsdecode(path), by_name(custom)
     try:
         return Parts(_model(tensors, metadata, own), tensors, metadata)
     except CheckpointError as problem:
@@ -222,7 +222,8 @@ def read_described(path: FilePath) -> tuple[dict[str, NDArray[Any]], dict[str, A
     return tensors, metadata
 
 
-def _by_name(custom: Iterable[Activation | Cost]) -> dict[str, Activation | Cost]:
+def by_name(custom: Iterable[Activation | Cost]) -> dict[str, Activation | Cost]:
+    """Return a user's own activations and costs by their names."""
     try:
         own = list(custom)
     except TypeError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from clearprop.model.model import Model
 from clearprop.model.targets import Classes, Units
 
 Array = NDArray[Any]
+Asked = Callable[[Array, Array], tuple[Array, float]]  # inputs and targets: outputs and their cost
 
 _LEVEL, _REPLICATES = 0.95, 200  # of the intervals beside what is measured after a training
 
@@ -46,7 +48,9 @@ def measure(model: Model, X: Array, Y: Array) -> dict[str, float]:
     return {"cost": cost} | measure_quantities(a, encoded)
 
 
-def measure_prepared(model: Model, data: Data, *, sure: bool = False) -> dict[str, Any]:
+def measure_prepared(
+    model: Model, data: Data, *, sure: bool = False, asked: Asked | None = None
+) -> dict[str, Any]:
     """Return the number of rows, cost and accuracy, or cost, mae, rmse and r2 in the target's units.
 
     Parameters
@@ -56,8 +60,10 @@ def measure_prepared(model: Model, data: Data, *, sure: bool = False) -> dict[st
         As a training takes it: its cost is that of what the network learns.
     sure : bool
         Whether to add "intervals", of `intervals`.
+    asked : callable, optional
+        As in `Measured`, for rows without weights.
     """
-    a, cost = evaluate(model, *data)
+    a, cost = evaluate(model, *data) if asked is None else asked(data.X, data.Y)
     found: dict[str, Any] = {"n_samples": len(data.X), "cost": float(cost)}
     if not isinstance(model.targets, Units):
         found["accuracy"] = float(np.mean(model.targets.right(a, data.Y)))
@@ -113,10 +119,17 @@ class Measured:
         In raw units.
     seed : int
         Of the bootstrap.
+    asked : callable, optional
+        Takes inputs and targets, and returns outputs and their cost; None asks the model.
     """
 
-    def __init__(self, model: Model, seed: int) -> None:
-        self.model = model
+    def __init__(
+        self,
+        model: Model,
+        seed: int,
+        asked: Asked | None = None,
+    ) -> None:
+        self.model, self._asked = model, asked or partial(evaluate, model)
         self.n_known, self._costs = 0, 0.0
         single, output = model.architecture.sizes[-1] == 1, model.architecture.output
         self.tally: ClassTally | QuantityTally = QuantityTally(seed)
@@ -135,16 +148,17 @@ class Measured:
         if isinstance(model.targets, Classes):
             known = (Y >= 0) & (model.targets.n_classes > Y)
         targets = model.encode_numbers(np.where(known, Y, 0) if not known.all() else Y)
-        a, cost = evaluate(model, inputs, targets)
+        a, cost = self._asked(inputs, targets)
         if not known.all():
-            cost = evaluate(model, inputs[known], targets[known])[1] if known.any() else 0.0
+            cost = self._asked(inputs[known], targets[known])[1] if known.any() else 0.0
         n = int(known.sum())
         self.n_known += n
         self._costs += cost * n if model.architecture.cost.reduction == "mean" else cost
         if isinstance(self.tally, ClassTally) and isinstance(model.targets, Classes):
             self.tally.add(model.targets.probabilities(a), Y, model.targets.decided(a))
         else:
-            self.tally.add(a, targets)
+            bounded = model.targets.bounded(a) if isinstance(model.targets, Units) else a
+            self.tally.add(bounded, targets)
 
     def add_table(
         self,

@@ -4,8 +4,8 @@
 arguments of one, and chooses an ensemble.
 """
 
+from clearprop.estimators.ensemble import Ensemble
 from clearprop.tuning.cross_validation import CrossValidation, FoldResult, cross_validate
-from clearprop.tuning.ensemble import Ensemble
 from clearprop.tuning.estimates import Estimate
 from clearprop.tuning.study import TrialResult
 from clearprop.tuning.tuner import Tuning, tune

@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from clearprop.estimators.base import BaseMLP
+from clearprop.estimators.ensemble import Ensemble
 from clearprop.estimators.fitting import Fitter
 from clearprop.estimators.options import Options
 from clearprop.evaluation import log_losses
+from clearprop.model.ensemble import Averaged
 from clearprop.model.measuring import intervals, measure_prepared
 from clearprop.network import Training
 from clearprop.tuning.examples import Examples
@@ -106,15 +108,18 @@ def _fit(made: Any, examples: Examples, **validation: Any) -> None:
         raise KeyboardInterrupt
 
 
-def result_of(fitted: BaseMLP, examples: Examples) -> dict[str, Any]:
-    """Return how good a fitted network is on test rows, as the file of a model has it.
+def result_of(ensemble: Ensemble, examples: Examples) -> dict[str, Any]:
+    """Return how good an ensemble is on test rows, as the file of a model has it.
 
     Rows of classes that it has not seen are wrong, and the cost is over the others.
     """
+    fitted = ensemble.members[0]
     known = np.flatnonzero(examples.known(getattr(fitted, "classes_", None)))
     some, n = examples.part(known), len(examples)
     data = Fitter(fitted).data_of(some.X, some.y)
-    found = measure_prepared(fitted.network_.model, data, sure=True)
+    models = tuple(each.network_.model for each in ensemble.members)
+    together = Averaged(models, ensemble.weights)
+    found = measure_prepared(together.model, data, sure=True, asked=together.evaluate)
     if len(known) < n:
         found |= {"n_samples": n, "accuracy": found["accuracy"] * len(known) / n}
         found["intervals"] = intervals(found)

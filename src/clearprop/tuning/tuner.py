@@ -6,7 +6,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any
 
@@ -15,13 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from clearprop import randomness
+from clearprop.estimators import baselines, reader
 from clearprop.estimators.base import BaseMLP
+from clearprop.estimators.ensemble import Ensemble
+from clearprop.estimators.inputs import as_rows
 from clearprop.estimators.options import Options
 from clearprop.evaluation import Evaluation
 from clearprop.tuning import greedy, spaces, trials
-from clearprop.tuning.baselines import outputs_of_baselines
 from clearprop.tuning.checksum import described, given_arguments
-from clearprop.tuning.ensemble import Ensemble
 from clearprop.tuning.examples import Examples
 from clearprop.tuning.fitting import outputs_of, tally
 from clearprop.tuning.folds import hold_out
@@ -55,8 +56,8 @@ class Tuning:
         "best network", "ensemble", and the baselines on rows that have chosen nothing.
     losses : dict of float
         The objective on the same rows.
-    result : dict
-        The best network's cost and metrics there, as its file has them.
+    results : dict of dict
+        Cost and metrics there of the "best network" and the "ensemble", as their files have them.
     objective : {"log_loss", "rmse"}
     n_rows : dict of int
         "train", "validation" and "test".
@@ -69,7 +70,7 @@ class Tuning:
     ensemble: Ensemble
     test: dict[str, Evaluation]
     losses: dict[str, float]
-    result: dict[str, Any]
+    results: dict[str, dict[str, Any]]
     objective: str
     n_rows: dict[str, int]
     seed: int
@@ -152,7 +153,8 @@ def tune(
         warnings.filterwarnings("ignore", "Training interrupted by user")  # KeyboardInterrupt says it
         warnings.filterwarnings("ignore", category=ConvergenceWarning)  # of what is only tried
         _search(study, estimator, parts, wanted, end, callbacks)
-        return _finished(study, estimator, parts)
+        own = math.inf if time_limit is None else max(_OWN * time_limit, baselines.LEAST)
+        return _finished(study, estimator, parts, own)
 
 
 def _check(
@@ -169,6 +171,11 @@ def _check(
     if not 0 < test_fraction <= 0.5:
         raise ValueError(f"test_fraction must be above 0 and at most 0.5, got {test_fraction}")
     options = Options.of(estimator)
+    for name in [each for each in ("calibrate", "threshold") if each in options.chosen]:
+        raise ValueError(
+            f"tune trains what it has chosen again, on the rows that {name} would be chosen on: leave "
+            f"it out, got {name}={getattr(options, name)!r}"
+        )
     if not options.early_stopping or not 0 < options.validation_fraction <= 0.5:
         raise ValueError(
             "tune needs rows to choose by: early_stopping=True, as preset='realmlp-s' has it, with a "
@@ -263,8 +270,11 @@ def _chosen(
     return best, weights
 
 
-def _finished(study: Study, base: BaseMLP, parts: trials.Parts) -> Tuning:
-    """Train what was chosen again, and measure it on the rows that chose nothing."""
+def _finished(study: Study, base: BaseMLP, parts: trials.Parts, seconds: float) -> Tuning:
+    """Train what was chosen again, and measure it on the rows that chose nothing.
+
+    Baselines may take so many seconds.
+    """
     done, kind = study.results(), base._task.kind
     best, weights = _chosen(study, done, parts)
     by_number, fixed = {each.number: each for each in done}, spaces.fixed_by(Options.of(base))
@@ -281,7 +291,7 @@ def _finished(study: Study, base: BaseMLP, parts: trials.Parts) -> Tuning:
     outputs = {
         "best network": outputs_of(network, test),
         "ensemble": outputs_of(ensemble, test),
-        **outputs_of_baselines(network, parts.learned, test, study.seed),
+        **_outputs_of_baselines(network, parts, seconds, study.seed),
     }
     known = None if test.classes is None else network.classes_
     return Tuning(
@@ -291,8 +301,33 @@ def _finished(study: Study, base: BaseMLP, parts: trials.Parts) -> Tuning:
         ensemble,
         {name: tally(each, test, known).result() for name, each in outputs.items()},
         {name: trials.loss_of(each, test) for name, each in outputs.items()},
-        trials.result_of(network, test),
+        {
+            "best network": trials.result_of(Ensemble((network,), (1.0,)), test),
+            "ensemble": trials.result_of(ensemble, test),
+        },
         "rmse" if test.classes is None else "log_loss",
         {"train": len(parts.train), "validation": len(parts.validation), "test": len(test)},
         study.seed,
     )
+
+
+def _outputs_of_baselines(
+    network: BaseMLP, parts: trials.Parts, seconds: float, seed: int
+) -> dict[str, Array]:
+    """Return what each baseline makes of the test rows, by its name.
+
+    They see the numbers that the network makes of the columns.
+    """
+    model, learned, test = network.network_.model, parts.learned, parts.test
+    train, measured = (
+        np.asarray(as_rows(reader.read_X(network, each.X), model.dtype, model.inputs)[:])
+        for each in (learned, test)
+    )
+    rows = baselines.Rows(train, learned.y, learned.weight)
+    found = {}
+    for each in baselines.learn(rows, test.classes is not None, seconds, seed):
+        left = [f"of {each.rows:,} rows"] if each.rows < len(learned) else []
+        left += [each.unfinished] if each.unfinished else []
+        name = each.name + (f" ({', '.join(left)})" if left else "")
+        found[name] = outputs_of(each.model, replace(test, X=measured))
+    return found
