@@ -215,6 +215,21 @@ def test_what_has_no_numbers_of_many_values_is_not_embedded_unless_that_was_aske
         cp.MLPRegressor(**QUICK).fit(rows)
 
 
+def test_of_a_table_two_numbers_are_embedded_and_two_words_or_truths_are_not():
+    table = pandas.DataFrame(X[:, :1], columns=["a"]).assign(
+        words=np.where(X[:, 1] > 20, "u", "v"),
+        numbers=np.where(X[:, 2] > 0, 1, 0),
+        truths=X[:, 3] > 0,
+        chosen=np.where(X[:, 3] > 1, 3.5, 7.25),
+    )
+    columns = {"chosen": "categorical"}
+    for embedding, wanted in ({}, (0, 2)), ({"embedding": "pl"}, (0, 2)):
+        model = cp.MLPRegressor(**QUICK, columns=columns, **embedding).fit(table, Y)
+        assert model.network_.architecture.embedding.columns == wanted
+    plain = cp.MLPRegressor(**{**QUICK, "preset": "realmlp-s"}, embedding="pbld").fit(table, Y)
+    assert plain.network_.architecture.embedding.columns == (0,)
+
+
 def test_a_training_goes_on_also_where_nothing_is_embedded():
     for table in (X, X > 0):
         model = cp.MLPRegressor(

@@ -318,7 +318,7 @@ class Fitter:
             if options.preset == "realmlp" and isinstance(targets, Units):
                 targets = replace(targets, low=wide.min(axis=0), high=wide.max(axis=0))
         then = Inputs(steps)
-        embedding = recipe.embedding(options, rows.X, rows.weight, then, dtype, categories)
+        embedding = recipe.embedding(options, rows.X, rows.weight, then, dtype, encoder)
         return Learned(steps, encoder, targets, rows.X.shape[1], rows.Y.shape[1], embedding)
 
     def begin(self, learned: Learned, dtype: str, seed: int) -> Model:

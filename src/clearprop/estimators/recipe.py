@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from clearprop.estimators import inputs, presets
 from clearprop.estimators.options import Options
 from clearprop.flat_vector import shared
 from clearprop.input_embedding import Embedding
-from clearprop.model.embedding import categories_of, embeddable, learn
+from clearprop.model.embedding import categories_of, embeddable, learn, pairs_of
 from clearprop.model.inputs import Inputs
 from clearprop.names import is_number
 from clearprop.network import Network
@@ -148,11 +147,11 @@ def embedding(
     weight: Array | None,
     then: Inputs,
     dtype: str,
-    categories: Sequence[Sequence[int]] = (),
+    encoder: TableEncoder | None = None,
 ) -> Embedding | None:
     """Return what inputs are embedded by: as asked for, a preset's where there are inputs for it.
 
-    The one-hot columns of `categories` become vectors beside it.
+    "realmlp" embeds numbers of two values and categories of many of a table, too.
 
     Raises
     ------
@@ -162,9 +161,11 @@ def embedding(
     name, given = options.embedding, "embedding" in options.given
     if name is None:
         return None
-    seen = inputs.as_rows(X, dtype, then)
+    seen, categories = inputs.as_rows(X, dtype, then), many_valued(options, encoder)
+    pairs = pairs_of(encoder) if options.preset == "realmlp" else []
     if not isinstance(seen, inputs.SparseRows):
-        numbers = learn(name, seen, weight) if given or embeddable(seen, weight) else None
+        some = given or pairs or embeddable(seen, weight)
+        numbers = learn(name, seen, weight, pairs) if some else None
         return embeddings.categories(categories, numbers=numbers) if categories else numbers
     if given:
         raise ValueError(

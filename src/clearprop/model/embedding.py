@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from clearprop import embeddings
 from clearprop.data.table.columns import CategoryColumn
+from clearprop.data.table.values import NUMBER
 from clearprop.input_embedding import Embedding
 from clearprop.names import known_name
 from clearprop.piecewise_linear import PiecewiseLinear
@@ -29,7 +31,9 @@ def embeddable(X: NDArray[Any], weight: NDArray[Any] | None = None) -> list[int]
     return found
 
 
-def learn(name: str, X: NDArray[Any], weight: NDArray[Any] | None = None) -> Embedding:
+def learn(
+    name: str, X: NDArray[Any], weight: NDArray[Any] | None = None, also: Sequence[int] = ()
+) -> Embedding:
     """Return the embedding of that name, of the columns with more than two values.
 
     Those with one or two (one-hot, yes or no) stay as they are: there is nothing in between to be bent.
@@ -41,6 +45,8 @@ def learn(name: str, X: NDArray[Any], weight: NDArray[Any] | None = None) -> Emb
         The rows to train on, as the network sees them; the edges of "pl" are their quantiles.
     weight : ndarray of shape (n_samples,), optional
         Rows of weight 0 are not looked at.
+    also : sequence of int
+        Columns that are embedded whatever they hold.
 
     Raises
     ------
@@ -48,7 +54,7 @@ def learn(name: str, X: NDArray[Any], weight: NDArray[Any] | None = None) -> Emb
         If the name is unknown, or no column has more than two values.
     """
     known_name("embedding", name, NAMES)
-    columns = embeddable(X, weight)
+    columns = sorted({*embeddable(X, weight), *also})
     if weight is not None:
         X = X[np.asarray(weight) > 0]
     if not columns:
@@ -73,6 +79,20 @@ def categories_of(encoder: TableEncoder | None) -> list[list[int]]:
         n = len(each.feature_names)
         if isinstance(each, CategoryColumn) and each.n_values > MOST_ONE_HOT:
             found.append(list(range(first, first + n)))
+        first += n
+    return found
+
+
+def pairs_of(encoder: TableEncoder | None) -> list[int]:
+    """Return the inputs made of numbers that have two values, which are numbers to RealMLP-TD."""
+    if encoder is None:
+        return []
+    pairs = [d.name for d in encoder.decisions if d.kind == "boolean" and d.type.startswith(NUMBER)]
+    found, first = [], 0
+    for each in encoder.encoded:
+        n = len(each.feature_names)
+        if each.name in pairs and n == 1:  # with gaps it is three
+            found.append(first)
         first += n
     return found
 
