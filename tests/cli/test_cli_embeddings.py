@@ -111,7 +111,7 @@ REFUSED = {
     ("--preset", "tabm-mini", "--buffer", "30"): "--preset tabm-mini needs all 80 rows in memory",
     ("--embedding", "spline"): "--embedding must be",
     ("--embedding", "pl", "--buffer", "30"): "--embedding needs all 80 rows in memory",
-    ("--embedding", "plr", "--drop", "age"): "embedding='plr' needs a numeric input",
+    ("--embedding", "plr", "--drop", "age"): "--embedding plr needs a numeric input",
 }
 
 

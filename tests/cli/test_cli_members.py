@@ -61,7 +61,7 @@ REFUSED = {
     ("--members", "0"): "--members must be at least 1, got 0",
     ("--members", "2", "--buffer", "30"): "--members needs all 80 rows in memory",
     ("--members", "2", "--optimizer", "lbfgs"): "--members does not go with --optimizer lbfgs, got 2",
-    ("--members", "1000000000"): "members must fit in memory, got 1,000,000,000 of",
+    ("--members", "1000000000"): "--members must fit in memory, got 1,000,000,000 of",
 }
 
 

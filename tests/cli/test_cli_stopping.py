@@ -67,3 +67,27 @@ def test_a_schedule_that_fits_into_the_time_is_gone_on_with_to_the_same_bits(
     nets = [cp.load(name) for name in ("whole", "resumed")]
     assert [net.epochs_trained for net in nets] == [6, 6]
     assert np.array_equal(*(net.parameters for net in nets))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--calibrate", "--calibrate needs held-out rows of at least two classes, got 4 of class 'x'"),
+        (
+            "--threshold f1",
+            "--threshold f1 needs held-out rows of at least two classes, got 4 of class",
+        ),
+        ("--time-limit 0.0001s", "--time-limit must leave time for one epoch, which takes about "),
+    ],
+)
+def test_held_out_rows_of_one_class_and_a_short_time_are_refused_and_leave_nothing(
+    clearprop, table, options, message
+):
+    rows = ["a,b,c", *(f"{i * i % 7},{i},{'y' if i in (3, 30) else 'x'}" for i in range(40))]
+    (table / "t.csv").write_text("\n".join(rows))
+    code, out, err = clearprop(
+        "train", "t.csv", *QUICK, *options.split(), "--checkpoint", "c", "--quiet"
+    )
+    assert (code, out) == (2, "")
+    assert err.startswith(f"clearprop: {message}"), err
+    assert [path.name for path in table.iterdir()] == ["t.csv"]

@@ -29,10 +29,10 @@ _OPTIONS = {
     "random_state": "--seed",
 }
 _SAME = (
-    "activation algorithm batch_size checkpoint checkpoint_every cost digits dropout engine epochs "
-    "folds form gradient l1 l2 learning_rate running_every momentum notation optimizer patience port "
-    "repeats running_window seed storage target target_gaps task threshold time_limit trace trials "
-    "delimiter decimal encoding skip_lines comment"
+    "activation algorithm batch_size calibrate checkpoint checkpoint_every cost digits dropout "
+    "embedding engine epochs folds form gradient l1 l2 learning_rate members running_every momentum "
+    "notation optimizer patience port repeats running_window seed storage target target_gaps "
+    "task threshold time_limit trace trials delimiter decimal encoding skip_lines comment"
 )
 _OPTIONS |= {name: "--" + name.replace("_", "-") for name in _SAME.split()}
 # What the library says in its own words in the middle of a sentence.
@@ -137,9 +137,10 @@ def in_options(sentence: str) -> str:
     sentence = re.sub(
         r"must be (None or )?an int in the range \[(\d+), inf\)", r"must be at least \2", sentence
     )
-    name = re.match(r"(\w+)(?= (?:must|cannot|needs|\d|'))", sentence)
+    name = re.match(r"(\w+)(?:=(\S+))?(?= (?:must|cannot|needs|\d|'))", sentence)
     if name and name[1] in _OPTIONS:
-        sentence = _OPTIONS[name[1]] + sentence[name.end() :]
+        value = "" if name[2] in (None, "True") else " " + name[2].strip("'")
+        sentence = _OPTIONS[name[1]] + value + sentence[name.end() :]
     for phrase, said in _PHRASES.items():
         sentence = sentence.replace(phrase, said)
     return sentence
