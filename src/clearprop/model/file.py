@@ -44,10 +44,7 @@ def describe(model: Model) -> dict[str, Any]:
         "classes": None if model.classes is None else list(model.classes),
         "feature_names": None if names is None else list(names),
         "about": describe_ends(model),
-        "seed": model.seed,
-        "training_seed": model.training_seed,
-        "epochs_trained": model.epochs_trained,
-        "steps_trained": model.steps_trained,
+        **{name: getattr(model, name) for name in _COUNTS},
     }
 
 
