@@ -12,7 +12,7 @@ from live_page import UNEVEN, X, Y, number, opened, parameters, rows_of, shows, 
 
 browser.require()
 SLOW = pytest.mark.slow
-PANELS = "step", "layers", "surface"
+PANELS = "step", "layers", "surface", "findings"
 ROWS_DRAWN = 15  # the purpose of problems.js
 TWINS = """() => {
     for (const twin of document.querySelectorAll('.twin')) twin.open = true;
@@ -139,7 +139,7 @@ def test_6_tabs_are_turned_by_keys(pages, playground):
     page = opened(pages, playground)
     page.focus("#tab-choose")
     page.keyboard.press("ArrowRight")
-    assert page.is_visible("#panel-step")
+    assert page.is_visible("#panel-row")
     assert not page.is_visible("#panel-choose")
     page.keyboard.press("End")
     assert page.evaluate("document.activeElement.getAttribute('aria-selected')") == "true"

@@ -8,8 +8,9 @@ const LOOKS_APART = 400; // milliseconds between two looks while numbers move
 let lookedAt = 0, run = null, since = new Map();
 
 export const findings = {
-  show({ moving }) {
-    if (moving && performance.now() - lookedAt < LOOKS_APART) return;
+  // While a number is dragged, nobody reads; at its end is a look.
+  show({ moving, playing }) {
+    if (moving && (!playing || performance.now() - lookedAt < LOOKS_APART)) return;
     lookedAt = performance.now();
     look();
   },

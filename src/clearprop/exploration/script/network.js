@@ -207,7 +207,7 @@ class Network {
         showEdge(group, text, value, slope);
       }
       if (!can) continue;
-      group.setAttribute("tabindex", key === now ? "0" : "-1");
+      setOnce(group, "tabindex", key === now ? "0" : "-1");
       if (resting) group.setAttribute("aria-label", `${nameOf(made, this.placeOf(key))}: ${brief(value)}`);
     }
     if (resting) this.svg.setAttribute("aria-label", this.summary(run, pass, row, inside));
@@ -265,13 +265,17 @@ function freePlace(taken, x1, y1, x2, y2) {
 
 function showEdge(group, text, value, slope) {
   const size = Number.isFinite(value) ? Math.min(7, 1 + 1.6 * Math.sqrt(Math.abs(value))) : 1;
-  group.firstChild.setAttribute("stroke-width", size.toFixed(1));
+  setOnce(group.firstChild, "stroke-width", size.toFixed(1));
   group.classList.toggle("negative", value < 0);
   setText(text.nextSibling, slope === null ? UNKNOWN : brief(slope, true));
   text.nextSibling.classList.toggle("unknown", slope === null);
 }
 
-// Most texts of a frame are those of the one before.
+// Most texts and attributes of a frame are those of the one before.
+function setOnce(element, name, value) {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+}
+
 function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
