@@ -276,7 +276,7 @@ def test_the_page_is_told_why_a_run_diverged():
 
     problem, _ = listened(wait, spoil, epochs=10**6)
     assert isinstance(problem, cp.DivergenceError)
-    assert last[0]["why"].startswith("ended by DivergenceError: ")
+    assert last[0]["why"].startswith("training diverged")
 
 
 def test_a_port_is_checked_and_told_in_one_sentence():

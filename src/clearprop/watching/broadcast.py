@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-LEAST_SECONDS, MOST_SECONDS = 0.2, 5.0  # between two messages to a client
+LEAST_SECONDS, MOST_SECONDS = 0.2, 30.0  # between two messages to a client
 SHARE = (
     0.015  # of the process's CPU time that sending may take: of many clients each gets fewer messages
 )

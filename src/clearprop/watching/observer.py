@@ -22,9 +22,11 @@ from clearprop.watching.curve import Curve
 from clearprop.watching.figures import layers_of, rounded
 
 LEAST_SECONDS = 0.25  # between two messages
-SHARE = 0.01  # of the process's CPU time that looks at the layers may take, and messages beside them
+# Of the process's CPU time: what looks at the layers may take, and what messages take beside them.
+LOOKS, MESSAGES = 0.02, 0.005
 MOST_CURVES, MOST_FINDINGS, MOST_TEXT = 8, 20, 800
 _ROWS, _BATCHES = 500, 4
+_FIRST = 0.01  # seconds that a first look is taken for
 
 
 class Observer:
@@ -58,7 +60,9 @@ class Observer:
             self._look(training)
         looked = time.thread_time()
         if looks:
-            self._next_look = time.process_time() + (looked - began) / SHARE
+            # The first one also loads and compiles what it needs.
+            price = looked - began if self._looks > 1 else _FIRST
+            self._next_look = time.process_time() + price / LOOKS
         self._read_history(training)
         done = training.epochs_done + training.state.epoch_step / training.plan.steps_per_epoch
         message = {
@@ -73,7 +77,7 @@ class Observer:
             **self._layers,
         }
         took = time.thread_time() - looked
-        self._next_message = time.process_time() + took / SHARE
+        self._next_message = time.process_time() + took / MESSAGES
         self._next_second = time.monotonic() + LEAST_SECONDS
         return message
 

@@ -84,7 +84,7 @@ class Watch:
             stopped = training.history.stopped
             ending = _ENDINGS.get(stopped, stopped)
         except BaseException as problem:
-            ending = f"ended by {type(problem).__name__}: {problem}"[:800]
+            ending = (str(problem) or type(problem).__name__)[:800]
             raise
         finally:
             last = self._observer.message(training, last=True)

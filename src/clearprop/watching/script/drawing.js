@@ -26,6 +26,7 @@ export function curveFigure([kind, curves]) {
   const isLog = low >= 0 && high > STEEP * least;
   if (isLog) low = least;
   if (!isLog && low > 0 && low < 0.5 * high) low = 0;
+  const label = brief(low) === brief(high) ? number : brief;
   const scaled = isLog ? (value) => Math.log(Math.max(value, low)) : (value) => value;
   const x = (epoch) => LEFT + (last > first ? (WIDE * (epoch - first)) / (last - first) : WIDE / 2);
   const y = (value) => TOP + (high > low ? (HIGH * (scaled(high) - scaled(value))) / (scaled(high) - scaled(low)) : HIGH / 2);
@@ -33,8 +34,8 @@ export function curveFigure([kind, curves]) {
   const below = TOP + HIGH, legend = below + 20;
   const svg = drawn("svg", { viewBox: `0 0 ${LEFT + WIDE + 8} ${legend + LINE * curves.length}`, role: "img" },
     drawn("path", { class: "axis", d: `M${LEFT} ${TOP}V${below}H${LEFT + WIDE}` }),
-    drawn("text", { x: LEFT - 6, y: TOP + 8, "text-anchor": "end" }, brief(high)),
-    drawn("text", { x: LEFT - 6, y: below, "text-anchor": "end" }, brief(low)),
+    drawn("text", { x: LEFT - 6, y: TOP + 8, "text-anchor": "end" }, label(high)),
+    drawn("text", { x: LEFT - 6, y: below, "text-anchor": "end" }, label(low)),
     drawn("text", { x: LEFT, y: below + 15 }, `epoch ${first.toLocaleString("en")}`),
     drawn("text", { x: LEFT + WIDE, y: below + 15, "text-anchor": "end" }, last.toLocaleString("en")),
     ...curves.flatMap(({ name, points }, i) => [
