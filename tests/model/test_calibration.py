@@ -237,7 +237,7 @@ def test_the_shell_calibrates_says_so_and_predicts_with_it(clearprop, tmp_path, 
     assert code == 0
     assert "60 of them choose the epoch and the temperature; 60 judge, the figures are theirs" in err
     model = cp.MLPClassifier.load("t.safetensors")
-    told = f"temperature         {model.calibration_.temperature:.3g}, after label smoothing was taken"
+    told = f"temperature         {model.calibration_.temperature:.3g}, label smoothing taken back"
     assert told in out
     assert out.count(", calibrated ") == 3
     assert "ECE  " in clearprop("info", "t.safetensors")[1]
@@ -265,6 +265,3 @@ def test_the_shell_calibrates_says_so_and_predicts_with_it(clearprop, tmp_path, 
         code, out, err = clearprop(*run, "--calibrate", *wrong)
         assert (code, out) == (2, "")
         assert said in err
-    code, _, err = clearprop("train", "iris", "--calibrate")
-    assert code == 2
-    assert "--calibrate is for tables (CSV, Parquet), iris is none" in err

@@ -196,3 +196,27 @@ def test_the_shell_writes_bounds_beside_predictions(clearprop, tmp_path, monkeyp
     code, out, err = clearprop("predict", "t.safetensors", "t.csv", "--interval", 80)
     assert (code, out) == (2, "")
     assert "--interval is for quantities, the model tells classes: it has probabilities" in err
+
+
+def test_a_network_of_arrays_has_bounds_by_the_rows_that_measured_it(clearprop, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = (
+        "train",
+        "diabetes",
+        "--epochs",
+        2,
+        "--seed",
+        0,
+        "--engine",
+        "numpy",
+        "--output",
+        "m",
+        "--quiet",
+    )
+    assert clearprop(*run)[0] == 0
+    net, data = cp.load("m"), cp.data.load("diabetes")
+    off = np.sort(abs(net.predict(data.X_test)[:, 0] - data.test[1].reshape(-1)))
+    away = off[math.ceil((len(off) + 1) * 0.8) - 1]
+    rows = list(csv.DictReader(io.StringIO(clearprop("predict", "m", "diabetes", "--interval", 80)[1])))
+    found = np.array([[float(row[name]) for name in ("prediction", "low", "high")] for row in rows])
+    np.testing.assert_allclose(found[:, 1:] - found[:, :1], [[-away, away]] * len(rows), rtol=1e-4)

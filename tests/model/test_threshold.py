@@ -195,4 +195,4 @@ def test_the_shell_chooses_a_threshold_says_so_and_answers_by_it(clearprop, tmp_
         assert said in err
     code, _, err = clearprop("train", "iris", "--threshold", "f1")
     assert code == 2
-    assert "--threshold is for tables (CSV, Parquet), iris is none" in err
+    assert "threshold='f1' is for two classes, got 3" in err

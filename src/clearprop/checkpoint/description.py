@@ -20,7 +20,7 @@ from clearprop import embeddings
 from clearprop.checkpoint import schedule_rules
 from clearprop.checkpoint.errors import CheckpointError
 from clearprop.checkpoint.estimator_description import check_estimator
-from clearprop.checkpoint.result_description import RESIDUALS, check_residuals, result
+from clearprop.checkpoint.result_description import CALIBRATION, RESIDUALS, check_residuals, result
 from clearprop.checkpoint.rules import (
     Rule,
     agree,
@@ -126,6 +126,8 @@ _NOTES: dict[str, Rule] = {
     "bias-initializer": text,
     "target_units": record({"shift": items(real), "factor": items(real)}, _BOUNDS),
     "result": result,
+    "calibration": CALIBRATION,
+    "threshold": share,
 }
 
 _WATCH = maybe(record({"best": _best, "best_epoch": step, "waited": integer()}))
@@ -297,6 +299,8 @@ def _check_classes(classes: list[Any], n: int, where: str) -> None:
 
 
 def _check_notes(about: Mapping[str, Any], sizes: list[int]) -> None:
+    if "threshold" in about and sizes[-1] > 2:
+        raise refuse("about.threshold", "left out but of two classes", about["threshold"])
     if "target_units" in about:
         for name, each in about["target_units"].items():
             agree(f"about.target_units.{name}", len(each), "outputs", sizes[-1])

@@ -23,7 +23,7 @@ from clearprop.checkpoint.rules import (
 )
 
 RESIDUALS = "targets.residuals"
-_PART = ("test", "validation", "training")
+_PART = ("test", "validation", "training", "out-of-fold")
 TEMPERATURE = number(1e-3, 1e3, "a number from 0.001 to 1000")
 _SMOOTHING = {
     "label_smoothing": number(0.0, float(np.nextafter(1.0, 0.0)), "a number of at least 0 and below 1")
@@ -37,7 +37,7 @@ _RESULT = record(
         "mae": positive,
         "rmse": positive,
         "r2": number(high=1.0, what="a number of at most 1"),
-        "n_validation": integer(1),
+        **dict.fromkeys(("n_validation", "folds"), integer(1)),
         "within_90": positive,
         "threshold": record(
             {

@@ -6,7 +6,8 @@ afterwards the model and what is to be shown.
 
 from __future__ import annotations
 
-from typing import Any
+import dataclasses
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +16,22 @@ import clearprop as cp
 from clearprop import costs, optimizers
 from clearprop.cli import report, resuming, running
 from clearprop.cli.options import HELD_OUT, JUDGING, Options
+from clearprop.cli.table_options import refuse_choices, threshold_of
 from clearprop.costs import Cost
 from clearprop.data import Dataset
 from clearprop.data.labels import label_array
 from clearprop.data.split import divide
+from clearprop.engines import Data
+from clearprop.model import conformal
 from clearprop.model.embedding import NAMES as EMBEDDINGS
 from clearprop.model.embedding import learn
-from clearprop.model.measuring import intervals, measure
+from clearprop.model.measuring import evaluate, intervals, measure
+from clearprop.model.model import Model
 from clearprop.model.targets import Classes, Units, standard_units
 from clearprop.names import known_name
+
+if TYPE_CHECKING:
+    from clearprop.estimators.judging import Choices
 
 Pair = tuple[NDArray[Any], NDArray[Any]]
 
@@ -39,6 +47,8 @@ class ArrayJob:
         self.dataset = cp.data.load(
             options.data, target=options.target, task=options.task, target_gaps=self._gaps
         )
+        if self.dataset.classes is None:
+            refuse_choices(options)
         self.held: Pair | None = (
             None  # the rows to validate on, which choose the epoch if one is chosen
         )
@@ -55,12 +65,21 @@ class ArrayJob:
             resuming.compare(self.options, self._shared())
         seed = resuming.choose_seed(self.options)
         (X, Y), self.held, note = self._split(seed)
-        if self.held is not None and self.options.patience is not None and self.dataset.X_test is None:
-            self.held, self.judging = _divided(self.held, seed)
-            n = len(self.held[0])
-            note += f"; {n:,} of them choose the epoch, {len(self.judging[0]):,} judge it"
+        chosen = ["the epoch"] * (self.options.patience is not None) + self._choosing
+        if self.held is not None and chosen:
+            what = " and ".join(chosen)
+            if self.dataset.X_test is None:
+                self.held, self.judging = _divided(self.held, seed)
+                note += f"; {len(self.held[0]):,} of them choose {what}, {len(self.judging[0]):,} judge"
+            elif self._choosing:
+                note += f"; they choose {what}"
         net = self._network(X, Y, seed)
         encode = net.model.encode_numbers
+        if self._choosing:
+            from clearprop.estimators import judging  # with scikit-learn
+
+            held = None if self.held is None else _data(net.model, self.held)
+            judging.prepare(net.model, self._choices, held)
         training = cp.Training(
             net,
             X,
@@ -78,10 +97,15 @@ class ArrayJob:
         learned.about.pop(resuming.OPTIONS, None)  # nothing more is to be resumed
         net = cp.Network.of(learned.model.in_raw_units())
         dataset, part, (X, Y) = self.dataset, *self._measured()
+        chosen = self._choose(net.model, (X, Y))
         result = {"part": part, "n_samples": len(X), **measure(net.model, X, Y)}
         if part != "training":
             quantities = () if "accuracy" in result else (net.predict(X), Y.reshape(len(Y), -1))
             result["intervals"] = intervals(result, *quantities)
+            if isinstance(net.model.targets, Units):
+                errors = conformal.residuals(*quantities)  # of rows that chose nothing
+                net.model.targets = dataclasses.replace(net.model.targets, residuals=errors)
+        result |= chosen
         if self.judging is not None and self.held is not None:
             result["n_validation"] = len(self.held[0])
         stopper = run.training.progress.stopper
@@ -99,6 +123,32 @@ class ArrayJob:
             images=None if dataset.image_shape is None else (X, Y, dataset.image_shape),
         )
 
+    def _choose(self, model: Model, judges: Pair) -> dict[str, Any]:
+        """Give a model what was to be chosen; return how good that is on rows that chose nothing."""
+        if not self._choosing or self.held is None:
+            return {}
+        from clearprop.estimators import judging
+
+        judging.choose(model, self._choices, _data(model, self.held))
+        assert isinstance(model.targets, Classes)
+        X, Y = judges
+        known = model.targets.n_classes > Y
+        data = _data(model, (X[known], Y[known]))
+        return judging.classes_judged(model.targets, self._choices, evaluate(model, *data)[0], data.Y)
+
+    @property
+    def _choosing(self) -> list[str]:
+        """What --calibrate and --threshold are to choose, in words."""
+        found = ["the temperature"] * bool(self.options.calibrate)
+        return found + ["the threshold"] * (self.options.threshold is not None)
+
+    @property
+    def _choices(self) -> Choices:
+        from clearprop.estimators.judging import Choices
+
+        by = self.options.threshold
+        return Choices(bool(self.options.calibrate), None if by is None else threshold_of(by))
+
     def _measured(self) -> tuple[str, Pair]:
         """Return the rows that measure the network most honestly: test, validation or training."""
         if self.dataset.X_test is not None:
@@ -113,7 +163,7 @@ class ArrayJob:
     def _held_out(self) -> float | None:
         """The fraction of the rows that is held out; None where other data are validated on."""
         if self.dataset.X_test is not None and self.options.validation is None:
-            return 0.0 if self.options.waits is None else HELD_OUT
+            return HELD_OUT if self.options.waits is not None or self._choosing else 0.0
         return self.options.held_out(len(self.dataset.X_train))
 
     def _shared(self) -> dict[str, Any]:
@@ -142,7 +192,7 @@ class ArrayJob:
         rows, held = cp.data.holdout(Y, fraction, seed)
         note = f"{len(held):,} rows are held out for validation"
         if self.options.validation is None:
-            without = "" if self.options.waits is None else " without --patience"
+            without = "" if self.options.waits is None or self._choosing else " without --patience"
             note += f" (--validation 0 trains on all{without})"
         return (X[rows], Y[rows]), (X[held], Y[held]), note
 
@@ -229,6 +279,11 @@ class ArrayJob:
         if net.model.is_standardized:
             lines.append("the target is standardized while it trains, and so is the cost shown")
         return lines
+
+
+def _data(model: Model, pair: Pair) -> Data:
+    """Return rows as a network is measured on them."""
+    return Data(model.rows(pair[0]), model.encode_numbers(pair[1]), None)
 
 
 def _divided(held: Pair, seed: int) -> tuple[Pair, Pair]:

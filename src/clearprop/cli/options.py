@@ -58,8 +58,9 @@ class Options:
     validation: Annotated[
         str | None,
         option(
-            metavar="F|DATA",
-            text="Rows to validate on after each epoch; half judge where the others choose it.",
+            metavar="F|DATA|folds",
+            text="Rows to validate on after each epoch; half judge where the others choose it. folds: "
+            "every row of a table judges one of five networks that have not learned from it.",
             default="0.2 of a file that has no test part",
             panel=_DATA,
         ),
@@ -322,8 +323,8 @@ class Options:
         option(
             "--calibrate/--no-calibrate",
             metavar="",
-            text="Fit how sure a table's classifier is on held-out rows.",
-            default="yes, where there are some",
+            text="Fit how sure a classifier is on held-out rows.",
+            default="no; tables: yes, where there are some",
             panel=_TRAINING,
         ),
     ] = None
@@ -440,8 +441,15 @@ class Options:
         except ValueError:
             return None
 
+    @property
+    def in_folds(self) -> bool:
+        """Whether all rows judge, out of fold."""
+        return self.validation is not None and self.validation.strip().lower() == "folds"
+
     def held_out(self, n_rows: int) -> float | None:
         """Return the share of a file's rows to hold out; None where other data are validated on."""
+        if self.in_folds:
+            return HELD_OUT
         if self.validation is not None:
             return self.fraction
         return HELD_OUT if n_rows >= _FEWEST else 0.0

@@ -230,17 +230,18 @@ def _line(console: Console, name: str, text: str, style: str = "") -> None:
 def result_lines(result: Mapping[str, Any], net: cp.Network) -> list[tuple[str, str]]:
     """Return what a part of the data measured, as names and texts."""
     part, n = result["part"], int(result["n_samples"])
-    cost = (f"{part} cost", f"{terminal.number(result['cost'])}  ({net.architecture.cost.name})")
+    named = "" if "folds" in result else f"{part} "  # which has a line of its own
+    cost = (f"{named}cost", f"{terminal.number(result['cost'])}  ({net.architecture.cost.name})")
     sure = _sure_lines(result) + _calibration_lines(result) + _threshold_lines(result)
     if "accuracy" in result:
         right = round(result["accuracy"] * n)
         text = f"{terminal.percent(result['accuracy'])}  ({right:,} of {n:,} right)"
-        return [(f"{part} accuracy", text), *sure, cost]
+        return [(f"{named}accuracy", text), *sure, cost]
     rmse, mae = terminal.number(result["rmse"]), terminal.number(result["mae"])
     return [
-        (f"{part} R2", f"{result['r2']:.3f}  ({n:,} rows)"),
+        (f"{named}R2", f"{result['r2']:.3f}  ({n:,} rows)"),
         *sure,
-        (f"{part} RMSE", f"{rmse}  (mean absolute error {mae})"),
+        (f"{named}RMSE", f"{rmse}  (mean absolute error {mae})"),
         *([("90 % lie within", terminal.number(away))] if (away := result.get("within_90")) else []),
         cost,
     ]
@@ -255,6 +256,9 @@ def _sure_lines(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     if name in (between := result.get("intervals", {})):
         low, high = map(show, between[name])
         lines.append(("95 % interval", f"{low} to {high}"))
+    if "folds" in result:
+        lines.append(("", "out of fold: of each row one of"))
+        lines.append(("", f"{result['folds']} networks that had not seen it"))
     if "n_validation" in result:
         lines.append(("", f"of rows that chose nothing; {result['n_validation']:,} chose"))
     if n < _FEW:
@@ -268,7 +272,7 @@ def _calibration_lines(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     if found is None:
         return []
     before, after = found["before"], found["after"]
-    taken_back = ", after label smoothing was taken back" if found.get("label_smoothing") else ""
+    taken_back = ", label smoothing taken back" if found.get("label_smoothing") else ""
     lines = [("temperature", f"{found['temperature']:.3g}{taken_back}")]
     for key, name in (("ece", "ECE"), ("log_loss", "log loss"), ("brier", "Brier score")):
         lines.append((name, f"{before[key]:.4f}, calibrated {after[key]:.4f}"))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from clearprop import costs
 from clearprop.cli import model, resuming
-from clearprop.cli.options import Options
+from clearprop.cli.options import HELD_OUT, Options
 from clearprop.data import BUILT_IN, tables
 from clearprop.data.files import local_path
 from clearprop.data.table import ColumnDecision, ReadOptions, Roles, TableSource, TargetEncoder, decide
@@ -69,8 +69,8 @@ def refuse_for_others(options: Options) -> None:
         if getattr(options, name) is not None and name not in of_files:
             option = "--" + name.replace("_", "-")
             raise ValueError(f"{option} is for tables (CSV, Parquet), {options.data} is none")
-    for option in chosen_on_held_out(options):
-        raise ValueError(f"{option} is for tables (CSV, Parquet), {options.data} is none")
+    if options.in_folds:
+        raise ValueError(f"--validation folds is for tables (CSV, Parquet), {options.data} is none")
 
 
 def names(given: Sequence[str] | None) -> tuple[str, ...]:
@@ -169,15 +169,14 @@ def make_estimator(options: Options, kind: str, seed: int, horizon: int | None) 
     if kind == "regressor":
         if options.class_weight is not None:
             raise ValueError(f"--class-weight is for classes, {options.target or 'the target'} is none")
-        for option in chosen_on_held_out(options):
-            raise ValueError(f"{option} is for classes, {options.target or 'the target'} is none")
+        refuse_choices(options)
         return MLPRegressor(preset=name, **arguments)
     if options.class_weight not in (None, "balanced"):
         raise ValueError(f"--class-weight must be balanced, got {options.class_weight!r}")
     if options.calibrate is not None:
         arguments["calibrate"] = options.calibrate
     if options.threshold is not None:
-        arguments["threshold"] = _threshold(options.threshold)
+        arguments["threshold"] = threshold_of(options.threshold)
     return MLPClassifier(preset=name, class_weight=options.class_weight, **arguments)
 
 
@@ -186,7 +185,13 @@ def chosen_on_held_out(options: Options) -> list[str]:
     return ["--calibrate"] * bool(options.calibrate) + ["--threshold"] * (options.threshold is not None)
 
 
-def _threshold(text: str) -> str | list[list[float]]:
+def refuse_choices(options: Options) -> None:
+    """Refuse what chooses something for a classifier where there is none."""
+    for option in chosen_on_held_out(options):
+        raise ValueError(f"{option} is for classes, {options.target or 'the target'} is none")
+
+
+def threshold_of(text: str) -> str | list[list[float]]:
     """Return the name of a score, or the costs that a text lists: row by row."""
     parts = text.split(",")
     try:
@@ -273,6 +278,27 @@ def is_streamed(options: Options, source: TableSource, decisions: Sequence[Colum
     return streams
 
 
+def refuse_folds(options: Options, streamed: bool) -> None:
+    """Refuse --validation folds beside what it does not go with.
+
+    Raises
+    ------
+    ValueError
+        Naming it.
+    """
+    beside = {
+        "--buffer": streamed,
+        "--threshold": options.threshold is not None,
+        "--time": options.time is not None,
+        "--time-limit": options.time_limit is not None,
+    }
+    for option in (name for name, there in beside.items() if there):
+        raise ValueError(
+            f"--validation folds does not go with {option}; --validation {HELD_OUT} holds out a fifth "
+            "of the rows"
+        )
+
+
 def _row_bytes(source: TableSource, decisions: Sequence[ColumnDecision]) -> float:
     """Return about what a row takes in memory: as Arrow has it, and encoded, each more than once."""
     features = 0
@@ -315,7 +341,7 @@ def shared(
     fraction = held_out(options, n_rows)
     return told | {
         "checkpoint-every": "".join(options.checkpoint_every.split()),
-        "validation": "other data" if fraction is None else fraction,
+        "validation": "folds" if options.in_folds else "other data" if fraction is None else fraction,
         "task": target.task,
         "target": target.name,
         "horizon": horizon,

@@ -10,19 +10,24 @@ import dataclasses
 import warnings
 from typing import Any
 
+import numpy as np
+
 import clearprop as cp
 from clearprop.cli import baselines, errors, report, resuming, running, table_options
 from clearprop.cli.options import JUDGING, Options
-from clearprop.cli.table_rows import RowReader
+from clearprop.cli.table_rows import RowReader, Rows
 from clearprop.data.table import TableStream, TargetEncoder, open_table, streamed
 from clearprop.data.table.held import told_groups
 from clearprop.estimators.base import BaseMLP
+from clearprop.estimators.baselines import LEAST, SHARE, Baseline
 from clearprop.estimators.fitting import Fitter
 from clearprop.estimators.judging import is_calibrated
 from clearprop.estimators.session import Session
 from clearprop.model.measuring import measure_prepared
 from clearprop.model.model import Model
 from clearprop.training.supply import InMemory
+from clearprop.tuning import out_of_fold
+from clearprop.tuning.examples import Examples
 
 
 class TableJob:
@@ -40,6 +45,7 @@ class TableJob:
         self.rows = RowReader(self.source, self.target, roles, self.decisions, gaps)
         self.note = ""
         self.horizon: int | None = None  # that a checkpoint was begun with
+        self._beside: list[Baseline] | None = None  # out of fold
         self._planned: float | None = None  # share of the rows in an epoch of those that fit a limit
 
     @property
@@ -55,9 +61,13 @@ class TableJob:
         estimator.set_params(callbacks=run.callbacks)
         share = table_options.held_out(options, self.source.n_rows or 0)
         self._compares = baselines.are_wanted(options, share)
-        if share != 0:
-            estimator.set_params(test_share=JUDGING)
         is_streamed = table_options.is_streamed(options, self.source, self.decisions)
+        read = None if is_streamed else self.rows.split(options)
+        if options.in_folds:
+            table_options.refuse_folds(options, is_streamed)
+        self._all = self._in_folds(read[0], seed) if read and options.in_folds else None
+        if share != 0 and self._all is None:
+            estimator.set_params(test_share=JUDGING)
         session = Session(
             options.checkpoint,
             options.checkpoint_every,
@@ -70,7 +80,7 @@ class TableJob:
         )
         self.fitter = Fitter(estimator, session)
         self._asked = int(self.fitter.options.max_iter)
-        rows = self._streamed(seed) if is_streamed else self._in_memory(seed)
+        rows = self._streamed(seed) if read is None else self._in_memory(*read, seed)
         with warnings.catch_warnings():  # `running` says it, and where the run goes on
             warnings.filterwarnings("ignore", "Training interrupted by user")
             warnings.filterwarnings("ignore", ".* differ only in case or blanks")  # of the target: said
@@ -78,6 +88,8 @@ class TableJob:
                 self.fitter.fit_stream(rows)
             else:
                 self.fitter.fit(*rows)
+        if self._all is not None and run.training.history.stopped != "interrupted":
+            self._judge(self._all, seed)
 
     def estimator(self, seed: int, horizon: int | None = None) -> BaseMLP:
         """Return the estimator that is fitted to the rows, with what was decided on their columns."""
@@ -120,7 +132,7 @@ class TableJob:
         about |= {"result": result, "n_samples": training.supply.n_samples, "best_epoch": best}
         model.about = about
         estimator.save(output)
-        found, judging = None, self.fitter.test
+        found, judging = self._beside if self._compares else None, self.fitter.test
         if self._compares and judging is not None:
             found = baselines.learned(training, judging, sum(training.history["seconds"]))
         return report.Report(
@@ -135,14 +147,35 @@ class TableJob:
 
     # What a fit is told
 
-    def _in_memory(self, seed: int) -> tuple[Any, ...]:
+    def _in_memory(self, rows: Rows, held: Rows | None, note: str, seed: int) -> tuple[Any, ...]:
         """Return the arguments of a fit to all rows together."""
-        rows, held, self.note = self.rows.split(self.options)
+        self.note = note
         if held is None:
             groups = rows.groups if self.fitter.options.early_stopping else None
             return rows.X, rows.y, rows.weight, (None, None), groups
         choosing, judging = held.divide(JUDGING, seed)
         return rows.X, rows.y, rows.weight, (choosing.X, choosing.y), None, (judging.X, judging.y)
+
+    def _in_folds(self, rows: Rows, seed: int) -> Examples:
+        """Return all rows, of which folds can be made."""
+        classes = None if self.target.classes is None else np.unique(rows.y)
+        found = Examples(rows.X, rows.y, classes, rows.weight, rows.groups)
+        out_of_fold.folds_of(found, seed)
+        return found
+
+    def _judge(self, rows: Examples, seed: int) -> None:
+        """Note how good the model is by networks that have not learned from the rows they judge."""
+        fitter, spent = self.fitter, 0.0
+        if self._compares:
+            spent = max(SHARE * sum(fitter.estimator.history_["seconds"]), LEAST)
+        try:
+            found = out_of_fold.out_of_fold(self.estimator(seed, self.horizon), rows, seed, spent)
+        except KeyboardInterrupt:
+            errors.say("interrupted: the model is saved, without figures of rows that it has not seen")
+            return
+        self._beside = found.beside
+        model = fitter.estimator.network_.model
+        model.about["result"] = out_of_fold.judge(model, fitter.options, found)
 
     def _streamed(self, seed: int) -> TableStream:
         """Return rows that pass through a buffer, from disk."""
@@ -202,6 +235,12 @@ class TableJob:
         """Return lines on what is about to be trained."""
         n, part, target = training.supply.n_samples, training.validation, self.target
         note, roles = self.note or "none are held out", ""
+        if part is not None and self._all is not None:
+            choosing, judging = len(part.X), 0
+            roles = (
+                f"{choosing:,} of them choose the epoch; all rows judge, each one of "
+                f"{out_of_fold.FOLDS} more networks that has not learned from it"
+            )
         if part is not None and self.fitter.test is not None:
             choosing, judging = len(part.X), len(self.fitter.test.X)
             chosen = self._chosen(training)

@@ -19,7 +19,7 @@ def refuse_same(options: Options, output: str | None) -> None:
     ValueError
         Naming both options.
     """
-    validation = None if options.fraction is not None else options.validation
+    validation = None if options.fraction is not None or options.in_folds else options.validation
     config = None if options.config is None else str(options.config)
     files.refuse_same(
         {"DATA": options.data, "--validation": validation, "--config": config},

@@ -143,10 +143,12 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         """How good the model is on rows that chose nothing; None without `test_share`.
 
         "n_samples" rows judge and "n_validation" others chose the epoch; "cost", and "accuracy" or
-        "mae", "rmse" and "r2"; their 95 % "intervals".
+        "mae", "rmse" and "r2"; their 95 % "intervals". Of a model that `clearprop train` made of few
+        rows, how good networks of "folds" are on the rows that they have not learned from.
         """
         result = self._fitted_network("test_result_").about.get("result")
-        return result if isinstance(result, dict) and result.get("part") == "test" else None
+        known = isinstance(result, dict) and result.get("part") in ("test", "out-of-fold")
+        return result if known else None
 
     @property
     def preprocessing_(self) -> Inputs:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from clearprop.engines import Data
 from clearprop.model import calibration, conformal, threshold
@@ -30,7 +30,21 @@ _ENOUGH = 50  # rows that choose a preset's temperature
 _FEWEST = 9  # rows of which an interval for 90 % can be made
 
 
-def prepare(model: Model, options: Options, choosing: Data | None) -> None:
+class Choices(NamedTuple):
+    """What held-out rows are to choose: arguments of `MLPClassifier`, which its `Options` have too."""
+
+    calibrate: bool
+    threshold: str | ArrayLike | None
+    label_smoothing: float = 0.0
+    early_stopping: bool = False
+
+    @property
+    def must_calibrate(self) -> bool:
+        """Whether a temperature was asked for."""
+        return self.calibrate
+
+
+def prepare(model: Model, options: Options | Choices, choosing: Data | None) -> None:
     """Take back what a model was given by an earlier training; refuse what cannot be chosen.
 
     Raises
@@ -63,7 +77,7 @@ def prepare(model: Model, options: Options, choosing: Data | None) -> None:
         raise ValueError(f"{asked[-1]} is for two classes, got {n}")
 
 
-def is_calibrated(targets: Targets, options: Options, choosing: Data) -> bool:
+def is_calibrated(targets: Targets, options: Options | Choices, choosing: Data) -> bool:
     """Return whether rows are to choose a temperature: where it was asked for, or a preset's can be.
 
     One number that is fitted to n rows costs 1 / (2 n) of log loss on others, in the mean: a preset
@@ -75,7 +89,13 @@ def is_calibrated(targets: Targets, options: Options, choosing: Data) -> bool:
     return options.early_stopping and enough
 
 
-def choose(model: Model, options: Options, choosing: Data) -> None:
+def smoothing_of(options: Options | Choices) -> float:
+    """Return the label smoothing that a calibration takes back: none where a schedule changed it."""
+    given = options.label_smoothing
+    return 0.0 if isinstance(given, Schedule) else float(given)
+
+
+def choose(model: Model, options: Options | Choices, choosing: Data) -> None:
     """Give a model the temperature and the threshold that fit rows which it was not trained on."""
     targets = model.targets
     if not isinstance(targets, Classes):
@@ -86,9 +106,7 @@ def choose(model: Model, options: Options, choosing: Data) -> None:
     a, _ = evaluate(model, *choosing)
     numbers = targets.numbers(choosing.Y)
     if calibrated:
-        smoothing = options.label_smoothing
-        taken_back = 0.0 if isinstance(smoothing, Schedule) else float(smoothing)
-        found = calibration.fit(targets.probabilities(a), numbers, taken_back)
+        found = calibration.fit(targets.probabilities(a), numbers, smoothing_of(options))
         targets = dataclasses.replace(targets, calibration=found)
     if options.threshold is not None:
         value = threshold.choose(targets.probabilities(a)[:, 1], numbers == 1, options.threshold)
@@ -96,7 +114,7 @@ def choose(model: Model, options: Options, choosing: Data) -> None:
     model.targets = targets
 
 
-def judge(model: Model, options: Options, work: Work) -> None:
+def judge(model: Model, options: Options | Choices, work: Work) -> None:
     """Note in a model how good it is on rows that chose nothing, if any; of quantities, all errors."""
     if work.test is None:
         return
@@ -105,7 +123,7 @@ def judge(model: Model, options: Options, work: Work) -> None:
         result["n_validation"] = len(work.validation.X)
     a, _ = evaluate(model, *work.test)
     if isinstance(model.targets, Classes):
-        result |= _classes_judged(model.targets, options, a, work.test.Y)
+        result |= classes_judged(model.targets, options, a, work.test.Y)
     elif isinstance(model.targets, Units):
         errors = conformal.residuals(*predicted_and_true(model.targets, a, work.test.Y))
         model.targets = dataclasses.replace(model.targets, residuals=errors)
@@ -114,8 +132,16 @@ def judge(model: Model, options: Options, work: Work) -> None:
     model.about["result"] = result
 
 
-def _classes_judged(targets: Classes, options: Options, a: Array, Y: Array) -> dict[str, Any]:
-    """Return what a temperature and a threshold did to rows that chose nothing."""
+def classes_judged(targets: Classes, options: Options | Choices, a: Array, Y: Array) -> dict[str, Any]:
+    """Return what a temperature and a threshold did to rows that chose nothing.
+
+    Parameters
+    ----------
+    targets : Classes
+    options : Options or Choices
+    a, Y : ndarray of shape (n_rows, n_outputs)
+        Outputs for the rows, and their targets.
+    """
     found: dict[str, Any] = {}
     p, numbers = targets.probabilities(a), targets.numbers(Y)
     if targets.calibration is not None:

@@ -21,6 +21,7 @@ from clearprop.costs import FACTORIES, Cost
 from clearprop.data.scaling import Scaling
 from clearprop.model.inputs import Inputs, steps_of
 from clearprop.model.model import Model, first_targets
+from clearprop.model.stored_parameters import flat_parameters
 from clearprop.model.targets import Classes, Columns, Indicators, Targets, Units, taken_choices
 from clearprop.parametric_activations import find
 
@@ -28,7 +29,6 @@ Tensors = Mapping[str, NDArray[Any]]
 
 _FLAGS = ("input_scale", "ntk")
 _COUNTS = ("seed", "training_seed", "epochs_trained", "steps_trained")
-TRAINING, SCALING = "training.", "scaling."  # how the names of other tensors begin
 
 
 def describe(model: Model) -> dict[str, Any]:
@@ -93,6 +93,8 @@ def describe_ends(model: Model) -> dict[str, Any]:
         } | said
     if model.column is not None and inputs.read is not None:
         said["table"] = {"target": model.column.to_json(), "read": inputs.read.to_json()}
+    if isinstance(targets, Classes) and model.estimator is None:
+        said |= targets.describe_choices()
     if model.is_standardized and (model.column or not model.estimator):
         said["target_units"] = _units(targets, "factor")
     return said
@@ -259,6 +261,7 @@ def _take_ends(model: Model, said: dict[str, Any]) -> None:
     """Give a model what `describe_ends` returned."""
     ours = is_noted(said) or is_estimator(said)  # other notes are their user's
     units, model.about = said.pop("target_units", None) if ours else None, said
+    choices = taken_choices(said) if is_noted(said) and not is_estimator(said) else {}
     if is_estimator(said):
         from clearprop.data.table import ReadOptions, TableEncoder, TargetEncoder
 
@@ -292,6 +295,8 @@ def _take_ends(model: Model, said: dict[str, Any]) -> None:
     elif said.get("task") in ("classification", "regression") and model.classes is None:
         n_outputs = model.architecture.sizes[-1]  # as their user notes, whatever the network is
         model.targets = Classes(n_outputs) if said["task"] == "classification" else Units()
+    if choices and isinstance(model.targets, Classes):
+        model.targets = dataclasses.replace(model.targets, **choices)
     if units is not None:
         names = [name for name in ("shift", "factor", "low", "high") if name in units]
         model.targets = Units(**{name: np.array(units[name], np.float64) for name in names})
@@ -361,38 +366,3 @@ def _scaling(tensors: Tensors, n_features: int) -> Scaling:
             raise CheckpointError(f"tensor {name} must be finite")
         found.append(tensor)
     return Scaling(*found)
-
-
-def flat_parameters(
-    architecture: Architecture, tensors: Mapping[str, NDArray[Any]], dtype: str, n_members: int = 1
-) -> NDArray[Any]:
-    """Return the flat vector, or the members', from its tensors; every name, shape and dtype verified.
-
-    Raises
-    ------
-    CheckpointError
-        If one is missing, unknown, of another shape or dtype, or not finite.
-    """
-    members = () if n_members == 1 else (n_members,)
-    expected = {block.name for block in architecture.blocks}
-    found = {name for name in tensors if not name.startswith((TRAINING, SCALING, RESIDUALS))}
-    if expected != found:
-        missing, extra = sorted(expected - found)[:9], sorted(found - expected)[:9]
-        raise CheckpointError(
-            f"the tensors do not fit the sizes {architecture.sizes[:9]}: missing {missing}, unknown "
-            f"{extra}"
-        )
-    for block in architecture.blocks:  # before there is memory for sizes that the file only claims
-        tensor = tensors[block.name]
-        shape = (*members, *block.shape)
-        if tensor.shape != shape or tensor.dtype != dtype:
-            raise CheckpointError(
-                f"tensor {block.name} must be {dtype} of shape {shape}, got {tensor.dtype} of shape "
-                f"{tensor.shape}"
-            )
-        if not np.isfinite(tensor).all():
-            raise CheckpointError(f"tensor {block.name} must be finite, it holds NaN or infinity")
-    flat = np.empty((*members, architecture.n_parameters), dtype)
-    for block in architecture.blocks:
-        flat[..., block.slice] = tensors[block.name].reshape(*members, -1)
-    return flat

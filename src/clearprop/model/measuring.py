@@ -43,7 +43,7 @@ def measure(model: Model, X: Array, Y: Array) -> dict[str, float]:
     encoded = model.encode_numbers(Y)
     a, cost = evaluate(model, model.rows(X), encoded)
     if isinstance(targets, Classes):
-        accuracy = metrics.accuracy(a, encoded)
+        accuracy = float(np.mean(targets.right(a, encoded)))
         return {"cost": cost, "accuracy": accuracy if len(Y) == n else accuracy * len(Y) / n}
     return {"cost": cost} | measure_quantities(a, encoded)
 
