@@ -32,6 +32,9 @@ def test_a_table_stops_by_itself_and_says_why(clearprop, table):
     assert best < done < 256
     assert f"stopped             {done - best} epochs brought nothing better" in out
     assert "(--patience none makes all 256)" in out
+    info = clearprop("info", "m")[1]
+    assert "stopped             early stopping\n" in info
+    assert "preset              realmlp-s\npatience            a period of the schedule\n" in info
 
 
 def test_no_patience_makes_all_epochs_also_of_a_run_from_before_there_was_one(clearprop, table):

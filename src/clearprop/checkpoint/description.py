@@ -122,6 +122,7 @@ _NOTES: dict[str, Rule] = {
     "image_shape": maybe(items(integer(1), 2)),
     "options": entries(anything),
     "best_epoch": maybe(integer(1)),
+    "stopped": text,
     "initializer": text,
     "bias-initializer": text,
     "target_units": record({"shift": items(real), "factor": items(real)}, _BOUNDS),

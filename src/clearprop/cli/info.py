@@ -125,12 +125,27 @@ def _facts(net: cp.Network) -> list[tuple[str, str]]:
     facts.append(("trained", f"{report.length(net.epochs_trained, net.steps_trained)}{rows}"))
     if about.get("best_epoch"):
         facts.append(("kept", report.kept_line(about["best_epoch"])))
+    facts += [("stopped", about["stopped"])] if "stopped" in about else []
+    facts += _chosen_facts(net.model.estimator)
     if "result" in about:
         facts += report.result_lines(about["result"], net)
     for name in ("initializer", "bias-initializer"):
         if isinstance(about.get(name), str):
             facts.append((name.replace("-", " "), about[name]))
     facts.append(("seed", str(net.seed)))
+    return facts
+
+
+def _chosen_facts(estimator: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """Return an estimator's preset, and its patience where it has one."""
+    arguments = {} if estimator is None else estimator["arguments"]
+    if arguments.get("preset", "sklearn") == "sklearn":
+        return []
+    facts = [("preset", str(arguments["preset"]))]
+    if "patience" in arguments:
+        waits = {None: "none", "auto": "a period of the schedule"}
+        patience = arguments["patience"]
+        facts.append(("patience", waits.get(patience, f"{patience} epochs")))
     return facts
 
 

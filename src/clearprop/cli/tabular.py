@@ -130,6 +130,7 @@ class TableJob:
             result = {"part": "training", **measure_prepared(model, _rows_of(training))}
         best = training.kept_epoch
         about |= {"result": result, "n_samples": training.supply.n_samples, "best_epoch": best}
+        about |= {"stopped": training.history.stopped} if training.history.stopped else {}
         model.about = about
         estimator.save(output)
         found, judging = self._beside if self._compares else None, self.fitter.test
