@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from clearprop.explain.nudge import nudge
     from clearprop.exploration import explore
     from clearprop.gradient_check import GradientCheck, check_gradient
+    from clearprop.incoming import from_onnx, from_torch, from_weights
     from clearprop.tuning import cross_validate, tune
     from clearprop.watching import Watch
 
@@ -68,6 +69,9 @@ __all__ = [
     "embeddings",
     "explain",
     "explore",
+    "from_onnx",
+    "from_torch",
+    "from_weights",
     "initializers",
     "load",
     "metrics",
@@ -85,6 +89,7 @@ _LATER = {
     "estimators": ("MLPClassifier", "MLPRegressor"),
     "explain": ("Notation", "Trace", "explain", "notation", "nudge", "path_sum"),
     "exploration": ("explore",),
+    "incoming": ("from_onnx", "from_torch", "from_weights"),
     "gradient_check": ("GradientCheck", "check_gradient"),
     "tuning": ("cross_validate", "tune"),
     "watching": ("Watch",),

@@ -38,6 +38,7 @@ from clearprop.typing import Label
 
 if TYPE_CHECKING:
     import onnx
+    from torch import nn
 
     from clearprop.explain.traced import Trace
 
@@ -584,6 +585,23 @@ class Network:
         from clearprop.portable import onnx_model, program
 
         return onnx_model.model_of(program.program_of(self.model))
+
+    def to_torch(self) -> nn.Module:
+        """Return the model as a PyTorch module, of which texts alone are left out.
+
+        It takes numbers of shape (n_samples, n_features), of a table what its columns become
+        (``net.model.inputs.encoder``), and returns probabilities, or quantities in their own units.
+
+        Raises
+        ------
+        ImportError
+            If PyTorch is not installed.
+        ValueError
+            As in `to_function`.
+        """
+        from clearprop.portable import program, torch_module
+
+        return torch_module.module_of(program.program_of(self.model))
 
 
 class Training(Loop):

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 import clearprop as cp
-from clearprop.cli.app import COMMANDS
+from clearprop.cli.app import COMMANDS as NAMES
+from clearprop.cli.app import spelled
 from test_public_api import code_lines
 from test_typed_api import PUBLIC
 
@@ -19,6 +20,7 @@ PACKAGE = Path(cp.__file__).parent
 MOST_CODE, MOST_ARGUMENTS, MOST_LINES = 60, 10, 400
 MOST_EXCEPTIONS = 4
 LONG = re.compile(r"# long:(.*)")
+COMMANDS = [spelled(name) for name in NAMES]
 FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 API = {*PUBLIC, *(f"clearprop.cli.{name}.{name}" for name in COMMANDS)}
 

@@ -23,6 +23,7 @@ class Case(NamedTuple):
     rows: Any
     told: Any
     numbers: Any
+    model: Any = None
 
 
 def rng():
@@ -34,7 +35,7 @@ def of_network(net, X=None):
     a = net.predict(X)
     labelled = net.model.schema.classes is not None
     both = np.hstack([1 - a, a]) if labelled and a.shape[1] == 1 else a
-    return Case(program_of(net.model), X, net.classify(X) if labelled else None, both)
+    return Case(program_of(net.model), X, net.classify(X) if labelled else None, both, net.model)
 
 
 def network(sizes=(4, 5, 3), **arguments):
@@ -82,7 +83,8 @@ NETWORKS = {
         network(
             embedding=cp.embeddings.categories(
                 [[3, 0]], size=2, numbers=cp.embeddings.pbld(columns=[2])
-            )
+            ),
+            members=2,
         )
     ),
 }
@@ -97,7 +99,7 @@ def frame(n=N, seed=0):
             "age, in years": r.normal(40, 10, n).round(2),
             "gap": np.where(r.random(n) < 0.3, np.nan, r.normal(size=n)),
             "colour": r.choice(["red", "blue", 'a "green" \\ one', None], n),
-            "city": [f"c{k}" for k in np.minimum(r.geometric(0.3, n), 12)],  # some are rare
+            "city": [f"c{k % 9}" if k % 7 else f"rare {k}" for k in range(n)],
             "pair": r.choice(["yes", "no"], n),
             "flag": r.random(n) < 0.5,
             "code": r.choice([1.0, 2.0, 7.5], n),
@@ -143,7 +145,7 @@ def of_estimator(made, rows, raw=None):
     else:
         told, numbers = None, told.reshape(len(rows), -1)
     model = made.network_.model
-    return Case(program_of(model), rows if raw is None else raw(model, rows), told, numbers)
+    return Case(program_of(model), rows if raw is None else raw(model, rows), told, numbers, model)
 
 
 def of_table(kind, y, **arguments):

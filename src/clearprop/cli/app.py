@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import os
 import signal
 import sys
@@ -16,7 +17,8 @@ from clearprop.cli import errors, terminal
 
 # In the order of the help; each is the function of its name in the module of its name.
 COMMANDS = (
-    "train", "evaluate", "predict", "info", "check", "explain", "explore", "diagnose", "export", "cv",
+    "train", "evaluate", "predict", "info", "check", "explain", "explore", "diagnose", "export",
+    "import", "cv",
     "tune"
 )  # fmt: skip
 
@@ -47,6 +49,11 @@ def _clearprop(
     """
 
 
+def spelled(command: str) -> str:
+    """Return the name of a command's function and file, which no keyword of Python can be."""
+    return f"{command}_" if keyword.iskeyword(command) else command
+
+
 def application(commands: Iterable[str] = COMMANDS) -> typer.Typer:
     """Return the program with these commands: one that runs does not wait for the others."""
     app = typer.Typer(
@@ -58,8 +65,8 @@ def application(commands: Iterable[str] = COMMANDS) -> typer.Typer:
     )
     app.callback()(_clearprop)
     for name in commands:
-        module = import_module(f"clearprop.cli.{name}")
-        app.command(name)(getattr(module, name))
+        module = import_module(f"clearprop.cli.{spelled(name)}")
+        app.command(name)(getattr(module, spelled(name)))
     return app
 
 

@@ -12,7 +12,7 @@ from clearprop.cli import model
 from clearprop.data import BUILT_IN
 
 _HISTORY = (["epoch", "cost"], ["learning_rate", "seconds", "samples_per_second"])
-_MARKED = 200  # bytes in which it is
+_MARKED = 2000  # bytes in which it is
 EXPORTED = "Written by clearprop"  # near the beginning of every export, by which one is known
 _HEAD = 1 << 20  # characters of a file in which its first line must end
 

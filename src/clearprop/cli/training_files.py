@@ -56,6 +56,20 @@ def check_checkpoint(options: Options) -> bool:
 def check_output(options: Options, name: str) -> str:
     """Return the model's file, which can be written and holds nothing that would be missed."""
     path = model.expanded(options.output or f"{name}.safetensors")
+    check_writable(path)
+    refuse_same(options, path)
+    if os.path.lexists(path) and not model.is_own_model(path):
+        raise ValueError(f"{path} exists and is no clearprop model; --output names another file")
+    return path
+
+
+def check_writable(path: str) -> None:
+    """Refuse a path that no file can be written to.
+
+    Raises
+    ------
+    ValueError
+    """
     try:
         folder = os.path.dirname(os.path.abspath(path))
     except FileNotFoundError:
@@ -66,7 +80,3 @@ def check_output(options: Options, name: str) -> str:
         raise ValueError(f"--output {path}: there is no folder {folder}")
     if not os.access(folder, os.W_OK):
         raise ValueError(f"--output {path}: the folder {folder} cannot be written to")
-    refuse_same(options, path)
-    if os.path.lexists(path) and not model.is_own_model(path):
-        raise ValueError(f"{path} exists and is no clearprop model; --output names another file")
-    return path

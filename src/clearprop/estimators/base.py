@@ -28,6 +28,7 @@ from clearprop.typing import Answers, Samples
 if TYPE_CHECKING:
     import onnx
     from sklearn import neural_network
+    from torch import nn
 
     from clearprop.estimators.rate_finder import LearningRates
 
@@ -265,6 +266,10 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
     def to_onnx(self) -> onnx.ModelProto:
         """Return the fitted model as an ONNX model, from raw rows to answers, as `Network.to_onnx`."""
         return self._fitted_network("to_onnx").to_onnx()
+
+    def to_torch(self) -> nn.Module:
+        """Return the fitted model as a PyTorch module, as `Network.to_torch`."""
+        return self._fitted_network("to_torch").to_torch()
 
     def _model_of_file(self) -> Model:
         """Return the model that a file of this estimator holds; the live page's files have it too."""

@@ -313,7 +313,10 @@ class _Writer:
             return g.constant(value, "float64")
 
         eps = double(float(np.finfo(g.dtype).eps))
-        logs = g.add("Log", g.add("Max", g.cast(p, "float64"), eps))
+        slope, below, left = map(double, answer.taken_back or (1.0, 0.0, 0.0))
+        above = g.add("Max", g.add("Sub", g.cast(p, "float64"), below), double(0.0))
+        sharpened = g.add("Add", g.add("Mul", above, slope), left)
+        logs = g.add("Log", g.add("Max", sharpened, eps))
         q = g.add("Softmax", g.add("Div", logs, double(float(answer.temperature or 1.0))), axis=1)
         mixed = g.add("Add", g.add("Mul", q, double(1.0 - smoothing)), double(smoothing / k))
         return g.cast(mixed, g.dtype)

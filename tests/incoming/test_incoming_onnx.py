@@ -1,0 +1,196 @@
+"""ONNX graphs of others come in, or are refused by node; hostile ones read nothing and crash nothing."""
+
+import os
+
+import numpy as np
+import pytest
+
+import clearprop as cp
+from foreign_onnx import dense, keras_like, model, torch_like
+
+onnx = pytest.importorskip("onnx", reason="onnx is not installed")
+X = np.random.default_rng(1).normal(size=(7, 4)).astype("f")
+FUZZ = int(os.environ.get("CLEARPROP_FUZZ", "1000"))
+
+
+def said(graph):
+    from onnx.reference import ReferenceEvaluator
+
+    return ReferenceEvaluator(graph).run(None, {graph.graph.input[0].name: X})[0]
+
+
+ACTIVATIONS = {
+    "Relu": {}, "Sigmoid": {}, "Tanh": {}, "Elu": {}, "Selu": {}, "LeakyRelu": {"alpha": 0.01}, "Softplus": {},
+    "Exp": {}, "Mish": {}, "Identity": {},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_layers_as_keras_has_them_come_in(name):
+    graph = keras_like(name, **ACTIVATIONS[name])
+    net = cp.from_onnx(graph)
+    assert (net.sizes, net.dtype, net.architecture.cost.name) == ((4, 5, 3), "float32", "cross_entropy")
+    np.testing.assert_allclose(net.predict(X), said(graph), rtol=2e-5, atol=1e-7)
+
+
+def test_layers_as_torch_has_them_come_in(tmp_path):
+    onnx.save(torch_like(), tmp_path / "m.onnx")
+    net = cp.from_onnx(tmp_path / "m.onnx")
+    assert net.architecture.cost.name == "quadratic"
+    np.testing.assert_allclose(net.predict(X), said(torch_like()), rtol=1e-5, atol=1e-6)
+    assert cp.from_onnx(str(tmp_path / "m.onnx"), cost="huber").architecture.cost.name == "huber"
+    assert np.array_equal(cp.from_onnx((tmp_path / "m.onnx").read_bytes()).parameters, net.parameters)
+
+
+def test_what_scales_numbers_first_comes_in_as_the_scaling():
+    mean, width = np.array([1, 2, 3, 4], "f"), np.array([2, 4, 0.5, 1], "f")
+    nodes = [("Sub", ("x", "mean"), "c", {}), ("Div", ("c", "width"), "s", {}), ("Mul", ("two", "s"), "t", {}),
+             ("Add", ("t", "one"), "u", {}), *dense(1, "u", "y")]  # fmt: skip
+    two = {"mean": mean, "width": width, "two": np.array(2, "f"), "one": np.array([1], "f")}
+    graph = model(nodes, two)
+    net = cp.from_onnx(graph)
+    assert net.scaling is not None
+    np.testing.assert_allclose(net.predict(X), said(graph), rtol=1e-5, atol=1e-5)
+
+
+def test_our_own_come_back():
+    for output, cost, n in (
+        ("softmax", "cross_entropy", 3),
+        ("sigmoid", "cross_entropy", 1),
+        ("identity", "quadratic", 2),
+    ):
+        net = cp.Network(
+            [4, 5, n], activation="tanh", output=output, cost=cost, seed=0, bias_initializer="normal"
+        )
+        net.model.inputs = cp.Network([4, 1], scaling=cp.data.scaling.standardize(X)).model.inputs
+        if n == 3:
+            net.classes = ("a", "b", "c")
+        back = cp.from_onnx(net.to_onnx())
+        np.testing.assert_allclose(back.predict(X), net.predict(X), rtol=1e-5, atol=1e-7)
+        assert (back.classes, back.architecture.cost.name) == (net.classes, cost)
+
+
+REFUSED = {
+    "residual": (
+        [*dense(1, "x", "a"), ("Add", ("a", "x"), "y", {})],
+        r"node 'MatMul_0' \(MatMul\) and node 'Add_3' \(Add\) both take 'x', .* without residuals",
+    ),
+    "convolution": ([("Conv", ("x", "W1"), "y", {})], r"node 'Conv_0' \(Conv\) cannot come in: dense layers"),
+    "two inputs": ([("Add", ("x", "x2"), "y", {})], "must have one input, got 'x', 'x2'"),
+    "no layer": ([("Relu", ("x",), "y", {})], r"node 'Relu_0' \(Relu\) must come behind a layer"),
+    "nothing": ([("Identity", ("x",), "y", {})], "must have a layer"),
+    "two activations": (
+        [*dense(1, "x", "a"), ("Tanh", ("a",), "b", {}), ("MatMul", ("b", "W2"), "y", {})],
+        r"node 'Tanh_3' \(Tanh\) must come behind a layer, and be its only activation",
+    ),
+    "another slope": (dense(1, "x", "y", "LeakyRelu", alpha=0.2), r"node 'LeakyRelu_2' .* with these attributes"),
+    "scaled activations": (
+        [*dense(1, "x", "a"), ("Mul", ("a", "b1"), "m", {}), ("MatMul", ("m", "W2"), "y", {})],
+        r"node 'Mul_3' \(Mul\) cannot come in",
+    ),
+    "weights that are computed": ([("MatMul", ("x", "w"), "y", {})], "must take a constant as 'w', which is none"),
+    "weights for others": (
+        [("MatMul", ("x", "W1"), "a", {}), ("MatMul", ("a", "W1"), "y", {})],
+        "must take the 5 numbers of the layer before it, got weights for 4",
+    ),
+    "biases for others": ([("Gemm", ("x", "W1", "b2"), "y", {})], "must have a number for each of 5 neurons"),
+    "a circle": ([("Identity", ("x",), "x", {})], "lead back into itself"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_come_in_is_named_by_node(name):
+    nodes, sentence = REFUSED[name]
+    inputs = ("x", "x2") if name == "two inputs" else ("x",)
+    with pytest.raises(ValueError, match=sentence):
+        cp.from_onnx(model(nodes, inputs=inputs))
+
+
+@pytest.mark.parametrize("opset", [6, 99])
+def test_an_opset_that_is_too_old_or_too_new_is_refused(opset):
+    with pytest.raises(ValueError, match=f"must be of an opset from 7 to .*, got {opset}"):
+        cp.from_onnx(model(dense(1, "x", "y"), opset=opset))
+
+
+# Hostile files
+
+
+def changed(**fields):
+    graph = keras_like()
+    tensor = graph.graph.initializer[0]
+    for name, value in fields.items():
+        if isinstance(value, list):
+            del getattr(tensor, name)[:]
+            getattr(tensor, name).extend(value)
+        else:
+            setattr(tensor, name, value)
+    return graph
+
+
+@pytest.mark.parametrize(
+    ("graph", "sentence"),
+    [
+        (
+            lambda: changed(dims=[2**40, 2**20]),
+            r"as many numbers as its dims \[1099511627776, 1048576\] say, got 20",
+        ),
+        (lambda: changed(dims=[-4, -5]), "as many numbers as its dims"),
+        (lambda: changed(raw_data=b""), "got 0"),
+        (lambda: changed(data_type=8), "must hold floats, got data type 8"),
+        (lambda: changed(raw_data=b"\xff" * 80), "must be finite, it holds NaN or infinity"),
+    ],
+)
+def test_what_a_tensor_declares_is_held_against_what_is_there(graph, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        cp.from_onnx(graph())
+
+
+def test_weights_in_other_files_are_not_looked_for(tmp_path, monkeypatch):
+    (tmp_path / "secret").write_bytes(bytes(80))
+    graph = keras_like()
+    tensor = graph.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="../secret")
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "net.onnx").write_bytes(graph.SerializeToString())
+    with pytest.raises(
+        ValueError, match="must be in the file itself, it says that it is in another one"
+    ):
+        cp.from_onnx(tmp_path / "m" / "net.onnx")
+
+
+def test_no_regular_or_too_large_file_is_read(tmp_path):
+    with pytest.raises(OSError):
+        cp.from_onnx("/dev/zero")
+    with (tmp_path / "large.onnx").open("wb") as file:
+        file.truncate(2**31)  # which takes no room on the disk
+    with pytest.raises(
+        ValueError, match="must be smaller than 2 GB, as ONNX files are, got 2,147,483,648 bytes"
+    ):
+        cp.from_onnx(tmp_path / "large.onnx")
+
+
+def told(content):
+    """Return the sentence with which a file is refused; None where it came in."""
+    try:
+        assert cp.from_onnx(content).n_parameters < 100
+    except ValueError as problem:
+        return str(problem)
+    return None
+
+
+def test_mutated_files_are_refused_in_a_sentence_or_come_in():
+    whole, rng, refused = keras_like().SerializeToString(), np.random.default_rng(0), 0
+    for _ in range(FUZZ):
+        content = bytearray(whole)
+        for _ in range(rng.integers(1, 4)):
+            at = int(rng.integers(len(content)))
+            content[at] = int(rng.integers(256))
+            if rng.random() < 0.1:
+                del content[at:]
+                break
+        sentence = told(bytes(content))
+        refused += sentence is not None
+        assert sentence is None or 10 < len(sentence) < 400
+    assert refused > FUZZ // 10
