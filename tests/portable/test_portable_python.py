@@ -12,6 +12,7 @@ import clearprop as cp
 from clearprop.model.targets import Classes
 from clearprop.portable import python
 from clearprop.portable.program import program_of
+from clearprop.portable.rows import raw_rows
 from portable_models import CASES, agree, case_of, frame, network, other_rows, words
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -125,3 +126,13 @@ def test_the_rows_of_a_network_without_names_are_one_array():
     named = network()
     named.feature_names = tuple("abcd")
     assert [each.name for each in program_of(named.model).columns] == list("abcd")
+
+
+def test_raw_rows_of_numbers_with_names_are_read_by_these(tmp_path):
+    net = network((2, 3, 2))
+    net.feature_names = ("b", "a")
+    (tmp_path / "rows.csv").write_text("a,b\n1,2\n3,4\n")
+    rows = raw_rows(net.model, tmp_path / "rows.csv")
+    assert {name: column.tolist() for name, column in rows.items()} == {"b": [2, 4], "a": [1, 3]}
+    with pytest.raises(ValueError, match="features have no names: its rows are one array of numbers"):
+        raw_rows(network().model, tmp_path / "rows.csv")

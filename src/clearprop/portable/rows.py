@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from clearprop.data.table.columns import words_of
 from clearprop.data.table.read_options import ReadOptions
+from clearprop.data.table.source import open_table
+from clearprop.data.table.values import NUMBER
 from clearprop.model.model import Model
 from clearprop.portable.program import NO_TIME, NUMBERS, TIMES, RawColumn, program_of
 
@@ -31,9 +33,19 @@ def raw_rows(model: Model, what: Any, options: ReadOptions | None = None) -> dic
     -------
     dict of ndarray of shape (n_rows,)
         float64 with NaN, texts with "" (dtype object), or int64 microseconds with `program.NO_TIME`.
+
+    Raises
+    ------
+    ValueError
+        If its features have no names, or the table lacks a column.
     """
     columns = program_of(model).columns
-    source = model.inputs.open(what, options)
+    if not columns:
+        raise ValueError("the model's features have no names: its rows are one array of numbers")
+    if model.inputs.encoder is None:
+        source = open_table(what, options, {raw.name: NUMBER for raw in columns})
+    else:
+        source = model.inputs.open(what, options)
     table = source.table([raw.name for raw in columns])
     return {raw.name: _values(table.column(raw.name).combine_chunks(), raw) for raw in columns}
 
