@@ -20,6 +20,7 @@ _EXPORTED = re.compile(r"^export (?:async )?(?:function|const|let|class) (\w+)",
 _TOP = re.compile(r"^(?:export )?(?:async )?(?:function|const|let|class) (.*)", re.MULTILINE)
 _INSIDE = re.compile(r"\s//.*|\"[^\"]*\"|\[[^][(){}]*\]|\([^][(){}]*\)|\{[^][(){}]*\}")
 _DECLARED = re.compile(r"(?:^|, )(\w+)(?=\W|$)")
+_REMARK = re.compile(r"(?:^|\s)\s*//(?:\s.*)?$")
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|let|class)\b)", re.MULTILINE)
 
 
@@ -40,10 +41,10 @@ def module(package: str, names: Sequence[str], before: str = "") -> str:
     """Return ES modules of a package as one classic script, in the order given.
 
     Imports from ``file://`` are refused by browsers, so the modules' ``import`` and ``export`` are
-    taken off and all of them stand in one function: two with one top-level name are refused. Lines that
-    are comments, and indentation, are left out: a template that spans lines would lose it as well. What
-    `before` holds, a `library`, stands in that function too, and what all pages share: ``numbers.js``,
-    which shows numbers, and ``answers.js``, which judges those that are filled in.
+    taken off and all of them stand in one function: two with one top-level name are refused. Remarks
+    that begin with //, and indentation, are left out: a template that spans lines would lose it as
+    well. What `before` holds, a `library`, stands in that function too, and what all pages share:
+    ``numbers.js``, which shows numbers, and ``answers.js``, which judges those that are filled in.
     """
     folder = importlib.resources.files(package)
     shared = [_shared("numbers.js"), _shared("answers.js")]
@@ -75,8 +76,8 @@ def _together(texts: Sequence[str]) -> str:
         raise ValueError(f"modules that stand together must not both have {', '.join(twice)}")
     parts = []
     for text in texts:
-        lines = [line.strip() for line in _EXPORT.sub("", _IMPORT.sub("", text)).splitlines()]
-        parts += [each for each in lines if each and not each.startswith("//")]
+        lines = _EXPORT.sub("", _IMPORT.sub("", text)).splitlines()
+        parts += [kept for line in lines if (kept := _REMARK.sub("", line).strip())]
     return "\n".join(parts)
 
 

@@ -37,7 +37,7 @@ from clearprop.explain.printers.digits import shown, split
 from clearprop.explain.printers.lines import Breaker, Signs
 from clearprop.explain.printers.text import in_minus
 
-_INVISIBLE = "<mo>&#8290;</mo>"  # times
+_INVISIBLE = "<mo>\u2062</mo>"  # times
 _ROOM = 74.0  # digits on a line, beside the left side and the label
 _STYLE = Signs(
     plus="<mo>+</mo>",

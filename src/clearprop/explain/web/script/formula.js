@@ -72,7 +72,7 @@ const grouped = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, ",");
 
 // MathML
 
-const TIMES = "<mo>&#8290;</mo>";
+const TIMES = "<mo>\u2062</mo>";
 const inParentheses = (inner) => `<mrow><mo>(</mo>${inner}<mo>)</mo></mrow>`;
 
 function scripts(base, [, , sup = "", sub = ""]) {
