@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from clearprop.engines.elementary import _TAIL64
 from clearprop.portable.onnx_graph import OnnxGraph
 
 
@@ -59,13 +58,15 @@ def _normal(graph: OnnxGraph, z: str) -> str:
 
     onnx's own evaluator computes Erf in float32, and onnxruntime has no kernel for doubles.
     """
+    from clearprop.engines.elementary import TAIL64  # which loads LLVM: not for the command's help
+
     x, four = graph.add("Abs", z), graph.constant(4.0)
     one = graph.constant(1.0)
     e = graph.add("Exp", graph.add("Mul", graph.add("Mul", x, x), graph.constant(-0.5)))
     t = graph.add("Div", one, graph.add("Add", x, four))
     u = graph.add("Mul", graph.add("Sub", four, x), t)
-    made = graph.constant(_TAIL64[0])
-    for coefficient in _TAIL64[1:]:
+    made = graph.constant(TAIL64[0])
+    for coefficient in TAIL64[1:]:
         made = graph.add("Add", graph.add("Mul", made, u), graph.constant(coefficient))
     tail = graph.add("Mul", e, graph.add("Mul", t, made))
     below = graph.add("Less", z, graph.constant(0.0))
