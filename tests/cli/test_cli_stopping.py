@@ -65,11 +65,33 @@ def test_a_schedule_that_fits_into_the_time_is_gone_on_with_to_the_same_bits(
         code, _, err = clearprop(*run, *how[:2], "--checkpoint", "d", "--output", "part")
     assert (code, stopped) == (0, [1, 2])
     assert "6 of 256 epochs fit into 100s" in err
+    said = "planned             6 epochs, of a time limit of 100 s\n"
+    for name in ("whole", "c"):
+        assert said in clearprop("info", name)[1]
+        told = json.loads(clearprop("info", name, "--json")[1])
+        assert told["about"]["planned_epochs"] == told["rates"]["learning_rate"]["epochs"] == 6
+    rate = "learning rate       coslog4(rate=0.04, epochs=6.0)\nlabel smoothing     0.1\n"
+    assert rate in clearprop("info", "whole")[1]
+    assert "learning_rate coslog4(rate=0.04, epochs=6.0), beta1" in clearprop("info", "c")[1]
     monkeypatch.setattr(EstimatorTraining, "epoch_seconds", lambda training, *how: 1 / 0)
     assert clearprop(*run, "--checkpoint", "d", "--resume", "--output", "resumed")[0] == 0
     nets = [cp.load(name) for name in ("whole", "resumed")]
     assert [net.epochs_trained for net in nets] == [6, 6]
     assert np.array_equal(*(net.parameters for net in nets))
+
+
+def test_info_shows_the_schedules_of_a_preset_and_what_was_given_instead(clearprop, table):
+    run = ("train", "t.csv", *QUICK, "--preset", "realmlp", "--epochs", "3", "--checkpoint", "c")
+    assert clearprop(*run, "--output", "m")[0] == 0
+    told = [json.loads(clearprop("info", name, "--json")[1])["rates"] for name in ("m", "c")]
+    assert told[0] == told[1]
+    assert told[0]["dropout"] == {"name": "flat_cos", "rate": 0.15, "epochs": 3.0}
+    said = clearprop("info", "m")[1]
+    assert "weight decay        flat_cos(rate=0.02, epochs=3.0)\n" in said
+    assert "planned             3 epochs\n" in said
+    assert "dropout             flat_cos(rate=0.15, epochs=3.0)\n" in clearprop("info", "c")[1]
+    assert clearprop(*run[:-2], "--dropout", "0.25", "--output", "m")[0] == 0
+    assert "dropout             0.25\n" in clearprop("info", "m")[1]
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,9 @@ def test_what_has_no_interval_is_refused_in_a_sentence(tmp_path):
     for wrong in ("90", True):
         with pytest.raises(TypeError, match=r"^interval must be a number above 0 and below 1, got "):
             model.predict(X, interval=wrong)
+    told = cp.MLPClassifier(**SMALL).fit(X, y > 0)
+    with pytest.raises(ValueError, match=r"^interval is for quantities, got 0\.9; use predict_proba$"):
+        told.predict(X, interval=0.9)
     model.save(tmp_path / "m")
     tensors, metadata = read_tensors(tmp_path / "m")
     for change in (

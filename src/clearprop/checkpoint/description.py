@@ -121,6 +121,7 @@ _NOTES: dict[str, Rule] = {
     "n_samples": integer(1),
     "image_shape": maybe(items(integer(1), 2)),
     "options": entries(anything),
+    "planned_epochs": integer(1),
     "best_epoch": maybe(integer(1)),
     "stopped": text,
     "initializer": text,

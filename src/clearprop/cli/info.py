@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import clearprop as cp
+from clearprop import schedules
 from clearprop.checkpoint.description import notes
 from clearprop.cli import model, report, terminal
 from clearprop.cli.arguments import JsonOption, ModelArgument
 from clearprop.model import ensemble
 from clearprop.model.ensemble import EnsembleParts
-from clearprop.model.file import describe_ends
+from clearprop.model.file import Parts, describe_ends
 from clearprop.training.history import TIMES
 from clearprop.training.progress import history_columns
+from clearprop.training.settings import Settings
 
 _TAIL = 5  # epochs of a checkpoint's history
 
@@ -30,10 +33,12 @@ def info(model_file: ModelArgument, as_json: JsonOption = False) -> None:
         training["history"] = history_columns(read.members[0].tensors, training["history"])
     if read.weights is not None:
         _show_ensemble(nets, read, as_json=as_json)
-    elif as_json:
-        terminal.print_json(_described(nets[0], metadata, training))
+        return
+    rates = _rates_of(read.members[0], model_file) if training is None else _rates(training["settings"])
+    if as_json:
+        terminal.print_json(_described(nets[0], metadata, training) | {"rates": rates})
     else:
-        _print(nets[0], training)
+        _print(nets[0], training, rates)
 
 
 def _show_ensemble(nets: list[cp.Network], read: EnsembleParts, *, as_json: bool) -> None:
@@ -68,9 +73,50 @@ def _in_short(net: cp.Network) -> str:
     return ", ".join([*said, f"seed {net.seed}"])
 
 
-def _print(net: cp.Network, training: dict[str, Any] | None) -> None:
+def _rates_of(parts: Parts, model_file: str) -> dict[str, Any]:
+    """Return what `_rates` does, of an estimator that was trained by a preset."""
+    said = parts.model.estimator
+    if said is None or said["arguments"].get("preset", "sklearn") == "sklearn":
+        return {}
+    from clearprop import estimators  # with scikit-learn
+    from clearprop.estimators import files, recipe
+    from clearprop.estimators.options import Options
+
+    made = files.made_of(getattr(estimators, said["class"]), Path(model_file), parts)
+    options = Options.of(made, notes(parts.model.about).get("planned_epochs"))
+    smoothing, dropout = options.label_smoothing, recipe.dropout(options.dropout)
+    trained = Settings(optimizer=options.optimizer, dropout=dropout, label_smoothing=smoothing)
+    return _rates(trained.describe())
+
+
+def _rates(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the numbers of a training that may be schedules, by their names, as data."""
+    names = ("learning_rate", "weight_decay")
+    found = {name: settings["optimizer"].get(name) for name in names}
+    return found | {name: settings.get(name, 0.0) for name in ("dropout", "label_smoothing")}
+
+
+def _rate_facts(rates: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return a line for each rate that there is."""
+    found = []
+    for name, rate in rates.items():
+        each = rate if isinstance(rate, list) else [rate]
+        if any(each):
+            found.append((name.replace("_", " "), ", ".join(map(_rate_in_words, each))))
+    return found
+
+
+def _rate_in_words(rate: Any) -> str:
+    """Return a number, or a schedule as it is called."""
+    if not isinstance(rate, dict):
+        return f"{rate:g}"
+    schedule = schedules.from_description(rate)
+    return f"{schedule.rate:g}" if isinstance(schedule, schedules.constant) else str(schedule)
+
+
+def _print(net: cp.Network, training: dict[str, Any] | None, rates: Mapping[str, Any]) -> None:
     print(net)
-    facts = _facts(net)
+    facts = _facts(net) + ([] if training is not None else _rate_facts(rates))
     if training is not None:
         facts += [("", ""), *_checkpoint_facts(training)]
     _print_facts(net, facts)
@@ -123,6 +169,8 @@ def _facts(net: cp.Network) -> list[tuple[str, str]]:
         )
     rows = f", on {about['n_samples']:,} rows" if "n_samples" in about else ""
     facts.append(("trained", f"{report.length(net.epochs_trained, net.steps_trained)}{rows}"))
+    if "planned_epochs" in about:
+        facts.append(("planned", f"{about['planned_epochs']:,} epochs{_limit(net.model.estimator)}"))
     if about.get("best_epoch"):
         facts.append(("kept", report.kept_line(about["best_epoch"])))
     facts += [("stopped", about["stopped"])] if "stopped" in about else []
@@ -134,6 +182,11 @@ def _facts(net: cp.Network) -> list[tuple[str, str]]:
             facts.append((name.replace("-", " "), about[name]))
     facts.append(("seed", str(net.seed)))
     return facts
+
+
+def _limit(estimator: Mapping[str, Any] | None) -> str:
+    limit = None if estimator is None else estimator["arguments"].get("time_limit")
+    return "" if limit is None else f", of a time limit of {limit:g} s"
 
 
 def _chosen_facts(estimator: Mapping[str, Any] | None) -> list[tuple[str, str]]:
@@ -166,13 +219,16 @@ def _checkpoint_facts(training: dict[str, Any]) -> list[tuple[str, str]]:
     at = f"epoch {state['epoch'] - training['first_epoch']}, step {state['step']}"
     if state["epoch_step"]:
         at += f" ({state['epoch_step']} of the epoch that goes on)"
-    optimizer = {k: v for k, v in settings["optimizer"].items() if k != "name"}
-    rate = optimizer.get("learning_rate")
-    if isinstance(rate, dict) and rate.get("name") == "constant":
-        optimizer["learning_rate"] = rate.get("rate")
+    optimizer = {
+        k: _rate_in_words(v) if isinstance(v, dict) else v
+        for k, v in settings["optimizer"].items()
+        if k != "name"
+    }
+    others = {name: settings.get(name, 0.0) for name in ("dropout", "label_smoothing")}
     return [
         ("checkpoint at", at),
         ("optimizer", f"{settings['optimizer']['name']}: {_pairs(optimizer)}"),
+        *_rate_facts(others),
         _batches_fact(settings),
         ("engine", str(training["engine"])),
         ("stopped", training["stopped"] or "no"),

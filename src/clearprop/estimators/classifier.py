@@ -64,8 +64,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     nesterovs_momentum, early_stopping, validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change
         As in scikit-learn; `beta_2` is also RMSProp's rho.
     test_share : float
-        Of the rows set aside, of `X_val`, or of those that a stream holds out: so many choose nothing
-        and judge what was chosen, in ``test_result_``; 0.5 is half of them.
+        Share of the rows set aside, of `X_val` or a stream's, that choose nothing and judge, in
+        ``test_result_``; 0.5 is half of them.
     max_fun : int
         Evaluations of L-BFGS.
     preset : {"sklearn", "realmlp-s", "realmlp", "tabm-mini"}
@@ -84,8 +84,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     label_smoothing : float or Schedule
         Share of each target spread over all classes.
     calibrate : bool
-        Whether label smoothing is taken out of probabilities, and a temperature fitted to the rows
-        set aside. Presets do so where these are 50 or more, with one label each.
+        Whether label smoothing is taken out, and a temperature fitted to the rows set aside. Presets
+        do so where these are 50 or more, with one label each.
     threshold : {"accuracy", "balanced_accuracy", "f1"} or array-like of shape (2, 2), optional
         Of two classes: by what the probability is chosen, on the same rows, above which the second is
         the answer, whose F1 is meant. An array is what it costs to answer the class of a column of it
@@ -96,7 +96,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     embedding : {"pl", "plr", "plr-lite", "pbld"}, optional
         What each input with more than two values becomes before the first layer: "pl" is
         `cp.embeddings.piecewise_linear`, "plr" `cp.embeddings.periodic` ("plr-lite" with `lite`),
-        "pbld" `cp.embeddings.pbld`, on rows after `preprocessing`. Not with streams.
+        "pbld" `cp.embeddings.pbld`, after `preprocessing`. Not with streams.
     members : int
         So many networks are trained side by side, each from its own first parameters, on its own
         batches and with its own dropout. Their probabilities are averaged, and the kept epoch is that
@@ -140,8 +140,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         scikit-learn's own go to ``set_callbacks``.
     time_limit : float, optional
         Seconds of training, which end it. With a preset that has a schedule, of the fit: the whole
-        schedule is run in the epochs that fit, see `clearprop.estimators.planning`; a `ValueError`
-        where not one does.
+        schedule is run in the epochs that fit, see `estimators.planning`; a `ValueError` where none do.
     dtype : {"auto", "float32", "float64"}
         "auto" follows X.
     engine : {"auto", "numpy", "compiled"}
@@ -291,15 +290,17 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return float(np.average(right, weights=weights))
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
-    def predict(self, X: Samples) -> Array | Sparse:
-        """Return the class of every row; an indicator matrix or several columns where y was one.
-
-        Where y was sparse, the indicator matrix is a SciPy CSR matrix, as scikit-learn's.
+    def predict(self, X: Samples, *, interval: None = None) -> Array | Sparse:
+        """Return the class of every row; several columns or an indicator matrix (sparse) where y was.
 
         Parameters
         ----------
         X : array-like, sparse matrix or data frame of shape (n_samples, n_features)
+        interval : None
+            Of quantities alone; any other value is refused.
         """
+        if interval is not None:
+            raise ValueError(f"interval is for quantities, got {interval!r}; use predict_proba")
         predictor, read, labels = self._predictor(), reader.read_X(self, X), self._labels
         if isinstance(labels, Indicators) and labels.sparse:
             return predictor.decoded_sparse(read)

@@ -106,6 +106,8 @@ class Runner:
             estimator.network_.model.estimator = files.describe(estimator)
         if session.prepare is not None:
             session.prepare(estimator.network_.model, supply.n_samples)
+        if not (options.like_sklearn or options.lbfgs or work.incremental):
+            estimator.network_.model.about["planned_epochs"] = epochs  # of the schedule, for `info`
         labelled = estimator.network_.model.targets.kind in ("binary", "multiclass")
         training_data = Prepared(supply, work.validation, labelled)
         training = EstimatorTraining(
