@@ -70,7 +70,7 @@ def test_a_schedule_that_fits_into_the_time_is_gone_on_with_to_the_same_bits(
         assert said in clearprop("info", name)[1]
         told = json.loads(clearprop("info", name, "--json")[1])
         assert told["about"]["planned_epochs"] == told["rates"]["learning_rate"]["epochs"] == 6
-    rate = "learning rate       coslog4(rate=0.04, epochs=6.0)\nlabel smoothing     0.1\n"
+    rate = "learning rate       coslog4(rate=0.04, epochs=6.0)\nlabel smoothing     0.1\naveraging  "
     assert rate in clearprop("info", "whole")[1]
     assert "learning_rate coslog4(rate=0.04, epochs=6.0), beta1" in clearprop("info", "c")[1]
     monkeypatch.setattr(EstimatorTraining, "epoch_seconds", lambda training, *how: 1 / 0)
@@ -92,6 +92,22 @@ def test_info_shows_the_schedules_of_a_preset_and_what_was_given_instead(clearpr
     assert "dropout             flat_cos(rate=0.15, epochs=3.0)\n" in clearprop("info", "c")[1]
     assert clearprop(*run[:-2], "--dropout", "0.25", "--output", "m")[0] == 0
     assert "dropout             0.25\n" in clearprop("info", "m")[1]
+
+
+def test_info_shows_a_preset_s_own_patience_and_what_held_out_rows_chose(clearprop, table):
+    rng = np.random.default_rng(0)
+    X, how = rng.normal(size=(90, 3)), {"hidden_layer_sizes": 4, "engine": "numpy", "max_iter": 1}
+    asked = {"preset": "realmlp-s", "calibrate": True, "threshold": "f1"}
+    model = cp.MLPClassifier(**how, **asked).fit(X, X[:, 0] + rng.normal(size=90) > 0)
+    model.save("m")
+    said = clearprop("info", "m")[1]
+    assert f"temperature         {model.calibration_.temperature:.3g}\n" in said
+    assert f"threshold           {model.threshold_:.3g}\n" in said
+    cp.MLPRegressor(**how, preset="tabm-mini", test_share=0.5).fit(X, X[:, 1]).save("r")
+    said = clearprop("info", "r")[1]
+    assert "patience            16 epochs\n" in said
+    assert "intervals           by the errors on 9 rows that chose nothing\n" in said
+    assert json.loads(clearprop("info", "r", "--json")[1])["patience"] == 16
 
 
 @pytest.mark.parametrize(

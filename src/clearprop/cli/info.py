@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import clearprop as cp
 from clearprop import schedules
@@ -14,11 +14,16 @@ from clearprop.cli.arguments import JsonOption, ModelArgument
 from clearprop.model import ensemble
 from clearprop.model.ensemble import EnsembleParts
 from clearprop.model.file import Parts, describe_ends
+from clearprop.model.targets import Classes, Targets, Units
 from clearprop.training.history import TIMES
 from clearprop.training.progress import history_columns
 from clearprop.training.settings import Settings
 
+if TYPE_CHECKING:
+    from clearprop.estimators.options import Options
+
 _TAIL = 5  # epochs of a checkpoint's history
+_RATES = ("dropout", "label_smoothing", "averaging")
 
 
 def info(model_file: ModelArgument, as_json: JsonOption = False) -> None:
@@ -34,11 +39,13 @@ def info(model_file: ModelArgument, as_json: JsonOption = False) -> None:
     if read.weights is not None:
         _show_ensemble(nets, read, as_json=as_json)
         return
-    rates = _rates_of(read.members[0], model_file) if training is None else _rates(training["settings"])
+    options = _options_of(read.members[0], model_file)
+    rates = _rates(options) if training is None else _rates_among(training["settings"])
     if as_json:
-        terminal.print_json(_described(nets[0], metadata, training) | {"rates": rates})
+        stopping = {} if options is None else {"patience": options.patience}
+        terminal.print_json(_described(nets[0], metadata, training) | stopping | {"rates": rates})
     else:
-        _print(nets[0], training, rates)
+        _print(nets[0], training, options, rates)
 
 
 def _show_ensemble(nets: list[cp.Network], read: EnsembleParts, *, as_json: bool) -> None:
@@ -73,27 +80,35 @@ def _in_short(net: cp.Network) -> str:
     return ", ".join([*said, f"seed {net.seed}"])
 
 
-def _rates_of(parts: Parts, model_file: str) -> dict[str, Any]:
-    """Return what `_rates` does, of an estimator that was trained by a preset."""
+def _options_of(parts: Parts, model_file: str) -> Options | None:
+    """Return what an estimator was trained with by a preset, its schedules over the planned epochs."""
     said = parts.model.estimator
     if said is None or said["arguments"].get("preset", "sklearn") == "sklearn":
-        return {}
+        return None
     from clearprop import estimators  # with scikit-learn
-    from clearprop.estimators import files, recipe
+    from clearprop.estimators import files
     from clearprop.estimators.options import Options
 
     made = files.made_of(getattr(estimators, said["class"]), Path(model_file), parts)
-    options = Options.of(made, notes(parts.model.about).get("planned_epochs"))
-    smoothing, dropout = options.label_smoothing, recipe.dropout(options.dropout)
-    trained = Settings(optimizer=options.optimizer, dropout=dropout, label_smoothing=smoothing)
-    return _rates(trained.describe())
+    return Options.of(made, notes(parts.model.about).get("planned_epochs"))
 
 
-def _rates(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the numbers of a training that may be schedules, by their names, as data."""
-    names = ("learning_rate", "weight_decay")
-    found = {name: settings["optimizer"].get(name) for name in names}
-    return found | {name: settings.get(name, 0.0) for name in ("dropout", "label_smoothing")}
+def _rates(options: Options | None) -> dict[str, Any]:
+    """Return what `_rates_among` does, of a preset's options."""
+    if options is None:
+        return {}
+    dropout: Any = options.dropout
+    settings = Settings(
+        optimizer=options.optimizer, dropout=dropout, label_smoothing=options.label_smoothing,
+        averaging=options.averaging,
+    )  # fmt: skip
+    return _rates_among(settings.describe())
+
+
+def _rates_among(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the numbers of a training that may be schedules, and its averaging, as data by name."""
+    found = {name: settings["optimizer"].get(name) for name in ("learning_rate", "weight_decay")}
+    return found | {name: settings.get(name, 0.0) for name in _RATES}
 
 
 def _rate_facts(rates: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -114,9 +129,14 @@ def _rate_in_words(rate: Any) -> str:
     return f"{schedule.rate:g}" if isinstance(schedule, schedules.constant) else str(schedule)
 
 
-def _print(net: cp.Network, training: dict[str, Any] | None, rates: Mapping[str, Any]) -> None:
+def _print(
+    net: cp.Network,
+    training: dict[str, Any] | None,
+    options: Options | None,
+    rates: Mapping[str, Any],
+) -> None:
     print(net)
-    facts = _facts(net) + ([] if training is not None else _rate_facts(rates))
+    facts = _facts(net, options) + ([] if training is not None else _rate_facts(rates))
     if training is not None:
         facts += [("", ""), *_checkpoint_facts(training)]
     _print_facts(net, facts)
@@ -150,7 +170,7 @@ def _shared_facts(net: cp.Network) -> list[tuple[str, str]]:
     return facts
 
 
-def _facts(net: cp.Network) -> list[tuple[str, str]]:
+def _facts(net: cp.Network, options: Options | None) -> list[tuple[str, str]]:
     about, facts = notes(net.about), _shared_facts(net)
     if net.model.n_members > 1:
         common = ", which share all but input scale and last layer" * net.model.shares_layers
@@ -174,9 +194,9 @@ def _facts(net: cp.Network) -> list[tuple[str, str]]:
     if about.get("best_epoch"):
         facts.append(("kept", report.kept_line(about["best_epoch"])))
     facts += [("stopped", about["stopped"])] if "stopped" in about else []
-    facts += _chosen_facts(net.model.estimator)
-    if "result" in about:
-        facts += report.result_lines(about["result"], net)
+    facts += [] if options is None else _preset_facts(options)
+    facts += report.result_lines(about["result"], net) if "result" in about else []
+    facts += _chosen_facts(net.model.targets, about.get("result", {}))
     for name in ("initializer", "bias-initializer"):
         if isinstance(about.get(name), str):
             facts.append((name.replace("-", " "), about[name]))
@@ -189,17 +209,26 @@ def _limit(estimator: Mapping[str, Any] | None) -> str:
     return "" if limit is None else f", of a time limit of {limit:g} s"
 
 
-def _chosen_facts(estimator: Mapping[str, Any] | None) -> list[tuple[str, str]]:
-    """Return an estimator's preset, and its patience where it has one."""
-    arguments = {} if estimator is None else estimator["arguments"]
-    if arguments.get("preset", "sklearn") == "sklearn":
-        return []
-    facts = [("preset", str(arguments["preset"]))]
-    if "patience" in arguments:
-        waits = {None: "none", "auto": "a period of the schedule"}
-        patience = arguments["patience"]
-        facts.append(("patience", waits.get(patience, f"{patience} epochs")))
-    return facts
+def _preset_facts(options: Options) -> list[tuple[str, str]]:
+    """Return a preset, and its patience."""
+    waits: dict[object, str] = {None: "none", "auto": "a period of the schedule"}
+    patience = waits.get(options.patience, f"{options.patience} epochs")
+    return [("preset", options.preset), ("patience", patience)]
+
+
+def _chosen_facts(targets: Targets, result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what held-out rows have chosen that no result says, and what intervals are made of."""
+    if isinstance(targets, Units):
+        errors = targets.residuals
+        said = "" if errors is None else f"by the errors on {len(errors):,} rows that chose nothing"
+        return [("intervals", said)] if said else []
+    chosen = targets.describe_choices() if isinstance(targets, Classes) else {}
+    found = []
+    if "calibration" in chosen and "calibration" not in result:
+        found.append(("temperature", f"{chosen['calibration']['temperature']:.3g}"))
+    if "threshold" in chosen and "threshold" not in result:
+        found.append(("threshold", f"{chosen['threshold']:.3g}"))
+    return found
 
 
 def _pairs(values: dict[str, Any]) -> str:
@@ -224,7 +253,7 @@ def _checkpoint_facts(training: dict[str, Any]) -> list[tuple[str, str]]:
         for k, v in settings["optimizer"].items()
         if k != "name"
     }
-    others = {name: settings.get(name, 0.0) for name in ("dropout", "label_smoothing")}
+    others = {name: settings.get(name, 0.0) for name in _RATES}
     return [
         ("checkpoint at", at),
         ("optimizer", f"{settings['optimizer']['name']}: {_pairs(optimizer)}"),
