@@ -91,7 +91,7 @@ def _refuse_older(container: Any) -> None:
         got = container.target_opset_any_domain(domain)
         if got < oldest:
             raise ValueError(
-                f"target_opset must be {oldest} or newer for {name}, as clearprop's graphs are, got {got}"
+                f"target_opset must be {oldest} or newer for {name}, as our graphs are, got {got}"
             )
 
 
