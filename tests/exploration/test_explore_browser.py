@@ -245,3 +245,31 @@ def test_10_a_notebook_shows_it_in_a_frame(pages):
     frame.locator("#more").click()
     assert frame.locator("#steps").text_content() == "1"
     assert "predicted" in frame.locator("#short").text_content()
+
+
+PLACES = """id => {
+    document.getElementById(id).scrollIntoView();
+    const edges = [...document.querySelectorAll(`.drawing, .picture, .transport, #${id}`)].map(each => {
+        const { top, bottom } = each.getBoundingClientRect();
+        return [each.id || each.classList[each.classList.length - 1], { top, bottom }];
+    });
+    return Object.fromEntries(edges);
+}"""
+
+
+@pytest.mark.parametrize("width", [360, pytest.param(800, marks=SLOW)])
+@pytest.mark.parametrize(
+    "network", ["#lesson=xor", pytest.param("#data=spiral&hidden=16,16", marks=SLOW)]
+)
+def test_11_what_is_read_stands_between_the_drawing_and_the_bar(pages, playground, width, network):
+    page = opened(pages, playground, network, width=width, height=740, has_touch=True)
+    page.keyboard.press("]")  # the drawing is taller where it tells a step
+    read = ["lesson", "panel-practice", "panel-findings"] if "lesson" in network else ["panel-keep"]
+    for each in read:
+        if each.startswith("panel"):
+            page.click(each.replace("panel", "#tab"))
+        at = page.evaluate(PLACES, each)
+        assert at["drawing"]["top"] + 1 >= 0
+        assert at["picture"]["bottom"] - at["picture"]["top"] >= 100
+        assert at["drawing"]["bottom"] - 1 <= at[each]["top"] <= at["transport"]["top"] - 120
+        assert 739 <= at["transport"]["bottom"] <= 741

@@ -25,7 +25,7 @@ SCRIPTS = (
 )  # fmt: skip
 STYLES = (
     "page", "lessons", "drawing", "transport", "touch", "pictures", "fitted", "panels", "choices",
-    "own_file", "row", "figures", "practice", "keep",
+    "own_file", "row", "figures", "practice", "keep", "narrow",
 )  # fmt: skip
 
 

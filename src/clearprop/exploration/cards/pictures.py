@@ -56,7 +56,8 @@ def _rate() -> Markup:
     now = tag("input", id="rate-now", type="text", inputmode="decimal", autocomplete="off")
     return tag(
         "div",
-        tag("label", "learning rate from here on ", now),
+        tag("label", "rate from here on", for_="rate-now"),
+        now,
         button("rate-less", "÷ 2", "Half the learning rate"),
         button("rate-more", "× 2", "Twice the learning rate"),
         class_="rate",

@@ -7,10 +7,10 @@ from clearprop.page import Markup, tag
 
 _GRAINS = {"epoch": "epoch", "batch": "batch", "layer": "layer", "product": "product"}
 _SPEEDS = {
-    "1": "1 a second",
-    "10": "10 a second",
-    "100": "100 a second",
-    "100000": "as fast as it goes",
+    "1": "1/s",
+    "10": "10/s",
+    "100": "100/s",
+    "100000": "fastest",
 }
 _SIZES = "1", "0.1", "0.01", "0.001"
 

@@ -33,6 +33,7 @@ class Network {
     this.svg.replaceChildren();
     this.svg.setAttribute("viewBox", `0 0 ${width} ${this.height}`);
     this.svg.setAttribute("height", this.height);
+    this.svg.style.setProperty("--natural", `${this.height}px`);
     this.svg.style.minWidth = `${width}px`;
     for (let l = 1; l < made.widths.length; l++) this.drawEdges(l);
     for (let l = 0; l < made.widths.length; l++) this.drawLayer(l);
