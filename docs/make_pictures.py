@@ -51,7 +51,7 @@ def live_page(path: Path) -> None:
         chromium = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )
-        page = chromium.new_page(viewport={"width": 1400, "height": 790}, color_scheme="light")
+        page = chromium.new_page(viewport={"width": 1400, "height": 752}, color_scheme="light")
         page.goto(f"{page_file.as_uri()}{LIVE}")
         page.wait_for_selector("html[data-ready]", state="attached")
         page.focus('[data-item="w,2,0,2"]')

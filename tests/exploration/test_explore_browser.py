@@ -235,6 +235,9 @@ def test_9_drawing_and_controls_are_in_sight_together(pages, playground, width):
     drawing = page.locator("#net").bounding_box()
     assert bar["y"] + bar["height"] <= 741
     assert drawing["y"] + drawing["height"] <= bar["y"] + 1
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    bar, table = page.locator(".transport").bounding_box(), page.locator("#twin").bounding_box()
+    assert bar["y"] + bar["height"] <= table["y"] + 1 or table["y"] + table["height"] <= bar["y"] + 1
 
 
 @SLOW

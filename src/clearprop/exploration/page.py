@@ -83,13 +83,10 @@ def _main(is_own: bool) -> Markup:
     def made(cards: Iterable[ModuleType]) -> list[Markup]:
         return [each.card(is_own) for each in cards]
 
-    return tag(
-        "main",
-        *made(cards.ABOVE),
-        tag("div", *made(cards.LEFT), class_="left"),
-        tag("div", *made(cards.RIGHT), _panels(is_own), class_="right"),
-        *made(cards.BELOW),
-    )
+    left = tag("div", *made(cards.LEFT), class_="left")
+    right = tag("div", *made(cards.RIGHT), _panels(is_own), class_="right")
+    columns = tag("div", left, right, class_="columns")
+    return tag("main", *made(cards.ABOVE), columns, *made(cards.BELOW))
 
 
 def _panels(is_own: bool) -> Markup:
