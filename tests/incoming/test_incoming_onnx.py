@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 
 import clearprop as cp
+from clearprop.model.targets import Units
+from clearprop.portable import onnx_model
 from foreign_onnx import dense, keras_like, model, torch_like
+from portable_models import case_of
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 X = np.random.default_rng(1).normal(size=(7, 4)).astype("f")
 FUZZ = int(os.environ.get("CLEARPROP_FUZZ", "1000"))
 
@@ -68,6 +72,72 @@ def test_our_own_come_back():
         back = cp.from_onnx(net.to_onnx())
         np.testing.assert_allclose(back.predict(X), net.predict(X), rtol=1e-5, atol=1e-7)
         assert (back.classes, back.architecture.cost.name) == (net.classes, cost)
+
+
+def came_back(name):
+    case = case_of(name)
+    return case, cp.from_onnx(onnx_model.model_of(case.program))
+
+
+def test_calibration_and_threshold_come_back():
+    for name in ("calibrated classes", "calibrated by a threshold"):
+        case, back = came_back(name)
+        targets = back.model.targets
+        assert targets.describe_choices() == case.model.targets.describe_choices() != {}
+        rows = np.asarray(case.rows, back.dtype)
+        np.testing.assert_allclose(targets.probabilities(back.predict(rows)), case.numbers, rtol=1e-4)
+        assert (back.classify(rows) == case.told).all()
+
+
+def test_bounds_indicators_truths_and_columns_come_back():
+    net = cp.Network([4, 3, 2], cost="quadratic", seed=0)
+    net.model.targets = Units(low=np.array([-0.1, 0.0]), high=np.array([0.1, 0.2]))
+    back = cp.from_onnx(net.to_onnx()).model.targets
+    assert np.array_equal([back.low, back.high], [[-0.1, 0.0], [0.1, 0.2]])
+    assert came_back("indicators")[1].model.targets.kind == "multilabel-indicator"
+    assert came_back("truths")[1].classes == (False, True)
+    net = cp.Network([2, 3, 1], cost="quadratic", seed=0)
+    net.feature_names = ("age", "height, in cm")
+    assert cp.from_onnx(net.to_onnx()).feature_names == net.feature_names
+
+
+def test_what_of_ours_cannot_come_back_is_said():
+    for name in ("members", "elu", "table, classes", "one class", "embedded pl"):
+        with pytest.raises(
+            ValueError,
+            match="(cannot come in|must have one input).*; clearprop wrote this graph, and cp.load",
+        ):
+            came_back(name)
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        '{"temperature": 1}',
+        "[",
+        '{"calibration": {"temperature": -1.0}}',
+        '{"threshold": "a"}',
+        "[[[[1]]]]",
+    ],
+)
+def test_notes_that_do_not_fit_are_refused(note):
+    graph = cp.Network([4, 3, 2], output="softmax", cost="cross_entropy").to_onnx()
+    graph.metadata_props.add(key="clearprop.chosen", value=note)
+    with pytest.raises(ValueError, match="notes of itself as clearprop's must fit its network"):
+        cp.from_onnx(graph)
+
+
+def test_what_follows_the_outputs_of_others_is_never_dropped_in_silence():
+    head = [*dense(1, "x", "p", "Softmax"), ("Cast", ("p",), "c", {"to": 11})]
+    with pytest.raises(
+        ValueError, match=r"node 'Log_4' \(Log\) cannot come in: behind the last layer only labels"
+    ):
+        cp.from_onnx(model([*head, ("Log", ("c",), "y", {})]))
+    third = {"third": np.array(0.3, "f")}
+    with pytest.warns(
+        UserWarning, match=r"node 'Greater_3' \(Greater\) is left out: labels go by 1/2 again"
+    ):
+        cp.from_onnx(model([*head[:3], ("Greater", ("p", "third"), "y", {})], third))
 
 
 REFUSED = {

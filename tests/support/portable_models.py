@@ -176,6 +176,9 @@ ESTIMATORS = {
         cp.MLPClassifier, words(2), calibrate=True, threshold="f1", early_stopping=True, preprocessing="robust", label_smoothing=0.1,
         validation_fraction=0.4,
     ),
+    "calibrated by a threshold": lambda: numeric(
+        cp.MLPClassifier, words(2), calibrate=True, threshold="f1", early_stopping=True, preprocessing="standard", validation_fraction=0.4,
+    ),
     "calibrated classes": lambda: numeric(
         cp.MLPClassifier, rng().integers(3, 6, N), calibrate=True, early_stopping=True, validation_fraction=0.4
     ),

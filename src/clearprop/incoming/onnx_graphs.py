@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
-import json
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +21,12 @@ from clearprop.costs import Cost
 from clearprop.data.dataset import some
 from clearprop.data.files import open_regular, size
 from clearprop.data.scaling import Scaling
+from clearprop.incoming.onnx_notes import notes_of, take_notes
 from clearprop.incoming.weights import ForeignLayer, network_of
 from clearprop.model.inputs import Inputs
 from clearprop.model.model import Model
 from clearprop.network import Network
+from clearprop.user_warning import warn
 
 if TYPE_CHECKING:
     import onnx
@@ -36,8 +37,8 @@ OLDEST = 7  # the first opset whose operators broadcast as NumPy does
 MOST_BYTES = 2**31 - 1  # of a file: Protocol Buffers know no larger message
 _KEPT = ("Identity", "Cast", "Dropout", "Flatten", "Reshape", "Squeeze")  # what changes no number
 _HEADS = ("ArgMax", "ArrayFeatureExtractor", "Cast", "Concat", "Gather", "Greater", "Identity", "Sub",
-          "Normalizer", "Reshape", "ZipMap")  # fmt: skip
-"""What makes labels of outputs: the network ends before it."""
+          "LabelEncoder", "Normalizer", "Reshape", "Squeeze", "ZipMap")  # fmt: skip
+"""What makes labels of outputs: the network ends before it. What else follows is refused, or noted."""
 
 
 def from_onnx(
@@ -48,8 +49,9 @@ def from_onnx(
     Parameters
     ----------
     source : path, bytes or onnx.ModelProto
-        Float32 or float64, with one input. Before the first layer numbers may be shifted and scaled;
-        what makes labels of the outputs is left out.
+        Float32 or float64, with one input, or columns that are laid side by side first. Before the
+        first layer numbers may be shifted and scaled; behind the last one only labels may be made, and
+        by clearprop's own graphs calibration, threshold and bounds, which come back.
     cost : str or Cost, optional
         To train on with. None is what goes with the outputs: cross-entropy with probabilities,
         otherwise quadratic.
@@ -64,28 +66,23 @@ def from_onnx(
     if importlib.util.find_spec("onnx") is None:
         raise ImportError("an ONNX model needs the package onnx: pip install 'clearprop[onnx]'")
     model = _read(source)
-    graph = _Graph(model)
-    net = network_of(graph.layers(), cost)
+    notes = notes_of(model)
+    try:
+        graph = _Graph(model, "chosen" in notes)
+        net = network_of(graph.layers(), cost)
+    except ValueError as problem:
+        whole = "; clearprop wrote this graph, and cp.load(FILE) brings the model's own file whole"
+        raise ValueError(f"{problem}{whole if notes else ''}") from None
     if graph.scaling is not None:
         net.model = _scaled(net.model, graph.scaling)
-    for each in model.metadata_props:
-        if each.key == "clearprop.classes":
-            _take_classes(net, each.value)
+    if graph.names is not None:
+        net.feature_names = graph.names
+    take_notes(net, notes)
     return net
 
 
 def _scaled(model: Model, scaling: Scaling) -> Model:
     return dataclasses.replace(model, inputs=Inputs((scaling,)))
-
-
-def _take_classes(net: Network, said: str) -> None:
-    """Take the classes that `to_onnx` has noted; notes of others are not ours."""
-    try:
-        (classes,) = json.loads(said)
-        if classes != list(range(len(classes))):
-            net.classes = tuple(classes)
-    except (TypeError, ValueError):
-        return
 
 
 def _read(source: Any) -> onnx.ModelProto:
@@ -113,16 +110,16 @@ def _read(source: Any) -> onnx.ModelProto:
 class _Graph:
     """A graph whose nodes are followed from the input on, layer by layer."""
 
-    def __init__(self, model: onnx.ModelProto) -> None:
+    def __init__(self, model: onnx.ModelProto, is_noted: bool) -> None:
         _check_opset(model)
         graph = model.graph
         self._constants = {each.name: each for each in graph.initializer}
         self._nodes = [node for node in graph.node if not self._take_constant(node)]
         inputs = [each.name for each in graph.input if each.name not in self._constants]
-        if len(inputs) != 1:
-            names = f", got {some(inputs)}" if inputs else ", got none"
-            raise ValueError(f"an ONNX graph must have one input{names}")
-        self._at = inputs[0]
+        if not inputs:
+            raise ValueError("an ONNX graph must have one input, got none")
+        self.names = tuple(inputs) if len(inputs) > 1 else None
+        self._at = inputs[0] if self.names is None else self._joined(inputs)
         self._consumers: dict[str, list[onnx.NodeProto]] = {}
         for node in self._nodes:
             for name in dict.fromkeys(node.input):
@@ -131,6 +128,16 @@ class _Graph:
         self._factor: Array = np.ones(())
         self._layers: list[ForeignLayer] = []
         self.scaling: Scaling | None = None
+        self._is_noted = is_noted  # whether what follows the network is known besides
+
+    def _joined(self, inputs: list[str]) -> str:
+        """Return what columns side by side are called, if that is the first that becomes of them."""
+        takers = [node for node in self._nodes if not set(inputs).isdisjoint(node.input)]
+        if len(takers) == 1 and takers[0].op_type == "Concat" and list(takers[0].input) == inputs:
+            return takers[0].output[0]
+        raise ValueError(
+            f"an ONNX graph must have one input, got {some(inputs)}, which no Concat lays side by side"
+        )
 
     def _take_constant(self, node: onnx.NodeProto) -> bool:
         if node.op_type != "Constant":
@@ -164,6 +171,7 @@ class _Graph:
         taken = [node for node in found if node.op_type in _TAKEN]
         others = [node for node in found if node.op_type not in _TAKEN]
         if self._layers and all(node.op_type in _HEADS for node in found) and not self._goes_on():
+            self._look_after()
             return None
         if others:
             raise ValueError(f"{_told(others[0])} cannot come in: {_WHAT}")
@@ -176,15 +184,29 @@ class _Graph:
 
     def _goes_on(self) -> bool:
         """Return whether a layer follows from here."""
+        return any(node.op_type in ("Gemm", "MatMul") for node in self._after())
+
+    def _look_after(self) -> None:
+        """Refuse what changes the outputs and is not noted; warn of a threshold that is left out."""
+        if self._is_noted:
+            return
+        for node in self._after():
+            if node.op_type not in _HEADS:
+                raise ValueError(
+                    f"{_told(node)} cannot come in: behind the last layer only labels may be made"
+                )
+            if node.op_type == "Greater" and (self._array(node.input[1], node) != 0.5).any():
+                warn(f"{_told(node)} is left out: labels go by 1/2 again, not by its threshold")
+
+    def _after(self) -> Iterator[onnx.NodeProto]:
+        """Yield the nodes that follow from here."""
         seen, waiting = set(), [self._at]
         while waiting:
             for node in self._consumers.get(waiting.pop(), []):
-                if node.op_type in ("Gemm", "MatMul"):
-                    return True
+                yield node
                 new = [name for name in node.output if name not in seen]
                 seen.update(new)
                 waiting += new
-        return False
 
     def _take(self, node: onnx.NodeProto) -> None:
         if not node.output:

@@ -98,6 +98,11 @@ def _metadata(program: Program) -> dict[str, str]:
         found["classes"] = json.dumps(answer.labels, ensure_ascii=False)
     if answer.names:
         found["names"] = json.dumps(answer.names, ensure_ascii=False)
+    chosen = answer.chosen
+    if answer.low is not None and answer.high is not None:
+        chosen = {"low": answer.low.tolist(), "high": answer.high.tolist()}
+    if chosen:
+        found["chosen"] = json.dumps(chosen)
     return {f"clearprop.{name}": value for name, value in found.items()}
 
 

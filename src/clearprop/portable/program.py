@@ -122,6 +122,8 @@ class Answer(NamedTuple):
         Its slope, below and left: q is ``slope max(p - below, 0) + left``, without label smoothing.
     threshold : float or None
         Of two classes: above which probability the second is told.
+    chosen : dict
+        Calibration and threshold as the model's file describes them.
     low, high : ndarray of shape (n_outputs,), or None
         Between which quantities lie.
     names : tuple of str
@@ -137,6 +139,7 @@ class Answer(NamedTuple):
     smoothing: float | None = None
     taken_back: tuple[float, float, float] | None = None
     threshold: float | None = None
+    chosen: dict[str, Any] = {}  # noqa: RUF012 - read only
     low: Array | None = None
     high: Array | None = None
     names: tuple[str, ...] = ()
@@ -283,6 +286,7 @@ def _answer(model: Model) -> Answer:
         smoothing=None if made is None else made.smoothing,
         taken_back=None if made is None else made.taken_back(targets.n_classes),
         threshold=targets.threshold,
+        chosen=targets.describe_choices(),
     )
 
 
