@@ -22,19 +22,22 @@ class Network {
 
   // Draw a network, where it is another one or the page has another width.
   build(made) {
-    const { page } = this, width = Math.max(page, 96 * made.widths.length - 30);
-    const key = JSON.stringify([made.widths, made.layers.map(({ names, bias }) => [names, bias]), Boolean(made.scale), seenName(made, 0), inNotation("w⁽¹⁾ δ"), width]);
+    const { page } = this;
+    const key = JSON.stringify([made.widths, made.layers.map(({ names, bias }) => [names, bias]), Boolean(made.scale), seenName(made, 0), inNotation("w⁽¹⁾ δ"), page]);
     if (key === this.key) return;
-    Object.assign(this, { key, width, narrow: page < 560, items: new Map(), groups: [] });
+    Object.assign(this, { key, narrow: page < 560, items: new Map(), groups: [] });
     this.box = this.narrow ? 66 : 104;
     this.shown = made.widths.map((n) => Math.min(n, MOST_SHOWN));
     const heights = made.widths.map((_, l) => this.boxHeight(l));
     this.height = Math.max(...heights.map((h, l) => this.shown[l] * (h + GAP) + (this.left(l) ? 16 : 0))) + 40;
-    this.svg.replaceChildren();
-    this.svg.setAttribute("viewBox", `0 0 ${width} ${this.height}`);
-    this.svg.setAttribute("height", this.height);
     this.svg.style.setProperty("--natural", `${this.height}px`);
-    this.svg.style.minWidth = `${width}px`;
+    this.svg.setAttribute("height", this.height);
+    // Where the style lets a drawing be less high, all of it is smaller: it has the whole width then too.
+    const scale = Math.min(1, this.svg.getBoundingClientRect().height / this.height) || 1;
+    this.width = Math.max(Math.floor(page / scale), 96 * made.widths.length - 30);
+    this.svg.replaceChildren();
+    this.svg.setAttribute("viewBox", `0 0 ${this.width} ${this.height}`);
+    this.svg.style.minWidth = `${Math.floor(this.width * scale)}px`;
     for (let l = 1; l < made.widths.length; l++) this.drawEdges(l);
     for (let l = 0; l < made.widths.length; l++) this.drawLayer(l);
     this.order();
