@@ -30,7 +30,7 @@ quiet = np.errstate(under="ignore", over="ignore")
 
 
 @dataclass(frozen=True)
-class Activation:
+class Activation(user_functions.Stored):
     """A function and its derivative, as one value.
 
     Parameters
@@ -90,10 +90,8 @@ class Activation:
         a = self(z)  # error @ (diag(a) - a a^T), without building the Jacobian
         return a * (error - (a * error).sum(axis=1, keepdims=True))
 
-    def __reduce__(self) -> Any:
-        if not self.built_in:
-            return super().__reduce__()
-        return resolve, (self.parts or self.name,)  # its functions are found again, not pickled
+    def _found_by(self) -> Any:
+        return resolve, (self.parts or self.name,)
 
     def __repr__(self) -> str:
         return self.name

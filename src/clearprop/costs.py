@@ -55,7 +55,7 @@ class Canonical:
 
 
 @dataclass(frozen=True)
-class Cost:
+class Cost(user_functions.Stored):
     """What the network's outputs cost, and how that changes with them.
 
     Parameters
@@ -147,10 +147,8 @@ class Cost:
         """Return what each sample's gradient is multiplied by: 1 / n_samples, or 1 for a sum."""
         return 1.0 / n_samples if self.reduction == "mean" else 1.0
 
-    def __reduce__(self) -> Any:
-        if not self.built_in:
-            return super().__reduce__()
-        return _again, (self.name, self.reduction, dict(self.parameters))  # found again, not pickled
+    def _found_by(self) -> Any:
+        return _again, (self.name, self.reduction, dict(self.parameters))
 
     def __repr__(self) -> str:
         arguments = [f"{key}={value}" for key, value in self.parameters.items()]

@@ -1,4 +1,4 @@
-"""A user's own activation or cost, held against finite differences when it is made."""
+"""A user's own activation or cost, held against finite differences; and how one is stored."""
 
 from __future__ import annotations
 
@@ -9,6 +9,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+
+_FINDING = ("name", "parts", "reduction", "parameters", "built_in")
+
+
+class Stored:
+    """How pickle, copies and skops store one: if built in, without its functions, to be found again."""
+
+    built_in: bool
+
+    def _found_by(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        """Return what finds a built-in one again: a function and its arguments."""
+        raise NotImplementedError
+
+    def __reduce__(self) -> Any:
+        return self._found_by() if self.built_in else super().__reduce__()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            name: value for name, value in vars(self).items() if name in _FINDING or not self.built_in
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:  # of skops, which knows no __reduce__
+        vars(self).update(state)
+        if self.built_in:
+            find, arguments = self._found_by()
+            vars(self).update(vars(find(*arguments)))
 
 
 def check_name(kind: str, name: object, built_in: Mapping[str, object]) -> None:

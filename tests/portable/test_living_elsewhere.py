@@ -1,12 +1,14 @@
-"""Estimators go through cloudpickle and joblib, and come back with equal bits."""
+"""Estimators go through cloudpickle, joblib and skops, and come back with equal bits."""
 
 import io
+import sys
 
 import joblib
 import numpy as np
 import pytest
 
 import clearprop as cp
+from clearprop.engines.layout import code_of
 from portable_models import frame, words
 
 cloudpickle = pytest.importorskip("cloudpickle", reason="cloudpickle is not installed")
@@ -39,3 +41,20 @@ def test_a_round_trip_gives_equal_bits(made, through):
     back = through(estimator)
     assert np.array_equal(back.predict_proba(rows), estimator.predict_proba(rows))
     assert back.get_params() == estimator.get_params()
+
+
+def test_skops_asks_for_our_classes_alone():
+    skops = pytest.importorskip("skops.io", reason="skops is not installed")
+    X, y = np.random.default_rng(0).normal(size=(30, 4)), np.repeat(["no", "yes"], 15)
+    estimator = cp.MLPClassifier((5, 3), activation="mish", max_iter=2, random_state=0).fit(X, y)
+    content = skops.dumps(estimator)
+    asked = skops.get_untrusted_types(data=content)
+    for name in asked:
+        module, _, of_class = name.rpartition(".")
+        assert module.startswith("clearprop."), name
+        assert isinstance(getattr(sys.modules[module], of_class), type), name
+    back = skops.loads(content, trusted=asked)
+    assert np.array_equal(back.predict_proba(X), estimator.predict_proba(X))
+    for ours, theirs in zip(estimator.network_.layers, back.network_.layers, strict=True):
+        assert code_of(theirs.function, np.dtype("d")) == code_of(ours.function, np.dtype("d"))
+    assert np.array_equal(back.fit(X, y).predict_proba(X), estimator.predict_proba(X))

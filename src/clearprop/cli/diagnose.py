@@ -98,7 +98,7 @@ def in_learned_units(net: cp.Network, Y: NDArray[Any]) -> tuple[cp.Network, Enco
     """
     encode = net.model.encode_numbers
     targets = encode(Y)
-    trained_here = "data" in net.about and net.architecture.output is ACTIVATIONS["identity"]
+    trained_here = "data" in net.about and net.architecture.output == ACTIVATIONS["identity"]
     bias = net.biases[-1]
     if isinstance(net.model.targets, Classes) or not trained_here or bias is None:
         return net, encode

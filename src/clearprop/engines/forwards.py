@@ -116,5 +116,5 @@ def _ready(architecture: Architecture) -> bool:
         part for layer in architecture.layers for part in layer.function.parts or (layer.function,)
     ]
     return all(
-        each.plain or ACTIVATIONS.get(each.name) is each or own.is_compiled(each) for each in every
+        each.plain or ACTIVATIONS.get(each.name) == each or own.is_compiled(each) for each in every
     )

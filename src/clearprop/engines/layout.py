@@ -29,7 +29,7 @@ def code_of(function: Activation, dtype: np.dtype[Any]) -> tuple[int, int] | Non
     None where it was not compiled.
     """
     function = function.plain or function
-    if ACTIVATIONS.get(function.name) is function:
+    if ACTIVATIONS.get(function.name) == function:
         return neurons.ACTIVATION_CODES[function.name], 0
     address = own.address_of(function, dtype)
     return None if address is None else (codes.OWN, address)
