@@ -87,6 +87,40 @@ def quantile(q: float = 0.5, reduction: str = "mean") -> Cost:
     )
 
 
+def places(n_outputs: int) -> Array:
+    """Return where outputs that are quantiles lie between the lowest and the highest, -1/2 to 1/2."""
+    return np.linspace(-0.5, 0.5, n_outputs) if n_outputs > 1 else np.zeros(1)
+
+
+@row
+def quantiles(level: float = 0.9, reduction: str = "mean") -> Cost:
+    """Return ``sum_j max(q_j r_j, (q_j - 1) r_j)`` with ``r = y - a``: a pinball cost for each output.
+
+    The q_j are at equal distances, so that `level` lies between the first and the last: of three
+    outputs for 0.9 they are 0.05, 0.5 and 0.95. With one y for all, the outputs become quantiles of it
+    (Koenker and Bassett 1978); conformalised, they are an interval (Romano, Patterson and Candes 2019).
+
+    Raises
+    ------
+    ValueError
+        If `level` is not in (0, 1).
+    """
+    if not is_number(level) or not 0 < level < 1:
+        raise ValueError(f"level must be in (0, 1), got {level!r}")
+
+    def q(a: Array) -> Array:
+        return 0.5 + level * places(a.shape[1])
+
+    return built_in(
+        "quantiles",
+        lambda a, y: np.maximum(q(a) * (y - a), (q(a) - 1.0) * (y - a)).sum(axis=1),
+        lambda a, y: np.where(y > a, -q(a), np.where(y < a, 1.0 - q(a), 0.0)),
+        reduction,
+        smooth=False,
+        parameters={"level": float(level)},
+    )
+
+
 _POISSON_EXP = Canonical(
     value=lambda z, y: (np.exp(z) - y * z).sum(axis=1),
     derivative=lambda a, y: 1.0 - ratio(y, a),

@@ -55,6 +55,7 @@ COSTS = [  # (cost, an output activation that it goes with)
     (costs.huber(0.3), "identity"),
     (costs.huber(0.3), "softmax"),
     (costs.quantile(0.2), "identity"),
+    (costs.quantiles(0.8), "identity"),
     (costs.quantile(0.8), "softmax"),
     ("poisson", "exp"),
     ("poisson", "softplus"),

@@ -21,6 +21,7 @@ WRITTEN = {
     "mean_absolute_error, softmax": (costs.mean_absolute_error(), "softmax"),
     "huber": (costs.huber(delta=0.9), "identity"),
     "quantile": (costs.quantile(q=0.3), "identity"),
+    "quantiles": (costs.quantiles(level=0.7), "identity"),
     "poisson, exp": (costs.poisson(), "exp"),
     "poisson, softplus": (costs.poisson(reduction="sum"), "softplus"),
     "grouped_cross_entropy": (costs.grouped_cross_entropy([3, 2]), "identity"),
@@ -35,7 +36,7 @@ def made(name, n):
     net.parameters[:] = rng.normal(scale=0.7, size=net.n_parameters)
     X = rng.normal(size=(n, 4))
     Y = rng.uniform(0.1, 0.9, (n, last))
-    if cost.name in ("mean_absolute_error", "huber", "quantile"):
+    if cost.name in ("mean_absolute_error", "huber", "quantile", "quantiles"):
         Y = rng.normal(size=(n, last))
     if name == "cross_entropy, softmax":
         Y = np.eye(last)[rng.integers(last, size=n)]

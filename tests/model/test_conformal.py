@@ -223,3 +223,123 @@ def test_a_network_of_arrays_has_bounds_by_the_rows_that_measured_it(clearprop, 
     rows = list(csv.DictReader(io.StringIO(clearprop("predict", "m", "diabetes", "--interval", 80)[1])))
     found = np.array([[float(row[name]) for name in ("prediction", "low", "high")] for row in rows])
     np.testing.assert_allclose(found[:, 1:] - found[:, :1], [[-away, away]] * len(rows), rtol=1e-4)
+
+
+def spread_rows(n, seed):
+    """Return rows whose target is the more spread the larger the first input is."""
+    rng = np.random.default_rng(seed)
+    X = rng.uniform(0, 1, size=(n, 2))
+    return X, X[:, 1] + (0.1 + 3 * X[:, 0]) * rng.normal(size=n)
+
+
+QUANTILES = {"hidden_layer_sizes": (8,), "max_iter": 120, "learning_rate_init": 0.03, "tol": 0.0}
+
+
+def test_conformalised_quantiles_are_moved_by_the_rank_of_how_far_rows_lie_outside():
+    rng = np.random.default_rng(0)
+    outputs, y = rng.normal(size=(15, 3)), rng.normal(size=(15, 1))
+    low, high = outputs.min(axis=1), outputs.max(axis=1)
+    beyond = np.maximum(low - y[:, 0], y[:, 0] - high)
+    assert (beyond < 0).any()
+    assert (beyond > 0).any()
+    for level in (Fraction(1, 2), Fraction(9, 10)):
+        inside = 0
+        for new in range(15):
+            others = np.delete(np.arange(15), new)
+            units = Units(quantiles=True)
+            errors = units.errors(outputs[others], np.repeat(y[others], 3, axis=1))
+            np.testing.assert_array_equal(errors[:, 0], np.sort(beyond[others]))
+            units = Units(quantiles=True, residuals=errors)
+            ((bounds,),) = units.bounds(outputs[[new]], level)
+            away = np.sort(beyond[others])[math.ceil(15 * level) - 1]
+            if low[new] - away <= high[new] + away:
+                np.testing.assert_allclose(bounds, [low[new] - away, high[new] + away])
+            inside += beyond[new] <= away
+        assert inside == conformal.rank(14, level)  # of 15, exactly: whichever row is the new one
+
+
+def test_an_interval_that_would_be_empty_is_its_middle():
+    bounds = conformal.around(np.array([[3.0, 1.0, 2.0], [0.0, 5.0, 9.0]]), np.array([-1.5]))
+    np.testing.assert_array_equal(bounds, [[[2.0, 2.0]], [[1.5, 7.5]]])
+
+
+@pytest.mark.parametrize("how", [{}, {"target": "standardize"}, {"loss": cp.costs.quantiles(0.6)}])
+def test_intervals_of_quantiles_hold_what_was_asked_and_are_as_wide_as_the_rows_need(how):
+    covered, narrow, wide = [], [], []
+    for seed in range(6):
+        X, y = spread_rows(360, seed)
+        made = SMALL | ROLES | QUANTILES | {"loss": "quantiles", "random_state": seed} | how
+        made["early_stopping"] = False  # whose score is that of the medians
+        model = cp.MLPRegressor(**made | {"engine": "auto", "n_iter_no_change": 999}).fit(X, y)
+        X, y = spread_rows(500, seed + 100)
+        answers, bounds = model.predict(X, interval=0.8)
+        assert (answers.shape, bounds.shape) == ((500,), (500, 2))
+        covered.append(np.mean((bounds[:, 0] <= y) & (y <= bounds[:, 1])))
+        width = bounds[:, 1] - bounds[:, 0]
+        narrow.append(width[X[:, 0] < 0.25].mean())
+        wide.append(width[X[:, 0] > 0.75].mean())
+    assert abs(np.mean(covered) - 0.8) < 3 * math.sqrt(0.8 * 0.2 / 90 / 6) + 1 / 91
+    assert np.mean(wide) > 1.5 * np.mean(narrow)
+
+
+@pytest.mark.parametrize("preset", ["sklearn", "realmlp"])
+def test_a_model_of_quantiles_is_saved_and_answers_with_the_middle_one(preset, tmp_path):
+    X, y = spread_rows(90, 0)
+    made = SMALL | ROLES | {"preset": preset, "dtype": "float64", "members": 2}
+    model = cp.MLPRegressor("quantiles", **made).fit(X, 100 * y)
+    assert model.network_.sizes[-1] == 3
+    answers, bounds = model.predict(X[:7], interval=0.8)
+    outputs = model.network_.model.targets.in_own_units(model._predictor().outputs(X[:7]))
+    if preset == "sklearn":  # realmlp's answers are between the least and the largest
+        np.testing.assert_allclose(answers, np.sort(outputs, axis=1)[:, 1])
+    assert "within_90" not in model.test_result_
+    model.save(tmp_path / "m")
+    again = cp.MLPRegressor.load(tmp_path / "m")
+    np.testing.assert_array_equal(again.predict(X[:7], interval=0.8)[1], bounds)
+    cp.load(tmp_path / "m").save(tmp_path / "net")
+    assert cp.load(tmp_path / "net").model.targets.quantiles
+    tensors, metadata = read_tensors(tmp_path / "m")
+    errors = np.ascontiguousarray(tensors["targets.residuals"][::-1])
+    write_tensors(tmp_path / "bad", tensors | {"targets.residuals": errors}, metadata)
+    with pytest.raises(cp.CheckpointError, match=r"must be sorted float64 .*\(rows, 1\)"):
+        cp.load(tmp_path / "bad")
+
+
+def test_what_quantiles_do_not_go_with_is_refused_in_a_sentence():
+    X, y = spread_rows(60, 0)
+    with pytest.raises(ValueError, match=r"^loss='quantiles' is for one quantity a row, got 2; fit"):
+        cp.MLPRegressor("quantiles", **SMALL).fit(X, np.stack([y, y], axis=1))
+    with pytest.raises(ValueError, match=r"^loss='quantiles' is for quantities; a classifier needs"):
+        cp.MLPClassifier(loss="quantiles", **SMALL).fit(X, y > 0)
+    with pytest.raises(ValueError, match=r"^level must be in \(0, 1\), got 1$"):
+        cp.costs.quantiles(1)
+
+
+def test_the_shell_trains_quantiles_and_writes_their_bounds(clearprop, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    X, y = spread_rows(200, 0)
+    pandas.DataFrame({"u": X[:, 0], "v": X[:, 1], "y": y}).to_csv("t.csv", index=False)
+    run = ("train", "t.csv", "--target", "y", "--hidden", 8, "--engine", "numpy", "--seed", 0,
+           "--epochs", 3, "--cost", "quantiles", "--no-baselines", "--quiet")  # fmt: skip
+    assert clearprop(*run)[0] == 0
+    told = clearprop("predict", "t.safetensors", "t.csv", "--interval", 80)[1]
+    rows = list(csv.DictReader(io.StringIO(told)))
+    found = np.array([[float(row[name]) for name in ("prediction", "low", "high")] for row in rows])
+    model = cp.MLPRegressor.load("t.safetensors")
+    answers, bounds = model.predict(pandas.DataFrame({"u": X[:, 0], "v": X[:, 1]}), interval=0.8)
+    np.testing.assert_allclose(found, np.column_stack([answers, bounds]), rtol=1e-5)
+    said = clearprop("info", "t.safetensors")[1]
+    assert "cost quantiles(level=0.9)" in said
+    assert "intervals           around outer quantiles, by 20 rows that chose nothing\n" in said
+    code, told, _ = clearprop("evaluate", "t.safetensors", "t.csv", "--json")
+    mae = np.abs(answers - y).mean()
+    assert (code, json.loads(told)["mae"]) == (0, pytest.approx(mae, rel=1e-4))
+    code, _, err = clearprop("train", "diabetes", "--cost", "quantiles", "--epochs", 1)
+    assert (code, "--cost quantiles is for tables, diabetes is none" in err) == (2, True)
+    for command in (
+        ("export", "t.safetensors", "--format", "onnx"),
+        ("explore", "t.safetensors", "t.csv"),
+    ):
+        code, _, err = clearprop(*command)
+        assert (code, "three quantiles" in err) == (2, True), (command, err)
+    assert clearprop("explain", "t.safetensors", "t.csv")[0] == 0

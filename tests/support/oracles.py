@@ -80,6 +80,10 @@ def _sample_cost_derivative(cost, parameters, a, y):
         "cross_entropy (sigmoid)": lambda a, y: -y / a + (1 - y) / (1 - a),
         "cross_entropy (softmax)": lambda a, y: -y / a,
     }
+    if cost == "quantiles":
+        low, step = 0.5 - parameters["level"] / 2, parameters["level"] / max(len(a) - 1, 1)
+        shares = [low + step * j for j in range(len(a))] if len(a) > 1 else [0.5]
+        return [(1 - q) if aj > yj else -q for q, aj, yj in zip(shares, a, y, strict=True)]
     return [derivatives[cost](aj, yj) for aj, yj in zip(a, y, strict=True)]
 
 
@@ -225,6 +229,7 @@ def autograd_cost(weights, biases, activations, cost, parameters, X, Y, weight, 
         else:
             a = anp.stack([AUTOGRAD[name](z[:, j]) for j, name in enumerate(names)], axis=1)
     r = a - Y
+    shares = 0.5 + (parameters or {}).get("level", 0.0) * np.linspace(-0.5, 0.5, r.shape[1])
     per_output = {
         "quadratic": lambda: 0.5 * r**2,
         "squared_error": lambda: r**2,
@@ -235,6 +240,7 @@ def autograd_cost(weights, biases, activations, cost, parameters, X, Y, weight, 
             parameters["delta"] * (anp.abs(r) - 0.5 * parameters["delta"]),
         ),
         "quantile": lambda: anp.where(r > 0, (1 - parameters["q"]) * r, -parameters["q"] * r),
+        "quantiles": lambda: anp.where(r > 0, (1 - shares) * r, -shares * r),
         "poisson": lambda: a - Y * anp.log(a),
         "binary_cross_entropy": lambda: -Y * anp.log(a) - (1 - Y) * anp.log(1 - a),
         "cross_entropy (sigmoid)": lambda: -Y * anp.log(a) - (1 - Y) * anp.log(1 - a),

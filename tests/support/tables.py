@@ -13,6 +13,7 @@ ANY_OUTPUT = [
     costs.mean_absolute_error(),
     costs.huber(delta=0.4),
     costs.quantile(q=0.3),
+    costs.quantiles(level=0.7),
 ]
 COSTS = [
     *ANY_OUTPUT,

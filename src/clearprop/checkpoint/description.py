@@ -233,7 +233,9 @@ def check(metadata: Mapping[str, Any], tensors: Tensors) -> None:
             _TABLE(about["table"], "about.table")
             _check_target(about, metadata)
     if RESIDUALS in tensors:
-        check_residuals(tensors[RESIDUALS], sizes[-1])
+        quantiles = is_estimator(about) and metadata["architecture"]["cost"]["name"] == "quantiles"
+        shape_and_least = (1, -math.inf) if quantiles else (sizes[-1], 0.0)
+        check_residuals(tensors[RESIDUALS], *shape_and_least)
     if "training" in metadata:
         _check_training(metadata["training"], metadata, tensors)
 

@@ -61,13 +61,13 @@ _RESULT = record(
 )
 
 
-def check_residuals(errors: NDArray[Any], n_outputs: int) -> None:
-    """Refuse what are not the sorted absolute errors of a regressor's outputs."""
+def check_residuals(errors: NDArray[Any], n_outputs: int, least: float = 0.0) -> None:
+    """Refuse what are not the sorted errors of a regressor's outputs, absolute where 0 is the least."""
     fits = errors.dtype == np.float64 and errors.shape[1:] == (n_outputs,) and len(errors) > 0
-    if not (fits and np.isfinite(errors).all() and (errors[0] >= 0).all() and is_sorted(errors)):
+    if not (fits and np.isfinite(errors).all() and (errors[0] >= least).all() and is_sorted(errors)):
         raise CheckpointError(
-            f"tensor {RESIDUALS} must be sorted float64 of at least 0, of shape (rows, {n_outputs}), "
-            f"got {errors.dtype} of shape {errors.shape}"
+            f"tensor {RESIDUALS} must be sorted float64 of at least {least:g}, of shape "
+            f"(rows, {n_outputs}), got {errors.dtype} of shape {errors.shape}"
         )
 
 

@@ -220,8 +220,10 @@ def _chosen_facts(targets: Targets, result: Mapping[str, Any]) -> list[tuple[str
     """Return what held-out rows have chosen that no result says, and what intervals are made of."""
     if isinstance(targets, Units):
         errors = targets.residuals
-        said = "" if errors is None else f"by the errors on {len(errors):,} rows that chose nothing"
-        return [("intervals", said)] if said else []
+        if errors is None:
+            return []
+        made = "around outer quantiles, by" if targets.quantiles else "by the errors on"
+        return [("intervals", f"{made} {len(errors):,} rows that chose nothing")]
     chosen = targets.describe_choices() if isinstance(targets, Classes) else {}
     found = []
     if "calibration" in chosen and "calibration" not in result:

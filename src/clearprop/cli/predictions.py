@@ -76,7 +76,9 @@ def write(
     if level is not None and not isinstance(units, Units):
         raise ValueError("--interval is for quantities, the model tells classes: it has probabilities")
     if level is not None and isinstance(units, Units):
-        units.bounds(np.zeros((0, 1)), level)  # which refuses before anything is written
+        units.bounds(
+            np.zeros((0, net.model.architecture.sizes[-1])), level
+        )  # which refuses before anything is written
     write_blocks(_numbered(net, inputs, level), net.model.schema.classes, output)
 
 
@@ -144,13 +146,14 @@ def _columns(net: Answering, a: NDArray[Any], level: Fraction | None) -> Columns
         assert isinstance(targets, Classes)
         probable = net.model.architecture.output.probabilities
         return columns_of(targets.probabilities(a), classes, probable=probable, told=targets.decided(a))
+    outputs = a
     if isinstance(targets, Units):
         a = targets.decode(a)  # between the least and the largest that were learned from
     named: Sequence[object] = net.model.target_names or range(1, a.shape[1] + 1)
     ends = [""] if a.shape[1] == 1 else [f"_{name}" for name in named]
     found = {f"prediction{end}": column for end, column in zip(ends, a.T, strict=True)}
     if level is not None and isinstance(targets, Units):
-        bounds = targets.bounds(a, level).astype(a.dtype)
+        bounds = targets.bounds(outputs, level).astype(a.dtype)
         for index, end in enumerate(ends):
             found |= {f"low{end}": bounds[:, index, 0], f"high{end}": bounds[:, index, 1]}
     return found

@@ -43,7 +43,7 @@ _LOSSES = {
     "regressor": {
         "quadratic": "squared_error", "squared_error": "squared_error",
         "mean_absolute_error": "absolute_error", "huber": "huber", "quantile": "quantile",
-        "poisson": "poisson",
+        "poisson": "poisson", "quantiles": "quantiles",
     },
 }  # fmt: skip
 
@@ -291,6 +291,7 @@ def refuse_folds(options: Options, streamed: bool) -> None:
         "--threshold": options.threshold is not None,
         "--time": options.time is not None,
         "--time-limit": options.time_limit is not None,
+        "--cost quantiles": options.cost == "quantiles",
     }
     for option in (name for name, there in beside.items() if there):
         raise ValueError(

@@ -22,26 +22,27 @@ from clearprop.engines.intrinsics import kernel, like
 from clearprop.engines.language import IntegerTable, Kernel, Reals
 from clearprop.engines.neurons import SOFTMAX, sigmoid, softplus
 
-# --- costs of residuals: each returns what one output adds, and dC/da
+# --- costs of residuals: each returns what one output adds, and dC/da; at is -1/2 for the first output
+# and 1/2 for the last
 
 
 @kernel(codes.SUMS)
-def _quadratic(r: Any, p: Any) -> Any:
+def _quadratic(r: Any, p: Any, at: Any) -> Any:
     return like(r, 0.5) * r * r, r
 
 
 @kernel(codes.SUMS)
-def _squared_error(r: Any, p: Any) -> Any:
+def _squared_error(r: Any, p: Any, at: Any) -> Any:
     return r * r, like(r, 2.0) * r
 
 
 @kernel(codes.SUMS)
-def _mean_absolute_error(r: Any, p: Any) -> Any:
+def _mean_absolute_error(r: Any, p: Any, at: Any) -> Any:
     return abs(r), np.sign(r)
 
 
 @kernel(codes.SUMS)
-def _huber(r: Any, p: Any) -> Any:
+def _huber(r: Any, p: Any, at: Any) -> Any:
     size = abs(r)
     inside = size <= p
     cost = like(r, 0.5) * r * r if inside else p * (size - like(r, 0.5) * p)
@@ -49,9 +50,16 @@ def _huber(r: Any, p: Any) -> Any:
 
 
 @kernel(codes.SUMS)
-def _quantile(r: Any, p: Any) -> Any:
+def _quantile(r: Any, p: Any, at: Any) -> Any:
     cost = (p - like(r, 1.0)) * -r if r > 0 else p * -r
     return cost, (like(r, 1.0) - p if r > 0 else (-p if r < 0 else like(r, 0.0)))
+
+
+@kernel(codes.SUMS)
+def _quantiles(r: Any, p: Any, at: Any) -> Any:
+    q = like(r, 0.5) + p * at
+    cost = (q - like(r, 1.0)) * -r if r > 0 else q * -r
+    return cost, (like(r, 1.0) - q if r > 0 else (-q if r < 0 else like(r, 0.0)))
 
 
 # --- costs computed from z, for the output activation that belongs to them: what one output adds, dC/dz
@@ -117,6 +125,7 @@ COSTS: dict[tuple[str, str | None], CostRow] = {
     ("mean_absolute_error", None): CostRow(_mean_absolute_error),
     ("huber", None): CostRow(_huber, "delta"),
     ("quantile", None): CostRow(_quantile, "q"),
+    ("quantiles", None): CostRow(_quantiles, "level"),
     ("cross_entropy", "softmax"): CostRow(_softmax_entropy),
     ("cross_entropy", "sigmoid"): CostRow(_sigmoid_entropy),
     ("binary_cross_entropy", "sigmoid"): CostRow(_sigmoid_entropy),
@@ -145,9 +154,10 @@ def _cost_of_residuals(its_code: int, parameter: float, a: Reals, y: Reals, erro
     p, total = like(a[0], parameter), like(a[0], 0.0)
     for j in range(a.size):
         r = a[j] - y[j]
+        at = like(r, j / (a.size - 1) - 0.5 if a.size > 1 else 0.0)
         for code, cost in _OF_RESIDUALS:
             if code == its_code or code >= LAST_OF_RESIDUALS:
-                more, slope = cost(r, p)
+                more, slope = cost(r, p, at)
                 total += more
                 error[j] = slope
                 break

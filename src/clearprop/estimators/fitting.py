@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -309,6 +308,7 @@ class Fitter:
         steps = learn(rows.X, rows.weight) if learn else ()
         categories = recipe.many_valued(options, encoder)
         steps = keeping_one_hot(steps, [k for group in categories for k in group])
+        targets, n_outputs = self.task.for_loss(targets, options.loss, rows.Y.shape[1])
         if options.target is not None:
             wide = rows.Y.astype(np.float64)
             with np.errstate(over="ignore", invalid="ignore"):  # `in_units` looks at them
@@ -316,10 +316,10 @@ class Fitter:
                 moments = mean, np.average((wide - mean) ** 2, axis=0, weights=rows.weight)
             targets = self.task.in_units(targets, options.loss, moments, dtype)
             if options.preset == "realmlp" and isinstance(targets, Units):
-                targets = replace(targets, low=wide.min(axis=0), high=wide.max(axis=0))
+                targets = targets.between(wide.min(axis=0), wide.max(axis=0))
         then = Inputs(steps)
         embedding = recipe.embedding(options, rows.X, rows.weight, then, dtype, encoder)
-        return Learned(steps, encoder, targets, rows.X.shape[1], rows.Y.shape[1], embedding)
+        return Learned(steps, encoder, targets, rows.X.shape[1], n_outputs, embedding)
 
     def begin(self, learned: Learned, dtype: str, seed: int) -> Model:
         """Return the estimator's model, made for ends that are learned, and begin to count."""

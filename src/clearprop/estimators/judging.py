@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from clearprop.engines import Data
 from clearprop.model import calibration, conformal, threshold
-from clearprop.model.measuring import evaluate, measure_prepared, predicted_and_true
+from clearprop.model.measuring import evaluate, measure_prepared
 from clearprop.model.model import Model
 from clearprop.model.reliability import reliability
 from clearprop.model.targets import Classes, Targets, Units
@@ -125,9 +125,9 @@ def judge(model: Model, options: Options | Choices, work: Work) -> None:
     if isinstance(model.targets, Classes):
         result |= classes_judged(model.targets, options, a, work.test.Y)
     elif isinstance(model.targets, Units):
-        errors = conformal.residuals(*predicted_and_true(model.targets, a, work.test.Y))
+        errors = model.targets.errors(a, work.test.Y.astype(np.float64))
         model.targets = dataclasses.replace(model.targets, residuals=errors)
-        if errors.shape[1] == 1 and len(errors) >= _FEWEST:
+        if errors.shape[1] == 1 and len(errors) >= _FEWEST and not model.targets.quantiles:
             result["within_90"] = float(conformal.half_width(errors, Fraction(9, 10))[0])
     model.about["result"] = result
 

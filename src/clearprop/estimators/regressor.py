@@ -43,6 +43,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     ----------
     loss : str or Cost
         "squared_error" (half of it), "absolute_error", "huber", "quantile", "poisson" (through exp),
+        "quantiles" (three outputs for one quantity: 0.05, the median, which is the answer, and 0.95;
+        ``predict(X, interval=0.9)`` is conformalised quantile regression then, wide where y varies),
         or a cost such as ``cp.costs.quantile(0.9)`` or your own.
     hidden_layer_sizes : int or sequence of int
         ``()`` is a linear model.
@@ -260,7 +262,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         X : array-like, sparse matrix or data frame of shape (n_samples, n_features)
         interval : float, optional
             Share of rows whose quantity is to lie between two bounds, such as 0.9: split conformal
-            intervals, by the errors on the rows that judge (`test_share`). Of several outputs each has
+            intervals, by the errors on the rows that judge (`test_share`), around the answers or, with
+            the loss "quantiles", around the outer quantiles. Of several outputs each has
             its own. Bounds of shape (n_samples, 2) or (n_samples, n_outputs, 2) come second then.
 
         Raises
@@ -275,7 +278,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         answers = quantities[:, 0] if one else quantities
         if interval is None:
             return answers
-        bounds = self._units.bounds(quantities, conformal.check_level(interval))
+        bounds = self._units.bounds(a, conformal.check_level(interval))
         return answers, bounds[:, 0] if one else bounds
 
     def score(self, X: Samples, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:

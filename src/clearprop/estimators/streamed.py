@@ -80,9 +80,10 @@ def prepare(
     factors = _class_factors(spool, options, chunk)
     weighted = _Weighted(spool, factors)
     steps = _steps(weighted, options, chunk)
+    targets, n_outputs = task.for_loss(targets, options.loss, table.shape[1])
     if options.target is not None:
         targets = task.in_units(targets, options.loss, _moments(weighted, chunk), spool.dtype)
-    learned = Learned(steps, encoder, targets, spool.n_features, table.shape[1])
+    learned = Learned(steps, encoder, targets, spool.n_features, n_outputs)
     model = begin(learned, spool.dtype)
     model.column = stream.target
     model.inputs = dataclasses.replace(model.inputs, read=stream.source.read_options)
@@ -104,7 +105,7 @@ def prepare(
         read,
         n_samples=spool.n_rows,
         n_features=spool.n_features,
-        n_outputs=table.shape[1],
+        n_outputs=n_outputs,
         dtype=dtype,
         weighted=scale is not None,
         fingerprint=spool.fingerprint,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +20,16 @@ from clearprop.costs import COUNTS, Cost
 from clearprop.data import labels
 from clearprop.data.labels import check_classes, warn_of_alike
 from clearprop.masks import refuse_masked
-from clearprop.model.targets import Classes, Columns, Indicators, Targets, Units, standard_units
+from clearprop.model.targets import (
+    OF_QUANTILES,
+    QUANTILES,
+    Classes,
+    Columns,
+    Indicators,
+    Targets,
+    Units,
+    standard_units,
+)
 from clearprop.names import known_name
 from clearprop.schedules import Schedule
 from clearprop.training.supply import Supply
@@ -33,6 +43,7 @@ LOSSES: dict[str, Callable[..., Cost]] = {
     "huber": costs.huber,
     "quantile": costs.quantile,
     "poisson": costs.poisson,
+    "quantiles": costs.quantiles,
 }
 _CLASSIFIER_LOSSES: dict[str, Callable[..., Cost]] = {"log_loss": costs.cross_entropy, **LOSSES}
 _KINDS = ("binary", "multiclass", "multiclass-multioutput", "multilabel-indicator")
@@ -94,6 +105,10 @@ class Task(ABC):
     ) -> Targets:
         """Return targets with the units in which they are learned, by their mean and variance."""
         return targets
+
+    def for_loss(self, targets: Targets, loss: str | Cost, n_columns: int) -> tuple[Targets, int]:
+        """Return targets as a loss needs them, and the number of outputs, of y with so many columns."""
+        return targets, n_columns
 
     def loss_offset(self, cost: Cost, supply: Supply) -> float:
         """Return what scikit-learn's loss has besides our cost: a function of y alone."""
@@ -174,6 +189,8 @@ class Classification(Task):
         cost = loss if isinstance(loss, Cost) else known[known_name("loss", loss, known)]()
         if cost.kind == COUNTS:
             raise ValueError(f"loss={cost.name!r} is for counts; a classifier needs another loss")
+        if cost.name == QUANTILES:
+            raise ValueError("loss='quantiles' is for quantities; a classifier needs another loss")
         softmax = isinstance(targets, Classes) and targets.n_outputs > 1
         return ("softmax" if softmax else "sigmoid"), cost
 
@@ -212,6 +229,8 @@ class Regression(Task):
         refuse_masked(y, "y")
         labels.refuse_gaps(y, "y")
         table = _quantities(y)
+        if isinstance(known, Units) and known.quantiles:
+            n_outputs = 1
         if n_outputs and table.shape[1] != n_outputs:
             raise ValueError(
                 f"y must have as many columns as before, {n_outputs}, got {table.shape[1]}"
@@ -239,11 +258,24 @@ class Regression(Task):
                 f"y must fit in {dtype}, got a mean of {moments[0].max():.6g} and a standard deviation "
                 f"of {spread.max():.6g}; scale it"
             )
-        return standard_units(*moments)
+        repeats = OF_QUANTILES if isinstance(targets, Units) and targets.quantiles else 1
+        made = standard_units(*(np.repeat(moment, repeats) for moment in moments))
+        return dataclasses.replace(made, quantiles=repeats > 1)
+
+    def for_loss(self, targets: Targets, loss: str | Cost, n_columns: int) -> tuple[Targets, int]:
+        """As in `Task`: of the loss "quantiles" there are three outputs for the one quantity."""
+        if not isinstance(targets, Units) or self.output(loss, targets)[1].name != QUANTILES:
+            return targets, n_columns
+        if n_columns > 1:
+            raise ValueError(
+                f"loss='quantiles' is for one quantity a row, got {n_columns}; fit a model for each"
+            )
+        return dataclasses.replace(targets, quantiles=True), OF_QUANTILES
 
     def score(self, targets: Targets, a: Array, Y: Array, weight: Array | None) -> float:
         """Return R squared, of several outputs their mean."""
-        a = targets.bounded(a) if isinstance(targets, Units) else a
+        if isinstance(targets, Units):
+            a, Y = targets.middle(targets.bounded(a)), targets.middle(Y)
         return metrics.r2(a, Y, weight) if np.isfinite(a).all() else float("nan")
 
     def loss_offset(self, cost: Cost, supply: Supply) -> float:

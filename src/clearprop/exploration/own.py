@@ -84,6 +84,8 @@ def _refuse(model: Model) -> None:
         )
     if made.cost.groups:
         raise ValueError("net must have one target for a live page, got several")
+    if isinstance(model.targets, Units) and model.targets.quantiles:
+        raise ValueError("net must have one output a target for a live page, got three quantiles")
     _refuse_unknown(made)
 
 

@@ -29,6 +29,34 @@ def residuals(predicted: NDArray[Any], true: NDArray[Any]) -> NDArray[np.float64
     return np.sort(wide, axis=0)
 
 
+def beyond(quantiles: NDArray[Any], true: NDArray[Any]) -> NDArray[np.float64]:
+    """Return how far rows lie outside their lowest and highest quantile, sorted, shape (n, 1).
+
+    ``E = max(low - y, y - high)``, below 0 inside: (6) of Romano, Patterson and Candes (2019),
+    conformalized quantile regression. What is said above of errors holds of E as well, so that bounds
+    moved outwards by its k-th (or inwards, where that is below 0) hold as many rows as were asked.
+
+    Parameters
+    ----------
+    quantiles, true : ndarray of shape (n, n_quantiles)
+        In any order: those of a row are sorted. `true` has one quantity in all columns of a row.
+    """
+    low, high = quantiles.min(axis=1, keepdims=True), quantiles.max(axis=1, keepdims=True)
+    n, y = len(true), true[:, :1]
+    rows = np.arange(n) if n <= MOST else np.arange(MOST) * n // MOST
+    return np.sort(np.maximum(low - y, y - high)[rows].astype(np.float64), axis=0)
+
+
+def around(quantiles: NDArray[np.float64], away: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the bounds of rows, shape (n, 1, 2): their outer quantiles, moved outwards by `away`.
+
+    An interval that would be empty is its middle.
+    """
+    low, high = quantiles.min(axis=1) - away, quantiles.max(axis=1) + away
+    middle = (low + high) / 2
+    return np.stack([np.minimum(low, middle), np.maximum(high, middle)], axis=1)[:, None]
+
+
 def check_level(level: object) -> Fraction:
     """Return the share of rows that an interval is to hold, exactly as it is written.
 

@@ -22,7 +22,15 @@ from clearprop.data.scaling import Scaling
 from clearprop.model.inputs import Inputs, steps_of
 from clearprop.model.model import Model, first_targets
 from clearprop.model.stored_parameters import flat_parameters
-from clearprop.model.targets import Classes, Columns, Indicators, Targets, Units, taken_choices
+from clearprop.model.targets import (
+    QUANTILES,
+    Classes,
+    Columns,
+    Indicators,
+    Targets,
+    Units,
+    taken_choices,
+)
 from clearprop.parametric_activations import find
 
 Tensors = Mapping[str, NDArray[Any]]
@@ -299,7 +307,11 @@ def _take_ends(model: Model, said: dict[str, Any]) -> None:
         model.targets = dataclasses.replace(model.targets, **choices)
     if units is not None:
         names = [name for name in ("shift", "factor", "low", "high") if name in units]
-        model.targets = Units(**{name: np.array(units[name], np.float64) for name in names})
+        ends: dict[str, Any] = {name: np.array(units[name], np.float64) for name in names}
+        model.targets = Units(**ends)
+    if isinstance(model.targets, Units) and model.estimator is not None:
+        of_quantiles = model.architecture.cost.name == QUANTILES
+        model.targets = dataclasses.replace(model.targets, quantiles=of_quantiles)
 
 
 def _architecture(data: dict[str, Any], own: Mapping[str, Activation | Cost]) -> Architecture:

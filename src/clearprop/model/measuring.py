@@ -75,7 +75,8 @@ def measure_prepared(
 
 def predicted_and_true(units: Units, a: Array, Y: Array) -> tuple[Array, Array]:
     """Return outputs and encoded targets in the units of the answers, in float64."""
-    return units.decode(a.astype(np.float64)), units.in_own_units(Y.astype(np.float64))
+    true = units.middle(units.in_own_units(Y.astype(np.float64)))
+    return units.decode(a.astype(np.float64)), true
 
 
 def intervals(
@@ -157,8 +158,9 @@ class Measured:
         if isinstance(self.tally, ClassTally) and isinstance(model.targets, Classes):
             self.tally.add(model.targets.probabilities(a), Y, model.targets.decided(a))
         else:
-            bounded = model.targets.bounded(a) if isinstance(model.targets, Units) else a
-            self.tally.add(bounded, targets)
+            if isinstance(units := model.targets, Units):
+                a, targets = units.middle(units.bounded(a)), units.middle(targets)
+            self.tally.add(a, targets)
 
     def add_table(
         self,

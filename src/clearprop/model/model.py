@@ -301,7 +301,9 @@ class Model:
             raise ValueError("the model's units of its target do not fit its outputs")
         W[:] = W * units.factor[:, None]
         b[:] = b * units.factor + units.shift
-        raw.targets = Units(low=units.low, high=units.high, residuals=units.residuals)
+        raw.targets = Units(
+            low=units.low, high=units.high, residuals=units.residuals, quantiles=units.quantiles
+        )
         return raw
 
 

@@ -7,7 +7,7 @@ a cost compares outputs with, and decodes outputs into labels, probabilities or 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -15,13 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.activations import ACTIVATIONS
+from clearprop.model import conformal
 from clearprop.model.calibration import Calibration
-from clearprop.model.conformal import half_width
 from clearprop.typing import Label
 
 Array = NDArray[Any]
 Labels = NDArray[Any]  # of one type, different, in the order of their numbers
 
+QUANTILES = "quantiles"  # the cost of an estimator whose `Units` are so
+OF_QUANTILES = 3  # outputs: a low one, the median, a high one
 _PLAIN = ({str}, {int}, {bool})
 
 
@@ -245,6 +247,9 @@ class Units:
         Answers are brought between them: the least and the largest that were learned from.
     residuals : ndarray of shape (n, n_outputs), optional
         Sorted absolute errors on rows that chose nothing, in the units of the answers: see `conformal`.
+    quantiles : bool
+        Whether outputs are three quantiles of one quantity, as the cost of that name makes them: the
+        answer is the middle one, and `residuals`, of shape (n, 1), are `conformal.beyond` the others.
     """
 
     shift: NDArray[np.float64] | None = None
@@ -252,6 +257,7 @@ class Units:
     low: NDArray[np.float64] | None = None
     high: NDArray[np.float64] | None = None
     residuals: NDArray[np.float64] | None = None
+    quantiles: bool = False
     kind = "continuous"
 
     @property
@@ -260,7 +266,9 @@ class Units:
         return self.shift is not None and self.factor is not None
 
     def encode(self, Y: Array) -> Array:
-        """Return targets from quantities of shape (n_samples, n_outputs)."""
+        """Return targets from quantities of shape (n_samples, n_outputs); of one for all quantiles."""
+        if self.quantiles:
+            Y = np.repeat(Y[:, :1], OF_QUANTILES, axis=1)
         if self.shift is None or self.factor is None:
             return Y
         encoded: Array = (Y - self.shift) / self.factor
@@ -268,12 +276,17 @@ class Units:
 
     def decode(self, a: Array) -> Array:
         """Return quantities in their own units, in the dtype of the outputs, between the bounds."""
+        return self.middle(self._own_and_bounded(a))
+
+    def middle(self, a: Array) -> Array:
+        """Return what is answered of outputs or targets: all, or of quantiles the middle one."""
+        return np.sort(a, axis=1)[:, 1:2] if self.quantiles else a
+
+    def _own_and_bounded(self, a: Array) -> Array:
         found = self.in_own_units(a)
-        return (
-            found
-            if self.low is None
-            else np.clip(found, self.low, self.high).astype(a.dtype, copy=False)
-        )
+        if self.low is None:
+            return found
+        return np.clip(found, self.low, self.high).astype(a.dtype, copy=False)
 
     def in_own_units(self, a: Array) -> Array:
         """Return quantities from what `encode` made of them, also beyond those learned from."""
@@ -282,19 +295,37 @@ class Units:
         found: Array = a * self.factor.astype(a.dtype) + self.shift.astype(a.dtype)
         return found
 
+    def between(self, low: Array, high: Array) -> Units:
+        """Return units whose answers are between the least and the largest, shape (n_columns,)."""
+        n = OF_QUANTILES if self.quantiles else len(low)
+        return replace(self, low=np.resize(low, n), high=np.resize(high, n))
+
     def bounded(self, a: Array) -> Array:
         """Return outputs whose answers are between the least and the largest; NaN stays NaN."""
         if self.low is None or self.high is None:
             return a
-        return np.clip(a, self.encode(self.low), self.encode(self.high)).astype(a.dtype, copy=False)
+        return np.clip(a, self.encode(self.low[None]), self.encode(self.high[None])).astype(
+            a.dtype, copy=False
+        )
 
-    def bounds(self, quantities: Array, level: Fraction) -> Array:
-        """Return between what quantities lie, shape (n_samples, n_outputs, 2): low and high.
+    def errors(self, a: Array, Y: Array) -> NDArray[np.float64]:
+        """Return the sorted errors that intervals are made of, by outputs and encoded targets of rows.
 
         Parameters
         ----------
-        quantities : ndarray of shape (n_samples, n_outputs)
-            Predictions, in their own units.
+        a, Y : ndarray of shape (n_samples, n_outputs)
+            Of rows that chose nothing.
+        """
+        found, true = self._own_and_bounded(a.astype(np.float64)), self.in_own_units(Y)
+        return conformal.beyond(found, true) if self.quantiles else conformal.residuals(found, true)
+
+    def bounds(self, a: Array, level: Fraction) -> Array:
+        """Return between what quantities lie, shape (n_samples, n_answers, 2): low and high.
+
+        Parameters
+        ----------
+        a : ndarray of shape (n_samples, n_outputs)
+            Outputs.
         level : Fraction
             Of `conformal.check_level`.
 
@@ -308,8 +339,10 @@ class Units:
                 "an interval needs errors on held-out rows that chose nothing, the model has none: "
                 "train with test_share=0.5, or by the command without --validation 0"
             )
-        away = half_width(self.residuals, level)
-        wide = quantities.astype(np.float64)
+        away = conformal.half_width(self.residuals, level)
+        wide = self._own_and_bounded(a).astype(np.float64)
+        if self.quantiles:
+            return conformal.around(wide, away)
         return np.stack([wide - away, wide + away], axis=2)
 
 

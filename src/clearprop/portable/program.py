@@ -267,6 +267,8 @@ def _names(function: Activation) -> list[str]:
 def _answer(model: Model) -> Answer:
     targets, n = model.targets, model.architecture.sizes[-1]
     probable = model.architecture.output.probabilities
+    if isinstance(targets, Units) and targets.quantiles:
+        raise ValueError("an exported network must answer one number a quantity, got three quantiles")
     if isinstance(targets, Units):
         names = model.target_names or (("prediction",) if n == 1 else ())
         low, high = targets.low, targets.high

@@ -87,7 +87,7 @@ export function costs(made, passed, Y, error = null, delta = null) {
         [more, deltas[j]] = costRow.cost(passed.logSum?.[i], zi[j], ai[j], yi[j]);
         errors[j] = costRow.error(ai[j], yi[j]);
       } else {
-        [more, errors[j]] = costRow.cost(ai[j] - yi[j], parameter);
+        [more, errors[j]] = costRow.cost(ai[j] - yi[j], parameter, Y.columns > 1 ? j / (Y.columns - 1) - 0.5 : 0);
       }
       each[i] += more;
     }

@@ -133,6 +133,26 @@ def _quantile_slope(x: Output) -> Expr:
     return x.less(None, q) if x.off < 0 else x.less(_ONE, q) if x.off > 0 else Int(0)
 
 
+def _q(x: Output) -> Expr:
+    """Return which quantile an output is to be."""
+    n, level = x.glyphs.sizes[-1], x.parameter("level")
+    steps = 2 * x.j - (n - 1)  # of half the distance between two
+    if not steps:
+        return _HALF
+    away = Prod((Frac(Int(abs(steps)), Int(2 * (n - 1))), level))
+    return Sum((_HALF, away if steps > 0 else Neg(away)))
+
+
+def _quantiles(x: Output) -> Expr:
+    if x.off <= 0:
+        return Prod((_q(x), Sum((x.y, Neg(x.a)))))
+    return Prod((Sum((_ONE, Neg(_q(x)))), Sum((x.a, Neg(x.y)))))
+
+
+def _quantiles_slope(x: Output) -> Expr:
+    return x.less(None, _q(x)) if x.off < 0 else x.less(_ONE, _q(x)) if x.off > 0 else Int(0)
+
+
 def _share(x: Output) -> Frac:
     """Return the softmax of an output's group."""
     of_group = [Fn(Sym("exp"), each.a) for each in x.group()]
@@ -186,6 +206,12 @@ _WRITTEN = {
         _quantile_slope,
         said="An output below its target costs q (y − a), one above it (1 − q) (a − y): each is "
         "written as it is here.",
+    ),
+    ("quantiles", ""): Written(
+        _quantiles,
+        _quantiles_slope,
+        said="An output below its target costs q (y − a), one above it (1 − q) (a − y), each with a q "
+        "of its own: each is written as it is here.",
     ),
     ("poisson", ""): Written(
         lambda x: Sum((x.a, Neg(Prod((x.y, _ln(x.a)))))),
