@@ -87,6 +87,11 @@ def quantile(q: float = 0.5, reduction: str = "mean") -> Cost:
     )
 
 
+def makes_quantiles(cost: Cost) -> bool:
+    """Return whether outputs are different quantiles of one quantity: see `quantiles`."""
+    return "level" in cost.parameters
+
+
 def places(n_outputs: int) -> Array:
     """Return where outputs that are quantiles lie between the lowest and the highest, -1/2 to 1/2."""
     return np.linspace(-0.5, 0.5, n_outputs) if n_outputs > 1 else np.zeros(1)

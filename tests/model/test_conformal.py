@@ -311,6 +311,9 @@ def test_what_quantiles_do_not_go_with_is_refused_in_a_sentence():
         cp.MLPRegressor("quantiles", **SMALL).fit(X, np.stack([y, y], axis=1))
     with pytest.raises(ValueError, match=r"^loss='quantiles' is for quantities; a classifier needs"):
         cp.MLPClassifier(loss="quantiles", **SMALL).fit(X, y > 0)
+    model = cp.MLPRegressor("quantiles", **SMALL).fit(X, y)
+    with pytest.raises(ValueError, match=r"^scikit-learn's networks have no quantiles, this one has"):
+        model.to_sklearn()
     with pytest.raises(ValueError, match=r"^level must be in \(0, 1\), got 1$"):
         cp.costs.quantiles(1)
 

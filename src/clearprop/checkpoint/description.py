@@ -233,7 +233,7 @@ def check(metadata: Mapping[str, Any], tensors: Tensors) -> None:
             _TABLE(about["table"], "about.table")
             _check_target(about, metadata)
     if RESIDUALS in tensors:
-        quantiles = is_estimator(about) and metadata["architecture"]["cost"]["name"] == "quantiles"
+        quantiles = is_estimator(about) and "level" in metadata["architecture"]["cost"]
         shape_and_least = (1, -math.inf) if quantiles else (sizes[-1], 0.0)
         check_residuals(tensors[RESIDUALS], *shape_and_least)
     if "training" in metadata:

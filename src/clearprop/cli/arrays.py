@@ -27,8 +27,9 @@ from clearprop.model.embedding import NAMES as EMBEDDINGS
 from clearprop.model.embedding import learn
 from clearprop.model.measuring import evaluate, intervals, measure
 from clearprop.model.model import Model
-from clearprop.model.targets import QUANTILES, Classes, Units, standard_units
+from clearprop.model.targets import Classes, Units, standard_units
 from clearprop.names import known_name
+from clearprop.rarer_costs import makes_quantiles
 
 if TYPE_CHECKING:
     from clearprop.estimators.judging import Choices
@@ -305,7 +306,7 @@ def _targets(dataset: Dataset, Y: NDArray[Any], cost: Cost, output: str) -> Clas
             raise ValueError(f"--cost {cost.name} needs 2 classes, {dataset.source} has {n_classes}")
         n_outputs = 1 if cost.one_output else n_classes
         return Classes(n_outputs, label_array(dataset.classes, "classes"))
-    if cost.name == QUANTILES:
+    if makes_quantiles(cost):
         raise ValueError(f"--cost {cost.name} is for tables, {dataset.source} is none")
     table = Y.reshape(len(Y), -1)
     return standard_units(table.mean(axis=0), table.var(axis=0)) if output == "identity" else Units()

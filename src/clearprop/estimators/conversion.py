@@ -106,6 +106,8 @@ def to_sklearn(estimator: Arguments) -> Any:
             "scikit-learn's networks have no temperature and no threshold, this one has; "
             "calibrate=False and threshold=None leave them out"
         )
+    if isinstance(targets, Units) and targets.quantiles:
+        raise ValueError("scikit-learn's networks have no quantiles, this one has three")
     hidden = {_THEIR_ACTIVATIONS.get(layer.function.name) for layer in net.layers[:-1]}
     hidden = hidden or {"relu"}
     if None in hidden or len(hidden) > 1:

@@ -22,7 +22,6 @@ from clearprop.data.labels import check_classes, warn_of_alike
 from clearprop.masks import refuse_masked
 from clearprop.model.targets import (
     OF_QUANTILES,
-    QUANTILES,
     Classes,
     Columns,
     Indicators,
@@ -31,6 +30,7 @@ from clearprop.model.targets import (
     standard_units,
 )
 from clearprop.names import known_name
+from clearprop.rarer_costs import makes_quantiles
 from clearprop.schedules import Schedule
 from clearprop.training.supply import Supply
 from clearprop.user_warning import warn
@@ -189,7 +189,7 @@ class Classification(Task):
         cost = loss if isinstance(loss, Cost) else known[known_name("loss", loss, known)]()
         if cost.kind == COUNTS:
             raise ValueError(f"loss={cost.name!r} is for counts; a classifier needs another loss")
-        if cost.name == QUANTILES:
+        if makes_quantiles(cost):
             raise ValueError("loss='quantiles' is for quantities; a classifier needs another loss")
         softmax = isinstance(targets, Classes) and targets.n_outputs > 1
         return ("softmax" if softmax else "sigmoid"), cost
@@ -264,7 +264,7 @@ class Regression(Task):
 
     def for_loss(self, targets: Targets, loss: str | Cost, n_columns: int) -> tuple[Targets, int]:
         """As in `Task`: of the loss "quantiles" there are three outputs for the one quantity."""
-        if not isinstance(targets, Units) or self.output(loss, targets)[1].name != QUANTILES:
+        if not isinstance(targets, Units) or not makes_quantiles(self.output(loss, targets)[1]):
             return targets, n_columns
         if n_columns > 1:
             raise ValueError(

@@ -23,7 +23,6 @@ from clearprop.model.inputs import Inputs, steps_of
 from clearprop.model.model import Model, first_targets
 from clearprop.model.stored_parameters import flat_parameters
 from clearprop.model.targets import (
-    QUANTILES,
     Classes,
     Columns,
     Indicators,
@@ -32,6 +31,7 @@ from clearprop.model.targets import (
     taken_choices,
 )
 from clearprop.parametric_activations import find
+from clearprop.rarer_costs import makes_quantiles
 
 Tensors = Mapping[str, NDArray[Any]]
 
@@ -310,8 +310,8 @@ def _take_ends(model: Model, said: dict[str, Any]) -> None:
         ends: dict[str, Any] = {name: np.array(units[name], np.float64) for name in names}
         model.targets = Units(**ends)
     if isinstance(model.targets, Units) and model.estimator is not None:
-        of_quantiles = model.architecture.cost.name == QUANTILES
-        model.targets = dataclasses.replace(model.targets, quantiles=of_quantiles)
+        several = makes_quantiles(model.architecture.cost)
+        model.targets = dataclasses.replace(model.targets, quantiles=several)
 
 
 def _architecture(data: dict[str, Any], own: Mapping[str, Activation | Cost]) -> Architecture:

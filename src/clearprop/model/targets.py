@@ -22,7 +22,6 @@ from clearprop.typing import Label
 Array = NDArray[Any]
 Labels = NDArray[Any]  # of one type, different, in the order of their numbers
 
-QUANTILES = "quantiles"  # the cost of an estimator whose `Units` are so
 OF_QUANTILES = 3  # outputs: a low one, the median, a high one
 _PLAIN = ({str}, {int}, {bool})
 
