@@ -276,3 +276,15 @@ def test_11_what_is_read_stands_between_the_drawing_and_the_bar(pages, playgroun
         assert at["picture"]["bottom"] - at["picture"]["top"] >= 100
         assert at["drawing"]["bottom"] - 1 <= at[each]["top"] <= at["transport"]["top"] - 120
         assert 739 <= at["transport"]["bottom"] <= 741
+
+
+@SLOW
+@pytest.mark.parametrize("network", ["#data=spiral&hidden=16,16", "#lesson=overfitting"])
+def test_12_a_large_drawing_leaves_the_bar_in_sight(pages, playground, network):
+    page = opened(pages, playground, network)
+    bar, drawing = (page.locator(each).bounding_box() for each in (".transport", "#net"))
+    assert bar["y"] + bar["height"] <= 901
+    assert bar["y"] - drawing["y"] > 350
+    assert drawing["x"] + drawing["width"] <= 840
+    page.click("#next")
+    assert page.text_content("#epochs") == "1"

@@ -20,10 +20,10 @@ class Network {
     this.svg.addEventListener("keydown", (event) => this.onKey(event));
   }
 
-  // Draw a network, where it is another one or the page has another width.
+  // Draw a network, where it is another one or the page has another size.
   build(made) {
-    const { page } = this;
-    const key = JSON.stringify([made.widths, made.layers.map(({ names, bias }) => [names, bias]), Boolean(made.scale), seenName(made, 0), inNotation("w⁽¹⁾ δ"), page]);
+    const { page, high } = this;
+    const key = JSON.stringify([made.widths, made.layers.map(({ names, bias }) => [names, bias]), Boolean(made.scale), seenName(made, 0), inNotation("w⁽¹⁾ δ"), page, high]);
     if (key === this.key) return;
     Object.assign(this, { key, narrow: page < 560, items: new Map(), groups: [] });
     this.box = this.narrow ? 66 : 104;
@@ -309,6 +309,12 @@ function toldLine({ law, words, symbols, numbers }) {
   return line;
 }
 
+// The left column ends where the window does, so that the bar at its end is in sight.
+function reachBottom() {
+  const left = document.querySelector(".left"), { top } = left.parentElement.getBoundingClientRect();
+  left.style.setProperty("--top", `${Math.max(0, Math.ceil(top))}px`);
+}
+
 export const network = {
   begin() {
     drawing = new Network();
@@ -318,9 +324,11 @@ export const network = {
       else show();
     });
     new ResizeObserver(([box]) => {
-      drawing.page = Math.floor(box.contentRect.width);
+      Object.assign(drawing, { page: Math.floor(box.contentRect.width), high: Math.floor(box.contentRect.height) });
       if (here.run) show();
     }).observe(at("net").parentElement);
+    addEventListener("scroll", reachBottom, { passive: true });
+    new ResizeObserver(reachBottom).observe(document.body);
   },
 
   show({ run, pass, position }) {
