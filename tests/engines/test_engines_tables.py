@@ -11,6 +11,7 @@ from clearprop.building import build
 from clearprop.engines import codes, kernels, layout, neurons, outputs, records, updates
 from clearprop.engines.compiled import CompiledEngine
 from clearprop.engines.language import Kernel, hints_of, is_record
+from clearprop.engines.sharing import GradientAlone
 from clearprop.explain.forms import costs as written
 from test_engines import SMALL, plan_for
 
@@ -21,6 +22,7 @@ STEPPING = [
     optimizers.SGD(0.1, momentum=0.9),
     optimizers.SGD(0.1, momentum=0.9, nesterov=True),
     *(kind() for kind in optimizers.KNOWN.values() if kind not in (optimizers.SGD, optimizers.LBFGS)),
+    GradientAlone(),
 ]
 
 
