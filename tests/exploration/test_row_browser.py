@@ -232,3 +232,16 @@ def test_4_axe_finds_nothing(pages, playground, state, how):
     assert page.evaluate("document.documentElement.scrollWidth") == how["width"]
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
+
+
+def test_5_a_cell_of_32_bits_has_the_digits_it_was_written_with(pages):
+    written = [5.1, 1.4, 16777216, 0.2, 1e-7, 3.5, 123456.79]
+    rows = pa.table({"length": pa.array(written, pa.float32()), "width": list(range(7))})
+    model = cp.MLPClassifier((3,), preset="realmlp", max_iter=1, random_state=0)
+    model.fit(rows, list("aabbaab"))
+    page = opened(pages, cp.explore(model, rows, list("aabbaab")).html)
+    page.click("#tab-row")
+    for row, number_written in enumerate(written, start=1):
+        page.fill("#row", str(row))
+        page.keyboard.press("Tab")
+        assert float(page.input_value("[name='0']")) == number_written

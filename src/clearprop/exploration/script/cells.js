@@ -36,3 +36,10 @@ export function writtenCell(column, text) {
 export function isClock({ kind, parts }) {
   return kind === "datetime" && ("minute" in parts || "sine of the day" in parts);
 }
+
+// Return a number's shortest text; one that was held in 32 bits has the digits that tell it apart there: 5.1.
+export function digitsOf(x) {
+  if (Math.fround(x) !== x) return String(x);
+  const short = [6, 7, 8].map((digits) => Number(x.toPrecision(digits))).find((each) => Math.fround(each) === x);
+  return String(short ?? x);
+}

@@ -1,7 +1,7 @@
 // The row shown, in its own units: every cell can be changed, and the network's answer stands below.
 
 import { showAnswer, wordOf } from "./answers.js";
-import { choicesOf, isClock, writtenCell } from "./cells.js";
+import { choicesOf, digitsOf, isClock, writtenCell } from "./cells.js";
 import { at, element, inputName, number, say } from "./elements.js";
 import { go, here, stop } from "./explorer.js";
 import { inPanel } from "./panels.js";
@@ -52,7 +52,7 @@ function cellField(column, k) {
 function showCell(field, run, row) {
   const k = Number(field.name), { inputs } = run.problem.set, column = inputs?.columns[k];
   if (!column) return void (field.value = String(run.training.X.row(row)[k]));
-  const cell = run.cells[row][k], text = cell === null ? "" : String(cell);
+  const cell = run.cells[row][k], text = cell === null ? "" : typeof cell === "number" ? digitsOf(cell) : String(cell);
   if (column.kind === "datetime") return void (field.value = isClock(column) ? text.slice(11, 19) : text.slice(0, 19));
   if (field.localName === "select" && ![...field.options].some(({ value }) => value === text)) {
     field.append(element("option", { value: text }, `${text} (not learned)`));
