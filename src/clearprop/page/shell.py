@@ -20,7 +20,7 @@ _EXPORTED = re.compile(r"^export (?:async )?(?:function|const|let|class) (\w+)",
 _TOP = re.compile(r"^(?:export )?(?:async )?(?:function|const|let|class) (.*)", re.MULTILINE)
 _INSIDE = re.compile(r"\s//.*|\"[^\"]*\"|\[[^][(){}]*\]|\([^][(){}]*\)|\{[^][(){}]*\}")
 _DECLARED = re.compile(r"(?:^|, )(\w+)(?=\W|$)")
-_REMARK = re.compile(r"(?:^|\s)\s*//(?:\s.*)?$")
+_REMARK = re.compile(r"(?:^|\s)\s*//(?:\s(?!BP\d$).*)?$")  # an equation's tag stays
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|let|class)\b)", re.MULTILINE)
 
 
