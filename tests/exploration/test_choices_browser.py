@@ -74,6 +74,7 @@ def test_a_choice_of_everything_is_the_librarys(pages, playground):
     assert np.abs(parameters(page, net) - net.parameters).max() < 1e-9
 
 
+@pytest.mark.slow
 def test_a_form_of_everything_makes_the_address(pages, playground):
     page = opened(pages, playground)
     page.select_option("[name=data]", "curve")
@@ -111,6 +112,7 @@ def test_a_form_of_everything_makes_the_address(pages, playground):
     assert (said["hidden"], said["activation"]) == ("4,2", "tanh/tanh/relu/relu,softplus")
 
 
+@pytest.mark.slow
 def test_every_row_of_pythons_tables_is_offered_and_runs(pages, playground):
     found = offers()
     page = opened(pages, playground)
@@ -152,6 +154,7 @@ def test_what_cannot_be_is_a_sentence(pages, playground, fragment, sentence):
     assert bool(sentence) == bool(page.text_content("#refused"))
 
 
+@pytest.mark.slow
 def test_iris_is_raw_and_standardized_and_the_same_as_the_librarys(pages, playground):
     iris = sets()["iris"]
     X, labels = np.array(iris["X"]), np.array(iris["Y"]).ravel()
@@ -194,7 +197,7 @@ def test_axe_finds_nothing_with_other_data(pages, playground, data, how):
     [
         ("nielsen", "w³₂₄", "δ"),
         pytest.param("jordan", "θ⁽²⁾₂₄", "δ", marks=SLOW),
-        ("dp", "w⁽²⁾₂₄", "∂C/∂b"),
+        pytest.param("dp", "w⁽²⁾₂₄", "∂C/∂b", marks=SLOW),
         pytest.param("softmax-ce", "w²₂₄", "∂C/∂b", marks=SLOW),
     ],
 )

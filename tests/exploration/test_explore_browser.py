@@ -260,6 +260,7 @@ PLACES = """id => {
 }"""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [360, pytest.param(800, marks=SLOW)])
 @pytest.mark.parametrize(
     "network", ["#lesson=xor", pytest.param("#data=spiral&hidden=16,16", marks=SLOW)]

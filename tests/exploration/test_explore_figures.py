@@ -101,6 +101,7 @@ def test_3_rows_are_held_out_and_not_trained_on(pages, playground):
         assert shows(other, expected[1])
 
 
+@pytest.mark.slow
 def test_4_the_plane_of_the_costs_is_there_and_holds_the_run(pages, playground):
     page = opened(pages, playground, "#step=300")
     page.click("#tab-surface")

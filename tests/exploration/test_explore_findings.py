@@ -50,7 +50,7 @@ def case(data, hidden, batch, activation="tanh", output="binary_cross_entropy", 
 
 
 @pytest.mark.parametrize(
-    "name", [name if name in ("copies", "flat") else pytest.param(name, marks=SLOW) for name in CASES]
+    "name", [name if name == "copies" else pytest.param(name, marks=SLOW) for name in CASES]
 )
 def test_findings_are_those_of_diagnose(pages, playground, name):
     given = CASES[name]

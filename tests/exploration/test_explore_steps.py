@@ -131,6 +131,7 @@ def pairs(w, b, own_w, own_b, mean_w, mean_b):
     return np.stack([each.ravel() for each in three], axis=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("grain", ["layer", pytest.param("product", marks=SLOW)])
 def test_3_it_plays_at_that_grain_and_motion_is_for_those_who_want_it(pages, playground, grain):
     for how, dots in ({}, True), ({"reduced_motion": "reduce"}, False):

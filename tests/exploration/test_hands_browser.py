@@ -68,6 +68,7 @@ def test_1_every_control_answers_a_finger(pages, playground):
     tapped("#play", "#play")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [360, pytest.param(1400, marks=SLOW)])
 def test_2_the_tab_key_visits_every_control_and_nothing_lies_over_it(pages, playground, width):
     page = opened(pages, playground, MIDST, width=width, height=740)
@@ -80,6 +81,7 @@ def test_2_the_tab_key_visits_every_control_and_nothing_lies_over_it(pages, play
     assert set(expected) <= set(seen), set(expected) - set(seen)
 
 
+@pytest.mark.slow
 def test_3_keys_alone_do_what_the_buttons_do(pages, playground):
     page = opened(pages, playground, MIDST)
 

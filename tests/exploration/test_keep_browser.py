@@ -66,6 +66,7 @@ def test_2_the_program_goes_on_with_the_same_numbers(pages, playground, address)
     assert np.abs(net.parameters - parameters(later, net)).max() < 1e-9
 
 
+@pytest.mark.slow
 def test_3_costs_are_a_table_as_history_has_it(pages, playground):
     page = opened(pages, playground, f"{UNEVEN}&step=20")
     rows = [*csv.DictReader(io.StringIO(kept(page, "costs").decode()))]
@@ -76,6 +77,7 @@ def test_3_costs_are_a_table_as_history_has_it(pages, playground):
         assert [float(row[name]) for row in rows] == pytest.approx(made[name], rel=1e-9)
 
 
+@pytest.mark.slow
 def test_4_a_film_plays_from_its_file(pages, playground):
     page = opened(pages, playground, f"{MIDST}&step=20")
     end = values(page)

@@ -55,6 +55,7 @@ def test_1_a_lesson_is_opened_by_its_link_played_and_what_it_claims_comes(pages,
     assert page.is_disabled("#lesson-next")
 
 
+@pytest.mark.slow
 def test_2_the_reader_may_touch_everything_meanwhile(pages, playground):
     page = opened(pages, playground, "")
     page.focus("#lessons > summary")

@@ -75,6 +75,7 @@ def test_1_each_mistake_is_told_as_check_gradient_tells_it(pages, playground, ad
     assert ("kept_slope" in told) == (cost != "quadratic")
 
 
+@pytest.mark.slow
 def test_2_variants_are_in_the_address_and_what_is_asked_is_hidden(pages, playground):
     page = opened(pages, playground, UNEVEN)
     assert page.locator("#net .delta .value").first.is_visible()

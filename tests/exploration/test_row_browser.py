@@ -152,7 +152,9 @@ def pixels(page):
     return np.round((255 - grey) / 255 * 16) / 16
 
 
-@pytest.mark.parametrize("how", ["mouse", "keys", pytest.param("touch", marks=SLOW)])
+@pytest.mark.parametrize(
+    "how", ["keys", *(pytest.param(how, marks=SLOW) for how in ("mouse", "touch"))]
+)
 def test_3_a_digit_is_drawn_and_answered_as_the_library_does(pages, playground, how):
     pytest.importorskip("PIL")
     digits = sets()["digits"]

@@ -54,6 +54,7 @@ def test_a_step_is_an_epoch_of_the_engine():
     assert last["now"]["validation_cost"] == pytest.approx(history["validation_cost"][-1], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_play_ends_with_a_pause_and_goes_on_from_there():
     made = session((3, {"do": "pause", "row": 0}))
     made._do("play", 0)

@@ -224,6 +224,7 @@ def test_nothing_is_wider_than_the_window(tabs, served, width, scheme, tmp_path)
     tabs.close(served.url)
 
 
+@pytest.mark.slow
 def test_controls_ask_for_what_they_say_by_mouse_and_keyboard(tabs, served):
     served.put(SHOWN | {"state": "waiting"})
     tab = tabs.open(served.url)

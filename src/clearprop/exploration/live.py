@@ -7,11 +7,13 @@ import tempfile
 import webbrowser
 from html import escape
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
+from clearprop.data.table.source import TableSource
 from clearprop.exploration.own import described
 from clearprop.exploration.page import page
 from clearprop.model.model import Model
+from clearprop.typing import Answers, Samples
 
 _FRAME = "width: 100%; height: 46rem; border: 1px solid #8888"
 
@@ -71,7 +73,11 @@ class HasNetwork(Protocol):
     def _model_of_file(self) -> Model: ...
 
 
-def explore(net: HasModel | HasNetwork | None = None, X: Any = None, Y: Any = None) -> Exploration:
+def explore(
+    net: HasModel | HasNetwork | None = None,
+    X: Samples | TableSource | None = None,
+    Y: Answers | None = None,
+) -> Exploration:
     """Return the live page of a model and some rows; without arguments, the playground.
 
     It trains with the reference's equations in float64, steps forwards and backwards, and says of every
