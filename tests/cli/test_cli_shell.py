@@ -138,7 +138,7 @@ def test_a_run_stopped_at_the_keyboard_says_so_once_and_how_it_goes_on(shop):
 
 
 @pytest.mark.parametrize(
-    "width", [60, *(pytest.param(width, marks=pytest.mark.slow) for width in (80, 200))]
+    "width", [pytest.param(width, marks=pytest.mark.slow) for width in (60, 80, 200)]
 )
 def test_all_that_is_printed_fits_the_terminal(shop, width):
     code, text = terminal(shop, width, *TRAIN, "--epochs", 3)

@@ -373,7 +373,7 @@ def test_clone_keeps_every_argument_and_what_was_given():
     assert Options.of(cp.MLPClassifier(preset="realmlp-s").set_params(alpha=1e-4)).alpha == 1e-4
 
 
-@pytest.mark.parametrize("backend", ["loky", "threading"])
+@pytest.mark.parametrize("backend", [pytest.param("loky", marks=pytest.mark.slow), "threading"])
 def test_grid_search_runs_side_by_side(backend):
     import joblib
 

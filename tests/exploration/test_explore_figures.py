@@ -57,6 +57,7 @@ def test_1_costs_and_ratios_are_the_librarys(pages, playground):
     )
 
 
+@pytest.mark.slow
 def test_2_the_learning_rate_is_changed_in_the_run_and_the_link_knows_it(pages, playground):
     page = opened(pages, playground, "#batch=3&seed=7&step=10")
     page.click("#rate-less")

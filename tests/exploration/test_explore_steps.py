@@ -95,6 +95,7 @@ def found_by_products(net, row):
         after = layer
 
 
+@pytest.mark.slow
 def test_2_every_product_is_the_librarys(pages, playground):
     page = opened(pages, playground, f"{UNEVEN}&step=2&inside=0&row=1")
     page.click("#tab-step")

@@ -114,6 +114,7 @@ def test_1_a_table_is_shown_and_changed_in_its_own_units(pages, table, members):
     assert again.text_content("#tables caption") == "What layer 1 sees at row 5"
 
 
+@pytest.mark.slow
 def test_2_a_file_is_learned_from_and_a_link_asks_for_it(pages, playground):
     page = opened(pages, playground)
     page.select_option("[name=data]", "csv")

@@ -94,6 +94,7 @@ def run(*arguments, cwd):
     )
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_module_that_says_what_predict_says(tmp_path):
     made = cp.MLPRegressor(preset="realmlp", hidden_layer_sizes=(3,), max_iter=2, random_state=0)
     made.fit(frame()[["gap", "colour"]], frame()["age, in years"]).save(

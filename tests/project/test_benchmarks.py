@@ -29,6 +29,7 @@ def run_bench(folder, contestants):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not BENCHMARKS.exists(), reason="the benchmarks are not part of this copy")
 def test_benchmark_of_one_workload_runs_and_writes_what_it_measured(tmp_path):
     done = run_bench(tmp_path, "clearprop,numpy")

@@ -25,7 +25,11 @@ def run(*arguments):
 
 @pytest.mark.parametrize(
     ("engine", "every", "kills"),
-    [("auto", "1epoch", KILLS // 2), ("auto", "0.01s", KILLS // 4), ("numpy", "0.01s", KILLS // 4)],
+    [
+        ("auto", "1epoch", KILLS // 2),
+        ("auto", "0.01s", KILLS // 4),
+        pytest.param("numpy", "0.01s", KILLS // 4, marks=pytest.mark.slow),
+    ],
 )
 def test_killed_and_resumed_it_is_the_unbroken_run(engine, every, kills, tmp_path):
     done = run(engine, every, kills, tmp_path)

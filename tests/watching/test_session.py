@@ -119,6 +119,7 @@ def shell(*arguments):
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
+@pytest.mark.slow
 def test_a_served_network_steps_and_ends_with_ctrl_c(tmp_path):
     net = cp.Network([4, 5, 3], "tanh", seed=0)
     net.save(tmp_path / "net.safetensors")

@@ -177,6 +177,7 @@ def hostile(value):
     return HOSTILE if isinstance(value, str) else value
 
 
+@pytest.mark.slow
 def test_hostile_names_are_text(tabs, served):
     served.put(hostile(SHOWN))
     tab = tabs.open(served.url)

@@ -101,7 +101,9 @@ def test_03_jordans_delta_has_the_other_sign(pages, mazur_trace, mazur_html):
     assert "−" not in page.text_content(".net [data-unit='2,0'] .delta")
 
 
-@pytest.mark.parametrize("target", [None, 1])  # of one class: minus a product that begins with a number
+@pytest.mark.parametrize(
+    "target", [pytest.param(None, marks=pytest.mark.slow), 1]
+)  # of one class: minus a product that begins with a number
 def test_the_script_writes_formulas_as_the_program_does(pages, target):
     net, X, Y = problem(sizes=(3, 18, 2), cost="cross_entropy", n=2 if target is None else 1)
     html = net.trace(X, Y if target is None else [target]).to_html()
@@ -378,7 +380,9 @@ def test_v14_and_v16_the_chains_of_a_weight_are_drawn_in_their_colours(pages, ma
     assert page.locator(".swatch").count() == 0
 
 
-@pytest.mark.parametrize("width", [360, 800, 1100, 1400])
+@pytest.mark.parametrize(
+    "width", [360, *(pytest.param(width, marks=pytest.mark.slow) for width in (800, 1100, 1400))]
+)
 def test_the_network_covers_nothing_and_is_in_view_when_a_path_is_drawn_on_it(pages, mazur_html, width):
     page = pages.open(mazur_html, "#n=jordan&sel=w:1:1:1", width=width)
     for y in range(0, 2400, 200):
@@ -439,7 +443,7 @@ def test_blanks_are_checked_and_a_wrong_sign_is_told(pages, mazur_html):
     "how",
     [
         {"color_scheme": "light"},
-        {"color_scheme": "dark"},
+        pytest.param({"color_scheme": "dark"}, marks=pytest.mark.slow),
         pytest.param({"forced_colors": "active"}, marks=pytest.mark.slow),
     ],
 )
