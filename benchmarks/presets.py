@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import sys
 import time
@@ -113,6 +114,7 @@ def measure(name: str, number: int, contestant: str, data: Path) -> dict[str, An
         "error": tables.error(y_test, model.predict(X_test), classification),
         "rows": len(X),
         "seconds": seconds,
+        "cores": len(os.sched_getaffinity(0)),
     }
     return line | ({"log_loss": log_loss(model, X_test, y_test)} if classification else {})
 
@@ -182,8 +184,9 @@ def _difference(pairs: list[tuple[Any, Any]], name: str) -> str:
 
 def _times(lines: list[dict[str, Any]]) -> list[str]:
     timed = [x for x in lines if "seconds" in x]
-    text = ["Seconds of `fit` by the clock, in turns in one run: the median.", ""]
-    text += ["| table | " + " | ".join(CONTESTANTS) + " |", "|---|" + "---:|" * len(CONTESTANTS)]
+    text = ["Seconds of `fit` by the clock, in turns in one run, on so many cores: the median.", ""]
+    text += ["| table | cores | " + " | ".join(CONTESTANTS) + " |"]
+    text += ["|---|---:|" + "---:|" * len(CONTESTANTS)]
     for name in tables.TABLES:
         of_table = [x for x in timed if x["table"] == name]
         if of_table:
@@ -195,7 +198,7 @@ def _times(lines: list[dict[str, Any]]) -> list[str]:
             cells = [
                 f"{statistics.median(seconds[c]):.3g}" if c in seconds else "" for c in CONTESTANTS
             ]
-            text.append(f"| {name} | " + " | ".join(cells) + " |")
+            text.append(f"| {name} | {of_table[-1]['cores']} | " + " | ".join(cells) + " |")
     return text
 
 
