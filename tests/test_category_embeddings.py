@@ -12,7 +12,7 @@ import clearprop as cp
 import oracles
 from clearprop import backprop, building, penalties
 from clearprop.checkpoint import read_tensors, write_tensors
-from problems import Problem, assert_close
+from problems import assert_close, classes
 
 RNG = np.random.default_rng(5)
 # Of 9 inputs two are numbers, one stays as it is, and two categories have 4 and 2 values.
@@ -37,19 +37,8 @@ def embedding(numbers=None):
 
 
 def problem(numbers=None, weighted=False, l2=0.0, l1=0.0, **flags):
-    rng = np.random.default_rng(1)
     made = building.build([9, 5, 3], "tanh", None, "cross_entropy", embedding(numbers))
-    made = dataclasses.replace(made, **flags)
-    weight = rng.uniform(0, 2, 7)
-    return Problem(
-        made,
-        rng.normal(scale=0.6, size=made.n_parameters),
-        ROWS,
-        rng.dirichlet(np.ones(3), 7),
-        weight / weight.mean() if weighted else None,
-        l2,
-        l1,
-    )
+    return classes(dataclasses.replace(made, **flags), ROWS, weighted, l2, l1)
 
 
 def by_autograd(made):

@@ -13,7 +13,7 @@ import clearprop as cp
 import oracles
 from clearprop import backprop, building, penalties
 from clearprop.checkpoint import read_tensors, write_tensors
-from problems import Problem, assert_close
+from problems import assert_close, classes
 
 ROWS = np.random.default_rng(5).normal(size=(7, 4)).cumsum(axis=0) / 2
 
@@ -38,19 +38,8 @@ HOW = {
 
 
 def problem(kind, columns=None, weighted=False, l2=0.0, l1=0.0, **flags):
-    rng = np.random.default_rng(1)
     made = building.build([4, 5, 3], "tanh", None, "cross_entropy", embedding(kind, columns))
-    made = dataclasses.replace(made, **flags)
-    weight = rng.uniform(0, 2, 7)
-    return Problem(
-        made,
-        rng.normal(scale=0.6, size=made.n_parameters),
-        ROWS,
-        rng.dirichlet(np.ones(3), 7),
-        weight / weight.mean() if weighted else None,
-        l2,
-        l1,
-    )
+    return classes(dataclasses.replace(made, **flags), ROWS, weighted, l2, l1)
 
 
 def embedded(kind, p, x, k, index):

@@ -17,7 +17,7 @@ from clearprop.activations import ACTIVATIONS, resolve
 from clearprop.explain.printers.json import schema
 from clearprop.parametric_activations import PARAMETRIC
 from explained import FUNCTIONS, PRESETS
-from problems import Problem, assert_close
+from problems import assert_close, classes
 from test_explain import assert_sides_agree
 
 ROWS = np.random.default_rng(5).normal(size=(7, 4))
@@ -29,19 +29,8 @@ HOW = {
 
 
 def problem(activation="parametric_tanh", weighted=False, l2=0.0, l1=0.0, **flags):
-    rng = np.random.default_rng(1)
     made = building.build([4, 5, 3, 2], activation, None, "cross_entropy")
-    made = dataclasses.replace(made, **flags)
-    weight = rng.uniform(0, 2, 7)
-    return Problem(
-        made,
-        rng.normal(scale=0.6, size=made.n_parameters),
-        ROWS,
-        rng.dirichlet(np.ones(2), 7),
-        weight / weight.mean() if weighted else None,
-        l2,
-        l1,
-    )
+    return classes(dataclasses.replace(made, **flags), ROWS, weighted, l2, l1)
 
 
 def by_autograd(made):

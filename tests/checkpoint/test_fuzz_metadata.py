@@ -33,7 +33,7 @@ from clearprop.model import file as model_file
 from model_file_forge import NO_DIGITS, sealed
 from test_fuzz_model_files import at_most
 
-MUTANTS = int(os.environ.get("CLEARPROP_FUZZ", "250"))
+MUTANTS = int(os.environ.get("CLEARPROP_FUZZ", "500"))
 SEED = int(os.environ.get("CLEARPROP_FUZZ_SEED", "0"))
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(23, 4))

@@ -82,6 +82,15 @@ def make(layers=(4, 5, 3), activation="sigmoid", output=None, cost="quadratic", 
     return Problem(made, parameters, X, Y, **more)
 
 
+def classes(made, rows, weighted=False, l2=0.0, l1=0.0):
+    """Return the problem of telling the classes of given rows, whose parameters are drawn."""
+    rng = np.random.default_rng(1)
+    weight = rng.uniform(0, 2, len(rows))
+    parameters = rng.normal(scale=0.6, size=made.n_parameters)
+    Y = rng.dirichlet(np.ones(made.sizes[-1]), len(rows))
+    return Problem(made, parameters, rows, Y, weight / weight.mean() if weighted else None, l2, l1)
+
+
 def assert_close(actual, expected, tolerance, problem):
     """Assert, for each block of parameters, ``max |error| / max |value|`` within tolerance."""
     assert actual.shape == expected.shape

@@ -152,7 +152,7 @@ SOME = {
 
 
 @pytest.mark.slow
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(tables(), BLANK)
 @example(SOME, "\u00a0")
 def test_the_same_table_is_read_alike_from_whatever_holds_it(tmp_path_factory, table, around):
