@@ -1120,7 +1120,8 @@ def test_an_estimator_that_prepares_its_inputs_answers_from_the_shell_as_in_pyth
     np.testing.assert_allclose(predicted, made.predict(X), rtol=1e-4)
     code, out, err = clearprop("evaluate", *files, "--json")
     assert code == 0, err
-    rmse = np.sqrt(np.mean((made.predict(X) - np.load(tmp_path / "data.npz")["y"]) ** 2))
+    with np.load(tmp_path / "data.npz") as file:
+        rmse = np.sqrt(np.mean((made.predict(X) - file["y"]) ** 2))
     assert json.loads(out)["rmse"] == pytest.approx(rmse, rel=1e-4)
     for command in (("explain", *files, "--row", "0"), ("check", *files), ("diagnose", *files)):
         code, _, err = clearprop(*command)

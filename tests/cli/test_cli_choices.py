@@ -54,7 +54,9 @@ def test_a_threshold_is_of_half_of_the_rows_held_out_and_decides(clearprop):
     code, _, err = clearprop("train", "two.npz", *QUICK, "--threshold", "f1", "--calibrate")
     assert code == 0
     assert "30 of them choose the temperature and the threshold, 30 judge" in err
-    net, data = cp.load("m"), np.load("two.npz")
+    net = cp.load("m")
+    with np.load("two.npz") as file:
+        data = dict(file)
     threshold, result = net.model.targets.threshold, net.about["result"]
     p = net.model.targets.probabilities(net.predict(data["X"]))[:, 1]
     told = [int(row["prediction"]) for row in predicted(clearprop("predict", "m", "two.npz")[1])]

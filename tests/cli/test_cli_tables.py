@@ -616,6 +616,7 @@ def test_any_label_comes_back_from_the_csv(clearprop, tmp_path):
     with open(tmp_path / "p.csv", newline="") as file:
         found = list(csv.DictReader(file))
     assert set(found[0]) == {"row", "prediction", *(f"probability_{label}" for label in labels)}
-    answers = net.classify(np.load(tmp_path / "d.npz")["X"]).tolist()
+    with np.load(tmp_path / "d.npz") as file:
+        answers = net.classify(file["X"]).tolist()
     assert [row["prediction"] for row in found] == answers
     assert len(set(answers)) > 1
