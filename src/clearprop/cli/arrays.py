@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 import clearprop as cp
 from clearprop import costs, optimizers
-from clearprop.cli import report, resuming, running
+from clearprop.cli import outcome, resuming, running
 from clearprop.cli.options import HELD_OUT, JUDGING, Options
 from clearprop.cli.table_options import refuse_choices, threshold_of
 from clearprop.costs import Cost
@@ -92,7 +92,7 @@ class ArrayJob:
         run.begin(training, self._described(training, note))
         training.run()
 
-    def save(self, run: running.Run, output: str) -> report.Report:
+    def save(self, run: running.Run, output: str) -> outcome.Outcome:
         """As in `running.Job`."""
         learned = run.training.net
         learned.about.pop(resuming.OPTIONS, None)  # nothing more is to be resumed
@@ -113,7 +113,7 @@ class ArrayJob:
         best_epoch = stopper.best_epoch if stopper else None
         net.about |= {"result": result, **({"best_epoch": best_epoch} if best_epoch else {})}
         net.save(output)
-        return report.Report(
+        return outcome.Outcome(
             net,
             run.training,
             result,

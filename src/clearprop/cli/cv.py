@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 
-from clearprop.cli import files, model, pictures, predictions, report, table_options, terminal
+from clearprop.cli import files, model, outcome, pictures, predictions, table_options, terminal
 from clearprop.cli.arguments import option
 from clearprop.cli.evaluate import NAMES, number_of
 from clearprop.cli.options import Options, declared
@@ -128,7 +128,7 @@ def show_data(job: TableJob, X: Any) -> None:
     """Say on standard error what becomes of the columns, and what is learned."""
     from clearprop.data.table import TableEncoder
 
-    report.show_columns(TableEncoder.learn([X], job.decisions), error=True)
+    outcome.show_columns(TableEncoder.learn([X], job.decisions), error=True)
     target = job.target
     what = "a quantity" if target.classes is None else f"{len(target.classes)} classes"
     console = terminal.console(error=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import clearprop as cp
 from clearprop import schedules
 from clearprop.checkpoint.description import notes
-from clearprop.cli import model, report, terminal
+from clearprop.cli import model, outcome, terminal
 from clearprop.cli.arguments import JsonOption, ModelArgument
 from clearprop.model import ensemble
 from clearprop.model.ensemble import EnsembleParts
@@ -65,14 +65,14 @@ def _show_ensemble(nets: list[cp.Network], read: EnsembleParts, *, as_json: bool
     ]
     facts += _shared_facts(first)
     if read.result is not None:
-        facts += report.result_lines(read.result, first)
+        facts += outcome.result_lines(read.result, first)
     _print_facts(first, facts)
 
 
 def _in_short(net: cp.Network) -> str:
     """Return what sets a member apart, in a line."""
     hidden = ", ".join(f"{layer.size} {layer.function.name}" for layer in net.layers[:-1])
-    said = [hidden or "no hidden layer", report.length(net.epochs_trained, net.steps_trained)]
+    said = [hidden or "no hidden layer", outcome.length(net.epochs_trained, net.steps_trained)]
     if net.architecture.embedding is not None:
         said.append(str(net.architecture.embedding))
     if net.model.n_members > 1:
@@ -150,7 +150,7 @@ def _print_facts(net: cp.Network, facts: list[tuple[str, str]]) -> None:
     if net.model.is_of_table:
         print()
         assert net.model.inputs.encoder is not None
-        report.show_columns(net.model.inputs.encoder)
+        outcome.show_columns(net.model.inputs.encoder)
 
 
 def _shared_facts(net: cp.Network) -> list[tuple[str, str]]:
@@ -188,14 +188,14 @@ def _facts(net: cp.Network, options: Options | None) -> list[tuple[str, str]]:
             )
         )
     rows = f", on {about['n_samples']:,} rows" if "n_samples" in about else ""
-    facts.append(("trained", f"{report.length(net.epochs_trained, net.steps_trained)}{rows}"))
+    facts.append(("trained", f"{outcome.length(net.epochs_trained, net.steps_trained)}{rows}"))
     if "planned_epochs" in about:
         facts.append(("planned", f"{about['planned_epochs']:,} epochs{_limit(net.model.estimator)}"))
     if about.get("best_epoch"):
-        facts.append(("kept", report.kept_line(about["best_epoch"])))
+        facts.append(("kept", outcome.kept_line(about["best_epoch"])))
     facts += [("stopped", about["stopped"])] if "stopped" in about else []
     facts += [] if options is None else _preset_facts(options)
-    facts += report.result_lines(about["result"], net) if "result" in about else []
+    facts += outcome.result_lines(about["result"], net) if "result" in about else []
     facts += _chosen_facts(net.model.targets, about.get("result", {}))
     for name in ("initializer", "bias-initializer"):
         if isinstance(about.get(name), str):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import clearprop as cp
 from clearprop import Training
-from clearprop.cli import errors, report, terminal
+from clearprop.cli import errors, outcome, terminal
 from clearprop.cli.options import Options
 from clearprop.data.spool import default_folder
 
@@ -36,7 +36,7 @@ class Job(Protocol):
     def train(self, run: Run) -> None:
         """Prepare the training, hand it to `Run.begin`, and run it."""
 
-    def save(self, run: Run, output: str) -> report.Report:
+    def save(self, run: Run, output: str) -> outcome.Outcome:
         """Write the model of a training that has ended; return what is to be shown of it."""
 
 
@@ -74,7 +74,7 @@ class Run:
         if self.resumes:
             _say_resumed(self.options, training)
         if encoder is not None:
-            report.show_columns(encoder, error=True)
+            outcome.show_columns(encoder, error=True)
         console = terminal.console(error=True)
         for line in filter(None, said):
             terminal.print_line(console, line)
@@ -104,7 +104,7 @@ class Run:
         if self.options.json:
             terminal.print_json(found.to_dict())
         elif not self.options.quiet:
-            report.show(found)
+            outcome.show(found)
         if unwritten is None and found.saved == output:
             return 0
         if unwritten is not None:
@@ -116,7 +116,7 @@ class Run:
     def _unwritten(self) -> Exception | None:
         return None if self._training is None else self._training.unwritten
 
-    def _save(self, job: Job, output: str) -> report.Report:
+    def _save(self, job: Job, output: str) -> outcome.Outcome:
         """Write the model, elsewhere if need be: its folder may have moved, or its disk be full."""
         try:
             return job.save(self, output)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import clearprop as cp
-from clearprop.cli import baselines, errors, report, resuming, running, table_options
+from clearprop.cli import baselines, errors, outcome, resuming, running, table_options
 from clearprop.cli.options import JUDGING, Options
 from clearprop.cli.table_rows import RowReader, Rows
 from clearprop.data.table import TableStream, TargetEncoder, open_table, streamed
@@ -119,7 +119,7 @@ class TableJob:
     def _begin(self, run: running.Run, training: Any) -> None:
         run.begin(training, self._described(training), training.net.model.inputs.encoder)
 
-    def save(self, run: running.Run, output: str) -> report.Report:
+    def save(self, run: running.Run, output: str) -> outcome.Outcome:
         """As in `running.Job`."""
         training: Any = run.training
         estimator = self.fitter.estimator
@@ -136,7 +136,7 @@ class TableJob:
         found, judging = self._beside if self._compares else None, self.fitter.test
         if self._compares and judging is not None:
             found = baselines.learned(training, judging, sum(training.history["seconds"]))
-        return report.Report(
+        return outcome.Outcome(
             estimator.network_,
             training,
             result,

@@ -1,6 +1,6 @@
 """What is shown of a training: its columns before, and its result, curve and mistakes afterwards.
 
-In: a `Report`, or a table's encoder. Out: text that fits the terminal, or a dictionary for JSON.
+In: an `Outcome`, or a table's encoder. Out: text that fits the terminal, or a dictionary for JSON.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _SIDE_BY_SIDE = 72  # columns from which two panels stand side by side
 
 
 @dataclasses.dataclass(frozen=True)
-class Report:
+class Outcome:
     """A training that has ended, and its model.
 
     Parameters
@@ -90,30 +90,30 @@ class Report:
         } | ({} if self.baselines is None else {"baselines": [b.to_dict() for b in self.baselines]})
 
 
-def show(report: Report) -> None:
+def show(outcome: Outcome) -> None:
     """Show on standard output how a training went, and what can be done next."""
     console = terminal.console()
     wide = terminal.is_wide(console)
-    for number, (name, text) in enumerate(result_lines(report.result, report.net)):
+    for number, (name, text) in enumerate(result_lines(outcome.result, outcome.net)):
         _line(console, name, text, "" if number else "bold")
-    if report.baselines:
+    if outcome.baselines:
         from clearprop.cli import baselines  # with scikit-learn
 
-        for name, text in baselines.lines(report.baselines, console.width - 20):
+        for name, text in baselines.lines(outcome.baselines, console.width - 20):
             _line(console, name, text)
-    _line(console, "trained", _summary(report))
-    if report.best_epoch is not None:
-        _line(console, "kept", kept_line(report.best_epoch))
-    if stopped := _stopped(report):
+    _line(console, "trained", _summary(outcome))
+    if outcome.best_epoch is not None:
+        _line(console, "kept", kept_line(outcome.best_epoch))
+    if stopped := _stopped(outcome):
         _line(console, "stopped", stopped)
-    _show_curve(console, report.training.history, wide, report.standardized)
-    if report.images is not None:
-        _show_wrong(console, report.net, *report.images, report.result["part"], wide)
+    _show_curve(console, outcome.training.history, wide, outcome.standardized)
+    if outcome.images is not None:
+        _show_wrong(console, outcome.net, *outcome.images, outcome.result["part"], wide)
     console.print()
-    _line(console, "saved", report.saved)
-    name = shlex.quote(report.saved)
-    data = shlex.quote("DATA.csv" if report.test_data is None else report.test_data)
-    command = "predict" if report.test_data is None else "evaluate"
+    _line(console, "saved", outcome.saved)
+    name = shlex.quote(outcome.saved)
+    data = shlex.quote("DATA.csv" if outcome.test_data is None else outcome.test_data)
+    command = "predict" if outcome.test_data is None else "evaluate"
     _line(console, "next", f"clearprop {command} {name} {data}", "bold")
     _line(console, "", f"clearprop info {name}", "bold")
 
@@ -124,17 +124,17 @@ def length(epochs: int, steps: int) -> str:
     return ", ".join(f"{n:,} {what}{'' if n == 1 else 's'}" for n, what in counts)
 
 
-def _summary(report: Report) -> str:
-    training = report.training
-    said = f"{length(training.epochs_done, training.state.step)}, {report.seconds:.1f} s"
+def _summary(outcome: Outcome) -> str:
+    training = outcome.training
+    said = f"{length(training.epochs_done, training.state.step)}, {outcome.seconds:.1f} s"
     if training.history.stopped:
         said += f" ({training.history.stopped})"
-    return f"{said}, seed {report.net.seed}"
+    return f"{said}, seed {outcome.net.seed}"
 
 
-def _stopped(report: Report) -> str:
+def _stopped(outcome: Outcome) -> str:
     """Return what patience has ended the training, where one has."""
-    training, best = report.training, report.best_epoch
+    training, best = outcome.training, outcome.best_epoch
     if training.history.stopped != "early stopping" or best is None:
         return ""
     waited, wanted = training.epochs_done - best, training.settings.epochs
