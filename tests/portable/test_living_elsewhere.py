@@ -1,7 +1,9 @@
 """Estimators go through cloudpickle, joblib and skops, and come back with equal bits."""
 
 import io
+import re
 import sys
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -58,3 +60,17 @@ def test_skops_asks_for_our_classes_alone():
     for ours, theirs in zip(estimator.network_.layers, back.network_.layers, strict=True):
         assert code_of(theirs.function, np.dtype("d")) == code_of(ours.function, np.dtype("d"))
     assert np.array_equal(back.fit(X, y).predict_proba(X), estimator.predict_proba(X))
+
+
+def test_the_lines_for_mlflow_serve_a_model(made, tmp_path, monkeypatch):
+    mlflow = pytest.importorskip("mlflow", reason="mlflow is not installed")
+    estimator, rows = made
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parents[2] / "docs" / "take-it-anywhere.md").read_text("utf-8")
+    served, packed = re.search(
+        r"MLflow serves.*?```python\n(.*?)```.*?```python\n(.*?)```", page, re.DOTALL
+    ).groups()
+    Path("model.py").write_text(served)
+    names = {"mlflow": mlflow, "estimator": estimator, "table": rows}
+    exec(packed, names)
+    assert (np.asarray(names["labels"]) == estimator.predict(rows)).all()

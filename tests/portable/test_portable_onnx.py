@@ -97,9 +97,14 @@ def test_a_model_says_what_it_is():
     assert {each.domain: each.version for each in model.opset_import} == {"": 18, "ai.onnx.ml": 3}
     assert (model.producer_name, model.doc_string) == ("clearprop", "Written by a test")
     said = {each.key: each.value for each in model.metadata_props}
-    assert set(said) == {"clearprop.task", "clearprop.dtype", "clearprop.columns", "clearprop.classes"}
+    noted = ("task", "dtype", "model", "arrays", "columns", "classes")
+    assert set(said) == {f"clearprop.{name}" for name in noted}
     columns = json.loads(said["clearprop.columns"])
     assert [each["name"] for each in columns] == [each.name for each in model.graph.input]
+    told = {each.name: each.doc_string for each in model.graph.input}
+    assert "microseconds since 1970-01-01T00:00" in told["when"]
+    assert "-9223372036854775808 where missing" in told["when"]
+    assert told == {each["name"]: each["value"] for each in columns}
 
 
 def test_what_no_onnx_file_may_be_is_refused_in_a_sentence(monkeypatch):
@@ -124,5 +129,5 @@ def test_the_command_writes_a_file_that_any_runtime_reads(tmp_path):
         done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
     assert done.stderr == "clearprop: wrote m.onnx\n"
     assert onnx.load(tmp_path / "m.onnx").SerializeToString() == onnx_model.model_of(
-        program_of(made.network_.model), f"Written by clearprop {cp.__version__} from m.safetensors"
+        program_of(made._model_of_file()), f"Written by clearprop {cp.__version__} from m.safetensors"
     ).SerializeToString()  # fmt: skip

@@ -144,7 +144,7 @@ def of_estimator(made, rows, raw=None):
         numbers = made.predict_proba(rows)
     else:
         told, numbers = None, told.reshape(len(rows), -1)
-    model = made.network_.model
+    model = made._model_of_file()
     return Case(program_of(model), rows if raw is None else raw(model, rows), told, numbers, model)
 
 
@@ -187,6 +187,10 @@ ESTIMATORS = {
     "indicators": lambda: numeric(cp.MLPClassifier, rng().integers(0, 2, (N, 3))),
     "columns": lambda: numeric(cp.MLPClassifier, np.stack([words(3), words(4)[::-1]], axis=1), members=2),
     "quantities": lambda: numeric(cp.MLPRegressor, quantity(k=3), target="standardize"),
+    "quantiles": lambda: numeric(cp.MLPRegressor, quantity(), loss="quantiles", target="standardize"),
+    "table, quantiles": lambda: of_table(
+        cp.MLPRegressor, quantity(), preset="realmlp", loss="quantiles", dtype="float64", members=2
+    ),
     "far from zero": lambda: numeric(cp.MLPRegressor, 1e6 + quantity() / 1e3, target="standardize"),
 }  # fmt: skip
 

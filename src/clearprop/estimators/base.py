@@ -265,7 +265,8 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
 
     def to_onnx(self) -> onnx.ModelProto:
         """Return the fitted model as an ONNX model, from raw rows to answers, as `Network.to_onnx`."""
-        return self._fitted_network("to_onnx").to_onnx()
+        self._fitted_network("to_onnx")
+        return Network.of(self._model_of_file()).to_onnx()
 
     def to_torch(self) -> nn.Module:
         """Return the fitted model as a PyTorch module, as `Network.to_torch`."""

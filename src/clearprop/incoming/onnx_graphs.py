@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
-import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,10 @@ from clearprop.costs import Cost
 from clearprop.data.dataset import some
 from clearprop.data.files import open_regular, size
 from clearprop.data.scaling import Scaling
+from clearprop.incoming.onnx_activations import ONE_NODE, several_nodes
 from clearprop.incoming.onnx_notes import notes_of, take_notes
+from clearprop.incoming.onnx_tensors import array_of, attributes, told
+from clearprop.incoming.onnx_whole import whole_of
 from clearprop.incoming.weights import ForeignLayer, network_of
 from clearprop.model.inputs import Inputs
 from clearprop.model.model import Model
@@ -50,11 +52,12 @@ def from_onnx(
     ----------
     source : path, bytes or onnx.ModelProto
         Float32 or float64, with one input, or columns that are laid side by side first. Before the
-        first layer numbers may be shifted and scaled; behind the last one only labels may be made, and
-        by clearprop's own graphs calibration, threshold and bounds, which come back.
+        first layer numbers may be shifted and scaled; behind the last one only labels may be made. What
+        `to_onnx` wrote comes back whole, if nothing but numbers was changed in it.
     cost : str or Cost, optional
-        To train on with. None is what goes with the outputs: cross-entropy with probabilities,
-        otherwise quadratic.
+        To train on with. None is its own where clearprop wrote the graph, otherwise what goes with the
+        outputs: cross-entropy with probabilities, or quadratic. With another one a graph of clearprop's
+        comes in as those of others do, with its calibration, threshold and bounds.
 
     Raises
     ------
@@ -66,6 +69,8 @@ def from_onnx(
     if importlib.util.find_spec("onnx") is None:
         raise ImportError("an ONNX model needs the package onnx: pip install 'clearprop[onnx]'")
     model = _read(source)
+    if cost is None and (found := whole_of(model)) is not None:
+        return found
     notes = notes_of(model)
     try:
         graph = _Graph(model, "chosen" in notes)
@@ -146,13 +151,15 @@ class _Graph:
             if each.name == "value":
                 self._constants[node.output[0]] = each.t
                 return True
-        raise ValueError(f"{_told(node)} must hold a tensor, got another kind of constant")
+        raise ValueError(f"{told(node)} must hold a tensor, got another kind of constant")
 
     # Following the nodes
 
     def layers(self) -> list[ForeignLayer]:
         """Return the layers; `scaling` is what comes before them."""
         for _ in range(len(self._nodes) + 1):  # a circle ends too
+            if self._take_several():
+                continue
             node = self._next()
             if node is None:
                 break
@@ -174,10 +181,10 @@ class _Graph:
             self._look_after()
             return None
         if others:
-            raise ValueError(f"{_told(others[0])} cannot come in: {_WHAT}")
+            raise ValueError(f"{told(others[0])} cannot come in: {_WHAT}")
         if len(taken) > 1:
             raise ValueError(
-                f"{_told(taken[0])} and {_told(taken[1])} both take {self._at[:80]!r}, which cannot "
+                f"{told(taken[0])} and {told(taken[1])} both take {self._at[:80]!r}, which cannot "
                 "come in: layers must follow one after another, without residuals"
             )
         return taken[0] if taken else None
@@ -193,10 +200,10 @@ class _Graph:
         for node in self._after():
             if node.op_type not in _HEADS:
                 raise ValueError(
-                    f"{_told(node)} cannot come in: behind the last layer only labels may be made"
+                    f"{told(node)} cannot come in: behind the last layer only labels may be made"
                 )
             if node.op_type == "Greater" and (self._array(node.input[1], node) != 0.5).any():
-                warn(f"{_told(node)} is left out: labels go by 1/2 again, not by its threshold")
+                warn(f"{told(node)} is left out: labels go by 1/2 again, not by its threshold")
 
     def _after(self) -> Iterator[onnx.NodeProto]:
         """Yield the nodes that follow from here."""
@@ -210,7 +217,7 @@ class _Graph:
 
     def _take(self, node: onnx.NodeProto) -> None:
         if not node.output:
-            raise ValueError(f"{_told(node)} must have an output, has none")
+            raise ValueError(f"{told(node)} must have an output, has none")
         if node.op_type in _KEPT:
             return
         if node.op_type in ("Gemm", "MatMul"):
@@ -220,13 +227,24 @@ class _Graph:
         else:
             self._take_activation(node)
 
+    def _take_several(self) -> bool:
+        """Take an activation that is several nodes, if one begins here."""
+        if not self._layers or self._layers[-1].activation != "identity":
+            return False
+        found = several_nodes(self._at, self._consumers, self._constants)
+        if found is None:
+            return False
+        name, self._at = found
+        self._layers[-1] = self._layers[-1]._replace(activation=name)
+        return True
+
     def _take_product(self, node: onnx.NodeProto) -> None:
         if node.input[0] != self._at or len(node.input) < 2:
-            raise ValueError(f"{_told(node)} must multiply activations by weights, in this order")
+            raise ValueError(f"{told(node)} must multiply activations by weights, in this order")
         W = self._array(node.input[1], node)
-        how = _attributes(node)
+        how = attributes(node)
         if W.ndim != 2 or how.pop("transA", 0):
-            raise ValueError(f"{_told(node)} must have weights of two axes, got shape {W.shape}")
+            raise ValueError(f"{told(node)} must have weights of two axes, got shape {W.shape}")
         turned = bool(how.pop("transB", 0))
         alpha, beta = how.pop("alpha", 1.0), how.pop("beta", 1.0)
         W = (W if turned else W.T) * W.dtype.type(alpha)
@@ -235,7 +253,7 @@ class _Graph:
             b = self._of_neurons(self._array(node.input[2], node) * W.dtype.type(beta), len(W), node)
         if self._layers and W.shape[1] != len(self._layers[-1].weights):
             raise ValueError(
-                f"{_told(node)} must take the {len(self._layers[-1].weights)} numbers of the layer "
+                f"{told(node)} must take the {len(self._layers[-1].weights)} numbers of the layer "
                 f"before it, got weights for {W.shape[1]}"
             )
         self._layers.append(ForeignLayer(W, b, "identity"))
@@ -245,24 +263,24 @@ class _Graph:
             return np.broadcast_to(array, (1, n))[0]
         except ValueError:
             raise ValueError(
-                f"{_told(node)} must have a number for each of {n} neurons, got shape {array.shape}"
+                f"{told(node)} must have a number for each of {n} neurons, got shape {array.shape}"
             ) from None
 
     def _take_arithmetic(self, node: onnx.NodeProto) -> None:
         if len(node.input) != 2 or self._at not in node.input or node.input[0] == node.input[1]:
-            raise ValueError(f"{_told(node)} must take activations and a constant")
+            raise ValueError(f"{told(node)} must take activations and a constant")
         first = node.input[0] == self._at
         constant = self._array(node.input[1 if first else 0], node)
         kind = node.op_type
         if self._layers:
             last = self._layers[-1]
             if kind != "Add" or last.biases is not None or last.activation != "identity":
-                raise ValueError(f"{_told(node)} cannot come in: {_WHAT}")
+                raise ValueError(f"{told(node)} cannot come in: {_WHAT}")
             biases = self._of_neurons(constant, len(last.weights), node)
             self._layers[-1] = last._replace(biases=biases)
             return
         if (kind in ("Sub", "Div") and not first) or (kind == "Div" and not constant.all()):
-            raise ValueError(f"{_told(node)} cannot come in: numbers may be shifted and scaled alone")
+            raise ValueError(f"{told(node)} cannot come in: numbers may be shifted and scaled alone")
         wide = constant.astype(np.float64)
         # (x - shift) * factor, then + c is (x - (shift - c / factor)) * factor
         try:
@@ -271,9 +289,9 @@ class _Graph:
             else:
                 self._factor = self._factor * (wide if kind == "Mul" else 1.0 / wide)
         except ValueError:
-            raise ValueError(f"{_told(node)} must fit the numbers that it scales") from None
+            raise ValueError(f"{told(node)} must fit the numbers that it scales") from None
         if not self._factor.all():
-            raise ValueError(f"{_told(node)} must scale by numbers that are not 0")
+            raise ValueError(f"{told(node)} must scale by numbers that are not 0")
 
     def _finish_scaling(self) -> None:
         n = self._layers[0].weights.shape[1]
@@ -290,16 +308,16 @@ class _Graph:
 
     def _take_activation(self, node: onnx.NodeProto) -> None:
         if not self._layers or self._layers[-1].activation != "identity":
-            raise ValueError(f"{_told(node)} must come behind a layer, and be its only activation")
-        name = _ACTIVATIONS[node.op_type](_attributes(node))
+            raise ValueError(f"{told(node)} must come behind a layer, and be its only activation")
+        name = ONE_NODE[node.op_type](attributes(node))
         if name is None:
-            raise ValueError(f"{_told(node)} cannot come in with these attributes, of all its kind")
+            raise ValueError(f"{told(node)} cannot come in with these attributes, of all its kind")
         self._layers[-1] = self._layers[-1]._replace(activation=name)
 
     def _array(self, name: str, node: onnx.NodeProto) -> Array:
         if name not in self._constants:
-            raise ValueError(f"{_told(node)} must take a constant as {name[:80]!r}, which is none")
-        return _array_of(self._constants[name])
+            raise ValueError(f"{told(node)} must take a constant as {name[:80]!r}, which is none")
+        return array_of(self._constants[name])
 
 
 def _check_opset(model: onnx.ModelProto) -> None:
@@ -315,86 +333,6 @@ def _check_opset(model: onnx.ModelProto) -> None:
         )
 
 
-def _array_of(tensor: onnx.TensorProto) -> Array:
-    """Return the numbers of a tensor, held against its dims before memory is taken."""
-    from onnx import TensorProto, numpy_helper
-
-    name = tensor.name[:80]
-    if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
-        raise ValueError(
-            f"tensor {name!r} must be in the file itself, it says that it is in another one, which is "
-            "not looked for: onnx.save(onnx.load(FILE), NEW) brings both into one"
-        )
-    kinds = {TensorProto.FLOAT: 4, TensorProto.DOUBLE: 8, TensorProto.FLOAT16: 2}
-    if tensor.data_type not in kinds:
-        raise ValueError(f"tensor {name!r} must hold floats, got data type {tensor.data_type}")
-    n = math.prod(tensor.dims)
-    held = (
-        len(tensor.raw_data) / kinds[tensor.data_type]
-        if tensor.HasField("raw_data")
-        else max(len(tensor.float_data), len(tensor.double_data), len(tensor.int32_data))
-    )
-    if any(each < 0 for each in tensor.dims) or n != held or not n:
-        raise ValueError(
-            f"tensor {name!r} must have as many numbers as its dims {list(tensor.dims)[:9]} say, got "
-            f"{held:g}"
-        )
-    found: Array = numpy_helper.to_array(tensor)
-    found = found.astype(np.float32) if found.dtype.itemsize < 4 else found
-    if not np.isfinite(found).all():
-        raise ValueError(f"tensor {name!r} must be finite, it holds NaN or infinity")
-    return found
-
-
-def _told(node: onnx.NodeProto) -> str:
-    name = node.name or (node.output[0] if node.output else "")
-    return f"node {name[:80]!r} ({node.op_type[:40]})"
-
-
-def _attributes(node: onnx.NodeProto) -> dict[str, Any]:
-    from onnx import helper
-
-    try:
-        return {each.name: helper.get_attribute_value(each) for each in node.attribute}
-    except ValueError:
-        raise ValueError(f"{_told(node)} must have attributes that ONNX knows") from None
-
-
-def _plain(name: str) -> Callable[[dict[str, Any]], str | None]:
-    return lambda how: name
-
-
-def _with(
-    name: str, attribute: str, wanted: float, default: float
-) -> Callable[[dict[str, Any]], str | None]:
-    """Return the activation of a name where an attribute has the value that ours has, to float32."""
-
-    def found(how: dict[str, Any]) -> str | None:
-        value = how.get(attribute, default)
-        close = isinstance(value, int | float) and abs(value - wanted) <= 1e-6 * abs(wanted)
-        return name if close else None
-
-    return found
-
-
-def _selu(how: dict[str, Any]) -> str | None:
-    scale = _with("selu", "gamma", 1.0507009873554805, 1.0507010221481323)(how)
-    return scale and _with("selu", "alpha", 1.6732632423543772, 1.6732631921768188)(how)
-
-
-_ACTIVATIONS: dict[str, Callable[[dict[str, Any]], str | None]] = {
-    "Elu": _with("elu", "alpha", 1.0, 1.0),
-    "Exp": _plain("exp"),
-    "Gelu": lambda how: "gelu" if how.get("approximate", b"none") == b"none" else None,
-    "LeakyRelu": _with("leaky_relu", "alpha", 0.01, 0.01),
-    "Mish": _plain("mish"),
-    "Relu": _plain("relu"),
-    "Selu": _selu,
-    "Sigmoid": _plain("sigmoid"),
-    "Softmax": lambda how: "softmax" if how.get("axis", -1) in (-1, 1) else None,
-    "Softplus": _plain("softplus"),
-    "Tanh": _plain("tanh"),
-}
 _ARITHMETIC = ("Add", "Sub", "Mul", "Div")
-_TAKEN = {*_KEPT, *_ARITHMETIC, *_ACTIVATIONS, "Gemm", "MatMul"}
+_TAKEN = {*_KEPT, *_ARITHMETIC, *ONE_NODE, "Gemm", "MatMul"}
 _WHAT = "dense layers (Gemm, MatMul) and their activations can"

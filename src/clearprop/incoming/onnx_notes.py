@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clearprop.incoming.onnx_tensors import noted
 from clearprop.model.targets import Classes, Indicators, Units, taken_choices
 from clearprop.network import Network
 from clearprop.portable.program import INDICATORS
@@ -28,7 +29,7 @@ def notes_of(model: onnx.ModelProto) -> dict[str, Any]:
     """
     if model.producer_name != "clearprop":
         return {}
-    said = {each.key.removeprefix(_PREFIX): each.value for each in model.metadata_props}
+    said = {name.removeprefix(_PREFIX): value for name, value in noted(model).items()}
     try:
         found = {name: json.loads(said[name]) for name in ("classes", "chosen") if name in said}
     except (ValueError, RecursionError):

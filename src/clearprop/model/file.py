@@ -149,12 +149,18 @@ def tensors_of(model: Model) -> dict[str, NDArray[Any]]:
         b.name: np.ascontiguousarray(model.parameters[..., b.slice]).reshape(*members, *b.shape)
         for b in blocks
     }
+    return tensors | arrays_of(model)
+
+
+def arrays_of(model: Model) -> dict[str, NDArray[np.float64]]:
+    """Return the arrays of a model that are no parameters, under the names they have in a file."""
+    found: dict[str, NDArray[np.float64]] = {}
     scaling = _own_scaling(model)
     if scaling is not None:
-        tensors |= {"scaling.shift": scaling.shift, "scaling.factor": scaling.factor}
+        found |= {"scaling.shift": scaling.shift, "scaling.factor": scaling.factor}
     if isinstance(model.targets, Units) and model.targets.residuals is not None:
-        tensors[RESIDUALS] = model.targets.residuals
-    return tensors
+        found[RESIDUALS] = model.targets.residuals
+    return found
 
 
 def write(

@@ -43,9 +43,10 @@ function largest(a) {
 
 // Return {label, probabilities}, {labels, probabilities} of several at a time, or {prediction}.
 function answered(answer, a) {
-  const { kind, labels, sizes, low, high } = answer;
+  const { kind, labels, sizes, low, high, middle } = answer;
   if (kind === "quantities") {
-    return { prediction: low ? a.map((each, j) => Math.max(low[j], Math.min(high[j], each))) : a };
+    const inside = low ? a.map((each, j) => Math.max(low[j], Math.min(high[j], each))) : a;
+    return { prediction: middle ? [inside.sort((one, other) => one - other)[1]] : inside }; // of three quantiles
   }
   if (kind === "indicators") return { labels: a.map((each) => Number(each > 0.5)), probabilities: a };
   if (kind === "classes") return classified(answer, a);

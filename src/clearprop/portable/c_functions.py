@@ -92,6 +92,14 @@ static real exponential(real z)
     return exp(z);
 }
 """,
+    # Of three quantiles
+    "middle": """\
+static real middle(const real *a)
+{
+    const real low = a[0] < a[1] ? a[0] : a[1], high = a[0] < a[1] ? a[1] : a[0];
+    return a[2] < low ? low : a[2] > high ? high : a[2];
+}
+""",
     # Layers
     "dense": """\
 /* z = W a + b; sums are made in lanes, which a compiler puts side by side. */

@@ -72,7 +72,7 @@ class _Writer:
         yield f"/* {self._by}. Do not compile with -ffast-math: numbers may be NAN. */"
         yield f"#ifndef {upper}_H\n#define {upper}_H\n\n#include <stdint.h>\n"
         yield '#ifdef __cplusplus\nextern "C" {\n#endif\n'
-        yield f"#define {upper}_OUTPUTS {self._n_outputs} /* numbers that a prediction is */"
+        yield f"#define {upper}_OUTPUTS {answer.n_answers} /* numbers that a prediction is */"
         if answer.kind in (COLUMNS, INDICATORS):
             yield f"#define {upper}_LABELS {self._n_told} /* labels of a row */"
         yield ""
@@ -86,11 +86,6 @@ class _Writer:
             yield f"extern const {_label_type(labels)}{self._name}_labels{end}[{len(labels)}];"
         yield f"\n/* {self._promise()} */\n{self._declaration()};\n"
         yield f"#ifdef __cplusplus\n}}\n#endif\n\n#endif /* {upper}_H */\n"
-
-    @property
-    def _n_outputs(self) -> int:
-        answer = self._program.answer
-        return len(answer.labels[0]) if answer.kind == CLASSES else answer.n_outputs
 
     @property
     def _n_told(self) -> int:
@@ -157,12 +152,15 @@ class _Writer:
         if answer.kind == CLASSES:
             yield from self._classified()
             return
-        yield f"    for (int j = 0; j < {n}; j++) {{"
         if answer.low is not None and answer.high is not None:
+            yield f"    for (int j = 0; j < {n}; j++) {{"
             yield "        const double most = a[j] > high[j] ? high[j] : a[j];"
-            yield "        outputs[j] = (real)(most < low[j] ? low[j] : most);"
-        else:
-            yield "        outputs[j] = a[j];"
+            yield "        a[j] = (real)(most < low[j] ? low[j] : most);\n    }"
+        if answer.middle:
+            self._used.append("middle")
+            yield "    outputs[0] = middle(a);\n    return 0;"
+            return
+        yield f"    for (int j = 0; j < {n}; j++) {{\n        outputs[j] = a[j];"
         if answer.kind == INDICATORS:
             yield "        labels[j] = a[j] > (real)0.5;"
         yield "    }"
@@ -174,7 +172,7 @@ class _Writer:
         yield "    return 0;"
 
     def _classified(self) -> Iterator[str]:
-        answer, k = self._program.answer, self._n_outputs
+        answer, k = self._program.answer, self._program.answer.n_answers
         if k == 1:
             yield "    (void)a;\n    outputs[0] = 1;\n    return 0;"
             return

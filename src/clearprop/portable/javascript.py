@@ -115,6 +115,8 @@ def _answer(answer: Answer, dtype: str) -> dict[str, Any]:
     found: dict[str, Any] = {"kind": answer.kind, "labels": answer.labels, "names": answer.names}
     if answer.kind == QUANTITIES and answer.low is not None and answer.high is not None:
         found |= {"low": answer.low.tolist(), "high": answer.high.tolist()}
+    if answer.middle:
+        found["middle"] = True
     if answer.kind == CLASSES:
         found |= {
             "temperature": answer.temperature,

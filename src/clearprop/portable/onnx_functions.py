@@ -117,3 +117,5 @@ _FUNCTIONS: dict[str, Callable[[OnnxGraph, str], str]] = {
     "mish": _mish,
     "exp": _one_node("Exp"),
 }
+
+NAMES = tuple(_FUNCTIONS)

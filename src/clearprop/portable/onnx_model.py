@@ -27,6 +27,7 @@ from clearprop.portable.program import (
     NUMBERS,
     QUANTITIES,
     TIMES,
+    VALUES,
     DenseLayer,
     Member,
     Program,
@@ -59,10 +60,9 @@ def model_of(program: Program, written_by: str = "Written by clearprop") -> onnx
     from onnx import checker, helper, shape_inference
 
     _refuse_large(program)
-    made = _Writer(program)
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(ML, ML_OPSET)]
     model = helper.make_model(
-        made.graph(),
+        graph_of(program),
         producer_name="clearprop",
         doc_string=written_by,
         ir_version=IR,
@@ -71,6 +71,11 @@ def model_of(program: Program, written_by: str = "Written by clearprop") -> onnx
     helper.set_model_props(model, _metadata(program))
     checker.check_model(model, full_check=True)
     return shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
+
+
+def graph_of(program: Program) -> onnx.GraphProto:
+    """Return a program as a graph, as `model_of` writes it."""
+    return _Writer(program).graph()
 
 
 def _refuse_large(program: Program) -> None:
@@ -90,8 +95,13 @@ def _refuse_large(program: Program) -> None:
 
 def _metadata(program: Program) -> dict[str, str]:
     answer = program.answer
-    columns = [{"name": raw.name, "holds": raw.holds, **raw.column.fields()} for raw in program.columns]
+    columns = [
+        {"name": raw.name, "holds": raw.holds, "value": VALUES[raw.holds], **raw.column.fields()}
+        for raw in program.columns
+    ]
     found: dict[str, Any] = {"task": answer.kind, "dtype": program.dtype}
+    found["model"] = json.dumps(program.described, ensure_ascii=False)
+    found["arrays"] = json.dumps({name: each.tolist() for name, each in program.arrays.items()})
     if columns:
         found["columns"] = json.dumps(columns, ensure_ascii=False)
     if answer.labels:
@@ -125,19 +135,19 @@ class _Writer:
         each = [self._network(member, X, k) for k, member in enumerate(self._program.members)]
         self._answer(each[0] if len(each) == 1 else self._mean(each))
         inputs = [
-            helper.make_tensor_value_info(name, _type(dtype), ["N", width])
-            for name, dtype, width in self._inputs()
+            helper.make_tensor_value_info(name, _type(dtype), ["N", width], doc_string=VALUES[holds])
+            for name, dtype, width, holds in self._inputs()
         ]
         outputs = [helper.make_tensor_value_info(n, _type(d), s) for n, d, s in self._outputs]
         g = self._g
         return helper.make_graph(g.nodes, "clearprop", inputs, outputs, g.initializers)
 
-    def _inputs(self) -> list[tuple[str, str, int]]:
+    def _inputs(self) -> list[tuple[str, str, int, str]]:
         program = self._program
         if not program.columns:
-            return [("X", "float64", program.n_features)]
+            return [("X", "float64", program.n_features, NUMBERS)]
         dtypes = {NUMBERS: "float64", TIMES: "int64"}
-        return [(raw.name, dtypes.get(raw.holds, "object"), 1) for raw in program.columns]
+        return [(raw.name, dtypes.get(raw.holds, "object"), 1, raw.holds) for raw in program.columns]
 
     def _prepared(self) -> str:
         """Return what the network sees of the inputs."""
@@ -264,7 +274,7 @@ class _Writer:
         g, answer = self._g, self._program.answer
         n = answer.n_outputs
         if answer.kind == QUANTITIES:
-            self._put("prediction", self._bounded(a), g.dtype, ["N", n])
+            self._put("prediction", self._middle(self._bounded(a)), g.dtype, ["N", answer.n_answers])
         elif answer.kind == INDICATORS:
             there = g.cast(g.add("Greater", a, g.constant(0.5)), "int64")
             self._put("label", there, "int64", ["N", n])
@@ -325,6 +335,15 @@ class _Writer:
         q = g.add("Softmax", g.add("Div", logs, double(float(answer.temperature or 1.0))), axis=1)
         mixed = g.add("Add", g.add("Mul", q, double(1.0 - smoothing)), double(smoothing / k))
         return g.cast(mixed, g.dtype)
+
+    def _middle(self, a: str) -> str:
+        """Return of three quantiles the middle one, ``max(min(a, b), min(max(a, b), c))``."""
+        if not self._program.answer.middle:
+            return a
+        g = self._g
+        one, two, three = (g.chosen(a, [j]) for j in range(3))
+        below_high = g.add("Min", g.add("Max", one, two), three)
+        return g.add("Max", g.add("Min", one, two), below_high)
 
     def _bounded(self, a: str) -> str:
         g, answer = self._g, self._program.answer

@@ -12,6 +12,7 @@ missing.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ from clearprop.data.scaling import Scaling
 from clearprop.data.table.columns import CategoryColumn, Column, NumericColumn, TimeColumn
 from clearprop.data.table.values import NUMBER, text_of
 from clearprop.input_embedding import Embedding
+from clearprop.model import file
 from clearprop.model.inputs import Step
 from clearprop.model.model import Model
 from clearprop.model.targets import Classes, Columns, Indicators, Units
@@ -33,6 +35,14 @@ Array = NDArray[Any]
 
 NO_TIME = -(2**63)  # the missing point in time, as NumPy's NaT has it
 NUMBERS, WORDS, MIXED, TIMES = "numbers", "words", "numbers or words", "times"
+VALUES = {
+    NUMBERS: "numbers, NaN where missing",
+    WORDS: "texts, empty where missing",
+    MIXED: "texts, numbers as digits, empty where missing",
+    TIMES: "whole microseconds since 1970-01-01T00:00 on the column's own clock, of a time of day "
+    f"since midnight, {NO_TIME} where missing",
+}
+"""What a raw value is, in words."""
 CLASSES, INDICATORS, COLUMNS, QUANTITIES = "classes", "indicators", "columns", "quantities"
 
 
@@ -128,6 +138,8 @@ class Answer(NamedTuple):
         Between which quantities lie.
     names : tuple of str
         Of the columns or quantities.
+    middle : bool
+        Whether outputs are three quantiles of one quantity, whose answer is the middle one.
     """
 
     kind: str
@@ -143,6 +155,12 @@ class Answer(NamedTuple):
     low: Array | None = None
     high: Array | None = None
     names: tuple[str, ...] = ()
+    middle: bool = False
+
+    @property
+    def n_answers(self) -> int:
+        """The numbers that are answered of a row."""
+        return 1 if self.middle else len(self.labels[0]) if self.kind == CLASSES else self.n_outputs
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +181,10 @@ class Program:
     members : tuple of Member
         Their outputs are averaged, in double.
     answer : Answer
+    described : dict
+        As the model's file describes the model, for what comes back whole.
+    arrays : dict of ndarray
+        What the file holds beside parameters.
     """
 
     dtype: str
@@ -172,6 +194,8 @@ class Program:
     embedding: Embedding | None
     members: tuple[Member, ...]
     answer: Answer
+    described: dict[str, Any]
+    arrays: dict[str, Array]
 
     @property
     def functions(self) -> tuple[str, ...]:
@@ -200,7 +224,18 @@ def program_of(model: Model) -> Program:
         model.architecture.embedding,
         tuple(_member(model, flat) for flat in several),
         _answer(model),
+        file.describe(_with_units_of_one(model)),
+        file.arrays_of(model),
     )
+
+
+def _with_units_of_one(model: Model) -> Model:
+    """Return a model in raw units as a file describes it with its bounds, which stand by units."""
+    units, n = model.targets, model.architecture.sizes[-1]
+    if not isinstance(units, Units) or units.low is None:
+        return model
+    targets = dataclasses.replace(units, shift=np.zeros(n), factor=np.ones(n))
+    return dataclasses.replace(model, targets=targets)
 
 
 def _refuse_own(function: Activation) -> None:
@@ -267,12 +302,11 @@ def _names(function: Activation) -> list[str]:
 def _answer(model: Model) -> Answer:
     targets, n = model.targets, model.architecture.sizes[-1]
     probable = model.architecture.output.probabilities
-    if isinstance(targets, Units) and targets.quantiles:
-        raise ValueError("an exported network must answer one number a quantity, got three quantiles")
     if isinstance(targets, Units):
-        names = model.target_names or (("prediction",) if n == 1 else ())
+        middle = targets.quantiles
+        names = model.target_names or (("prediction",) if n == 1 or middle else ())
         low, high = targets.low, targets.high
-        return Answer(QUANTITIES, n, low=low, high=high, probable=False, names=names)
+        return Answer(QUANTITIES, n, low=low, high=high, probable=False, names=names, middle=middle)
     if isinstance(targets, Indicators):
         return Answer(INDICATORS, n, probable=probable)
     if isinstance(targets, Columns):

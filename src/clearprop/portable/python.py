@@ -289,7 +289,10 @@ def _answered(program: Program) -> Iterator[str]:
     else:
         if answer.low is not None:
             yield "    a = np.clip(a, low, high).astype(a.dtype)"
-        yield f"    return a{'[:, 0]' if answer.n_outputs == 1 else ''}\n"
+        if answer.middle:
+            yield "    return np.sort(a, axis=1)[:, 1]  # of three quantiles\n"
+        else:
+            yield f"    return a{'[:, 0]' if answer.n_outputs == 1 else ''}\n"
 
 
 def _classified(program: Program) -> Iterator[str]:

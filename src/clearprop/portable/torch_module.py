@@ -176,7 +176,9 @@ def _answered(program: Program, a: Tensor) -> Tensor:
     answer = program.answer
     if answer.kind == QUANTITIES and answer.low is not None and answer.high is not None:
         low, high = (_like(a.double(), each) for each in (answer.low, answer.high))
-        return torch.minimum(torch.maximum(a.double(), low), high).to(a.dtype)
+        a = torch.minimum(torch.maximum(a.double(), low), high).to(a.dtype)
+    if answer.middle:  # of three quantiles
+        return a.sort(dim=1).values[:, 1:2]
     if answer.kind == COLUMNS:
         return list(torch.split(a, list(answer.sizes), dim=1))
     if answer.kind != CLASSES:
