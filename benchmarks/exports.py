@@ -6,8 +6,9 @@ FOLDER is that of tables.py. On each table the preset "realmlp" is trained for a
 4,000 rows and saved; 500 test rows are written as CSV and predicted by the command. The same CSV, read
 by `raw_rows`, then goes through each export: NumPy, ONNX (in onnxruntime), C (gcc -O2), JavaScript
 (Node), PyTorch; one that is not installed is left out. What counts is the largest difference of a
-probability, or of a quantity beside the largest quantity, and how many labels are others. Everything is
-written to ``results/exports.md``.
+probability, or of a quantity beside the largest quantity, and how many labels are others. Beside it
+stands how far clearprop and the C are from the same parameters computed with in double: whose rounding
+a difference is. Everything is written to ``results/exports.md``.
 """
 
 from __future__ import annotations
@@ -155,13 +156,19 @@ def compared(name: str, data: Path, folder: Path) -> dict[str, str]:
     labels, numbers = predicted(folder / "model.safetensors", rows)
     model = cp.load(folder / "model.safetensors").model
     program, found = program_of(model), {"table": name, "rows": str(len(numbers))}
+    wide = model.copy("float64")  # the same parameters, computed with in double
+    exact = of_numpy(wide, program_of(wide), rows, folder)[1]
+    scale = 1.0 if labels is not None else np.abs(numbers).max()
+    found["clearprop and double"] = f"{np.abs(numbers - exact).max() / scale:.1e}"
     for export, function in EXPORTS.items():
         try:
             told, said = function(model, program, rows, folder)
         except ImportError:
             found[export] = "not installed"
             continue
-        away = np.abs(said - numbers).max() / (1.0 if labels is not None else np.abs(numbers).max())
+        away = np.abs(said - numbers).max() / scale
+        if export == "C":
+            found["C and double"] = f"{np.abs(said - exact).max() / scale:.1e}"
         wrong = 0 if labels is None else int((np.asarray(told).astype(str) != labels).sum())
         found[export] = f"{away:.1e}" + (f", {wrong} labels" if wrong else "")
     return found
@@ -202,7 +209,7 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp())
     took = microseconds(folder)
     shutil.rmtree(folder)
-    columns = ["table", "rows", *EXPORTS]
+    columns = ["table", "rows", *EXPORTS, "clearprop and double", "C and double"]
     lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
     lines += ["| " + " | ".join(row[each] for each in columns) + " |" for row in rows]
     text = (
