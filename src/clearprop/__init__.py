@@ -24,6 +24,7 @@ from clearprop.trace import Gradient
 from clearprop.training import DivergenceError, EarlyStopping, History
 
 if TYPE_CHECKING:
+    from clearprop.classroom import worksheets
     from clearprop.diagnosis import DiagnosisCallback
     from clearprop.diagnosis.diagnose import diagnose
     from clearprop.estimators import MLPClassifier, MLPRegressor
@@ -80,11 +81,13 @@ __all__ = [
     "path_sum",
     "schedules",
     "tune",
+    "worksheets",
 ]
 
 
 # What is imported when it is first asked for: training and predicting do not need it.
 _LATER = {
+    "classroom": ("worksheets",),
     "diagnosis": ("DiagnosisCallback", "diagnose"),
     "estimators": ("MLPClassifier", "MLPRegressor"),
     "explain": ("Notation", "Trace", "explain", "notation", "nudge", "path_sum"),

@@ -24,6 +24,7 @@ Words = NDArray[np.uint64]  # each holds 32 bits
     INITIAL_WEIGHTS, INITIAL_BIASES, SAMPLE_ORDER, DROPOUT, HOLDOUT, CHECK, BLOCK_ORDER, EVALUATION,
     EMBEDDING, MEMBER, INPUT_SCALE,
 ) = range(1, 12)  # fmt: skip
+WORKSHEET = 13
 
 _LOW = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)

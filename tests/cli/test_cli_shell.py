@@ -182,7 +182,19 @@ def test_numbers_are_written_out_as_long_as_they_are_short(shop):
 
 @pytest.mark.parametrize(
     "command",
-    ["train", "evaluate", "predict", "info", "check", "explain", "explore", "diagnose", "cv", "tune"],
+    [
+        "train",
+        "evaluate",
+        "predict",
+        "info",
+        "check",
+        "explain",
+        "explore",
+        "diagnose",
+        "cv",
+        "tune",
+        "worksheet",
+    ],
 )
 def test_the_help_fits_80_columns_and_tells_every_default_the_same_way(command, tmp_path):
     code, out, _ = shell(tmp_path, command, "--help")

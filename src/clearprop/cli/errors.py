@@ -32,7 +32,8 @@ _SAME = (
     "activation algorithm batch_size calibrate checkpoint checkpoint_every cost digits dropout "
     "embedding engine epochs folds form gradient l1 l2 learning_rate members running_every momentum "
     "notation optimizer patience port repeats running_window seed storage target target_gaps "
-    "task threshold time_limit trace trials delimiter decimal encoding skip_lines comment"
+    "task threshold time_limit trace trials blanks rows students "
+    "delimiter decimal encoding skip_lines comment"
 )
 _OPTIONS |= {name: "--" + name.replace("_", "-") for name in _SAME.split()}
 # What the library says in its own words in the middle of a sentence.

@@ -1,0 +1,97 @@
+"""A folder of worksheets: a sheet and a form for each student, and the keys beside them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from clearprop.checkpoint import atomic_file
+from clearprop.classroom.sheet import FORMATS, Worksheet
+from clearprop.data.files import local_path
+from clearprop.names import known_name
+
+KEYS, EXERCISES, FORMAT = "keys", "worksheets.json", "worksheets/1"
+_ENDINGS = {"text": ".txt", "latex": ".tex", "html": ".html"}
+
+
+def write_worksheets(
+    worksheets: Sequence[Worksheet], folder: str | os.PathLike[str], format: str = "text"
+) -> list[Path]:
+    """Write a sheet and an empty form for each student, and in a folder of their own the keys.
+
+    Parameters
+    ----------
+    worksheets : sequence of Worksheet
+        As `worksheets` makes them.
+    folder : path-like
+        Made if it is not there; else it must be empty.
+    format : {"text", "latex", "html"}
+
+    Returns
+    -------
+    list of Path
+        What was written: ``student-01.txt`` and ``student-01.csv`` for each, ``keys/student-01.txt``,
+        and ``keys/worksheets.json``, from which `grade` marks.
+
+    Raises
+    ------
+    ValueError
+        If the format is unknown, or the folder holds anything.
+    OSError
+        If it cannot be written.
+    """
+    ending = _ENDINGS[known_name("format", format, FORMATS)]
+    if not worksheets:
+        raise ValueError("worksheets must be at least one, got none")
+    place = local_path(folder, "folder")
+    if place.is_file() or (place.is_dir() and any(place.iterdir())):
+        raise ValueError(
+            f"folder must be new or empty, so that no sheet of another class is lost, got {place}"
+        )
+    (place / KEYS).mkdir(parents=True)
+    contents = {f"{KEYS}/{EXERCISES}": exercises(worksheets)}
+    for each in worksheets:
+        name = stem(each)
+        contents[f"{name}{ending}"] = each.sheet(format)
+        contents[f"{name}.csv"] = each.form()
+        contents[f"{KEYS}/{name}{ending}"] = each.key(format)
+    for name, text in contents.items():
+        with atomic_file.replacing(place / name) as file:
+            file.write(text.encode())
+    return [place / name for name in contents]
+
+
+def stem(worksheet: Worksheet) -> str:
+    """Return what a student's files are called: student-07 of 30."""
+    return f"student-{worksheet.number:0{max(2, len(str(worksheet.of)))}}"
+
+
+def exercises(worksheets: Sequence[Worksheet]) -> str:
+    """Return the exercises as JSON: the numbers themselves, so that every version marks the same."""
+    first = worksheets[0]
+    layers = first.net.architecture.layers
+    common: dict[str, Any] = {
+        "format": FORMAT,
+        "sizes": list(first.net.sizes),
+        "activations": [layer.function.name for layer in layers],
+        "biases": [layer.bias for layer in layers],
+        "cost": first.net.architecture.cost.name,
+        "blanks": list(first.blanks),
+        "learning_rate": first.learning_rate,
+        "notation": first.glyphs.given.name,
+        "digits": first.digits,
+    }
+    students = [
+        {
+            "parameters": each.net.parameters.tolist(),
+            "x": each.trace.X.tolist(),
+            "y": each.trace.Y.tolist(),
+        }
+        for each in worksheets
+    ]
+    lines = ",\n  ".join(json.dumps(each) for each in students)
+    head = json.dumps(common, indent=1).removesuffix("\n}")
+    return f'{head},\n "students": [\n  {lines}\n ]\n}}\n'

@@ -1,0 +1,194 @@
+"""Worksheet: one student's exercise."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from clearprop.classroom import printing, working
+from clearprop.classroom.working import ACTIVATIONS, BLANKS
+from clearprop.explain import notation as notations
+from clearprop.explain import remarks
+from clearprop.explain.document import Document
+from clearprop.explain.expression import Blank, Num
+from clearprop.explain.forms import Line
+from clearprop.explain.glyphs import Glyphs
+from clearprop.explain.notation import Notation
+from clearprop.explain.printers.text import TextPrinter
+from clearprop.names import is_number, known_name
+from clearprop.network import Network
+from clearprop.optimizers import SGD
+
+FORMATS = ("text", "latex", "html")
+COSTS = ("quadratic", "squared_error", "cross_entropy", "binary_cross_entropy")
+MOST_NEURONS, MOST_LAYERS, MOST_ROWS = 4, 4, 3  # whose numbers a sheet can all show
+Key = tuple[str, int, tuple[int, ...]]  # quantity, weight layer from 1, place in its array
+
+
+class Worksheet:
+    """A pass with blanks in it, and its key.
+
+    Parameters
+    ----------
+    net : Network
+        At most 4 inputs and neurons a layer, 4 weight layers; of sigmoid, tanh, relu, leaky_relu,
+        identity and softmax. It is copied.
+    X, Y : array-like
+        As for ``net.trace``; at most 3 rows.
+    blanks : sequence of {"forward", "deltas", "gradients", "update"}
+        What is to be filled in; what comes after the last of them is not on the sheet.
+    learning_rate : float
+        Of the update, which is one step of gradient descent.
+    notation : str or Notation
+    digits : int
+        Significant digits to which every result is rounded, 2 to 8.
+    number, of : int
+        Which sheet this is, of how many.
+
+    Attributes
+    ----------
+    trace : Trace
+        The engine's numbers.
+    lines : tuple of Line
+        The formulas that end in a blank, in the order of their numbers.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the argument, its rule and the value.
+
+    Examples
+    --------
+    >>> net = cp.Network([1, 1], output="sigmoid", cost="quadratic", dtype="float64", seed=0)
+    >>> net.weights[0][:], net.biases[0][:] = 0.4, -0.2
+    >>> worksheet = Worksheet(net, [[2.0]], [[1.0]], blanks=["forward"])
+    >>> print(worksheet.sheet().splitlines()[18])
+      z²₁ = w²₁₁ a¹₁ + b²₁ = ____(1)                                                                (23)
+    """
+
+    def __init__(
+        self,
+        net: Network,
+        X: Any,
+        Y: Any,
+        *,
+        blanks: Sequence[str] = BLANKS,
+        learning_rate: float = 0.5,
+        notation: str | Notation = "nielsen",
+        digits: int = 4,
+        number: int = 1,
+        of: int = 1,
+    ) -> None:
+        if isinstance(blanks, str) or not blanks:
+            raise TypeError(f"blanks must be a list with some of {', '.join(BLANKS)}, got {blanks!r}")
+        self.blanks = tuple(known_name("blanks", each, BLANKS) for each in blanks)
+        if isinstance(digits, bool) or not isinstance(digits, int) or not 2 <= digits <= 8:
+            raise ValueError(f"digits must be an integer in 2..8, got {digits!r}")
+        if not is_number(learning_rate) or learning_rate <= 0:
+            raise ValueError(f"learning_rate must be a number above 0, got {learning_rate!r}")
+        self.net, self.digits = net.copy("float64"), digits
+        self.learning_rate = float(learning_rate) if "update" in self.blanks else None
+        self.number, self.of = number, of
+        _check(self.net)
+        self.trace = self.net.trace(
+            X, Y, None if self.learning_rate is None else SGD(self.learning_rate)
+        )
+        if not 1 <= (n := len(self.trace.X)) <= MOST_ROWS:
+            raise ValueError(f"X must have 1 to {MOST_ROWS} rows, so that all fit on a sheet, got {n}")
+        self.glyphs = Glyphs(self.trace, notations.resolve(notation))
+        self._steps = working.told(self.glyphs)
+        self._with_blanks, lines = working.with_blanks(self._steps, self.blanks)
+        self.lines: tuple[Line, ...] = tuple(lines)
+
+    @property
+    def answers(self) -> tuple[Blank, ...]:
+        """The blanks, with the engine's numbers that belong into them."""
+        ends = (line.formula.sides[-1] for line in self.lines)
+        return tuple(each for each in ends if isinstance(each, Blank))
+
+    @cached_property
+    def asked(self) -> dict[Key, Num]:
+        """Every number that is asked for, in the order of the blanks."""
+        found = {}
+        for blank in self.answers:
+            if isinstance(num := blank.answer, Num):
+                found[num.quantity, num.layer, num.index] = num
+        return found
+
+    @cached_property
+    def given(self) -> frozenset[Key]:
+        """Every number that the sheet gives as a result."""
+        return frozenset((n.quantity, n.layer, n.index) for n in working.given(self._with_blanks))
+
+    def sheet(self, format: str = "text") -> str:
+        """Return the sheet to hand out, as text, LaTeX (that needs amsmath) or a page to print.
+
+        Raises
+        ------
+        ValueError
+            If the format is unknown.
+        """
+        return printing.printed(
+            self._document(key=False), known_name("format", format, FORMATS), self.digits
+        )
+
+    def key(self, format: str = "text") -> str:
+        """Return the sheet with all its numbers, and the key at the end.
+
+        Raises
+        ------
+        ValueError
+            If the format is unknown.
+        """
+        return printing.printed(
+            self._document(key=True), known_name("format", format, FORMATS), self.digits
+        )
+
+    def form(self) -> str:
+        """Return the CSV file into which a student writes the answers."""
+        out, printer = io.StringIO(), TextPrinter(self.digits, ascii=True)
+        rows = csv.writer(out, lineterminator="\n")
+        rows.writerow(("blank", "quantity", "answer"))
+        for number, line in enumerate(self.lines, start=1):
+            rows.writerow((number, printer.inline(line.formula.sides[0]), ""))
+        return out.getvalue()
+
+    def _document(self, key: bool) -> Document:
+        what = "step" if self.learning_rate is not None else "pass"
+        title = f"Worksheet {self.number} of {self.of}: one {what}"
+        shown = self._steps[: len(self._with_blanks)] if key else self._with_blanks
+        facts = working.facts(self.glyphs, self.digits)
+        if key:
+            title = f"Key to worksheet {self.number} of {self.of}"
+        else:
+            facts = ("Name: " + "_" * 24, *facts)
+        notes = remarks.footnotes(self.glyphs, shown, self.digits)
+        return Document(self.glyphs, title, facts, tuple(shown), notes, self.answers if key else ())
+
+    def _repr_html_(self) -> str:
+        return printing.fragment(self._document(key=False), self.digits)
+
+    def __repr__(self) -> str:
+        sizes = "-".join(map(str, self.net.sizes))
+        return f"<Worksheet {self.number} of {self.of}: {sizes}, {len(self.lines)} blanks>"
+
+
+def _check(net: Network) -> None:
+    architecture = net.architecture
+    if architecture.embedding is not None or architecture.input_scale:
+        raise ValueError("a worksheet's network must have no embedding and no learned input scale")
+    if max(net.sizes) > MOST_NEURONS or len(net.sizes) > MOST_LAYERS + 1:
+        raise ValueError(
+            f"a worksheet shows every number: at most {MOST_NEURONS} neurons a layer and {MOST_LAYERS} "
+            f"layers after the input, got {'-'.join(map(str, net.sizes))}"
+        )
+    known_name("cost", architecture.cost.name, COSTS)
+    for layer in architecture.layers:
+        known_name("activation", layer.function.name, ACTIVATIONS)
+    if not architecture.output.elementwise and architecture.cost.form(architecture.output) is None:
+        raise ValueError(
+            f"softmax outputs must come with cross_entropy on a worksheet, got {architecture.cost.name}"
+        )
