@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from clearprop.exploration import explore
     from clearprop.gradient_check import GradientCheck, check_gradient
     from clearprop.incoming import from_onnx, from_torch, from_weights
+    from clearprop.reporting import report
     from clearprop.tuning import cross_validate, tune
     from clearprop.watching import Watch
 
@@ -79,6 +80,7 @@ __all__ = [
     "notation",
     "nudge",
     "path_sum",
+    "report",
     "schedules",
     "tune",
     "worksheets",
@@ -94,6 +96,7 @@ _LATER = {
     "exploration": ("explore",),
     "incoming": ("from_onnx", "from_torch", "from_weights"),
     "gradient_check": ("GradientCheck", "check_gradient"),
+    "reporting": ("report",),
     "tuning": ("cross_validate", "tune"),
     "watching": ("Watch",),
 }

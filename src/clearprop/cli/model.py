@@ -73,7 +73,16 @@ def _only(path: str, read: EnsembleParts) -> Parts:
 
 def load_answering(path: str) -> Answering:
     """Return what `load_model` does, or what the networks of an ensemble answer together."""
+    return read_answering(path)[0]
+
+
+def read_answering(path: str) -> tuple[Answering, EnsembleParts]:
+    """Return what `load_answering` does, and what else the file holds."""
     read = ensemble.read(expanded(path))
+    return _answering(path, read), read
+
+
+def _answering(path: str, read: EnsembleParts) -> Answering:
     nets = [_in_raw_units(path, parts) for parts in read.members]
     if read.weights is None:
         return nets[0]

@@ -49,14 +49,18 @@ def load_data(
 
 
 def load_with_strangers(
-    net: Answering, source: str, target: str | None = None, gaps: str = "drop"
+    net: Answering,
+    source: str,
+    target: str | None = None,
+    gaps: str = "drop",
+    need_target: bool = True,
 ) -> tuple[Dataset, int | None]:
     """Return a data set as in `load_data`, and how many classes the network knows (or None).
 
     Labels that it does not know get the numbers from there on.
     """
     schema = net.model.schema
-    dataset = _read(net, source, schema, target, True, None, gaps)
+    dataset = _read(net, source, schema, target, need_target, None, gaps)
     schema = _named(net, schema, dataset)
     if schema.classes is None or dataset.classes is None:
         return dataset.conform(schema), None
