@@ -132,7 +132,7 @@ _ESTIMATOR = record(
     },
 )
 _NUMERIC = record({"median": real, "flagged": flag}, {"words": items(text)})
-_CATEGORIES = record({"categories": items(text), "pooled": integer(), "missing": flag})
+_CATEGORIES = record({"categories": items(text), "pooled": integer(), "missing": flag}, {"usual": text})
 _TIMES = record({"parts": record({}, dict.fromkeys(PARTS, real)), "flagged": flag})
 _PROGRESS = (text, step, step, real)  # optimizer, updates, first epoch, factor of the rate
 
@@ -193,6 +193,8 @@ def _check_columns(table: Mapping[str, Any], names: list[str], n_features: int) 
         else:
             _CATEGORIES(column, where)
             unlike(column["categories"], f"{where}.categories")
+            if column.get("usual", "") not in ("", *column["categories"]):
+                raise refuse(f"{where}.usual", "one of the categories", column["usual"])
             n = len(column["categories"])
             pair = n == 2 and not column["pooled"] and not column["missing"]
             made += 1 if pair else n + bool(column["pooled"]) + column["missing"]

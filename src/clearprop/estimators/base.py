@@ -23,7 +23,8 @@ from clearprop.model.inputs import Inputs
 from clearprop.model.model import Model
 from clearprop.model.targets import Classes, Units
 from clearprop.network import Network
-from clearprop.typing import Answers, Samples
+from clearprop.reasons import Reasons
+from clearprop.typing import Answers, Label, Samples
 
 if TYPE_CHECKING:
     import onnx
@@ -138,6 +139,42 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         if isinstance(units, Units) and units.factor is not None:
             slopes *= units.factor.astype(slopes.dtype)[:, None]
         return slopes[:, 0] if slopes.shape[1] == 1 else slopes
+
+    def reasons(self, X: Samples, baseline: Samples | None = None, of: Label | None = None) -> Reasons:
+        """Return why every row is answered as it is: what each column contributes to the answer.
+
+        Integrated gradients from the baseline to the row (Sundararajan, Taly and Yan 2017), along a
+        straight line in what the network sees, by the backward pass. The parts of a row add up to its
+        answer less the baseline's; the line is cut into steps until what is wrong with a part is below
+        a thousandth of that difference, or of the largest part.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or data frame of shape (n_samples, n_features)
+        baseline : array-like or data frame, optional
+            A row, or rows of the training, of which 64 are taken, always the same: the mean over them
+            is explained then (expected gradients, Erion et al. 2021). None is the median row, with the
+            usual category of every column; of ``preprocessing="standard"`` the mean row.
+        of : label, str or int, optional
+            Of a classifier the label whose log odds are explained; None is the second of two classes,
+            or the one that is told of each row. Of several quantities the name or number of one.
+
+        Returns
+        -------
+        Reasons
+            With ``parts`` of shape (n_samples, n_columns), in log odds or the target's units (before
+            answers are brought between the least and the largest that were learned from), ``columns``,
+            ``answer``, ``baseline``, ``error``; ``top(row, n)`` has those that contribute most.
+
+        Raises
+        ------
+        ValueError
+            If X is a stream, no median row is known, or there is no such label.
+        """
+        from clearprop.estimators import explaining
+
+        self._predictor()  # or it is not fitted
+        return explaining.reasons([self], (1.0,), X, baseline, of)
 
     @property
     def test_result_(self) -> dict[str, Any] | None:

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from clearprop.activations import Activation
 from clearprop.costs import Cost
-from clearprop.estimators import files
+from clearprop.estimators import explaining, files
 from clearprop.estimators.base import BaseMLP
 from clearprop.estimators.classifier import MLPClassifier
 from clearprop.estimators.regressor import MLPRegressor
 from clearprop.model import ensemble
 from clearprop.model.ensemble import EnsembleParts
-from clearprop.typing import Samples
+from clearprop.reasons import Reasons
+from clearprop.typing import Label, Samples
 
 Array = NDArray[Any]
 
@@ -53,6 +54,10 @@ class Ensemble:
         if hasattr(self.members[0], "predict_proba"):
             return self.classes_[self.predict_proba(X).argmax(axis=1)]
         return self._mean("predict", X)
+
+    def reasons(self, X: Samples, baseline: Samples | None = None, of: Label | None = None) -> Reasons:
+        """Return why every row is answered as it is, as `MLPClassifier.reasons` does."""
+        return explaining.reasons(self.members, self.weights, X, baseline, of)
 
     def _mean(self, method: str, X: Samples) -> Array:
         answers = [getattr(each, method)(X).astype(np.float64) for each in self.members]

@@ -51,12 +51,19 @@ def read_X(estimator: Arguments, X: Any) -> Any:
     ValueError, TypeError
         If it has other columns, or values that are none of theirs.
     """
+    encoder = estimator.network_.model.inputs.encoder
+    read = open_X(estimator, X)
+    return read if encoder is None else encoder.encode(read)
+
+
+def open_X(estimator: Arguments, X: Any) -> Any:
+    """Return X as `read_X` does, but a raw table as its columns, pyarrow's, before they are encoded."""
     refuse_masked(X, "X")
     X, inputs = _as_table(X), estimator.network_.model.inputs
     if hasattr(estimator, "feature_names_in_") and tables.column_names(X) is not None:
         X = tables.renamed(X, list(map(str, estimator.feature_names_in_)))
     if inputs.encoder is not None:
-        return _encoded(estimator, X, inputs)
+        return _opened(estimator, X, inputs)
     return X if _is_plain(X, estimator) else _validated(estimator, X, reset=False)
 
 
@@ -65,7 +72,7 @@ def read_options(estimator: Arguments) -> ReadOptions | None:
     return None if estimator.missing is None else with_missing(None, estimator.missing)
 
 
-def _encoded(estimator: Arguments, X: Any, inputs: Inputs) -> Array:
+def _opened(estimator: Arguments, X: Any, inputs: Inputs) -> Any:
     if tables.column_names(X) is None:
         raise ValueError(
             "X must be a data frame, as in fit: it has columns that were encoded by their names"
@@ -73,7 +80,7 @@ def _encoded(estimator: Arguments, X: Any, inputs: Inputs) -> Array:
     _check_feature_names(estimator, X, reset=False)
     _check_n_features(estimator, X, reset=False)
     assert inputs.encoder is not None
-    return tables.encode(X, inputs.encoder, inputs.read)
+    return tables.opened(X, inputs.encoder, inputs.read)
 
 
 def _validated(estimator: Arguments, X: Any, *, reset: bool) -> Any:

@@ -156,8 +156,8 @@ def types_of(decisions: Sequence[ColumnDecision]) -> dict[str, str]:
     return {each.name: each.type for each in decisions}
 
 
-def encode(X: Any, encoder: TableEncoder, options: ReadOptions | None = None) -> Array:
-    """Return the numbers of another table, read as the one that was learned from.
+def opened(X: Any, encoder: TableEncoder, options: ReadOptions | None = None) -> Any:
+    """Return the columns of another table that are needed, read as the one that was learned from.
 
     Parameters
     ----------
@@ -166,6 +166,10 @@ def encode(X: Any, encoder: TableEncoder, options: ReadOptions | None = None) ->
     options : ReadOptions, optional
         What stands for a missing value.
 
+    Returns
+    -------
+    pyarrow.Table
+
     Raises
     ------
     ValueError
@@ -173,4 +177,4 @@ def encode(X: Any, encoder: TableEncoder, options: ReadOptions | None = None) ->
     """
     source = open_table(X, options, types_of(encoder.decisions))
     source.refuse_useless(encoder.columns)
-    return encoder.encode(source.table(encoder.columns))
+    return source.table(encoder.columns)

@@ -64,6 +64,10 @@ class NumericColumn:
             if self.flagged:
                 out[:, 1] -= out[:, at]
 
+    def middle(self) -> tuple[Any, list[float]]:
+        """Return the median, and the numbers that it becomes."""
+        return self.median, [self.median] + [0.0] * (len(self.feature_names) - 1)
+
     def fields(self) -> dict[str, Any]:
         """Return what JSON keeps of it."""
         kept: dict[str, Any] = {"median": self.median, "flagged": self.flagged}
@@ -90,12 +94,15 @@ class CategoryColumn:
     pooled : int
         How many rare ones were left to "other".
     has_missing : bool
+    usual : str, optional
+        The one that is there most often; None where a file of an earlier version does not say.
     """
 
     name: str
     categories: tuple[str, ...]
     pooled: int = 0
     has_missing: bool = False
+    usual: str | None = None
     kind: ClassVar[str] = "categorical"
     _codes: dict[str, int] = field(init=False, repr=False, compare=False)
 
@@ -145,15 +152,39 @@ class CategoryColumn:
             rows = np.flatnonzero(codes >= 0)
             out[rows, codes[rows]] = 1.0
 
+    def middle(self) -> tuple[Any, list[float]]:
+        """Return the usual category, and the numbers that it becomes.
+
+        Raises
+        ------
+        ValueError
+            If it is not known.
+        """
+        if not self.categories and self.pooled:  # where all are rare
+            return "other", [1.0] + [0.0] * self.has_missing
+        if self.usual is None:
+            raise ValueError(
+                f"baseline must be given, as a row: the usual category of {self.name!r} is not in the "
+                "model's file, which is of an earlier version"
+            )
+        code = self._codes[self.usual]
+        if self._is_pair:
+            return self.usual, [2.0 * code - 1.0]
+        return self.usual, [float(code == place) for place in range(len(self.feature_names))]
+
     def fields(self) -> dict[str, Any]:
         """Return what JSON keeps of it."""
-        return {"categories": list(self.categories), "pooled": self.pooled, "missing": self.has_missing}
+        kept = {"categories": list(self.categories), "pooled": self.pooled, "missing": self.has_missing}
+        return kept if self.usual is None else {**kept, "usual": self.usual}
 
     @classmethod
     def from_fields(cls, name: str, data: Mapping[str, Any]) -> CategoryColumn:
         """Return what `fields` gave."""
         words = tuple(map(str, data["categories"]))
-        return cls(name, words, int(data["pooled"]), bool(data["missing"]))
+        usual = data.get("usual")
+        if usual is not None and usual not in words:
+            raise ValueError(f"the usual category must be one of {some(words)}, got {usual!r}")
+        return cls(name, words, int(data["pooled"]), bool(data["missing"]), usual)
 
 
 @dataclass(frozen=True)
@@ -192,6 +223,11 @@ class TimeColumn:
             out[:, i] = np.where(np.isnan(numbers), median, numbers)
         if self.flagged:
             out[:, -1] = column.is_null().to_numpy(zero_copy_only=False)
+
+    def middle(self) -> tuple[Any, list[float]]:
+        """Return the medians of the parts in words, and the numbers."""
+        told = ", ".join(f"{part} {values.shown_number(median)}" for part, median in self.parts.items())
+        return told, [*self.parts.values(), *([0.0] * self.flagged)]
 
     def fields(self) -> dict[str, Any]:
         """Return what JSON keeps of it."""

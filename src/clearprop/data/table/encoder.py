@@ -123,6 +123,20 @@ class TableEncoder:
             at += width
         return out
 
+    def middle(self) -> tuple[dict[str, Any], Array]:
+        """Return the median row: what it holds in every column, and its numbers, shape (1, n_features).
+
+        Of categories it holds the usual one, of times the medians of their parts.
+
+        Raises
+        ------
+        ValueError
+            If a usual category is not known.
+        """
+        each = {column.name: column.middle() for column in self.encoded}
+        numbers = [number for _, those in each.values() for number in those]
+        return {name: raw for name, (raw, _) in each.items()}, np.array([numbers])
+
     def to_json(self) -> dict[str, Any]:
         """Return everything as JSON has it."""
         return {
@@ -223,12 +237,14 @@ class _CategoryLearner(_Learner):
         counts = self._counts
         pair = len(counts) <= 2 and not self._forgotten
         own = sorted(counts, key=lambda word: (-counts[word], word))
+        usual = own[0] if own else None
         if not pair:
             own = [word for word in own if counts[word] >= RARE][:most]
         pooled = len(counts) - len(own) + self._forgotten
         if pooled == 1 and len(own) < most:  # one alone needs no pool
             own, pooled = list(counts), 0
-        return CategoryColumn(self.name, tuple(sorted(own)), pooled, self.missing)
+        usual = usual if usual in own else None
+        return CategoryColumn(self.name, tuple(sorted(own)), pooled, self.missing, usual)
 
 
 class _TimeLearner(_Learner):
