@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from clearprop import building, engines, initializers, optimizers, penalties, randomness, summary
@@ -18,13 +19,16 @@ from clearprop.costs import Cost
 from clearprop.data import arrays
 from clearprop.data.row_stream import RowStream
 from clearprop.data.scaling import Scaling, check_scaling
+from clearprop.engines import codes
 from clearprop.flat_vector import Block
 from clearprop.initializers import Initializer
 from clearprop.input_embedding import Embedding
 from clearprop.metrics import Metric
 from clearprop.model import file as model_file
+from clearprop.model import one_row
 from clearprop.model.inputs import Inputs
 from clearprop.model.model import Model, first_targets
+from clearprop.model.one_row import OneRow
 from clearprop.model.targets import Classes
 from clearprop.names import is_number, known_dtype
 from clearprop.optimizers import Optimizer
@@ -129,12 +133,17 @@ class Network:
             training_seed=key,
         )
 
+    _row: OneRow | None = None  # prepared by the first calls
+
     @classmethod
     def of(cls, model: Model) -> Network:
         """Return the network of a model: both share everything."""
         made = object.__new__(cls)
         made.model = model
         return made
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"model": self.model}  # addresses are of this process
 
     # What it is
 
@@ -297,12 +306,26 @@ class Network:
     def predict(self, X: ArrayLike) -> Array:
         """Return the activations of the last layer, shape (n_samples, n_outputs); the members' mean.
 
+        Of one row without an axis of samples, shape (n_features,), it is (n_outputs,).
+
         A process that has trained predicts with the compiled engine. One that only predicts begins with
         NumPy, and goes over when what compiled code would have saved adds up to the time it takes to
         load: some hundred calls. That is counted in calls and operations, not by a clock, so that the
         same program gets the same bits. The engines agree to rounding.
         """
+        row = self._row
+        if row is not None and type(X) is np.ndarray:
+            answer = row.predict(self.model, X)  # at once: it takes microseconds
+            if answer is not None:
+                return answer
         made, parameters = self.model.architecture, self.model.parameters
+        if one_row.is_row(X, made.n_features):
+            only: Array = self.predict(np.asarray(X)[None])[0]
+            return only
+        if type(X) is np.ndarray and len(X) == 1:  # the second of its kind prepares those to come
+            known, self._row = self._row, OneRow.of(self.model, self._row)
+            if known is self._row:
+                known.prepare()
         if not self.model.inputs.steps and arrays.is_table(X, made.n_features, parameters.dtype):
             passed = engines.predict_unchecked(made, parameters, X)
             if passed is not None:
@@ -343,6 +366,12 @@ class Network:
         inputs, targets = self.model.pair(X, Y)
         weight = arrays.as_sample_weight(sample_weight, len(inputs), self.dtype)
         data = engines.Data(inputs, targets, weight)
+        made, parameters = self.architecture, self.model.parameters
+        if weight is None and (found := self._pulled(codes.COST, inputs, targets, inputs)) is not None:
+            mean = made.cost.reduction == "mean"
+            return (found / len(inputs) if mean else found) + penalties.penalty(
+                made, parameters, l2, l1
+            )
         cost = engines.evaluate(self.architecture, self.model.parameters, data)[1]
         return cost + penalties.penalty(self.architecture, self.model.parameters, l2, l1)
 
@@ -374,6 +403,10 @@ class Network:
         inputs, targets = self.model.pair(X, Y)
         weight = arrays.as_sample_weight(sample_weight, len(inputs), self.dtype)
         made, parameters = self.architecture, self.model.parameters
+        if not per_sample and weight is None and len(inputs) == 1 and not (l2 or l1):
+            flat = np.empty_like(parameters)
+            if self._pulled(codes.GRADIENT, inputs, targets, flat) is not None:
+                return Gradient(flat, made)
         if not per_sample:
             return Gradient.of_batch(made, parameters, inputs, targets, weight, l2, l1)
         if l2 or l1:
@@ -384,11 +417,57 @@ class Network:
         """Return dC_x/dX, each sample's own cost by each of its raw features; the shape of X."""
         refuse_members("an input gradient", self.model.parameters)
         inputs, targets = self.model.pair(X, Y)
-        slope = traces.input_gradient(self.architecture, self.model.parameters, inputs, targets)
+        slope: Array = np.empty_like(inputs)
+        if self._pulled(codes.INPUT_GRADIENT, inputs, targets, slope) is None:
+            slope = traces.input_gradient(self.architecture, self.model.parameters, inputs, targets)
+        return slope * self._slope(X) if self._scales else slope
+
+    def jacobian(self, X: ArrayLike) -> Array:
+        """Return dA/dX of each row, every output by every raw feature; of members the mean.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or (n_features,)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_outputs, n_features), or (n_outputs, n_features)
+
+        Examples
+        --------
+        >>> net = Network([2, 1], activation="identity", cost="quadratic", seed=0)
+        >>> bool((net.jacobian([0.5, 1.0]) == net.weights[0]).all())
+        True
+        """
+        made = self.architecture
+        if one_row.is_row(X, made.n_features):
+            return self.jacobian(np.asarray(X)[None])[0]
+        inputs, parameters = self.inputs(X), self.model.parameters
+        if parameters.ndim == 2:
+            each = [traces.jacobian(made, one, inputs) for one in parameters]
+            slopes: Array = np.mean(each, axis=0, dtype=np.float64).astype(parameters.dtype)
+        else:
+            slopes = np.empty((len(inputs), made.sizes[-1], made.n_features), parameters.dtype)
+            if self._pulled(codes.JACOBIAN, inputs, None, slopes) is None:
+                slopes = traces.jacobian(made, parameters, inputs)
+        return slopes * self._slope(X)[:, None, :] if self._scales else slopes
+
+    @property
+    def _scales(self) -> bool:
+        """Whether raw features are scaled before layer 1."""
         ends = self.model.inputs
-        if ends.outside or not ends.steps:
-            return slope
-        return slope * ends.slope(arrays.as_inputs(X, self.architecture.n_features, self.dtype))
+        return bool(ends.steps) and not ends.outside
+
+    def _slope(self, X: ArrayLike) -> Array:
+        """Return the derivative of what layer 1 sees by each raw feature."""
+        return self.model.inputs.slope(arrays.as_inputs(X, self.architecture.n_features, self.dtype))
+
+    def _pulled(self, wanted: int, X: Array, Y: Array | None, out: Array) -> float | None:
+        """As `OneRow.pull`, where that is worth it."""
+        if len(X) > one_row.FEW:
+            return None
+        self._row = row = OneRow.of(self.model, self._row)
+        return row.pull(wanted, X, Y, out)
 
     def trace(self, X: ArrayLike, Y: ArrayLike, optimizer: str | Optimizer | None = None) -> Trace:
         """Return every z, a, slope, error, delta and gradient of a pass, and an optimizer's update."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,21 +36,27 @@ class Gradient:
     ----------
     flat : ndarray of shape (n_parameters,)
         In the order of ``net.parameters``; with ``per_sample=True`` a leading axis of samples.
-    weights, biases : tuple of ndarray
-        Views into it, in the shapes of ``net.weights`` and ``net.biases``.
-    embedding : dict of ndarray
-        Views of the embedding's arrays ("weight", "bias", ...), where there is one.
+    architecture : Architecture
+        Which says where in it `weights`, `biases` and `embedding` are; those are made when asked for.
     """
 
     flat: Array
-    weights: tuple[Array, ...]
-    biases: tuple[Array | None, ...]
-    embedding: dict[str, Array]
+    architecture: Architecture = field(repr=False)
 
-    @classmethod
-    def of(cls, architecture: Architecture, flat: Array) -> Gradient:
-        """Return the gradient whose flat vector is given."""
-        return cls(flat, *architecture.views(flat), architecture.embedding_views(flat))
+    @cached_property
+    def weights(self) -> tuple[Array, ...]:
+        """Views of shape (n_out, n_in)."""
+        return self.architecture.views(self.flat)[0]
+
+    @cached_property
+    def biases(self) -> tuple[Array | None, ...]:
+        """Views of shape (n_out,); None where a layer has none."""
+        return self.architecture.views(self.flat)[1]
+
+    @cached_property
+    def embedding(self) -> dict[str, Array]:
+        """Views of the embedding's arrays."""
+        return self.architecture.embedding_views(self.flat)
 
     @classmethod
     def of_batch(
@@ -67,7 +74,7 @@ class Gradient:
         back = backprop.backward(architecture, parameters, passed, Y, weight)
         flat = backprop.gradient(architecture, passed, back)
         penalties.add_gradient(architecture, flat, parameters, l2, l1)
-        return cls.of(architecture, flat)
+        return cls(flat, architecture)
 
     @classmethod
     def of_samples(
@@ -76,7 +83,21 @@ class Gradient:
         """Return each sample's own gradient, along a leading axis."""
         passed = backprop.forward(architecture, parameters, X)
         back = backprop.backward(architecture, parameters, passed, Y, weight)
-        return cls.of(architecture, backprop.gradient_per_sample(architecture, passed, back))
+        return cls(backprop.gradient_per_sample(architecture, passed, back), architecture)
+
+
+def jacobian(architecture: Architecture, parameters: NDArray[Any], X: Array) -> Array:
+    """Return dA/dX, shape (n_samples, n_outputs, n_features): BP2 from each output down."""
+    passed = backprop.forward(architecture, parameters, X)
+    weights, functions = architecture.views(parameters)[0], architecture.functions(parameters)
+    rows = []
+    for output in np.eye(architecture.sizes[-1], dtype=X.dtype):
+        with np.errstate(all="ignore"):
+            delta = functions[-1].backward(passed.z[-1], np.broadcast_to(output, passed.a[-1].shape))
+            for l in reversed(range(len(weights) - 1)):  # noqa: E741 - the layer, as in the equations
+                delta = functions[l].backward(passed.z[l], delta @ weights[l + 1])
+        rows.append(backprop.input_error(architecture, parameters, passed, delta))
+    return np.stack(rows, axis=1)
 
 
 def input_gradient(architecture: Architecture, parameters: NDArray[Any], X: Array, Y: Array) -> Array:

@@ -167,6 +167,9 @@ def as_targets(
         If the shape does not fit, a value is missing or not finite, labels are of mixed types or
         unknown to `classes`, or there are not as many of them as outputs.
     """
+    if is_table(Y, n_outputs, np.dtype(dtype)) and len(Y) <= _ROWS and np.isfinite(Y).all():
+        ready: Array = Y  # as in `as_inputs`
+        return ready, classes
     if hasattr(Y, "tocsr"):
         _real(Y, argument)
     refuse_masked(Y, argument)

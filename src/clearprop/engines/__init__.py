@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from clearprop.engines.sharing import SharingEngine
 from clearprop.names import known_name
 from clearprop.optimizers import LBFGS
 from clearprop.user_warning import warn
+
+if TYPE_CHECKING:
+    from clearprop.engines.rows import RowPrediction, RowPull
 
 __all__ = [
     "ALSO_CALLED",
@@ -33,6 +37,8 @@ __all__ = [
     "predict",
     "predict_unchecked",
     "row_blocks",
+    "row_prediction",
+    "row_pull",
     "select",
     "state_of",
 ]
@@ -131,6 +137,37 @@ def predict_unchecked(architecture: Architecture, parameters: Array, X: Array) -
         return None
     out, finite = forward.look_and_pass(parameters, X)
     return out if finite else None
+
+
+def row_prediction(architecture: Architecture, parameters: Array) -> RowPrediction | None:
+    """Return what predicts single rows with these parameters; None for members, or NumPy's turn.
+
+    The compiled engine is not loaded for it: `choice` says when that is worth its time.
+    """
+    there = choice.compiled
+    if parameters.ndim == 2 or not choice.is_there(architecture, parameters.dtype):
+        return None
+    made: RowPrediction = there.RowPrediction(architecture, parameters)
+    return made
+
+
+def row_pull(architecture: Architecture, parameters: Array, wanted: int) -> RowPull | None:
+    """Return what comes back from the outputs of few rows; None where that is for the reference.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    parameters : ndarray of shape (n_parameters,)
+    wanted : int
+        Of `codes`.
+    """
+    there = choice.compiled
+    if parameters.ndim == 2 or not choice.is_there(architecture, parameters.dtype):
+        return None
+    if not there.pulls(architecture, wanted):
+        return None
+    made: RowPull = there.RowPull(architecture, parameters, wanted)
+    return made
 
 
 def evaluate(

@@ -46,6 +46,14 @@ def forward(architecture: Architecture, dtype: np.dtype[Any], n_rows: int) -> An
     return there.forward_of(architecture, dtype)
 
 
+def is_there(architecture: Architecture, dtype: np.dtype[Any]) -> bool:
+    """Return whether the compiled engine is loaded, and has a form of the architecture."""
+    there = compiled
+    if there is None or not there.machine_code.is_loaded(dtype):
+        return False
+    return there.forward_of(architecture, dtype) is not None
+
+
 def _loaded(architecture: Architecture, dtype: np.dtype[Any], n_rows: int) -> Any:
     global _saved
     n_neurons = sum(architecture.sizes[1:])

@@ -18,6 +18,7 @@ MAP, OF_BIAS, OF_FREQUENCY, OF_PHASE, VECTORS = range(5)
 MADE, BAD, UPDATES = range(3)  # what a run counts
 DOUBTFUL = 2  # what BAD is where the next step may lead to a parameter that is not finite
 NOT_FINITE, MEETING = range(2)  # what a prediction finds, and where its threads meet
+COST, GRADIENT, INPUT_GRADIENT, JACOBIAN = range(4)  # what is wanted of single rows
 FAR = 1e30  # far from the largest float32: no sum of steps below it gets there
 
 LINE = 8  # integers of a cache line

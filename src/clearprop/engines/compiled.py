@@ -23,8 +23,11 @@ from clearprop.engines.forwards import forward_of
 from clearprop.engines.interface import Course, Data, Plan, Report, State, first_row
 from clearprop.engines.layout import Layout, unsupported_activation
 from clearprop.engines.records import Run, Settings
+from clearprop.engines.rows import RowPrediction, RowPull, pulls
 from clearprop.engines.sharing import GradientAlone
 from clearprop.schedules import at
+
+__all__ = ["CompiledEngine", "RowPrediction", "RowPull", "forward_of", "machine_code", "pulls"]
 
 # Multiply-adds of a step from which a second thread gains more than the meetings cost.
 WORTH_A_THREAD = 8_000_000
@@ -44,7 +47,7 @@ class CompiledEngine:
         reason = self.supports_forward(plan.architecture)
         if reason is not None:
             return reason
-        if _cost_row(plan.architecture) is None and not _is_called(plan.architecture):
+        if outputs.row_of(plan.architecture) is None and not _is_called(plan.architecture):
             return f"cost {plan.architecture.cost.name!r} is not built in"
         if _optimizer_row(plan.optimizer) is None:
             return f"optimizer {type(plan.optimizer).__name__} is not built in, or not made of steps"
@@ -94,13 +97,6 @@ class CompiledEngine:
         if prepared is None or prepared.dtype != state.parameters.dtype:
             prepared = self._prepared[plan] = _Prepared(plan, state.parameters.dtype)
         return prepared.run(state, data, order, rates, first_step, course or prepared.course)
-
-
-def _cost_row(architecture: Architecture) -> tuple[str, str | None] | None:
-    """Return which row of `outputs.COSTS` a built-in cost is computed by; None where there is none."""
-    cost, output = architecture.cost, architecture.output.name
-    key = cost.name, output if output in cost.canonical else None
-    return key if cost.built_in and key in outputs.COSTS else None
 
 
 def _is_called(architecture: Architecture) -> bool:
@@ -257,7 +253,7 @@ def _settings(plan: Plan, batch: int, chunk: int, gradient: int, n_threads: int)
     """Return a plan as the kernels read it; the address of a user's own cost is still missing."""
     architecture, optimizer = plan.architecture, plan.optimizer
     cost, form = architecture.cost, _optimizer_row(optimizer)
-    key = _cost_row(architecture)
+    key = outputs.row_of(architecture)
     assert form is not None  # the plan is supported
     row = updates.OPTIMIZERS[form]
     parameter = outputs.COSTS[key].parameter if key else ""

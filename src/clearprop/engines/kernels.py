@@ -60,6 +60,7 @@ from clearprop.engines.outputs import (
 )
 from clearprop.engines.prediction import predict
 from clearprop.engines.products import LARGE, vectors
+from clearprop.engines.pulling import pull_back
 from clearprop.engines.records import (
     Batch,
     Filled,
@@ -392,4 +393,4 @@ def train(run: Run) -> None:
 
 
 # What Python calls.
-ENTRIES: tuple[Kernel, ...] = (train, predict)
+ENTRIES: tuple[Kernel, ...] = (train, predict, pull_back)

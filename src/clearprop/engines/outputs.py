@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from clearprop.architecture import Architecture
 from clearprop.engines import codes
 from clearprop.engines.elementary import exp_falling
 from clearprop.engines.intrinsics import kernel, like
@@ -133,6 +134,15 @@ COSTS: dict[tuple[str, str | None], CostRow] = {
     ("poisson", "softplus"): CostRow(_poisson_softplus),
     ("grouped_cross_entropy", "identity"): CostRow(grouped_cost),
 }
+
+
+def row_of(architecture: Architecture) -> tuple[str, str | None] | None:
+    """Return which row of `COSTS` a built-in cost is computed by; None where there is none."""
+    cost, output = architecture.cost, architecture.output.name
+    key = cost.name, output if output in cost.canonical else None
+    return key if cost.built_in and key in COSTS else None
+
+
 _COST_KERNELS = tuple(dict.fromkeys(row.kernel for row in COSTS.values()))
 COST_CODES = {key: _COST_KERNELS.index(row.kernel) for key, row in COSTS.items()}
 GROUPED = COST_CODES["grouped_cross_entropy", "identity"]

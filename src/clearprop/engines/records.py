@@ -176,6 +176,27 @@ class Prediction(NamedTuple):
     n_threads: int
 
 
+class Pull(NamedTuple):
+    """What `pull_back` takes."""
+
+    parameters: Reals
+    X: Reals
+    Y: Reals
+    n_rows: int  # one where the gradient is wanted
+    wanted: int  # COST, GRADIENT, INPUT_GRADIENT or JACOBIAN
+    cost: int  # its code
+    cost_parameter: float
+    layers: IntegerTable
+    segments: IntegerTable
+    work: Reals
+    columns: Integers
+    out: Reals
+    cost_sum: Numbers  # shape (1,)
+    found: Integers  # NOT_FINITE
+    thread: int
+    n_threads: int
+
+
 class Batch(NamedTuple):
     """One step's samples, and what follows from how many they are."""
 
