@@ -572,7 +572,7 @@ class Network:
             ``after_stretch`` is called whenever an engine hands back, a quarter of a second apart at
             most; a method ``during`` returns a context manager for the whole run. `clearprop.Watch`
             shows the training in the browser.
-        engine : {"auto", "numpy", "compiled"}
+        engine : {"auto", "numpy", "compiled", "jax"}
         n_threads : int, optional
         seed : int, optional
             Of the order of samples and of dropout; it also sets the count of epochs to 0. None goes on

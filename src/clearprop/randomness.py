@@ -28,10 +28,10 @@ WORKSHEET = 13
 
 _LOW = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)
-_MULTIPLIERS = 0xD2511F53, 0xCD9E8D57
-_WEYL = 0x9E3779B9, 0xBB67AE85
+MULTIPLIERS = 0xD2511F53, 0xCD9E8D57
+WEYL = 0x9E3779B9, 0xBB67AE85
 _MOST_PACKED = 2**18  # of more numbers, the bits that are left would often be equal
-_ROUNDS = 10
+ROUNDS = 10
 
 
 def check_seed(seed: object, argument: str = "seed") -> int:
@@ -98,14 +98,14 @@ def philox(
     factors[0], others[0], factors[1] = block, row, step & 0xFFFFFFFF
     others[1] = purpose << 28 | layer << 16 | step >> 32
     alone = (2, *(1 for _ in shape))
-    multipliers = np.array(_MULTIPLIERS, np.uint64).reshape(alone)
+    multipliers = np.array(MULTIPLIERS, np.uint64).reshape(alone)
     start = seed & 0xFFFFFFFF, seed >> 32
     keys = [
-        [key + i * weyl & 0xFFFFFFFF for key, weyl in zip(start, _WEYL, strict=True)]
-        for i in range(_ROUNDS)
+        [key + i * weyl & 0xFFFFFFFF for key, weyl in zip(start, WEYL, strict=True)]
+        for i in range(ROUNDS)
     ]
     crossed = products[::-1]  # what comes of word 0 is words 2 and 3
-    for key in np.array(keys, np.uint64).reshape(_ROUNDS, *alone):
+    for key in np.array(keys, np.uint64).reshape(ROUNDS, *alone):
         np.multiply(factors, multipliers, out=products)
         np.right_shift(crossed, _SHIFT, out=factors)
         factors ^= others

@@ -337,7 +337,7 @@ def test_an_update_in_place_is_found(monkeypatch, rng):
 
 
 def test_philox_with_a_round_too_few_is_found(monkeypatch):
-    monkeypatch.setattr(randomness, "_ROUNDS", 9)
+    monkeypatch.setattr(randomness, "ROUNDS", 9)
     with found:
         test_randomness.test_philox_gives_the_known_answers(*test_randomness.KNOWN[2])
     with found:

@@ -106,6 +106,8 @@ def tell(problem: BaseException, debug: bool = False) -> int:
         return 0
     if debug:
         traceback.print_exception(problem)
+    if isinstance(problem, ImportError) and problem.name is None:  # the library's: an extra is missing
+        problem = ValueError(str(problem))
     say(_sentence(problem))
     return _exit_code(problem)
 

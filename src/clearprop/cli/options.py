@@ -355,7 +355,8 @@ class Options:
         ),
     ] = None
     engine: Annotated[
-        str, option(metavar="NAME", text="auto, numpy or compiled", default="auto", panel=_TRAINING)
+        str,
+        option(metavar="NAME", text="auto, numpy, compiled or jax", default="auto", panel=_TRAINING),
     ] = "auto"
     threads: Annotated[
         int | None,

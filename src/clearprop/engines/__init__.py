@@ -43,7 +43,8 @@ __all__ = [
     "state_of",
 ]
 
-ENGINES = ("numpy", "compiled", "auto")
+_JAX = ("jax", "jax:cpu", "jax:gpu", "jax:tpu", "jax:all")
+ENGINES = ("numpy", "compiled", *_JAX, "auto")
 ALSO_CALLED = {"numba": "compiled"}  # its first name, which files and programs have
 
 
@@ -72,7 +73,7 @@ def select(name: str, plan: Plan) -> Engine:
         If it is asked for by name and not installed.
     """
     found = _select(name, plan)
-    if plan.n_members == 1:
+    if plan.n_members == 1 or found.name in _JAX:  # whose engine trains all members itself
         return found
     engines = [found, *(type(found)() for _ in range(plan.n_members - 1))]
     return SharingEngine(engines) if plan.shares_layers else JointEngine(engines)
@@ -85,6 +86,8 @@ def _select(name: str, plan: Plan) -> Engine:
     reference = ReferenceEngine()
     if name == "numpy" or isinstance(plan.optimizer, LBFGS):  # which asks for gradients, not for steps
         return reference
+    if name in _JAX:
+        return _jax(name, plan)
     if name == "auto" and importlib.util.find_spec("llvmlite") is None:
         return reference
     engine: Engine = choice.engine().CompiledEngine()
@@ -92,9 +95,27 @@ def _select(name: str, plan: Plan) -> Engine:
     if reason is None:
         return engine
     if name == "compiled":
-        raise ValueError(f"engine 'compiled' cannot run this: {reason}; use engine='numpy' or 'auto'")
+        raise _cannot(name, reason)
     warn(f"training with engine 'numpy', which is slower: {reason}")
     return reference
+
+
+def _jax(name: str, plan: Plan) -> Engine:
+    if importlib.util.find_spec("jax") is None:
+        raise ImportError(
+            f"engine {name!r} needs JAX, which is not installed: pip install 'clearprop[jax]', or use "
+            "the engine 'compiled'"
+        )
+    from clearprop.engines.jax.engine import JaxEngine
+
+    engine = JaxEngine(name)
+    if reason := engine.supports(plan):
+        raise _cannot(name, reason)
+    return engine
+
+
+def _cannot(name: str, reason: str) -> ValueError:
+    return ValueError(f"engine {name!r} cannot run this: {reason}; use engine='numpy' or 'auto'")
 
 
 def predict(
@@ -200,6 +221,10 @@ def _outputs(
             stacked = (np.stack(arrays) for arrays in zip(*each, strict=True))
             a[rows], z[rows] = averages.of_members(architecture, *stacked)
         return a, z
+    if engine in _JAX:
+        from clearprop.engines.jax.forward import outputs
+
+        return outputs(architecture, parameters, X, engine)
     forward = None if engine == "numpy" else choice.forward(architecture, parameters.dtype, len(X))
     if forward is not None:
         return forward(parameters, X, n_threads, z), z

@@ -152,7 +152,7 @@ class _Prepared:
             cost = architecture.cost
             self.own_cost = own.CostOfSamples(cost, architecture.output, outputs, errors, self.costs)
             self.settings = self.settings._replace(own_cost=self.own_cost.address)
-        self.measured: tuple[Array, float] | None = None
+        self.measured: tuple[Data, float] | None = None
         queues = 3 * len(rows) * self.n_threads
         self.counter = np.zeros(codes.LINE * (1 + queues), np.int64)
 
@@ -216,7 +216,7 @@ class _Prepared:
             Y=flat(data.Y), sample_weight=flat(weight), weighted=weighted, order=order, rates=rates,
             dropout=np.pad(course.dropout, ((0, 0), (0, 1))),  # the outputs are never dropped
             weight_decay=np.ascontiguousarray(course.weight_decay, np.float64),
-            largest=self._largest(data.X), first_step=step, step=state.step, watched=watched,
+            largest=self._largest(data), first_step=step, step=state.step, watched=watched,
             correct=correct, counts=counts, epoch_cost=epoch_cost, thread=0, n_threads=self.n_threads,
         )  # fmt: skip
         arguments = machine_code.slots(run)
@@ -237,10 +237,10 @@ class _Prepared:
         report = Report(made, bool(bad), correct[:seen] if settings.counts else None)
         return report, bad == codes.DOUBTFUL
 
-    def _largest(self, X: Array) -> float:
-        """Return the size of the largest input, looked for once in each array."""
-        if self.measured is None or self.measured[0] is not X:
-            self.measured = X, max(float(X.max()), -float(X.min()))
+    def _largest(self, data: Data) -> float:
+        """Return the size of the largest input, looked for once in the same data."""
+        if self.measured is None or self.measured[0] is not data:
+            self.measured = data, max(float(data.X.max()), -float(data.X.min()))
         return self.measured[1]
 
 

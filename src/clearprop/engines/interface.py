@@ -37,7 +37,10 @@ class Course(NamedTuple):
 
 
 class Data(NamedTuple):
-    """What is trained on, converted once: all of one dtype, C-contiguous, scaled."""
+    """What is trained on, converted once: all of one dtype, C-contiguous, scaled.
+
+    The same object has the same rows for good; an array may be filled anew, for other data.
+    """
 
     X: Array  # (n_samples, n_features)
     Y: Array  # (n_samples, n_outputs)

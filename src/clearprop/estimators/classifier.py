@@ -143,7 +143,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         schedule is run in the epochs that fit, see `estimators.planning`; a `ValueError` where none do.
     dtype : {"auto", "float32", "float64"}
         "auto" follows X.
-    engine : {"auto", "numpy", "compiled"}
+    engine : {"auto", "numpy", "compiled", "jax"}
     n_threads : int, optional
         None is as many as the work is worth, at most OMP_NUM_THREADS.
 

@@ -135,7 +135,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         where not one does.
     dtype : {"auto", "float32", "float64"}
         "auto" follows X.
-    engine : {"auto", "numpy", "compiled"}
+    engine : {"auto", "numpy", "compiled", "jax"}
     n_threads : int, optional
         None is as many as the work is worth, at most OMP_NUM_THREADS.
 

@@ -50,6 +50,10 @@ def versions(engine: str) -> dict[str, str]:
     }
     if engine == "compiled":
         found["llvmlite"] = version("llvmlite")
+    if engine.startswith("jax"):
+        from clearprop.engines.jax.devices import Devices
+
+        found |= {"jax": version("jax"), "jaxlib": version("jaxlib"), "devices": str(Devices(engine))}
     return found
 
 

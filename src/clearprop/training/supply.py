@@ -271,11 +271,13 @@ class Streamed(Supply):
             for there, here in zip(buffer, read, strict=True):
                 if there is not None:
                     there[begin:end] = here
-        return _Filled(key, stretches, buffer, order)
+        return _Filled(
+            key, stretches, Data(*buffer), order
+        )  # other rows, other data: engines keep them
 
     def _spare(self, now: _Filled | None, rows: int) -> Data:
         for buffer in self._buffers:
-            if (now is None or buffer is not now.data) and len(buffer.X) == rows:
+            if (now is None or buffer.X is not now.data.X) and len(buffer.X) == rows:
                 return buffer
         self._buffers = [] if now is None else [now.data]
         X, Y = (np.empty((rows, width), self._dtype) for width in self._shape)
