@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -14,6 +17,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from clearprop.data.dataset import some
 from clearprop.data.table.arrow_source import at_hand
 from clearprop.data.table.read_options import ReadOptions, with_missing
 from clearprop.estimators import tables
@@ -51,15 +55,22 @@ def read_X(estimator: Arguments, X: Any) -> Any:
     ValueError, TypeError
         If it has other columns, or values that are none of theirs.
     """
-    encoder = estimator.network_.model.inputs.encoder
-    read = open_X(estimator, X)
-    return read if encoder is None else encoder.encode(read)
+    inputs = estimator.network_.model.inputs
+    row = _single_row(X, estimator)
+    if inputs.encoder is None:
+        return open_X(estimator, X) if row is None else _numbers(row, estimator)
+    return (
+        inputs.encoder.encode(open_X(estimator, X)) if row is None else inputs.single_rows.encode([row])
+    )
 
 
 def open_X(estimator: Arguments, X: Any) -> Any:
     """Return X as `read_X` does, but a raw table as its columns, pyarrow's, before they are encoded."""
     refuse_masked(X, "X")
-    X, inputs = _as_table(X), estimator.network_.model.inputs
+    inputs = estimator.network_.model.inputs
+    if isinstance(X, Mapping):
+        return _numbers(X, estimator) if inputs.encoder is None else inputs.single_rows.table([X])
+    X = _as_table(X)
     if hasattr(estimator, "feature_names_in_") and tables.column_names(X) is not None:
         X = tables.renamed(X, list(map(str, estimator.feature_names_in_)))
     if inputs.encoder is not None:
@@ -70,6 +81,36 @@ def open_X(estimator: Arguments, X: Any) -> Any:
 def read_options(estimator: Arguments) -> ReadOptions | None:
     """Return what stands for a missing value in X; None where nothing was said of it."""
     return None if estimator.missing is None else with_missing(None, estimator.missing)
+
+
+def _single_row(X: Any, estimator: Arguments) -> Mapping[str, Any] | None:
+    """Return X as a mapping, if it is one or a single row of pandas with the columns of the fit."""
+    if isinstance(X, Mapping):
+        return X
+    known = getattr(estimator, "feature_names_in_", None)
+    if estimator.network_.model.inputs.encoder is None or known is None:
+        return None  # numbers, which are read as they are
+    if not hasattr(X, "iloc") or not hasattr(X, "columns") or len(X) != 1:
+        return None
+    names = X.columns.tolist()
+    if names != known.tolist():
+        return None
+    return dict(zip(names, X.to_numpy(dtype=object)[0].tolist(), strict=True))
+
+
+def _numbers(row: Mapping[str, Any], estimator: Arguments) -> Array:
+    """Return a row of numbers that is a mapping, shape (1, n_features)."""
+    if not hasattr(estimator, "feature_names_in_"):
+        raise TypeError("X must be an array, as in fit, whose columns had no names; got a mapping")
+    names = estimator.feature_names_in_.tolist()
+    if absent := [name for name in names if name not in row]:
+        raise ValueError(f"X lacks {some(absent)}")
+    if unknown := [name for name in row if name not in names]:
+        raise ValueError(f"X has {some(unknown)}, which the model does not know")
+    for name in names:
+        if not isinstance(row[name], Real) or not math.isfinite(row[name]):
+            raise ValueError(f"X must hold finite numbers, got {row[name]!r:.60} in column {name!r}")
+    return np.array([[float(row[name]) for name in names]])
 
 
 def _opened(estimator: Arguments, X: Any, inputs: Inputs) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from clearprop.data.selection import quantiles
 
 if TYPE_CHECKING:
     from clearprop.data.table import ReadOptions, TableEncoder, TableSource
+    from clearprop.data.table.single_rows import SingleRows
 
 Array = NDArray[Any]
 Step = Scaling | SmoothClip
@@ -144,6 +146,28 @@ class Inputs:
         ndarray of shape (n_rows, n_features)
         """
         return np.ascontiguousarray(self(narrowed(self._encoder.encode(batch), dtype)))
+
+    def of_rows(self, rows: Sequence[Mapping[str, Any]], dtype: str) -> Array:
+        """Return what the network sees of rows of a raw table that are mappings: `of_batch` of them.
+
+        Parameters
+        ----------
+        rows : sequence of mapping
+            As `SingleRows.encode` takes them.
+        dtype : str
+            Of the network.
+        """
+        return np.ascontiguousarray(self(narrowed(self.single_rows.encode(rows), dtype)))
+
+    @cached_property
+    def single_rows(self) -> SingleRows:
+        """The encoder, for rows that are mappings; it keeps what their cells have become."""
+        from clearprop.data.table.single_rows import SingleRows
+
+        return SingleRows(self._encoder, self.read)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "single_rows"}
 
     def names_in_row(self, table: TableSource, row: int) -> tuple[str, ...]:
         """Return the names of the features with what one row of a table from `open` holds of each.

@@ -107,17 +107,26 @@ def _from_pandas(frame: Any) -> Any:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise ValueError(f"X must have columns of different names, got {some(twice)} more than once")
-    arrays = []
-    for position, name in enumerate(names):
-        column = frame.iloc[:, position]
-        try:
-            array = pa.array(column, from_pandas=True)
-        except OverflowError:  # whole numbers that no type holds are names, not quantities
-            array = pa.array([None if v is None or v != v else str(v) for v in column], pa.string())
-        except (pa.ArrowException, TypeError, ValueError, NotImplementedError):
-            array = _mixed(column, name)
-        arrays.append(array)
+    arrays = [array_of(frame.iloc[:, position], name) for position, name in enumerate(names)]
     return pa.Table.from_arrays(arrays, names=names) if arrays else pa.table({})
+
+
+def array_of(column: Any, name: str) -> Any:
+    """Return the cells of one column, a Series or a list, as an Arrow array.
+
+    Raises
+    ------
+    ValueError
+        If they are of types that have none in common.
+    """
+    import pyarrow as pa
+
+    try:
+        return pa.array(column, from_pandas=True)
+    except OverflowError:  # whole numbers that no type holds are names, not quantities
+        return pa.array([None if v is None or v != v else str(v) for v in column], pa.string())
+    except (pa.ArrowException, TypeError, ValueError, NotImplementedError):
+        return _mixed(column, name)
 
 
 def _mixed(column: Any, name: str) -> Any:

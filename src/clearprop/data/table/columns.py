@@ -58,11 +58,20 @@ class NumericColumn:
 
     def encode(self, column: Any, out: Array) -> None:
         """Write the numbers of a column into `out`, shape (n_rows, n_columns)."""
-        _write_number(numbers_of(column), self.median, self.flagged, out)
+        self.encode_numbers(numbers_of(column), out)
         for at, word in enumerate(self.words, 1 + self.flagged):
             out[:, at] = _is_word(column, word)
             if self.flagged:
                 out[:, 1] -= out[:, at]
+
+    def encode_numbers(self, numbers: Array, out: Array) -> None:
+        """Write numbers, NaN where they are missing, and that they are no words, into `out`."""
+        out[:, 1 + self.flagged :] = 0.0
+        missing = np.isnan(numbers)
+        with np.errstate(over="ignore"):  # found where the rows become a network's inputs
+            out[:, 0] = np.where(missing, self.median, numbers)
+        if self.flagged:
+            out[:, 1] = missing
 
     def middle(self) -> tuple[Any, list[float]]:
         """Return the median, and the numbers that it becomes."""
@@ -260,14 +269,6 @@ def numbers_of(column: Any) -> Array:
         column = pc.struct_field(column, "number")
     found: Array = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
     return found
-
-
-def _write_number(numbers: Array, median: float, flagged: bool, out: Array) -> None:
-    missing = np.isnan(numbers)
-    with np.errstate(over="ignore"):  # found where the rows become a network's inputs
-        out[:, 0] = np.where(missing, median, numbers)
-    if flagged:
-        out[:, 1] = missing
 
 
 def _is_word(column: Any, word: str) -> Array:

@@ -80,7 +80,7 @@ class TableEncoder:
         learners = [_LEARNERS[d.kind](d.name, quantiles, d.type) for d in decisions if d.used]
         for batch in batches:
             for learner in learners:
-                learner.see(_column(batch, learner.name))
+                learner.see(column_of(batch, learner.name))
         most = _most_categories([each.n_wanted for each in learners])
         return cls(decisions, [learner.column(most) for learner in learners])
 
@@ -93,6 +93,12 @@ class TableEncoder:
     def feature_names(self) -> tuple[str, ...]:
         """Of the columns of `encode`."""
         return tuple(name for each in self.encoded for name in each.feature_names)
+
+    @property
+    def places(self) -> tuple[slice, ...]:
+        """Where the numbers of each column are in a row of `encode`."""
+        ends = np.cumsum([0, *(len(each.feature_names) for each in self.encoded)]).tolist()
+        return tuple(map(slice, ends[:-1], ends[1:]))
 
     @property
     def n_features(self) -> int:
@@ -116,11 +122,8 @@ class TableEncoder:
         if absent := [name for name in self.columns if name not in batch.schema.names]:
             raise ValueError(f"the table lacks {some(absent)}")
         out = np.empty((batch.num_rows, self.n_features), dtype)
-        at = 0
-        for each in self.encoded:
-            width = len(each.feature_names)
-            each.encode(_column(batch, each.name), out[:, at : at + width])
-            at += width
+        for each, place in zip(self.encoded, self.places, strict=True):
+            each.encode(column_of(batch, each.name), out[:, place])
         return out
 
     def middle(self) -> tuple[dict[str, Any], Array]:
@@ -162,7 +165,8 @@ class TableEncoder:
         return cls(decisions, columns)
 
 
-def _column(batch: Any, name: str) -> Any:
+def column_of(batch: Any, name: str) -> Any:
+    """Return a column of a batch or table as one Arrow array."""
     import pyarrow as pa
 
     column = batch.column(name)
