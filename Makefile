@@ -4,14 +4,22 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
+DOCS_VENV := .venv-docs
+DOCS_READY := $(DOCS_VENV)/.installed
+GALLERY ?= 1
 
 .DEFAULT_GOAL := check
-.PHONY: demo test test-slow lint check bench wheel clean
+.PHONY: demo test test-slow lint check bench wheel docs clean
 
 # The environment is made again when the metadata changes.
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	touch $@
+
+$(DOCS_READY): pyproject.toml
+	$(PYTHON) -m venv $(DOCS_VENV)
+	$(DOCS_VENV)/bin/pip install --quiet --disable-pip-version-check --editable ".[docs]"
 	touch $@
 
 demo: $(READY)  ## train on the bundled handwritten digits and show what was learned
@@ -20,7 +28,7 @@ demo: $(READY)  ## train on the bundled handwritten digits and show what was lea
 test: $(READY)  ## the default suite
 	$(BIN)/pytest --quiet --numprocesses auto $(COVERAGE)
 
-test-slow: $(READY)  ## what the default suite leaves out: full fuzzing, many kills
+test-slow: $(READY) docs  ## what the default suite leaves out: full fuzzing, many kills
 	CLEARPROP_FUZZ=100000 CLEARPROP_KILLS=500 $(BIN)/pytest --quiet --numprocesses auto -m "slow or not slow"
 
 lint: $(READY)
@@ -41,8 +49,12 @@ wheel: $(READY)  ## build the wheel, and test it where there is no source
 
 check: lint test wheel
 
+docs: $(DOCS_READY)  ## the site, in build/site; GALLERY=0 leaves its examples unexecuted
+	$(DOCS_VENV)/bin/sphinx-build --builder html --fail-on-warning --keep-going --quiet \
+	    --define plot_gallery=$(GALLERY) --doctree-dir build/doctrees docs build/site
+
 bench: $(READY)  ## against PyTorch, JAX and scikit-learn, where they are installed
 	$(BIN)/python benchmarks/run.py
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(DOCS_VENV) build dist docs/gallery docs/results docs/reference/api .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,12 +1,11 @@
-"""Validation data of your own: the days that come later, not days drawn at random.
-
-The price range of a share (Google, 2004-2008, part of matplotlib) over the next five days, from that of
-the last ten. A row drawn at random shares days with rows that are trained on, and promises too much.
-
-    python examples/gallery/validation_in_time_order.py [picture.png]
 """
+Validation in the order of time
+===============================
 
-import sys
+Validation data of your own: the days that come later, not days drawn at random. The price range of
+a share (Google, 2004-2008, part of matplotlib) over the next five days, from that of the last ten.
+A row drawn at random shares days with rows that are trained on, and promises too much.
+"""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -28,42 +27,37 @@ def watched(train, held, seed):
     return model.history_["validation_r2"]
 
 
-def main(picture: str = "validation_in_time_order.png") -> None:
-    with np.load(get_sample_data("goog.npz", asfileobj=False)) as file:
-        price = file["price_data"]
-    change, volume = np.log(price["high"] / price["low"]), np.log(price["volume"])
-    n = len(change) - PAST - NEXT + 1
-    X = np.hstack([sliding_window_view(each, PAST)[:n] for each in (change, volume)])
-    y = np.log(sliding_window_view(change, NEXT)[PAST : PAST + n].mean(axis=1))
-    today = int(0.8 * n)
-    known, later = np.arange(today - NEXT), np.arange(today, n)
-    n_held = len(known) // 4
+with np.load(get_sample_data("goog.npz", asfileobj=False)) as file:
+    price = file["price_data"]
+change, volume = np.log(price["high"] / price["low"]), np.log(price["volume"])
+n = len(change) - PAST - NEXT + 1
+X = np.hstack([sliding_window_view(each, PAST)[:n] for each in (change, volume)])
+y = np.log(sliding_window_view(change, NEXT)[PAST : PAST + n].mean(axis=1))
+today = int(0.8 * n)
+known, later = np.arange(today - NEXT), np.arange(today, n)
+n_held = len(known) // 4
 
-    figure, panels = plt.subplots(1, 2, figsize=(9, 4), sharey=True, layout="constrained")
-    for axes, way in zip(panels, ("days drawn at random", "the last days"), strict=True):
-        curves = []
-        for seed in range(SEEDS):
-            drawn = np.random.default_rng(seed).permutation(known)
-            rows = drawn if way == "days drawn at random" else known
-            train, held = rows[: -n_held - NEXT], rows[-n_held:]
-            curves.append([watched((X[train], y[train]), (X[r], y[r]), seed) for r in (held, later)])
-        promised, came = np.mean(curves, axis=0)
-        best = int(promised.argmax())
-        print(
-            f"validation on {way}: R2 {promised[best]:.2f} after {best + 1} epochs, and "
-            f"{came[best]:.2f} on the days that came later"
-        )
-        epochs = np.arange(1, 61)
-        axes.plot(epochs, promised, label="validation days")
-        axes.plot(epochs, came, "--", label="days that came later")
-        axes.set_title(f"validation on {way}", loc="left", fontsize=11)
-        axes.set_xlabel("epoch")
-        axes.set_ylim(0, 0.45)
-        axes.spines[["top", "right"]].set_visible(False)
-    panels[0].set_ylabel(f"R squared, mean of {SEEDS} trainings")
-    panels[0].legend(frameon=False, loc="upper left")
-    figure.savefig(picture, dpi=120)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+figure, panels = plt.subplots(1, 2, figsize=(9, 4), sharey=True, layout="constrained")
+for axes, way in zip(panels, ("days drawn at random", "the last days"), strict=True):
+    curves = []
+    for seed in range(SEEDS):
+        drawn = np.random.default_rng(seed).permutation(known)
+        rows = drawn if way == "days drawn at random" else known
+        train, held = rows[: -n_held - NEXT], rows[-n_held:]
+        curves.append([watched((X[train], y[train]), (X[r], y[r]), seed) for r in (held, later)])
+    promised, came = np.mean(curves, axis=0)
+    best = int(promised.argmax())
+    print(
+        f"validation on {way}: R2 {promised[best]:.2f} after {best + 1} epochs, and "
+        f"{came[best]:.2f} on the days that came later"
+    )
+    epochs = np.arange(1, 61)
+    axes.plot(epochs, promised, label="validation days")
+    axes.plot(epochs, came, "--", label="days that came later")
+    axes.set_title(f"validation on {way}", loc="left", fontsize=11)
+    axes.set_xlabel("epoch")
+    axes.set_ylim(0, 0.45)
+    axes.spines[["top", "right"]].set_visible(False)
+panels[0].set_ylabel(f"R squared, mean of {SEEDS} trainings")
+panels[0].legend(frameon=False, loc="upper left")
+plt.show()

@@ -3,8 +3,6 @@
 import doctest
 import inspect
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +12,6 @@ import clearprop as cp
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "coming-from-scikit-learn.md"
-GALLERY = sorted((ROOT / "examples" / "gallery").glob("*.py"))
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -41,24 +38,3 @@ def test_every_new_parameter_has_an_example_on_the_page(name):
     for parameter, theirs_is in theirs.items():
         if theirs_is.default is not inspect.Parameter.empty:
             assert ours[parameter].default == theirs_is.default, parameter
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("path", GALLERY, ids=[path.stem for path in GALLERY])
-def test_the_examples_of_the_gallery_run_without_a_warning(path, tmp_path):
-    picture = tmp_path / "picture.png"
-    command = [sys.executable, "-W", "error", path, picture]
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={"MPLBACKEND": "agg", "HOME": str(tmp_path)},
-    )
-    assert done.returncode == 0, done.stderr
-    assert "%" in done.stdout or "R2" in done.stdout
-    assert picture.stat().st_size > 5000
-
-
-def test_the_gallery_has_five_examples():
-    assert len(GALLERY) == 5

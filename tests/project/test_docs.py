@@ -39,6 +39,7 @@ def test_the_examples_in_docstrings_run(name):
         "docs/checking-a-gradient.md",
         "docs/embeddings.md",
         "docs/gpu.md",
+        "docs/index.md",
         "docs/take-it-anywhere.md",
         "docs/trace-format.md",
     ],

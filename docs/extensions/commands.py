@@ -1,0 +1,103 @@
+"""``{commands}``: the command line, as the program itself describes it."""
+
+from __future__ import annotations
+
+import re
+
+import typer.main
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from clearprop.cli.app import application
+
+
+def cell(text: str | None) -> str:
+    """Return a help text as a cell of a table."""
+    text = re.sub(r"\[/?[a-z ]+\]", "", text or "")  # rich's marks
+    return " ".join(text.replace("|", r"\|").replace("<", "&lt;").split())
+
+
+def described(name: str, command: object) -> list[str]:
+    """Return the section of a command, in Markdown."""
+    arguments = [each for each in command.params if each.param_type_name == "argument"]
+    options = [each for each in command.params if each.param_type_name == "option"]
+    usage = " ".join(
+        [name, *(each.make_metavar(None) if False else metavar(each) for each in arguments)]
+    )
+    told = (command.help or "").strip()
+    lines = [
+        f"## clearprop {name}",
+        "",
+        "```sh",
+        f"clearprop {usage} [OPTIONS]",
+        "```",
+        "",
+        *prose(told),
+    ]
+    if arguments:
+        lines += ["", "| Argument | What it is |", "|---|---|"]
+        lines += [f"| `{metavar(each)}` | {cell(each.help)} |" for each in arguments]
+    lines += ["", "| Option | What it does |", "|---|---|"]
+    lines += [f"| {spelling(each)} | {cell(each.help)}{default(each)} |" for each in options]
+    return [*lines, ""]
+
+
+def prose(text: str) -> list[str]:
+    """Return a help text as Markdown; what it gives as an example is code."""
+    lines = []
+    for paragraph in text.split("\n\n"):
+        words = " ".join(paragraph.replace("\b", "").split())
+        example = re.fullmatch(r"(Examples?:) (clearprop .*)", words)
+        shown = (
+            [example[1], "", "```sh", example[2], "```"] if example else [words.replace("<", "&lt;")]
+        )
+        lines += [*shown, ""]
+    return lines
+
+
+def metavar(parameter: object) -> str:
+    """Return how an argument is written in the usage."""
+    name = parameter.metavar or parameter.name.upper()
+    return name if parameter.required else f"[{name}]"
+
+
+def spelling(parameter: object) -> str:
+    """Return the ways to write an option."""
+    names = ", ".join(f"`{each}`" for each in [*parameter.opts, *parameter.secondary_opts])
+    return f"{names} `{parameter.metavar}`" if parameter.metavar else names
+
+
+def default(parameter: object) -> str:
+    """Return what is taken when an option is not given, where that says something."""
+    value = parameter.default
+    value = getattr(value, "value", value)
+    if callable(value) or value in (None, False, "", ()) or not isinstance(value, str | int | float):
+        return ""
+    return "" if value is True else f" (`{value}`)"
+
+
+class Commands(SphinxDirective):
+    """The sections of all commands."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return what the directive becomes."""
+        group = typer.main.get_command(application())
+        lines = []
+        for name in group.commands:
+            lines += described(name, group.commands[name])
+        return self.parse_content_to_nodes(lines)
+
+    def parse_content_to_nodes(self, lines: list[str]) -> list[nodes.Node]:
+        """Return Markdown's lines as nodes, with sections."""
+        holder = nodes.section()
+        holder.document = self.state.document
+        self.state.nested_parse(StringList(lines), 0, holder, match_titles=True)
+        return holder.children
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Sphinx calls this."""
+    app.add_directive("commands", Commands)
+    return {"parallel_read_safe": True}
