@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -86,3 +86,22 @@ def higher_is_better(column: str, mode: str | None = None) -> bool:
     if name not in _HIGHER_IS_BETTER:
         raise ValueError(f"mode must be 'min' or 'max' for a metric of your own, {name!r}, got None")
     return _HIGHER_IS_BETTER[name]
+
+
+def measured(
+    asked: Iterable[tuple[str, Metric]], a: Array, y: Array, before: str = ""
+) -> dict[str, float]:
+    """Return what some metrics say of outputs, each under its name with something before it.
+
+    Raises
+    ------
+    TypeError
+        If one says no number.
+    """
+    found = {}
+    for name, metric in asked:
+        value = metric(a, y)
+        if not isinstance(value, int | float | np.number):
+            raise TypeError(f"metric {name!r} must return a number, got {value!r}")
+        found[f"{before}{name}"] = float(value)
+    return found

@@ -19,6 +19,7 @@ from clearprop.costs import Cost
 from clearprop.data import arrays
 from clearprop.data.row_stream import RowStream
 from clearprop.data.scaling import Scaling, check_scaling
+from clearprop.distributed import STALL_TIMEOUT
 from clearprop.engines import codes
 from clearprop.flat_vector import Block
 from clearprop.initializers import Initializer
@@ -36,7 +37,7 @@ from clearprop.schedules import Schedule
 from clearprop.trace import Gradient
 from clearprop.traceable import refuse_members
 from clearprop.training import EarlyStopping, History, Loop
-from clearprop.training.preparation import prepare
+from clearprop.training.preparation import prepare, rows_of_all
 from clearprop.training.settings import BATCH_SIZE, Settings, integer
 from clearprop.typing import Label
 
@@ -513,6 +514,10 @@ class Network:
         checkpoint_every: str = "1epoch",
         resume: bool = False,
         time_limit: float | None = None,
+        shards: int | None = None,
+        communicator: Any = None,
+        stall_timeout: float = STALL_TIMEOUT,
+        fast_sum: bool = False,
     ) -> History:
         """Train in place, from the parameters the network has, and return the history.
 
@@ -584,6 +589,19 @@ class Network:
             file that is there is gone on from, to the same bits as the unbroken run.
         time_limit : float, optional
             Seconds after which the training ends, in the middle of an epoch if need be.
+        shards : int, optional
+            Parts that every batch is cut into, by a fixed rule, with a sum of their gradients along a
+            fixed tree: the bits of this training are then those of one by any number of processes, up
+            to so many. 64 where there is a communicator.
+        communicator : {"mpi"} or mpi4py.MPI.Intracomm, optional
+            The processes that train together, each of which makes this call ("mpi": all that mpiexec
+            has started). Each gives its own consecutive rows of X, Y and sample_weight: the table is
+            what they have by rank. Only rank 0 writes, and shows progress.
+        stall_timeout : float
+            Seconds in which a process that has stopped, or does not end a step, ends all processes.
+        fast_sum : bool
+            Whether MPI adds the gradients of the processes, in whatever order: other bits for each
+            number of processes, and a little less to send.
 
         Returns
         -------
@@ -721,6 +739,10 @@ class Training(Loop):
         **settings: object,
     ) -> None:
         self.net, options, model = net, Settings(**settings), net.model  # type: ignore[arg-type]
+        if options.communicator is not None and not isinstance(X, RowStream):
+            X, Y, sample_weight, validation_data = rows_of_all(
+                options, X, Y, sample_weight, validation_data
+            )
         with model.as_it_was_if_refused():
             prepared = prepare(model, X, Y, sample_weight, validation_data, options)
             super().__init__(model, prepared, options)

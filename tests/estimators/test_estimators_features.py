@@ -86,6 +86,8 @@ OTHER = {
     "time_limit": ({}, 1e-9),
     "dtype": ({}, "float32"),
     "engine": ({}, "-"),
+    "shards": ({"batch_size": 10}, 3),
+    "communicator": ({}, "-"),
     "n_threads": ({}, "-"),
 }
 

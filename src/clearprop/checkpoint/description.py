@@ -160,6 +160,8 @@ _TRAINING = record(
                 "n_batches": maybe(integer(1)),
                 "shuffle": one_of("epoch", "once", False),
                 "buffer_rows": maybe(integer(1)),
+                "shards": maybe(integer(1)),
+                "fast_sum": flag,
             },
         ),
         "seed": _seed,

@@ -213,6 +213,8 @@ class Passage:
         An epoch ends after `n_trained` of the rows; `buffer_rows` are a whole number of batches.
     shuffle : bool
         Whether the order is a random one; otherwise it is that of the rows.
+    first_row : int
+        Of a table of which these rows are a part: they have an order of their own.
     """
 
     n_rows: int
@@ -220,6 +222,12 @@ class Passage:
     buffer_rows: int
     block_rows: int
     shuffle: bool = True
+    first_row: int = 0
+
+    @property
+    def room(self) -> int:
+        """Rows that a buffer has room for."""
+        return min(self.buffer_rows, self.n_rows)
 
     @property
     def n_buffers(self) -> int:
@@ -234,11 +242,14 @@ class Passage:
         first = number * self.buffer_rows
         last = min(first + self.buffer_rows, self.n_rows)
         if not self.shuffle:
-            return ((first, last),)
+            return ((self.first_row + first, self.first_row + last),)
         n_blocks = -(-self.n_rows // self.block_rows)
-        blocks = randomness.permutation(seed, n_blocks, step=epoch, purpose=randomness.BLOCK_ORDER)
+        blocks = randomness.permutation(
+            seed, n_blocks, step=epoch, purpose=randomness.BLOCK_ORDER, first=self.first_row
+        )
         starts = blocks * self.block_rows
         sizes = np.minimum(self.block_rows, self.n_rows - starts)
+        starts += self.first_row
         ends = np.cumsum(sizes)  # of each block, in the epoch's order
         inside = slice(int(np.searchsorted(ends, first, "right")), int(np.searchsorted(ends, last)) + 1)
         skipped = np.maximum(first - (ends - sizes)[inside], 0)
@@ -251,7 +262,7 @@ class Passage:
         first = number * self.buffer_rows
         n = min(self.buffer_rows, self.n_rows - first)
         if self.shuffle:
-            order = randomness.permutation(seed, n, step=epoch, first=first)
+            order = randomness.permutation(seed, n, step=epoch, first=self.first_row + first)
         else:
             order = np.arange(n)
         return order[: self.n_trained - first]

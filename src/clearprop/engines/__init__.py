@@ -30,6 +30,7 @@ __all__ = [
     "Plan",
     "Report",
     "State",
+    "a_and_z",
     "evaluate",
     "first_row",
     "known_engine",
@@ -127,7 +128,7 @@ def predict(
     of shape (n_members, n_parameters), it is the mean of their outputs.
     """
     if parameters.ndim == 2:
-        return _outputs(architecture, parameters, X, "auto", n_threads)[0]
+        return a_and_z(architecture, parameters, X, "auto", n_threads)[0]
     forward = choice.forward(architecture, parameters.dtype, len(X))
     if forward is not None:
         out: Array = forward(parameters, X, n_threads)
@@ -142,7 +143,7 @@ def logits(
     architecture: Architecture, parameters: Array, X: Array, n_threads: int | None = None
 ) -> Array:
     """Return the weighted inputs z of the last layer, for inputs and members as in `predict`."""
-    return _outputs(architecture, parameters, X, "auto", n_threads)[1]
+    return a_and_z(architecture, parameters, X, "auto", n_threads)[1]
 
 
 def predict_unchecked(architecture: Architecture, parameters: Array, X: Array) -> Array | None:
@@ -204,20 +205,20 @@ def evaluate(
     as in `predict`. Of members it is the cost of the mean of their outputs.
     """
     cost, costs = architecture.cost, np.empty(len(data.X))
-    a, z = _outputs(architecture, parameters, data.X, engine, n_threads)
+    a, z = a_and_z(architecture, parameters, data.X, engine, n_threads)
     for rows in row_blocks(len(data.X)):
         costs[rows] = cost.of_samples(architecture.output, z[rows], a[rows], data.Y[rows])
     return a, cost.reduce(costs, data.sample_weight)
 
 
-def _outputs(
+def a_and_z(
     architecture: Architecture, parameters: Array, X: Array, engine: str, n_threads: int | None
 ) -> tuple[Array, Array]:
     """Return the activations and the weighted inputs of the last layer, of members of their mean."""
     a, z = (np.empty((len(X), architecture.sizes[-1]), parameters.dtype) for _ in range(2))
     if parameters.ndim == 2:
         for rows in row_blocks(len(X)):
-            each = [_outputs(architecture, one, X[rows], engine, n_threads) for one in parameters]
+            each = [a_and_z(architecture, one, X[rows], engine, n_threads) for one in parameters]
             stacked = (np.stack(arrays) for arrays in zip(*each, strict=True))
             a[rows], z[rows] = averages.of_members(architecture, *stacked)
         return a, z

@@ -7,7 +7,7 @@ everything lies in the workspace, how many threads are worth their while.
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -22,6 +22,7 @@ from clearprop.engines.calling import aligned, flat, how_many_threads, side_by_s
 from clearprop.engines.forwards import forward_of
 from clearprop.engines.interface import Course, Data, Plan, Report, State, first_row
 from clearprop.engines.layout import Layout, unsupported_activation
+from clearprop.engines.leaves import Leaves, TreeSum
 from clearprop.engines.records import Run, Settings
 from clearprop.engines.rows import RowPrediction, RowPull, pulls
 from clearprop.engines.sharing import GradientAlone
@@ -31,6 +32,7 @@ __all__ = ["CompiledEngine", "RowPrediction", "RowPull", "forward_of", "machine_
 
 # Multiply-adds of a step from which a second thread gains more than the meetings cost.
 WORTH_A_THREAD = 8_000_000
+_NO_CUTS, _NO_LEAVES = np.zeros(0, np.int64), np.zeros(0)
 _CHUNK = 64 * 1024  # elements of the gradient held at a time: they stay in the second-level cache
 
 
@@ -93,10 +95,31 @@ class CompiledEngine:
         course: Course | None = None,
     ) -> Report:
         """As in `Engine.run`."""
-        prepared = self._prepared.get(plan)
-        if prepared is None or prepared.dtype != state.parameters.dtype:
-            prepared = self._prepared[plan] = _Prepared(plan, state.parameters.dtype)
+        prepared = self._of(plan, state.parameters.dtype)
         return prepared.run(state, data, order, rates, first_step, course or prepared.course)
+
+    def sum_leaves(
+        self,
+        plan: Plan,
+        state: State,
+        data: Data,
+        order: NDArray[np.int64],
+        cuts: NDArray[np.int64],
+        course: Course | None,
+    ) -> Leaves:
+        """As in `SumsLeaves`."""
+        prepared = self._of(plan, state.parameters.dtype)
+        costs = np.zeros(len(cuts) - 1)
+        leaves = _Leaves(np.ascontiguousarray(cuts, np.int64), costs)
+        state.epoch_step, rates = 0, np.ones(len(costs))
+        report = prepared.run(state, data, order, rates, 0, course or prepared.course, leaves)
+        return Leaves(costs, report.correct, report.bad)
+
+    def _of(self, plan: Plan, dtype: np.dtype[Any]) -> _Prepared:
+        prepared = self._prepared.get(plan)
+        if prepared is None or prepared.dtype != dtype:
+            prepared = self._prepared[plan] = _Prepared(plan, dtype)
+        return prepared
 
 
 def _is_called(architecture: Architecture) -> bool:
@@ -107,8 +130,15 @@ def _is_called(architecture: Architecture) -> bool:
 
 def _optimizer_row(optimizer: optimizers.Optimizer) -> str | None:
     """Return which row of `updates.OPTIMIZERS` follows the gradient; None where there is none."""
-    known = type(optimizer) in (*optimizers.KNOWN.values(), GradientAlone)
+    known = type(optimizer) in (*optimizers.KNOWN.values(), GradientAlone, TreeSum)
     return optimizer.form if known and optimizer.form in updates.OPTIMIZERS else None
+
+
+class _Leaves(NamedTuple):
+    """How the rows of a run are cut, where no rule says it, and where its batches' costs are left."""
+
+    cuts: NDArray[np.int64] = _NO_CUTS
+    costs: NDArray[np.float64] = _NO_LEAVES
 
 
 class _Prepared:
@@ -168,14 +198,15 @@ class _Prepared:
         rates: NDArray[np.float64],
         first_step: int,
         course: Course,
+        leaves: _Leaves = _Leaves(),  # noqa: B008 - it is a constant
     ) -> Report:
         """As in `Engine.run`; a step that might leave the finite numbers is made from a copy."""
-        report, doubtful = self._go(state, data, order, rates, first_step, course)
+        report, doubtful = self._go(state, data, order, rates, first_step, course, leaves)
         made, correct = report.n_steps, [report.correct]
         while doubtful:
             before = state.copy()
             one, its = rates[made : made + 1], course.after(made)
-            report, _ = self._go(state, data, order, one, first_step, its, watched=True)
+            report, _ = self._go(state, data, order, one, first_step, its, leaves, watched=True)
             if not report.bad and not np.isfinite(state.parameters).all():
                 state.take(before)
                 return Report(made, True, _joined(correct))
@@ -184,7 +215,7 @@ class _Prepared:
                 break
             del before
             report, doubtful = self._go(
-                state, data, order, rates[made:], first_step, course.after(made)
+                state, data, order, rates[made:], first_step, course.after(made), leaves
             )
             made, correct = made + report.n_steps, [*correct, report.correct]
         return Report(made, report.bad, _joined(correct))
@@ -197,6 +228,7 @@ class _Prepared:
         rates: NDArray[np.float64],
         first_step: int,
         course: Course,
+        leaves: _Leaves,
         watched: bool = False,
     ) -> tuple[Report, bool]:
         """Return what was found, and whether the next step is in doubt."""
@@ -217,7 +249,8 @@ class _Prepared:
             dropout=np.pad(course.dropout, ((0, 0), (0, 1))),  # the outputs are never dropped
             weight_decay=np.ascontiguousarray(course.weight_decay, np.float64),
             largest=self._largest(data), first_step=step, step=state.step, watched=watched,
-            correct=correct, counts=counts, epoch_cost=epoch_cost, thread=0, n_threads=self.n_threads,
+            correct=correct, counts=counts, cuts=leaves.cuts, leaves=leaves.costs,
+            epoch_cost=epoch_cost, thread=0, n_threads=self.n_threads,
         )  # fmt: skip
         arguments = machine_code.slots(run)
         address, aside = machine_code.address(arguments), self.own_cost is not None
@@ -229,8 +262,12 @@ class _Prepared:
             state.epoch_step += made
             state.updates = int(counts[codes.UPDATES])
             state.epoch_cost = float(epoch_cost[0])
-        first, after = (first_row(each, batch, settings.n_larger) for each in (step, step + made))
-        seen = min(n_samples, after) - min(n_samples, first)
+        begin = (
+            leaves.cuts.__getitem__
+            if leaves.cuts.size
+            else lambda each: first_row(each, batch, settings.n_larger)
+        )
+        seen = min(n_samples, begin(step + made)) - min(n_samples, begin(step))
         if self.own_cost is not None:
             self.own_cost.raise_what_it_raised()
         bad = int(counts[codes.BAD])

@@ -32,6 +32,7 @@ import math
 import numpy as np
 
 from clearprop.engines import codes
+from clearprop.engines.batching import any_weight, batch_of, run_begin
 from clearprop.engines.blocks import used
 from clearprop.engines.embedding import (
     embed_backward,
@@ -73,30 +74,6 @@ from clearprop.engines.records import (
 from clearprop.engines.updates import lay_out_below, penalty, update_part
 
 # --- batches
-
-
-@kernel()
-def first_row(step: int, batch: int, larger: int) -> int:
-    """Return where a step's rows begin: `engines.first_row`."""
-    return step * batch - max(0, step - larger)
-
-
-@kernel()
-def batch_of(run: Run, number: int) -> Batch:
-    """Return a step of the stretch."""
-    settings = run.settings
-    first = first_row(run.first_step + number, settings.batch, settings.n_larger)
-    after = first_row(run.first_step + number + 1, settings.batch, settings.n_larger)
-    m = min(after, run.order.size) - first
-    rows, rate = part(run.order, first, m), run.rates[number]
-    scale = (1.0 if settings.sums else 1.0 / m) * (-rate if settings.fused else 1.0)
-    per = 1.0
-    if settings.over_weight:
-        total = total_weight(rows, run.sample_weight, run.weighted)
-        per = 1.0 / total if total > 0.0 else 0.0
-        scale *= m * per
-    decay = run.weight_decay[min(number, run.weight_decay.size - 1)]
-    return Batch(rows, first, number, rate, decay, scale, per, 1.0 - rate * per * settings.l2)
 
 
 @kernel()
@@ -149,24 +126,6 @@ def filled_inputs(run: Run, batch: Batch, n_threads: int) -> Filled:
     inputs = Matrix(part(run.work, layer.below, m * layer.n_in), layer.n_in, 1)
     used(inputs, m, layer.n_in, run.listed)
     return Filled(part(run.listed, 1, run.listed.size - 1), run.listed[0])
-
-
-@kernel()
-def any_weight(rows: Integers, sample_weight: Reals) -> bool:
-    """Return whether a sample of the batch has a weight that is not zero."""
-    for i in range(rows.size):  # noqa: SIM110 - kernels have no generator expressions
-        if sample_weight[rows[i]] != 0:
-            return True
-    return False
-
-
-@kernel()
-def total_weight(rows: Integers, sample_weight: Reals, weighted: bool) -> float:
-    """Return the sum of the weights of a batch."""
-    total = 0.0
-    for i in range(rows.size):
-        total += np.float64(sample_weight[rows[i]]) if weighted else 1.0
-    return total
 
 
 # --- a step
@@ -226,12 +185,6 @@ def costs_and_deltas(run: Run, batch: Batch, team: Team) -> None:
             delta[j] *= c
         if settings.counts:
             correct[i] = points_to_class(a, y)
-
-
-@kernel()
-def run_begin(run: Run) -> int:
-    """Return where the rows of the stretch begin."""
-    return first_row(run.first_step, run.settings.batch, run.settings.n_larger)
 
 
 @kernel()
@@ -375,7 +328,9 @@ def train(run: Run) -> None:
         bad = not math.isfinite(batch_cost)
         if bad:
             continue
-        if not run.weighted or any_weight(batch.rows, run.sample_weight):
+        if run.leaves.size > 0:
+            run.leaves[run.first_step + made] = batch_cost
+        if run.leaves.size > 0 or not run.weighted or any_weight(batch.rows, run.sample_weight):
             wanted = backward(run, batch, team, wanted)
             doubtful = not stays_finite(run, batch, n_threads)
             if doubtful and not run.watched:  # every thread finds the same

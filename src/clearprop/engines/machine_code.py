@@ -26,7 +26,7 @@ import llvmlite
 import numpy as np
 from llvmlite import binding
 
-from clearprop.engines import forks, kernels, language, translation
+from clearprop.engines import cpu, forks, kernels, language, translation
 from clearprop.engines.announcement import announce
 
 Array = Any
@@ -116,10 +116,11 @@ def address(array: Array) -> int:
 def _target() -> binding.TargetMachine:
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
-    target = binding.Target.from_triple(binding.get_process_triple())
+    its = cpu.target()
+    target = binding.Target.from_triple(its.triple)
     return target.create_target_machine(
-        cpu=binding.get_host_cpu_name(),
-        features=binding.get_host_cpu_features().flatten(),
+        cpu=its.name,
+        features=its.features,
         opt=3,
         reloc="static" if target.name.startswith("x86") else "default",
         codemodel="jitdefault",
@@ -175,8 +176,7 @@ def optimised(text: str, target: binding.TargetMachine) -> binding.ModuleRef:
 
 def _path(dtype: str) -> Path | None:
     """Return where the code for this machine is kept, or None where nothing may be."""
-    parts = [llvmlite.__version__, binding.get_process_triple(), binding.get_host_cpu_name()]
-    parts.append(binding.get_host_cpu_features().flatten())
+    parts = [llvmlite.__version__, *cpu.target()]
     parts += [each.read_text("utf-8") for each in sorted(_SOURCES.glob("*.py"))]
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
     folder = _folder()

@@ -150,6 +150,8 @@ class Run(NamedTuple):
     watched: bool  # whether a step may be made that might leave the finite numbers
     correct: Flags
     counts: Integers  # MADE, BAD, UPDATES
+    cuts: Integers  # where the rows of each batch begin, where no rule says it; else empty
+    leaves: Numbers  # the cost of each batch, where its gradient is a leaf of a sum; else empty
     epoch_cost: Numbers  # shape (1,)
     thread: int
     n_threads: int

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from clearprop import backprop, metrics, penalties, randomness
 from clearprop.activations import Array
 from clearprop.engines.interface import Course, Data, Plan, Report, State
+from clearprop.engines.leaves import Leaves
 from clearprop.optimizers import AdamW
 
 
@@ -50,7 +51,8 @@ class ReferenceEngine:
                 return _report(plan, made, True, correct)
             right = metrics.correct(passed.a[-1], Y) if plan.counts_correct else None
             if plan.over_batch_weight:
-                costs = _over_weight(plan, state, costs, len(X), weight)
+                total = _total(len(X), weight)
+                costs = over_weight(plan, state.parameters, costs, len(X), total)
             if weight is None or weight.any():
                 gradient = step_gradient(plan, state, passed, Y, weight)
                 parameters, moments = updated(at, state, gradient, float(rate))
@@ -64,6 +66,37 @@ class ReferenceEngine:
             state.step += 1
             state.epoch_step += 1
         return _report(plan, len(rates), False, correct)
+
+    def sum_leaves(
+        self,
+        plan: Plan,
+        state: State,
+        data: Data,
+        order: NDArray[np.int64],
+        cuts: NDArray[np.int64],
+        course: Course | None,
+    ) -> Leaves:
+        """As in `SumsLeaves`."""
+        at = plan if course is None else at_step(plan, course, 0)
+        costs, correct = np.zeros(len(cuts) - 1), []
+        for leaf in range(len(costs)):
+            rows = order[cuts[leaf] : cuts[leaf + 1]]
+            gradient = np.zeros_like(state.parameters)
+            if len(rows):
+                X, Y = data.X[rows], data.Y[rows]
+                weight = None if data.sample_weight is None else data.sample_weight[rows]
+                passed = backprop.forward(
+                    plan.architecture, state.parameters, X, keep(at, state, len(X))
+                )
+                costs[leaf] = batch_costs(plan, passed, Y, weight)
+                back = backprop.backward(plan.architecture, state.parameters, passed, Y, weight)
+                gradient = backprop.gradient(plan.architecture, passed, back)
+                if plan.counts_correct:
+                    correct.append(metrics.correct(passed.a[-1], Y))
+            state.step += 1
+            plan.optimizer.update(state.parameters, gradient, state.moments, 1.0, leaf + 1)
+        seen = np.concatenate([np.zeros(0, bool), *correct]) if plan.counts_correct else None
+        return Leaves(costs, seen, not np.isfinite(costs).all())
 
 
 def _report(plan: Plan, made: int, bad: bool, correct: list[NDArray[np.bool_]]) -> Report:
@@ -115,10 +148,9 @@ def _total(n_rows: int, weight: Array | None) -> float:
     return n_rows if weight is None else float(weight.sum(dtype=np.float64))
 
 
-def _over_weight(plan: Plan, state: State, costs: float, n_rows: int, weight: Array | None) -> float:
+def over_weight(plan: Plan, parameters: Array, costs: float, n_rows: int, total: float) -> float:
     """Return the batch's cost over its weights' sum, penalty in it, times its rows."""
-    total = _total(n_rows, weight)
-    penalty = penalties.penalty(plan.architecture, state.parameters, plan.l2, plan.l1)
+    penalty = penalties.penalty(plan.architecture, parameters, plan.l2, plan.l1)
     return n_rows * (costs + penalty) / total if total else 0.0
 
 
@@ -129,12 +161,20 @@ def step_gradient(
     """Return the gradient that the optimizer follows: of cost and penalties, frozen, clipped."""
     back = backprop.backward(plan.architecture, state.parameters, passed, Y, weight)
     gradient = backprop.gradient(plan.architecture, passed, back)
-    l2, l1 = plan.l2, plan.l1
     if plan.over_batch_weight:
         total = _total(len(Y), weight) or 1.0
         gradient *= len(Y) / total
-        l2, l1 = l2 / total, l1 / total
-    penalties.add_gradient(plan.architecture, gradient, state.parameters, l2, l1)
+        return followed(plan, state.parameters, gradient, total)
+    return followed(plan, state.parameters, gradient)
+
+
+@np.errstate(all="ignore")
+def followed(plan: Plan, parameters: Array, gradient: Array, total: float = 1.0) -> Array:
+    """Return what the optimizer follows of a cost's gradient, which is changed.
+
+    With the penalties, over a total of weights; frozen, and clipped.
+    """
+    penalties.add_gradient(plan.architecture, gradient, parameters, plan.l2 / total, plan.l1 / total)
     for block in plan.frozen:
         gradient[block.slice] = 0.0
     factors = plan.gradient_factors(gradient.dtype)

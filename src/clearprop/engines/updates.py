@@ -27,6 +27,7 @@ import numpy as np
 
 from clearprop.engines import codes
 from clearprop.engines.blocks import block_sums_listed
+from clearprop.engines.climbing import climb
 from clearprop.engines.intrinsics import kernel, like, part
 from clearprop.engines.language import IntegerTable, Kernel, Reals
 from clearprop.engines.layers import at_a_time, share, take
@@ -171,8 +172,10 @@ OPTIMIZERS: dict[str, OptimizerRow] = {
         _schedule_free_adamw, "beta1", "beta2", "epsilon", "weight_decay", "warmup_steps"
     ),
     "GradientAlone": OptimizerRow(_gradient_alone),
+    "TreeSum": OptimizerRow(_gradient_alone),  # of one batch; `climb` adds several
 }
 OPTIMIZER_CODES = {name: code for code, name in enumerate(OPTIMIZERS)}
+TREE_SUM = OPTIMIZER_CODES["TreeSum"]
 _FOLLOWERS = tuple((code, row.follow) for code, row in enumerate(OPTIMIZERS.values()))
 
 
@@ -314,6 +317,9 @@ def with_penalty(total: float, W: Reals, l2: float, l1: float) -> float:
 def move(run: Run, batch: Batch, update: Update, offset: int, p: Reals, g: Reals, its: Share) -> float:
     """Follow the gradient of some parameters; with phase GATHER return its sum of squares instead."""
     settings, n = run.settings, g.size
+    if settings.optimizer == TREE_SUM:
+        climb(run, batch, offset, g)
+        return 0.0
     if its.by != 1.0:
         for i in range(n):
             g[i] *= like(g[i], its.by)

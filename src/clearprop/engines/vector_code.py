@@ -11,8 +11,9 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import llvmlite.binding
 from llvmlite import ir
+
+from clearprop.engines import cpu
 
 INT = ir.IntType(32)
 LONG = ir.IntType(64)
@@ -21,8 +22,8 @@ FREE = ("reassoc", "contract", "nsz")
 
 
 def _register_bytes() -> int:
-    features = llvmlite.binding.get_host_cpu_features()
-    return 64 if features.get("avx512f") else 32 if features.get("avx") else 16
+    has = cpu.target().has
+    return 64 if "avx512f" in has else 32 if "avx" in has else 16
 
 
 REGISTER_BYTES = _register_bytes()

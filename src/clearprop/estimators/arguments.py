@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.base import _clone_parametrized as clone_parametrized
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from clearprop import optimizers
 from clearprop.activations import Activation
 from clearprop.costs import Cost
 from clearprop.data.table.read_options import Missing
+from clearprop.distributed.team import Team
 from clearprop.engines import ALSO_CALLED, ENGINES
 from clearprop.estimators import presets
 from clearprop.estimators.tasks import Task
@@ -92,6 +93,8 @@ class Arguments(BaseEstimator):
         "dtype": [StrOptions({"auto", "float32", "float64"})],
         "engine": [StrOptions({*ENGINES, *ALSO_CALLED})],
         "n_threads": [None, Interval(Integral, 1, None, closed="left")],
+        "shards": [None, Interval(Integral, 1, None, closed="left")],
+        "communicator": [None, StrOptions({"mpi"}), HasMethods(["Dup", "Get_rank"]), Team],
     }
     preset: str
     random_state: int | np.random.RandomState | None

@@ -139,13 +139,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Each is called with the `Training` after every epoch; one that returns True ends it.
         scikit-learn's own go to ``set_callbacks``.
     time_limit : float, optional
-        Seconds of training, which end it. With a preset that has a schedule, of the fit: the whole
-        schedule is run in the epochs that fit, see `estimators.planning`; a `ValueError` where none do.
+        Seconds of training. With a preset that has a schedule, of the fit: see `estimators.planning`.
     dtype : {"auto", "float32", "float64"}
         "auto" follows X.
     engine : {"auto", "numpy", "compiled", "jax"}
     n_threads : int, optional
         None is as many as the work is worth, at most OMP_NUM_THREADS.
+    shards, communicator : optional; see `Network.fit`
 
     Attributes
     ----------
@@ -246,6 +246,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         dtype: str = "auto",
         engine: str = "auto",
         n_threads: int | None = None,
+        shards: int | None = None,
+        communicator: Any = None,
     ) -> None:
         self._set_arguments(locals())
 
@@ -373,8 +375,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Raises
         ------
         ValueError
-            If `classes` is missing or changes, y has others, or `class_weight` is "balanced": what is
-            balanced is not known of a part.
+            If `classes` is missing or changes, y has others, or `class_weight` is "balanced".
         """
         self._validate_params()
         if isinstance(self.class_weight, str):
@@ -388,9 +389,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         elif classes is not None and isinstance(self._labels, Classes):
             given = np.unique(as_labels(classes, "classes"))
             if given.tolist() != np.asarray(self.classes_).tolist():
-                raise ValueError(
-                    f"classes must be those of the first call, {self.classes_}, got {given}"
-                )
+                first = self.classes_
+                raise ValueError(f"classes must be those of the first call, {first}, got {given}")
         Fitter(self).fit_one_epoch(X, y, sample_weight, classes)
         return self
 

@@ -38,7 +38,10 @@ _ATTRIBUTES = [
     "best_validation_score_",
     "_no_improvement_count",
 ]
-_LEFT_OUT = ("callbacks",)  # functions; a scorer of one's own is one too
+_LEFT_OUT = (
+    "callbacks",
+    "communicator",
+)  # of this process: functions; a scorer of one's own is one too
 
 
 def model_of(estimator: Arguments) -> Model:

@@ -12,13 +12,21 @@ from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
 from clearprop import randomness
-from clearprop.activations import Activation
 from clearprop.architecture import Layer
 from clearprop.data import arrays
 from clearprop.data.table.arrow_source import at_hand
 from clearprop.data.table.giveaways import Giveaways
 from clearprop.engines import Data
-from clearprop.estimators import held_out, inputs, planning, reader, recipe, streamed
+from clearprop.estimators import (
+    gathering,
+    held_out,
+    inputs,
+    planning,
+    reader,
+    recipe,
+    streamed,
+    unchanged,
+)
 from clearprop.estimators.arguments import Arguments
 from clearprop.estimators.learned import Learned
 from clearprop.estimators.options import Options
@@ -27,7 +35,6 @@ from clearprop.estimators.session import Session
 from clearprop.estimators.tables import TableRows
 from clearprop.estimators.training import EstimatorTraining
 from clearprop.masks import refuse_masked
-from clearprop.model.embedding import name_of
 from clearprop.model.inputs import LEARNED, Inputs, keeping_one_hot
 from clearprop.model.model import Model
 from clearprop.model.targets import Classes, Targets, Units
@@ -152,7 +159,9 @@ class Fitter:
     ) -> Work:
         """Return what is trained on; the estimator gets its model, unless it goes on with one."""
         estimator, X = self.estimator, at_hand(X)
-        refuse_masked(groups, "groups")
+        X, y, sample_weight, validation, groups = gathering.of_all(
+            self.options, (X, y, sample_weight, validation, groups)
+        )
         self.options = held_out.check(self.options, validation, groups, incremental)
         options = self.options
         first = not hasattr(estimator, "network_") or not (estimator.warm_start or incremental)
@@ -189,7 +198,7 @@ class Fitter:
             if options.preprocessing is None:
                 inputs.warn_of_scales(train.X, getattr(estimator, "feature_names_in_", None))
         else:
-            self._check_unchanged()
+            unchanged.check(self.options, estimator.network_, self.task)
         supply = InMemory(self._data(train))
         if first and options.preset == "realmlp":
             recipe.start_from_rows(estimator.network_, options, supply.data.X)
@@ -262,8 +271,8 @@ class Fitter:
 
     def random_state(self) -> np.random.RandomState:
         """Return the numbers of a fit that begins."""
-        state: np.random.RandomState = check_random_state(self.estimator.random_state)
-        return state
+        given = self.estimator.random_state
+        return gathering.one_state(self.options, self.session, check_random_state(given), given)
 
     def _going_on_state(self) -> np.random.RandomState:
         """Return the numbers of a fit that goes on: other ones after every epoch."""
@@ -361,36 +370,3 @@ class Fitter:
         estimator._no_improvement_count = 0
         estimator._going_on = None
         return net.model
-
-    def _check_unchanged(self) -> None:
-        """Refuse other layers, costs or scalings than those of the network that is gone on with."""
-        options, net = self.options, self.estimator.network_
-        _check_same("preset", recipe.kind_of(net), recipe.kind(options))
-        _check_same("members", net.model.n_members, options.members)
-        if "embedding" in options.given or options.embedding is None:
-            _check_same("embedding", name_of(net.architecture.embedding), options.embedding)
-        _check_same("hidden_layer_sizes", net.sizes[1:-1], options.sizes)
-        wanted = zip(options.sizes, recipe.hidden_activations(options), strict=True)
-        _check_same(
-            "activation",
-            [_shown(layer.function) for layer in net.layers[:-1]],
-            [_shown(Layer(size, each).function) for size, each in wanted],
-        )
-        targets, steps = net.model.targets, net.model.inputs
-        cost = self.task.output(options.loss, targets, options.label_smoothing)[1]
-        _check_same("loss", repr(net.architecture.cost), repr(cost))
-        scaled = None if steps.scaling is None else "robust" if steps.clips else "standard"
-        _check_same("preprocessing", scaled, options.preprocessing)
-        if options.dtype != "auto":
-            _check_same("dtype", net.dtype, options.dtype)
-        if isinstance(targets, Units):
-            _check_same("target", "standardize" if targets.standardized else None, options.target)
-
-
-def _shown(activation: Activation) -> str | list[str]:
-    return [part.name for part in activation.parts] or activation.name
-
-
-def _check_same(name: str, had: Any, wanted: Any) -> None:
-    if had != wanted:
-        raise ValueError(f"{name} must be what the network has, {had}, to go on with it, got {wanted}")

@@ -97,6 +97,8 @@ class Options:
     dtype: str
     engine: str
     n_threads: int | None
+    shards: int | None
+    communicator: Any
     label_smoothing: float | Schedule = 0.0
     class_weight: ClassWeight = None
     target: str | None = None

@@ -138,6 +138,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     engine : {"auto", "numpy", "compiled", "jax"}
     n_threads : int, optional
         None is as many as the work is worth, at most OMP_NUM_THREADS.
+    shards, communicator : optional
+        As in `Network.fit`; all processes have the fitted estimator.
 
     Attributes
     ----------
@@ -229,6 +231,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         dtype: str = "auto",
         engine: str = "auto",
         n_threads: int | None = None,
+        shards: int | None = None,
+        communicator: Any = None,
     ) -> None:
         self._set_arguments(locals())
 

@@ -143,6 +143,9 @@ class Runner:
             "n_threads": None if options.n_threads is None else int(options.n_threads),
             "progress": options.verbose == "bar",
             "time_limit": None if options.time_limit is None else float(options.time_limit),
+            "shards": None if options.shards is None else int(options.shards),
+            "communicator": self.session.team or options.communicator,
+            "fast_sum": self.session.fast_sum,
         }
 
     def _metrics(self, work: Work) -> list[Any]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from clearprop.distributed.team import Team
     from clearprop.estimators.training import EstimatorTraining
     from clearprop.model.model import Model
 
@@ -21,6 +22,10 @@ class Session:
         As in `Network.fit`.
     share : float
         Of the rows, that an epoch is made of: less where few epochs fill a time limit.
+    team : Team, optional
+        The processes that train together; each has been given all rows.
+    fast_sum : bool
+        As in `Network.fit`.
     prepare : callable, optional
         Sees the model and the number of rows to train on, before there is a training.
     begin : callable, optional
@@ -33,6 +38,8 @@ class Session:
     running_window: int = 1000
     running_every: int | None = None
     share: float = 1.0
+    team: Team | None = None
+    fast_sum: bool = False
     prepare: Callable[[Model, int], None] | None = None
     begin: Callable[[EstimatorTraining], None] | None = None
 

@@ -130,9 +130,10 @@ class EstimatorTraining(Loop):
         with self.supply as supply:
             while True:
                 before = time.monotonic()
-                first, data, order = supply.part(plan, state.epoch, state.epoch_step)
-                n = min(wanted, first + plan.steps_of(order.shape[-1]) - state.epoch_step)
-                report = self.engine.run(plan, state, data, order, self._rates(n), first)
+                part = supply.part(plan, state.epoch, state.epoch_step)
+                n = min(self.processes.steps(wanted), part.after_step(plan) - state.epoch_step)
+                its = part.data, part.order, self._rates(n), part.first_step
+                report = self.engine.run(plan, state, *its)
                 now = time.monotonic()
                 if wanted > 1:  # the first step makes what the others find made
                     steps, seconds = steps + n, seconds + now - before

@@ -44,9 +44,9 @@ def part_of(settings: Settings, plan: Plan, part: Part, epochs: int, step: int) 
     amount = settings.label_smoothing
     if not settings.step_by_step:
         return part
-    its = part.order[..., plan.batch(step - part.first_step)]  # of members one each
+    its = part.order[..., part.batch(plan, step)]  # of members one each
     rows, (X, Y, weight) = its.reshape(-1), part.data
     now = at(amount, epochs + step / plan.steps_per_epoch)
     targets = smoothed(Y[rows], plan.architecture.output, now)
     data = Data(X[rows], targets, None if weight is None else weight[rows])
-    return Part(step, data, np.arange(len(rows)).reshape(its.shape))
+    return part.of_step(step, data, np.arange(len(rows)).reshape(its.shape))

@@ -75,11 +75,10 @@ def diagnose(plan: Plan, state: State, part: Part, member: int, rate: float) -> 
     rate : float
         Its learning rate.
     """
-    first_step, data, order = part
     named = member if plan.n_members > 1 else None
     plan, state = plan.of_member(member), state.members[member]
-    order = np.atleast_2d(order)[member]
-    rows = order[plan.batch(state.epoch_step - first_step)]
+    data, order = part.data, np.atleast_2d(part.order)[member]
+    rows = order[part.batch(plan, state.epoch_step)]
     # Where nothing is found, another engine rounds otherwise; its step was on the edge.
     culprit = next(_non_finite(plan, state, data, rows, rate), (None, "cost"))
     return _error(state, *culprit, rate, named)

@@ -12,20 +12,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop import engines, metrics
+from clearprop import metrics
 from clearprop.engines import Data, Plan, State, state_of
 from clearprop.engines.announcement import announced
 from clearprop.flat_vector import select
 from clearprop.model.model import Model
 from clearprop.optimizers import LBFGS
 from clearprop.schedules import constant, find_plateau
-from clearprop.training import display, divergence, resume
+from clearprop.training import display, divergence
 from clearprop.training.callbacks import Callback, Callbacks, want_an_end
 from clearprop.training.course import course_of, part_of
 from clearprop.training.history import DONE, History
 from clearprop.training.interrupt import Interrupts
 from clearprop.training.preparation import Prepared, refuse_members
-from clearprop.training.progress import Progress
+from clearprop.training.processes import processes_of
+from clearprop.training.progress import Progress, digest
 from clearprop.training.settings import Settings, integer
 from clearprop.training.stopping import Watch
 from clearprop.training.supply import Part
@@ -63,12 +64,15 @@ class Loop:
 
     def __init__(self, model: Model, prepared: Prepared, settings: Settings) -> None:
         self.model, self.settings = model, settings
-        self.supply, self.validation, self._labelled = prepared
+        supply, self.validation, self._labelled = prepared
+        self.processes = processes_of(settings)
         if settings.seed is not None:
             model.training_seed, model.epochs_trained, model.steps_trained = settings.seed, 0, 0
+        self.processes.begin(model)
+        self.supply = self.processes.dealt(supply)
         self.plan = self._make_plan()
-        with announced(display.make(settings.progress).compiling):
-            self.engine = engines.select(settings.engine, self.plan)
+        with announced(self._display().compiling):
+            self.engine = self.processes.engine(settings.engine, self.plan)
         self._every = settings.running_every or 0
         if self._every and not self._labelled:
             raise ValueError(
@@ -83,7 +87,11 @@ class Loop:
         self._latest: NDArray[Any] | None = None
         self.horizon = settings.epochs, math.inf
         self._step_seconds = 1.0  # unknown yet: the first stretch is one step long
-        self._checkpoint = resume.CheckpointFile(self) if settings.checkpoint is not None else None
+        self._checkpoint = None if settings.checkpoint is None else self.processes.checkpoint(self)
+        self.processes.compare(self)
+
+    def _display(self) -> display.Display:
+        return display.make(self.settings.progress and self.processes.is_first)
 
     def _begin(self) -> Progress:
         model, optimizer = self.model, self.settings.optimizer
@@ -216,7 +224,12 @@ class Loop:
             raise ValueError(
                 "a network that is being trained cannot be trained a second time meanwhile"
             )
-        with Interrupts() as interrupts, self._held(), self._callbacks.during(self):
+        with (
+            self.processes.together(),
+            Interrupts() as interrupts,
+            self._held(),
+            self._callbacks.during(self),
+        ):
             self._run(more, interrupts)
         return self.history
 
@@ -236,7 +249,7 @@ class Loop:
             self.history.stopped = ""
         deadline = time.monotonic() + options.time_limit if options.time_limit else math.inf
         self.horizon = target, deadline
-        shown = display.make(options.progress)
+        shown = self._display()
         shown.start(self.epochs_done, target, deadline)
         self.model.in_training = threading.current_thread()
         try:
@@ -263,25 +276,25 @@ class Loop:
         budget = min(STRETCH_SECONDS, max(deadline - time.monotonic(), 0.0))
         wanted = 1 if self.settings.step_by_step else max(1, round(budget / self._step_seconds))
         asked = time.monotonic()
-        part = part_of(self.settings, plan, self.part, self.epochs_done, state.epoch_step)
-        first_step, data, order = part
-        last_step = first_step + plan.steps_of(order.shape[-1])
-        n_steps = min(wanted, last_step - state.epoch_step)
+        with self.processes.sharing_problems():  # of reading
+            part = part_of(self.settings, plan, self.part, self.epochs_done, state.epoch_step)
+        n_steps = min(self.processes.steps(wanted), part.after_step(plan) - state.epoch_step)
         seen = self.epochs_done * plan.n_samples + plan.batch(state.epoch_step).start
         if self._within:
             to_next = self._every - seen % self._every
             n_steps = min(n_steps, -(-to_next // plan.batch_size))
         rates = self._rates(n_steps)
-        before = None if self._moved else _digest(state.parameters)  # no copy: it would be three
+        before = None if self._moved else digest(state.parameters)  # no copy: it would be three
         began = time.monotonic()
         course = course_of(self.settings, plan, self.epochs_done, state.epoch_step, n_steps)
-        report = self.engine.run(plan, state, data, order, rates, first_step, course)
+        report = self.engine.run(plan, state, part.data, part.order, rates, part.first_step, course)
         ended = time.monotonic()
         if not self._moved:  # once an epoch is enough
-            self._moved = before != _digest(state.parameters)
+            self._moved = before != digest(state.parameters)
         if report.bad:
             rate = float(rates[report.n_steps])
-            raise divergence.diagnose(plan, state, part, report.member, rate)
+            found = divergence.diagnose(plan, state, part, report.member, rate)
+            raise self.processes.diverged(found)
         noted = report.correct is not None and self.progress.look_back(
             report.correct, seen, self.settings.running_window, self._every, plan
         )
@@ -299,6 +312,7 @@ class Loop:
             self.history.stopped = "interrupted"
         elif time.monotonic() >= deadline and not self.history.stopped:
             self.history.stopped = "time limit"
+        self.history.stopped = self.processes.ended(self.history.stopped)
         if self._checkpoint and not self.history.stopped:
             self._checkpoint.write_if_due()
 
@@ -373,17 +387,9 @@ class Loop:
                 self.history.stopped = "early stopping"
 
     def _evaluate(self, part: str, data: Data) -> dict[str, float]:
-        plan = self.plan
-        a, cost = engines.evaluate(
-            plan.architecture, self.progress.judged, data, self.engine.name, plan.n_threads
-        )
-        row = {f"{part}_cost": cost}
-        for name, metric in self.settings.resolved_metrics():
-            value = metric(a, data.Y)
-            if not isinstance(value, int | float | np.number):
-                raise TypeError(f"metric {name!r} must return a number, got {value!r}")
-            row[f"{part}_{name}"] = float(value)
-        return row
+        a, cost = self.processes.evaluate(self.plan, self.progress.judged, data, self.engine.name)
+        asked = self.settings.resolved_metrics()
+        return {f"{part}_cost": cost} | metrics.measured(asked, a, data.Y, f"{part}_")
 
     def _hand_over(self) -> None:
         """Leave the network as the caller is to find it: with its best parameters, or their mean."""
@@ -392,9 +398,3 @@ class Loop:
         if self.progress.better is not None:
             self._latest = self.state.parameters.copy()
             self.model.parameters[:] = self.progress.better
-
-
-def _digest(parameters: NDArray[Any]) -> tuple[int, int]:
-    """Return what hardly stays the same when a parameter changes; a fifth of the time of a checksum."""
-    bits = parameters.reshape(-1).view(f"u{parameters.itemsize}")
-    return int(np.add.reduce(bits, dtype=bits.dtype)), int(np.bitwise_xor.reduce(bits))

@@ -13,6 +13,7 @@ from clearprop.activations import Activation
 from clearprop.checks import check_targets
 from clearprop.data import arrays
 from clearprop.data.row_stream import RowStream
+from clearprop.distributed import rows, teams
 from clearprop.engines import Data, Plan
 from clearprop.model.model import Model
 from clearprop.optimizers import LBFGS
@@ -60,6 +61,22 @@ def prepare(
     supply.shuffle = settings.shuffle
     held = None if validation_data is None else _validation(model, validation_data)
     return Prepared(supply, held, labelled)
+
+
+def rows_of_all(
+    settings: Settings,
+    X: ArrayLike,
+    Y: ArrayLike | None,
+    sample_weight: ArrayLike | None,
+    validation_data: Any,
+) -> tuple[Any, Any, Any, Any]:
+    """Return the table that processes have together, of which each has given some rows. Collective."""
+    team = teams.team_of(settings.communicator, settings.stall_timeout)
+    held = validation_data
+    if isinstance(held, tuple | list) and len(held) == 2:  # else it is refused later
+        held = rows.of_all(team, held[0], "validation X"), rows.of_all(team, held[1], "validation Y")
+    given = (X, "X"), (Y, "Y"), (sample_weight, "sample_weight")
+    return *(rows.of_all(team, *each) for each in given), held
 
 
 def refuse_members(plan: Plan, supply: Supply, itemsize: int) -> None:

@@ -203,3 +203,9 @@ class Progress:
 def history_columns(tensors: Tensors, names: list[str]) -> dict[str, list[float]]:
     """Return the columns of a checkpoint's history."""
     return {name: tensors[f"training.history.{i}"].tolist() for i, name in enumerate(names)}
+
+
+def digest(parameters: NDArray[Any]) -> tuple[int, int]:
+    """Return what hardly stays the same when a parameter changes; a fifth of the time of a checksum."""
+    bits = parameters.reshape(-1).view(f"u{parameters.itemsize}")
+    return int(np.add.reduce(bits, dtype=bits.dtype)), int(np.bitwise_xor.reduce(bits))

@@ -39,8 +39,8 @@ def fingerprint(*arrays: NDArray[Any] | None) -> str:
     return digest.hexdigest()
 
 
-def versions(engine: str) -> dict[str, str]:
-    """Return the versions on which bit-identity depends."""
+def versions(engine: str, processor: str = "") -> dict[str, str]:
+    """Return the versions on which bit-identity depends, and a processor that was agreed on."""
     from importlib.metadata import version  # slow to import, and only a checkpoint needs it
 
     found = {
@@ -54,7 +54,7 @@ def versions(engine: str) -> dict[str, str]:
         from clearprop.engines.jax.devices import Devices
 
         found |= {"jax": version("jax"), "jaxlib": version("jaxlib"), "devices": str(Devices(engine))}
-    return found
+    return found | ({"processor": processor} if processor else {})
 
 
 def _in_short(architecture: dict[str, Any]) -> str:
@@ -210,7 +210,7 @@ class CheckpointFile:
             "n_threads": training.settings.n_threads,
             "data": self.data_fingerprint,
             "kept": training.kept_in_checkpoint(),
-            "versions": versions(training.engine.name),
+            "versions": versions(training.engine.name, training.processes.processor),
         }
 
     def _restore(self) -> None:
@@ -233,6 +233,7 @@ class CheckpointFile:
         now = training.settings.describe() | training.supply.describe()
         # As before there was any.
         before = {"averaging": 0.0, "running_every": None, "n_batches": None, "shuffle": "epoch"}
+        before |= {"shards": None, "fast_sum": False}
         then: dict[str, Any] = before | saved["settings"]
         now["network"] = _in_short(model_file.describe(training.model)["architecture"])
         then["network"] = _in_short(metadata["architecture"])
@@ -255,13 +256,13 @@ class CheckpointFile:
             raise ValueError(
                 f"{self.path} cannot be resumed with other settings: {'; '.join(different)}"
             )
-        here = versions(training.engine.name)
+        here = versions(training.engine.name, training.processes.processor)
         changed = [
             f"{name} {there} (now {here.get(name)})"
             for name, there in saved["versions"].items()
             if here.get(name) != there
         ]
-        if saved["n_threads"] != training.settings.n_threads:
+        if saved["n_threads"] != training.settings.n_threads and now["shards"] is None:
             changed.append(f"n_threads {saved['n_threads']} (now {training.settings.n_threads})")
         if changed:
             print(

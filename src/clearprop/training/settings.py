@@ -14,6 +14,7 @@ import numpy as np
 
 from clearprop import metrics as known_metrics
 from clearprop import optimizers, randomness
+from clearprop.distributed import SHARDS, STALL_TIMEOUT
 from clearprop.engines import known_engine
 from clearprop.names import is_number
 from clearprop.optimizers import LBFGS, Optimizer
@@ -68,6 +69,10 @@ class Settings:
     checkpoint_every: str = "1epoch"
     resume: bool = False
     time_limit: float | None = None
+    shards: int | None = None
+    communicator: Any = None
+    stall_timeout: float = STALL_TIMEOUT
+    fast_sum: bool = False
 
     def __post_init__(self) -> None:
         """Check every argument against its rule."""
@@ -119,8 +124,19 @@ class Settings:
             raise ValueError(
                 "resume=True needs checkpoint, the file to go on from, got checkpoint=None"
             )
+        self._check_shards()
         if isinstance(self.optimizer, LBFGS):
             self._check_lbfgs()
+
+    def _check_shards(self) -> None:
+        if self.shards is not None:
+            self._set(shards=integer("shards", self.shards, 1))
+        elif self.communicator is not None:
+            self._set(shards=SHARDS)
+        rule = "a finite number of at least 1"
+        _number("stall_timeout", self.stall_timeout, lambda v: v >= 1, rule)
+        if self.fast_sum and self.communicator is None:
+            raise ValueError("fast_sum=True needs communicator, got communicator=None")
 
     def _dropouts(self) -> Sequence[Any]:
         return [self.dropout] if self._is_one_dropout else _sequence("dropout", self.dropout)
@@ -157,7 +173,8 @@ class Settings:
     def _check_lbfgs(self) -> None:
         if self.checkpoint is not None:
             raise ValueError("checkpoint cannot be used with LBFGS, which cannot be resumed")
-        for name in ("running_every", "dropout", "clip_norm", "averaging", "frozen", "n_batches"):
+        names = "running_every", "dropout", "clip_norm", "averaging", "frozen", "n_batches", "shards"
+        for name in names:
             if getattr(self, name):
                 raise ValueError(f"{name} cannot be used with LBFGS, got {getattr(self, name)!r}")
         if isinstance(self.label_smoothing, Schedule):
@@ -260,6 +277,8 @@ class Settings:
             "l1",
             "clip_norm",
             "averaging",
+            "shards",
+            "fast_sum",
         )
         return {name: getattr(self, name) for name in names} | {
             "optimizer": optimizers.describe(self.optimizer),

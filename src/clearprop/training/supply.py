@@ -21,12 +21,25 @@ if TYPE_CHECKING:
 _DRAWN_AT_ONCE = 2**14  # numbers of sample orders: what stays in the cache
 
 
-class Part(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Part:
     """Rows in memory, and the steps of an epoch that are made of them."""
 
     first_step: int
     data: Data
     order: NDArray[np.int64]  # of the rows of `data`; of members one each, (n_members, n_rows)
+
+    def after_step(self, plan: Plan) -> int:
+        """Return the step after the last that they make."""
+        return self.first_step + plan.steps_of(self.order.shape[-1])
+
+    def batch(self, plan: Plan, step: int) -> slice:
+        """Return which rows of the order make a step of the epoch."""
+        return plan.batch(step - self.first_step)
+
+    def of_step(self, step: int, data: Data, order: NDArray[np.int64]) -> Part:
+        """Return what makes one step alone, from data of its own."""
+        return Part(step, data, order)
 
 
 class Supply(ABC):
@@ -224,11 +237,16 @@ class Streamed(Supply):
             Whatever reading the rows has raised in the thread.
         """
         steps = self.passage(plan.batch_size).buffer_rows // plan.batch_size
-        key = _Key(plan.seed, plan.batch_size, epoch, step // steps)
+        filled = self._at(plan, epoch, step // steps)
+        return Part(step // steps * steps, filled.data, filled.order)
+
+    def _at(self, plan: Plan, epoch: int, number: int) -> _Filled:
+        """Return a buffer of an epoch, filled, and have the next one begun."""
+        key = _Key(plan.seed, plan.batch_size, epoch, number)
         if self._now is None or self._now.key != key:
             self._advance(key)
         assert self._now is not None
-        return Part(key.number * steps, self._now.data, self._now.order)
+        return self._now
 
     def _advance(self, key: _Key) -> None:
         if self._next is not None and self._next[0] != key:
@@ -261,7 +279,7 @@ class Streamed(Supply):
         order = passage.order(key.seed, epoch, key.number)
         if now is not None and now.stretches == stretches:  # a buffer that holds everything is kept
             return _Filled(key, stretches, now.data, order)
-        buffer = self._spare(now, min(passage.buffer_rows, self.n_samples))
+        buffer = self._spare(now, passage.room)
         end = 0
         for first, last in (piece for each in stretches for piece in chunks(each[1], each[0])):
             if self._stopping:

@@ -1,0 +1,152 @@
+"""What ends all processes when one of them cannot go on: stopped, stuck, or with an error of its own.
+
+Every process has a heart, a thread that beats whatever the work is about: rank 0 hears all, and all
+hear rank 0. A beat says what the process does and for how long already, so that one who reads, compiles
+or validates for minutes is no stall, while one that is in the same step, or whose heart has stopped
+(a machine that hangs, SIGSTOP), ends them all, in one sentence that names its rank, host and step.
+
+An error of one process reaches rank 0 the same way: the first one is said, the others are not.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from clearprop.distributed.communicator import Communicator
+
+_SHARE = 0.75  # of the timeout is silence before it is taken for a stall: all have ended in time then
+_BEATS = 20  # in a timeout
+STEP = "step"  # what must not take longer than the timeout
+FAILED = 1
+
+
+@dataclass
+class Pulse:
+    """What is known of a process: what it does, at which step, since when, and when it was heard."""
+
+    doing: str
+    step: int
+    since: float
+    heard: float
+
+
+def _say(sentence: str) -> None:
+    print(f"clearprop: {sentence}", file=sys.stderr, flush=True)
+
+
+class Heart:
+    """The heart of this process, which hears those of others.
+
+    Parameters
+    ----------
+    communicator : Communicator
+    hosts : list of str
+        Of each rank.
+    timeout : float
+        Seconds in which a stall must have ended all processes.
+    say : callable
+        Prints a sentence.
+    """
+
+    def __init__(
+        self,
+        communicator: Communicator,
+        hosts: list[str],
+        timeout: float,
+        say: Callable[[str], None] = _say,
+    ) -> None:
+        self.communicator, self.hosts, self.timeout = communicator, hosts, timeout
+        self.step = 0
+        self._doing, self._since = "preparing", time.monotonic()
+        self._say, self._done = say, threading.Event()
+        self._interval, now = timeout / _BEATS, time.monotonic()
+        others = range(1, communicator.size) if communicator.rank == 0 else (0,)
+        self._others = {rank: Pulse("preparing", 0, now, now) for rank in others}
+        self._thread = threading.Thread(target=self._live, daemon=True, name="clearprop heart")
+        if communicator.size > 1 and communicator.can_watch:
+            self._thread.start()
+
+    @contextmanager
+    def doing(self, what: str) -> Iterator[None]:
+        """Let others know what this process does inside the ``with`` block."""
+        before = self._doing
+        self._begin(what)
+        try:
+            yield
+        finally:
+            self._begin(before)
+
+    def _begin(self, what: str) -> None:
+        self._since, self._doing = time.monotonic(), what
+
+    def fail(self, sentence: str, code: int) -> None:
+        """End all processes with an error of this one, unless another's came first."""
+        mine = self.communicator
+        if mine.rank != 0:
+            text = f"rank {mine.rank} on {self.hosts[mine.rank]}: {sentence}"
+            mine.tell(0, json.dumps({"failed": text, "code": code}).encode(), must=True)
+            time.sleep(self.timeout)  # rank 0 ends this process, too; where it does not, its own end
+        else:
+            self._say(sentence)
+        mine.abort(code)
+
+    def stop(self) -> None:
+        """Beat no more; what is still to be heard is heard."""
+        self._done.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    # The thread
+
+    def _live(self) -> None:
+        before = time.monotonic()
+        while not self._done.wait(self._interval):
+            now = time.monotonic()
+            if now - before > self.timeout / 2:  # this process was stopped: its clock says nothing
+                for pulse in self._others.values():
+                    pulse.heard = pulse.since = now
+            before = now
+            self._beat(now)
+            self._hear(now)
+            self._look(now)
+
+    def _beat(self, now: float) -> None:
+        state = {"doing": self._doing, "step": self.step, "for": now - self._since}
+        message = json.dumps(state).encode()
+        for rank in self._others:
+            self.communicator.tell(rank, message)
+
+    def _hear(self, now: float) -> None:
+        for rank, message in self.communicator.told():
+            found: dict[str, Any] = json.loads(message)
+            if "failed" in found:
+                self._say(found["failed"])
+                self.communicator.abort(int(found["code"]))
+            since = now - found["for"]
+            self._others[rank] = Pulse(found["doing"], found["step"], since, now)
+
+    def _look(self, now: float) -> None:
+        limit = _SHARE * self.timeout
+        if self.communicator.rank:  # where several miss rank 0, one of them says it
+            limit += min(self.communicator.rank * self._interval, 0.2 * self.timeout)
+        for rank, pulse in self._others.items():
+            silent, busy = now - pulse.heard, now - pulse.since
+            if silent > limit:
+                why = f"has given no sign of life for {silent:.3g} s"
+            elif pulse.doing == STEP and busy > limit:
+                why = f"has not come to the end of its step for {busy:.3g} s"
+            else:
+                continue
+            self._say(
+                f"rank {rank} on {self.hosts[rank]} {why}, at step {pulse.step}: all processes end "
+                f"(--stall-timeout {self.timeout:g}); the last checkpoint is whole, --resume goes on "
+                "from it"
+            )
+            self.communicator.abort(FAILED)

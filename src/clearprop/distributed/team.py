@@ -1,0 +1,147 @@
+"""Team: the processes of a training, and everything that they agree on while it goes on."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearprop.distributed.communicator import Alone, Communicator
+from clearprop.distributed.faults import FAILED, Heart
+from clearprop.distributed.shards import owned
+
+STALL_TIMEOUT = 30.0
+_LATE = 0.2  # share of the timeout in which others come to the same error, if it is theirs too
+
+
+class OtherRankError(RuntimeError):
+    """Another process has failed; the message is its own."""
+
+
+class Team:
+    """The processes that train together; one alone is a team as well.
+
+    Parameters
+    ----------
+    communicator : Communicator
+    timeout : float
+        Seconds in which a stall must have ended all processes.
+    code_of : callable, optional
+        The exit code that belongs to an error.
+    """
+
+    def __init__(
+        self,
+        communicator: Communicator | None = None,
+        timeout: float = STALL_TIMEOUT,
+        code_of: Callable[[BaseException], int] = lambda _: FAILED,
+    ) -> None:
+        self.communicator = communicator or Alone()
+        self.rank, self.size = self.communicator.rank, self.communicator.size
+        self.timeout, self._code_of = timeout, code_of
+        self.hosts: list[str] = self.tell_all(platform.node())
+        self.heart = Heart(self.communicator, self.hosts, timeout)
+        self._closed = False
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process is the one that writes and prints."""
+        return self.rank == 0
+
+    def shards(self, n_shards: int) -> range:
+        """Return the shards that this process owns."""
+        return owned(n_shards, self.rank, self.size)
+
+    def owners(self, n_shards: int) -> list[range]:
+        """Return the shards of each process."""
+        return [owned(n_shards, rank, self.size) for rank in range(self.size)]
+
+    # What is agreed on. All of it is collective.
+
+    def tell_all(self, mine: Any) -> list[Any]:
+        """Return what each process says, by rank; it must fit into JSON."""
+        if self.size == 1:
+            return [mine]
+        said = np.frombuffer(json.dumps(mine).encode(), np.uint8)
+        return [json.loads(each.tobytes()) for each in self.communicator.everywhere(said)]
+
+    def as_first(self, mine: Any) -> Any:
+        """Return what rank 0 says."""
+        return self.tell_all(mine if self.is_first else None)[0]
+
+    def first_said(self, mine: str) -> str:
+        """Return the first text, by rank, that is not empty."""
+        return next(filter(None, self.tell_all(mine)), "")
+
+    def gathered(self, mine: NDArray[Any]) -> list[NDArray[Any]]:
+        """Return the arrays of all processes, whose dtype is the same and whose rows may be more."""
+        flat = np.ascontiguousarray(mine).reshape(-1).view(np.uint8)
+        each = self.communicator.everywhere(flat) if self.size > 1 else [flat]
+        return [one.view(mine.dtype).reshape(-1, *mine.shape[1:]) for one in each]
+
+    @contextmanager
+    def sharing_problems(self) -> Iterator[None]:
+        """Raise what is raised inside in all processes: in this one its own, in others its sentence.
+
+        Raises
+        ------
+        OtherRankError
+        """
+        problem: Exception | None = None
+        try:
+            yield
+        except Exception as raised:
+            problem = raised
+        if self.size > 1:
+            said = self.tell_all(None if problem is None else _sentence(problem))
+            if problem is None:
+                raise_of(said, self.hosts)
+        if problem is not None:
+            raise problem
+
+    # Ends
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """End all processes where an error inside is not that of all of them."""
+        try:
+            yield
+        except Exception as problem:
+            if not self.all_have_failed():
+                self.heart.fail(_sentence(problem), self._code_of(problem))
+            raise
+
+    def all_have_failed(self) -> bool:
+        """Return whether all processes come here, in a part of the timeout."""
+        return self.size == 1 or self.communicator.settled(_LATE * self.timeout)
+
+    def close(self) -> None:
+        """Part from the others, each of which does so too."""
+        if self.size == 1 or self._closed:
+            return
+        self._closed = True
+        if self.communicator.settled(self.timeout):  # until here all hearts beat
+            self.heart.stop()
+            self.communicator.settled(self.timeout)
+            self.communicator.told()  # the last beats
+
+
+def _sentence(problem: BaseException) -> str:
+    return str(problem) or type(problem).__name__
+
+
+def raise_of(said: Sequence[str | None], hosts: Sequence[str]) -> None:
+    """Raise the first problem that a process has told of.
+
+    Raises
+    ------
+    OtherRankError
+    """
+    for rank, (sentence, host) in enumerate(zip(said, hosts, strict=True)):
+        if sentence is not None:
+            raise OtherRankError(f"rank {rank} on {host}: {sentence}")

@@ -1,0 +1,65 @@
+"""Which rows make a batch, and what follows from how many they are and what they weigh."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from clearprop.engines.intrinsics import kernel, part
+from clearprop.engines.language import Integers, Reals
+from clearprop.engines.records import Batch, Run
+
+
+@kernel()
+def first_row(step: int, batch: int, larger: int) -> int:
+    """Return where a step's rows begin: `engines.first_row`."""
+    return step * batch - max(0, step - larger)
+
+
+@kernel()
+def begin_of(run: Run, step: int) -> int:
+    """Return where a batch's rows begin."""
+    if run.cuts.size > 0:
+        return run.cuts[step]
+    return first_row(step, run.settings.batch, run.settings.n_larger)
+
+
+@kernel()
+def batch_of(run: Run, number: int) -> Batch:
+    """Return a step of the stretch."""
+    settings = run.settings
+    first = begin_of(run, run.first_step + number)
+    after = begin_of(run, run.first_step + number + 1)
+    m = min(after, run.order.size) - first
+    rows, rate = part(run.order, first, m), run.rates[number]
+    scale = (1.0 if settings.sums else 1.0 / m) * (-rate if settings.fused else 1.0)
+    per = 1.0
+    if settings.over_weight:
+        total = total_weight(rows, run.sample_weight, run.weighted)
+        per = 1.0 / total if total > 0.0 else 0.0
+        scale *= m * per
+    decay = run.weight_decay[min(number, run.weight_decay.size - 1)]
+    return Batch(rows, first, number, rate, decay, scale, per, 1.0 - rate * per * settings.l2)
+
+
+@kernel()
+def run_begin(run: Run) -> int:
+    """Return where the rows of the stretch begin."""
+    return begin_of(run, run.first_step)
+
+
+@kernel()
+def any_weight(rows: Integers, sample_weight: Reals) -> bool:
+    """Return whether a sample of the batch has a weight that is not zero."""
+    for i in range(rows.size):  # noqa: SIM110 - kernels have no generator expressions
+        if sample_weight[rows[i]] != 0:
+            return True
+    return False
+
+
+@kernel()
+def total_weight(rows: Integers, sample_weight: Reals, weighted: bool) -> float:
+    """Return the sum of the weights of a batch."""
+    total = 0.0
+    for i in range(rows.size):
+        total += np.float64(sample_weight[rows[i]]) if weighted else 1.0
+    return total

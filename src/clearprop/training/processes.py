@@ -1,0 +1,247 @@
+"""Where a training is made: in this process as a whole, or on shards, by one process or several."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clearprop import engines
+from clearprop.activations import Array
+from clearprop.distributed import agreement, teams
+from clearprop.distributed.engine import ShardedEngine
+from clearprop.distributed.shards import Dealing, Holding
+from clearprop.distributed.team import Team
+from clearprop.engines import Data, Engine, Plan
+from clearprop.engines.interface import row_blocks
+from clearprop.model.model import Model
+from clearprop.training import resume
+from clearprop.training.divergence import DivergenceError
+from clearprop.training.settings import Settings
+from clearprop.training.sharding import dealt
+from clearprop.training.supply import InMemory, Supply
+
+if TYPE_CHECKING:
+    from clearprop.training.loop import Loop
+
+
+class OneProcess:
+    """A training whose batches are not cut: nothing is to be agreed on."""
+
+    is_first = True  # the one that writes and shows
+    processor = ""  # that code is built for, where it was agreed on
+
+    def begin(self, model: Model) -> None:
+        """Let all begin from the same parameters and seeds."""
+
+    def dealt(self, supply: Supply) -> Supply:
+        """Return the rows that this process trains on."""
+        return supply
+
+    def engine(self, name: str, plan: Plan) -> Engine:
+        """Return what trains."""
+        return engines.select(name, plan)
+
+    def checkpoint(self, training: Loop) -> resume.CheckpointFile:
+        """Return where a training is written to."""
+        return resume.CheckpointFile(training)
+
+    def compare(self, training: Loop) -> None:
+        """Refuse processes that do not have the same training."""
+
+    def together(self) -> AbstractContextManager[None]:
+        """Let an error of one process end all."""
+        return nullcontext()
+
+    def sharing_problems(self) -> AbstractContextManager[None]:
+        """Let what one process raises be raised by all."""
+        return nullcontext()
+
+    def doing(self, what: str) -> AbstractContextManager[None]:
+        """Let others know what this process is busy with."""
+        return nullcontext()
+
+    def steps(self, wanted: int) -> int:
+        """Return how many steps all make next."""
+        return wanted
+
+    def ended(self, why: str) -> str:
+        """Return why all end, or "" where they go on."""
+        return why
+
+    def diverged(self, problem: DivergenceError) -> DivergenceError:
+        """Return the error that all raise."""
+        return problem
+
+    def evaluate(self, plan: Plan, parameters: Array, data: Data, engine: str) -> tuple[Array, float]:
+        """Return outputs and cost, as `engines.evaluate` does."""
+        return engines.evaluate(plan.architecture, parameters, data, engine, plan.n_threads)
+
+
+class Processes(OneProcess):
+    """A training on shards.
+
+    Parameters
+    ----------
+    settings : Settings
+    team : Team
+    """
+
+    def __init__(self, settings: Settings, team: Team) -> None:
+        self.settings, self.team = settings, team
+        assert settings.shards is not None
+        self.n_shards, self.is_first = settings.shards, team.is_first
+        if team.size > self.n_shards:
+            raise ValueError(
+                f"there must be at most as many processes as shards, {self.n_shards}, got "
+                f"{team.size}; start fewer, or give shards={team.size}"
+            )
+        self.holding: Holding | None = None
+
+    def begin(self, model: Model) -> None:
+        """As in `OneProcess`; seeds that nobody gave are those of rank 0."""
+        names = "training_seed", "epochs_trained", "steps_trained"
+        found = self.team.as_first([model.seed, *(getattr(model, name) for name in names)])
+        model.seed = found.pop(0)
+        for name, value in zip(names, found, strict=True):
+            setattr(model, name, value)
+        agreement.compare(
+            self.team,
+            {"parameters": list(model.parameters.shape), "dtype": model.parameters.dtype.name},
+        )
+        agreement.same_arrays(self.team, [model.parameters])
+
+    def dealt(self, supply: Supply) -> Supply:
+        """As in `OneProcess`."""
+        with self.team.sharing_problems():
+            dealing = Dealing(supply.n_samples, self.n_shards)
+            self.holding = Holding(dealing, self.team.shards(self.n_shards))
+            return dealt(supply, self.holding)
+
+    def engine(self, name: str, plan: Plan) -> Engine:
+        """As in `OneProcess`."""
+        if plan.n_members > 1:
+            raise ValueError(
+                f"members cannot be trained on shards, got {plan.n_members} members and shards="
+                f"{self.n_shards}; train one network, or without shards"
+            )
+        assert self.holding is not None
+        if name != "numpy" and importlib.util.find_spec("llvmlite") is not None:
+            self.processor = agreement.one_processor(self.team)
+        one = engines.select(name, plan)
+        if not hasattr(one, "sum_leaves"):
+            raise ValueError(
+                f"engine {one.name!r} cannot train on shards; use engine='compiled', or leave shards "
+                "and communicator out"
+            )
+        make = type(one)
+        return ShardedEngine(make, self.holding, self.team, self.settings.fast_sum)
+
+    def checkpoint(self, training: Loop) -> resume.CheckpointFile:
+        """As in `OneProcess`; others than the first only read it."""
+        make = resume.CheckpointFile if self.is_first else _ReadOnly
+        with self.team.sharing_problems():
+            return make(training)
+
+    def compare(self, training: Loop) -> None:
+        """As in `OneProcess`."""
+        settings, validation = training.settings, training.validation
+        if self.team.size == 1:
+            return
+        known = validation or ()
+        if isinstance(training.supply, InMemory):  # what streams read is compared where it is opened
+            known = *training.supply.identity(), *known
+        versions = resume.versions(training.engine.name, self.processor)
+        agreement.compare(
+            self.team,
+            {
+                **{f"argument {k}": v for k, v in settings.describe().items()},
+                "epochs": settings.epochs,
+                "time_limit": settings.time_limit is not None,
+                "seed": training.plan.seed,
+                "engine": training.engine.name,
+                "network": repr(training.model.architecture),
+                "data": agreement.digest(*(each for each in known if each is not None)),
+                "parameters": agreement.digest(training.state.parameters, training.state.moments),
+                "step": training.state.step,
+                **{f"version of {name}": v for name, v in versions.items()},
+            },
+        )
+
+    def together(self) -> AbstractContextManager[None]:
+        """As in `OneProcess`."""
+        return self.team.together()
+
+    def sharing_problems(self) -> AbstractContextManager[None]:
+        """As in `OneProcess`."""
+        return self.team.sharing_problems()
+
+    def doing(self, what: str) -> AbstractContextManager[None]:
+        """As in `OneProcess`."""
+        return self.team.heart.doing(what)
+
+    def steps(self, wanted: int) -> int:
+        """As in `OneProcess`: the clock of rank 0 decides."""
+        return int(self.team.as_first(wanted))
+
+    def ended(self, why: str) -> str:
+        """As in `OneProcess`."""
+        return self.team.first_said(why)
+
+    def diverged(self, problem: DivergenceError) -> DivergenceError:
+        """As in `OneProcess`: what any process has found in its rows, else that it is the cost."""
+        said = [str(problem), *problem.__reduce__()[1][1:]]
+        told = self.team.tell_all(said)
+        found = next((each for each in told if each[3] is not None), told[0])
+        return DivergenceError(*found)
+
+    def evaluate(self, plan: Plan, parameters: Array, data: Data, engine: str) -> tuple[Array, float]:
+        """As in `OneProcess`; each process does some of the blocks of rows, which are always the same.
+
+        The costs are summed by all in the same way, of all outputs.
+        """
+        team, architecture = self.team, plan.architecture
+        blocks = list(row_blocks(len(data.X)))
+        mine = blocks[len(blocks) * team.rank // team.size : len(blocks) * (team.rank + 1) // team.size]
+        a = np.empty((0, architecture.sizes[-1]), parameters.dtype)
+        outputs, costs = [a], [np.empty(0)]
+        for rows in mine:
+            a, z = engines.a_and_z(architecture, parameters, data.X[rows], engine, plan.n_threads)
+            outputs.append(a)
+            found = architecture.cost.of_samples(architecture.output, z, a, data.Y[rows])
+            costs.append(found.astype(np.float64))
+        every, each = (
+            np.concatenate(team.gathered(np.concatenate(arrays))) for arrays in (outputs, costs)
+        )
+        return every, architecture.cost.reduce(each, data.sample_weight)
+
+
+class _ReadOnly(resume.CheckpointFile):
+    """What a process has of a checkpoint that another writes: it has gone on from it."""
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """As in `CheckpointFile`; the file is another's by now."""
+        yield
+
+    def write_if_due(self) -> None:
+        """As in `CheckpointFile`."""
+
+    def write(self) -> None:
+        """As in `CheckpointFile`."""
+
+
+def processes_of(settings: Settings) -> OneProcess:
+    """Return where a training of some settings is made.
+
+    Raises
+    ------
+    ValueError, TypeError, ImportError
+        If the communicator is none.
+    """
+    if settings.shards is None:
+        return OneProcess()
+    return Processes(settings, teams.team_of(settings.communicator, settings.stall_timeout))

@@ -1,0 +1,226 @@
+"""A training on shards: one training, whose bits no number of processes or threads changes."""
+
+import numpy as np
+import pytest
+
+import clearprop as cp
+from clearprop.data.row_stream import RowStream
+from thread_team import together
+
+RNG = np.random.default_rng(7)
+X, LABELS = RNG.normal(size=(103, 4)), RNG.integers(0, 3, 103)
+WEIGHT = (np.arange(103) % 4).astype(float)
+TIMES = ("seconds", "samples_per_second")
+HOW = {
+    "epochs": 2,
+    "batch_size": 20,
+    "progress": False,
+    "shards": 8,
+    "n_threads": 1,
+    "running_window": 30,
+}
+
+CASES = {
+    "sgd": {"optimizer": cp.SGD(0.1), "validation_data": (X[:30], LABELS[:30]), "metrics": ["accuracy"]},
+    "adam": {"optimizer": cp.Adam(0.02), "dropout": 0.3, "sample_weight": WEIGHT, "clip_norm": 0.2, "l2": 0.01},
+    "small batches": {"optimizer": cp.SGD(0.1, 0.9), "batch_size": 3, "l1": 1e-3, "frozen": ("biases",)},
+    "numpy": {"optimizer": cp.AdamW(0.02), "engine": "numpy", "label_smoothing": 0.1},
+    "schedules": {
+        "optimizer": cp.Adam(0.02), "dropout": cp.schedules.cosine(0.4, epochs=2),
+        "label_smoothing": cp.schedules.cosine(0.2, epochs=2),
+    },
+    "batches of one size but one": {"n_batches": 7, "batch_size": None},
+    "one order": {"shuffle": "once"}, "the order of the rows": {"shuffle": False},
+}  # fmt: skip
+
+
+def train(rows=(X, LABELS), dtype="float32", **how):
+    """Return parameters and history of a training."""
+    how = HOW | how
+    if how.get("n_batches"):
+        del how["batch_size"]
+    net = cp.Network([4, 5, 3], seed=0, dtype=dtype)
+    history = net.fit(*rows, **how)
+    return net.parameters.tobytes(), [
+        {name: value for name, value in row.items() if name not in TIMES} for row in history.rows()
+    ]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_any_number_of_processes_has_the_same_bits(case):
+    alone = train(**CASES[case])
+    assert "running_accuracy" in alone[1][-1]
+    for size in (2, 3, 8) if case in ("sgd", "adam") else (3,):
+        for each in together(size, lambda team: on(team, **CASES[case])):
+            assert each == alone
+
+
+def on(team, rows=None, **how):
+    """Train as a member of a team: each rank gives the rows that are its part."""
+    cut = np.linspace(0, len(X), team.size + 1).astype(int) if team.size != 3 else [0, 0, 70, 103]
+    mine = slice(cut[team.rank], cut[team.rank + 1])
+    if how.get("sample_weight") is not None:
+        how["sample_weight"] = how["sample_weight"][mine]
+    if "validation_data" in how:
+        how["validation_data"] = how["validation_data"] if team.is_first else (X[:0], LABELS[:0])
+    return train((X[mine], LABELS[mine]) if rows is None else rows, communicator=team, **how)
+
+
+def test_any_number_of_threads_has_the_same_bits():
+    how = {"optimizer": cp.Adam(0.02), "dropout": 0.3, "validation_data": (X, LABELS)}
+    assert train(**how, n_threads=1) == train(**how, n_threads=2) == train(**how, n_threads=3)
+
+
+def test_it_is_the_training_on_the_same_batches_to_rounding():
+    """One shard is the plain training; of several, whole batches are: all have all rows in each step."""
+    for reduction in ("mean", "sum"):
+        cost = cp.costs.cross_entropy(reduction=reduction)
+        nets = [cp.Network([4, 5, 3], cost=cost, seed=0, dtype="float64") for _ in range(3)]
+        how = HOW | {"optimizer": cp.Adam(0.01), "l2": 0.01, "sample_weight": WEIGHT, "epochs": 3}
+        costs = [
+            net.fit(X, LABELS, **how | {"shards": shards, "batch_size": size})["cost"]
+            for net, shards, size in zip(nets, (None, 1, 8), (103, 103, 103), strict=True)
+        ]
+        for net, its in zip(nets[1:], costs[1:], strict=True):
+            np.testing.assert_allclose(its, costs[0], rtol=1e-12)
+            np.testing.assert_allclose(net.parameters, nets[0].parameters, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("buffer_rows", [40, 200])
+def test_a_stream_has_the_same_bits_by_any_number_of_processes(buffer_rows):
+    def stream():
+        return (RowStream.of_arrays(X, LABELS, buffer_rows=buffer_rows),)
+
+    how = {"optimizer": cp.Adam(0.02), "batch_size": 12, "epochs": 3}
+    alone = train(stream(), **how)
+    if buffer_rows >= len(X):
+        assert alone == train(**how)  # a buffer that holds everything is memory
+    for size in (2, 3):
+        for each in together(size, lambda team: on(team, stream(), **how)):
+            assert each == alone
+
+
+def test_each_process_reads_the_rows_of_its_shards_alone():
+    read = [set(), set()]
+
+    class Seen(type(RowStream.of_arrays(X, LABELS).rows)):
+        rank = 0
+
+        def X(self, first, last):
+            read[self.rank].update(range(first, last))
+            return super().X(first, last)
+
+    def work(team):
+        rows = Seen(X, LABELS)
+        object.__setattr__(rows, "rank", team.rank)
+        return on(team, (RowStream(rows, buffer_rows=40),), batch_size=8, epochs=1)
+
+    together(2, work)
+    assert read[0] == set(range(52))  # 8 shards of 13 rows, or 12: the last
+    assert read[1] == set(range(52, 103))
+
+
+def test_estimators_have_the_same_bits_by_any_number_of_processes():
+    import pandas as pd
+
+    frame = pd.DataFrame(X).add_prefix("x").assign(kind=np.where(X[:, 1] > 0, "u", "v"))
+    names = np.array(["red", "green", "blue"])[np.digitize(X[:, 0], [-0.5, 0.5])]
+    how = {"hidden_layer_sizes": (5,), "max_iter": 3, "shards": 8, "random_state": 0, "batch_size": 16}
+
+    def fit(rows, kind, y, **more):
+        model = kind(**how | more).fit(frame[rows], y[rows])
+        return model.network_.parameters.tobytes(), model.predict(frame).tolist()
+
+    def one(communicator, rows):
+        return (
+            fit(rows, cp.MLPClassifier, names, preset="realmlp-s", communicator=communicator),
+            fit(rows, cp.MLPRegressor, X[:, 0], preset="realmlp-s", communicator=communicator),
+        )
+
+    alone = one(None, slice(None))
+    for each in together(2, lambda team: one(team, slice(60) if team.is_first else slice(60, None))):
+        assert each == alone
+
+
+def test_a_resumed_run_has_the_same_bits_by_another_number_of_processes(tmp_path):
+    how = {"optimizer": cp.Adam(0.02), "epochs": 4, "dropout": 0.2}
+    alone, path = train(**how), tmp_path / "c.safetensors"
+    together(3, lambda team: on(team, **how | {"epochs": 2}, checkpoint=path))
+    for each in together(2, lambda team: on(team, **how, checkpoint=path, resume=True)):
+        assert each == alone
+
+
+def test_fast_sums_are_equal_to_rounding():
+    how = {"optimizer": cp.SGD(0.1), "epochs": 3}
+    alone = np.frombuffer(train(**how)[0], np.float32)
+    first, second = together(3, lambda team: on(team, **how, fast_sum=True)[0])[:2]
+    assert first == second
+    np.testing.assert_allclose(np.frombuffer(first, np.float32), alone, atol=1e-6)
+
+
+def test_a_training_that_diverges_says_so_in_all_processes():
+    def work(team):
+        mine = slice(team.rank, None, team.size)
+        net = cp.Network([4, 5, 3], activation="relu", output="identity", cost="quadratic", seed=0)
+        with pytest.raises(cp.DivergenceError) as caught:
+            net.fit(X[mine], LABELS[mine], **HOW, optimizer=cp.SGD(1e9), communicator=team)
+        return str(caught.value)
+
+    first, second = together(2, work)
+    assert first == second
+    assert "diverged at epoch 1, step" in first
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"shards": 0}, "shards must be at least 1, got 0"),
+        ({"shards": 104}, "shards must be at most the number of rows to train on, 103, got 104"),
+        ({"communicator": "tcp"}, "communicator must be 'mpi' or a communicator of mpi4py, got 'tcp'"),
+        ({"stall_timeout": 0.1}, "stall_timeout must be a finite number of at least 1, got 0.1"),
+        ({"fast_sum": True}, "fast_sum=True needs communicator, got communicator=None"),
+        ({"engine": "jax"}, "engine 'jax' cannot train on shards; use engine='compiled'"),
+        ({"optimizer": "lbfgs"}, "shards cannot be used with LBFGS, got 8"),
+    ],
+)
+def test_bad_arguments_are_refused(how, message):
+    if "engine" in how:
+        pytest.importorskip("jax")
+    with pytest.raises(ValueError, match=message.replace("(", r"\(")):
+        train(**how)
+
+
+def test_members_are_refused():
+    net = cp.Network([4, 5, 3], seed=0, members=2)
+    with pytest.raises(
+        ValueError, match="members cannot be trained on shards, got 2 members and shards=8"
+    ):
+        net.fit(X, LABELS, **HOW)
+
+
+def test_processes_that_differ_are_named():
+    def work(team):
+        with pytest.raises(
+            ValueError, match="rank 1 on .* has argument batch_size 21 .rank 0 on .*: 20"
+        ):
+            on(team, batch_size=20 + team.rank)
+
+    together(2, work)
+
+
+def test_more_processes_than_shards_are_refused():
+    def work(team):
+        with pytest.raises(ValueError, match="at most as many processes as shards, 2, got 3"):
+            on(team, shards=2)
+
+    together(3, work)
+
+
+def test_rows_of_other_kinds_are_named():
+    def work(team):
+        with pytest.raises(
+            ValueError, match="X must be of one kind in all processes, rank 1 on .* has numbers"
+        ):
+            train((X if team.rank else X.astype("float32"), LABELS), communicator=team)
+
+    together(2, work)
