@@ -24,7 +24,7 @@ from clearprop.trace import Gradient
 from clearprop.training import DivergenceError, EarlyStopping, History
 
 if TYPE_CHECKING:
-    from clearprop.classroom import worksheets
+    from clearprop.classroom import grade, worksheets
     from clearprop.diagnosis import DiagnosisCallback
     from clearprop.diagnosis.diagnose import diagnose
     from clearprop.estimators import MLPClassifier, MLPRegressor
@@ -74,6 +74,7 @@ __all__ = [
     "from_onnx",
     "from_torch",
     "from_weights",
+    "grade",
     "initializers",
     "load",
     "metrics",
@@ -89,7 +90,7 @@ __all__ = [
 
 # What is imported when it is first asked for: training and predicting do not need it.
 _LATER = {
-    "classroom": ("worksheets",),
+    "classroom": ("grade", "worksheets"),
     "diagnosis": ("DiagnosisCallback", "diagnose"),
     "estimators": ("MLPClassifier", "MLPRegressor"),
     "explain": ("Notation", "Trace", "explain", "notation", "nudge", "path_sum"),

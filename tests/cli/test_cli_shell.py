@@ -194,6 +194,7 @@ def test_numbers_are_written_out_as_long_as_they_are_short(shop):
         "cv",
         "tune",
         "worksheet",
+        "grade",
     ],
 )
 def test_the_help_fits_80_columns_and_tells_every_default_the_same_way(command, tmp_path):

@@ -71,7 +71,12 @@ def test_links_between_files_lead_somewhere(page):
 
 @pytest.mark.parametrize(
     ("page", "before"),
-    [("README.md", "    "), ("docs/tuning.md", r"\$ "), ("docs/take-it-anywhere.md", "    ")],
+    [
+        ("README.md", "    "),
+        ("docs/classroom.md", "    "),
+        ("docs/tuning.md", r"\$ "),
+        ("docs/take-it-anywhere.md", "    "),
+    ],
 )
 def test_every_command_and_option_that_a_page_names_exists(page, before):
     import typer.main

@@ -16,7 +16,7 @@ import clearprop as cp
 PUBLIC = """
 Activation Adam AdamW CheckpointError Cost DivergenceError EarlyStopping Gradient GradientCheck History LBFGS Layer
 MLPClassifier MLPRegressor Network RMSProp SGD Scaling ScheduleFreeAdamW Trace Training check_gradient costs data initializers load metrics schedules
-Notation Watch explain explore notation nudge path_sum DiagnosisCallback diagnose embeddings cross_validate tune report from_onnx from_torch from_weights worksheets
+Notation Watch explain explore notation nudge path_sum DiagnosisCallback diagnose embeddings cross_validate tune report from_onnx from_torch from_weights grade worksheets
 """.split()
 
 

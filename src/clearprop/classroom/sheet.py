@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clearprop.classroom import printing, working
 from clearprop.classroom.working import ACTIVATIONS, BLANKS
@@ -18,9 +18,13 @@ from clearprop.explain.forms import Line
 from clearprop.explain.glyphs import Glyphs
 from clearprop.explain.notation import Notation
 from clearprop.explain.printers.text import TextPrinter
+from clearprop.explain.step import Step
 from clearprop.names import is_number, known_name
 from clearprop.network import Network
 from clearprop.optimizers import SGD
+
+if TYPE_CHECKING:
+    from clearprop.classroom.marking import Marked
 
 FORMATS = ("text", "latex", "html")
 COSTS = ("quadratic", "squared_error", "cross_entropy", "binary_cross_entropy")
@@ -29,7 +33,7 @@ Key = tuple[str, int, tuple[int, ...]]  # quantity, weight layer from 1, place i
 
 
 class Worksheet:
-    """A pass with blanks in it, and its key.
+    """A pass with blanks in it, its key, and marks for what is filled in.
 
     Parameters
     ----------
@@ -52,8 +56,6 @@ class Worksheet:
     ----------
     trace : Trace
         The engine's numbers.
-    lines : tuple of Line
-        The formulas that end in a blank, in the order of their numbers.
 
     Raises
     ------
@@ -67,6 +69,9 @@ class Worksheet:
     >>> worksheet = Worksheet(net, [[2.0]], [[1.0]], blanks=["forward"])
     >>> print(worksheet.sheet().splitlines()[18])
       z²₁ = w²₁₁ a¹₁ + b²₁ = ____(1)                                                                (23)
+    >>> print(worksheet.mark({1: 0.8, 2: 0.69}))
+    Sheet 1: 1 of 3 right, 1 of them after an earlier mistake; 1 not answered
+      (1) no_bias: the bias is left out of z in layer 2
     """
 
     def __init__(
@@ -99,9 +104,17 @@ class Worksheet:
         if not 1 <= (n := len(self.trace.X)) <= MOST_ROWS:
             raise ValueError(f"X must have 1 to {MOST_ROWS} rows, so that all fit on a sheet, got {n}")
         self.glyphs = Glyphs(self.trace, notations.resolve(notation))
-        self._steps = working.told(self.glyphs)
-        self._with_blanks, lines = working.with_blanks(self._steps, self.blanks)
-        self.lines: tuple[Line, ...] = tuple(lines)
+
+    @cached_property
+    def _told(self) -> tuple[list[Step], list[Step], list[Line]]:
+        """All steps, those of the sheet with blanks, and the lines that end in one."""
+        steps = working.told(self.glyphs)
+        return steps, *working.with_blanks(steps, self.blanks)
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """The formulas that end in a blank, in the order of their numbers."""
+        return tuple(self._told[2])
 
     @property
     def answers(self) -> tuple[Blank, ...]:
@@ -121,7 +134,7 @@ class Worksheet:
     @cached_property
     def given(self) -> frozenset[Key]:
         """Every number that the sheet gives as a result."""
-        return frozenset((n.quantity, n.layer, n.index) for n in working.given(self._with_blanks))
+        return frozenset((n.quantity, n.layer, n.index) for n in working.given(self._told[1]))
 
     def sheet(self, format: str = "text") -> str:
         """Return the sheet to hand out, as text, LaTeX (that needs amsmath) or a page to print.
@@ -156,10 +169,31 @@ class Worksheet:
             rows.writerow((number, printer.inline(line.formula.sides[0]), ""))
         return out.getvalue()
 
+    def mark(self, answers: Mapping[Any, Any]) -> Marked:
+        """Return what is right, what is wrong and why: each number after those written before it.
+
+        Parameters
+        ----------
+        answers : mapping
+            From the number of a blank to the number in it, or from the name of an array, as in
+            ``layers.0.delta``, to the array, in the shape of the trace's; what is absent, None or NaN
+            was not answered.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If there is no such blank or array, or something is no number.
+        """
+        from clearprop.classroom import answers as read
+        from clearprop.classroom import marking
+
+        return marking.marked(self, read.by_blank(self, answers))
+
     def _document(self, key: bool) -> Document:
         what = "step" if self.learning_rate is not None else "pass"
         title = f"Worksheet {self.number} of {self.of}: one {what}"
-        shown = self._steps[: len(self._with_blanks)] if key else self._with_blanks
+        steps, with_blanks, _ = self._told
+        shown = steps[: len(with_blanks)] if key else with_blanks
         facts = working.facts(self.glyphs, self.digits)
         if key:
             title = f"Key to worksheet {self.number} of {self.of}"

@@ -19,7 +19,7 @@ from clearprop.cli import errors, terminal
 COMMANDS = (
     "train", "evaluate", "predict", "info", "check", "explain", "explore", "diagnose", "export",
     "import", "cv",
-    "tune", "report", "worksheet",
+    "tune", "report", "worksheet", "grade",
 )  # fmt: skip
 
 

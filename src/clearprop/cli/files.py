@@ -114,6 +114,18 @@ def check_predictions(path: str) -> None:
         )
 
 
+def check_marks(path: str) -> None:
+    """Make sure that nothing but earlier marks is overwritten by new ones.
+
+    Raises
+    ------
+    ValueError
+        If the file holds anything else.
+    """
+    if _holds_anything(path) and (_header(path) or [])[:4] != ["sheet", "file", "points", "of"]:
+        raise ValueError(f"--output {path} exists and holds no marks; another name keeps what it holds")
+
+
 def check_export(path: str) -> None:
     """Make sure that there is a folder, and that nothing but an earlier export is overwritten.
 
