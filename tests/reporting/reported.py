@@ -68,7 +68,7 @@ class Page(HTMLParser):
     def handle_starttag(self, name, attributes):
         found = dict(attributes)
         if name == "data":
-            self._value = found["data-ref"], found["value"]
+            self._value = found["data-ref"], found["value"], float(found.get("data-factor", 1))
         if name == "svg":
             self._axes = found.get("data-axes")
         if name == "path" and "data-ref" in found:
@@ -81,10 +81,10 @@ class Page(HTMLParser):
             self._value = None
 
 
-def read_back(text):
+def read_back(text, factor=1.0):
     """Return the number that a text shows, and half a unit of its last digit."""
     plain = text.replace("−", "-").replace(",", "").replace("+", "")
-    scale = 0.01 if "%" in plain or "points" in plain else 1.0
+    scale = 0.01 if "%" in plain or "points" in plain else factor
     shown = re.fullmatch(r"(-?[0-9.]+(?:e-?\+?[0-9]+)?)( %| points)?", plain)
     assert shown, text
     mantissa, _, exponent = shown[1].partition("e")

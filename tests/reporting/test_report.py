@@ -47,9 +47,9 @@ def test_every_number_on_the_page_is_that_of_the_tree_as_it_is_shown(any_report)
     tree = any_report.to_dict()
     found = Page(any_report.html).numbers
     assert len(found) > 60
-    for ref, value, text in found:
+    for ref, value, factor, text in found:
         assert float(value) == at(tree, ref), ref
-        shown, half = read_back(text)
+        shown, half = read_back(text, factor)
         assert abs(shown - float(value)) <= half * 1.001 + 1e-12, (ref, text)
 
 

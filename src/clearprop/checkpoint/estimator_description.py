@@ -73,6 +73,10 @@ def _cell_type(value: Any, where: str) -> None:
         _DRESS(dress, where)
 
 
+_SEEN = record(
+    {"edges": items(real), "counts": items(integer()), "missing": integer()},
+    {"words": items(integer())},
+)
 _ESTIMATOR = record(
     {
         "class": one_of("MLPClassifier", "MLPRegressor"),
@@ -123,7 +127,8 @@ _ESTIMATOR = record(
                         )
                     ),
                     "columns": items(entries(anything)),
-                }
+                },
+                {"seen": items(_SEEN)},
             )
         ),
         "missing": items(text),
@@ -199,6 +204,21 @@ def _check_columns(table: Mapping[str, Any], names: list[str], n_features: int) 
             pair = n == 2 and not column["pooled"] and not column["missing"]
             made += 1 if pair else n + bool(column["pooled"]) + column["missing"]
     agree("the columns of estimator.table make features, which", made, "features", n_features)
+    if "seen" in table:
+        _check_seen(table["seen"], kinds, table["columns"])
+
+
+def _check_seen(seen: list[Any], kinds: list[str], columns: list[Any]) -> None:
+    items(anything, len(kinds))(seen, "estimator.table.seen")
+    for index, (each, kind, column) in enumerate(zip(seen, kinds, columns, strict=True)):
+        where, edges = f"estimator.table.seen[{index}]", each["edges"]
+        numbers = kind in ("numeric", "datetime")
+        if edges != sorted(set(edges)) or (edges and not numbers):
+            raise refuse(f"{where}.edges", "rising numbers, and none of categories", edges)
+        n = len(edges) if numbers else len(column["categories"])
+        items(anything, n + 1)(each["counts"], f"{where}.counts")
+        words = column.get("words", []) if kind == "numeric" else []
+        items(anything, len(words))(each.get("words", []), f"{where}.words")
 
 
 def _check_labels(data: Mapping[str, Any], n_outputs: int) -> None:

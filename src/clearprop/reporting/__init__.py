@@ -15,15 +15,27 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from clearprop.reporting import classes, learned, performance, quantities
+from clearprop.reporting import (
+    classes,
+    dependence,
+    drift,
+    importance,
+    leaks,
+    learned,
+    performance,
+    quantities,
+    rows,
+    segments,
+)
 from clearprop.reporting.doors import Reported, subject_of
 from clearprop.reporting.page import page
-from clearprop.reporting.subject import Subject
+from clearprop.reporting.subject import RawColumn, Subject
 from clearprop.reporting.tree import Figures, File
 from clearprop.typing import Answers, Samples
 
 __all__ = ["Figures", "Report", "report"]
 
+_STRONG, _OVER = 6, 4  # columns whose dependence, and over which residuals are shown
 _FRAME = "width: 100%; height: 46rem; border: 1px solid #8888"
 
 
@@ -127,11 +139,17 @@ def figures_of(
         "columns": learned.columns(subject),
         "course": learned.course(subject.model, history),
     }
+    found["drift"] = drift.drift(subject)
     notes = {"subject": " ".join(subject.notes)} if subject.notes else {}
     if found["course"] is None:
         notes["course"] = (
             "This file of the model has no history of its training: that of an estimator, of a table "
             "that was trained on in the shell, and a checkpoint have one."
+        )
+    if found["drift"] is None:
+        notes["drift"] = (
+            "The model's file does not say how the columns were spread in training: only that of a "
+            "table does, as clearprop writes it now."
         )
     if subject.y is None:
         notes["performance"] = (
@@ -140,7 +158,13 @@ def figures_of(
         )
         return Figures(**found, notes=notes)
     found["performance"] = performance.performance(subject)
-    found |= _of_classes(subject) if subject.classes else _of_quantities(subject, notes)
+    found["importance"] = importance.importance(subject)
+    strong = importance.strongest(subject, found["importance"], _STRONG)
+    found |= _of_classes(subject) if subject.classes else _of_quantities(subject, strong, notes)
+    found["segments"] = segments.segments(subject)
+    found["worst"] = rows.worst(subject)
+    found["dependence"] = tuple(dependence.dependence(subject, each) for each in strong)
+    found["leaks"] = leaks.leaks(subject)
     return Figures(**found, notes=notes)
 
 
@@ -158,8 +182,10 @@ def _of_classes(subject: Subject) -> dict[str, Any]:
     return found
 
 
-def _of_quantities(subject: Subject, notes: dict[str, str]) -> dict[str, Any]:
-    found: dict[str, Any] = {"fit": quantities.fit(subject, ())}
+def _of_quantities(
+    subject: Subject, strong: tuple[RawColumn, ...], notes: dict[str, str]
+) -> dict[str, Any]:
+    found: dict[str, Any] = {"fit": quantities.fit(subject, strong[:_OVER])}
     found["coverage"], reason = quantities.coverage(subject)
     if reason:
         notes["coverage"] = reason

@@ -12,17 +12,8 @@ from clearprop.evaluation import wilson_interval
 from clearprop.model.targets import Classes
 from clearprop.model.threshold import choose
 from clearprop.reporting.subject import Subject
-from clearprop.reporting.tree import (
-    LEVEL,
-    Bin,
-    Choice,
-    Confusion,
-    Curve,
-    Reliability,
-    Scores,
-    Thresholds,
-    Value,
-)
+from clearprop.reporting.tree import Bin, Choice, Confusion, Curve, Reliability, Scores, Thresholds
+from clearprop.reporting.value import LEVEL, Value
 
 Array = NDArray[Any]
 

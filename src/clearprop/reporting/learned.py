@@ -13,7 +13,8 @@ import clearprop
 from clearprop.checkpoint.description import notes
 from clearprop.model.model import Model
 from clearprop.reporting.subject import RawColumn, Subject
-from clearprop.reporting.tree import About, ColumnOfTable, Course, File, Result, Value
+from clearprop.reporting.tree import About, ColumnOfTable, Course, File, Result
+from clearprop.reporting.value import Value
 from clearprop.training.history import TIMES
 
 _CHUNK = 1 << 20

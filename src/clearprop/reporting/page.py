@@ -8,7 +8,7 @@ from typing import Any
 
 from clearprop.page import Markup, document, joined, module, tag
 from clearprop.reporting.shown import Shown
-from clearprop.reporting.views import about, fit, quality
+from clearprop.reporting.views import about, fit, insight, quality
 
 Card = Callable[[Shown], Markup]
 
@@ -21,6 +21,12 @@ _CARDS: tuple[tuple[str, str, Card], ...] = (
     ("roc", "curves", quality.curves),
     ("reliability", "reliability", quality.reliability),
     ("thresholds", "thresholds", quality.thresholds),
+    ("segments", "segments", insight.segments),
+    ("worst", "worst", insight.worst),
+    ("importance", "importance", insight.importance),
+    ("dependence", "dependence", insight.dependence),
+    ("about", "drift", insight.drift),
+    ("leaks", "leaks", insight.leaks),
     ("about", "course", about.course),
     ("about", "about", about.provenance),
 )
@@ -32,6 +38,12 @@ _TITLES = {
     "curves": "Ranking",
     "reliability": "Probabilities",
     "thresholds": "Costs",
+    "segments": "Segments",
+    "worst": "Worst rows",
+    "importance": "Importance",
+    "dependence": "Dependence",
+    "drift": "Drift",
+    "leaks": "Leaks",
     "course": "The training",
     "about": "What was learned from what",
 }

@@ -19,7 +19,8 @@ from clearprop.estimators.baselines import Rows
 from clearprop.evaluation import ClassTally, Evaluation, QuantityTally
 from clearprop.model.measuring import Measured
 from clearprop.reporting.subject import Subject
-from clearprop.reporting.tree import LEVEL, Contestant, Performance, Value
+from clearprop.reporting.tree import Contestant, Performance
+from clearprop.reporting.value import LEVEL, Value
 
 Array = NDArray[Any]
 

@@ -13,7 +13,8 @@ from clearprop.model import conformal
 from clearprop.model.targets import Units
 from clearprop.reporting.slices import Slice, by_quantiles, slices
 from clearprop.reporting.subject import RawColumn, Subject
-from clearprop.reporting.tree import LEVEL, Coverage, Fit, Group, Over, Value
+from clearprop.reporting.tree import Coverage, Fit, Group, Over
+from clearprop.reporting.value import LEVEL, Value
 
 Array = NDArray[Any]
 

@@ -35,7 +35,7 @@ def number(value: float) -> str:
     """Return a number in four figures: 0.3764, 48,650."""
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
-    if abs(value) >= 1e15 or abs(value) < 1e-4:
+    if abs(value) >= 1e9 or abs(value) < 1e-4:
         return f"{value:.3e}".replace("-", "−")
     digits = max(0, 3 - math.floor(math.log10(abs(value))))
     return f"{value:,.{min(digits, 6)}f}".replace("-", "−")
@@ -43,7 +43,9 @@ def number(value: float) -> str:
 
 def fixed(value: float) -> str:
     """Return a number around 1 or below it: 0.3764."""
-    return f"{value:.4f}".replace("-", "−") if abs(value) < 1e4 else number(value)
+    if abs(value) >= 1e4:
+        return number(value)
+    return f"{value:.4f}".replace("-0.0000", "0.0000").replace("-", "−")
 
 
 def plain(value: float) -> str:
@@ -83,18 +85,22 @@ class Shown:
             found = found[int(step)] if isinstance(found, list) else found[unescaped(step)]
         return found
 
-    def __call__(self, ref: str, how: How = number) -> Markup:
-        """Return a number; a dash where there is none."""
+    def __call__(self, ref: str, how: How = number, *, bare: bool = False) -> Markup:
+        """Return a number; a dash where there is none. `bare`: without its unit, which stands near."""
         value = self.at(ref)
         if value is None:
             return Markup(NONE)
-        return tag("data", how(value), value=repr(value), data_ref=ref)
+        text, factor = how(value), None
+        for unit in (" %", " points") if bare else ():
+            if text.endswith(unit):
+                text, factor = text.removesuffix(unit), "0.01"
+        return tag("data", text, value=repr(value), data_ref=ref, data_factor=factor)
 
     def interval(self, ref: str, how: How = number) -> Markup:
         """Return "low to high" of a `Value`; a dash where it has none."""
         if self.at(ref) is None or self.at(f"{ref}.low") is None:
             return Markup(NONE)
-        low, high = self(f"{ref}.low", how), self(f"{ref}.high", how)
+        low, high = self(f"{ref}.low", how, bare=True), self(f"{ref}.high", how)
         return Markup(f"{low} to {high}")
 
     def both(self, ref: str, how: How = number) -> Markup:
@@ -102,7 +108,8 @@ class Shown:
         found = self(f"{ref}.value", how)
         if self.at(f"{ref}.low") is None:
             return found
-        return Markup(f"{found} ({self.interval(ref, how)})")
+        low, high = (self(f"{ref}.{end}", how, bare=True) for end in ("low", "high"))
+        return Markup(f"{found} ({low} to {high})")
 
 
 def escaped(key: str) -> str:

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop.data.table.columns import CategoryColumn, TimeColumn, numbers_of, words_of
+from clearprop.data.table import seen
+from clearprop.data.table.columns import CategoryColumn, TimeColumn, words_of
 from clearprop.data.table.values import shown_number
 from clearprop.reporting.subject import RawColumn
 
@@ -65,11 +66,9 @@ def slices(column: RawColumn, n_quantiles: int, most_words: int) -> list[Slice]:
     gaps = np.flatnonzero(column.cells.is_null().to_numpy(zero_copy_only=False))
     if numbers is not None:
         there = np.flatnonzero(~np.isnan(numbers))
-        is_time = isinstance(column.made, TimeColumn)
-        shown = _shown_time if is_time else shown_short
         found += [
             Slice(each.name, there[each.rows], each.middle)
-            for each in by_quantiles(numbers[there], n_quantiles, shown)
+            for each in by_quantiles(numbers[there], n_quantiles, shown_number_of(column))
         ]
     if words is not None:
         found += _by_words(words, most_words, len(found))
@@ -83,15 +82,17 @@ def raw_numbers(column: RawColumn) -> Array | None:
 
     A point in time is microseconds since 1970.
     """
-    import pyarrow as pa
+    made = column.made
+    return (
+        None
+        if made is None or isinstance(made, CategoryColumn)
+        else seen.raw_numbers(made, column.cells)
+    )
 
-    if isinstance(column.made, CategoryColumn):
-        return None
-    if isinstance(column.made, TimeColumn):
-        cells = column.cells.cast(pa.int64())
-        found: Array = cells.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-        return found
-    return numbers_of(column.cells)
+
+def shown_number_of(column: RawColumn) -> Callable[[float], str]:
+    """Return what writes the numbers of `raw_numbers`."""
+    return _shown_time if isinstance(column.made, TimeColumn) else shown_short
 
 
 def _is_worded(column: RawColumn) -> bool:

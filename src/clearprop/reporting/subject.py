@@ -6,7 +6,7 @@ column can be changed; and, where they are asked for, as the network's outputs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -120,11 +120,15 @@ class Subject:
 
     def ask(self, numbers: Array) -> Array:
         """Return the outputs for numbers of rows, shape (n_rows, n_outputs)."""
-        parts = [
-            self._outputs(self.inputs(numbers[first : first + _AT_ONCE]))
-            for first in range(0, len(numbers), _AT_ONCE)
-        ]
-        return np.concatenate(parts)
+        return self._by_block(numbers, self.inputs)
+
+    def ask_inputs(self, inputs: Array) -> Array:
+        """Return the outputs for what the network sees of rows."""
+        return self._by_block(inputs, np.ascontiguousarray)
+
+    def _by_block(self, rows: Array, seen: Callable[[Array], Array]) -> Array:
+        blocks = (rows[first : first + _AT_ONCE] for first in range(0, len(rows), _AT_ONCE))
+        return np.concatenate([self._outputs(seen(block)) for block in blocks])
 
     def _outputs(self, inputs: Array) -> Array:
         targets = np.zeros((len(inputs), self.model.architecture.sizes[-1]), self.model.dtype)

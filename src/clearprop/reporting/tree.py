@@ -8,18 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from clearprop.reporting.insights import Dependence, Drift, Importance, Leaks, Segments, WorstRows
+from clearprop.reporting.value import Numbers, Value
+
 FORMAT = "clearprop-report/1"
-LEVEL = 0.95  # of every interval, unless it is simultaneous over several
-Numbers = tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Value:
-    """A figure, and its interval where it has one."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
 
 
 # What was learned from what
@@ -294,5 +286,11 @@ class Figures:
     thresholds: Thresholds | None = None
     fit: Fit | None = None
     coverage: tuple[Coverage, ...] = ()
+    segments: Segments | None = None
+    worst: WorstRows | None = None
+    importance: Importance | None = None
+    dependence: tuple[Dependence, ...] = ()
+    drift: Drift | None = None
+    leaks: Leaks | None = None
     notes: dict[str, str] = field(default_factory=dict)  # by section: what is not there, and why
     format: str = FORMAT

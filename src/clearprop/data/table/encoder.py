@@ -25,6 +25,7 @@ from clearprop.data.table.columns import (
 )
 from clearprop.data.table.kinds import ColumnDecision
 from clearprop.data.table.quantiles import Quantiles
+from clearprop.data.table.seen import SLICES, Seen, of_categories, times_of
 
 Array = NDArray[Any]
 
@@ -43,6 +44,8 @@ class TableEncoder:
         What becomes of every column of the table.
     encoded : sequence of NumericColumn, CategoryColumn and TimeColumn
         One for each column that is learned from, in their order.
+    seen : sequence of Seen
+        How the cells of each were spread in training; empty where an older file does not say.
 
     Examples
     --------
@@ -57,8 +60,13 @@ class TableEncoder:
     [[30.0, 0.0, 1.0], [41.0, 1.0, -1.0]]
     """
 
-    def __init__(self, decisions: Sequence[ColumnDecision], encoded: Sequence[Column]) -> None:
-        self.decisions, self.encoded = tuple(decisions), tuple(encoded)
+    def __init__(
+        self,
+        decisions: Sequence[ColumnDecision],
+        encoded: Sequence[Column],
+        seen: Sequence[Seen] = (),
+    ) -> None:
+        self.decisions, self.encoded, self.seen = tuple(decisions), tuple(encoded), tuple(seen)
 
     @classmethod
     def learn(
@@ -82,7 +90,9 @@ class TableEncoder:
             for learner in learners:
                 learner.see(column_of(batch, learner.name))
         most = _most_categories([each.n_wanted for each in learners])
-        return cls(decisions, [learner.column(most) for learner in learners])
+        encoded = [learner.column(most) for learner in learners]
+        seen = [learner.seen(column) for learner, column in zip(learners, encoded, strict=True)]
+        return cls(decisions, encoded, seen)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -145,6 +155,7 @@ class TableEncoder:
         return {
             "decisions": [each.to_json() for each in self.decisions],
             "columns": [each.fields() for each in self.encoded],
+            **({"seen": [each.to_json() for each in self.seen]} if self.seen else {}),
         }
 
     @classmethod
@@ -162,7 +173,7 @@ class TableEncoder:
             COLUMNS[d.kind].from_fields(d.name, fields)
             for d, fields in zip(used, data["columns"], strict=True)
         ]
-        return cls(decisions, columns)
+        return cls(decisions, columns, [Seen.from_json(each) for each in data.get("seen", ())])
 
 
 def column_of(batch: Any, name: str) -> Any:
@@ -180,32 +191,40 @@ class _Learner(abc.ABC):
 
     def __init__(self, name: str, quantiles: Callable[[], Quantiles], cell_type: str) -> None:
         self.name, self._quantiles, self._type = name, quantiles, cell_type
-        self.missing = False
+        self.missing, self.n_missing = False, 0
         self.begin()
 
     @abc.abstractmethod
     def begin(self) -> None: ...
 
+    def see(self, column: Any) -> None:
+        self.n_missing += column.null_count
+        self.missing = self.n_missing > 0
+        self.learn(column)
+
     @abc.abstractmethod
-    def see(self, column: Any) -> None: ...
+    def learn(self, column: Any) -> None: ...
 
     @abc.abstractmethod
     def column(self, most: int) -> Column: ...
+
+    @abc.abstractmethod
+    def seen(self, column: Any) -> Seen: ...
 
 
 class _NumericLearner(_Learner):
     def begin(self) -> None:
         self._numbers = self._quantiles()
-        self._words: set[str] = set()
+        self._words: Counter[str] = Counter()
 
-    def see(self, column: Any) -> None:
+    def learn(self, column: Any) -> None:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        self.missing = self.missing or column.null_count > 0
         worded = pa.types.is_struct(column.type)
         if worded:
-            self._words.update(pc.unique(pc.struct_field(column, "word").drop_null()).to_pylist())
+            words = pc.struct_field(column, "word").drop_null()
+            self._words.update(words.to_pylist())
         numbers = numbers_of(column)
         self._numbers.add(numbers[~np.isnan(numbers)] if worded or column.null_count else numbers)
 
@@ -213,16 +232,20 @@ class _NumericLearner(_Learner):
         median = _or_zero(self._numbers.quantile(0.5))
         return NumericColumn(self.name, median, self.missing, tuple(sorted(self._words)))
 
+    def seen(self, column: Any) -> Seen:
+        words = tuple(self._words[word] for word in column.words)
+        return Seen(*self._numbers.slices(SLICES), self.n_missing, words)
+
 
 class _CategoryLearner(_Learner):
     def begin(self) -> None:
         self._counts: Counter[str] = Counter()
-        self._forgotten = 0
+        self._forgotten = self._n_rows = 0
 
-    def see(self, column: Any) -> None:
+    def learn(self, column: Any) -> None:
         import pyarrow.compute as pc
 
-        self.missing = self.missing or column.null_count > 0
+        self._n_rows += len(column)
         counted = pc.value_counts(pc.drop_null(words_of(column)))
         found = zip(counted.field(0).to_pylist(), counted.field(1).to_pylist(), strict=True)
         for word, count in found:
@@ -250,17 +273,22 @@ class _CategoryLearner(_Learner):
         usual = usual if usual in own else None
         return CategoryColumn(self.name, tuple(sorted(own)), pooled, self.missing, usual)
 
+    def seen(self, column: Any) -> Seen:
+        n = self._n_rows - self.n_missing
+        return Seen((), of_categories(self._counts, column.categories, n), self.n_missing)
+
 
 class _TimeLearner(_Learner):
     def begin(self) -> None:
         self._parts = {part: self._quantiles() for part in parts_of(self._type)}
         self._ends = dict.fromkeys(self._parts, (math.inf, -math.inf))
+        self._moments = self._quantiles()
 
-    def see(self, column: Any) -> None:
-        self.missing = self.missing or column.null_count > 0
+    def learn(self, column: Any) -> None:
         present = column.drop_null()
         if not len(present):
             return
+        self._moments.add(times_of(present))
         for part in self._parts:
             numbers = numbers_of(part_of(present, part))
             low, high = self._ends[part]
@@ -272,6 +300,9 @@ class _TimeLearner(_Learner):
         varying = varying or [next(iter(self._parts))]
         medians = {part: _or_zero(self._parts[part].quantile(0.5)) for part in varying}
         return TimeColumn(self.name, medians, self.missing)
+
+    def seen(self, column: Any) -> Seen:
+        return Seen(*self._moments.slices(SLICES), self.n_missing)
 
 
 def _or_zero(median: float) -> float:

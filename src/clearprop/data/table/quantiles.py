@@ -64,13 +64,34 @@ class Quantiles:
 
     def quantile(self, share: float) -> float:
         """Return the number that `share` of all are below, by linear interpolation; NaN of none."""
-        parts = [np.concatenate(kept) if kept else np.zeros(0) for kept in self._levels]
-        values = np.concatenate(parts)
+        values, weights = self._weighted()
         if not len(values):
             return float("nan")
-        if len(parts) == 1:
+        if len(self._levels) == 1:
             return float(np.quantile(values, share))
-        weights = np.concatenate([np.full(len(part), 2.0**i) for i, part in enumerate(parts)])
         order = np.argsort(values, kind="stable")
         middles = np.cumsum(weights[order]) - weights[order] / 2.0
         return float(np.interp(share * weights.sum(), middles, values[order]))
+
+    def slices(self, n: int) -> tuple[tuple[float, ...], tuple[int, ...]]:
+        """Return about n slices of all numbers: where each but the last ends, and how many are in each.
+
+        A slice holds the numbers up to its end, and fewer slices hold numbers of which there are many.
+        """
+        values, weights = self._weighted()
+        if not len(values):
+            return (), (0,)
+        order = np.argsort(values, kind="stable")
+        values, below = values[order], np.cumsum(weights[order])
+        wanted = below[-1] * np.arange(1, n) / n
+        edges = np.unique(values[np.searchsorted(below, wanted)])
+        edges = edges[edges < values[-1]]
+        ends = np.append(below[np.searchsorted(values, edges, side="right") - 1], below[-1])
+        counts = np.diff(ends, prepend=0.0)
+        return tuple(edges.tolist()), tuple(int(each) for each in counts)
+
+    def _weighted(self) -> tuple[Numbers, Numbers]:
+        """Return the numbers that are kept, and how many each stands for."""
+        parts = [np.concatenate(kept) if kept else np.zeros(0) for kept in self._levels]
+        weights = [np.full(len(part), 2.0**i) for i, part in enumerate(parts)]
+        return np.concatenate(parts), np.concatenate(weights)

@@ -166,14 +166,12 @@ def _panel(shown: Shown, title: str, names: list[str]) -> Markup:
     frame = Frame(
         (min(epochs), max(epochs)), around(each for one in series for each in one), "epoch", title
     )
-    for place, (name, values) in enumerate(zip(names, series, strict=True)):
-        frame.line(epochs, values, f"s{place}", f"course.columns.{name}")
+    looks = ["s1" if name.startswith("validation") else "s0" for name in names]
+    for look, name, values in zip(looks, names, series, strict=True):
+        frame.line(epochs, values, look, f"course.columns.{name}")
     if kept is not None:
         frame.mark(kept, "kept")
     said = f"{title} over {len(epochs)} epochs"
-    keys = [
-        (f"s{place}", "rows held out" if name.startswith("validation") else "rows trained on")
-        for place, name in enumerate(names)
-    ]
+    keys = [(look, "rows held out" if look == "s1" else "rows trained on") for look in looks]
     caption = title[0].upper() + title[1:]
     return figure(f"{caption}, epoch by epoch", frame.svg(said), legend(keys))

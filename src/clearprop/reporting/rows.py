@@ -1,0 +1,77 @@
+"""The rows that the model is most wrong about, as they are written, with what moved it."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearprop.data.table.values import text_of
+from clearprop.reporting.importance import losses, metric_of
+from clearprop.reporting.insights import Reason, WorstRow, WorstRows
+from clearprop.reporting.subject import RawColumn, Subject
+
+Array = NDArray[Any]
+Reasons = Callable[[Subject, Array], list[tuple[Reason, ...]]]
+
+_SHOWN = 10
+
+
+def no_reasons(subject: Subject, rows: Array) -> list[tuple[Reason, ...]]:
+    """Return no reasons, for any rows."""
+    return [() for _ in rows]
+
+
+def worst(subject: Subject, reasons: Reasons = no_reasons) -> WorstRows:
+    """Return the rows with the largest losses, the worst first."""
+    assert subject.y is not None
+    known = np.flatnonzero(subject.known)
+    lost = losses(subject, subject.outputs[known], subject.y[known])
+    order = known[np.argsort(-lost, kind="stable")[:_SHOWN]]
+    by_row = dict(zip(known.tolist(), lost.tolist(), strict=True))
+    why = reasons(subject, order)
+    columns = (*subject.others, *subject.columns)
+    rows = tuple(
+        WorstRow(
+            row=int(subject.rows[at]),
+            cells=tuple(cell_text(each, int(at)) for each in columns),
+            true=_answer(subject, subject.y[at]),
+            predicted=_answer(subject, subject.predicted[at]),
+            said=_said(subject, int(at)),
+            loss=by_row[int(at)] ** 0.5 if metric_of(subject) == "rmse" else by_row[int(at)],
+            reasons=given,
+        )
+        for at, given in zip(order, why, strict=True)
+    )
+    return WorstRows(tuple(each.name for each in columns), rows)
+
+
+def _answer(subject: Subject, value: Any) -> str | float:
+    return subject.classes[int(value)] if subject.classes else float(value)
+
+
+def _said(subject: Subject, at: int) -> float | None:
+    """Return the probability that a row was of its class."""
+    if not subject.classes or not subject.is_probable:
+        return None
+    assert subject.y is not None
+    return float(subject.probabilities[at, int(subject.y[at])])
+
+
+def cell_text(column: RawColumn, row: int) -> str:
+    """Return what a cell of a column holds, as a reader would write it."""
+    value = column.cells[row].as_py()
+    if isinstance(value, dict):  # a number with words among the column
+        value = value["number"] if value["word"] is None else value["word"]
+    if value is None:
+        return "missing"
+    if isinstance(value, datetime.datetime):
+        if value.date() == datetime.date(1970, 1, 1):
+            return value.strftime("%H:%M:%S")
+        return value.strftime("%Y-%m-%d" if value.time() == datetime.time() else "%Y-%m-%d %H:%M:%S")
+    if isinstance(value, float):
+        return f"{value:.15g}"
+    return text_of(value)
