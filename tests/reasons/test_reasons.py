@@ -175,9 +175,9 @@ def table(n=80):
 @pytest.fixture(scope="module")
 def model():
     frame, y = table()
-    return cp.MLPClassifier((5, 3), preset="realmlp-s", max_iter=8, calibrate=True, random_state=0).fit(
-        frame, y
-    )
+    return cp.MLPClassifier(
+        (5, 3), preset="realmlp-s", max_iter=8, batch_size=16, calibrate=True, random_state=0
+    ).fit(frame, y)
 
 
 def test_columns_of_a_table_have_what_their_numbers_have_together(model):

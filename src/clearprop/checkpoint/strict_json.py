@@ -22,19 +22,30 @@ _NESTING[list(b"]}")] = -1
 def parse_json(data: bytes, what: str) -> dict[str, Any]:
     """Return the object that is the whole of `data`, parsed strictly."""
     try:
-        text = data.decode()
-        _check_depth(text)
-        value = json.loads(
-            text,
-            object_pairs_hook=_without_duplicates,
-            parse_constant=_refuse_constant,
-            parse_float=_finite_float,
-        )
+        value = parsed(data)
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError, int() of too many digits, ...
         raise CheckpointError(f"{what} must be JSON as clearprop writes it: {error}") from None
     if not isinstance(value, dict):
         raise CheckpointError(f"{what} must be a JSON object, got {short(value)}")
     return value
+
+
+def parsed(data: bytes) -> Any:
+    """Return what the whole of `data` says, parsed strictly.
+
+    Raises
+    ------
+    ValueError, RecursionError
+        If it is no JSON, or deep, or has a name twice or a number that is not finite.
+    """
+    text = data.decode()
+    _check_depth(text)
+    return json.loads(
+        text,
+        object_pairs_hook=_without_duplicates,
+        parse_constant=_refuse_constant,
+        parse_float=_finite_float,
+    )
 
 
 def _check_depth(text: str) -> None:

@@ -19,7 +19,7 @@ from clearprop.cli import errors, terminal
 COMMANDS = (
     "train", "evaluate", "predict", "info", "check", "explain", "explore", "diagnose", "export",
     "import", "cv",
-    "tune", "report", "worksheet", "grade",
+    "tune", "report", "serve", "worksheet", "grade",
 )  # fmt: skip
 
 

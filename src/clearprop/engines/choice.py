@@ -54,6 +54,13 @@ def is_there(architecture: Architecture, dtype: np.dtype[Any]) -> bool:
     return there.forward_of(architecture, dtype) is not None
 
 
+def prepare(architecture: Architecture, dtype: np.dtype[Any]) -> bool:
+    """Load the compiled engine whatever it takes; return whether it has a form of the architecture."""
+    if importlib.util.find_spec("llvmlite") is None:
+        return False
+    return engine().forward_of(architecture, dtype) is not None
+
+
 def _loaded(architecture: Architecture, dtype: np.dtype[Any], n_rows: int) -> Any:
     global _saved
     n_neurons = sum(architecture.sizes[1:])

@@ -36,8 +36,8 @@ def check_port(port: int | None) -> int:
     return number
 
 
-def listen(port: int) -> socket.socket:
-    """Return a socket that listens on a port of the loopback interface; 0 takes any that is free.
+def listen(port: int, host: str = HOST) -> socket.socket:
+    """Return a socket that listens on a port of an interface, the loopback one; 0 is any that is free.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def listen(port: int) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # of one that was killed
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SENT)
-        listening.bind((HOST, port))
+        listening.bind((host, port))
         listening.listen()
     except OSError as problem:
         listening.close()

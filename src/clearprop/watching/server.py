@@ -38,11 +38,13 @@ Wish = dict[str, Any]
 class Connection(H11Protocol):  # type: ignore[misc]
     """A connection that asks soon, takes what it is sent, and is one of few."""
 
+    most = MOST_CONNECTIONS
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override, unused-ignore]
         """Take a connection, unless there are too many."""
         super().connection_made(transport)
         self._stuck: asyncio.TimerHandle | None = None
-        if len(self.connections) > MOST_CONNECTIONS:
+        if len(self.connections) > self.most:
             transport.abort()
         else:
             self.loop.call_later(_ASK_SECONDS, self._has_asked)

@@ -20,7 +20,7 @@ from clearprop.data.table.columns import Column, NumericColumn
 from clearprop.data.table.encoder import TableEncoder, column_of
 from clearprop.data.table.read_options import ReadOptions
 from clearprop.data.table.source import open_table
-from clearprop.data.table.values import NUMBER
+from clearprop.data.table.values import NUMBER, BadValue
 from clearprop.data.targets import EXACT
 
 Row = Mapping[str, Any]
@@ -107,14 +107,12 @@ class SingleRows:
         if row.keys() == self._needed:
             return
         if absent := [name for name in self._encoder.columns if name not in row]:
-            raise ValueError(
-                f"row {number} of X lacks {some(absent)}: a value that is missing is null (None)"
-            )
+            sentence = f"row {number} of X lacks {some(absent)}: a value that is missing is null (None)"
+            raise BadValue(sentence, number, absent[0])
         if unknown := [str(name) for name in row if name not in self._allowed]:
             hint = meant(unknown[0], self._encoder.columns)
-            raise ValueError(
-                f"row {number} of X has {some(unknown)}, which the model does not know{hint}"
-            )
+            sentence = f"row {number} of X has {some(unknown)}, which the model does not know{hint}"
+            raise BadValue(sentence, number, unknown[0])
 
     def _encode(self, row: Row, out: NDArray[np.float64]) -> None:
         unknown: list[tuple[_Place, Key | None, Any]] = []

@@ -25,7 +25,7 @@ from clearprop.data.table.decimal_sign import decimal_sign
 from clearprop.data.table.parquet_files import ParquetFiles
 from clearprop.data.table.profiles import ColumnProfile
 from clearprop.data.table.read_options import ReadOptions
-from clearprop.data.table.values import TEXT, BadCell
+from clearprop.data.table.values import TEXT, BadCell, BadValue
 from clearprop.data.tables import check_names, column_names, csv_paths, is_of_parquet
 from clearprop.data.targets import GAPS, refused_gaps, say_gaps
 from clearprop.names import known_name, trim
@@ -335,9 +335,9 @@ class TableSource:
                 stored = self.stored.field(name)
                 return how.convert(column, self.types[name], stored, wanted).cast(wanted.type)
         except BadCell as bad:
-            raise ValueError(
-                f"{self.where} {bad}: {self._place(first + bad.row)}, column {name!r}"
-            ) from None
+            row = first + bad.row
+            sentence = f"{self.where} {bad}: {self._place(row)}, column {name!r}"
+            raise BadValue(sentence, row, name) from None
 
 
 def open_table(

@@ -37,6 +37,25 @@ class BadCell(ValueError):
         self.row, self.value, self.rule = row, value, rule
 
 
+class BadValue(ValueError):
+    """A sentence on a row that is not as it must be, or on a cell of it.
+
+    Parameters
+    ----------
+    sentence : str
+    row : int
+        Of all rows, from 0.
+    column : str, optional
+    """
+
+    def __init__(self, sentence: str, row: int, column: str | None = None) -> None:
+        super().__init__(sentence)
+        self.row, self.column = row, column
+
+    def __reduce__(self) -> Any:
+        return BadValue, (str(self), self.row, self.column)
+
+
 def missing_words(more: Iterable[str] = ()) -> Any:
     """Return an Arrow array of all the words that stand for a missing value."""
     import pyarrow as pa
