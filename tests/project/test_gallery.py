@@ -34,6 +34,10 @@ def test_the_example_runs_without_a_warning_and_draws(path, tmp_path):
     assert picture.stat().st_size > 5000
 
 
+def test_there_are_fifteen_examples_or_more():
+    assert len(GALLERY) >= 15
+
+
 @pytest.mark.parametrize("path", GALLERY, ids=NAMES)
 def test_an_example_has_a_title_is_short_and_ends_in_a_picture(path):
     text = path.read_text("utf-8")
