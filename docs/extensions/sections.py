@@ -27,6 +27,7 @@ TOP = (
 )
 SECTIONS = ("index", *TOP, "decisions/README")
 BENCHMARKS = ROOT / "benchmarks"
+GALLERY = ROOT / "examples" / "gallery"
 # Pages made of files that lie elsewhere; those of results are named here for Sphinx to find.
 STANDS_FOR = {
     "changelog": ROOT / "CHANGELOG.md",
@@ -39,7 +40,7 @@ STANDS_FOR = {
 }
 FOLDERS = {
     DOCS / "decisions": "decisions/README",
-    ROOT / "examples" / "gallery": "gallery/index",
+    GALLERY: "gallery/index",
     BENCHMARKS / "results": "benchmarks",
     BENCHMARKS: "benchmarks",
 }
@@ -66,6 +67,8 @@ def page_of(path: Path) -> str | None:
         return "index"
     if path.is_dir():
         return FOLDERS.get(path)
+    if path.parent == GALLERY and path.suffix == ".py":
+        return f"gallery/{path.stem}"
     if path.is_relative_to(DOCS) and path.suffix in (".md", ".ipynb", ".rst"):
         return path.relative_to(DOCS).with_suffix("").as_posix()
     return None
