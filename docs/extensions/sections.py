@@ -168,4 +168,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Sphinx calls this."""
     app.connect("config-inited", name_results)
     app.connect("source-read", read)
+    # A page that is new is in the contents of a section that has not changed.
+    app.connect("env-get-outdated", lambda *_: [name for name in SECTIONS if name in app.env.all_docs])
     return {"parallel_read_safe": True}
