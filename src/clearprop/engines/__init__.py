@@ -37,6 +37,7 @@ __all__ = [
     "logits",
     "predict",
     "predict_unchecked",
+    "refuse_a_clock",
     "row_blocks",
     "row_prediction",
     "row_pull",
@@ -58,6 +59,24 @@ def known_engine(name: object) -> str:
         If the name is unknown.
     """
     return known_name("engine", ALSO_CALLED.get(name, name) if isinstance(name, str) else name, ENGINES)
+
+
+def refuse_a_clock(name: str, argument: str) -> None:
+    """Refuse an argument that ends a training by the clock where processes have to end it together.
+
+    Raises
+    ------
+    ValueError
+    """
+    if name != "jax:all" or importlib.util.find_spec("jax") is None:
+        return
+    from clearprop.engines.jax import hosts
+
+    if hosts.number() > 1:
+        raise ValueError(
+            f"{argument} cannot be used with engine {name!r} on {hosts.number()} hosts, whose clocks "
+            "would end it at different steps; epochs ends it everywhere at the same one"
+        )
 
 
 def select(name: str, plan: Plan) -> Engine:
