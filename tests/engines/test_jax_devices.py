@@ -55,9 +55,9 @@ def test_two_hosts_train_one_network_to_the_same_bits_and_refuse_what_differs(tm
     assert [each.returncode for each in started] == [0, 0], outs
     one, other = (np.load(tmp_path / f"whole-{rank}.npy") for rank in range(2))
     np.testing.assert_array_equal(one, other)
-    for out, _ in outs:
-        assert "l2 all processes must train the same, got other settings in process 1" in out
-        assert "time_limit cannot be used with engine 'jax:all' on 2 hosts" in out
+    said = [out.splitlines()[-2:] for out, _ in outs]
+    assert said[0] == said[1]  # the number of epochs in a time that differs, and the refusal
+    assert "all processes must train the same, got other arguments in process 1" in said[0][1]
 
 
 @pytest.mark.slow

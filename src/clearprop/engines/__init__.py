@@ -35,9 +35,9 @@ __all__ = [
     "first_row",
     "known_engine",
     "logits",
+    "n_hosts",
     "predict",
     "predict_unchecked",
-    "refuse_a_clock",
     "row_blocks",
     "row_prediction",
     "row_pull",
@@ -59,24 +59,6 @@ def known_engine(name: object) -> str:
         If the name is unknown.
     """
     return known_name("engine", ALSO_CALLED.get(name, name) if isinstance(name, str) else name, ENGINES)
-
-
-def refuse_a_clock(name: str, argument: str) -> None:
-    """Refuse an argument that ends a training by the clock where processes have to end it together.
-
-    Raises
-    ------
-    ValueError
-    """
-    if name != "jax:all" or importlib.util.find_spec("jax") is None:
-        return
-    from clearprop.engines.jax import hosts
-
-    if hosts.number() > 1:
-        raise ValueError(
-            f"{argument} cannot be used with engine {name!r} on {hosts.number()} hosts, whose clocks "
-            "would end it at different steps; epochs ends it everywhere at the same one"
-        )
 
 
 def select(name: str, plan: Plan) -> Engine:
@@ -132,6 +114,15 @@ def _jax(name: str, plan: Plan) -> Engine:
     if reason := engine.supports(plan):
         raise _cannot(name, reason)
     return engine
+
+
+def n_hosts(name: str) -> int:
+    """Return how many processes an engine's devices belong to, where `jax.distributed` has joined some."""
+    if name != "jax:all" or importlib.util.find_spec("jax") is None:
+        return 1
+    from clearprop.engines.jax import hosts
+
+    return hosts.number()
 
 
 def _cannot(name: str, reason: str) -> ValueError:

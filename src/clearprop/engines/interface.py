@@ -162,7 +162,7 @@ class State:
 class Report(NamedTuple):
     """What a stretch found."""
 
-    n_steps: int  # made; fewer than asked for where one was bad, or other hosts make fewer
+    n_steps: int  # made; fewer than asked for only where one was bad
     bad: bool  # the cost of the next step is not finite, or its update would not be
     correct: NDArray[np.bool_] | None  # of each sample in the order seen, before its step's update
     member: int = 0  # that the rest is of, where one of several is bad

@@ -219,6 +219,63 @@ class Processes(OneProcess):
         return every, architecture.cost.reduce(each, data.sample_weight)
 
 
+class Hosts(OneProcess):
+    """A training on the devices of several hosts, which JAX has joined: the first process writes.
+
+    All train the same, and agree on the steps of a stretch and on when it ends.
+    """
+
+    def __init__(self) -> None:
+        from clearprop.engines.jax import hosts  # there it is known that JAX is there
+
+        self._hosts = hosts
+        self.is_first = hosts.rank() == 0
+
+    def checkpoint(self, training: Loop) -> resume.CheckpointFile:
+        """As in `OneProcess`; others than the first only read it."""
+        return (resume.CheckpointFile if self.is_first else _ReadOnly)(training)
+
+    def compare(self, training: Loop) -> None:
+        """Refuse processes that would train something else than the first one.
+
+        Raises
+        ------
+        ValueError
+            In all processes, naming one that differs, and in what.
+        """
+        settings, state = training.settings, training.state
+        plan, rows = training.plan, (*training.supply.identity(), *(training.validation or ()))
+        described = settings.describe(), settings.epochs, plan.seed, repr(plan.architecture)
+        mine = {
+            "arguments": agreement.digest(np.frombuffer(repr(described).encode(), np.uint8)),
+            "rows": agreement.digest(*(each for each in rows if each is not None)),
+            "parameters": agreement.digest(state.parameters, state.moments),
+            "step": str(state.step),
+        }
+        for name, word in mine.items():
+            told = self._hosts.words_of_all(word)
+            other = next((k for k, each in enumerate(told) if each != told[0]), None)
+            if other is not None:
+                raise ValueError(
+                    f"all processes must train the same, got other {name} in process {other} than in "
+                    "process 0: each has all rows and the same arguments, and goes on from one step"
+                )
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Let all leave a run when the first one has written what came of it."""
+        yield
+        self._hosts.meet("clearprop: the end of a run")
+
+    def steps(self, wanted: int) -> int:
+        """As in `OneProcess`: the fewest that a process has the time for."""
+        return int(self._hosts.of_all(np.int32(wanted)).min())
+
+    def ended(self, why: str) -> str:
+        """As in `OneProcess`: what has ended one process ends all."""
+        return next(filter(None, self._hosts.words_of_all(why)), "")
+
+
 class _ReadOnly(resume.CheckpointFile):
     """What a process has of a checkpoint that another writes: it has gone on from it."""
 
@@ -243,5 +300,5 @@ def processes_of(settings: Settings) -> OneProcess:
         If the communicator is none.
     """
     if settings.shards is None:
-        return OneProcess()
+        return Hosts() if engines.n_hosts(settings.engine) > 1 else OneProcess()
     return Processes(settings, teams.team_of(settings.communicator, settings.stall_timeout))

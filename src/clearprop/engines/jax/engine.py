@@ -21,7 +21,7 @@ from clearprop.activations import Activation
 from clearprop.architecture import Architecture
 from clearprop.engines.announcement import announce
 from clearprop.engines.interface import Course, Data, Plan, Report, State
-from clearprop.engines.jax import hosts, memory
+from clearprop.engines.jax import memory
 from clearprop.engines.jax.batches import Steps, Stretch, stretch_of
 from clearprop.engines.jax.devices import Devices, check_dtype, precision
 from clearprop.engines.jax.foreign import why_not
@@ -74,19 +74,11 @@ class JaxEngine:
         first_step: int = 0,
         course: Course | None = None,
     ) -> Report:
-        """As in `Engine.run`; members all stop where one of them does.
-
-        Where there are several hosts, it makes the fewest steps that one of them asks for.
-        """
+        """As in `Engine.run`; members all stop where one of them does."""
         prepared = self._prepared.get(plan)
         if prepared is None or prepared.dtype != state.parameters.dtype:
             check_dtype(state.parameters.dtype, self.name)
             prepared = self._prepared[plan] = _Prepared(plan, state, self)
-            if prepared.several_hosts:
-                described = _key(plan), optimizers.describe(plan.optimizer)
-                hosts.check_same(plan, state, data, described)
-        if prepared.several_hosts:
-            rates = rates[: hosts.agreed(len(rates))]
         stretch = _Asked(data, np.atleast_2d(order), rates, first_step, course or prepared.course)
         with memory.explained(plan, state, self.devices), jax.default_matmul_precision(precision()):
             return prepared.run(state, stretch, course is not None)
@@ -114,7 +106,6 @@ class _Prepared:
         n = len(self.devices.all)
         self.batch = -(-min(plan.batch_size, plan.n_samples) // n) * n  # each device has as many
         self.chunk = max(1, min(_MOST_STEPS, _MOST_ROWS // self.batch, plan.steps_per_epoch))
-        self.several_hosts = hosts.are_several(self.devices)
         self.room = memory.room(plan, state, self.devices, engine.memory)
         words = [[seed & 0xFFFFFFFF, seed >> 32] for seed in plan.seeds]
         self.keys = self.devices.put(np.array(words, np.uint32))
