@@ -117,7 +117,7 @@ def _jax(name: str, plan: Plan) -> Engine:
 
 
 def n_hosts(name: str) -> int:
-    """Return how many processes an engine's devices belong to, where `jax.distributed` has joined some."""
+    """Return how many processes an engine runs in: those that `jax.distributed` has joined."""
     if name != "jax:all" or importlib.util.find_spec("jax") is None:
         return 1
     from clearprop.engines.jax import hosts
