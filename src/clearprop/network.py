@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -36,7 +37,8 @@ from clearprop.optimizers import Optimizer
 from clearprop.schedules import Schedule
 from clearprop.trace import Gradient
 from clearprop.traceable import refuse_members
-from clearprop.training import EarlyStopping, History, Loop
+from clearprop.training import EarlyStopping, History, Loop, online
+from clearprop.training.online import Online
 from clearprop.training.preparation import prepare, rows_of_all
 from clearprop.training.settings import BATCH_SIZE, Settings, integer
 from clearprop.typing import Label
@@ -709,7 +711,7 @@ class Training(Loop):
     net : Network
         Changed in place.
     X, Y, validation_data, sample_weight, **settings
-        As in `Network.fit`.
+        As in `Network.fit`. Without X the training makes no epochs: `step` is given its rows.
 
     Attributes
     ----------
@@ -728,10 +730,12 @@ class Training(Loop):
     (2, 5)
     """
 
+    _online: Online | None = None  # prepared by the first step
+
     def __init__(
         self,
         net: Network,
-        X: ArrayLike | RowStream,
+        X: ArrayLike | RowStream | None = None,
         Y: ArrayLike | None = None,
         *,
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
@@ -739,13 +743,53 @@ class Training(Loop):
         **settings: object,
     ) -> None:
         self.net, options, model = net, Settings(**settings), net.model  # type: ignore[arg-type]
-        if options.communicator is not None and not isinstance(X, RowStream):
+        if not (options.communicator is None or X is None or isinstance(X, RowStream)):
             X, Y, sample_weight, validation_data = rows_of_all(
                 options, X, Y, sample_weight, validation_data
             )
         with model.as_it_was_if_refused():
-            prepared = prepare(model, X, Y, sample_weight, validation_data, options)
+            if X is None:
+                beside = {"validation_data": validation_data, "sample_weight": sample_weight}
+                prepared = online.prepare(model, Y, beside, options)
+                options = dataclasses.replace(options, batch_size=1)
+            else:
+                prepared = prepare(model, X, Y, sample_weight, validation_data, options)
             super().__init__(model, prepared, options)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_online"}
+
+    def step(self, x: ArrayLike, y: ArrayLike) -> float:
+        """Make one step by a single row, and return the row's cost before it.
+
+        It is the step that `fit` makes of the row as a batch, to the bit, and goes on from the last:
+        moments, dropout and the number of updates are the training's. In a training with rows it comes
+        between two of its steps, at the learning rate of the epoch that is going on. In one that was
+        made without, every step counts as an epoch: for schedules, `epochs_trained` and checkpoints.
+
+        Parameters
+        ----------
+        x : array-like of shape (n_features,) or (1, n_features)
+        y : label or number, or array-like of shape (n_outputs,) or (1, n_outputs)
+
+        Raises
+        ------
+        DivergenceError
+            If the cost or a parameter would not be finite; the step is not made.
+        ValueError, TypeError
+            As in `fit`; or if the training has early stopping or averaging, or is one of L-BFGS.
+
+        Examples
+        --------
+        >>> net = Network([2, 3, 2], seed=0)
+        >>> training = Training(net, optimizer=optimizers.SGD(0.5))
+        >>> costs = [training.step([0.0, 1.0], 1) for _ in range(20)]
+        >>> costs[-1] < costs[0], net.steps_trained
+        (True, 20)
+        """
+        if self._online is None:
+            self._online = Online(self)
+        return self._online.step(x, y)
 
 
 def as_path(path: object) -> Path:

@@ -62,6 +62,7 @@ def test_skops_asks_for_our_classes_alone():
     assert np.array_equal(back.fit(X, y).predict_proba(X), estimator.predict_proba(X))
 
 
+@pytest.mark.filterwarnings("ignore")  # MLflow warns of its own type hints
 def test_the_lines_for_mlflow_serve_a_model(made, tmp_path, monkeypatch):
     mlflow = pytest.importorskip("mlflow", reason="mlflow is not installed")
     estimator, rows = made

@@ -40,6 +40,7 @@ def test_the_examples_in_docstrings_run(name):
         "docs/embeddings.md",
         "docs/gpu.md",
         "docs/index.md",
+        "docs/one-row.md",
         "docs/take-it-anywhere.md",
         "docs/trace-format.md",
     ],

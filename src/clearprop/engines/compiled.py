@@ -26,6 +26,7 @@ from clearprop.engines.leaves import Leaves, TreeSum
 from clearprop.engines.records import Run, Settings
 from clearprop.engines.rows import RowPrediction, RowPull, pulls
 from clearprop.engines.sharing import GradientAlone
+from clearprop.engines.stepping import RowStep
 from clearprop.schedules import at
 
 __all__ = ["CompiledEngine", "RowPrediction", "RowPull", "forward_of", "machine_code", "pulls"]
@@ -97,6 +98,13 @@ class CompiledEngine:
         """As in `Engine.run`."""
         prepared = self._of(plan, state.parameters.dtype)
         return prepared.run(state, data, order, rates, first_step, course or prepared.course)
+
+    def row_step(self, plan: Plan, state: State) -> RowStep | None:
+        """Return what makes single steps of a plan of one row; None where `run` has to."""
+        prepared = self._of(plan, state.parameters.dtype)
+        if prepared.n_threads > 1 or prepared.own_cost is not None:
+            return None
+        return RowStep(prepared, plan.architecture, state)
 
     def sum_leaves(
         self,
@@ -234,24 +242,10 @@ class _Prepared:
         """Return what was found, and whether the next step is in doubt."""
         step = state.epoch_step - first_step  # of those that `order` has the rows of
         settings, n_samples = self.settings, len(order)
-        batch, weighted = settings.batch, data.sample_weight is not None
-        correct = np.zeros(len(rates) * batch if settings.counts else 1, np.bool_)
-        counts, epoch_cost = np.array([0, 0, state.updates]), np.array([state.epoch_cost])
-        weight = np.ones(1, self.dtype) if data.sample_weight is None else data.sample_weight
+        batch = settings.batch
         order, rates = np.ascontiguousarray(order, np.int64), np.ascontiguousarray(rates, np.float64)
-        run = Run(
-            settings=settings, layers=self.layers, segments=self.segments, embedding=self.embedding,
-            factors=self.factors,
-            work=self.work, columns=self.columns, listed=self.listed, costs=self.costs,
-            norms=self.norms, squares=self.squares, counter=np.zeros_like(self.counter),
-            parameters=state.parameters, moments=state.moments.reshape(-1), X=flat(data.X),
-            Y=flat(data.Y), sample_weight=flat(weight), weighted=weighted, order=order, rates=rates,
-            dropout=np.pad(course.dropout, ((0, 0), (0, 1))),  # the outputs are never dropped
-            weight_decay=np.ascontiguousarray(course.weight_decay, np.float64),
-            largest=self._largest(data), first_step=step, step=state.step, watched=watched,
-            correct=correct, counts=counts, cuts=leaves.cuts, leaves=leaves.costs,
-            epoch_cost=epoch_cost, thread=0, n_threads=self.n_threads,
-        )  # fmt: skip
+        run = self.record(state, data, order, rates, step, course, self._largest(data), leaves, watched)
+        correct, counts, epoch_cost = run.correct, run.counts, run.epoch_cost
         arguments = machine_code.slots(run)
         address, aside = machine_code.address(arguments), self.own_cost is not None
         try:
@@ -273,6 +267,38 @@ class _Prepared:
         bad = int(counts[codes.BAD])
         report = Report(made, bool(bad), correct[:seen] if settings.counts else None)
         return report, bad == codes.DOUBTFUL
+
+    def record(
+        self,
+        state: State,
+        data: Data,
+        order: NDArray[np.int64],
+        rates: NDArray[np.float64],
+        first_step: int,
+        course: Course,
+        largest: float,
+        leaves: _Leaves = _Leaves(),  # noqa: B008 - it is a constant
+        watched: bool = False,
+    ) -> Run:
+        """Return what the kernel is called with, of contiguous arrays."""
+        settings = self.settings
+        correct = np.zeros(len(rates) * settings.batch if settings.counts else 1, np.bool_)
+        weight = np.ones(1, self.dtype) if data.sample_weight is None else data.sample_weight
+        return Run(
+            settings=settings, layers=self.layers, segments=self.segments, embedding=self.embedding,
+            factors=self.factors,
+            work=self.work, columns=self.columns, listed=self.listed, costs=self.costs,
+            norms=self.norms, squares=self.squares, counter=np.zeros_like(self.counter),
+            parameters=state.parameters, moments=state.moments.reshape(-1), X=flat(data.X),
+            Y=flat(data.Y), sample_weight=flat(weight), weighted=data.sample_weight is not None,
+            order=order, rates=rates,
+            dropout=np.pad(course.dropout, ((0, 0), (0, 1))),  # the outputs are never dropped
+            weight_decay=np.ascontiguousarray(course.weight_decay, np.float64),
+            largest=largest, first_step=first_step, step=state.step, watched=watched,
+            correct=correct, counts=np.array([0, 0, state.updates]),
+            cuts=leaves.cuts, leaves=leaves.costs, epoch_cost=np.array([state.epoch_cost]),
+            thread=0, n_threads=self.n_threads,
+        )  # fmt: skip
 
     def _largest(self, data: Data) -> float:
         """Return the size of the largest input, looked for once in the same data."""

@@ -116,7 +116,7 @@ def category(values, categories, other, missing, pair):
     "time": '''\
 def time(values, fills, flagged):
     """Return parts of points in time, such as texts "2024-01-31T15:30", filled where one is missing."""
-    when = np.array(["NaT" if v is None or v == "" else v for v in values], "datetime64[us]")
+    when = np.array(["NaT" if v is None or v == "" or v != v else v for v in values], "datetime64[us]")
     missing, day = np.isnat(when), 86_400_000_000
     us = np.where(missing, 0, when.astype(np.int64))
     months = us.astype("datetime64[us]").astype("datetime64[M]").astype(np.int64)

@@ -239,10 +239,7 @@ class Loop:
     def _run(self, more: int | None, interrupts: Interrupts) -> None:
         options = self.settings
         target = options.epochs if more is None else self.epochs_done + more
-        latest, better = self._latest, self.progress.better
-        if latest is not None and better is not None and np.array_equal(self.model.parameters, better):
-            self.model.parameters[:] = latest
-        self._latest = None
+        self.take_latest()
         if self.history.stopped in DONE and more is None:
             target = 0
         else:
@@ -265,7 +262,7 @@ class Loop:
                     self._checkpoint.write()
         finally:
             self.model.in_training = None
-            self._hand_over()
+            self.hand_over()
             shown.finish()
 
     def _stretch(self, interrupts: Interrupts, deadline: float, shown: display.Display) -> None:
@@ -391,7 +388,14 @@ class Loop:
         asked = self.settings.resolved_metrics()
         return {f"{part}_cost": cost} | metrics.measured(asked, a, data.Y, f"{part}_")
 
-    def _hand_over(self) -> None:
+    def take_latest(self) -> None:
+        """Go on from the latest parameters, where better ones were handed over and are still there."""
+        latest, better = self._latest, self.progress.better
+        if latest is not None and better is not None and np.array_equal(self.model.parameters, better):
+            self.model.parameters[:] = latest
+        self._latest = None
+
+    def hand_over(self) -> None:
         """Leave the network as the caller is to find it: with its best parameters, or their mean."""
         self.model.epochs_trained, self.model.steps_trained = self.state.epoch, self.state.step
         self._take_mean()

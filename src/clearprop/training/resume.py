@@ -156,17 +156,19 @@ class CheckpointFile:
             return checkpoint.read_checksum(self.path)
         return None
 
+    @property
+    def is_due(self) -> bool:
+        """Whether an interval is over since the file was written."""
+        state, done = self.training.state, self.training.epochs_done
+        if self.unit == "epochs":
+            return state.epoch_step == 0 and done >= self._last_epoch + self.every
+        return time.monotonic() - self._last_time >= self.every
+
     def write_if_due(self) -> None:
         """Write a checkpoint when its interval is over."""
-        training = self.training
-        if self.unit == "epochs":
-            due = (
-                training.state.epoch_step == 0 and training.epochs_done >= self._last_epoch + self.every
-            )
-        else:
-            due = time.monotonic() - self._last_time >= self.every
-        if not due:
+        if not self.is_due:
             return
+        training = self.training
         try:
             self.write()
         except (OSError, CheckpointError) as problem:
@@ -193,13 +195,13 @@ class CheckpointFile:
 
     def _write(self) -> None:
         training, state = self.training, self.training.state
-        if self._written_at == (state.epoch, state.epoch_step):
+        if self._written_at == (state.epoch, state.step):
             return
         tensors = model_file.tensors_of(training.model) | training.progress.tensors()
         metadata = model_file.describe(training.model) | {"training": self._describe()}
         self._checksum = checkpoint.write_tensors(self.path, tensors, metadata)
         self._last_epoch, self._last_time = training.epochs_done, time.monotonic()
-        self._written_at = (state.epoch, state.epoch_step)
+        self._written_at = (state.epoch, state.step)
 
     def _describe(self) -> dict[str, Any]:
         training = self.training
