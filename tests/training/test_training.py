@@ -198,7 +198,7 @@ def test_a_batch_whose_weights_are_all_zero_takes_no_step():
 
 def test_every_sample_is_seen_once_an_epoch_the_last_short_batch_too(monkeypatch):
     seen = []
-    original = loop.engines.select
+    original = engines.select
 
     def spying(name, plan):
         engine = original(name, plan)
@@ -212,7 +212,7 @@ def test_every_sample_is_seen_once_an_epoch_the_last_short_batch_too(monkeypatch
         monkeypatch.setattr(engine, "run", spy, raising=False)
         return engine
 
-    monkeypatch.setattr(loop.engines, "select", spying)
+    monkeypatch.setattr(engines, "select", spying)
     fit(make(), epochs=2)
     assert sorted(seen[:23]) == sorted(seen[23:]) == list(range(23))
     assert seen[:23] != seen[23:]
