@@ -358,7 +358,8 @@ class Loop:
         row["samples_per_second"] = self.plan.n_samples / max(self.progress.epoch_seconds, 1e-9)
         self.progress.epoch_seconds = 0.0
         self.history.append(row)
-        self._follow(row)
+        if self.progress.follow(row, self.settings.optimizer.schedule, self.settings.early_stopping):
+            self.history.stopped = "early stopping"
         self._call(self._callbacks.after_epoch)
 
     def _take_mean(self) -> None:
@@ -369,19 +370,6 @@ class Loop:
     def _call(self, callbacks: Sequence[Callback]) -> None:
         if want_an_end(callbacks, self) and not self.history.stopped:
             self.history.stopped = "callback"
-
-    def _follow(self, row: dict[str, float]) -> None:
-        plateau, stop = find_plateau(self.settings.optimizer.schedule), self.settings.early_stopping
-        if plateau and self.progress.plateau:
-            self.progress.plateau.see(row[plateau.monitor], self.state.epoch)
-            if self.progress.plateau.exhausted:
-                self.progress.plateau_factor *= plateau.factor
-                self.progress.plateau.waited = 0
-        if stop and self.progress.stopper:
-            if self.progress.stopper.see(row[stop.monitor], self.state.epoch) and stop.restore_best:
-                self.progress.best_parameters = self.progress.judged.copy()
-            if self.progress.stopper.exhausted:
-                self.history.stopped = "early stopping"
 
     def _evaluate(self, part: str, data: Data) -> dict[str, float]:
         a, cost = self.processes.evaluate(self.plan, self.progress.judged, data, self.engine.name)

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from clearprop.checkpoint import CheckpointError
 from clearprop.engines import Plan, State
+from clearprop.schedules import Schedule, find_plateau
 from clearprop.training.history import DONE, RUNNING, History
-from clearprop.training.stopping import Watch
+from clearprop.training.stopping import EarlyStopping, Watch
 
 Array = NDArray[Any]
 Tensors = Mapping[str, Array]
@@ -72,6 +73,20 @@ class Progress:
             self.averaged = self.state.parameters.copy()
         else:
             self.averaged += (1.0 - decay) * (self.state.parameters - self.averaged)
+
+    def follow(self, row: Mapping[str, float], schedule: Schedule, stop: EarlyStopping | None) -> bool:
+        """Count a row of the history for a plateau and early stopping; return whether to stop."""
+        plateau, epoch = find_plateau(schedule), self.state.epoch
+        if plateau and self.plateau:
+            self.plateau.see(row[plateau.monitor], epoch)
+            if self.plateau.exhausted:
+                self.plateau_factor *= plateau.factor
+                self.plateau.waited = 0
+        if not (stop and self.stopper):
+            return False
+        if self.stopper.see(row[stop.monitor], epoch) and stop.restore_best:
+            self.best_parameters = self.judged.copy()
+        return self.stopper.exhausted
 
     def look_back(
         self, correct: NDArray[np.bool_], seen: int, width: int, every: int, plan: Plan
