@@ -64,7 +64,7 @@ class Threads:
 
     def settled(self, seconds):
         try:
-            self.board.end.wait(seconds)
+            self.board.end.wait(min(seconds, TIMEOUT))
         except threading.BrokenBarrierError:
             return False
         return True

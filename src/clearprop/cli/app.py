@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from clearprop.cli import errors, terminal
+from clearprop.cli import errors, processes, terminal
 
 # In the order of the help; each is the function of its name in the module of its name.
 COMMANDS = (
@@ -79,13 +79,16 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     warnings.showwarning = errors.show_warning
     _listen()
     try:
+        processes.begin(given[0])
         app = application(given[:1] if given[0] in COMMANDS else COMMANDS)
         code = app(given, standalone_mode=False, prog_name="clearprop")
         code = code if isinstance(code, int) else 0
         if sys.stdout is not None:
             sys.stdout.flush()
     except BaseException as problem:
+        processes.settle(problem)
         code = errors.tell(problem, debug)
+    processes.end()
     terminal.let_go()
     sys.exit(code)
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 import clearprop as cp
 from clearprop import costs, optimizers
-from clearprop.cli import outcome, resuming, running
+from clearprop.cli import outcome, processes, resuming, running
 from clearprop.cli.options import HELD_OUT, JUDGING, Options
 from clearprop.cli.table_options import refuse_choices, threshold_of
 from clearprop.costs import Cost
@@ -261,6 +261,10 @@ class ArrayJob:
             "checkpoint": options.checkpoint,
             "checkpoint_every": options.checkpoint_every,
             "resume": options.resume,
+            "shards": options.shards,
+            "communicator": processes.team(),
+            "fast_sum": options.fast_sum,
+            **({} if options.stall_timeout is None else {"stall_timeout": options.stall_timeout}),
         }
 
     def _described(self, training: cp.Training, note: str) -> list[str]:

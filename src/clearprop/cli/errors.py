@@ -30,9 +30,9 @@ _OPTIONS = {
 }
 _SAME = (
     "activation algorithm batch_size calibrate checkpoint checkpoint_every cost digits dropout "
-    "embedding engine epochs folds form gradient l1 l2 learning_rate members running_every momentum "
-    "notation optimizer patience port repeats running_window seed storage target target_gaps "
-    "task threshold time_limit trace trials blanks rows students "
+    "embedding engine epochs fast_sum folds form gradient l1 l2 learning_rate members running_every "
+    "momentum notation optimizer patience port repeats running_window seed shards stall_timeout "
+    "storage target target_gaps task threshold time_limit trace trials blanks rows students "
     "delimiter decimal encoding skip_lines comment"
 )
 _OPTIONS |= {name: "--" + name.replace("_", "-") for name in _SAME.split()}
@@ -58,6 +58,7 @@ _PHRASES = {
         "with --buffer, or a table that is trained on from disk: their batches are of one size"
     ),
     "; use batch_size": "; use --batch-size",
+    "; start fewer, or give shards=": "; start fewer, or give --shards ",
     ", in Python decimal='.' or ','": "",
     "; in Python options=ReadOptions(decimal=',') reads commas": "",
     "decimal and delimiter must be two ": "--decimal and --delimiter must be two ",
@@ -108,8 +109,8 @@ def tell(problem: BaseException, debug: bool = False) -> int:
         traceback.print_exception(problem)
     if isinstance(problem, ImportError) and problem.name is None:  # the library's: an extra is missing
         problem = ValueError(str(problem))
-    say(_sentence(problem))
-    return _exit_code(problem)
+    say(sentence(problem))
+    return exit_code(problem)
 
 
 def say(sentence: str) -> None:
@@ -149,7 +150,10 @@ def in_options(sentence: str) -> str:
     return sentence
 
 
-def _sentence(problem: BaseException) -> str:
+def sentence(problem: BaseException) -> str:
+    """Return what is said of a problem."""
+    if isinstance(problem, KeyboardInterrupt | Terminated):
+        return "interrupted"
     if _is_usage(problem):
         return _usage(problem)
     if _lacks_memory(problem):
@@ -204,7 +208,12 @@ def _got(problem: Any) -> str:
     return ""
 
 
-def _exit_code(problem: BaseException) -> int:
+def exit_code(problem: BaseException) -> int:
+    """Return the exit code of a problem."""
+    if isinstance(problem, KeyboardInterrupt):
+        return INTERRUPTED
+    if isinstance(problem, Terminated):
+        return TERMINATED
     from clearprop.training import DivergenceError
 
     if _is_usage(problem):

@@ -367,6 +367,33 @@ class Options:
             panel=_TRAINING,
         ),
     ] = None
+    shards: Annotated[
+        int | None,
+        option(
+            metavar="N",
+            text="Parts of every batch, for the same bits by any number of processes.",
+            default="64 under mpiexec",
+            panel=_TRAINING,
+        ),
+    ] = None
+    stall_timeout: Annotated[
+        float | None,
+        option(
+            metavar="SECONDS",
+            text="In which a process that stops ends all that mpiexec has started.",
+            default="30",
+            panel=_TRAINING,
+        ),
+    ] = None
+    fast_sum: Annotated[
+        bool,
+        option(
+            "--fast-sum",
+            metavar="",
+            text="Let MPI add the gradients: other bits by another number of processes.",
+            panel=_TRAINING,
+        ),
+    ] = False
 
     # Files
     output: Annotated[

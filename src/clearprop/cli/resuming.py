@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from clearprop import randomness
-from clearprop.cli import model, terminal
+from clearprop.cli import model, processes, terminal
 from clearprop.cli.options import Options
 
 OPTIONS = "options"  # in a network's `about`, while its training may be resumed
@@ -24,7 +24,9 @@ def choose_seed(options: Options) -> int:
         if os.path.exists(path):
             return model.read_network(path)[0].seed
     if options.seed is None:
-        return randomness.check_seed(None) % 2**32  # short enough to be typed again
+        drawn = randomness.check_seed(None) % 2**32  # short enough to be typed again
+        team = processes.team()
+        return drawn if team is None else int(team.as_first(drawn))
     return randomness.check_seed(options.seed)
 
 

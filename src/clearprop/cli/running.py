@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import clearprop as cp
 from clearprop import Training
-from clearprop.cli import errors, outcome, terminal
+from clearprop.cli import errors, outcome, processes, terminal
 from clearprop.cli.options import Options
 from clearprop.data.spool import default_folder
 
@@ -45,8 +45,8 @@ class Run:
 
     def __init__(self, options: Options, resumes: bool) -> None:
         self.options, self.resumes = options, resumes
-        self.log = Log(options.log)
-        self.callbacks = [self.log, *watches(options)]
+        self.log = Log(options.log if processes.is_first() else None)
+        self.callbacks = [self.log, *(watches(options) if processes.is_first() else ())]
         self._training: Training | None = None
 
     @property
@@ -100,6 +100,8 @@ class Run:
         unwritten = self._unwritten
         if code is not None and unwritten is None:
             return self._interrupted(code)
+        if not processes.is_first():
+            return code or 0
         found = self._save(job, output)
         if self.options.json:
             terminal.print_json(found.to_dict())

@@ -153,6 +153,7 @@ def make_estimator(options: Options, kind: str, seed: int, horizon: int | None) 
     known_name("--preset", name, [each for each in presets.PRESETS if each != "sklearn"])
     arguments: dict[str, Any] = {
         "random_state": seed, "engine": options.engine, "n_threads": options.threads,
+        "shards": options.shards,
         "verbose": False if options.quiet else "bar", "time_limit": options.seconds,
     }  # fmt: skip
     if options.output_activation is not None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import clearprop as cp
-from clearprop.cli import baselines, errors, outcome, resuming, running, table_options
+from clearprop.cli import baselines, errors, outcome, processes, resuming, running, table_options
 from clearprop.cli.options import JUDGING, Options
 from clearprop.cli.table_rows import RowReader, Rows
 from clearprop.data.table import TableStream, TargetEncoder, open_table, streamed
@@ -75,6 +75,8 @@ class TableJob:
             options.running_window,
             options.running_every,
             share=1.0 if self._planned is None else self._planned,
+            team=processes.team(),
+            fast_sum=options.fast_sum,
             prepare=self._note,
             begin=lambda training: self._begin(run, training),
         )
@@ -88,7 +90,8 @@ class TableJob:
                 self.fitter.fit_stream(rows)
             else:
                 self.fitter.fit(*rows)
-        if self._all is not None and run.training.history.stopped != "interrupted":
+        ended = run.training.history.stopped != "interrupted"
+        if self._all is not None and ended and processes.is_first():
             self._judge(self._all, seed)
 
     def estimator(self, seed: int, horizon: int | None = None) -> BaseMLP:

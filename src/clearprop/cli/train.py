@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from clearprop.cli import files, running, table_options, training_files
+from clearprop.cli import files, processes, running, table_options, training_files
 from clearprop.cli.options import Options, declared
 
 
@@ -24,6 +24,7 @@ def train(options: Options) -> None:
 
 def _run(options: Options) -> int:
     """Train as the options say; return the exit code."""
+    options = processes.checked(options)
     training_files.refuse_same(options, options.output)
     files.check_log(options.log)
     resumes = training_files.check_checkpoint(options)

@@ -4,7 +4,6 @@
 must be able to do (`mpi` does it), `faults` what ends them, `agreement` what they must have in common.
 """
 
-from clearprop.distributed.shards import SHARDS
-from clearprop.distributed.team import STALL_TIMEOUT
+from clearprop.distributed.defaults import SHARDS, STALL_TIMEOUT
 
 __all__ = ["SHARDS", "STALL_TIMEOUT"]

@@ -22,7 +22,6 @@ from clearprop.distributed.faults import STEP
 from clearprop.distributed.shards import Holding
 from clearprop.distributed.sums import Node, aligned, joined, root, slices, up_to, whole
 from clearprop.distributed.team import Team
-from clearprop.engines import helpers
 from clearprop.engines.interface import Course, Data, Engine, Plan, Report, State
 from clearprop.engines.leaves import Leaves, SumsLeaves, TreeSum
 from clearprop.engines.members import in_turn
@@ -118,7 +117,7 @@ class ShardedEngine:
             batch_size=-(-plan.batch_size // self.holding.dealing.n_shards),
             n_batches=None, l2=0.0, l1=0.0, clip_norm=None, over_batch_weight=False, n_threads=1,
         )  # fmt: skip
-        n_jobs = 1 if self.name == "numpy" else helpers.how_many(plan.n_threads)
+        n_jobs = self._threads(plan)
         n_jobs *= 1 if n_jobs == 1 else _JOBS
         most = 1 << max(len(shards) // n_jobs, 1).bit_length() - 1
         self._jobs = []
@@ -126,6 +125,10 @@ class ShardedEngine:
             depth = node.size.bit_length()
             levels = np.empty((depth, architecture.n_parameters), state.parameters.dtype)
             self._jobs.append(_Job(node, levels, self._make()))  # type: ignore[arg-type]
+
+    def _threads(self, plan: Plan) -> int:
+        """Return how many threads have shards: of NumPy's engine one, which holds the interpreter."""
+        return 1 if self.name == "numpy" else plan.n_threads or self.team.n_threads
 
     def _sum(
         self, plan: Plan, state: State, data: Data, order: NDArray[np.int64], cuts: NDArray[np.int64]
@@ -147,10 +150,9 @@ class ShardedEngine:
 
         first_time = self.team.heart.step == 0
         with heart.doing("compiling" if first_time else STEP):
-            n_threads = 1 if self.name == "numpy" else helpers.how_many(plan.n_threads)
             if first_time:  # what is made once is not made by several threads at once
                 work(0)
-            in_turn(work, len(self._jobs), n_threads)
+            in_turn(work, len(self._jobs), self._threads(plan))
         leaves = [each for each in found if each is not None]
         parts = {job.node: job.levels[-1] for job in self._jobs}
         weights = self._weights(data, order, cuts)

@@ -65,13 +65,16 @@ class Heart:
         self.communicator, self.hosts, self.timeout = communicator, hosts, timeout
         self.step = 0
         self._doing, self._since = "preparing", time.monotonic()
-        self._say, self._done = say, threading.Event()
-        self._interval, now = timeout / _BEATS, time.monotonic()
+        self.say, self._done, now = say, threading.Event(), time.monotonic()
         others = range(1, communicator.size) if communicator.rank == 0 else (0,)
         self._others = {rank: Pulse("preparing", 0, now, now) for rank in others}
         self._thread = threading.Thread(target=self._live, daemon=True, name="clearprop heart")
         if communicator.size > 1 and communicator.can_watch:
             self._thread.start()
+
+    @property
+    def _interval(self) -> float:
+        return self.timeout / _BEATS
 
     @contextmanager
     def doing(self, what: str) -> Iterator[None]:
@@ -94,7 +97,7 @@ class Heart:
             mine.tell(0, json.dumps({"failed": text, "code": code}).encode(), must=True)
             time.sleep(self.timeout)  # rank 0 ends this process, too; where it does not, its own end
         else:
-            self._say(sentence)
+            self.say(sentence)
         mine.abort(code)
 
     def stop(self) -> None:
@@ -127,7 +130,7 @@ class Heart:
         for rank, message in self.communicator.told():
             found: dict[str, Any] = json.loads(message)
             if "failed" in found:
-                self._say(found["failed"])
+                self.say(found["failed"])
                 self.communicator.abort(int(found["code"]))
             since = now - found["for"]
             self._others[rank] = Pulse(found["doing"], found["step"], since, now)
@@ -144,7 +147,7 @@ class Heart:
                 why = f"has not come to the end of its step for {busy:.3g} s"
             else:
                 continue
-            self._say(
+            self.say(
                 f"rank {rank} on {self.hosts[rank]} {why}, at step {pulse.step}: all processes end "
                 f"(--stall-timeout {self.timeout:g}); the last checkpoint is whole, --resume goes on "
                 "from it"

@@ -21,7 +21,8 @@ Array = NDArray[Any]
 # What launchers tell a process of how many there are, and which it is.
 _SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE", "PMIX_SIZE")
 _RANKS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK", "PMIX_RANK")
-_NAP = 0.002  # seconds between two looks at something that may take long
+# Seconds of looking again and again, more for each byte that looking moves, then between two looks.
+_SPIN, _SPIN_BYTE, _NAP = 5e-3, 2e-8, 2e-4
 
 
 def launched() -> tuple[int, int]:
@@ -107,24 +108,38 @@ class Mpi:
         """As in `Communicator`."""
         if sizes is None:
             lengths = np.empty(self.size, np.int64)
-            self._comm.Allgather(np.array([mine.size], np.int64), lengths)
+            self._wait(self._comm.Iallgather(np.array([mine.size], np.int64), lengths))
             sizes = lengths.tolist()
         received = np.empty(sum(sizes), np.uint8)
-        self._comm.Allgatherv(mine, [received, list(sizes), self._mpi.BYTE])
+        request = self._comm.Iallgatherv(mine, [received, list(sizes), self._mpi.BYTE])
+        self._wait(request, received.size)
         return np.split(received, np.cumsum(sizes)[:-1])
 
     def across(self, mine: Sequence[Bytes], sizes: Sequence[int]) -> list[Bytes]:
         """As in `Communicator`."""
         sent, received = np.concatenate(mine), np.empty(sum(sizes), np.uint8)
         byte, out = self._mpi.BYTE, [each.size for each in mine]
-        self._comm.Alltoallv([sent, out, byte], [received, list(sizes), byte])
+        arrays = [sent, out, byte], [received, list(sizes), byte]
+        self._wait(self._comm.Ialltoallv(*arrays), sent.size)
         return np.split(received, np.cumsum(sizes)[:-1])
 
     def total(self, mine: Array) -> Array:
         """As in `Communicator`."""
         out = np.empty_like(mine)
-        self._comm.Allreduce(mine, out)
+        self._wait(self._comm.Iallreduce(mine, out), out.nbytes)
         return out
+
+    def _wait(self, request: Any, n_bytes: int = 0) -> None:
+        """Wait without keeping a core from others: processes may be more than cores.
+
+        MPI's own waiting would also keep signals from Python until it ends.
+        """
+        patience = time.monotonic() + _SPIN + _SPIN_BYTE * n_bytes
+        while not request.Test():
+            if time.monotonic() > patience:
+                time.sleep(_NAP)
+            else:
+                os.sched_yield()
 
     def settled(self, seconds: float) -> bool:
         """As in `Communicator`."""

@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from clearprop.engines import Plan, first_row
 
 Integers = NDArray[np.int64]
-SHARDS = 64  # unless another number is asked for
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.distributed.communicator import Alone, Communicator
+from clearprop.distributed.defaults import STALL_TIMEOUT
 from clearprop.distributed.faults import FAILED, Heart
 from clearprop.distributed.shards import owned
+from clearprop.engines import helpers
 
-STALL_TIMEOUT = 30.0
 _LATE = 0.2  # share of the timeout in which others come to the same error, if it is theirs too
 
 
@@ -31,22 +33,42 @@ class Team:
     communicator : Communicator
     timeout : float
         Seconds in which a stall must have ended all processes.
-    code_of : callable, optional
-        The exit code that belongs to an error.
+
+    Attributes
+    ----------
+    holds_all : bool
+        Whether each process is given all rows; else those that it has are its own.
+    sentence, code_of : callable
+        What is said of a problem, and the exit code that belongs to it.
     """
 
     def __init__(
         self,
         communicator: Communicator | None = None,
         timeout: float = STALL_TIMEOUT,
-        code_of: Callable[[BaseException], int] = lambda _: FAILED,
     ) -> None:
         self.communicator = communicator or Alone()
         self.rank, self.size = self.communicator.rank, self.communicator.size
-        self.timeout, self._code_of = timeout, code_of
-        self.hosts: list[str] = self.tell_all(platform.node())
+        self.holds_all = False
+        self.sentence: Callable[[BaseException], str] = _sentence
+        self.code_of: Callable[[BaseException], int] = lambda problem: FAILED
+        cores = sorted(helpers.cores())
+        each = self.tell_all([platform.node(), cores])
+        self.hosts = [str(host) for host, _ in each]
+        # Processes of one host that may run on the same cores share them.
+        sharing = each.count([platform.node(), cores])
+        self.n_threads = max(1, helpers.how_many(None) // sharing)
         self.heart = Heart(self.communicator, self.hosts, timeout)
-        self._closed = False
+        self._parted = self._closed = False
+
+    @property
+    def timeout(self) -> float:
+        """Seconds in which a stall must have ended all processes."""
+        return self.heart.timeout
+
+    @timeout.setter
+    def timeout(self, seconds: float) -> None:
+        self.heart.timeout = seconds
 
     @property
     def is_first(self) -> bool:
@@ -98,7 +120,7 @@ class Team:
         except Exception as raised:
             problem = raised
         if self.size > 1:
-            said = self.tell_all(None if problem is None else _sentence(problem))
+            said = self.tell_all(None if problem is None else self.sentence(problem))
             if problem is None:
                 raise_of(said, self.hosts)
         if problem is not None:
@@ -111,21 +133,24 @@ class Team:
         """End all processes where an error inside is not that of all of them."""
         try:
             yield
-        except Exception as problem:
-            if not self.all_have_failed():
-                self.heart.fail(_sentence(problem), self._code_of(problem))
+        except BaseException as problem:
+            self.settle(problem)
             raise
 
-    def all_have_failed(self) -> bool:
-        """Return whether all processes come here, in a part of the timeout."""
-        return self.size == 1 or self.communicator.settled(_LATE * self.timeout)
+    def settle(self, problem: BaseException) -> None:
+        """End all processes, unless all of them come here: each has the problem then."""
+        if self.size == 1 or self._parted:
+            return
+        self._parted = self.communicator.settled(_LATE * self.timeout)
+        if not self._parted:
+            self.heart.fail(self.sentence(problem), self.code_of(problem))
 
     def close(self) -> None:
-        """Part from the others, each of which does so too."""
+        """Part from the others, each of which does so too; their hearts beat until all are here."""
         if self.size == 1 or self._closed:
             return
         self._closed = True
-        if self.communicator.settled(self.timeout):  # until here all hearts beat
+        if self._parted or self.communicator.settled(math.inf):
             self.heart.stop()
             self.communicator.settled(self.timeout)
             self.communicator.told()  # the last beats

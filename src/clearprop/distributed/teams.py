@@ -37,7 +37,7 @@ def team_of(given: object, timeout: float) -> Team:
             _warn_of_threads()
         atexit.register(_TEAMS[key].close)  # before MPI ends, which mpi4py sees to at the very end
     team = _TEAMS[key]
-    team.timeout = team.heart.timeout = timeout
+    team.timeout = timeout
     return team
 
 

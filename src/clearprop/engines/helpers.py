@@ -33,16 +33,21 @@ _wait.argtypes, _wait.restype = [ctypes.c_void_p, ctypes.c_int], ctypes.c_int
 _let_go.argtypes, _let_go.restype = [ctypes.c_void_p], None
 
 
+def cores() -> set[int]:
+    """Return the processor's cores that this process may run on."""
+    try:
+        return os.sched_getaffinity(0)
+    except AttributeError:  # not on every system
+        return set(range(os.cpu_count() or 1))
+
+
 def how_many(asked: int | None) -> int:
     """Return how many threads there may be.
 
     Unless so many were asked for, OMP_NUM_THREADS is the most, as in every library that computes:
     joblib says there how many of the cores are a worker's own.
     """
-    try:
-        available = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
-        available = os.cpu_count() or 1
+    available = len(cores())
     limit = os.environ.get("OMP_NUM_THREADS", "")
     if limit.isdecimal() and int(limit):
         available = min(available, int(limit))

@@ -1,0 +1,95 @@
+"""A command by several processes: which of them speaks, and what happens where one of them fails.
+
+In: the command line, and what `mpiexec` has put into the environment. Out: the team of processes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from clearprop.cli import errors
+from clearprop.distributed.defaults import SHARDS, STALL_TIMEOUT
+
+if TYPE_CHECKING:
+    from clearprop.cli.options import Options
+    from clearprop.distributed.team import Team
+
+SEVERAL = ("train", "predict")  # the commands that run by several processes
+
+_team: list[Team] = []
+
+
+def begin(command: str) -> None:
+    """Find the processes that mpiexec has started, if it has; of them only the first prints.
+
+    Raises
+    ------
+    ValueError, ImportError
+        If the command is for one process, or they cannot find each other.
+    """
+    from clearprop.distributed import mpi
+
+    rank, size = mpi.launched()
+    if size == 0:
+        return
+    if rank > 0:
+        sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - as long as the process
+    if command in SEVERAL:
+        from clearprop.distributed import teams
+
+        made = teams.team_of("mpi", STALL_TIMEOUT)
+        made.holds_all, made.heart.say, made.sentence = True, errors.say, errors.sentence
+        made.code_of = errors.exit_code
+        _team.append(made)
+    elif size > 1 and not command.startswith("-"):
+        raise ValueError(
+            f"{command} runs in one process, mpiexec has started {size}: start it without mpiexec"
+        )
+
+
+def team() -> Team | None:
+    """Return the processes that run this command; None where mpiexec has not started it."""
+    return _team[0] if _team else None
+
+
+def checked(options: Options) -> Options:
+    """Return the options, those for several processes checked and taken.
+
+    Raises
+    ------
+    ValueError
+    """
+    for name, given in (("stall-timeout", options.stall_timeout), ("fast-sum", options.fast_sum)):
+        if given and not _team:
+            raise ValueError(f"--{name} is for several processes: mpiexec -n 4 clearprop train ...")
+    if options.stall_timeout is not None:
+        if not options.stall_timeout >= 1:
+            raise ValueError(f"--stall-timeout must be at least 1, got {options.stall_timeout:g}")
+        _team[0].timeout = options.stall_timeout
+    if options.fast_sum:
+        errors.say(
+            "--fast-sum: MPI adds the gradients, the bits are those of this number of processes only"
+        )
+    if _team and options.shards is None:
+        return dataclasses.replace(options, shards=SHARDS)
+    return options
+
+
+def is_first() -> bool:
+    """Return whether this is the process that writes and prints."""
+    return not _team or _team[0].is_first
+
+
+def settle(problem: BaseException) -> None:
+    """End all processes where a problem is not that of all of them: what this one says is said."""
+    if _team and not isinstance(problem, SystemExit):
+        _team[0].settle(problem)
+
+
+def end() -> None:
+    """Part from the others."""
+    if _team:
+        _team[0].close()

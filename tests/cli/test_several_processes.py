@@ -1,0 +1,101 @@
+"""The shell by several processes: one model, one report, one sentence where something is wrong."""
+
+import hashlib
+import subprocess
+import sys
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import clearprop as cp
+from launching import alone, mpiexec, needs_mpi
+
+
+@pytest.fixture
+def rows(tmp_path):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 4)).astype(np.float32)
+    np.savez(tmp_path / "rows.npz", X=X, Y=(X[:, 0] > 0).astype(int))
+    return tmp_path
+
+
+def shell(folder, *arguments, size=0):
+    """Run clearprop, by mpiexec with a size."""
+    command = ["-m", "clearprop", *map(str, arguments)]
+    if size:
+        return mpiexec(size, *command, cwd=folder)
+    command = [sys.executable, *command]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, env=alone())
+
+
+def digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@needs_mpi
+def test_a_model_is_the_same_file_by_any_number_of_processes(rows):
+    how = ("train", "rows.npz", "--epochs", 2, "--seed", 1, "--hidden", 5, "--batch-size", 16)
+    found = shell(rows, *how, "--shards", 64, "--output", "one.safetensors", "--quiet")
+    assert found.returncode == 0, found.stderr
+    # Broken off after an epoch by three processes, gone on with by two.
+    first = shell(rows, *how[:2], "--epochs", 1, *how[4:], "--checkpoint", "c", size=3)
+    assert first.returncode == 0, first.stderr
+    last = shell(rows, *how, "--checkpoint", "c", "--resume", "--output", "two.safetensors", size=2)
+    assert last.returncode == 0, last.stderr
+    assert digest(rows / "one.safetensors") == digest(rows / "two.safetensors")
+    assert "resumed at epoch 1, step 10 (c)" in last.stderr
+    assert last.stdout.count("saved") == 1
+    assert "not to the same bits" not in last.stderr
+
+
+@needs_mpi
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("train", "nothing.npz"), "nothing.npz"),
+        (("train", "rows.npz", "--shards", 1), "at most as many processes as shards, 1, got 2; start fewer, or give --shards 2"),
+        (("evaluate", "m", "rows.npz"), "evaluate runs in one process, mpiexec has started 2: start it without mpiexec"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said_once(rows, arguments, message):
+    found = shell(rows, *arguments, size=2)
+    assert found.returncode == 2
+    assert found.stderr.count("clearprop: ") == 1
+    assert message in found.stderr
+    assert not list(rows.glob("*.safetensors"))
+
+
+def test_options_of_several_processes_need_several(rows):
+    found = shell(rows, "train", "rows.npz", "--stall-timeout", 5)
+    assert found.returncode == 2
+    assert "--stall-timeout is for several processes: mpiexec -n 4 clearprop train" in found.stderr
+
+
+@pytest.fixture
+def parts(tmp_path):
+    """Return a folder of two Parquet files; one has a single row group."""
+    rng = np.random.default_rng(0)
+    X, colour = rng.normal(size=(900, 3)), np.array(["red", "green"])[rng.integers(0, 2, 900)]
+    table = pa.table({"a": X[:, 0], "b": X[:, 1], "colour": colour, "y": X[:, 0] + (colour == "red")})
+    (tmp_path / "parts").mkdir()
+    pq.write_table(table.slice(0, 700), tmp_path / "parts" / "part-0.parquet")
+    pq.write_table(table.slice(700), tmp_path / "parts" / "part-1.parquet", row_group_size=50)
+    return tmp_path
+
+
+@needs_mpi
+@pytest.mark.slow
+@pytest.mark.parametrize("buffer", [(), ("--buffer", 300)])
+def test_a_table_is_the_same_model_by_any_number_of_processes(parts, buffer):
+    how = ("train", "parts", "--target", "y", "--epochs", 3, "--seed", 1, "--quiet", *buffer)
+    found = {}
+    for size in (0, 1, 2, 3, 4):
+        shards = () if size else ("--shards", 64)
+        name = f"m{size}.safetensors"
+        ran = shell(parts, *how, *shards, "--output", name, size=size)
+        assert ran.returncode == 0, ran.stderr
+        found[size] = digest(parts / name)
+    assert len(set(found.values())) == 1, found
+    assert cp.load(parts / "m3.safetensors").n_features_in_ == 3
