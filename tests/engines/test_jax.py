@@ -41,7 +41,9 @@ ALL_COSTS = [*COSTS, (costs.grouped_cross_entropy((1, 2)), "identity")]
 def _jax_of_these_tests(request):
     """Have JAX compute in float64 where it is asked to, and compile in half the time where many do."""
     wanted = {"jax_enable_x64": True}
-    wanted["jax_disable_most_optimizations"] = not request.node.get_closest_marker("slow")
+    # The product is a thousand programs; other slow tests see what XLA makes of them for users.
+    is_slow = request.node.get_closest_marker("slow") and "product" not in request.node.name
+    wanted["jax_disable_most_optimizations"] = not is_slow
     before = {name: jax.config.read(name) for name in wanted}
     for name, value in wanted.items():
         jax.config.update(name, value)
@@ -95,9 +97,7 @@ def test_rows_of_activations_costs_optimizers_and_penalties_agree(number):
 @pytest.mark.parametrize("optimizer", EVERY, ids=str)
 @pytest.mark.parametrize(("cost", "output"), ALL_COSTS, ids=str)
 def test_the_whole_product_agrees(cost, output, optimizer, how):
-    number = ALL_COSTS.index((cost, output)) + EVERY.index(optimizer) + PENALTIES.index(how)
-    check(Layer(5, HIDDEN[number % len(HIDDEN)]), cost, output, optimizer, how, number % 2 == 1)
-    check(Layer(len(HIDDEN), HIDDEN), cost, output, optimizer, how, number % 2 == 0)
+    check(Layer(len(HIDDEN), HIDDEN), cost, output, optimizer, how, EVERY.index(optimizer) % 2 == 0)
 
 
 @pytest.mark.parametrize("seed", [0, 5, 2**64 - 1])
