@@ -30,6 +30,7 @@ def test_rows_of_a_stream_are_sent_again_when_the_buffer_has_others():
     np.testing.assert_allclose(trained("jax"), trained("numpy"), atol=2e-6)
 
 
+@pytest.mark.filterwarnings("ignore:max_iter")
 def test_an_estimator_learns_the_same_as_by_another_engine():
     how = {
         "hidden_layer_sizes": (6,),
