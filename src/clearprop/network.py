@@ -45,6 +45,7 @@ from clearprop.typing import Label
 
 if TYPE_CHECKING:
     import onnx
+    from matplotlib.figure import Figure
     from torch import nn
 
     from clearprop.explain.traced import Trace
@@ -281,6 +282,27 @@ class Network:
     def _repr_html_(self) -> str:
         weights, n_members = self.members[0].weights, self.model.n_members
         return summary.as_html(self.architecture, self.dtype, weights, self.feature_names, n_members)
+
+    def plot(self, path: str | None = None) -> Figure:
+        """Draw the network and its weights; return the matplotlib figure, which a cell shows.
+
+        Weights below 0 are dashed, larger ones wider; of more than 8 neurons 8 are drawn, of
+        members the first.
+
+        Parameters
+        ----------
+        path : str, optional
+            Where to save the picture; the ending decides the format.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed (the extra ``plot``).
+        """
+        figure = summary.as_figure(self.architecture, self.members[0].weights)
+        if path is not None:
+            figure.savefig(path, dpi=150)
+        return figure
 
     # What flows in
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.architecture import Architecture
+from clearprop.notebook import new_figure
 from clearprop.page import Markup, tag
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def summary(
@@ -56,6 +60,42 @@ def as_html(
     return tag("div", drawing, *named, pre)
 
 
+def as_figure(architecture: Architecture, weights: Sequence[NDArray[Any]]) -> Figure:
+    """Return the same drawing as a matplotlib figure."""
+    sizes, shown = architecture.widths, [min(size, _MOST) for size in architecture.widths]
+    figure = new_figure("net.plot", figsize=(1.6 * len(sizes) + 0.6, 0.36 * (max(shown) + 1.4)))
+    axes = figure.add_subplot()
+    axes.set_axis_off()
+
+    def height(layer: int, j: int) -> float:
+        return (shown[layer] - 1) / 2 - j
+
+    for layer, W in enumerate(weights):
+        part = np.nan_to_num(W[: shown[layer + 1], : shown[layer]].astype(np.float64))
+        largest = float(np.abs(part).max(initial=0.0)) or 1.0
+        for (j, k), weight in np.ndenumerate(part):
+            axes.plot(
+                (layer, layer + 1), (height(layer, k), height(layer + 1, j)),
+                "-" if weight >= 0 else "--", color="#1a73b8" if weight >= 0 else "#c2570c",
+                linewidth=0.3 + 2 * abs(weight) / largest, zorder=1,
+            )  # fmt: skip
+    for layer, size in enumerate(sizes):
+        ys = [height(layer, j) for j in range(shown[layer])]
+        axes.scatter([layer] * len(ys), ys, s=90, color="white", edgecolors="0.2", zorder=2)
+        of = "" if size <= _MOST else f"{_MOST} of "
+        below = f"{_function(architecture, layer)}\n{of}{size:,}"
+        axes.text(layer, -max(shown) / 2, below, ha="center", va="top")
+    axes.set_ylim(-max(shown) / 2 - 1.4, max(shown) / 2)
+    axes.set_xlim(-0.4, len(sizes) - 0.6)
+    return figure
+
+
+def _function(architecture: Architecture, layer: int) -> str:
+    if layer:
+        return architecture.layers[layer - 1].function.name[:16]
+    return "inputs" if architecture.embedding is None else "embedded"
+
+
 def _drawing(architecture: Architecture, weights: Sequence[NDArray[Any]]) -> Markup:
     """Draw the first neurons of every layer, and their weights: as wide as they are large."""
     sizes = architecture.widths
@@ -84,16 +124,10 @@ def _drawing(architecture: Architecture, weights: Sequence[NDArray[Any]]) -> Mar
             x, y = centre(layer, j)
             pen = {"stroke": "currentColor", "fill": "Canvas", "stroke_width": 1.5}
             parts.append(tag("circle", cx=f"{x:g}", cy=f"{y:g}", r=_RADIUS, **pen))
-        function = (
-            architecture.layers[layer - 1].function.name
-            if layer
-            else "inputs"
-            if architecture.embedding is None
-            else "embedded"
-        )
+        function = _function(architecture, layer)
         of = "" if size <= _MOST else f"{_MOST} of "
         x = centre(layer, 0)[0]
-        for row, text in enumerate((function[:16], f"{of}{size:,}")):
+        for row, text in enumerate((function, f"{of}{size:,}")):
             parts.append(tag("text", text, x=f"{x:g}", y=height + 14 + 15 * row, text_anchor="middle"))
     width = 80 + _ACROSS * (len(sizes) - 1)
     said = f"A network {'-'.join(map(str, sizes))}; weights above 0 are whole lines, others dashed"

@@ -23,6 +23,7 @@ from clearprop.classroom.sheet import Worksheet
 from clearprop.data.files import local_path, open_regular, size
 from clearprop.explain.printers.text import printable
 from clearprop.network import Network
+from clearprop.page import table, tag
 
 _NUMBER = re.compile(r"student-(\d{1,6})(?!\d)")
 _MOST_BYTES = 1 << 24  # of the exercises of a thousand students
@@ -77,6 +78,19 @@ class Grades:
         if self.missing:
             lines += ["", f"Nothing was handed in of sheet {_listed(self.missing)}"]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        counted = [
+            (
+                each.number,
+                *(each.count(verdict) for verdict in (RIGHT, CARRIED, WRONG, OPEN)),
+                f"{each.points}/{len(each.marks)}",
+                ", ".join(dict.fromkeys(made.name for made in each.mistakes)),
+            )
+            for each in self.marked.values()
+        ]
+        columns = ("sheet", RIGHT, CARRIED, WRONG, OPEN, "points", "mistakes")
+        return tag("div", table("Marks", columns, counted), *(tag("p", said) for said in self.refused))
 
     def as_dict(self) -> dict[str, Any]:
         """Return all of it as JSON can hold it."""

@@ -136,6 +136,11 @@ class Dataset:
         assert X is not None
         return X
 
+    def _repr_html_(self) -> str:
+        from clearprop.data.dataset_cell import as_html
+
+        return as_html(self)
+
     def _rows(self, letter: str, name: str) -> NDArray[Any] | None:
         if name not in PARTS:
             raise ValueError(f"part must be one of {', '.join(PARTS)}, got {name!r}")

@@ -89,6 +89,9 @@ class Finding:
         plain = asdict(self) | {"sentence": self.sentence, "suggestion": self.suggestion}
         return {key: _plain(value) for key, value in plain.items()}
 
+    def _repr_html_(self) -> str:
+        return Findings([self], n=self.n)._repr_html_()
+
     def __str__(self) -> str:
         return f"{self.severity} {self.id} {self.name}: {self.sentence}"
 

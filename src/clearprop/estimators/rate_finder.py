@@ -11,6 +11,7 @@ from sklearn.base import clone
 
 from clearprop.estimators.arguments import Arguments
 from clearprop.estimators.fitting import Fitter
+from clearprop.notebook import new_figure
 from clearprop.typing import Answers, Samples
 
 if TYPE_CHECKING:
@@ -77,11 +78,7 @@ class LearningRates:
         ImportError
             If matplotlib is not installed (the extra ``plot``).
         """
-        try:
-            from matplotlib.figure import Figure
-        except ImportError:
-            raise ImportError("plot needs matplotlib: pip install 'clearprop[plot]'") from None
-        figure = Figure(figsize=(6, 4), layout="constrained")
+        figure = new_figure("plot", figsize=(6, 4))
         axes = figure.add_subplot()
         axes.plot(self.rates, self.losses)
         axes.axvline(self.suggestion, color="0.5", linestyle="--")

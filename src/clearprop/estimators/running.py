@@ -224,6 +224,7 @@ class Runner:
         for row in training.history.rows():
             estimator.history_.append(row)
         estimator.history_.stopped = training.history.stopped
+        estimator.history_.kept = training.kept_epoch
         if estimator.loss_curve_:
             estimator.loss_ = estimator.loss_curve_[-1]
         estimator.best_loss_ = (

@@ -316,7 +316,7 @@ class Follower:
             self._count(score >= self.best_score + patience.tol)
         if best:
             self.best_score = score
-            training.progress.best_parameters = training.progress.judged.copy()
+            training.progress.keep()
 
     def _count(self, improved: bool) -> None:
         self.no_improvement = 0 if improved else self.no_improvement + 1

@@ -100,8 +100,18 @@ class Nudge:
             said += "\nThe change leads out of where the cost is defined, or of what float64 holds."
         return "\n".join([said, "", *self._way()])
 
-    def _way(self) -> list[str]:
-        """Return the table of the changes on the way to the cost."""
+    def _repr_html_(self) -> str:
+        from clearprop.explain.cells import nudge_as_html
+
+        return nudge_as_html(self)
+
+    def _repr_latex_(self) -> str:
+        from clearprop.explain.cells import nudge_as_latex
+
+        return nudge_as_latex(self)
+
+    def way(self) -> list[tuple[str, str, str, str]]:
+        """Return the changes on the way to the cost: of what, predicted, actual, number in S2."""
         rows: list[tuple[str, str, str, str]] = []
         first = self.layer
         for layer in sorted({each.layer for each in self.changes}):
@@ -122,6 +132,11 @@ class Nudge:
             if more := self.paths.n_paths - len(self.paths.paths):
                 rows.append((f"[..., {more:,} more]", "", "", ""))
         rows.append(("C", _number(self.predicted), _number(self.exact), "(47), (52)"))
+        return rows
+
+    def _way(self) -> list[str]:
+        """Return the table of the changes on the way to the cost."""
+        rows = self.way()
         head = ("the change of", "predicted", "actual", "")
         wide = [max(len(row[i]) for row in [head, *rows]) for i in range(3)]
         return [

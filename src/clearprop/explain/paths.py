@@ -101,6 +101,16 @@ class PathSum:
         ]
         return "\n".join(lines)
 
+    def _repr_html_(self) -> str:
+        from clearprop.explain.cells import paths_as_html
+
+        return paths_as_html(self)
+
+    def _repr_latex_(self) -> str:
+        from clearprop.explain.cells import paths_as_latex
+
+        return paths_as_latex(self)
+
     def _table(self) -> list[str]:
         lines = [
             f"of absolute values {self.absolute_total:.4g}; |sum| is {self.cancellation:.2%} of that",

@@ -107,6 +107,11 @@ class Trace(traces.Trace):
 
         return web.fragment(self, feature_names=self.feature_names, classes=self.classes)
 
+    def _repr_latex_(self) -> str:
+        from clearprop.explain import cells, telling
+
+        return cells.pass_as_latex(telling.explained(self))
+
 
 def input_names(trace: traces.Trace, features: Sequence[object] | None) -> Sequence[object] | None:
     """Return what the numbers that layer 1 sees are called: the features, or what they become."""

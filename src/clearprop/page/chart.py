@@ -72,7 +72,10 @@ def lines(
                 "path", d=f"M{place:.1f} {_TOP}V{bottom}", stroke="currentColor", stroke_dasharray="2 3"
             )
         )
-        parts.append(tag("text", mark[1], x=f"{place - 5:.1f}", y=bottom - 6, text_anchor="end"))
+        # Left of it is room below a curve that falls; at the left end of the axis there is none.
+        left = place - _LEFT > _WIDTH / 3
+        beside, anchor = (place - 5, "end") if left else (place + 5, "start")
+        parts.append(tag("text", mark[1], x=f"{beside:.1f}", y=bottom - 6, text_anchor=anchor))
     said = []
     for number, (name, values) in enumerate(series.items()):
         stroke, dashes = _STROKES[number % len(_STROKES)]

@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.data.table.values import shown_number
+from clearprop.page import joined, table, tag
 
 Floats = NDArray[np.float64]
+_ROWS, _TOP = 3, 10  # that a notebook shows, and columns of each
 
 
 class Reason(NamedTuple):
@@ -123,6 +125,21 @@ class Reasons:
             )
             for column in order
         ]
+
+    def _repr_html_(self) -> str:
+        tables = []
+        for row in range(min(len(self), _ROWS)):
+            said = (
+                f"Row {row}: {self.of[row]} {self.answer[row]:.4g}, baseline {self.baseline[row]:.4g}"
+            )
+            top = [
+                (each.column, shown(each.value), f"{each.part:+.4g}") for each in self.top(row, _TOP)
+            ]
+            left = len(self.columns) - len(top)
+            note = f"and {left:,} more columns, which contribute less" if left else None
+            tables.append(table(said, ("column", "value", "contributes"), top, note=note))
+        more = len(self) - len(tables)
+        return joined([*tables, *([tag("p", f"and {more:,} more rows")] if more else [])])
 
     def __repr__(self) -> str:
         n = len(self)

@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from clearprop import notebook
+
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
 
@@ -109,8 +111,7 @@ class Lines(Display):
         """As in `Display.stretch`."""
         now = time.monotonic()
         if now - max(self._last, self._begin) >= self._silence(now, done):
-            said = [f"epoch {done:.2f}/{self._epochs}", *_named(row, _SHOWN)]
-            self._print("  ".join(said) + self._left(now, done), now)
+            self._print(self._within(done, row) + self._left(now, done), now)
 
     def epoch(self, row: dict[str, float]) -> None:
         """As in `Display.epoch`."""
@@ -124,6 +125,9 @@ class Lines(Display):
         due = int(done) % self._every == 0 and silent >= _SHORTEST
         if due or silent >= self._silence(now, done):
             self._print(line, now)
+
+    def _within(self, done: float, row: dict[str, float]) -> str:
+        return "  ".join([f"epoch {done:.2f}/{self._epochs}", *_named(row, _SHOWN)])
 
     def _remaining(self, now: float, done: float) -> float:
         """Return the seconds that the training will take yet, 0 where nothing tells."""
@@ -237,7 +241,11 @@ def _time_left(deadline: float) -> ProgressColumn:
 
 
 def make(progress: bool) -> Display:
-    """Return what shows the progress here: a bar on a terminal, lines elsewhere, or nothing."""
+    """Return what shows the progress here: a curve, a bar on a terminal, lines, or nothing."""
+    if progress and notebook.is_running():
+        from clearprop.training.curve import Curve
+
+        return Curve()
     if not progress or sys.stderr is None:
         return Display()
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":

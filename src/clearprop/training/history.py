@@ -6,6 +6,8 @@ import csv
 import io
 from typing import TYPE_CHECKING
 
+from clearprop.notebook import new_figure
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -32,6 +34,9 @@ class History:
         Why the training ended: "" (all epochs done), "early stopping", "callback", "time limit",
         "interrupted", "converged" (the cost of the training data falls no more: of L-BFGS and the
         estimators); of L-BFGS also "evaluations" (all done) and "no further descent".
+    kept : int or None
+        The epoch whose parameters early stopping has left in the network; None where they are the
+        latest, or a mean.
 
     Examples
     --------
@@ -45,6 +50,7 @@ class History:
         self.columns: dict[str, list[float]] = {}
         self.running: dict[str, list[float]] = {name: [] for name in RUNNING}
         self.stopped = ""
+        self.kept: int | None = None
 
     def append(self, row: dict[str, float]) -> None:
         """Add an epoch; a column that is new, or missing, is filled with NaN."""
@@ -116,11 +122,14 @@ class History:
         from clearprop.page import inert, joined, lines, tag
 
         ended = f"stopped: {self.stopped}" if self.stopped else ""
-        parts = [tag("p", ", ".join(filter(None, (self._epochs(), ended))))]
+        kept, mark = "", None
+        if self.kept is not None:
+            kept, mark = f"epoch {self.kept:,} is kept", (float(self.kept), "kept")
+        parts = [tag("p", ", ".join(filter(None, (self._epochs(), ended, kept))))]
         for panel in self._panels() if len(self) else ():
             title = "cost" if panel[0].endswith("cost") else "metrics"
             named = {name.replace("_", " "): self.columns[name] for name in panel}
-            parts.append(lines(title, self["epoch"], named, axis="epoch"))
+            parts.append(lines(title, self["epoch"], named, axis="epoch", mark=mark))
         table = tag("pre", str(self), style="overflow-x: auto")
         parts.append(tag("details", tag("summary", inert("every column")), table))
         return tag("div", joined(parts, "\n"))
@@ -132,7 +141,9 @@ class History:
         return [each for each in (costs, [n for n in names if n not in costs]) if each]
 
     def plot(self, path: str | None = None) -> Figure:
-        """Draw costs, metrics and the learning rate against epochs; return the matplotlib figure.
+        """Draw costs and metrics against epochs; return the matplotlib figure, which a cell shows.
+
+        The epoch that is kept is marked.
 
         Parameters
         ----------
@@ -144,13 +155,10 @@ class History:
         ImportError
             If matplotlib is not installed (the extra ``plot``).
         """
-        try:
-            from matplotlib.figure import Figure
-            from matplotlib.ticker import MaxNLocator
-        except ImportError:
-            raise ImportError("history.plot needs matplotlib: pip install 'clearprop[plot]'") from None
         panels = self._panels()
-        figure = Figure(figsize=(5.5 * max(len(panels), 1), 4), layout="constrained")
+        figure = new_figure("history.plot", figsize=(5.5 * max(len(panels), 1), 4))
+        from matplotlib.ticker import MaxNLocator
+
         for number, panel in enumerate(panels, start=1):
             axes = figure.add_subplot(1, len(panels), number)
             for name in panel:
@@ -158,6 +166,8 @@ class History:
                 axes.plot(self["epoch"], self.columns[name], style, label=name.replace("_", " "))
             if self.running["epoch"] and "running_accuracy" in panel:
                 axes.plot(self.running["epoch"], self.running["running_accuracy"], "k:", linewidth=1)
+            if self.kept is not None:
+                axes.axvline(self.kept, color="0.5", linestyle=":", label=f"kept: epoch {self.kept:,}")
             axes.set_xlabel("epoch")
             axes.set_title("cost" if panel[0].endswith("cost") else "metrics", loc="left")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -67,6 +67,10 @@ class Progress:
         """What the caller is to have instead of the latest parameters, if anything."""
         return self.averaged if self.best_parameters is None else self.best_parameters
 
+    def keep(self) -> None:
+        """Take the parameters of this epoch for those that are handed over."""
+        self.best_parameters, self.history.kept = self.judged.copy(), self.state.epoch
+
     def average(self, decay: float) -> None:
         """Move the running mean towards the parameters; the first epoch's are the mean of one."""
         if self.averaged is None:
@@ -85,7 +89,7 @@ class Progress:
         if not (stop and self.stopper):
             return False
         if self.stopper.see(row[stop.monitor], epoch) and stop.restore_best:
-            self.best_parameters = self.judged.copy()
+            self.keep()
         return self.stopper.exhausted
 
     def look_back(
@@ -208,6 +212,8 @@ class Progress:
         for watch, name in self._watches:
             if watch:
                 watch.restore(saved[name])
+        if self.stopper and self.best_parameters is not None:
+            self.history.kept = self.stopper.best_epoch
         self.plateau_factor = saved["plateau_factor"]
 
     @property
