@@ -57,7 +57,7 @@ def test_a_built_in_set_has_its_fixed_parts(name):
 
 
 def test_digits_are_read_without_loading_scikit_learn():
-    code = "import sys, clearprop as cp; cp.data.load('digits'); print('sklearn' in sys.modules)"
+    code = "import sys, clearprop as cp; cp.data.load('digits'); cp.data.load('iris'); print('sklearn' in sys.modules)"
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
     )
