@@ -13,6 +13,8 @@ import clearprop as cp
 import oracles
 from clearprop import backprop, building, penalties
 from clearprop.checkpoint import read_tensors, write_tensors
+from clearprop.diagnosis import quantities
+from clearprop.diagnosis.thresholds import Thresholds
 from problems import assert_close, classes
 
 ROWS = np.random.default_rng(5).normal(size=(7, 4)).cumsum(axis=0) / 2
@@ -217,7 +219,7 @@ def test_a_file_whose_embedding_is_none_is_refused(change, tmp_path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_explain_shows_what_layer_1_sees_and_a_diagnosis_says_that_it_does_not_know(kind):
+def test_explain_shows_what_layer_1_sees(kind):
     net = cp.Network([4, 5, 3], embedding=embedding(kind, [0, 3]), seed=1)
     net.feature_names, y = ("a", "b", "c", "d"), np.arange(7) % 3
     width = net.architecture.widths[0]
@@ -228,10 +230,36 @@ def test_explain_shows_what_layer_1_sees_and_a_diagnosis_says_that_it_does_not_k
     assert re.search(r"[ad] \[[1-3]\]", told)
     assert f"... {width} in all" in str(net.trace(ROWS, y))
     assert f"{width}  {net.architecture.embedding}" in str(net)
-    with pytest.raises(ValueError, match="a diagnosis needs a network without an embedding"):
-        cp.diagnose(net, ROWS, y)
     total = cp.path_sum(net, ROWS[0], y[0], layer=0, to=1, source=width - 1).total
     assert np.isclose(total, net.gradient(ROWS[:1], y[:1]).weights[0][1, width - 1], rtol=1e-5)
+
+
+def test_a_diagnosis_judges_the_scale_of_inputs_that_reach_layer_1_as_they_are():
+    features = {"columns": [0, 3]}
+    net = cp.Network([4, 5, 3], embedding=cp.embeddings.periodic(size=3, n_frequencies=2, **features))
+    y = np.arange(7) % 3
+    assert "D19" not in [each.id for each in cp.diagnose(net, ROWS * [300, 1, 1, 300], y)]
+    (found,) = [each for each in cp.diagnose(net, ROWS * [300, 1, 300, 1], y) if each.id == "D19"]
+    assert found.units == (2,)
+    silent = cp.diagnose(net, ROWS * [0, 0, 1, 1], y)
+    assert [each.units for each in silent if each.name == "silent features"] == [(1,)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_diagnosis_measures_of_embedded_inputs(kind):
+    net = cp.Network([4, 5, 3], embedding=embedding(kind, [0, 2]), seed=1, dtype="float64")
+    Y = np.eye(3)[np.arange(7) % 3]
+    p = quantities.run(net.architecture, net.parameters, ROWS, Y)
+    per_sample = net.gradient(ROWS, Y, per_sample=True)
+    blocks = [*per_sample.weights, *per_sample.biases]
+    centred = sum(np.square(each - each.mean(axis=0)).sum() for each in blocks)
+    assert np.isclose(quantities.gradient_numbers(p).noise, centred / 6, rtol=1e-10)
+    listened = quantities.layer_numbers(p, 0, Thresholds()).listened
+    whole = np.square(per_sample.weights[0]).sum(axis=1).mean(axis=0)  # of each number of an embedding
+    first, sizes = net.architecture.embedding.first, net.architecture.embedding.sizes
+    expected = [whole[at : at + size].sum() for at, size in zip(first, sizes, strict=True)]
+    assert len(listened) == 4
+    np.testing.assert_allclose(listened, expected, rtol=1e-10)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 
 import browser
@@ -75,6 +76,22 @@ def test_findings_are_those_of_diagnose(pages, playground, name):
     n = len(expected.warnings)
     assert page.text_content("#tab-findings") == (f"Findings ({n})" if n else "Findings")
     assert bool(page.text_content("#findings-say")) == (not expected)
+
+
+@SLOW
+@pytest.mark.parametrize("kind", ["pbld", "periodic"])
+def test_of_embedded_inputs_too(pages, kind):
+    scaled = {"columns": [0]}
+    how = {"embedding": getattr(cp.embeddings, kind)(size=3, n_frequencies=2, **scaled)}
+    net = cp.Network([3, 5, 1], "tanh", "sigmoid", "quadratic", dtype="float64", seed=3, **how)
+    X = np.random.default_rng(2).normal(size=(7, 3)) * [900, 1e-5, 90]
+    Y = (X[:, :1] > 0).astype(float)
+    page = opened(pages, cp.explore(net, X, Y).html, "#rate=0.5&batch=3")
+    page.click("#tab-findings")
+    found = [(head, said) for head, _, said, *_ in page.evaluate(ITEMS)]
+    expected = cp.diagnose(net, X, Y, optimizer=cp.SGD(0.5), batch_size=3)
+    assert "D19" in [each.id for each in expected]
+    assert found == [(f"{each.severity}: {each.name}", f"{each.what} {each.how}") for each in expected]
 
 
 @SLOW

@@ -52,7 +52,7 @@ class Pass(NamedTuple):
     X: Array
     Y: Array
     z: tuple[Array, ...]
-    a: tuple[Array, ...]  # a[0] is X, times the input scale if there is one
+    a: tuple[Array, ...]  # a[0] is X or what it is embedded as, times the input scale if there is one
     slope: tuple[Array, ...]  # of softmax the Jacobian's diagonal, a (1 - a)
     error: tuple[Array, ...]
     delta: tuple[Array, ...]
@@ -64,25 +64,9 @@ class Pass(NamedTuple):
         return len(self.X)
 
 
-def run(architecture: Architecture, parameters: NDArray[Any], X: Array, Y: Array) -> Pass:
-    """Return one exact pass for the rules.
-
-    Raises
-    ------
-    ValueError
-        If the inputs are embedded: what is measured of the inputs would be of other numbers.
-    """
-    if architecture.embedding is not None:
-        raise ValueError(
-            "a diagnosis needs a network without an embedding, got one with "
-            f"{architecture.embedding.kind!r}: the rules about inputs do not know it"
-        )
-    return passed_through(architecture, parameters, X, Y)
-
-
 @np.errstate(all="ignore")
-def passed_through(architecture: Architecture, parameters: NDArray[Any], X: Array, Y: Array) -> Pass:
-    """Return one exact pass: the reference's, as a trace holds it."""
+def run(architecture: Architecture, parameters: NDArray[Any], X: Array, Y: Array) -> Pass:
+    """Return one exact pass for the rules: the reference's, as a trace holds it."""
     passed = backprop.forward(architecture, parameters, X)
     back = backprop.backward(architecture, parameters, passed, Y)
     slopes = []
@@ -169,7 +153,7 @@ class LayerNumbers:
     actual, possible : ndarray of shape (n_out,)
         Mean square of each unit's part of the samples' gradients, as it is and with the largest slope.
     listened : ndarray of shape (n_in,)
-        The same for each input's part, as it is.
+        The same for each input's part, as it is; in layer 1 for each feature's.
     usual_input : float
         What that would be for an input as active as the layer's RMS.
     identical : tuple of tuples
@@ -242,12 +226,19 @@ def layer_numbers(p: Pass, l: int, limits: Thresholds) -> LayerNumbers:  # noqa:
         gradient_norm=_norm(dW[l]),
         actual=actual,
         possible=possible,
-        listened=_sums("i,ij,ij->j", of_deltas.astype(dtype), a_in, a_in) / p.n,
+        listened=_of_features(p, l, _sums("i,ij,ij->j", of_deltas.astype(dtype), a_in, a_in) / p.n),
         usual_input=float((inputs - layer.bias).mean() / a_in.shape[1] * of_deltas.mean()),
         z_median=float(np.median(np.abs(p.z[l]))),
         identical=() if last else identical_units(W[l], b[l], W[l + 1], layer.function.parts, limits),
         worst=tuple(int(i) for i in worst if lost[i] > 0),
     )
+
+
+def _of_features(p: Pass, l: int, inputs: Numbers) -> Numbers:  # noqa: E741
+    """Return the sum over the numbers that each feature is embedded as, if the layer is the first."""
+    if l > 0 or (E := p.architecture.embedding) is None:
+        return inputs
+    return np.bincount(np.repeat(np.arange(len(E.sizes)), E.sizes), inputs, len(E.sizes))
 
 
 def _norm(matrix: Array) -> float:
@@ -425,7 +416,7 @@ def _accuracy(p: Pass) -> float:
 
 @dataclass(frozen=True, eq=False)
 class GradientNumbers:
-    """The gradient and its noise, for the mean of the samples' costs.
+    """The gradient by weights and biases and its noise, for the mean of the samples' costs.
 
     Attributes
     ----------
@@ -463,7 +454,8 @@ def gradient_numbers(p: Pass, l2: float = 0.0) -> GradientNumbers:
         squares += inputs * _sums("ij,ij->i", delta, delta)
     n = p.n
     per = 1.0 if p.architecture.cost.reduction == "mean" else 1.0 / n  # from a sum to a mean
-    of_mean = _square(p.gradient) * per**2
+    blocks = (each for parts in p.architecture.views(p.gradient) for each in parts if each is not None)
+    of_mean = sum(map(_square, blocks)) * per**2
     noise = max(float(squares.sum() - n * of_mean), 0.0) / (n - 1) if n > 1 else float("nan")
     pull = float("nan")
     if l2:
@@ -478,6 +470,9 @@ def gradient_numbers(p: Pass, l2: float = 0.0) -> GradientNumbers:
 @dataclass(frozen=True, eq=False)
 class InputNumbers:
     """The features as the network sees them; arrays of shape (n_features,).
+
+    A feature that is embedded counts as one of mean 0 and deviation 1 that nothing more is wanted of:
+    layer 1 sees functions of it, whose size is not that of the feature.
 
     Attributes
     ----------
@@ -510,4 +505,10 @@ def input_numbers(p: Pass) -> InputNumbers:
         delta.std(axis=0)[:, None] * deviation
     )
     wanted = np.nan_to_num(together, nan=0.0, posinf=0.0).max(axis=0).clip(max=1.0)
-    return InputNumbers(np.sqrt(_mean_square(X)), mean, deviation, (X != 0).mean(axis=0), wanted)
+    found = (np.sqrt(_mean_square(X)), mean, deviation, (X != 0).mean(axis=0), wanted)
+    if (E := p.architecture.embedding) is not None:
+        embedded = [*(E.columns or ()), *E.categories.columns]
+        found = tuple(each[E.first] for each in found)
+        for each, usual in zip(found, (1.0, 0.0, 1.0, 1.0, 0.0), strict=True):
+            each[embedded] = usual
+    return InputNumbers(*found)

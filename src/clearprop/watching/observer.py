@@ -153,7 +153,7 @@ class Observer:
 def _passed(training: Loop) -> Pass:
     data, parameters = training.data, training.state.members[0].parameters
     X, Y = data.X[:_ROWS], data.Y[:_ROWS]
-    return quantities.passed_through(training.net.architecture, parameters, X, Y)
+    return quantities.run(training.net.architecture, parameters, X, Y)
 
 
 def _told(finding: Finding) -> dict[str, Any]:

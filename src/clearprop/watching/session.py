@@ -148,7 +148,7 @@ def row_of(training: Training, row: int) -> dict[str, Any]:
     """Return the pass of one row: its cost, its largest outputs with their targets, each layer."""
     data, parameters = training.data, training.state.members[0].parameters
     made, classes = training.net.architecture, training.net.classes
-    p = quantities.passed_through(made, parameters, data.X[row : row + 1], data.Y[row : row + 1])
+    p = quantities.run(made, parameters, data.X[row : row + 1], data.Y[row : row + 1])
     gradients = made.views(p.gradient)[0]
     a, y = p.a[-1][0], p.Y[0]
     largest = np.argsort(-np.maximum(a, y), kind="stable")[:_MOST_OUTPUTS].tolist()

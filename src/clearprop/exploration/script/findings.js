@@ -28,7 +28,6 @@ export function found(its, limits = diagnosis.LIMITS) {
 }
 
 function look() {
-  if (here.run.training.made.embedding) return say("findings-say", "The rules about inputs do not know embedded ones: diagnose has nothing to say here.");
   if (run !== here.run) [run, since] = [here.run, new Map()];
   const all = found(measurements(run, here.pass, diagnosis.LIMITS)), { epoch } = run.state, before = since;
   since = new Map(all.map((each) => [keyOfFinding(each), Math.min(epoch, before.get(keyOfFinding(each)) ?? epoch)]));

@@ -94,12 +94,20 @@ function layerNumbers({ made, n, parameters, passed, back, gradient, slope }, l,
     gradient_norm: Math.sqrt(squares(dW)),
     actual,
     possible,
-    listened: columnsOf(aIn).map((column) => mean(column, (x, i) => ofDeltas[i] * x * x)),
+    listened: ofFeatures(l ? null : made.embedding, columnsOf(aIn).map((column) => mean(column, (x, i) => ofDeltas[i] * x * x))),
     usual_input: ((mean(inputs, (x) => x) - Number(Boolean(biases))) / aIn.columns) * mean(ofDeltas, (x) => x),
     z_median: middleOf(passed.z[l].data.map(Math.abs)),
     identical: isOutput ? [] : identicalUnits(made, parameters, l, limits),
     worst: order.slice(0, WORST).filter((i) => lost[i] > 0),
   };
+}
+
+// Return the sum over the numbers that each feature is embedded as.
+function ofFeatures(embedding, inputs) {
+  if (!embedding) return inputs;
+  const { first, nOutputs } = embedding, sum = (all) => all.reduce((total, x) => total + x, 0);
+  const end = (at) => Math.min(nOutputs, ...first.filter((other) => other > at));
+  return first.map((at, k) => (first.indexOf(at) === k ? sum(inputs.slice(at, end(at))) : 0));
 }
 
 // Return sqrt(mean ||W diag f'||^2 (1/n_in + 1/n_out) / 2).
@@ -214,11 +222,14 @@ function constantCost(seen) {
   return Math.min(...found.filter(Number.isFinite));
 }
 
+// Of weights and biases alone.
 function gradientNumbers({ made, n, passed, back, gradient }) {
+  const blocks = made.layers.flatMap(({ weights, biases }) => (biases ? [weights, biases] : [weights]));
   const samples = Array.from({ length: n }, (_, i) =>
     made.layers.reduce((total, { bias }, l) => total + (squares(passed.a[l].row(i)) + Number(bias)) * squares(back.delta[l].row(i)), 0),
   );
-  const per = made.cost.reduction === "mean" ? 1 : 1 / n, ofMean = squares(gradient) * per ** 2;
+  const per = made.cost.reduction === "mean" ? 1 : 1 / n;
+  const ofMean = blocks.reduce((sum, { offset, size }) => sum + squares(gradient.subarray(offset, offset + size)), 0) * per ** 2;
   const total = samples.reduce((sum, x) => sum + x, 0), noise = n > 1 ? Math.max(total - n * ofMean, 0) / (n - 1) : NaN;
   const numbers = { norm: Math.sqrt(ofMean), sample_norm: Math.sqrt(total / n), noise, signal: ofMean - noise / n, pull: NaN };
   return Object.assign(Object.create(diagnosis.GRADIENT), numbers);
@@ -238,7 +249,10 @@ function inputNumbers({ made, n, passed, back, gradient }) {
     });
     return Math.min(1, Math.max(...each));
   });
-  return { rms: X.map(rms), mean: means, deviation, active: X.map((column) => mean(column, (x) => Number(x !== 0))), wanted };
+  const active = X.map((column) => mean(column, (x) => Number(x !== 0)));
+  const its = made.embedding, embedded = [...(its?.columns ?? []), ...(its?.oneHot ?? [])];
+  const taken = (all, usual) => (its ? its.first.map((at, k) => (embedded.includes(k) ? usual : all[at])) : all);
+  return { rms: taken(X.map(rms), 1), mean: taken(means, 0), deviation: taken(deviation, 1), active: taken(active, 1), wanted: taken(wanted, 0) };
 }
 
 // Return the layer and the quantity that is not finite, in the order of the pass: the first one.
