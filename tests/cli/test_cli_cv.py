@@ -78,7 +78,7 @@ def test_json_is_what_python_finds(clearprop, frame):
         cp.data.table.open_table("t.csv"), cp.data.table.Roles("left", group="shop"), drop=["day"]
     )
     model = cp.MLPClassifier(
-        preset="realmlp-s",
+        preset="realmlp",
         hidden_layer_sizes=(4,),
         max_iter=2,
         engine="numpy",

@@ -88,8 +88,7 @@ def test_with_json_a_table_gives_the_result_alone_and_it_is_the_models(shop):
     model = cp.MLPClassifier.load(shop / "q.safetensors")
     assert {name: told[name] for name in model.test_result_} == model.test_result_
     assert told["accuracy"] <= told["intervals"]["accuracy"][1]
-    scores = np.array(model.validation_scores_)
-    assert told["best_epoch"] == 1 + np.flatnonzero(scores == scores.max())[-1]
+    assert told["best_epoch"] == 1 + np.argmin(model.history_["validation_cost"])
 
 
 def test_quiet_prints_nothing_but_json_warnings_and_mistakes(shop):

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import clearprop as cp
-from clearprop.cli import errors, running
+from clearprop.cli import errors, running, table_options
 from clearprop.estimators.fitting import Fitter
 
 SMALL = ("--hidden", "8", "--engine", "numpy", "--seed", "0")
@@ -85,7 +85,7 @@ def test_the_model_is_that_of_the_estimator_and_takes_the_raw_file_back(clearpro
     rows = list(csv.DictReader(io.StringIO(out)))
     assert list(rows[0]) == ["row", "prediction", "probability_no", "probability_yes"]
     estimator = cp.MLPClassifier.load("t.safetensors")
-    assert estimator.preset == "realmlp-s"
+    assert estimator.preset == "realmlp"
     features = frame.drop(columns="left")
     assert [row["prediction"] for row in rows] == estimator.predict(features).tolist()
     found = [[float(row[f"probability_{label}"]) for label in ("no", "yes")] for row in rows]
@@ -184,7 +184,7 @@ def test_weights_groups_and_balanced_classes_are_those_of_the_estimator(clearpro
     assert "20 of them choose the epoch; 20 judge" in err
     net = cp.load("t.safetensors")
     fitted = cp.MLPClassifier(
-        preset="realmlp-s", columns=net.model.inputs.encoder.decisions, class_weight="balanced", max_iter=2,
+        preset="realmlp", columns=net.model.inputs.encoder.decisions, class_weight="balanced", max_iter=2,
         hidden_layer_sizes=(8,), engine="numpy", random_state=0, test_share=0.5,
     )  # fmt: skip
     fitted.fit(frame.drop(columns=["left"]), frame["left"], frame["count"], groups=frame["shop"])
@@ -211,7 +211,7 @@ def test_the_latest_rows_are_held_out_in_the_order_of_time(clearprop, frame, mon
     assert "since" not in seen["train"].column_names
 
 
-@pytest.mark.parametrize("solver", [(), ("--optimizer", "schedulefreeadamw")])
+@pytest.mark.parametrize("solver", [(), ("--optimizer", "schedulefreeadamw", "--preset", "realmlp-s")])
 def test_a_run_that_was_ended_goes_on_to_the_same_bits(clearprop, frame, monkeypatch, solver):
     run = ("train", "t.csv", "--target", "left", "--epochs", 4, *SMALL, *solver)
     assert clearprop(*run, "--output", "whole.safetensors")[0] == 0
@@ -236,6 +236,20 @@ def test_a_run_that_was_ended_goes_on_to_the_same_bits(clearprop, frame, monkeyp
     code, _, err = clearprop(*run, "--checkpoint", "run.ckpt", "--resume", "--drop", "age")
     assert code == 2
     assert "run.ckpt cannot be resumed with other settings: --drop is ['age'], was not given" in err
+
+
+def test_the_preset_is_realmlp_but_for_streams_and_runs_begun_with_another(
+    clearprop, frame, monkeypatch
+):
+    run = ("train", "t.csv", "--target", "left", *QUICK)
+    for how, preset in (((), "realmlp"), (("--buffer", "50"), "realmlp-s")):
+        assert clearprop(*run, *how, "--batch-size", 40, "--output", "m")[0] == 0
+        assert cp.MLPClassifier.load("m").preset == preset
+    with monkeypatch.context() as before:  # there was realmlp
+        before.setattr(table_options, "usual_preset", lambda *_: "realmlp-s")
+        assert clearprop(*run, "--checkpoint", "c", "--output", "m")[0] == 0
+    assert clearprop(*run, "--checkpoint", "c", "--resume", "--output", "m")[0] == 0
+    assert cp.MLPClassifier.load("m").preset == "realmlp-s"
 
 
 def test_a_regression_learns_and_says_quantities(clearprop, frame):
@@ -297,6 +311,7 @@ def test_rows_of_another_file_choose_or_judge_too(clearprop, frame, how, roles):
     """By groups and in time where the file has the column, and by rows where it has not."""
     late = frame.iloc[:60].sort_values("since")
     run = ["train", "t.csv", "--target", "left", *QUICK, "--quiet", "--json", "--batch-size", 40]
+    run += ["--preset", "realmlp-s"] * (not how)  # which learns something in two epochs
     run += ["--validation", "v.csv", *how.split(), *roles.split()]
     for left_out in ([], ["shop"] * ("shop" in roles) + ["since"] * ("since" in roles)):
         late.drop(columns=left_out).to_csv("v.csv", index=False)

@@ -182,7 +182,6 @@ def test_the_python_of_the_page_runs(tmp_path, monkeypatch):
     frame.to_csv("churn.csv", index=False)
     names = {"frame": frame}
     for block in re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL):
-        quick = 'preset="realmlp-s", max_iter=1, hidden_layer_sizes=8'
-        exec(block.replace('preset="realmlp-s"', quick), names)
+        exec(re.sub(r'(preset="[^"]*")', r"\1, max_iter=1, hidden_layer_sizes=8", block), names)
     assert names["model"].n_iter_ == 1
     assert Path("from_python.safetensors").exists()

@@ -188,9 +188,9 @@ class Options:
         str | None,
         option(
             metavar="NAME",
-            text="What a table's network is where nothing is said: realmlp-s, realmlp, which embeds "
-            "its inputs and takes longer, or tabm-mini, members that share layers.",
-            default="realmlp-s",
+            text="What a table's network is where nothing is said: realmlp, which embeds its inputs, "
+            "realmlp-s, which does not and is faster, or tabm-mini, members that share layers.",
+            default="realmlp; realmlp-s where rows pass through a buffer",
             panel=_NET,
         ),
     ] = None

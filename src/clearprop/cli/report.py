@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,10 +29,10 @@ from clearprop.cli.arguments import (
 from clearprop.cli.model import Answering
 from clearprop.data.files import local_path
 from clearprop.model.ensemble import Averaged, EnsembleParts
-from clearprop.reporting import Report, figures_of, learned
-from clearprop.reporting.reading import of_table, target_in
-from clearprop.reporting.subject import Subject, of_arrays
 from clearprop.training.progress import history_columns
+
+if TYPE_CHECKING:  # what reports are made by loads scikit-learn
+    from clearprop.reporting.subject import Subject
 
 
 def report(
@@ -70,6 +70,8 @@ def report(
         subject = _of_arrays(net, data, target, part, target_gaps)
     for note in subject.notes:
         errors.say(note)
+    from clearprop.reporting import Report, figures_of, learned
+
     made = learned.file_of(model_file), learned.file_of(local_path(data))
     found = Report(figures_of(subject, _history(read), *made))
     if output is not None:
@@ -94,6 +96,8 @@ def _of_table(net: Answering, data: str, target: str | None, gaps: str) -> Subje
     its = net.model
     if not its.is_of_table:
         return None
+    from clearprop.reporting.reading import of_table, target_in
+
     source = its.inputs.open(local_path(data))
     name = target_in(source, its, target)
     its.inputs.say_unknown(source, errors.say, name)
@@ -101,6 +105,8 @@ def _of_table(net: Answering, data: str, target: str | None, gaps: str) -> Subje
 
 
 def _of_arrays(net: Answering, data: str, target: str | None, part: Part, gaps: str) -> Subject:
+    from clearprop.reporting.subject import of_arrays
+
     dataset, known = model_data.load_with_strangers(net, data, target, gaps, target is not None)
     X, Y = dataset.inputs(part), None
     strange: Sequence[Any] = ()
@@ -124,6 +130,8 @@ def _history(read: EnsembleParts) -> Mapping[str, Sequence[float]]:
     """Return the history of a single model's training, as far as its file has it."""
     if read.weights is not None:
         return {}
+    from clearprop.reporting import learned
+
     parts = read.members[0]
     training = parts.metadata.get("training")
     if training is not None:

@@ -54,6 +54,15 @@ def begun_with(options: Options) -> dict[str, Any] | None:
     return then if isinstance(then, dict) else None
 
 
+def preset_begun_with(options: Options) -> str | None:
+    """Return the preset of the checkpoint's run; None if no table's run is gone on with."""
+    if not (options.resume and options.checkpoint):
+        return None
+    path = model.expanded(options.checkpoint)
+    said = model.read_network(path)[1].model.estimator if os.path.exists(path) else None
+    return None if said is None else said["arguments"].get("preset")
+
+
 def compare(options: Options, now: Mapping[str, Any], unsaid: Mapping[str, Any] | None = None) -> None:
     """Hold a run's options against those with which its checkpoint was begun.
 

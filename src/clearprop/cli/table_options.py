@@ -135,12 +135,13 @@ def _kinds(options: Options) -> dict[str, str]:
     return kinds
 
 
-def make_estimator(options: Options, kind: str, seed: int, horizon: int | None) -> BaseMLP:
+def make_estimator(options: Options, preset: str, kind: str, seed: int, horizon: int | None) -> BaseMLP:
     """Return the estimator that the options ask for; where they ask for nothing, the preset says it.
 
     Parameters
     ----------
     options : Options
+    preset : str
     kind : {"classifier", "regressor"}
     seed : int
     horizon : int, optional
@@ -149,8 +150,7 @@ def make_estimator(options: Options, kind: str, seed: int, horizon: int | None) 
     from clearprop.estimators import MLPClassifier, MLPRegressor, presets
     from clearprop.names import known_name
 
-    name = options.preset or "realmlp-s"
-    known_name("--preset", name, [each for each in presets.PRESETS if each != "sklearn"])
+    known_name("--preset", preset, [each for each in presets.PRESETS if each != "sklearn"])
     arguments: dict[str, Any] = {
         "random_state": seed, "engine": options.engine, "n_threads": options.threads,
         "shards": options.shards,
@@ -163,22 +163,22 @@ def make_estimator(options: Options, kind: str, seed: int, horizon: int | None) 
         )
     arguments |= _network_arguments(options, kind)
     if horizon is not None:
-        given, usual = frozenset(arguments), presets.PRESETS[name][kind]
+        given, usual = frozenset(arguments), presets.PRESETS[preset][kind]
         arguments |= presets.scheduled(
-            name, given, {"learning_rate": None} | usual | arguments | {"max_iter": horizon}
+            preset, given, {"learning_rate": None} | usual | arguments | {"max_iter": horizon}
         )
     if kind == "regressor":
         if options.class_weight is not None:
             raise ValueError(f"--class-weight is for classes, {options.target or 'the target'} is none")
         refuse_choices(options)
-        return MLPRegressor(preset=name, **arguments)
+        return MLPRegressor(preset=preset, **arguments)
     if options.class_weight not in (None, "balanced"):
         raise ValueError(f"--class-weight must be balanced, got {options.class_weight!r}")
     if options.calibrate is not None:
         arguments["calibrate"] = options.calibrate
     if options.threshold is not None:
         arguments["threshold"] = threshold_of(options.threshold)
-    return MLPClassifier(preset=name, class_weight=options.class_weight, **arguments)
+    return MLPClassifier(preset=preset, class_weight=options.class_weight, **arguments)
 
 
 def chosen_on_held_out(options: Options) -> list[str]:
@@ -248,6 +248,11 @@ def held_out(options: Options, n_rows: int) -> float | None:
     if fraction is not None and math.ceil(fraction * n_rows) >= n_rows:
         raise ValueError(f"--validation {fraction:g} of {n_rows} rows leaves none to train on")
     return fraction
+
+
+def usual_preset(options: Options, is_streamed: bool) -> str:
+    """Return the preset where none is asked for: the checkpoint's, else RealMLP, small for a stream."""
+    return resuming.preset_begun_with(options) or ("realmlp-s" if is_streamed else "realmlp")
 
 
 def is_streamed(options: Options, source: TableSource, decisions: Sequence[ColumnDecision]) -> bool:

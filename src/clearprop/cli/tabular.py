@@ -98,7 +98,9 @@ class TableJob:
         """Return the estimator that is fitted to the rows, with what was decided on their columns."""
         options = self.options
         kind = "regressor" if self.target.classes is None else "classifier"
-        made = table_options.make_estimator(options, kind, seed, horizon)
+        streams = table_options.is_streamed(options, self.source, self.decisions)
+        preset = options.preset or table_options.usual_preset(options, streams)
+        made = table_options.make_estimator(options, preset, kind, seed, horizon)
         made.set_params(columns=self.decisions)
         share = table_options.held_out(options, self.source.n_rows or 0)
         stopping = options.stopping(share)

@@ -1,0 +1,195 @@
+"""Draw what the README shows: python docs/make_front.py [charts | pages].
+
+The charts are made from benchmarks/results alone. The others are photographs of what the program
+makes, in the Chromium on PATH: the live page while it trains, a pass, a report, a wrong gradient.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import math
+import shutil
+import statistics
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import svg_charts
+from svg_charts import text
+
+ROOT = Path(__file__).parents[1]
+RESULTS, PICTURES = ROOT / "benchmarks" / "results", ROOT / "docs" / "pictures"
+OTHERS = {"torch_eager": "PyTorch", "jax": "JAX", "sklearn": "scikit-learn"}
+WORKS = {  # and threads
+    "W1": ("784-30-10, batch 10", 1), "W2": ("784-30-10, one row", 1),
+    "W3": ("784-100-10, batch 32", 1),
+    "W4": ("784-512-512-10, batch 128", 2), "W5": ("32-3x256-1, batch 256", 2),
+    "W6": ("784-2500-...-10, batch 256", 2),
+}  # fmt: skip
+FILES = ("run-W1-W2-W3.json", "run-W4-W5.json", "run-W6.json")
+MARKS = {"PyTorch": "●", "JAX": "◆", "scikit-learn": "▲"}
+SHOWN = {"realmlp": "●", "realmlp, 8 members": "◆", "trees": "▲"}  # beside RealMLP-TD
+NAMED = {"realmlp": "clearprop", "realmlp, 8 members": "8 members", "trees": "boosted trees"}
+COLOURS = {"●": "bar", "◆": "sick", "▲": "quiet"}
+LEFT, TOP, STEP, WIDTH = 190, 62, 21, svg_charts.WIDTH
+START = "#data=moons&hidden=4,3&optimizer=adam&rate=0.02&batch=10&seed=3&held=20&row=5"
+FRAMES, NUDGES = 22, 6  # of the moving picture: epochs, and changes of a weight
+
+
+def speed() -> str:
+    """Return the chart of the others' times over clearprop's."""
+    rows = []
+    for file in FILES:
+        found = json.loads((RESULTS / file).read_text())["results"]
+        for work, (name, threads) in WORKS.items():
+            if work in found:
+                each = found[work]["contestants"]
+                ours = each[f"clearprop, {threads} threads"]["seconds"]
+                ratios = {
+                    OTHERS[key]: statistics.median(
+                        a / b
+                        for a, b in zip(each[f"{key}, {threads} threads"]["seconds"], ours, strict=True)
+                    )
+                    for key in OTHERS
+                }
+                rows.append((name, ratios))
+    title = "Their time over clearprop's (right of 1: clearprop is faster)"
+    return _dots(title, rows, MARKS, (0.8, 250.0), (1, 2, 5, 10, 30, 100, 200))
+
+
+def accuracy() -> str:
+    """Return the chart of errors over RealMLP-TD's, on the splits that all have."""
+    latest: dict[tuple[str, str], dict[int, float]] = {}
+    for line in (RESULTS / "presets.jsonl").read_text().splitlines():
+        said = json.loads(line)
+        latest.setdefault((said["table"], said["contestant"]), {})[said["split"]] = said["error"]
+    rows = []
+    for table in dict.fromkeys(name for name, _ in latest):
+        parts = {name: latest.get((table, name), {}) for name in ("RealMLP-TD", *SHOWN)}
+        splits = sorted(set.intersection(*map(set, parts.values())))
+        if splits:
+            mean = {name: statistics.mean(each[k] for k in splits) for name, each in parts.items()}
+            ratios = {NAMED[name]: mean[name] / mean["RealMLP-TD"] for name in SHOWN}
+            rows.append((f"{table.replace('_sample', '').replace('_', ' ')} ({len(splits)})", ratios))
+    title = "Error over RealMLP-TD's (left of 1: lower error; splits in brackets)"
+    marks = {NAMED[name]: mark for name, mark in SHOWN.items()}
+    return _dots(title, rows, marks, (0.78, 1.6), (0.8, 0.9, 1, 1.1, 1.25, 1.5))
+
+
+def _dots(
+    title: str,
+    rows: Sequence[tuple[str, dict[str, float]]],
+    marks: dict[str, str],
+    ends: tuple[float, float],
+    ticks: Sequence[float],
+) -> str:
+    """Return a chart of ratios, a row for each work, on a logarithmic scale."""
+    low, high = map(math.log, ends)
+
+    def x(ratio: float) -> float:
+        return LEFT + (WIDTH - LEFT - 24) * (math.log(ratio) - low) / (high - low)
+
+    bottom = TOP + STEP * len(rows)
+    parts, place = [], LEFT
+    for name, mark in marks.items():
+        parts.append(text(place, 42, mark, kind=COLOURS[mark]))
+        parts.append(text(place + 15, 42, name, kind="quiet"))
+        place += 30 + 7 * len(name)
+    for tick in ticks:
+        kind = "limit" if tick == 1 else "axis"
+        faint = "" if tick == 1 else ' stroke-opacity="0.3"'
+        parts.append(f'<path class="{kind}" d="M{x(tick):.1f} {TOP - 10}V{bottom}"{faint}/>')
+        parts.append(text(x(tick), bottom + 16, f"{tick:g}", "middle", "quiet"))
+    for number, (name, ratios) in enumerate(rows):
+        y = TOP + STEP * number + 8
+        parts.append(text(LEFT - 10, y, name, "end"))
+        for key, ratio in ratios.items():
+            words = f"<title>{escape(f'{name}, {key}: {ratio:.3g}')}</title>"
+            at = f'x="{x(ratio):.1f}" y="{y}" text-anchor="middle" class="{COLOURS[marks[key]]}"'
+            parts.append(f"<text {at}>{words}{marks[key]}</text>")
+    said = "; ".join(
+        f"{name}: " + ", ".join(f"{key} {ratio:.3g}" for key, ratio in ratios.items())
+        for name, ratios in rows
+    )
+    return svg_charts.picture(title, said, parts, bottom + 28)
+
+
+@contextlib.contextmanager
+def _browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
+        yield chromium
+        chromium.close()
+
+
+def live_page(chromium: Any, folder: Path) -> None:
+    """Film the page of `clearprop explore`: it trains, then a weight is touched."""
+    from PIL import Image
+
+    import clearprop as cp
+
+    page_file = folder / "playground.html"
+    cp.explore().write(page_file)
+    page = chromium.new_page(viewport={"width": 1180, "height": 640}, color_scheme="light")
+    page.goto(f"{page_file.as_uri()}{START}")
+    page.wait_for_selector("html[data-ready]", state="attached")
+    images, durations = [], []
+
+    def take(milliseconds: int) -> None:
+        shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+        images.append(shot.resize((885, 480), Image.Resampling.LANCZOS))
+        durations.append(milliseconds)
+
+    take(900)
+    for _ in range(FRAMES):
+        page.keyboard.press(">")
+        page.wait_for_timeout(60)
+        take(220)
+    page.focus('[data-item="w,2,0,2"]')
+    take(1200)
+    for _ in range(NUDGES):
+        page.keyboard.press("+")
+        page.wait_for_timeout(60)
+        take(500)
+    durations[-1] = 2500
+    how = {"save_all": True, "append_images": images[1:], "duration": durations, "loop": 0}
+    images[0].save(PICTURES / "live-page.webp", quality=70, method=6, **how)
+    page.close()
+
+
+def see(chromium: Any, folder: Path) -> None:
+    """Photograph the page of one pass."""
+    import clearprop as cp
+
+    net = cp.Network([2, 3, 1], cost="quadratic", output="sigmoid", seed=4)
+    path = folder / "pass.html"
+    path.write_text(net.trace([[0.4, 0.9]], [[1.0]]).to_html())
+    page = chromium.new_page(viewport={"width": 960, "height": 600}, color_scheme="light")
+    page.goto(path.as_uri())
+    page.wait_for_timeout(300)
+    page.screenshot(path=PICTURES / "see.png")
+    page.close()
+
+
+def main(which: str | None) -> None:
+    """Draw all, or the charts alone, which need no browser."""
+    PICTURES.mkdir(exist_ok=True)
+    for make in (speed, accuracy):
+        (PICTURES / f"{make.__name__}.svg").write_text(make())
+    if which != "charts":
+        with tempfile.TemporaryDirectory() as folder, _browser() as chromium:
+            for photograph in (live_page, see):
+                photograph(chromium, Path(folder))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1] if len(sys.argv) > 1 else None)
