@@ -10,6 +10,7 @@ import contextlib
 import io
 import json
 import math
+import re
 import shutil
 import statistics
 import sys
@@ -24,6 +25,7 @@ from svg_charts import text
 
 ROOT = Path(__file__).parents[1]
 RESULTS, PICTURES = ROOT / "benchmarks" / "results", ROOT / "docs" / "pictures"
+STREAMED = RESULTS / "streaming.md"
 OTHERS = {"torch_eager": "PyTorch", "jax": "JAX", "sklearn": "scikit-learn"}
 WORKS = {  # and threads
     "W1": ("784-30-10, batch 10", 1), "W2": ("784-30-10, one row", 1),
@@ -162,32 +164,89 @@ def live_page(chromium: Any, folder: Path) -> None:
         take(500)
     durations[-1] = 2500
     how = {"save_all": True, "append_images": images[1:], "duration": durations, "loop": 0}
-    images[0].save(PICTURES / "live-page.webp", quality=70, method=6, **how)
+    images[0].save(PICTURES / "live-page.webp", quality=70, method=4, **how)
     page.close()
 
 
 def see(chromium: Any, folder: Path) -> None:
-    """Photograph the page of one pass."""
+    """Photograph the page of one pass, at a weight whose paths are shown."""
     import clearprop as cp
 
     net = cp.Network([2, 3, 1], cost="quadratic", output="sigmoid", seed=4)
-    path = folder / "pass.html"
-    path.write_text(net.trace([[0.4, 0.9]], [[1.0]]).to_html())
+    _photograph(chromium, folder, net.trace([[0.4, 0.9]], [[1.0]]).to_html(), "see")
+
+
+def use(chromium: Any, folder: Path) -> None:
+    """Photograph the report of a table."""
+    from sklearn.datasets import load_breast_cancer
+    from sklearn.model_selection import train_test_split
+
+    import clearprop as cp
+
+    X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    names = load_breast_cancer().target_names[y]
+    X_train, X_test, y_train, y_test = train_test_split(X, names, random_state=0)
+    model = cp.MLPClassifier(preset="realmlp", random_state=0).fit(X_train, y_train)
+    _photograph(chromium, folder, cp.report(model, X_test, y_test).html, "use")
+
+
+def _photograph(chromium: Any, folder: Path, html: str, name: str) -> None:
+    path = folder / f"{name}.html"
+    path.write_text(html)
     page = chromium.new_page(viewport={"width": 960, "height": 600}, color_scheme="light")
     page.goto(path.as_uri())
-    page.wait_for_timeout(300)
-    page.screenshot(path=PICTURES / "see.png")
+    page.wait_for_timeout(500)
+    page.screenshot(path=PICTURES / f"{name}.png")
     page.close()
+
+
+def check() -> str:
+    """Return what is said of a gradient whose hidden layer forgets f'(z), as a terminal shows it."""
+    import numpy as np
+
+    import clearprop as cp
+
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(7, 4)), rng.uniform(size=(7, 3))
+    net = cp.Network([4, 5, 3], output="sigmoid", cost="quadratic", dtype="float64", seed=0)
+    outputs = net.trace(X, Y).layers[-1]
+    delta = outputs.delta @ net.weights[1]
+    mine = [delta.T @ X / 7, outputs.weight_gradient], [delta.mean(axis=0), outputs.bias_gradient]
+    found = cp.check_gradient(net, X, Y, gradient=mine)
+    lines = ["delta = outputs.delta @ net.weights[1]          # BP2, as somebody wrote it", ""]
+    lines += [
+        f"{name}: {each}"
+        for name, each in (("verdict", found.verdict), ("first wrong", found.first_wrong))
+    ]
+    words = found.mistakes[0].sentence.split()
+    while words:
+        line = ""
+        while words and len(line) + len(words[0]) < 66:
+            line += f"{words.pop(0)} "
+        lines.append(line)
+    parts = [
+        f'<text x="20" y="{58 + 22 * k}" style="font-family: monospace">{escape(line)}</text>'
+        for k, line in enumerate(lines)
+    ]
+    return svg_charts.picture("A wrong gradient is named", " ".join(lines), parts, 70 + 22 * len(lines))
+
+
+def scale() -> str:
+    """Return the chart of rows a second of a table larger than memory."""
+    found = re.findall(r"^\| (?:in memory|streamed).*?\| ([\d,]+) \| \d+ %", STREAMED.read_text(), re.M)
+    names = ("in memory", "a buffer", "from a file")
+    named = [(n, float(x.replace(",", "")), False) for n, x in zip(names, found, strict=True)]
+    return svg_charts.bars("Rows a second: the file has 20 million", named, log=False)
 
 
 def main(which: str | None) -> None:
     """Draw all, or the charts alone, which need no browser."""
     PICTURES.mkdir(exist_ok=True)
-    for make in (speed, accuracy):
+    for make in (speed, accuracy, check, scale):
         (PICTURES / f"{make.__name__}.svg").write_text(make())
     if which != "charts":
         with tempfile.TemporaryDirectory() as folder, _browser() as chromium:
-            for photograph in (live_page, see):
+            for photograph in (live_page, see, use):
                 photograph(chromium, Path(folder))
 
 
