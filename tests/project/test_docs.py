@@ -36,6 +36,7 @@ def test_the_examples_in_docstrings_run(name):
     "page",
     [
         "README.md",
+        "docs/using-it.md",
         "docs/checking-a-gradient.md",
         "docs/embeddings.md",
         "docs/gpu.md",
@@ -73,7 +74,8 @@ def test_links_between_files_lead_somewhere(page):
 @pytest.mark.parametrize(
     ("page", "before"),
     [
-        ("README.md", "    "),
+        ("README.md", r"\$ "),
+        ("docs/using-it.md", "    "),
         ("docs/classroom.md", "    "),
         ("docs/tuning.md", r"\$ "),
         ("docs/take-it-anywhere.md", "    "),
