@@ -238,7 +238,9 @@ def _of_features(p: Pass, l: int, inputs: Numbers) -> Numbers:  # noqa: E741
     """Return the sum over the numbers that each feature is embedded as, if the layer is the first."""
     if l > 0 or (E := p.architecture.embedding) is None:
         return inputs
-    return np.bincount(np.repeat(np.arange(len(E.sizes)), E.sizes), inputs, len(E.sizes))
+    sums = np.zeros(len(E.sizes))
+    np.add.at(sums, np.repeat(np.arange(len(E.sizes)), E.sizes), inputs)
+    return sums
 
 
 def _norm(matrix: Array) -> float:
@@ -505,10 +507,10 @@ def input_numbers(p: Pass) -> InputNumbers:
         delta.std(axis=0)[:, None] * deviation
     )
     wanted = np.nan_to_num(together, nan=0.0, posinf=0.0).max(axis=0).clip(max=1.0)
-    found = (np.sqrt(_mean_square(X)), mean, deviation, (X != 0).mean(axis=0), wanted)
+    found = [np.sqrt(_mean_square(X)), mean, deviation, (X != 0).mean(axis=0), wanted]
     if (E := p.architecture.embedding) is not None:
         embedded = [*(E.columns or ()), *E.categories.columns]
-        found = tuple(each[E.first] for each in found)
+        found = [each[E.first] for each in found]
         for each, usual in zip(found, (1.0, 0.0, 1.0, 1.0, 0.0), strict=True):
             each[embedded] = usual
     return InputNumbers(*found)
