@@ -99,3 +99,21 @@ def test_a_table_is_the_same_model_by_any_number_of_processes(parts, buffer):
         found[size] = digest(parts / name)
     assert len(set(found.values())) == 1, found
     assert cp.load(parts / "m3.safetensors").n_features_in_ == 3
+
+
+@needs_mpi
+def test_each_process_predicts_a_part_of_the_rows_in_their_order(rows):
+    X = np.load(rows / "rows.npz")["X"]
+    np.savez(rows / "others.npz", X=X[:101])
+    net = cp.Network([4, 3, 2], seed=0)
+    net.save(rows / "m.safetensors")
+    found = shell(rows, "predict", "m.safetensors", "others.npz", "--output", "p.parquet", size=2)
+    assert found.returncode == 0, found.stderr
+    parts = [pq.read_table(rows / f"p-{rank}.parquet") for rank in range(2)]
+    assert [len(part) for part in parts] == [50, 51]
+    table = pa.concat_tables(parts).to_pydict()
+    assert table["row"] == list(range(101))
+    np.testing.assert_allclose(table["probability_1"], net.predict(X[:101])[:, 1], rtol=1e-5)
+    found = shell(rows, "predict", "m.safetensors", "others.npz", size=2)
+    assert "--output must be a .parquet file with several processes" in found.stderr
+    assert found.stderr.count("clearprop: ") == 1

@@ -31,7 +31,7 @@ class Threads:
     def __init__(self, board, rank, latency=0.0, rate=np.inf):
         self.board, self.rank, self.size = board, rank, len(board.slots)
         self.latency, self.rate, self.aborted = latency, rate, None
-        self.sent = 0
+        self.owed = 0.0  # seconds that its messages have taken
 
     def _exchange(self, mine):
         board = self.board
@@ -42,8 +42,8 @@ class Threads:
         return found
 
     def _pay(self, n_messages, n_bytes):
-        self.sent += n_bytes
         delay = n_messages * self.latency + n_bytes / self.rate
+        self.owed += delay
         if delay:
             time.sleep(delay)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from fractions import Fraction
 from typing import Annotated
 
-from clearprop.cli import files, model, model_data, predictions
+from clearprop.cli import files, model, model_data, predictions, processes
 from clearprop.cli.arguments import (
     CommentOption,
     DataArgument,
@@ -44,6 +45,7 @@ def predict(
 
     The rows count from 0 and keep their order. DATA needs no target; a table may be of any size.
     Labels are written as they are: a spreadsheet takes one that begins with = + - or @ for a formula.
+    Each of several processes (mpiexec) writes a Parquet file, whose name has its number.
 
     Example: clearprop predict digits.safetensors digits --output predictions.csv
     """
@@ -54,9 +56,25 @@ def predict(
         comment=comment,
     )  # fmt: skip
     level = None if interval is None else _level(interval)
+    team = processes.team()
+    if team is not None and team.size > 1:
+        output = _part_of(output, team.rank, team.size)
     if output is not None:
         predictions.check_output(model.expanded(output))
-    predictions.write(net, model_data.input_blocks(net, data, part), output, level)
+    mine = (0, 1) if team is None else (team.rank, team.size)
+    blocks = model_data.input_blocks(net, data, part, *mine)
+    predictions.write(net, blocks.each, output, level, blocks.first)
+
+
+def _part_of(output: str | None, rank: int, size: int) -> str:
+    """Return the file that one of several processes writes: their names sort as the rows do."""
+    stem, ending = os.path.splitext(output or "")
+    if ending.lower() != ".parquet":
+        got = "none" if output is None else output
+        raise ValueError(
+            f"--output must be a .parquet file with several processes, each writes a part; got {got}"
+        )
+    return f"{stem}-{rank:0{len(str(size - 1))}}{ending}"
 
 
 def _level(text: str) -> Fraction:

@@ -52,6 +52,7 @@ def write(
     inputs: Iterable[NDArray[Any]],
     output: str | None,
     level: Fraction | None = None,
+    first: int = 0,
 ) -> None:
     """Predict blocks of rows and write them, to standard output where no file is named.
 
@@ -61,7 +62,7 @@ def write(
     ----------
     net : Network or Averaged
     inputs : iterable of ndarray of shape (n, n_features)
-        In the order of the rows, which count from 0.
+        In the order of the rows, which count from `first`.
     output : str, optional
         For which `check_output` has been called.
     level : Fraction, optional
@@ -79,7 +80,7 @@ def write(
         units.bounds(
             np.zeros((0, net.model.architecture.sizes[-1])), level
         )  # which refuses before anything is written
-    write_blocks(_numbered(net, inputs, level), net.model.schema.classes, output)
+    write_blocks(_numbered(net, inputs, level, first), net.model.schema.classes, output)
 
 
 def write_blocks(
@@ -129,9 +130,8 @@ def _say_formulas(classes: Sequence[Any]) -> None:
 
 
 def _numbered(
-    net: Answering, inputs: Iterable[NDArray[Any]], level: Fraction | None
+    net: Answering, inputs: Iterable[NDArray[Any]], level: Fraction | None, first: int
 ) -> Iterator[Columns]:
-    first = 0
     for X in inputs:
         columns = _columns(net, net.predict(X), level)
         yield {"row": np.arange(first, first + len(X)), **columns}
