@@ -17,7 +17,7 @@ from clearprop.page import Markup, tag
 WIDTH, HEIGHT = 380, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 66, 22, 12, 42
 _TICKS = 5
-_MOST_WORDS = 13  # letters of a category below an axis
+_MOST_WORDS, _LETTER = 14, 6.6  # letters of a category below an axis, and how wide one is about
 
 Ends = tuple[float, float]
 
@@ -82,8 +82,13 @@ class Frame:
         percent: str = "",
         height: int = HEIGHT,
     ) -> None:
-        self.x, self.y, self.words = x, y, words
-        self.bottom = height - _BOTTOM - (34 if len(words) > 4 else 0)
+        self.x, self.y = x, y
+        self.words = [
+            each if len(each) <= _MOST_WORDS else each[: _MOST_WORDS - 1] + "…" for each in words
+        ]
+        longest = max(map(len, self.words), default=0)
+        self.turned = len(words) * longest * _LETTER > WIDTH - _LEFT - _RIGHT
+        self.bottom = height - _BOTTOM - (int(0.62 * longest * _LETTER) if self.turned else 0)
         self.height = height
         self.parts: list[Markup] = []
         self._axes(x_name, y_name, percent)
@@ -119,11 +124,10 @@ class Frame:
         self.parts.append(tag("text", y_name, transform=turn, text_anchor="middle", class_="name"))
 
     def _words(self) -> None:
-        for place, word in enumerate(self.words):
-            short = word if len(word) <= _MOST_WORDS else word[: _MOST_WORDS - 1] + "…"
+        for place, short in enumerate(self.words):
             at = f"{self.across(place):.1f}"
-            if len(self.words) > 4:  # they would run into one another
-                turn = f"translate({at} {self.bottom + 12}) rotate(-32)"
+            if self.turned:  # they would run into one another
+                turn = f"translate({at} {self.bottom + 12}) rotate(-36)"
                 self.parts.append(tag("text", short, transform=turn, text_anchor="end"))
             else:
                 self.parts.append(tag("text", short, x=at, y=self.bottom + 16, text_anchor="middle"))

@@ -62,7 +62,7 @@ def _values(column: RawColumn) -> tuple[list[int], list[str], list[float]]:
     there = np.flatnonzero(~np.isnan(numbers))
     low, high = np.quantile(numbers[there], _ENDS, method="inverted_cdf")
     inner = np.unique(numbers[there][(low <= numbers[there]) & (numbers[there] <= high)])
-    tried = inner if len(inner) <= _POINTS else np.unique(np.append(edges_of(inner, _POINTS), high))
+    tried = inner if len(inner) <= _POINTS else np.unique([low, *edges_of(inner, _POINTS), high])
     order = np.argsort(numbers[there], kind="stable")
     givers = there[order[np.searchsorted(numbers[there][order], tried)]]
     shown = shown_number_of(column)

@@ -35,7 +35,7 @@ _TITLES = {
     "confusion": "Confusions",
     "fit": "Right and wrong",
     "coverage": "Intervals",
-    "curves": "Ranking",
+    "curves": "Mistakes and ranking",
     "reliability": "Probabilities",
     "thresholds": "Costs",
     "segments": "Segments",
@@ -64,7 +64,12 @@ def page(tree: dict[str, Any]) -> str:
 
 def body(shown: Shown) -> Markup:
     """Return the content of the page."""
-    cards = [(name, card(shown)) for there, name, card in _CARDS if shown.at(there)]
+    small = quality.is_small(shown)  # a matrix that stands beside the curves
+    cards = [
+        (name, card(shown))
+        for there, name, card in _CARDS
+        if shown.at(there) and not (name == "confusion" and small)
+    ]
     links = [tag("li", tag("a", _TITLES[name], href=f"#{name}")) for name, _ in cards]
     contents = tag("nav", tag("ul", *links), aria_label="Contents", class_="contents")
     return tag(

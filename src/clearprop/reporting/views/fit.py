@@ -19,10 +19,9 @@ def fit(shown: Shown) -> Markup:
     rows = [(share, shown(f"fit.quantiles.{share}", signed)) for share in found["quantiles"]]
     quantiles = table("True less predicted", ("of the rows lie below", ""), rows)
     drawn = ["A sample of ", shown("fit.rows", count), " rows; on the dashed line they would be right."]
-    figures = [
-        figure("Predicted and true", frame.svg("Predicted and true"), told(joined(drawn)), quantiles)
-    ]
+    figures = [figure("Predicted and true", frame.svg("Predicted and true"), told(joined(drawn)))]
     figures += [_over(shown, place) for place in range(len(found["over"]))]
+    figures.append(quantiles)
     note = told(
         "Residuals are true less predicted: above the line the prediction is too low. The points are "
         "their means, with 95 % intervals."

@@ -122,8 +122,9 @@ def importance(shown: Shown) -> Markup:
     """Return how much the answers rest on each column, and on those that go together."""
     found = shown.at("importance")
     metric = NAMES.get(found["metric"], found["metric"])
+    how = number if found["metric"] == "rmse" else fixed
     text = [
-        f"How much larger the {metric} (now ", shown("importance.now", fixed), ") is where the cells "
+        f"How much larger the {metric} (now ", shown("importance.now", how), ") is where the cells "
         "of the column are dealt to other rows: ", shown("importance.repeats", count), " times, on ",
         shown("importance.rows", count), " rows, with 95 % intervals.",
     ]  # fmt: skip
@@ -271,9 +272,9 @@ def leaks(shown: Shown) -> Markup:
         for place, each in enumerate(found["columns"])
     ]
     text = [
-        f"{NAMES[measure]} of what halves of ", shown("leaks.rows", count),
-        " rows say of one another by one column alone; without any it is ",
-        shown("leaks.nothing", how), ".",
+        "Each half of ", shown("leaks.rows", count),
+        f" rows is told by what the other half says of one column alone. Without any column the "
+        f"{NAMES[measure]} is ", shown("leaks.nothing", how), ".",
     ]  # fmt: skip
     made = table("What columns tell alone", ("column", NAMES[measure], ""), rows, class_="words")
     return card("leaks", "Does a column give the target away?", lead, made, told(joined(text)))

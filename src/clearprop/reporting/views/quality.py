@@ -22,6 +22,7 @@ from clearprop.reporting.views.about import NAMES
 from clearprop.reporting.views.parts import card, figure, legend, numbers, side_by_side, told
 
 _WHOLE = 12  # classes up to which all of the confusion matrix is shown
+_SMALL = 4  # up to which it stands beside the curves
 _PAIRS = 12  # of classes that are mistaken for one another most often
 
 
@@ -92,11 +93,16 @@ def _about_metrics(shown: Shown) -> list[Markup]:
 
 
 def confusion(shown: Shown) -> Markup:
-    """Return how often each class was told as each."""
+    """Return a card of how often each class was told as each."""
+    return card("confusion", "Confusions", _matrix(shown))
+
+
+def _matrix(shown: Shown) -> Markup:
+    """Return all of the matrix, or of many classes the pairs that are mistaken most often."""
     found = shown.at("confusion")
     classes, counts = found["classes"], found["counts"]
     if len(classes) > _WHOLE:
-        return card("confusion", "Mistakes", _pairs(shown))
+        return _pairs(shown)
     rows = [
         [name, *(_count(shown, i, j, sum(counts[i])) for j in range(len(classes)))]
         for i, name in enumerate(classes)
@@ -106,7 +112,7 @@ def confusion(shown: Shown) -> Markup:
             ["(unknown)", *(shown(f"confusion.n_unknown.{j}", count) for j in range(len(classes)))]
         )
     made = table("Rows: what it is; columns: what was told", ("", *classes), rows, class_="confusion")
-    return card("confusion", "Confusions", made, told("The shade is the share of a line's rows."))
+    return joined([made, told("The shade is the share of a line's rows.")])
 
 
 def _count(shown: Shown, i: int, j: int, of: int) -> Markup:
@@ -132,9 +138,16 @@ def _pairs(shown: Shown) -> Markup:
     return table("The most frequent mistakes", columns, rows)
 
 
+def is_small(shown: Shown) -> bool:
+    """Return whether there is a confusion matrix that stands beside curves."""
+    found = shown.at("confusion")
+    return found is not None and len(found["classes"]) <= _SMALL and bool(shown.at("roc"))
+
+
 def curves(shown: Shown) -> Markup:
-    """Return the ROC and the precision-recall curves."""
-    figures = []
+    """Return the ROC and the precision-recall curves, beside a matrix that is small."""
+    small = is_small(shown)
+    figures = [tag("figure", tag("figcaption", "Confusions"), _matrix(shown))] if small else []
     for key, title, x, y in (
         ("roc", "ROC: positives found over false alarms", "false alarms", "positives found"),
         ("precision_recall", "Precision over recall", "recall", "precision"),
@@ -158,7 +171,8 @@ def curves(shown: Shown) -> Markup:
         said = f"{title}; " + ", ".join(f"{each['name']} {each['area']:.3f}" for each in found)
         made = numbers(f"{title}: points", ("class", x, y), rows)
         figures.append(figure(title, frame.svg(said), legend(keys), made))
-    return card("curves", "Ranking", side_by_side(*figures))
+    title = "Mistakes and ranking" if small else "Ranking"
+    return card("curves", title, side_by_side(*figures))
 
 
 def reliability(shown: Shown) -> Markup:
@@ -222,7 +236,7 @@ def thresholds(shown: Shown) -> Markup:
         frame.line(found["at"], each, f"s{place}")
     frame.mark(found["current"], "now")
     keys = [
-        (f"s{place}", f"a missed {found['positive']} costs {ratio:g} false alarms")
+        (f"s{place}", f"a missed {found['positive']} costs as {_alarms(ratio)}")
         for place, ratio in enumerate(ratios)
     ]
     rows = [
@@ -244,15 +258,21 @@ def thresholds(shown: Shown) -> Markup:
                 "Costs are in false alarms. The thresholds were chosen on these rows, and look a "
                 "little better than they are."
             ),
-            _control(shown),
         ]
     )
     lead = joined(
         ["Now it is told “", found["positive"], "” above ", shown("thresholds.current", plain), "."]
     )
     return card(
-        "thresholds", "What mistakes cost", tag("p", lead), side_by_side(chart, tag("div", choices))
+        "thresholds",
+        "What mistakes cost",
+        tag("p", lead),
+        side_by_side(chart, tag("div", choices), _control(shown)),
     )
+
+
+def _alarms(ratio: float) -> str:
+    return "one false alarm" if ratio == 1 else f"{ratio:g} false alarms"
 
 
 def _control(shown: Shown) -> Markup:
