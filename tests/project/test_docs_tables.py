@@ -105,7 +105,7 @@ def test_the_commands_run_in_their_order(walked):
     assert len(found) >= 10
     for line, code, _, err in found:
         assert code == 0, f"{line}\n{err}"
-    for name in ("churn.safetensors", "predictions.parquet", "run.ckpt", "prices.csv"):
+    for name in ("churn.safetensors", "predictions.parquet", "run.ckpt", "prices.csv", "churn.html"):
         assert (folder / name).stat().st_size > 0
     told = json.loads((folder / "result.json").read_text())
     assert (told["model"], told["target"]) == ("nightly.safetensors", "Churn")

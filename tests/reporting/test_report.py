@@ -2,7 +2,9 @@
 
 import json
 import math
+import re
 from html import unescape
+from pathlib import Path
 
 import numpy as np
 import pandas
@@ -14,6 +16,8 @@ from clearprop.cli import app
 from clearprop.reporting import figures_of
 from clearprop.reporting.doors import subject_of
 from reported import Page, at, classifier, houses, people, points_of, read_back, regressor
+
+DOCS = Path(__file__).parents[2] / "docs" / "report.md"
 
 
 @pytest.fixture(scope="module")
@@ -163,12 +167,14 @@ def test_the_shell_says_what_evaluate_says_and_the_files_are_named(tmp_path, mon
     rows = people(300)
     monkeypatch.chdir(tmp_path)
     rows.to_csv("people.csv", index=False)
-    people(200, 1).to_csv("others.csv", index=False)
-    how = "--hidden 5 --epochs 4 --seed 1 --engine numpy --quiet --output model.safetensors"
+    people(200, 1).to_csv("new_customers.csv", index=False)
+    how = "--hidden 5 --epochs 4 --seed 1 --engine numpy --quiet --output churn.safetensors"
     assert run(f"train people.csv --target leaves {how}") == 0
-    assert run("report model.safetensors others.csv --output page.html --json") == 0
+    page, figures = re.findall(r"^\$ clearprop (report .*)$", DOCS.read_text(), flags=re.MULTILINE)
+    assert run(page) == 0
+    assert run(figures.removesuffix(" > figures.json")) == 0
     told = json.loads(capsys.readouterr().out)
-    assert run("evaluate model.safetensors others.csv --json") == 0
+    assert run("evaluate churn.safetensors new_customers.csv --json") == 0
     there = json.loads(capsys.readouterr().out)
     values = told["performance"]["contestants"][0]["values"]
     for name in ("accuracy", "log_loss", "brier", "auc"):
@@ -177,7 +183,7 @@ def test_the_shell_says_what_evaluate_says_and_the_files_are_named(tmp_path, mon
     assert told["performance"]["ece"] == there["ece"]
     assert told["performance"]["cost"] == there["cost"]
     about = told["about"]
-    assert (about["model"]["name"], about["data"]["name"]) == ("model.safetensors", "others.csv")
+    assert (about["model"]["name"], about["data"]["name"]) == ("churn.safetensors", "new_customers.csv")
     assert len(about["model"]["sha256"]) == 64
     assert about["same_data"] is False
     assert about["result"]["part"] == "test"
@@ -187,11 +193,12 @@ def test_the_shell_says_what_evaluate_says_and_the_files_are_named(tmp_path, mon
         "person": "identifier", "tenure": "numeric", "charges": "numeric", "contract": "categorical",
         "leaves": "target",
     }  # fmt: skip
-    first = (tmp_path / "page.html").read_bytes()
-    assert run("report model.safetensors others.csv --output page.html") == 0
-    assert (tmp_path / "page.html").read_bytes() == first
-    assert run("report model.safetensors people.csv --output page.html") == 0
-    page = " ".join(Page((tmp_path / "page.html").read_text()).text)
+    written = tmp_path / "report.html"
+    first = written.read_bytes()
+    assert run(page) == 0
+    assert written.read_bytes() == first
+    assert run("report churn.safetensors people.csv --output report.html") == 0
+    page = " ".join(Page(written.read_text()).text)
     assert "Of rows that it has seen every figure looks better than it is" in page
 
 

@@ -293,6 +293,22 @@ def test_the_worst_rows_are_there_as_they_are_written(leaving, living):
     assert made.worst.rows[0].true == rows["cost"][made.worst.rows[0].row]
 
 
+def test_the_worst_rows_have_the_models_reasons(leaving, living):
+    for (model, rows, made), target in ((leaving, "leaves"), (living, "cost")):
+        worst = made.worst.rows[0]
+        there = model.reasons(rows.drop(columns=target).iloc[[worst.row]])
+        assert worst.of == there.of[0]
+        assert made.worst.baseline == "the median row of the training"
+        top = there.top(0, 5)
+        assert [each.column for each in worst.reasons] == [each.column for each in top]
+        for mine, other in zip(worst.reasons, top, strict=True):
+            assert mine.moved == pytest.approx(other.part, rel=1e-3, abs=1e-3 * abs(top[0].part))
+    net = cp.Network([2, 3], output="softmax", cost="cross_entropy", seed=0)
+    found = cp.report(net, np.eye(2)[[0, 1, 0]], [0, 1, 2]).figures.worst
+    assert found.baseline == "rows of these data"
+    assert {each.column for each in found.rows[0].reasons} == {"x1", "x2"}
+
+
 def test_words_dates_and_times_of_day_are_columns_like_others():
     rng, n = np.random.default_rng(0), 160
     day = np.datetime64("2024-01-01") + rng.integers(0, 300, n)

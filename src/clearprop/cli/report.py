@@ -101,7 +101,7 @@ def _of_table(net: Answering, data: str, target: str | None, gaps: str) -> Subje
     source = its.inputs.open(local_path(data))
     name = target_in(source, its, target)
     its.inputs.say_unknown(source, errors.say, name)
-    return of_table(its, _asked(net), source, name, gaps=gaps)
+    return of_table(its, _averaged(net), source, name, gaps=gaps)
 
 
 def _of_arrays(net: Answering, data: str, target: str | None, part: Part, gaps: str) -> Subject:
@@ -114,7 +114,7 @@ def _of_arrays(net: Answering, data: str, target: str | None, part: Part, gaps: 
         X, Y = dataset.part(part)
         strange = [] if known is None else np.unique(Y[known <= Y]).tolist()
     labels = [str((dataset.classes or ())[number]) for number in strange]
-    return of_arrays(net.model, _asked(net), _numbers(net, X), Y, dataset.source, labels)
+    return of_arrays(net.model, _averaged(net), _numbers(net, X), Y, dataset.source, labels)
 
 
 def _numbers(net: Answering, X: NDArray[Any]) -> NDArray[Any]:
@@ -122,8 +122,8 @@ def _numbers(net: Answering, X: NDArray[Any]) -> NDArray[Any]:
     return X if X.dtype.kind == "f" else X.astype(net.model.dtype)
 
 
-def _asked(net: Answering) -> Any:
-    return net.evaluate if isinstance(net, Averaged) else None
+def _averaged(net: Answering) -> Averaged | None:
+    return net if isinstance(net, Averaged) else None
 
 
 def _history(read: EnsembleParts) -> Mapping[str, Sequence[float]]:

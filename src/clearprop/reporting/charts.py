@@ -208,7 +208,7 @@ def bars(
     ref: str,
     said: str,
     *,
-    most_letters: int = 24,
+    most_letters: int = 48,
 ) -> Markup:
     """Return lying bars from 0, each with its name above it and an interval.
 
@@ -236,8 +236,7 @@ def bars(
         parts.append(tag("text", tick_text(value), x=f"{at:.1f}", y=height - 6, text_anchor=anchor))
     for place, (name, value, low, high) in enumerate(rows):
         y = step * place
-        short = name if len(name) <= most_letters * 2 else name[: most_letters * 2 - 1] + "…"
-        parts.append(tag("text", short, x=left, y=y + 13, class_="name"))
+        parts.append(tag("text", _short(name, most_letters), x=left, y=y + 13, class_="name"))
         start, end = sorted((across(0.0), across(value)))
         box = {"x": f"{start:.1f}", "width": f"{max(end - start, 0.5):.1f}", "y": y + 18, "height": 10}
         parts.append(tag("rect", **box, class_="bar", data_ref=ref.format(place)))
@@ -248,6 +247,10 @@ def bars(
         "svg", *parts, viewBox=f"0 0 {WIDTH} {height}", role="img", aria_label=said,
         class_="chart bars", data_bars=f"{ends[0]:.10g} {ends[1]:.10g} {left} {right}",
     )  # fmt: skip
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _share(value: float, low: float, high: float) -> float:

@@ -16,7 +16,6 @@ from clearprop.estimators import reader
 from clearprop.estimators.base import BaseMLP
 from clearprop.estimators.ensemble import Ensemble
 from clearprop.model.ensemble import Averaged
-from clearprop.model.measuring import Asked
 from clearprop.model.model import Model
 from clearprop.model.targets import Classes
 from clearprop.network import Network
@@ -36,7 +35,7 @@ def subject_of(made: Reported, X: Samples, y: Answers | None) -> tuple[Subject, 
     if isinstance(made, Ensemble):
         models = tuple(_raw(each.network_.model) for each in made.members)
         answering = Averaged(models, made.weights)
-        return _subject(answering.model, answering.evaluate, made.members[0], X, y), {}
+        return _subject(answering.model, answering, made.members[0], X, y), {}
     if isinstance(made, BaseMLP):
         made._predictor()  # which refuses one that is not fitted
         return _subject(_raw(made.network_.model), None, made, X, y), made.history_.columns
@@ -57,13 +56,15 @@ def _raw(model: Model) -> Model:
     return raw
 
 
-def _subject(model: Model, asked: Asked | None, estimator: BaseMLP | None, X: Any, y: Any) -> Subject:
+def _subject(
+    model: Model, averaged: Averaged | None, estimator: BaseMLP | None, X: Any, y: Any
+) -> Subject:
     codes = None if y is None else _codes(model, y)
     strangers = [] if codes is None else _strangers(model, y, codes)
     if model.inputs.encoder is None:
         numbers = _numbers(model, estimator, X)
         _check_lengths(len(numbers), codes)
-        return of_arrays(model, asked, numbers, codes, _WHERE, strangers)
+        return of_arrays(model, averaged, numbers, codes, _WHERE, strangers)
     source = model.inputs.open(X)
     source.where = _WHERE
     target, name = None, model.schema.target
@@ -72,7 +73,7 @@ def _subject(model: Model, asked: Asked | None, estimator: BaseMLP | None, X: An
             model.column = TargetEncoder(name, model.schema.classes)
         target = name
     _check_lengths(int(source.n_rows or 0), codes)
-    return of_table(model, asked, source, target, codes=codes, strangers=strangers)
+    return of_table(model, averaged, source, target, codes=codes, strangers=strangers)
 
 
 def _check_lengths(n: int, codes: Array | None) -> None:

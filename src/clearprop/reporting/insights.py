@@ -40,7 +40,7 @@ class Segments:
 
 @dataclass(frozen=True)
 class Reason:
-    """How far a column moved an answer, in log-odds or in units of the target."""
+    """How far a column moved an answer, in log odds or in units of the target."""
 
     column: str
     cell: str
@@ -61,6 +61,8 @@ class WorstRow:
         The probability of the true class.
     loss : float
         Its log loss, or the absolute error.
+    of : str
+        What the reasons are of: log odds of a label, or the quantity.
     reasons : tuple of Reason
     """
 
@@ -70,15 +72,17 @@ class WorstRow:
     predicted: str | float
     said: float | None
     loss: float
-    reasons: tuple[Reason, ...] = ()
+    of: str
+    reasons: tuple[Reason, ...]
 
 
 @dataclass(frozen=True)
 class WorstRows:
-    """The rows that the model is most wrong about."""
+    """The rows that the model is most wrong about; `baseline` is from what the reasons move."""
 
     columns: tuple[str, ...]
     rows: tuple[WorstRow, ...]
+    baseline: str
 
 
 @dataclass(frozen=True)

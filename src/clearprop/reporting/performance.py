@@ -34,7 +34,8 @@ _FEW = 10  # rows below which there is nothing to learn
 
 def performance(subject: Subject) -> Performance:
     """Return the metrics of a subject with targets, beside its baselines'."""
-    measured = Measured(subject.model, 0, subject.asked)
+    averaged = subject.averaged
+    measured = Measured(subject.model, 0, None if averaged is None else averaged.evaluate)
     assert subject.y is not None
     for first in range(0, len(subject), _BLOCK):
         some = slice(first, first + _BLOCK)
@@ -116,7 +117,9 @@ class _Answered(NamedTuple):
 def _answered(held: Rows, n_classes: int) -> Iterator[_Answered]:
     """Return what each baseline answers, each row by one that has learned from the other folds."""
     n = len(held.y)
-    folds = np.array_split(randomness.permutation(0, n, step=0), _FOLDS)
+    order = randomness.permutation(0, n, step=0)
+    order = order[np.argsort(held.y[order], kind="stable")]  # each fold has its share of every class
+    folds = [order[fold::_FOLDS] for fold in range(_FOLDS)]
     parts: dict[str, list[tuple[Array, Array, int]]] = {}
     for fold in folds:
         learned = np.ones(n, bool)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from clearprop.data.table import TableSource
 from clearprop.data.table.target import say_read_as
-from clearprop.model.measuring import Asked
+from clearprop.model.ensemble import Averaged
 from clearprop.model.model import Model
 from clearprop.names import trim
 from clearprop.reporting.subject import RawColumn, Subject, checked, drawn, share_of
@@ -20,7 +20,7 @@ Array = NDArray[Any]
 
 def of_table(
     model: Model,
-    asked: Asked | None,
+    averaged: Averaged | None,
     source: TableSource,
     target: str | None,
     *,
@@ -33,7 +33,7 @@ def of_table(
     Parameters
     ----------
     model : Model
-    asked : callable, optional
+    averaged : Averaged, optional
     source : TableSource
         Of `Inputs.open`.
     target : str, optional
@@ -55,7 +55,7 @@ def of_table(
         model.column.check(source, target)
         if gaps == "refuse":
             source = source.with_target(target, gaps)
-    reading = _Reading(model, asked, source, target, codes)
+    reading = _Reading(model, averaged, source, target, codes)
     reading.strangers |= set(strangers)
     return checked(reading.subject())
 
@@ -66,14 +66,14 @@ class _Reading:
     def __init__(
         self,
         model: Model,
-        asked: Asked | None,
+        averaged: Averaged | None,
         source: TableSource,
         target: str | None,
         codes: Array | None,
     ) -> None:
         encoder = model.inputs.encoder
         assert encoder is not None
-        self.model, self.asked, self.source, self.target = model, asked, source, target
+        self.model, self.averaged, self.source, self.target = model, averaged, source, target
         self.codes, self.encoder = codes, encoder
         there = set(source.names) - {target}
         self.others = [
@@ -116,7 +116,7 @@ class _Reading:
         others = [RawColumn(each, table.column(each.name).combine_chunks()) for each in self.others]
         notes = [say_read_as(self.read_as, self.source.where)] if self.read_as else []
         return Subject(
-            self.model, self.asked, tuple(columns), self.encoder.encode(table), y,
+            self.model, self.averaged, tuple(columns), self.encoder.encode(table), y,
             self.source.where, rows[kept], self.n_rows, self.n_gaps, tuple(sorted(self.strangers)),
             tuple(others), notes,
         )  # fmt: skip

@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.data.table.values import text_of
+from clearprop.reasons.asking import Asked, Rows
+from clearprop.reasons.result import Values
 from clearprop.reporting.importance import losses, metric_of
 from clearprop.reporting.insights import Reason, WorstRow, WorstRows
 from clearprop.reporting.subject import RawColumn, Subject
 
 Array = NDArray[Any]
-Reasons = Callable[[Subject, Array], list[tuple[Reason, ...]]]
 
-_SHOWN = 10
-
-
-def no_reasons(subject: Subject, rows: Array) -> list[tuple[Reason, ...]]:
-    """Return no reasons, for any rows."""
-    return [() for _ in rows]
+_SHOWN, _REASONS = 10, 5
+_BASELINES = 64  # rows of these, where the model keeps no median row
+_MEDIAN, _THESE = "the median row of the training", "rows of these data"
 
 
-def worst(subject: Subject, reasons: Reasons = no_reasons) -> WorstRows:
-    """Return the rows with the largest losses, the worst first."""
+def worst(subject: Subject) -> WorstRows:
+    """Return the rows with the largest losses, the worst first, with what moved their answers."""
     assert subject.y is not None
     known = np.flatnonzero(subject.known)
     lost = losses(subject, subject.outputs[known], subject.y[known])
     order = known[np.argsort(-lost, kind="stable")[:_SHOWN]]
     by_row = dict(zip(known.tolist(), lost.tolist(), strict=True))
-    why = reasons(subject, order)
+    why, baseline = _reasons(subject, order)
     columns = (*subject.others, *subject.columns)
     rows = tuple(
         WorstRow(
@@ -42,11 +39,45 @@ def worst(subject: Subject, reasons: Reasons = no_reasons) -> WorstRows:
             predicted=_answer(subject, subject.predicted[at]),
             said=_said(subject, int(at)),
             loss=by_row[int(at)] ** 0.5 if metric_of(subject) == "rmse" else by_row[int(at)],
+            of=of,
             reasons=given,
         )
-        for at, given in zip(order, why, strict=True)
+        for at, (of, given) in zip(order, why, strict=True)
     )
-    return WorstRows(tuple(each.name for each in columns), rows)
+    return WorstRows(tuple(each.name for each in columns), rows, baseline)
+
+
+def _reasons(subject: Subject, rows: Array) -> tuple[list[tuple[str, tuple[Reason, ...]]], str]:
+    """Return what the answer of each row is and what moved it most; and from what."""
+    averaged = subject.averaged
+    asked = Asked((subject.model,)) if averaged is None else Asked(averaged.members, averaged.weights)
+    seen = _seen(subject, rows)
+    try:
+        found, baseline = asked.reasons(seen), _MEDIAN
+    except ValueError:  # the model keeps no median row, or tells one class
+        if len(subject.classes) == 1:
+            return [("", ())] * len(rows), ""
+        found = asked.reasons(seen, _seen(subject, subject.sample(_BASELINES, 6)))
+        baseline = _THESE
+    by_name = {each.name: each for each in subject.columns}
+    told = [
+        (
+            found.of[place],
+            tuple(
+                Reason(one.column, cell_text(by_name[one.column], int(row)), one.part)
+                for one in found.top(place, _REASONS)
+            ),
+        )
+        for place, row in enumerate(rows)
+    ]
+    return told, baseline
+
+
+def _seen(subject: Subject, rows: Array) -> Rows:
+    """Return rows as reasons take them."""
+    names = tuple(each.name for each in subject.columns)
+    values = Values(names, [each.cells.take(rows) for each in subject.columns])
+    return Rows(subject.inputs(subject.numbers[rows]).astype(np.float64), values)
 
 
 def _answer(subject: Subject, value: Any) -> str | float:

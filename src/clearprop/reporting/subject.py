@@ -19,8 +19,9 @@ from clearprop.data.dataset import some
 from clearprop.data.table import ColumnDecision
 from clearprop.data.table.columns import Column, NumericColumn
 from clearprop.data.table.values import NUMBER
+from clearprop.model.ensemble import Averaged
 from clearprop.model.inputs import narrowed
-from clearprop.model.measuring import Asked, evaluate
+from clearprop.model.measuring import evaluate
 from clearprop.model.model import Model
 from clearprop.model.targets import Classes, Units
 
@@ -66,8 +67,8 @@ class Subject:
     ----------
     model : Model
         In raw units.
-    asked : callable, optional
-        As in `model.measuring.Measured`: of an ensemble.
+    averaged : Averaged, optional
+        The models of an ensemble, which answer in place of `model`.
     columns : tuple of RawColumn
         Those that the model learned from, in the order of their numbers.
     others : tuple of RawColumn
@@ -87,7 +88,7 @@ class Subject:
     """
 
     model: Model
-    asked: Asked | None
+    averaged: Averaged | None
     columns: tuple[RawColumn, ...]
     numbers: Array
     y: Array | None
@@ -132,10 +133,9 @@ class Subject:
 
     def _outputs(self, inputs: Array) -> Array:
         targets = np.zeros((len(inputs), self.model.architecture.sizes[-1]), self.model.dtype)
-        return (self.asked or self._evaluate)(inputs, targets)[0]
-
-    def _evaluate(self, inputs: Array, targets: Array) -> tuple[Array, float]:
-        return evaluate(self.model, inputs, targets)
+        if self.averaged is not None:
+            return self.averaged.outputs(inputs)
+        return evaluate(self.model, inputs, targets)[0]
 
     @cached_property
     def outputs(self) -> Array:
@@ -187,7 +187,7 @@ class Subject:
 
 def of_arrays(
     model: Model,
-    asked: Asked | None,
+    averaged: Averaged | None,
     X: Array,
     Y: Array | None,
     where: str,
@@ -204,7 +204,7 @@ def of_arrays(
     if Y is not None and isinstance(model.targets, Classes):
         Y = np.where((Y >= 0) & (model.targets.n_classes > Y), Y, -1).astype(np.int64)
     columns = _numeric_columns(model, X)
-    found = Subject(model, asked, columns, X, Y, where, rows, n_rows, strangers=tuple(strangers))
+    found = Subject(model, averaged, columns, X, Y, where, rows, n_rows, strangers=tuple(strangers))
     return checked(found)
 
 

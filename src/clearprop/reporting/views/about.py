@@ -94,7 +94,7 @@ def provenance(shown: Shown) -> Markup:
     if said["n_used"] < said["n_rows"] - said["n_without_target"]:
         rows.append(("drawn at random for this report", shown("about.n_used", count)))
     rows.append(("made by", f"clearprop {said['version']}"))
-    made = table("What the report is of", ("", ""), rows, class_="words facts")
+    made = table("What the report is of", ("what", "here"), rows, class_="words facts")
     return card("about", "What was learned from what", made, _columns(shown))
 
 

@@ -17,7 +17,7 @@ def fit(shown: Shown) -> Markup:
     frame.points(x, y, "s0", "fit.true")
     frame.diagonal()
     rows = [(share, shown(f"fit.quantiles.{share}", signed)) for share in found["quantiles"]]
-    quantiles = table("True less predicted", ("of the rows lie below", ""), rows)
+    quantiles = table("True less predicted", ("of the rows lie below", "residual"), rows)
     drawn = ["A sample of ", shown("fit.rows", count), " rows; on the dashed line they would be right."]
     figures = [figure("Predicted and true", frame.svg("Predicted and true"), told(joined(drawn)))]
     figures += [_over(shown, place) for place in range(len(found["over"]))]

@@ -37,7 +37,7 @@ def segments(shown: Shown) -> Markup:
     )
     rows = [_segment(shown, place) for place in range(len(found["found"]))]
     measure = NAMES[found["measure"]]
-    columns = ("segment", "rows", measure, "error larger than elsewhere by", "")
+    columns = ("segment", "rows", measure, "error larger than elsewhere by", "verdict")
     parts: list[object] = [
         tag("p", lead),
         table("Segments, by how far they fall behind at least", columns, rows[:_FIRST], class_="words"),
@@ -84,7 +84,15 @@ def worst(shown: Shown) -> Markup:
         "Rows count from 0. Look at them first for what is written wrongly: a target that is mistaken "
         "is the worst row of a good model."
     )
-    return card("worst", "The rows that it is most wrong about", lead, *made)
+    parts: list[object] = [lead]
+    if found["baseline"]:
+        parts.append(
+            told(
+                f"What moved an answer, by integrated gradients from {found['baseline']}: all columns "
+                "together make the whole difference, and the five that make most of it are shown."
+            )
+        )
+    return card("worst", "The rows that it is most wrong about", *parts, *made)
 
 
 def _worst(shown: Shown, place: int, is_class: bool) -> Markup:
@@ -109,12 +117,12 @@ def _worst(shown: Shown, place: int, is_class: bool) -> Markup:
     if each["reasons"]:
         why = joined(
             [
-                joined([f"{one['column']} {one['cell']} ", shown(f"{ref}.reasons.{k}.moved", signed)])
+                joined([f"{one['column']} = {one['cell']} ", shown(f"{ref}.reasons.{k}.moved", signed)])
                 for k, one in enumerate(each["reasons"])
             ],
             ", ",
         )
-        parts.append(tag("p", "What moved it: ", why, "."))
+        parts.append(tag("p", f"What moved the {each['of']}: ", why, ".", class_="moved"))
     return tag("div", *parts, class_="worst")
 
 
@@ -276,5 +284,5 @@ def leaks(shown: Shown) -> Markup:
         f" rows is told by what the other half says of one column alone. Without any column the "
         f"{NAMES[measure]} is ", shown("leaks.nothing", how), ".",
     ]  # fmt: skip
-    made = table("What columns tell alone", ("column", NAMES[measure], ""), rows, class_="words")
+    made = table("What columns tell alone", ("column", NAMES[measure], "remark"), rows, class_="words")
     return card("leaks", "Does a column give the target away?", lead, made, told(joined(text)))

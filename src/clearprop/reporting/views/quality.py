@@ -48,7 +48,9 @@ def metrics(shown: Shown) -> Markup:
         rows.append(["calibration error (ECE)", shown("performance.ece", fixed), *others])
         rows.append(["the same by chance", shown("performance.ece_by_chance", fixed), *others])
     rows.append([f"cost ({found['cost_name']})", shown("performance.cost"), *others])
-    made = table("Metrics, with 95 % intervals", ("", *(each["name"] for each in contestants)), rows)
+    made = table(
+        "Metrics, with 95 % intervals", ("metric", *(each["name"] for each in contestants)), rows
+    )
     return card("metrics", "How good it is", made, *_about_metrics(shown))
 
 
@@ -111,7 +113,7 @@ def _matrix(shown: Shown) -> Markup:
         rows.append(
             ["(unknown)", *(shown(f"confusion.n_unknown.{j}", count) for j in range(len(classes)))]
         )
-    made = table("Rows: what it is; columns: what was told", ("", *classes), rows, class_="confusion")
+    made = table("Rows: what it is; columns: what was told", ("is", *classes), rows, class_="confusion")
     return joined([made, told("The shade is the share of a line's rows.")])
 
 
