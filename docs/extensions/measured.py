@@ -59,7 +59,9 @@ def table(about: str, of: dict[str, list[float]]) -> str:
 
 
 class Speed(SphinxDirective):
-    """Every workload of ``run-*.json``: chart, table, machine and date."""
+    """Workloads of ``run-*.json``, those that are named or all: chart, table, machine and date."""
+
+    optional_arguments = 100
 
     def run(self) -> list[nodes.Node]:
         """Return what the directive becomes."""
@@ -67,9 +69,15 @@ class Speed(SphinxDirective):
         for path in sorted(RESULTS.glob("run-*.json")):
             self.env.note_dependency(str(path))
             made = json.loads(path.read_text("utf-8"))
-            for name, result in made["results"].items():
+            shown = {
+                name: result
+                for name, result in made["results"].items()
+                if not self.arguments or name in self.arguments
+            }
+            for name, result in shown.items():
                 html += self.workload(name, result)
-            html.append(f"<p><small>{escape(self.machine(made))}</small></p>")
+            if shown:
+                html.append(f"<p><small>{escape(self.machine(made))}</small></p>")
         return [nodes.raw("", "\n".join(html), format="html")]
 
     def workload(self, name: str, result: dict[str, Any]) -> list[str]:

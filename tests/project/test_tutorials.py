@@ -1,4 +1,4 @@
-"""The tutorials do what they show: Python and commands, in their order, in one folder.
+"""Tutorials and pages of the reference do what they show: Python and commands, in their order, in one folder.
 
 Numbers may differ a little from machine to machine: those that are printed are within a quarter of
 those on the page. "..." stands for anything.
@@ -13,7 +13,12 @@ from pathlib import Path
 
 import pytest
 
-TUTORIALS = sorted((Path(__file__).parents[2] / "docs" / "tutorials").glob("[!i]*.md"))
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = [
+    *sorted(DOCS.glob("tutorials/[!i]*.md")),
+    DOCS / "reference" / "files.md",
+    DOCS / "reference" / "messages.md",
+]
 BLOCK = re.compile(r"```(python|sh|text)\n(.*?)```", re.DOTALL)
 TOKEN = re.compile(r"\.\.\.|\d+(?:[.,]\d+)*(?:e[-+]?\d+)?|[^\s\d.]+|\.")
 
@@ -50,8 +55,8 @@ class Near(doctest.OutputChecker):
         return matches(want.replace("<BLANKLINE>", ""), got)
 
 
-def shell(text, folder):
-    """Run the commands of a block; return what they print, progress left out."""
+def shell(text, folder, code=0):
+    """Run the commands of a block, which end with this code; return what they print."""
     environment = {
         **os.environ,
         "COLUMNS": "100",
@@ -63,15 +68,15 @@ def shell(text, folder):
             line.removeprefix("$ "), shell=True, cwd=folder, env=environment,
             capture_output=True, text=True, timeout=300,
         )  # fmt: skip
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == code, done.stderr
         shown += (done.stderr if " train " in line else "") + done.stdout
     return shown
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("page", TUTORIALS, ids=[page.stem for page in TUTORIALS])
-def test_a_tutorial_does_what_it_shows(page, tmp_path, monkeypatch):
+@pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
+def test_a_page_does_what_it_shows(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     parser, runner, names, printed = doctest.DocTestParser(), doctest.DocTestRunner(Near()), {}, ""
     for kind, text in BLOCK.findall(page.read_text("utf-8")):
@@ -80,7 +85,7 @@ def test_a_tutorial_does_what_it_shows(page, tmp_path, monkeypatch):
             runner.run(test, clear_globs=False)
             names = test.globs
         elif kind == "sh":
-            printed = shell(text, tmp_path)
+            printed = shell(text, tmp_path, 2 if page.stem == "messages" else 0)
         else:
             assert matches(text, printed), f"{text}\nis on the page, and this was printed:\n{printed}"
     assert runner.tries > 3
