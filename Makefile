@@ -37,15 +37,17 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-wheel: $(READY)  ## build the wheel, and test it where there is no source
+wheel: $(READY)  ## build sdist and wheel, and test both where there is no source
 	rm -rf dist build/wheel
-	$(BIN)/python -m build --wheel --outdir dist .
+	$(BIN)/python -m build --outdir dist .
 	$(PYTHON) -m venv build/wheel
 	build/wheel/bin/pip install --quiet --disable-pip-version-check dist/*.whl
 	cd build && wheel/bin/python -c "import clearprop, pathlib; assert 'wheel' in clearprop.__file__, clearprop.__file__"
 	cd build && wheel/bin/clearprop train iris --epochs 5 --output iris.safetensors
 	cd build && wheel/bin/clearprop evaluate iris.safetensors iris --json
 	cd build && wheel/bin/clearprop explain iris.safetensors iris --row 0 --format html --output iris.html
+	build/wheel/bin/pip install --quiet --disable-pip-version-check --force-reinstall --no-deps dist/*.tar.gz
+	cd build && wheel/bin/clearprop evaluate iris.safetensors iris --json
 
 check: lint test wheel
 
