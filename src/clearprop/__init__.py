@@ -7,24 +7,20 @@ A network you can see through: `Network` trains and predicts, `Network.trace` sh
 
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from clearprop import costs, data, embeddings, initializers, metrics, schedules
-from clearprop.activations import Activation
-from clearprop.architecture import Layer
-from clearprop.checkpoint import CheckpointError
-from clearprop.costs import Cost
-from clearprop.data.scaling import Scaling
-from clearprop.loading import load
-from clearprop.network import Network, Training
-from clearprop.optimizers import LBFGS, SGD, Adam, AdamW, RMSProp
-from clearprop.schedule_free import ScheduleFreeAdamW
-from clearprop.trace import Gradient
-from clearprop.training import DivergenceError, EarlyStopping, History
+from clearprop import rarer_activations, rarer_costs  # noqa: F401 - their rows
 
 if TYPE_CHECKING:
+    from clearprop import costs, data, embeddings, initializers, metrics, schedules
+    from clearprop.activations import Activation
+    from clearprop.architecture import Layer
+    from clearprop.checkpoint import CheckpointError
     from clearprop.classroom import grade, worksheets
+    from clearprop.costs import Cost
+    from clearprop.data.scaling import Scaling
     from clearprop.diagnosis import DiagnosisCallback
     from clearprop.diagnosis.diagnose import diagnose
     from clearprop.estimators import MLPClassifier, MLPRegressor
@@ -33,7 +29,14 @@ if TYPE_CHECKING:
     from clearprop.exploration import explore
     from clearprop.gradient_check import GradientCheck, check_gradient
     from clearprop.incoming import from_onnx, from_torch, from_weights
+    from clearprop.loading import load
+    from clearprop.network import Network
+    from clearprop.optimizers import LBFGS, SGD, Adam, AdamW, RMSProp
     from clearprop.reporting import report
+    from clearprop.schedule_free import ScheduleFreeAdamW
+    from clearprop.trace import Gradient
+    from clearprop.training import DivergenceError, EarlyStopping, History
+    from clearprop.training.training import Training
     from clearprop.tuning import cross_validate, tune
     from clearprop.watching import Watch
 
@@ -88,16 +91,28 @@ __all__ = [
 ]
 
 
-# What is imported when it is first asked for: training and predicting do not need it.
+# What is imported when it is first asked for: importing the package is as quick as importing NumPy.
 _LATER = {
+    "activations": ("Activation",),
+    "architecture": ("Layer",),
+    "checkpoint": ("CheckpointError",),
     "classroom": ("grade", "worksheets"),
+    "costs": ("Cost",),
+    "data.scaling": ("Scaling",),
     "diagnosis": ("DiagnosisCallback", "diagnose"),
     "estimators": ("MLPClassifier", "MLPRegressor"),
     "explain": ("Notation", "Trace", "explain", "notation", "nudge", "path_sum"),
     "exploration": ("explore",),
     "incoming": ("from_onnx", "from_torch", "from_weights"),
     "gradient_check": ("GradientCheck", "check_gradient"),
+    "loading": ("load",),
+    "network": ("Network",),
+    "optimizers": ("LBFGS", "SGD", "Adam", "AdamW", "RMSProp"),
     "reporting": ("report",),
+    "schedule_free": ("ScheduleFreeAdamW",),
+    "trace": ("Gradient",),
+    "training": ("DivergenceError", "EarlyStopping", "History"),
+    "training.training": ("Training",),
     "tuning": ("cross_validate", "tune"),
     "watching": ("Watch",),
 }
@@ -108,6 +123,8 @@ def __getattr__(name: str) -> Any:
         if name in names:
             found = globals()[name] = getattr(import_module(f"clearprop.{package}"), name)
             return found
+    if not name.startswith("_") and find_spec(f"clearprop.{name}"):  # costs, data, schedules, ...
+        return import_module(f"clearprop.{name}")
     raise AttributeError(f"module 'clearprop' has no attribute {name!r}")
 
 

@@ -6,7 +6,6 @@ import contextlib
 import math
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -76,8 +75,8 @@ def _memory() -> float:
     found = [math.inf]
     with contextlib.suppress(ValueError, OSError, AttributeError):  # not on every system
         found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    with contextlib.suppress(ValueError, OSError):
-        found.append(int(Path("/sys/fs/cgroup/memory.max").read_text()))  # of a container
+    with contextlib.suppress(ValueError, OSError), open("/sys/fs/cgroup/memory.max") as file:
+        found.append(int(file.read()))  # of a container
     with contextlib.suppress(ImportError):
         import resource
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import math
 import operator
 import os
@@ -38,6 +37,8 @@ def known_name(argument: str, name: object, known: Iterable[object]) -> str:
     names = [str(each) for each in known]
     if isinstance(name, str) and name in names:
         return name
+    import difflib  # which takes longer than everything else here, for a sentence
+
     near = difflib.get_close_matches(str(name), names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise ValueError(f"{argument} must be one of {', '.join(names)}, got {name!r}{hint}")
@@ -56,6 +57,8 @@ def alike(path: str) -> str:
     """Return the name of what is most like a file in its folder, or nothing."""
     folder, name = os.path.split(os.path.abspath(path))
     with contextlib.suppress(OSError):
+        import difflib
+
         return next(iter(difflib.get_close_matches(name, os.listdir(folder), n=1, cutoff=0.75)), "")
     return ""
 
@@ -108,3 +111,29 @@ def unnamed(names: Sequence[str]) -> str:
     """Return what a column without a name is called beside others, one of which may be called so."""
     numbered = (f"{_UNNAMED}.{number}" for number in range(1, len(names) + 1))
     return next(name for name in (_UNNAMED, *numbered) if name not in names)
+
+
+def integer(name: str, value: object, low: int) -> int:
+    """Return an argument as an int.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not an integer, or below `low`.
+    """
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"{name} must be an integer of at least {low}, got {value!r}") from None
+    if number < low:
+        raise ValueError(f"{name} must be at least {low}, got {number}")
+    return number
+
+
+class Unsaid(int):
+    """A default that can be told from the same number where that was given."""
+
+
+BATCH_SIZE = Unsaid(32)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,35 +11,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from clearprop import building, engines, initializers, optimizers, penalties, randomness, summary
-from clearprop import trace as traces
+from clearprop import building, engines, initializers, penalties, randomness
 from clearprop.activations import Activation, Array
 from clearprop.architecture import Architecture, Layer
 from clearprop.costs import Cost
 from clearprop.data import arrays
-from clearprop.data.row_stream import RowStream
 from clearprop.data.scaling import Scaling, check_scaling
 from clearprop.distributed import STALL_TIMEOUT
 from clearprop.engines import codes
 from clearprop.flat_vector import Block
 from clearprop.initializers import Initializer
 from clearprop.input_embedding import Embedding
-from clearprop.metrics import Metric
 from clearprop.model import file as model_file
 from clearprop.model import one_row
 from clearprop.model.inputs import Inputs
 from clearprop.model.model import Model, first_targets
 from clearprop.model.one_row import OneRow
 from clearprop.model.targets import Classes
-from clearprop.names import is_number, known_dtype
-from clearprop.optimizers import Optimizer
-from clearprop.schedules import Schedule
-from clearprop.trace import Gradient
+from clearprop.names import BATCH_SIZE, integer, is_number, known_dtype
 from clearprop.traceable import refuse_members
-from clearprop.training import EarlyStopping, History, Loop, online
-from clearprop.training.online import Online
-from clearprop.training.preparation import prepare, rows_of_all
-from clearprop.training.settings import BATCH_SIZE, Settings, integer
 from clearprop.typing import Label
 
 if TYPE_CHECKING:
@@ -48,7 +37,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch import nn
 
+    from clearprop.data.row_stream import RowStream
     from clearprop.explain.traced import Trace
+    from clearprop.metrics import Metric
+    from clearprop.optimizers import Optimizer
+    from clearprop.schedules import Schedule
+    from clearprop.trace import Gradient
+    from clearprop.training import EarlyStopping, History
+    from clearprop.training.training import Training
+
+# What trains, traces and prints is imported where it is asked for: who only predicts does not wait.
 
 
 class Network:
@@ -276,10 +274,14 @@ class Network:
 
     def __str__(self) -> str:
         """Return the layers, shapes, parameters, cost and multiply-adds as a table."""
+        from clearprop import summary
+
         its = self.model
         return summary.summary(its.architecture, its.dtype, its.n_members, its.shares_layers)
 
     def _repr_html_(self) -> str:
+        from clearprop import summary
+
         weights, n_members = self.members[0].weights, self.model.n_members
         return summary.as_html(self.architecture, self.dtype, weights, self.feature_names, n_members)
 
@@ -423,6 +425,8 @@ class Network:
         l2, l1 : float
             Penalties whose gradients are added.
         """
+        from clearprop.trace import Gradient
+
         refuse_members("a gradient", self.model.parameters)
         _check_penalties(l2, l1)
         inputs, targets = self.model.pair(X, Y)
@@ -444,6 +448,8 @@ class Network:
         inputs, targets = self.model.pair(X, Y)
         slope: Array = np.empty_like(inputs)
         if self._pulled(codes.INPUT_GRADIENT, inputs, targets, slope) is None:
+            from clearprop import trace as traces
+
             slope = traces.input_gradient(self.architecture, self.model.parameters, inputs, targets)
         return slope * self._slope(X) if self._scales else slope
 
@@ -469,11 +475,15 @@ class Network:
             return self.jacobian(np.asarray(X)[None])[0]
         inputs, parameters = self.inputs(X), self.model.parameters
         if parameters.ndim == 2:
+            from clearprop import trace as traces
+
             each = [traces.jacobian(made, one, inputs) for one in parameters]
             slopes: Array = np.mean(each, axis=0, dtype=np.float64).astype(parameters.dtype)
         else:
             slopes = np.empty((len(inputs), made.sizes[-1], made.n_features), parameters.dtype)
             if self._pulled(codes.JACOBIAN, inputs, None, slopes) is None:
+                from clearprop import trace as traces
+
                 slopes = traces.jacobian(made, parameters, inputs)
         return slopes * self._slope(X)[:, None, :] if self._scales else slopes
 
@@ -497,6 +507,8 @@ class Network:
     def trace(self, X: ArrayLike, Y: ArrayLike, optimizer: str | Optimizer | None = None) -> Trace:
         """Return every z, a, slope, error, delta and gradient of a pass, and an optimizer's update."""
         refuse_members("a trace", self.model.parameters)
+        from clearprop import optimizers, schedule_free  # noqa: F401 - its row
+        from clearprop import trace as traces
         from clearprop.explain.traced import Trace  # what explains is not needed to train
 
         chosen = None if optimizer is None else optimizers.resolve(optimizer)
@@ -647,6 +659,8 @@ class Network:
         300
         """
         settings = {name: value for name, value in locals().items() if name not in ("self", "X", "Y")}
+        from clearprop.training.training import Training
+
         return Training(self, X, Y, **settings).run()
 
     # What is kept
@@ -723,95 +737,6 @@ class Network:
         from clearprop.portable import program, torch_module
 
         return torch_module.module_of(program.program_of(self.model))
-
-
-class Training(Loop):
-    """One training of a network, which can be gone on with.
-
-    Parameters
-    ----------
-    net : Network
-        Changed in place.
-    X, Y, validation_data, sample_weight, **settings
-        As in `Network.fit`. Without X the training makes no epochs: `step` is given its rows.
-
-    Attributes
-    ----------
-    history : History
-    state : State
-        Everything the next step depends on: parameters, moments, and where it is.
-    epochs_done : int
-        Since this training began.
-
-    Examples
-    --------
-    >>> net = Network([2, 3, 2], seed=0)
-    >>> X, Y = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), [0, 1, 1, 0]
-    >>> training = Training(net, X, Y, batch_size=2, progress=False)
-    >>> len(training.run(2)), len(training.run(3))  # goes on: optimizer, schedule, order of samples
-    (2, 5)
-    """
-
-    _online: Online | None = None  # prepared by the first step
-
-    def __init__(
-        self,
-        net: Network,
-        X: ArrayLike | RowStream | None = None,
-        Y: ArrayLike | None = None,
-        *,
-        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
-        sample_weight: ArrayLike | None = None,
-        **settings: object,
-    ) -> None:
-        self.net, options, model = net, Settings(**settings), net.model  # type: ignore[arg-type]
-        if not (options.communicator is None or X is None or isinstance(X, RowStream)):
-            X, Y, sample_weight, validation_data = rows_of_all(
-                options, X, Y, sample_weight, validation_data
-            )
-        with model.as_it_was_if_refused():
-            if X is None:
-                beside = {"validation_data": validation_data, "sample_weight": sample_weight}
-                prepared = online.prepare(model, Y, beside, options)
-                options = dataclasses.replace(options, batch_size=1)
-            else:
-                prepared = prepare(model, X, Y, sample_weight, validation_data, options)
-            super().__init__(model, prepared, options)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_online"}
-
-    def step(self, x: ArrayLike, y: ArrayLike) -> float:
-        """Make one step by a single row, and return the row's cost before it.
-
-        It is the step that `fit` makes of the row as a batch, to the bit, and goes on from the last:
-        moments, dropout and the number of updates are the training's. In a training with rows it comes
-        between two of its steps, at the learning rate of the epoch that is going on. In one that was
-        made without, every step counts as an epoch: for schedules, `epochs_trained` and checkpoints.
-
-        Parameters
-        ----------
-        x : array-like of shape (n_features,) or (1, n_features)
-        y : label or number, or array-like of shape (n_outputs,) or (1, n_outputs)
-
-        Raises
-        ------
-        DivergenceError
-            If the cost or a parameter would not be finite; the step is not made.
-        ValueError, TypeError
-            As in `fit`; or if the training has early stopping or averaging, or is one of L-BFGS.
-
-        Examples
-        --------
-        >>> net = Network([2, 3, 2], seed=0)
-        >>> training = Training(net, optimizer=optimizers.SGD(0.5))
-        >>> costs = [training.step([0.0, 1.0], 1) for _ in range(20)]
-        >>> costs[-1] < costs[0], net.steps_trained
-        (True, 20)
-        """
-        if self._online is None:
-            self._online = Online(self)
-        return self._online.step(x, y)
 
 
 def as_path(path: object) -> Path:

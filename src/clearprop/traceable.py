@@ -8,11 +8,11 @@ from numpy.typing import ArrayLike
 
 from clearprop.activations import Array
 from clearprop.architecture import Architecture, Layer
-from clearprop.trace import Trace
 from clearprop.typing import Label
 
 if TYPE_CHECKING:
     from clearprop.optimizers import Optimizer
+    from clearprop.trace import Trace
 
 
 class Traceable(Protocol):

@@ -9,7 +9,8 @@ import clearprop as cp
 import oracles
 from clearprop import backprop, optimizers
 from clearprop.building import build
-from clearprop.engines import Data, Plan, select, state_of
+from clearprop.engines import Data, Plan, select
+from clearprop.engines.members import state_of
 from clearprop.engines.reference import batch_costs
 from clearprop.engines.sharing import SharingEngine, stretches
 from clearprop.flat_vector import shared

@@ -12,8 +12,9 @@ from clearprop.activations import Activation
 from clearprop.architecture import Layer
 from clearprop.building import build
 from clearprop.costs import Cost
-from clearprop.engines import Plan, State, select, state_of
+from clearprop.engines import Plan, State, select
 from clearprop.engines.interface import Course
+from clearprop.engines.members import state_of
 from clearprop.engines.reference import ReferenceEngine
 from clearprop.flat_vector import select as select_blocks
 from clearprop.flat_vector import shared

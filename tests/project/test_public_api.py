@@ -56,6 +56,32 @@ def test_importing_loads_nothing_heavier_than_numpy():
     assert not loaded & heavy
 
 
+def loaded_by(code):
+    """Return the modules of clearprop that a new process has after some code."""
+    code = f"import sys, json; {code}; print(json.dumps(sorted(sys.modules)))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return {name for name in json.loads(out.stdout) if name.startswith("clearprop.")}
+
+
+def test_importing_loads_the_tables_of_the_equations_and_predicting_nothing_that_trains():
+    tables = ("activations", "costs", "names", "rarer_activations", "rarer_costs", "user_functions")
+    assert loaded_by("import clearprop") == {f"clearprop.{each}" for each in tables}
+    code = "import clearprop as cp; cp.load; cp.Network([2, 3, 2]).predict([[0.0, 1.0]])"
+    later = ("training", "trace", "optimizers", "schedules", "explain", "engines.members", "summary")
+    assert not loaded_by(code) & {f"clearprop.{each}" for each in later}
+
+
+def test_rows_that_other_modules_add_are_there_whatever_is_imported_first():
+    for code in (
+        "from clearprop.costs import COSTS; assert 'huber' in COSTS",
+        "from clearprop.activations import ACTIVATIONS; assert 'mish' in ACTIVATIONS",
+        "import clearprop as cp; cp.Training(cp.Network([2, 1]), optimizer='schedulefreeadamw')",
+        "import clearprop as cp; cp.Network([2, 2]).trace([[0.0, 1.0]], [1], 'schedulefreeadamw')",
+        "import clearprop as cp; assert cp.randomness.member_seed(1, 2)",
+    ):
+        loaded_by(code)
+
+
 @pytest.mark.parametrize(
     "first",
     [

@@ -7,7 +7,7 @@ import pytest
 
 import clearprop as cp
 from clearprop.engines import State
-from clearprop.network import Training
+from clearprop.training.training import Training
 
 SIZES = (300, 2000, 1000, 10)
 BATCH = 16

@@ -12,8 +12,8 @@ from clearprop.architecture import Layer
 from clearprop.classroom.sheet import MOST_ROWS, Worksheet
 from clearprop.classroom.working import BLANKS
 from clearprop.explain.notation import Notation
+from clearprop.names import integer
 from clearprop.network import Network
-from clearprop.training.settings import integer
 
 MOST_STUDENTS = 1000
 _WEIGHTS = np.array([k / 10 for k in range(-9, 10) if k])

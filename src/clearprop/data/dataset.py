@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -231,6 +230,8 @@ def some(items: Any, limit: int = 10) -> str:
 def meant(name: str, names: Sequence[str]) -> str:
     """Return the name that is most like another one as a question for a message, or nothing."""
     plain = {each.casefold(): each for each in reversed(names)}
+    import difflib
+
     near = difflib.get_close_matches(name.casefold(), plain, n=1)
     return f" (did you mean {plain[near[0]]!r}?)" if near else ""
 

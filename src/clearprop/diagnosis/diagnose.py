@@ -17,11 +17,10 @@ from clearprop.diagnosis.measurements import Measurements, Run
 from clearprop.diagnosis.rules.rows import suspects_strangers
 from clearprop.diagnosis.thresholds import Thresholds
 from clearprop.engines import Plan, State
-from clearprop.names import is_number
+from clearprop.names import integer, is_number
 from clearprop.optimizers import Optimizer
 from clearprop.traceable import Traceable, refuse_members
 from clearprop.training import History
-from clearprop.training.settings import integer
 
 BATCHES = 20  # whose steps are measured
 LARGEST_SAMPLE = 2000

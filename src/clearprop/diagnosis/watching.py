@@ -19,7 +19,7 @@ from clearprop.diagnosis.rules.rows import suspects_strangers
 from clearprop.diagnosis.rules.runs import suspects_overshoot
 from clearprop.diagnosis.thresholds import Thresholds
 from clearprop.engines import Plan
-from clearprop.training.settings import integer
+from clearprop.names import integer
 from clearprop.user_warning import warn
 
 if TYPE_CHECKING:

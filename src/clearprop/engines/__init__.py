@@ -12,10 +12,7 @@ from clearprop.activations import Array
 from clearprop.architecture import Architecture
 from clearprop.engines import averages, choice
 from clearprop.engines.interface import Data, Engine, Plan, Report, State, first_row, row_blocks
-from clearprop.engines.members import JointEngine, JointState, state_of
-from clearprop.engines.sharing import SharingEngine
 from clearprop.names import known_name
-from clearprop.optimizers import LBFGS
 from clearprop.user_warning import warn
 
 if TYPE_CHECKING:
@@ -26,7 +23,6 @@ __all__ = [
     "ENGINES",
     "Data",
     "Engine",
-    "JointState",
     "Plan",
     "Report",
     "State",
@@ -42,7 +38,6 @@ __all__ = [
     "row_prediction",
     "row_pull",
     "select",
-    "state_of",
 ]
 
 _JAX = ("jax", "jax:cpu", "jax:gpu", "jax:tpu", "jax:all")
@@ -77,12 +72,16 @@ def select(name: str, plan: Plan) -> Engine:
     found = _select(name, plan)
     if plan.n_members == 1 or found.name in _JAX:  # whose engine trains all members itself
         return found
+    from clearprop.engines.members import JointEngine
+    from clearprop.engines.sharing import SharingEngine
+
     engines = [found, *(type(found)() for _ in range(plan.n_members - 1))]
     return SharingEngine(engines) if plan.shares_layers else JointEngine(engines)
 
 
 def _select(name: str, plan: Plan) -> Engine:
     from clearprop.engines.reference import ReferenceEngine
+    from clearprop.optimizers import LBFGS
 
     name = known_engine(name)
     reference = ReferenceEngine()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,9 @@ from clearprop import randomness
 from clearprop.activations import Array
 from clearprop.architecture import Architecture
 from clearprop.flat_vector import Block
-from clearprop.optimizers import Optimizer
+
+if TYPE_CHECKING:
+    from clearprop.optimizers import Optimizer
 
 _ROWS = 4096
 

@@ -26,9 +26,9 @@ from clearprop.initializers import Initializer
 from clearprop.masks import refuse_masked
 from clearprop.model.calibration import Calibration
 from clearprop.model.targets import Classes, Columns, Indicators, Units
-from clearprop.network import Training
 from clearprop.optimizers import Optimizer
 from clearprop.schedules import Schedule
+from clearprop.training.training import Training
 from clearprop.typing import Answers, Samples, Sizes, Sparse
 
 

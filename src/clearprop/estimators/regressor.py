@@ -24,9 +24,9 @@ from clearprop.initializers import Initializer
 from clearprop.masks import refuse_masked
 from clearprop.model import conformal
 from clearprop.model.targets import Units
-from clearprop.network import Training
 from clearprop.optimizers import Optimizer
 from clearprop.schedules import Schedule
+from clearprop.training.training import Training
 from clearprop.typing import Samples, Sizes
 
 

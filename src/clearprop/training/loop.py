@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop import metrics
-from clearprop.engines import Data, Plan, State, state_of
+from clearprop.engines import Data, Plan, State
 from clearprop.engines.announcement import announced
+from clearprop.engines.members import state_of
 from clearprop.flat_vector import select
 from clearprop.model.model import Model
+from clearprop.names import integer
 from clearprop.optimizers import LBFGS
 from clearprop.schedules import constant, find_plateau
 from clearprop.training import display, divergence
@@ -27,7 +29,7 @@ from clearprop.training.interrupt import Interrupts
 from clearprop.training.preparation import Prepared, refuse_members
 from clearprop.training.processes import processes_of
 from clearprop.training.progress import Progress, digest
-from clearprop.training.settings import Settings, integer
+from clearprop.training.settings import Settings
 from clearprop.training.stopping import Watch
 from clearprop.training.supply import Part
 from clearprop.user_warning import warn

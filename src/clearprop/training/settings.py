@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import operator
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from clearprop import metrics as known_metrics
-from clearprop import optimizers, randomness
+from clearprop import optimizers, randomness, schedule_free  # noqa: F401 - its row
 from clearprop.distributed import SHARDS, STALL_TIMEOUT
 from clearprop.engines import known_engine
-from clearprop.names import is_number
+from clearprop.names import BATCH_SIZE, Unsaid, integer, is_number
 from clearprop.optimizers import LBFGS, Optimizer
 from clearprop.schedules import Schedule, at, described, find_plateau, refuse_plateau
 from clearprop.training.callbacks import Callback
@@ -24,13 +23,6 @@ from clearprop.training.stopping import EarlyStopping
 
 Dropout = float | Schedule
 _GRID = 257  # times at which a schedule of shares is looked at
-
-
-class Unsaid(int):
-    """A default that can be told from the same number where that was given."""
-
-
-BATCH_SIZE = Unsaid(32)
 
 
 @dataclass(frozen=True)
@@ -303,25 +295,6 @@ def refuse_both(n_batches: int | None, batch_size: object) -> None:
             "n_batches cannot be used with batch_size, one follows from the other, got "
             f"n_batches={n_batches} and batch_size={batch_size!r}"
         )
-
-
-def integer(name: str, value: object, low: int) -> int:
-    """Return an argument as an int.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is not an integer, or below `low`.
-    """
-    try:
-        if isinstance(value, bool):
-            raise TypeError
-        number = operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        raise TypeError(f"{name} must be an integer of at least {low}, got {value!r}") from None
-    if number < low:
-        raise ValueError(f"{name} must be at least {low}, got {number}")
-    return number
 
 
 def _number(name: str, value: Any, holds: Callable[[float], bool], rule: str) -> None:

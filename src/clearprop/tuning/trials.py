@@ -21,7 +21,7 @@ from clearprop.estimators.options import Options
 from clearprop.evaluation import log_losses
 from clearprop.model.ensemble import Averaged
 from clearprop.model.measuring import intervals, measure_prepared
-from clearprop.network import Training
+from clearprop.training.training import Training
 from clearprop.tuning.examples import Examples
 from clearprop.tuning.fitting import measure
 

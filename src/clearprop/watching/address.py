@@ -13,7 +13,7 @@ import stat
 import webbrowser
 from pathlib import Path
 
-from clearprop.training.settings import integer
+from clearprop.names import integer
 
 HOST = "127.0.0.1"
 _SENT = 1 << 16  # bytes that the system keeps for a client that does not read

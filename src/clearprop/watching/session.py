@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.diagnosis import quantities
-from clearprop.network import Network, Training
+from clearprop.network import Network
 from clearprop.training import DivergenceError
 from clearprop.training.loop import Loop
+from clearprop.training.training import Training
 from clearprop.watching import address
 from clearprop.watching.figures import rounded, shown_layers
 from clearprop.watching.observer import Observer

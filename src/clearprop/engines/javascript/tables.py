@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from clearprop import initializers, optimizers, randomness
+from clearprop import initializers, optimizers, randomness, schedule_free  # noqa: F401 - its row
 from clearprop.engines import elementary, neurons, outputs, updates
 from clearprop.engines.javascript import functions
 from clearprop.engines.javascript.translation import Translation, arrow
