@@ -301,6 +301,8 @@ class Network:
         ImportError
             If matplotlib is not installed (the extra ``plot``).
         """
+        from clearprop import summary
+
         figure = summary.as_figure(self.architecture, self.members[0].weights)
         if path is not None:
             figure.savefig(path, dpi=150)
