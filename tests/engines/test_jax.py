@@ -180,15 +180,17 @@ def test_what_is_not_finite_stops_it_at_the_same_step_before_its_update(optimize
 def test_a_batch_whose_weights_are_all_zero_takes_no_step():
     architecture = build(SMALL, "tanh", None, "quadratic")
     data, parameters = problem(architecture, 6)
-    data = data._replace(sample_weight=np.array([0.0, 0.0, 2.0, 2.0, 0.0, 0.0]))
+    data = data._replace(sample_weight=np.array([2.0, 2.0, 0.0, 0.0, 0.0, 0.0]))
     plan = plan_for(architecture, OPTIMIZERS[4], n=6, batch=2)
     state = State(parameters.copy(), plan.optimizer.init(parameters))
     run = engine().run
     run(plan, state, data, np.arange(6), np.full(1, 0.1))
-    np.testing.assert_array_equal(state.parameters, parameters)
+    before = state.copy()
+    assert not np.array_equal(before.parameters, parameters)
     run(plan, state, data, np.arange(6), np.full(2, 0.1))
     assert (state.step, state.updates) == (3, 1)
-    assert not np.array_equal(state.parameters, parameters)
+    np.testing.assert_array_equal(state.parameters, before.parameters)
+    np.testing.assert_array_equal(state.moments, before.moments)
 
 
 EMBEDDED = {
