@@ -158,6 +158,21 @@ def test_a_training_that_is_too_large_for_the_device_is_refused_with_what_would_
         train(engine(memory=30_000), plan, data, parameters)
 
 
+def test_what_the_device_itself_has_no_memory_for_is_said_in_the_same_way():
+    from clearprop.engines.jax import memory
+
+    architecture = build((40, 50, 30), "tanh", None, "quadratic")
+    _, parameters = problem(architecture, 7)
+    plan, state = plan_for(architecture), State(parameters, parameters[None])
+    with (
+        pytest.raises(
+            ValueError, match="a step must fit in the device's memory .* fits, or the engine"
+        ),
+        memory.explained(plan, state, engine().devices),
+    ):
+        jax.numpy.zeros(2**42)
+
+
 @pytest.mark.parametrize(
     "optimizer",
     [optimizers.SGD(60.0), pytest.param(optimizers.SGD(1e200, momentum=0.9), marks=pytest.mark.slow)],
@@ -294,7 +309,7 @@ def fit(name="jax", **how):
     return net, net.fit(X, y, engine=name, validation_data=(X, y), metrics=["accuracy"], **how)
 
 
-def test_a_network_is_trained_judged_and_resumed_to_the_same_bits(tmp_path):
+def test_a_network_is_trained_judged_and_resumed_to_the_same_bits(tmp_path, capsys):
     how = {
         "optimizer": cp.AdamW(cp.schedules.cosine(0.05, epochs=4), weight_decay=0.01),
         "label_smoothing": cp.schedules.cosine(0.1, epochs=4),
@@ -309,6 +324,11 @@ def test_a_network_is_trained_judged_and_resumed_to_the_same_bits(tmp_path):
     resumed, its = fit(checkpoint=file, resume=True, **how)
     np.testing.assert_array_equal(resumed.parameters, whole.parameters)
     assert its["cost"] == history["cost"]
+    assert not capsys.readouterr().err
+    with jax.default_matmul_precision("tensorfloat32"):
+        fit(checkpoint=file, resume=True, **how)
+    told = "devices 1 x cpu, highest (now 1 x cpu, tensorfloat32): the run goes on, but not to the same bits"
+    assert told in capsys.readouterr().err
     with pytest.raises(ValueError, match="engine is 'numpy', was 'jax'"):
         fit("numpy", checkpoint=file, resume=True, **how)
 

@@ -72,6 +72,7 @@ def test_the_shell_trains_resumes_and_says_which_engine_it_was(clearprop):
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
 def test_a_kind_of_device_that_jax_is_told_of_alone_and_does_not_have_is_said():
     command = [sys.executable, "-m", "clearprop", "train", "iris", "--engine", "jax", "--output", "o"]
     more = environment(JAX_PLATFORMS="rocm")
