@@ -165,6 +165,18 @@ def test_keys_lie_in_a_folder_of_their_own(tmp_path, capfd):
     assert "must be new or empty" in capfd.readouterr().err
 
 
+def test_a_folder_that_cannot_be_finished_is_not_begun(tmp_path, monkeypatch):
+    made = cp.worksheets(students=2)
+    monkeypatch.setattr(made[1], "form", lambda: "\ud800")  # which no file can hold
+    (tmp_path / "empty").mkdir()
+    for name in ("new", "empty"):
+        with pytest.raises(UnicodeEncodeError):
+            write_worksheets(made, tmp_path / name)
+    assert not (tmp_path / "new").exists()
+    assert not list((tmp_path / "empty").iterdir())
+    assert len(write_worksheets(cp.worksheets(), tmp_path / "empty")) == 4
+
+
 def test_a_sheet_alone_is_printed(capfd):
     with pytest.raises(SystemExit) as ended:
         main(["worksheet", "--blanks", "forward,deltas"])

@@ -1,5 +1,6 @@
 """The notebooks run from top to bottom, show what they are to show, and write nothing in red."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,26 @@ def test_there_is_one_for_each_chapter_and_one_for_tables():
     assert len(NAMES) == 5
     text = "".join((FOLDER / f"{name}.ipynb").read_text() for name in NAMES)
     assert all(f"({chapter})" in text for chapter in ("S0", "S1", "S2", "S3"))
+
+
+class Counting(NotebookClient):
+    """Keeps what is drawn anew in a cell while it runs."""
+
+    def process_message(self, msg, cell, cell_index):
+        if msg["msg_type"] == "update_display_data":
+            self.__dict__.setdefault("drawn", []).append(msg["content"]["data"]["text/html"])
+        return super().process_message(msg, cell, cell_index)
+
+
+def test_it_grows_several_times_a_second_and_no_more(tmp_path):
+    long = FITTING.replace("epochs=40", "epochs=10**6, time_limit=3")
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(long)])
+    client = Counting(book, timeout=300, kernel_name="python3")
+    client.execute()
+    epochs = [int(found[1]) for each in client.drawn if (found := re.search(r"epoch +(\d+)/", each))]
+    assert epochs == sorted(epochs)
+    assert 3 <= len(set(epochs)) <= 20
+    assert all(len(each) < 30_000 for each in client.drawn)
 
 
 def test_a_curve_grows_while_it_fits_and_plain_lines_stand_elsewhere(tmp_path, capfd):

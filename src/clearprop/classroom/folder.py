@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from clearprop.checkpoint import atomic_file
 from clearprop.classroom.sheet import FORMATS, Worksheet
 from clearprop.data.files import local_path
 from clearprop.names import known_name
@@ -51,17 +51,32 @@ def write_worksheets(
         raise ValueError(
             f"folder must be new or empty, so that no sheet of another class is lost, got {place}"
         )
-    (place / KEYS).mkdir(parents=True)
     contents = {f"{KEYS}/{EXERCISES}": exercises(worksheets)}
     for each in worksheets:
         name = stem(each)
         contents[f"{name}{ending}"] = each.sheet(format)
         contents[f"{name}.csv"] = each.form()
         contents[f"{KEYS}/{name}{ending}"] = each.key(format)
-    for name, text in contents.items():
-        with atomic_file.replacing(place / name) as file:
-            file.write(text.encode())
+    _write(place, contents)
     return [place / name for name in contents]
+
+
+def _write(place: Path, contents: dict[str, str]) -> None:
+    """Write all files or, where that fails, none."""
+    is_new = not place.is_dir()
+    unfinished = place / ".unfinished"
+    try:
+        (unfinished / KEYS).mkdir(parents=True)
+        for name, text in contents.items():
+            (unfinished / name).write_text(text, "utf-8")
+        for each in unfinished.iterdir():
+            each.rename(place / each.name)
+        unfinished.rmdir()
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        if is_new:
+            shutil.rmtree(place, ignore_errors=True)
+        raise
 
 
 def stem(worksheet: Worksheet) -> str:
