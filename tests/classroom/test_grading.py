@@ -334,3 +334,30 @@ def test_where_there_is_nothing_to_grade_it_is_said(folder, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match=r"folder must have files such as student-01\.csv"):
         cp.grade(tmp_path / "empty", folder / "keys")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("layers", "activation", "rows", "digits"),
+    [
+        ([2, 2, 1], "sigmoid", 1, 4),
+        ([2, 2, 1], "sigmoid", 1, 3),
+        ([2, 2, 1], "tanh", 1, 4),
+        ([3, 4, 2], "tanh", 3, 4),
+        ([2, 3, 2], "relu", 2, 4),
+        ([4, 4, 4, 2], "sigmoid", 1, 4),
+    ],
+)
+def test_of_a_hundred_students_nobody_is_accused_for_rounding(layers, activation, rows, digits):
+    for worksheet in cp.worksheets(layers, activation, rows=rows, students=100, seed=11, digits=digits):
+        for kept in (digits, digits + 1, 9):
+            marked = worksheet.mark(Student(worksheet, digits=kept).work().answers())
+            assert marked.points == len(marked.marks), str(marked)
+
+
+@pytest.mark.slow
+def test_of_a_hundred_students_each_mistake_is_named():
+    for worksheet in cp.worksheets([2, 3, 2], rows=2, students=100, seed=5):
+        for name, (place, done) in WRONG.items():
+            marked = worksheet.mark(Student(worksheet, {place: done}).work().answers())
+            assert [mistake.name for mistake in marked.mistakes] == [name], str(marked)
