@@ -85,7 +85,7 @@ def test_categories_are_in_info_and_explained(clearprop, tmp_path):
     assert said in clearprop("info", "m")[1]
     groups = json.loads(clearprop("info", "m", "--json")[1])["embedding"]["categories"]["groups"]
     assert groups == [list(range(1, 11))]
-    told = clearprop("explain", "m", "t.csv", "--row", "0", "--part", "all")[1]
+    told = clearprop("explain", "m", "t.csv", "--row", "0", "--part", "all", "--form", "numbers")[1]
     assert re.search(r"E₂. = u₂ Q₂. \+ \[..., 9 more, all 0\]", told)
 
 

@@ -157,7 +157,7 @@ def test_what_is_for_one_network_says_so_of_an_ensemble(clearprop, frame, mixed)
         assert err == (
             "clearprop: t.safetensors holds an ensemble of 2 networks, this command is for one\n"
         )
-    code, out, err = clearprop("explain", "t.safetensors", "t.csv", "--row", "0")
+    code, out, err = clearprop("explain", "t.safetensors", "t.csv", "--notation", "dp")
     assert err == "clearprop: --member must name one of the 2 members of t.safetensors, 0 to 1\n"
     code, out, err = clearprop("predict", "t.safetensors", "t.csv", "--interval", "90")
     assert (code, out) == (2, "")

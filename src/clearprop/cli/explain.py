@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import clearprop as cp
-from clearprop.cli import files, model, model_data, terminal
+from clearprop.cli import files, model, model_data, terminal, why
 from clearprop.cli.arguments import (
     DataArgument,
     MemberOption,
@@ -52,6 +52,23 @@ _Algorithm = Annotated[
         text="Tell it step by step as a book does: A1, A2 (nielsen), A4 (jordan), A6 (dp), A8.",
     ),
 ]
+_DIGITS = 4
+_Reasons = Annotated[
+    bool,
+    option("--reasons", metavar="", text="Which columns moved the answer: of a table the default."),
+]
+_Change = Annotated[
+    str | None,
+    option(metavar="COLUMNS", text="The smallest changes of these columns that would turn the answer."),
+]
+_Baseline = Annotated[
+    str | None,
+    option(
+        metavar="DATA",
+        text="Reasons from rows of it, 64 at most, such as those of the training",
+        default="the median row",
+    ),
+]
 _Form = Annotated[
     str | None,
     option(
@@ -83,17 +100,43 @@ def explain(
     blanks: _Blanks = False,
     algorithm: _Algorithm = None,
     form: _Form = None,
-    digits: Annotated[int, option(metavar="N", text="Significant digits, 1 to 17", default=4)] = 4,
+    digits: Annotated[
+        int, option(metavar="N", text="Significant digits, 1 to 17", default=_DIGITS)
+    ] = _DIGITS,
     part: PartOption = Part.test,
     target: TargetOption = None,
     member: MemberOption = None,
+    reasons: _Reasons = False,
+    change: _Change = None,
+    baseline: _Baseline = None,
 ) -> None:
-    """Show every number of one pass of MODEL on rows of DATA: forwards, backwards, gradients.
+    """Show why a row of a table is answered as it is, or every number of one pass on rows of DATA.
+
+    Of a model of tables: which columns moved the answer, from what to what. Otherwise, and with any
+    option of the pass such as --notation: forwards, backwards, gradients.
 
     Example: clearprop explain digits.safetensors digits --row 3 --format html --output page.html
     """
-    files.refuse_same({"MODEL": model_file, "DATA": data}, {"--output": output})
+    files.refuse_same({"MODEL": model_file, "DATA": data, "--baseline": baseline}, {"--output": output})
     files.refuse_terminal(format is Format.html, output)
+    of_pass = {
+        "--rows": rows != 1, "--notation": notation, "--learning-rate": learning_rate,
+        "--blanks": blanks, "--algorithm": algorithm, "--form": form, "--digits": digits != _DIGITS,
+        "--member": member, "--target": target, "--format": format is not Format.text,
+    }  # fmt: skip
+    given = [name for name, value in of_pass.items() if value not in (None, False)]
+    asked = reasons or change is not None or baseline is not None
+    if asked:
+        _refuse_pass([name for name in given if name != "--format"], format)
+    answering = model.load_answering(model_file) if asked or not given else None
+    if answering is not None and (asked or answering.model.is_of_table):
+        question = why.Question(data, row, part, change, baseline)
+        tell = why.as_json if format is Format.json else why.text
+        said = tell(answering, question)
+        if not asked and output is None:
+            said += "\nEvery number of the pass: --notation nielsen\n"
+        _write(said, output)
+        return
     net = model.load_member(model_file, member)
     dataset = model_data.load_data(net, data, target, part=part)
     X, Y = _rows(dataset, part, row, rows)
@@ -112,10 +155,22 @@ def explain(
         blanks=blanks,
         ascii=format is Format.text and output is None and not terminal.is_wide(terminal.console()),
     )
+    _write(text, output)
+
+
+def _write(text: str, output: str | None) -> None:
     if output is None:
         print(text, end="")
     else:
         Path(model.expanded(output)).write_text(text, "utf-8")
+
+
+def _refuse_pass(given: list[str], format: Format) -> None:
+    """Refuse options of the pass where reasons are asked for."""
+    if given:
+        raise ValueError(f"reasons do not go with {given[0]}, which is of the pass")
+    if format not in (Format.text, Format.json):
+        raise ValueError(f"reasons are written as text or json, got --format {format.value}")
 
 
 def _rows(dataset: Dataset, part: Part, first: int, n: int) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import stat
 import sys
@@ -12,6 +13,7 @@ from clearprop.cli import model
 from clearprop.data import BUILT_IN
 
 _HISTORY = (["epoch", "cost"], ["learning_rate", "seconds", "samples_per_second"])
+_OF_PREDICTIONS = ("prediction_", "probability_", "output_", "low_", "high_", "reason_")
 _MARKED = 2000  # bytes in which it is
 EXPORTED = "Written by clearprop"  # near the beginning of every export, by which one is known
 _HEAD = 1 << 20  # characters of a file in which its first line must end
@@ -107,11 +109,25 @@ def check_predictions(path: str) -> None:
     """
     if not _holds_anything(path):
         return
-    columns = _parquet_columns(path) if path.lower().endswith(".parquet") else _header(path)
+    columns = _predicted_columns(path)
     if columns is None or len(columns) < 2 or columns[0] != "row" or not _are_predictions(columns[1:]):
         raise ValueError(
             f"--output {path} exists and holds no predictions; another name keeps what it holds"
         )
+
+
+def _predicted_columns(path: str) -> list[str] | None:
+    """Return the names of what a file holds of each row; None where it cannot be told."""
+    if path.lower().endswith(".parquet"):
+        return _parquet_columns(path)
+    if not path.lower().endswith(".jsonl"):
+        return _header(path)
+    try:
+        with open(path, encoding="utf-8") as file:
+            first = json.loads(file.readline(_HEAD))
+    except (ValueError, OSError):
+        return None
+    return list(first) if isinstance(first, dict) else None
 
 
 def check_marks(path: str) -> None:
@@ -176,7 +192,11 @@ def _parquet_columns(path: str) -> list[str] | None:
 
 
 def _are_predictions(columns: list[str]) -> bool:
-    """Return whether `apply.predict` names columns so."""
-    if columns[0] == "prediction":
-        return all(name.startswith(("probability_", "output_")) for name in columns[1:])
-    return columns == [f"prediction_{number}" for number in range(1, len(columns) + 1)]
+    """Return whether `predict` names columns so: what is kept, then what is predicted, and of it."""
+    firsts = [place for place, name in enumerate(columns) if name.startswith("prediction")]
+    if not firsts:
+        return False
+    first, *others = columns[firsts[0] :]
+    return (first == "prediction" or first.startswith("prediction_")) and all(
+        name in ("low", "high") or name.startswith(_OF_PREDICTIONS) for name in others
+    )

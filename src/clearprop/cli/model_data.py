@@ -7,11 +7,10 @@ inputs; what is read otherwise than it is written, or not used, is said on stand
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import clearprop as cp
 from clearprop.cli import errors
@@ -20,10 +19,6 @@ from clearprop.data import BUILT_IN, Dataset, Schema
 from clearprop.data.files import local_path
 from clearprop.data.tables import is_table
 from clearprop.names import trim
-
-_ROWS = 1024  # of an array, predicted together
-_TABLE_ROWS = 1 << 16
-_BLOCK_BYTES = 1 << 25  # of a table's rows that are predicted together
 
 
 def load_data(
@@ -143,56 +138,6 @@ def _table_dataset(net: Answering, source: str, target: str | None, gaps: str | 
 def names_in_row(net: Answering, source: str, row: int) -> tuple[str, ...]:
     """Return what the inputs of a raw table's row are called, with the row's raw values."""
     return net.model.inputs.names_in_row(net.model.inputs.open(local_path(source)), row)
-
-
-class Blocks(NamedTuple):
-    """Rows in their order, in blocks that `predict` takes, and the number of the first."""
-
-    first: int
-    each: Iterator[NDArray[Any]]
-
-
-def input_blocks(net: Answering, source: str, part: str, rank: int = 0, size: int = 1) -> Blocks:
-    """Return the rows that are to be predicted by one of some processes: consecutive ones.
-
-    Of a raw table no more than a block is in memory.
-
-    Raises
-    ------
-    ValueError, OSError
-        As in `load_data`, for a raw table while it is read; and if there are more processes than rows.
-    """
-    if not net.model.is_of_table:
-        X = load_data(net, source, need_target=False).inputs(part)
-        begin, end = _share(len(X), rank, size)
-        return Blocks(begin, (X[i : min(i + _ROWS, end)] for i in range(begin, end, _ROWS)))
-    model = net.model
-    table = model.inputs.open(local_path(source))
-    model.inputs.say_unknown(table, errors.say, model.schema.target)
-    rows = max(1, min(_TABLE_ROWS, _BLOCK_BYTES // (8 * model.architecture.n_features)))
-    batches, begin = table.batches(model.inputs.columns, rows), 0
-    if size > 1:
-        n_rows = table.n_rows or sum(each.num_rows for each in table.batches(table.names[:1]))
-        begin, end = _share(n_rows, rank, size)
-        batches = _between(batches, begin, end)
-    return Blocks(begin, (model.inputs.of_batch(batch, model.dtype) for batch in batches))
-
-
-def _share(n_rows: int, rank: int, size: int) -> tuple[int, int]:
-    """Return the first row of a process, and the one after its last."""
-    if size > n_rows > 0:
-        raise ValueError(f"there must be at most as many processes as rows, {n_rows}, got {size}")
-    return rank * n_rows // size, (rank + 1) * n_rows // size
-
-
-def _between(batches: Iterator[Any], begin: int, end: int) -> Iterator[Any]:
-    """Return some rows of record batches."""
-    first = 0
-    for batch in batches:
-        a, b = max(begin - first, 0), min(end - first, batch.num_rows)
-        if a < b:
-            yield batch.slice(a, b - a)
-        first += batch.num_rows
 
 
 def note_read_as(labels: Mapping[str, Any], where: str) -> None:

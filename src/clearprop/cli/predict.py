@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import enum
 import os
 from fractions import Fraction
 from typing import Annotated
 
-from clearprop.cli import files, model, model_data, predictions, processes
+from clearprop.cli import files, model, predictions, processes, row_blocks
 from clearprop.cli.arguments import (
     CommentOption,
     DataArgument,
@@ -19,31 +21,75 @@ from clearprop.cli.arguments import (
     SkipLinesOption,
     option,
 )
+from clearprop.cli.model import Answering
+from clearprop.model.targets import Classes
+
+
+class Format(enum.StrEnum):
+    """What predictions are written as."""
+
+    csv = "csv"
+    parquet = "parquet"
+    jsonl = "jsonl"
+
+
+_Output = Annotated[
+    str | None,
+    option(metavar="FILE", text="A .csv, .parquet or .jsonl file.", default="standard output"),
+]
+_Format = Annotated[
+    Format | None,
+    option(metavar="NAME", text="csv, parquet or jsonl (a JSON object a line)", default="told by FILE"),
+]
+_Interval = Annotated[
+    str | None,
+    option(
+        metavar="PERCENT",
+        text="Of quantities: bounds beside each prediction that so many per cent of rows lie in.",
+    ),
+]
+_Keep = Annotated[
+    str | None,
+    option(
+        metavar="COLUMNS",
+        text="Columns of a table that are written beside the predictions",
+        default="its identifiers",
+    ),
+]
+_Reasons = Annotated[
+    int | None,
+    option(metavar="N", text="The columns that moved each prediction most, from the median row."),
+]
+_Threshold = Annotated[
+    float | None,
+    option(
+        metavar="P",
+        text="Of two classes: above which probability the second is told",
+        default="the model's",
+    ),
+]
 
 
 def predict(
     model_file: ModelArgument,
     data: DataArgument,
     part: PartOption = Part.test,
-    output: Annotated[
-        str | None, option(metavar="FILE", text="A .csv or .parquet file.", default="standard output")
-    ] = None,
-    interval: Annotated[
-        str | None,
-        option(
-            metavar="PERCENT",
-            text="Of quantities: bounds beside each prediction that so many per cent of rows lie in.",
-        ),
-    ] = None,
+    output: _Output = None,
+    format: _Format = None,
+    keep: _Keep = None,
+    interval: _Interval = None,
+    reasons: _Reasons = None,
+    threshold: _Threshold = None,
     delimiter: DelimiterOption = None,
     decimal: DecimalOption = None,
     encoding: EncodingOption = None,
     skip_lines: SkipLinesOption = None,
     comment: CommentOption = None,
 ) -> None:
-    """Predict the rows of DATA with MODEL, as CSV: row, prediction, and a probability for each class.
+    """Predict the rows of DATA with MODEL: row, key, prediction, and a probability for each class.
 
-    The rows count from 0 and keep their order. DATA needs no target; a table may be of any size.
+    The rows count from 0 and keep their order. DATA needs no target; a table may be of any size, and
+    its identifiers, which nothing was learned from, are written beside the predictions.
     Labels are written as they are: a spreadsheet takes one that begins with = + - or @ for a formula.
     Each of several processes (mpiexec) writes a Parquet file, whose name has its number.
 
@@ -56,14 +102,20 @@ def predict(
         comment=comment,
     )  # fmt: skip
     level = None if interval is None else _level(interval)
+    if threshold is not None:
+        _decide(net, threshold)
+    if reasons is not None and reasons < 1:
+        raise ValueError(f"--reasons must be at least 1, got {reasons}")
     team = processes.team()
     if team is not None and team.size > 1:
         output = _part_of(output, team.rank, team.size)
     if output is not None:
         predictions.check_output(model.expanded(output))
     mine = (0, 1) if team is None else (team.rank, team.size)
-    blocks = model_data.input_blocks(net, data, part, *mine)
-    predictions.write(net, blocks.each, output, level, blocks.first)
+    blocks = row_blocks.blocks(net, data, part, keep, *mine)
+    written = None if format is None else format.value
+    wanted = predictions.Wanted(output, written, level, reasons, blocks.first)
+    predictions.write(net, blocks.each, wanted)
 
 
 def _part_of(output: str | None, rank: int, size: int) -> str:
@@ -86,3 +138,14 @@ def _level(text: str) -> Fraction:
     if not 0 < level < 1:
         raise ValueError(f"--interval must be per cent above 0 and below 100, such as 90, got {text!r}")
     return level
+
+
+def _decide(net: Answering, threshold: float) -> None:
+    """Let a model of two classes answer by another threshold."""
+    made, targets = net.model, net.model.targets
+    if not 0.0 <= threshold <= 1.0:
+        raise ValueError(f"--threshold must be a probability, from 0 to 1, got {threshold:g}")
+    two = isinstance(targets, Classes) and targets.n_classes == 2
+    if not isinstance(targets, Classes) or not two or not made.architecture.output.probabilities:
+        raise ValueError("--threshold is for the probabilities of two classes, the model has none")
+    made.targets = dataclasses.replace(targets, threshold=threshold)

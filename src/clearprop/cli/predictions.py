@@ -1,14 +1,15 @@
-"""Predictions as CSV or Parquet, a block of rows at a time: a file is there whole, or not at all."""
+"""Predictions as CSV, Parquet or JSON lines, block by block: a file is there whole, or not at all."""
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +17,18 @@ from numpy.typing import NDArray
 from clearprop.checkpoint import atomic_file
 from clearprop.cli import errors, files, model
 from clearprop.cli.model import Answering
+from clearprop.cli.row_blocks import RowBlock
 from clearprop.data.dataset import some
-from clearprop.data.table.values import PLAIN_NUMBER
+from clearprop.data.table.values import PLAIN_NUMBER, text_of
 from clearprop.model.targets import Classes, Units
+from clearprop.network import Network
+from clearprop.reasons.asking import Asked, median_row
+from clearprop.reasons.result import shown
 
 _GROUP_ROWS = 1 << 17  # of a Parquet file's row group
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # what OWASP lists under CSV injection
 
-Columns = dict[str, NDArray[Any]]
+Columns = dict[str, Any]  # of NumPy, or of Arrow where they are kept
 
 
 def check_output(path: str) -> None:
@@ -33,8 +38,8 @@ def check_output(path: str) -> None:
     ------
     ValueError
     """
-    if _ending(path) not in (".csv", ".parquet"):
-        raise ValueError(f"--output must be a .csv or .parquet file, got {path}")
+    if _ending(path) not in (".csv", ".parquet", ".jsonl"):
+        raise ValueError(f"--output must be a .csv, .parquet or .jsonl file, got {path}")
     target = os.path.realpath(path)
     if os.path.isdir(target):
         raise ValueError(f"--output must be a file, {path} is a folder")
@@ -47,13 +52,31 @@ def _ending(path: str) -> str:
     return os.path.splitext(path)[1].lower()
 
 
-def write(
-    net: Answering,
-    inputs: Iterable[NDArray[Any]],
-    output: str | None,
-    level: Fraction | None = None,
-    first: int = 0,
-) -> None:
+class Wanted(NamedTuple):
+    """What is to be written of every row, and where.
+
+    Parameters
+    ----------
+    output : str, optional
+        A file for which `check_output` has been called; None is standard output.
+    format : {"csv", "parquet", "jsonl"}, optional
+        None is what the name of the file tells, or CSV.
+    level : Fraction, optional
+        Share of the rows that bounds beside the predictions are to hold.
+    n_reasons : int, optional
+        How many reasons of each prediction.
+    first : int
+        The number of the first row.
+    """
+
+    output: str | None
+    format: str | None = None
+    level: Fraction | None = None
+    n_reasons: int | None = None
+    first: int = 0
+
+
+def write(net: Answering, blocks: Iterable[RowBlock], wanted: Wanted) -> None:
     """Predict blocks of rows and write them, to standard output where no file is named.
 
     What was in the file stays whole until all of the new one is written.
@@ -61,30 +84,33 @@ def write(
     Parameters
     ----------
     net : Network or Averaged
-    inputs : iterable of ndarray of shape (n, n_features)
-        In the order of the rows, which count from `first`.
-    output : str, optional
-        For which `check_output` has been called.
-    level : Fraction, optional
-        Share of the rows that bounds beside the predictions are to hold.
+    blocks : iterable of RowBlock
+        In the order of the rows.
+    wanted : Wanted
 
     Raises
     ------
     ValueError
-        If the model has no such bounds.
+        If the model has no such bounds, or no reasons can be given.
     """
-    units = net.model.targets
+    units, level = net.model.targets, wanted.level
     if level is not None and not isinstance(units, Units):
         raise ValueError("--interval is for quantities, the model tells classes: it has probabilities")
     if level is not None and isinstance(units, Units):
         units.bounds(
             np.zeros((0, net.model.architecture.sizes[-1])), level
         )  # which refuses before anything is written
-    write_blocks(_numbered(net, inputs, level, first), net.model.schema.classes, output)
+    if wanted.n_reasons is not None:
+        median_row(net.model)  # which refuses, too
+    columns = _numbered(net, blocks, wanted)
+    write_blocks(columns, net.model.schema.classes, wanted.output, wanted.format)
 
 
 def write_blocks(
-    blocks: Iterable[Columns], classes: Sequence[object] | None, output: str | None
+    blocks: Iterable[Columns],
+    classes: Sequence[object] | None,
+    output: str | None,
+    format: str | None = None,
 ) -> None:
     """Write predictions that are made already, as `write` does.
 
@@ -94,25 +120,39 @@ def write_blocks(
         Columns by their names: "row", then those of `columns_of`.
     classes : sequence, optional
         What a row may be predicted as; None of quantities.
-    output : str, optional
+    output, format : str, optional
+        As in `Wanted`.
     """
-    if output is None or _ending(output) == ".csv":
+    format = format or ("csv" if output is None else _ending(output)[1:])
+    if format == "csv":
         _say_formulas(classes or ())
+    write_text = _write_json_lines if format == "jsonl" else _write_csv
     if output is None:
+        if format == "parquet":
+            _write_parquet(blocks, _binary_output())
+            return
         if hasattr(sys.stdout, "reconfigure"):  # a table is data, not text for a locale
             sys.stdout.reconfigure(encoding="utf-8")
         if sys.stdout is not None:
-            _write_csv(blocks, sys.stdout)
+            write_text(blocks, sys.stdout)
         return
     path = model.expanded(output)
     with atomic_file.replacing(path) as file:
-        if _ending(path) == ".parquet":
+        if format == "parquet":
             _write_parquet(blocks, file)
             return
         text = io.TextIOWrapper(io.BufferedWriter(file), "utf-8", newline="")
-        _write_csv(blocks, text)
+        write_text(blocks, text)
         text.flush()
         text.detach().detach()
+
+
+def _binary_output() -> Any:
+    if sys.stdout is None or sys.stdout.isatty():
+        raise ValueError(
+            "--format parquet is for a file or a pipe, not for a terminal: --output names it"
+        )
+    return sys.stdout.buffer
 
 
 def _say_formulas(classes: Sequence[Any]) -> None:
@@ -129,13 +169,30 @@ def _say_formulas(classes: Sequence[Any]) -> None:
         )
 
 
-def _numbered(
-    net: Answering, inputs: Iterable[NDArray[Any]], level: Fraction | None, first: int
-) -> Iterator[Columns]:
-    for X in inputs:
-        columns = _columns(net, net.predict(X), level)
-        yield {"row": np.arange(first, first + len(X)), **columns}
-        first += len(X)
+def _numbered(net: Answering, blocks: Iterable[RowBlock], wanted: Wanted) -> Iterator[Columns]:
+    first = wanted.first
+    for block in blocks:
+        n = len(block.X)
+        columns = {"row": np.arange(first, first + n), **block.kept}
+        columns |= _columns(net, net.predict(block.X), wanted.level)
+        if wanted.n_reasons is not None:
+            columns |= _reasons(net, block, wanted.n_reasons)
+        yield columns
+        first += n
+
+
+def _reasons(net: Answering, block: RowBlock, n: int) -> Columns:
+    """Return the columns that moved each prediction most, what they hold, and by how much."""
+    asked = Asked([net.model]) if isinstance(net, Network) else Asked(net.members, net.weights)
+    found = asked.reasons(block.asked(net))
+    columns: Columns = {}
+    tops = [found.top(row, n) for row in range(len(found))]
+    for place in range(min(n, len(found.columns))):
+        each = [top[place] for top in tops]
+        columns[f"reason_{place + 1}"] = np.array([one.column for one in each], object)
+        columns[f"reason_{place + 1}_value"] = np.array([shown(one.value) for one in each], object)
+        columns[f"reason_{place + 1}_part"] = np.array([one.part for one in each])
+    return columns
 
 
 def _columns(net: Answering, a: NDArray[Any], level: Fraction | None) -> Columns:
@@ -190,9 +247,29 @@ def _write_csv(blocks: Iterable[Columns], file: Any) -> None:
         writer.writerows(zip(*(_texts(column) for column in columns.values()), strict=True))
 
 
-def _texts(column: NDArray[Any]) -> list[str]:
+def _texts(column: Any) -> list[str]:
+    if not isinstance(column, np.ndarray):  # a kept one, of Arrow
+        return ["" if cell is None else text_of(cell) for cell in column.to_pylist()]
     found: list[str] = (column if column.dtype == object else column.astype(str)).tolist()
     return found
+
+
+def _write_json_lines(blocks: Iterable[Columns], file: Any) -> None:
+    for columns in blocks:
+        cells = [_plain(column) for column in columns.values()]
+        for row in zip(*cells, strict=True):
+            told = dict(zip(columns, row, strict=True))
+            file.write(json.dumps(told, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _plain(column: Any) -> list[Any]:
+    """Return cells as JSON has them: floats in the digits that CSV has, times as text."""
+    if isinstance(column, np.ndarray):
+        floats = column.dtype.kind == "f"
+        found: list[Any] = [float(text) for text in _texts(column)] if floats else column.tolist()
+        return found
+    plain = str | int | float | bool | None
+    return [cell if isinstance(cell, plain) else str(cell) for cell in column.to_pylist()]
 
 
 class _LineFeeds:

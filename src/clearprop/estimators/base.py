@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from numpy.typing import ArrayLike, NDArray
@@ -24,6 +24,7 @@ from clearprop.model.model import Model
 from clearprop.model.targets import Classes, Units
 from clearprop.network import Network
 from clearprop.reasons import Reasons
+from clearprop.reasons.changes import Change
 from clearprop.typing import Answers, Label, Samples
 
 if TYPE_CHECKING:
@@ -175,6 +176,32 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
 
         self._predictor()  # or it is not fitted
         return explaining.reasons([self], (1.0,), X, baseline, of)
+
+    def smallest_changes(self, row: Mapping[str, Any], columns: Sequence[str]) -> list[Change]:
+        """Return the smallest changes of a row of a table that would turn the class that is told.
+
+        Parameters
+        ----------
+        row : mapping
+            What it holds in every column that was learned from.
+        columns : sequence of str
+            Those that may be changed: categories, and numbers within the range of the training.
+
+        Returns
+        -------
+        list of Change
+            ``values`` (from, to) by column, ``number`` of the class, its ``probability``; the smallest
+            first. All change as few columns as are enough, three at most; empty where none is enough.
+
+        Raises
+        ------
+        ValueError
+            If a column is none that can be changed, or it is no classifier of a data frame.
+        """
+        from clearprop.estimators import explaining
+
+        self._predictor()  # or it is not fitted
+        return explaining.smallest_changes(self, row, columns)
 
     @property
     def test_result_(self) -> dict[str, Any] | None:

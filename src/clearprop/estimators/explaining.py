@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from clearprop.data.table import TableStream
 from clearprop.estimators import reader, tables
+from clearprop.model.targets import Classes
 from clearprop.reasons import Reasons
 from clearprop.reasons.asking import Asked, Rows, rows_of_numbers, rows_of_table
+from clearprop.reasons.changes import Change, smallest
 from clearprop.typing import Label, Samples
 
 if TYPE_CHECKING:
@@ -28,6 +30,25 @@ def reasons(
     models = [each.network_.model for each in estimators]
     base = None if baseline is None else _rows(estimators[0], baseline, "baseline")
     return Asked(models, weights).reasons(_rows(estimators[0], X, "X"), base, of)
+
+
+def smallest_changes(
+    estimator: BaseMLP, row: Mapping[str, Any], columns: Sequence[str]
+) -> list[Change]:
+    """Return what would turn the decision of a row, as `BaseMLP.smallest_changes`."""
+    model = estimator.network_.model
+    encoder = model.inputs.encoder
+    if not isinstance(model.targets, Classes):
+        raise ValueError("changes turn the class that is told: a quantity is no decision")
+    if encoder is None:
+        raise ValueError("changes are of a table's columns: the model learned from plain numbers")
+    if isinstance(columns, str):
+        raise TypeError(f"columns must be a list of names, got {columns!r}")
+    model.inputs.single_rows.check([row])
+    asked = Asked([model])
+    return smallest(
+        row, columns, encoder, lambda rows: asked.told(model.inputs.of_rows(rows, model.dtype))
+    )
 
 
 def _rows(estimator: BaseMLP, X: Any, argument: str) -> Rows:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop import randomness
+from clearprop import engines, randomness
 from clearprop.model.inputs import Inputs, narrowed
 from clearprop.model.model import Model
 from clearprop.model.targets import Classes, Columns, Indicators, Units
@@ -87,6 +87,27 @@ class Asked:
         parts = _by_column(self.models[0].inputs, found.parts)
         fields = (found.answer, baselines, told, found.error, found.n_steps, rows.values, row)
         return Reasons(rows.values.columns, parts, *fields)
+
+    def told(self, inputs: NDArray[Any]) -> tuple[NDArray[np.int64], Floats]:
+        """Return the number of the class that each row is told to be, and its probability.
+
+        Parameters
+        ----------
+        inputs : ndarray of shape (n_rows, n_inputs)
+            As the networks see rows.
+        """
+        targets = self.models[0].targets
+        if not isinstance(targets, Classes):
+            nothing = np.zeros(len(inputs))
+            return nothing.astype(np.int64), nothing
+        p = np.zeros((len(inputs), targets.n_classes))
+        for model, weight in zip(self.models, self.weights, strict=True):
+            rows = np.ascontiguousarray(inputs, model.dtype)
+            a = engines.predict(model.architecture, model.parameters, rows)
+            assert isinstance(model.targets, Classes)
+            p += weight * model.targets.probabilities(a)
+        numbers = targets.decided(a) if len(self.models) == 1 else p.argmax(axis=1)
+        return numbers, p[np.arange(len(p)), numbers]
 
     def _contributions(
         self, answer: Answer, rows: Floats, base: Floats, spread: float, relative: float
@@ -212,11 +233,14 @@ def rows_of_table(model: Model, table: Any) -> Rows:
     table : pyarrow.Table
         With the encoder's columns.
     """
-    encoder = model.inputs.encoder
-    assert encoder is not None
-    inputs = model.inputs.of_batch(table, model.dtype).astype(np.float64)
-    cells = [table.column(name) for name in encoder.columns]
-    return Rows(inputs, Values(encoder.columns, cells))
+    return rows_of_inputs(model, model.inputs.of_batch(table, model.dtype), table)
+
+
+def rows_of_inputs(model: Model, inputs: NDArray[Any], table: Any) -> Rows:
+    """Return rows of a raw table that are encoded already, with what they hold."""
+    columns = model.inputs.columns
+    cells = [table.column(name) for name in columns]
+    return Rows(inputs.astype(np.float64), Values(columns, cells))
 
 
 def _by_column(inputs: Inputs, parts: Floats) -> Floats:

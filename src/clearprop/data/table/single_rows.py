@@ -74,7 +74,7 @@ class SingleRows:
             If there are no rows, one lacks a column or has one that the table of the training had not,
             or a cell is not what its column holds; the sentence says where.
         """
-        self._check(rows)
+        self.check(rows)
         if len(rows) > MOST_SINGLE:
             return self._encoder.encode(self._opened(rows))
         out = np.empty((len(rows), self._columns[-1].place.stop))
@@ -90,10 +90,11 @@ class SingleRows:
 
         Rows and errors are as in `encode`.
         """
-        self._check(rows)
+        self.check(rows)
         return self._opened(rows)
 
-    def _check(self, rows: Sequence[Row]) -> None:
+    def check(self, rows: Sequence[Row]) -> None:
+        """Refuse rows that are none, or whose columns are not those of the training, as `encode`."""
         if not rows:
             raise ValueError("X must have rows, got none")
         for number, row in enumerate(rows):
