@@ -643,7 +643,10 @@ def test_a_hostile_model_file_is_refused_and_cannot_talk_to_the_terminal(clearpr
         ("evaluate none.safetensors digits", "there is no file none.safetensors in /"),
         ("evaluate MODEL iris", "the columns must be the model's"),
         ("evaluate MODEL digits --part tets", "--part: "),
-        ("predict MODEL digits --output x.txt", "--output must be a .csv or .parquet file, got x.txt"),
+        (
+            "predict MODEL digits --output x.txt",
+            "--output must be a .csv, .parquet or .jsonl file, got x.txt",
+        ),
         ("predict MODEL digits --output no/x.csv", "there is no folder"),
         ("info .", "path must be a regular file, got a folder"),
         ("check MODEL digits --rows 0", "--rows must be at least 1, got 0"),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import clearprop as cp
-from clearprop.cli import files, model, model_data, terminal, why
+from clearprop.cli import files, model, model_data, terminal
 from clearprop.cli.arguments import (
     DataArgument,
     MemberOption,
@@ -130,6 +130,8 @@ def explain(
         _refuse_pass([name for name in given if name != "--format"], format)
     answering = model.load_answering(model_file) if asked or not given else None
     if answering is not None and (asked or answering.model.is_of_table):
+        from clearprop.cli import why
+
         question = why.Question(data, row, part, change, baseline)
         tell = why.as_json if format is Format.json else why.text
         said = tell(answering, question)

@@ -8,7 +8,7 @@ import os
 from fractions import Fraction
 from typing import Annotated
 
-from clearprop.cli import files, model, predictions, processes, row_blocks
+from clearprop.cli import files, model, processes
 from clearprop.cli.arguments import (
     CommentOption,
     DataArgument,
@@ -95,6 +95,8 @@ def predict(
 
     Example: clearprop predict digits.safetensors digits --output predictions.csv
     """
+    from clearprop.cli import predictions, row_blocks
+
     files.refuse_same({"MODEL": model_file, "DATA": data}, {"--output": output})
     net = model.load_answering(model_file)
     model.read_otherwise(

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 from clearprop.checkpoint import atomic_file
 from clearprop.cli import errors, files, model
 from clearprop.cli.model import Answering
-from clearprop.cli.row_blocks import RowBlock
 from clearprop.data.dataset import some
 from clearprop.data.table.values import PLAIN_NUMBER, text_of
 from clearprop.model.targets import Classes, Units
-from clearprop.network import Network
-from clearprop.reasons.asking import Asked, median_row
-from clearprop.reasons.result import shown
+
+if TYPE_CHECKING:
+    from clearprop.cli.row_blocks import RowBlock
 
 _GROUP_ROWS = 1 << 17  # of a Parquet file's row group
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # what OWASP lists under CSV injection
@@ -101,6 +100,8 @@ def write(net: Answering, blocks: Iterable[RowBlock], wanted: Wanted) -> None:
             np.zeros((0, net.model.architecture.sizes[-1])), level
         )  # which refuses before anything is written
     if wanted.n_reasons is not None:
+        from clearprop.reasons.asking import median_row
+
         median_row(net.model)  # which refuses, too
     columns = _numbered(net, blocks, wanted)
     write_blocks(columns, net.model.schema.classes, wanted.output, wanted.format)
@@ -183,6 +184,10 @@ def _numbered(net: Answering, blocks: Iterable[RowBlock], wanted: Wanted) -> Ite
 
 def _reasons(net: Answering, block: RowBlock, n: int) -> Columns:
     """Return the columns that moved each prediction most, what they hold, and by how much."""
+    from clearprop.network import Network
+    from clearprop.reasons.asking import Asked
+    from clearprop.reasons.result import shown
+
     asked = Asked([net.model]) if isinstance(net, Network) else Asked(net.members, net.weights)
     found = asked.reasons(block.asked(net))
     columns: Columns = {}
