@@ -27,8 +27,8 @@ def test_members_of_a_table_are_trained_kept_averaged_and_explained_one_by_one(c
     assert clearprop("evaluate", "m", "t.csv")[0] == 0
     assert "members             3, whose outputs are averaged" in clearprop("info", "m")[1]
     assert json.loads(clearprop("info", "m", "--json")[1])["members"] == 3
-    for command in ("explain", "check", "diagnose"):
-        code, _, err = clearprop(command, "m", "t.csv")
+    for command, *options in (("explain", "--notation", "dp"), ("check",), ("diagnose",)):
+        code, _, err = clearprop(command, "m", "t.csv", *options)
         assert (code, err.splitlines()[-1]) == (
             2, "clearprop: --member must name one of the 3 members of m, 0 to 2",
         )  # fmt: skip
