@@ -53,6 +53,21 @@ _Algorithm = Annotated[
     ),
 ]
 _DIGITS = 4
+_Row = Annotated[int, option(metavar="N", text="Row of the part, counted from 0", default=0)]
+_NRows = Annotated[
+    int, option(metavar="N", text="How many rows from there on, as one batch", default=1)
+]
+_Notation = Annotated[
+    str | None,
+    option(metavar="NAME", text="Symbols: nielsen, jordan, dp or softmax-ce", default="nielsen"),
+]
+_Format = Annotated[
+    Format, option(metavar="NAME", text="text, html, latex, mathml or json", default="text")
+]
+_Output = Annotated[
+    str | None, option(metavar="FILE", text="Where it is written", default="standard output")
+]
+_Digits = Annotated[int, option(metavar="N", text="Significant digits, 1 to 17", default=_DIGITS)]
 _Reasons = Annotated[
     bool,
     option("--reasons", metavar="", text="Which columns moved the answer: of a table the default."),
@@ -82,27 +97,16 @@ _Form = Annotated[
 def explain(
     model_file: ModelArgument,
     data: DataArgument,
-    row: Annotated[int, option(metavar="N", text="Row of the part, counted from 0", default=0)] = 0,
-    rows: Annotated[
-        int, option(metavar="N", text="How many rows from there on, as one batch", default=1)
-    ] = 1,
-    notation: Annotated[
-        str | None,
-        option(metavar="NAME", text="Symbols: nielsen, jordan, dp or softmax-ce", default="nielsen"),
-    ] = None,
-    format: Annotated[
-        Format, option(metavar="NAME", text="text, html, latex, mathml or json", default="text")
-    ] = Format.text,
-    output: Annotated[
-        str | None, option(metavar="FILE", text="Where it is written", default="standard output")
-    ] = None,
+    row: _Row = 0,
+    rows: _NRows = 1,
+    notation: _Notation = None,
+    format: _Format = Format.text,
+    output: _Output = None,
     learning_rate: _LearningRate = None,
     blanks: _Blanks = False,
     algorithm: _Algorithm = None,
     form: _Form = None,
-    digits: Annotated[
-        int, option(metavar="N", text="Significant digits, 1 to 17", default=_DIGITS)
-    ] = _DIGITS,
+    digits: _Digits = _DIGITS,
     part: PartOption = Part.test,
     target: TargetOption = None,
     member: MemberOption = None,
@@ -132,12 +136,10 @@ def explain(
     if answering is not None and (asked or answering.model.is_of_table):
         from clearprop.cli import why
 
-        question = why.Question(data, row, part, change, baseline)
         tell = why.as_json if format is Format.json else why.text
-        said = tell(answering, question)
-        if not asked and output is None:
-            said += "\nEvery number of the pass: --notation nielsen\n"
-        _write(said, output)
+        said = tell(answering, why.Question(data, row, part, change, baseline))
+        hint = "" if asked or output else "\nEvery number of the pass: --notation nielsen\n"
+        _write(said + hint, output)
         return
     net = model.load_member(model_file, member)
     dataset = model_data.load_data(net, data, target, part=part)
