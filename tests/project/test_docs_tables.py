@@ -1,5 +1,7 @@
 """docs/tables.md: its commands run, in their order, and print the decisions that it shows."""
 
+import contextlib
+import http.client
 import importlib.util
 import io
 import json
@@ -7,6 +9,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import warnings
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -79,8 +82,37 @@ def walked(tmp_path_factory):
         return folder, [(line, *run(line)) for line in lines]
 
 
+def served(line, port):
+    """Ask what a line of curl asks, of a server on another port; return as `run` does."""
+    words = shlex.split(line)
+    body = Path(words[words.index("-d") + 1].removeprefix("@")).read_bytes()
+    wire = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    name, _, value = words[words.index("-H") + 1].partition(": ")
+    wire.request("POST", words[-1].partition(":8000")[2], body, {name: value})
+    answer = wire.getresponse()
+    said = answer.status != 200, answer.read().decode(), ""
+    wire.close()
+    return said
+
+
+@contextlib.contextmanager
+def serving():
+    """Serve the page's model on a port that is free; give the port."""
+    command = [sys.executable, "-m", "clearprop", "serve", "churn.safetensors", "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        line = process.stderr.readline()
+        yield int(re.search(r"127\.0\.0\.1:(\d+)", line)[1])
+        process.terminate()
+
+
 def run(line):
     """Run a command, clearprop's in this process; return exit code, standard output and error."""
+    if line.startswith("curl "):
+        pytest.importorskip("uvicorn")
+        with serving() as port:
+            return served(line, port)
+    if line.startswith("clearprop serve "):
+        return 0, "", ""  # which goes on; it is asked in the next line
     if not line.startswith("clearprop "):
         done = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=60, check=False)
         return done.returncode, done.stdout, done.stderr
@@ -114,6 +146,11 @@ def test_the_commands_run_in_their_order(walked):
     for line in bounds[1:]:
         prediction, low, high = map(float, line.split(",")[1:])
         assert low < prediction < high
+    why = next(out for line, _, out, _ in found if line.startswith("clearprop explain"))
+    assert "median row" in why
+    assert "They add up to" in why
+    answer = next(out for line, _, out, _ in found if line.startswith("curl"))
+    assert list(json.loads(answer)) == ["prediction", "probabilities"]
     rows = len((folder / "housing.csv").read_text().splitlines()) - 1
     assert len((folder / "prices.csv").read_text().splitlines()) == rows + 1
 
@@ -153,7 +190,7 @@ def test_training_in_full_ends_and_predicts_as_the_page_shows(tmp_path, monkeypa
         line for line in shown.splitlines() if line.startswith(("test", "trained", "kept", "stopped"))
     ]
     assert len(ends) == 5
-    rows = re.search(r"```\n(row,prediction,.*?)```", PAGE, re.DOTALL)[1].splitlines()
+    rows = re.search(r"```\n(row,customerID,prediction,.*?)```", PAGE, re.DOTALL)[1].splitlines()
     commands = [
         "clearprop train churn.csv --target Churn --seed 1",
         "(head -1 churn.csv; tail -3 churn.csv) > new.csv",
@@ -171,8 +208,8 @@ def test_training_in_full_ends_and_predicts_as_the_page_shows(tmp_path, monkeypa
         assert _without_seconds(line) in printed, line
     assert predicted[0] == rows[0]
     for told, line in zip(predicted[1:], rows[1:], strict=True):
-        assert told.split(",")[:2] == line.split(",")[:2]
-        figures = [[float(each) for each in text.split(",")[2:]] for text in (told, line)]
+        assert told.split(",")[:3] == line.split(",")[:3]
+        figures = [[float(each) for each in text.split(",")[3:]] for text in (told, line)]
         np.testing.assert_allclose(*figures, rtol=1e-5)
 
 

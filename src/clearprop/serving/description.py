@@ -142,7 +142,7 @@ def _target(model: Model) -> str:
 
 
 def example(model: Model) -> dict[str, Any] | list[float]:
-    """Return a row that the model takes: the first word of each column, or its median."""
+    """Return a row that the model takes: the median row, as far as it is known."""
     encoder, n = model.inputs.encoder, model.architecture.n_features
     if encoder is None:
         names = model.feature_names
@@ -151,6 +151,8 @@ def example(model: Model) -> dict[str, Any] | list[float]:
     for each in encoder.encoded:
         given = _field(model.inputs, each).get("examples")
         found[each.name] = given[0] if given else None
+        if isinstance(each, CategoryColumn) and each.usual is not None:
+            found[each.name] = each.usual
     return found
 
 
@@ -163,9 +165,8 @@ def page(model: Model, about: dict[str, Any]) -> str:
             field = _field(model.inputs, each)
             words = field.get("examples", []) if isinstance(each, CategoryColumn) else []
             more = f" and {len(words) - _SHOWN} more" if len(words) > _SHOWN else ""
-            fields.append(
-                (each.name, each.kind, ", ".join(words[:_SHOWN]) + more or field["description"])
-            )
+            kind = next(d.kind for d in encoder.decisions if d.name == each.name)
+            fields.append((each.name, kind, ", ".join(words[:_SHOWN]) + more or field["description"]))
     else:
         names = model.feature_names or [str(k) for k in range(model.architecture.n_features)]
         fields = [(name, "numeric", "a number") for name in names]
@@ -189,7 +190,7 @@ def page(model: Model, about: dict[str, Any]) -> str:
         [
             tag("h1", title),
             tag("p", f"Model {about['model']}, clearprop {about['clearprop']}.", class_="quiet"),
-            table("What may be asked", ["", "what it is"], paths),
+            table("What may be asked", ["request", "what it is"], paths),
             tag("h2", "For example"),
             tag("pre", command, tabindex="0"),
             table(
@@ -201,4 +202,8 @@ def page(model: Model, about: dict[str, Any]) -> str:
     return document(title, tag("main", body), style=_STYLE, served=True)
 
 
-_STYLE = "pre { overflow-x: auto; white-space: pre-wrap; padding: 0.8rem; background: var(--wash); }\n"
+_STYLE = """
+pre { overflow-x: auto; white-space: pre-wrap; padding: 0.8rem; background: var(--wash); }
+h2 { margin-top: 1.6rem; }
+td, thead th { text-align: left; }
+"""
