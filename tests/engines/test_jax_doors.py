@@ -1,7 +1,10 @@
 """``engine="jax"`` through every door: estimators, streams, the shell; and where JAX is not there."""
 
+import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -79,6 +82,24 @@ def test_a_kind_of_device_that_jax_is_told_of_alone_and_does_not_have_is_said():
     out = subprocess.run(command, env=more, capture_output=True, text=True, timeout=120)
     assert out.returncode == 2, out.stderr
     assert "JAX finds none of what JAX_PLATFORMS=rocm names" in out.stderr.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_page_run(tmp_path):
+    text = (Path(__file__).parents[2] / "docs/gpu.md").read_text()
+    commands = [
+        line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines()
+    ]
+    shown = [line for line in commands if not line.startswith("pip install")]
+    assert len(shown) == 2
+    path = os.pathsep.join((os.path.dirname(sys.executable), os.environ["PATH"]))
+    for line in shown:
+        more = environment(PATH=path)
+        out = subprocess.run(
+            line, shell=True, env=more, cwd=tmp_path, capture_output=True, text=True, timeout=300
+        )
+        assert out.returncode == 0, out.stderr
+        assert "test accuracy" in out.stdout
 
 
 def test_without_jax_the_extra_is_named(clearprop, monkeypatch):
