@@ -55,7 +55,7 @@ class Worksheet:
     Attributes
     ----------
     trace : Trace
-        The engine's numbers.
+        The engine's numbers, to 13 digits: -1.6, where sums of tenths are -1.6000000000000003.
 
     Raises
     ------
@@ -98,11 +98,11 @@ class Worksheet:
         self.learning_rate = float(learning_rate) if "update" in self.blanks else None
         self.number, self.of = number, of
         _check(self.net)
-        self.trace = self.net.trace(
-            X, Y, None if self.learning_rate is None else SGD(self.learning_rate)
-        )
-        if not 1 <= (n := len(self.trace.X)) <= MOST_ROWS:
+        optimizer = None if self.learning_rate is None else SGD(self.learning_rate)
+        trace = self.net.trace(X, Y, optimizer)
+        if not 1 <= (n := len(trace.X)) <= MOST_ROWS:
             raise ValueError(f"X must have 1 to {MOST_ROWS} rows, so that all fit on a sheet, got {n}")
+        self.trace = working.shortened(trace)
         self.glyphs = Glyphs(self.trace, notations.resolve(notation))
 
     @cached_property

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any, TypeVar
+
+import numpy as np
 
 from clearprop.explain import document
 from clearprop.explain.expression import Blank, Expr, Num, Relation, Sym, has_symbols
 from clearprop.explain.forms import Line
 from clearprop.explain.glyphs import Glyphs
 from clearprop.explain.step import Step
+from clearprop.trace import Trace, TraceLayer, Update
+
+_Record = TypeVar("_Record", Trace, TraceLayer, Update)
 
 BLANKS = ("forward", "deltas", "gradients", "update")
 _KINDS = {
@@ -27,6 +33,31 @@ _FORMULAS = {
     "softmax": "the outputs are exp(z), divided by the sum of all of them",
 }
 ACTIVATIONS = tuple(_FORMULAS)
+
+
+def shortened(trace: Trace) -> Trace:
+    """Return a trace whose numbers are rounded to 13 digits: short ones are seen to be short."""
+    layers = tuple(_shortened(layer) for layer in trace.layers)
+    update = None if trace.update is None else _shortened(trace.update)
+    return replace(_shortened(trace), layers=layers, update=update)
+
+
+def _shortened(made: _Record) -> _Record:
+    """Return a dataclass with its arrays, and tuples of arrays, rounded."""
+    new: dict[str, Any] = {}
+    for field in fields(made):
+        value = getattr(made, field.name)
+        if isinstance(value, np.ndarray | float):
+            new[field.name] = _rounded(value)
+        elif isinstance(value, tuple) and any(isinstance(each, np.ndarray) for each in value):
+            new[field.name] = tuple(None if each is None else _rounded(each) for each in value)
+    return replace(made, **new)
+
+
+def _rounded(value: Any) -> Any:
+    array = np.asarray(value)
+    made = np.array([float(f"{each:.13g}") for each in array.reshape(-1)]).reshape(array.shape)
+    return float(made) if isinstance(value, float) else made
 
 
 def told(glyphs: Glyphs) -> list[Step]:
