@@ -201,7 +201,7 @@ def test_the_help_fits_80_columns_and_tells_every_default_the_same_way(command, 
     assert code == 0
     assert max(map(len, out.splitlines())) <= 80
     assert "[default" not in out
-    assert "<str>" not in re.sub(r"(DATA|MODEL) +<str>", "", out)
+    assert "<str>" not in re.sub(r"(DATA|FOLDER|MODEL) +<str>", "", out)
 
 
 def test_the_defaults_that_the_help_of_train_tells_are_those_of_the_program(tmp_path):

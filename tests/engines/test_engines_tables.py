@@ -42,7 +42,8 @@ def test_every_cost_has_a_kernel_for_each_way_it_is_computed_and_is_written_out(
 
 
 def test_every_optimizer_that_makes_steps_has_a_kernel_for_each_of_its_rules():
-    assert set(updates.OPTIMIZERS) == {each.form for each in STEPPING}
+    shards = {"TreeSum"}  # adds up the gradients of shards, where an optimizer would make a step
+    assert set(updates.OPTIMIZERS) - shards == {each.form for each in STEPPING}
 
 
 @pytest.mark.parametrize("cost", COSTS, ids=str)

@@ -107,7 +107,9 @@ def tell(problem: BaseException, debug: bool = False) -> int:
         return 0
     if debug:
         traceback.print_exception(problem)
-    if isinstance(problem, ImportError) and problem.name is None:  # the library's: an extra is missing
+    if (
+        isinstance(problem, ImportError) and problem.name is None and not _lacks_memory(problem)
+    ):  # the library's: an extra is missing
         problem = ValueError(str(problem))
     say(sentence(problem))
     return exit_code(problem)
