@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, Protocol
 
 from numpy.typing import ArrayLike
 
 from clearprop.data.row_stream import RowStream
+from clearprop.model.model import Model
 from clearprop.training import online
 from clearprop.training.loop import Loop
 from clearprop.training.online import Online
 from clearprop.training.preparation import prepare, rows_of_all
 from clearprop.training.settings import Settings
+
+
+class HasModel(Protocol):
+    """What is trained: a `clearprop.Network`, which stands above this."""
+
+    model: Model
 
 
 class Training(Loop):
@@ -47,7 +54,7 @@ class Training(Loop):
 
     def __init__(
         self,
-        net: Any,
+        net: HasModel,
         X: ArrayLike | RowStream | None = None,
         Y: ArrayLike | None = None,
         *,
