@@ -553,7 +553,7 @@ class Network:
         resume: bool = False,
         time_limit: float | None = None,
         shards: int | None = None,
-        communicator: Any = None,
+        communicator: object = None,
         stall_timeout: float = STALL_TIMEOUT,
         fast_sum: bool = False,
     ) -> History:

@@ -232,7 +232,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         engine: str = "auto",
         n_threads: int | None = None,
         shards: int | None = None,
-        communicator: Any = None,
+        communicator: object = None,
     ) -> None:
         self._set_arguments(locals())
 
