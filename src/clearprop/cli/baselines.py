@@ -42,13 +42,16 @@ def are_wanted(options: Options, held_out: float | None) -> bool:
     return not (options.quiet or options.json) and held_out != 0
 
 
-def learned(training: Any, held: Data, seconds: float) -> list[Baseline]:
-    """Return the baselines of a training that took so long, on rows that chose nothing of it."""
+def learned(training: Any, held: Data, seconds: float, rows: Data | None = None) -> list[Baseline]:
+    """Return the baselines of a training that took so long, on rows that chose nothing of it.
+
+    They learn from some `rows`, by default those that `some_rows` gives.
+    """
     model, supply = training.net.model, training.supply
     a, _ = engines.evaluate(model.architecture, model.parameters, held)
     try:
         return baselines.compare(
-            baselines.rows_of(model, _some(supply, model.seed)),
+            baselines.rows_of(model, rows or some_rows(supply, model.seed)),
             baselines.rows_of(model, held),
             baselines.answers(model, a),
             classes=model.classes is not None,
@@ -61,7 +64,7 @@ def learned(training: Any, held: Data, seconds: float) -> list[Baseline]:
         return []
 
 
-def _some(supply: Supply, seed: int) -> Data:
+def some_rows(supply: Supply, seed: int) -> Data:
     """Return the rows of a training, of a stream's a sample that fits in memory."""
     if isinstance(supply, InMemory):
         return supply.data

@@ -6,11 +6,14 @@ In: the command line, and what `mpiexec` has put into the environment. Out: the 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from clearprop.cli import errors
+from clearprop.data.spool import Spool
 from clearprop.distributed.defaults import SHARDS, STALL_TIMEOUT
 
 if TYPE_CHECKING:
@@ -93,3 +96,12 @@ def end() -> None:
     """Part from the others."""
     if _team:
         _team[0].close()
+
+
+def spool_of(options: Options) -> Callable[..., Spool]:
+    """Return what encoded rows are kept in: by several processes, on the disks of all."""
+    if len(_team) == 0 or _team[0].size == 1:
+        return Spool
+    from clearprop.distributed.spool import SharedSpool
+
+    return functools.partial(SharedSpool, _team[0], options.shards or SHARDS)

@@ -18,6 +18,7 @@ from clearprop.cli.options import JUDGING, Options
 from clearprop.cli.table_rows import RowReader, Rows
 from clearprop.data.table import TableStream, TargetEncoder, open_table, streamed
 from clearprop.data.table.held import told_groups
+from clearprop.engines import Data
 from clearprop.estimators.base import BaseMLP
 from clearprop.estimators.baselines import LEAST, SHARE, Baseline
 from clearprop.estimators.fitting import Fitter
@@ -46,6 +47,9 @@ class TableJob:
         self.note = ""
         self.horizon: int | None = None  # that a checkpoint was begun with
         self._beside: list[Baseline] | None = None  # out of fold
+        # Rows that several processes have read together, for the first of them.
+        self._compared: Data | None = None
+        self._measured: Data | None = None
         self._planned: float | None = None  # share of the rows in an epoch of those that fit a limit
 
     @property
@@ -93,6 +97,12 @@ class TableJob:
         ended = run.training.history.stopped != "interrupted"
         if self._all is not None and ended and processes.is_first():
             self._judge(self._all, seed)
+        if ended and is_streamed and processes.team() is not None:  # the rows are on the disks of all
+            training, about = run.training, self.fitter.estimator.network_.model.about
+            if self._compares and self.fitter.test is not None:
+                self._compared = baselines.some_rows(training.supply, training.net.model.seed)
+            if about.get("result") is None:
+                self._measured = _rows_of(training)
 
     def estimator(self, seed: int, horizon: int | None = None) -> BaseMLP:
         """Return the estimator that is fitted to the rows, with what was decided on their columns."""
@@ -132,7 +142,8 @@ class TableJob:
         about = {key: value for key, value in model.about.items() if key != resuming.OPTIONS}
         result = about.get("result")
         if result is None:  # none were held out
-            result = {"part": "training", **measure_prepared(model, _rows_of(training))}
+            rows = self._measured or _rows_of(training)
+            result = {"part": "training", **measure_prepared(model, rows)}
         best = training.kept_epoch
         about |= {"result": result, "n_samples": training.supply.n_samples, "best_epoch": best}
         about |= {"stopped": training.history.stopped} if training.history.stopped else {}
@@ -140,7 +151,8 @@ class TableJob:
         estimator.save(output)
         found, judging = self._beside if self._compares else None, self.fitter.test
         if self._compares and judging is not None:
-            found = baselines.learned(training, judging, sum(training.history["seconds"]))
+            seconds = sum(training.history["seconds"])
+            found = baselines.learned(training, judging, seconds, self._compared)
         return outcome.Outcome(
             estimator.network_,
             training,
@@ -193,8 +205,9 @@ class TableJob:
         roles, unchanged = self.rows.roles, self._unchanged
         table = streamed.Decided(source, self.decisions, self.target, roles, unchanged)
         rows = streamed.encoded(
-            table, buffer_rows=options.buffer, validation=fraction, seed=seed, say=say, least_groups=2
-        )
+            table, buffer_rows=options.buffer, validation=fraction, seed=seed, say=say,
+            least_groups=2, spool_of=processes.spool_of(options),
+        )  # fmt: skip
         self.note = "; ".join((*rows.notes[:-1], "they pass through a buffer, from disk"))
         return rows
 

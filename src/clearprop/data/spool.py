@@ -38,7 +38,8 @@ class _Column:
         with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
             self._descriptor = os.dup(file.fileno())
         self._close = weakref.finalize(self, os.close, self._descriptor)
-        self.digest = hashlib.sha256(f"{width} {dtype}".encode())
+        self.head = f"{width} {dtype}".encode()
+        self.digest = hashlib.sha256(self.head)
         self._shape: tuple[int, ...] = () if width is None else (width,)
         self.dtype = np.dtype(dtype)
         self.row_bytes = self.dtype.itemsize * (1 if width is None else width)
@@ -162,8 +163,20 @@ class Spool:
                 self.folder,
             )
 
-    def append(self, X: Array, Y: Array, weight: Array | None = None) -> None:
-        """Add rows."""
+    def expect(self, n_rows: int) -> None:
+        """Be told how many rows will come in all."""
+
+    def wanted(self, n: int) -> slice:
+        """Return which of the next `n` rows are to be added; the others only pass."""
+        return slice(0, n)
+
+    def finish(self) -> None:
+        """Be told that all rows have come."""
+
+    def append(
+        self, X: Array, Y: Array, weight: Array | None = None, passed: int | None = None
+    ) -> None:
+        """Add the rows that are `wanted` of some that pass (default: as many)."""
         for column, rows in ((self._X, X), (self._Y, Y), (self._weight, weight)):
             if column is not None:
                 assert rows is not None

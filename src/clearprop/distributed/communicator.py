@@ -57,8 +57,8 @@ class Communicator(Protocol):
         """End all processes."""
         ...
 
-    def close(self) -> None:
-        """Let go of what this communicator has."""
+    def end_within(self, seconds: float) -> None:
+        """Have this process end in so many seconds: MPI's own end waits for all, unwatched."""
         ...
 
 
@@ -94,5 +94,5 @@ class Alone:
         """As in `Communicator`."""
         sys.exit(code)
 
-    def close(self) -> None:
-        """As in `Communicator`."""
+    def end_within(self, seconds: float) -> None:
+        """As in `Communicator`: there is nobody to wait for."""

@@ -8,6 +8,8 @@ what another waits for.
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -172,7 +174,10 @@ class Mpi:
         self._comm.Abort(code)
         os._exit(code)  # where an MPI comes back
 
-    def close(self) -> None:
-        """As in `Communicator`."""
-        for each in (self._comm, self._hearts, self._ends):
-            each.Free()
+    def end_within(self, seconds: float) -> None:
+        """As in `Communicator`; the launcher ends the others then."""
+        if threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer"):
+            signal.signal(
+                signal.SIGALRM, signal.SIG_DFL
+            )  # which ends the process, whatever it waits for
+            signal.setitimer(signal.ITIMER_REAL, seconds)

@@ -49,16 +49,16 @@ class Team:
     ) -> None:
         self.communicator = communicator or Alone()
         self.rank, self.size = self.communicator.rank, self.communicator.size
+        self.heart = Heart(self.communicator, [f"host {r}" for r in range(self.size)], timeout)
         self.holds_all = False
         self.sentence: Callable[[BaseException], str] = _sentence
         self.code_of: Callable[[BaseException], int] = lambda problem: FAILED
         cores = sorted(helpers.cores())
         each = self.tell_all([platform.node(), cores])
-        self.hosts = [str(host) for host, _ in each]
+        self.hosts = self.heart.hosts = [str(host) for host, _ in each]
         # Processes of one host that may run on the same cores share them.
         sharing = each.count([platform.node(), cores])
         self.n_threads = max(1, helpers.how_many(None) // sharing)
-        self.heart = Heart(self.communicator, self.hosts, timeout)
         self._parted = self._closed = False
 
     @property
@@ -151,6 +151,7 @@ class Team:
             return
         self._closed = True
         if self._parted or self.communicator.settled(math.inf):
+            self.communicator.end_within(self.timeout)
             self.heart.stop()
             self.communicator.settled(self.timeout)
             self.communicator.told()  # the last beats

@@ -111,6 +111,7 @@ def prepare(
         fingerprint=spool.fingerprint,
         buffer_rows=stream.buffer_rows,
     )
+    supply.kept_in = spool
 
     def in_memory(held: HeldPart | None) -> Data | None:
         if held is None:

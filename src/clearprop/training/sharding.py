@@ -146,6 +146,18 @@ class DealtStream(Streamed):
         self.holding = holding
         self._plan: Plan | None = None
 
+    def __enter__(self) -> DealtStream:
+        self._ask_together(False)
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        super().__exit__(*problem)
+        self._ask_together(True)
+
+    def _ask_together(self, do: bool) -> None:
+        if hasattr(self.kept_in, "collective"):
+            self.kept_in.collective = do
+
     def passage(self, batch_size: int) -> Any:
         """As in `Streamed`: a buffer has as many rows of each shard, and so whole turns of them."""
         plan, n_shards = self._plan, self.holding.dealing.n_shards

@@ -208,6 +208,7 @@ class Streamed(Supply):
         self._next: tuple[_Key, Future[_Filled]] | None = None
         self._thread: ThreadPoolExecutor | None = None
         self._stopping = False
+        self.kept_in: Any = None  # what it reads from, where processes have it together
 
     def map_targets(self, function: Callable[[Array], Array]) -> None:
         """As in `Supply`: when they are read."""

@@ -22,6 +22,7 @@ Array = NDArray[Any]
 Thinner = Callable[[held.Mask, int], held.Mask]  # keeps some of the rows that are held out
 
 _BATCH_BYTES = 2**23  # encoded together
+_WORTH_A_CHOICE = 0.8  # share of a batch's rows below which the others are not encoded
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +58,28 @@ class HeldPart:
         return self.take(choosing), self.take(judging)
 
 
+class _Encoded:
+    """The rows of a batch that somebody asks for, encoded; in one process nearly always all."""
+
+    def __init__(
+        self, encoder: TableEncoder, batch: Any, mine: Array, chosen: held.Mask, dtype: str
+    ) -> None:
+        import pyarrow as pa
+
+        needed = chosen.copy()
+        needed[mine] = True
+        if needed.mean() < _WORTH_A_CHOICE:
+            self._place = np.cumsum(needed) - 1
+            batch = batch.filter(pa.array(needed))
+        else:
+            self._place = np.arange(len(needed))
+        self._X = encoder.encode(batch, dtype) if batch.num_rows else np.empty((0, encoder.n_features))
+
+    def take(self, rows: Array) -> Array:
+        """Return some of the batch's rows."""
+        return self._X[self._place[rows]]
+
+
 class RowReader:
     """The columns that are needed, batch by batch, and which of the rows are held out."""
 
@@ -73,6 +96,7 @@ class RowReader:
         self._columns = [n for n in names if n in source.names or n not in (roles.group, roles.time)]
         self._source, self._roles, self._held = source, roles, held_rows
         self._counts_something = roles.weight is None
+        self.n_training = 0  # rows to train on, known after `training`
         self.read_as: dict[str, Any] = {}  # labels that were taken for others
 
     def _batches(self, batch_rows: int = 1 << 16) -> Iterator[tuple[Any, held.Mask, int]]:
@@ -85,7 +109,9 @@ class RowReader:
         """Give the rows to train on."""
         import pyarrow as pa
 
+        self.n_training = 0
         for batch, mask, _ in self._batches():
+            self.n_training += int(len(mask) - mask.sum())
             yield batch.filter(pa.array(~mask)) if mask.any() else batch
 
     def encode(
@@ -101,16 +127,22 @@ class RowReader:
         kept: list[HeldPart] = []
         numbers: dict[Any, int] = {}  # of groups
         for batch, mask, first in self._batches(rows):
-            X = encoder.encode(batch, spool.dtype)
             Y = self._targets(batch, target, first)
             if giveaways is not None:
                 giveaways.see(batch, Y)
-            weight = self._weights(batch, first)
-            if not mask.all():
-                spool.append(X[~mask], Y[~mask], None if weight is None else weight[~mask])
-            if (chosen := thinner(mask, first)).any():
+            weight, training, chosen = (
+                self._weights(batch, first), np.flatnonzero(~mask), thinner(mask, first)
+            )  # fmt: skip
+            mine = training[spool.wanted(len(training))]
+            encoded = _Encoded(encoder, batch, mine, chosen, spool.dtype)
+            if len(training):
+                its = None if weight is None else weight[mine]
+                spool.append(encoded.take(mine), Y[mine], its, len(training))
+            if chosen.any():
                 keys = self._groups(batch, numbers), self._times(batch)
-                kept.append(HeldPart(X, Y, weight, *keys).take(np.flatnonzero(chosen)))
+                some = np.flatnonzero(chosen)
+                rest = HeldPart(Y[:, None], Y, weight, *keys).take(some)
+                kept.append(replace(rest, X=encoded.take(some)))
         if not self._counts_something:
             raise ValueError(
                 f"{self._source.where} must hold weights that are not all 0 in {self._roles.weight!r}"

@@ -217,6 +217,7 @@ def encoded(
     folder: str | os.PathLike[str] | None = None,
     say: Callable[[str], None] | None = None,
     least_groups: int = 1,
+    spool_of: Callable[..., Spool] = Spool,
 ) -> TableStream:
     """Return what `stream` does, of a table whose columns are decided.
 
@@ -229,6 +230,8 @@ def encoded(
         As in `stream`.
     least_groups : int
         Groups that are held out at least, where whole groups are.
+    spool_of : callable
+        Makes what the encoded rows are kept in.
     """
     source, decisions, target, roles, unchanged = table
     other = validation if isinstance(validation, TableSource) else None
@@ -243,7 +246,7 @@ def encoded(
     say(f"reading {n_rows:,} rows for medians and categories")
     reader = RowReader(source, decisions, roles, held_rows)
     encoder = TableEncoder.learn(reader.training(), decisions, quantiles)
-    spool = Spool(
+    spool = spool_of(
         encoder.n_features,
         dtype,
         target_dtype="float64" if target.classes is None else "int32",
@@ -252,12 +255,14 @@ def encoded(
         folder=folder,
     )
     spool.check_space(n_rows)
+    spool.expect(reader.n_training)
     size = f"{n_rows * spool.row_bytes / 1e9:.2g} GB in {spool.folder}"
     say(f"writing encoded rows to disk ({size}, until the training ends)")
     giveaways = Giveaways(decisions, len(target.classes or ()))
     thinner = _Thinner(key, share * n_rows, spool.row_bytes)
     part = reader.encode(encoder, target, spool, thinner, giveaways if target.classes else None)
     giveaways.ask()
+    spool.finish()
     if other is not None:
         whole = RowReader(other, decisions, roles, held.all_held)
         thinner = _Thinner(key, float(other.n_rows or 0), spool.row_bytes)
