@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from clearprop.explain.traced import Trace
     from clearprop.metrics import Metric
     from clearprop.optimizers import Optimizer
+    from clearprop.reasons import Reasons
     from clearprop.schedules import Schedule
     from clearprop.trace import Gradient
     from clearprop.training import EarlyStopping, History
@@ -454,6 +455,41 @@ class Network:
 
             slope = traces.input_gradient(self.architecture, self.model.parameters, inputs, targets)
         return slope * self._slope(X) if self._scales else slope
+
+    def reasons(
+        self, X: ArrayLike, baseline: ArrayLike | None = None, of: Label | None = None
+    ) -> Reasons:
+        """Return what each feature contributes to the answer of every row: integrated gradients.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        baseline : array-like of shape (n_features,) or (n_baselines, n_features), optional
+            Where the lines to the rows begin; the mean over several, of which 64 are taken. None is
+            where every scaled feature is 0: the mean of those that were standardized.
+        of : label, str or int, optional
+            Which label's log odds, or which of several outputs; see `MLPClassifier.reasons`.
+
+        Returns
+        -------
+        Reasons
+
+        Raises
+        ------
+        ValueError
+            If no baseline is given and no scaling says one, or there is no such label.
+        """
+        from clearprop.reasons import asking
+
+        if baseline is None and self.model.inputs.outside:
+            raise ValueError(
+                "baseline must be given: this network sees rows after its estimator's preprocessing; "
+                "ask the estimator for reasons"
+            )
+        rows = asking.rows_of_network(self.model, X, "X")
+        base = baseline if baseline is None else np.atleast_2d(np.asarray(baseline))
+        given = None if base is None else asking.rows_of_network(self.model, base, "baseline")
+        return asking.Asked([self.model]).reasons(rows, given, of)
 
     def jacobian(self, X: ArrayLike) -> Array:
         """Return dA/dX of each row, every output by every raw feature; of members the mean.

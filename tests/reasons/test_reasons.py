@@ -275,6 +275,30 @@ def test_quantiles_are_explained_by_the_middle_one_and_columns_by_their_number()
     assert isinstance(two.network_.model.targets, Units)
 
 
+def test_a_network_gives_reasons_itself_from_where_its_scaled_features_are_0():
+    X = drawn(60, 4) * [1.0, 10.0, 0.1, 5.0] + 3.0
+    scaling = cp.data.standardize(X)
+    net = cp.Network(
+        [4, 5, 3], activation="tanh", output="softmax", dtype="float64", seed=1, scaling=scaling
+    )
+    found = net.reasons(X[:7], of=2)
+    assert found.columns == ("x0", "x1", "x2", "x3")
+    np.testing.assert_allclose(found.answer, log_odds(net.predict(X[:7]), 2), atol=1e-10)
+    np.testing.assert_allclose(
+        found.parts.sum(axis=1),
+        found.answer - log_odds(net.predict(X.mean(axis=0)[None]), 2),
+        atol=1e-10,
+    )
+    same = net.reasons(X[:7], baseline=X.mean(axis=0), of=2)
+    np.testing.assert_allclose(same.parts, found.parts, atol=1e-12)
+    assert found.top(0, 1)[0].value in X[0]
+    model = cp.MLPRegressor(
+        hidden_layer_sizes=(5,), preprocessing="standard", max_iter=3, random_state=0
+    ).fit(X, X[:, 0])
+    with pytest.raises(ValueError, match="this network sees rows after its estimator's preprocessing"):
+        model.network_.reasons(X[:7])
+
+
 def test_what_is_wrong_is_said(model):
     frame, y = table()
     with pytest.raises(ValueError, match=r"of must be one of 'goes', 'stays', got 'maybe'"):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from clearprop import engines, randomness
 from clearprop.model.inputs import Inputs, narrowed
@@ -222,6 +222,12 @@ def rows_of_numbers(model: Model, X: NDArray[Any], names: tuple[str, ...] | None
     columns = names or names_of(model)
     inputs = model.inputs(narrowed(X, model.dtype)).astype(np.float64)
     return Rows(inputs, Values(columns, list(X.T)))
+
+
+def rows_of_network(model: Model, X: ArrayLike, argument: str) -> Rows:
+    """Return rows as a network takes them, checked, as it sees them."""
+    inputs = model.rows(X, argument).astype(np.float64)
+    return Rows(inputs, Values(names_of(model), list(np.asarray(X).T)))
 
 
 def rows_of_table(model: Model, table: Any) -> Rows:
