@@ -53,7 +53,7 @@ check: lint test wheel
 
 docs: $(DOCS_READY)  ## the site, in build/site; GALLERY=0 leaves its examples unexecuted
 	$(DOCS_VENV)/bin/sphinx-build --builder html --fail-on-warning --keep-going --quiet \
-	    --define plot_gallery=$(GALLERY) --doctree-dir build/doctrees docs build/site
+	    --define plot_gallery=$(GALLERY) --define nb_execution_mode=$(if $(filter 0,$(GALLERY)),off,cache) --doctree-dir build/doctrees docs build/site
 
 bench: $(READY)  ## against PyTorch, JAX and scikit-learn, where they are installed
 	$(BIN)/python benchmarks/run.py

@@ -42,13 +42,17 @@ extensions = [
 exclude_patterns = ["extensions", "_templates", "gallery/*.ipynb", "gallery/*.py", "gallery/*.md5"]
 templates_path = ["_templates"]
 
-# Markdown and notebooks. A notebook keeps the outputs that its own test has seen.
+# Markdown and notebooks; `make docs` executes these, unless GALLERY=0.
 # The first is what autosummary writes.
 source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".ipynb": "myst-nb"}
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 4
 myst_url_schemes = {"http": None, "https": None, "mailto": None, "source": None}
 nb_execution_mode = "off"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 300
+nb_execution_cache_path = str(ROOT / "build" / "notebooks")
+nb_merge_streams = True
 
 # Docstrings are numpydoc; a name between single backticks is a link where there is one.
 default_role = "py:obj"
@@ -90,6 +94,7 @@ sphinx_gallery_conf = {
     "examples_dirs": [str(ROOT / "examples" / "gallery")],
     "gallery_dirs": ["gallery"],
     "filename_pattern": r"\.py$",
+    "thumbnail_size": (240, 168),  # shown at 160 x 112
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,

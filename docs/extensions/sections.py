@@ -25,7 +25,7 @@ TOP = (
     "benchmarks",
     "project",
 )
-SECTIONS = ("index", *TOP, "decisions/README")
+SECTIONS = ("index", *TOP, "decisions/README", "notebooks/README")
 BENCHMARKS = ROOT / "benchmarks"
 GALLERY = ROOT / "examples" / "gallery"
 # Pages made of files that lie elsewhere; those of results are named here for Sphinx to find.
@@ -40,6 +40,7 @@ STANDS_FOR = {
 }
 FOLDERS = {
     DOCS / "decisions": "decisions/README",
+    DOCS / "notebooks": "notebooks/README",
     GALLERY: "gallery/index",
     BENCHMARKS / "results": "benchmarks",
     BENCHMARKS: "benchmarks",

@@ -19,7 +19,7 @@ DOCS, SITE = ROOT / "docs", ROOT / "build" / "site"
 MOST_BYTES = 1_000_000
 PAGES = """
 index lessons tutorials/index how-to/index explanation/index reference/python reference/commands benchmarks
-tables reference/api/clearprop.Network gallery/index why-does-my-network-learn-slowly
+tables reference/api/clearprop.Network gallery/index why-does-my-network-learn-slowly tutorials/first-network
 """.split()
 
 
