@@ -179,9 +179,9 @@ STARTS = {
 
 
 def milliseconds(code: str) -> float:
-    """Return what some code takes in a new process; from `before` on, where that is set in it."""
+    """Return the CPU time of some code in a new process; from `before` on, where it sets that."""
     program = (
-        f"import time; now = time.perf_counter; before = now()\n{code}\nprint((now() - before) * 1000)"
+        f"import time; now = time.process_time; before = now()\n{code}\nprint((now() - before) * 1000)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     return float(done.stdout)
@@ -214,7 +214,8 @@ def main() -> None:
     who = list(dict.fromkeys(each for each, _ in calls))
     lines = table(microseconds(calls, rounds), who)
     several = [rows_a_second(net, n, k) for n in (1, 8, 64) for k in (1, 2)]
-    starts = {name: sorted(milliseconds(code) for _ in range(15)) for name, code in STARTS.items()}
+    turns = [[milliseconds(code) for code in STARTS.values()] for _ in range(15)]
+    starts = dict(zip(STARTS, map(sorted, zip(*turns, strict=True)), strict=True))
     places = zip((1, 8, 64), several[::2], several[1::2], strict=True)
     text = "\n".join(
         [
@@ -225,7 +226,7 @@ def main() -> None:
             "\nCalls a second of `predict` by Python threads:\n",
             "| rows | 1 thread | 2 threads |\n| --- | ---: | ---: |",
             *(f"| {n} | {one:,.0f} | {two:,.0f} |" for n, one, two in places),
-            "\nMilliseconds in a new process, the median of 15 (least to most):\n",
+            "\nMilliseconds of CPU time in a new process, the median of 15 (least to most):\n",
             *(f"- {n}: {each[7]:.0f} ({each[0]:.0f} to {each[-1]:.0f})" for n, each in starts.items()),
             "",
             *machine.lines(machine.describe()),
