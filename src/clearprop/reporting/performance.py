@@ -6,6 +6,7 @@ baseline, so that it learns these: each row is answered by one that has learned 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -26,7 +27,8 @@ Array = NDArray[Any]
 
 REPLICATES = 1000
 _BLOCK = 1 << 16  # rows measured together, as `clearprop evaluate` does
-_FOLDS = 5
+_FOLDS, _FEWER_FOLDS, _MANY_CLASSES = 5, 2, 5  # each class needs trees of its own
+_MOST_CLASSES = 30  # that trees learn
 _CELLS = 1_000_000  # numbers times classes that trees are shown, at most
 _FEWEST, _MOST = 500, 20_000  # rows that baselines are compared on
 _FEW = 10  # rows below which there is nothing to learn
@@ -50,6 +52,7 @@ def performance(subject: Subject) -> Performance:
         cost_name=subject.model.architecture.cost.name,
         n_rows=found.n_rows,
         n_compared=n_compared,
+        n_folds=n_folds_of(len(subject.classes)),
         n_unknown=found.n_rows - measured.n_known,
         unknown=subject.strangers,
         replicates=REPLICATES,
@@ -119,23 +122,30 @@ def _answered(held: Rows, n_classes: int) -> Iterator[_Answered]:
     n = len(held.y)
     order = randomness.permutation(0, n, step=0)
     order = order[np.argsort(held.y[order], kind="stable")]  # each fold has its share of every class
-    folds = [order[fold::_FOLDS] for fold in range(_FOLDS)]
+    n_folds = n_folds_of(n_classes)
+    folds = [order[fold::n_folds] for fold in range(n_folds)]
     parts: dict[str, list[tuple[Array, Array, int]]] = {}
     for fold in folds:
         learned = np.ones(n, bool)
         learned[fold] = False
         train = held.take(np.flatnonzero(learned))
-        for each in baselines.learn(train, n_classes > 0, math.inf):
+        most = 3 if n_classes <= _MOST_CLASSES else 2  # the last ones are trees
+        for each in itertools.islice(baselines.learn(train, n_classes > 0, math.inf), most):
             outputs = _outputs(each.model, held.X[fold], n_classes)
             parts.setdefault(each.name, []).append(
                 (each.model.predict(held.X[fold]), outputs, each.rows)
             )
     place = np.argsort(np.concatenate(folds))
     for name, found in parts.items():
-        if len(found) == _FOLDS:  # or one fold has held a class alone
+        if len(found) == n_folds:  # or one fold has held a class alone
             answers = np.concatenate([each[0] for each in found])[place]
             outputs = np.concatenate([each[1] for each in found])[place]
             yield _Answered(name, answers, outputs, min(each[2] for each in found))
+
+
+def n_folds_of(n_classes: int) -> int:
+    """Return into how many parts the rows are cut that baselines learn and answer."""
+    return _FOLDS if n_classes <= _MANY_CLASSES else _FEWER_FOLDS
 
 
 def _outputs(model: Any, X: Array, n_classes: int) -> Array:

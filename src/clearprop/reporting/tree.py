@@ -119,7 +119,10 @@ class Contestant:
 
 @dataclass(frozen=True)
 class Performance:
-    """The metrics of the network, and of baselines on the same rows (of a sample: `n_compared`)."""
+    """The metrics of the network, and of baselines on the same rows, or on `n_compared` of them.
+
+    A baseline answers each of `n_folds` parts having learned from the others.
+    """
 
     main: str
     contestants: tuple[Contestant, ...]
@@ -127,6 +130,7 @@ class Performance:
     cost_name: str
     n_rows: int
     n_compared: int
+    n_folds: int
     n_unknown: int
     unknown: tuple[str, ...]
     replicates: int

@@ -117,10 +117,12 @@ def _worst(shown: Shown, place: int, is_class: bool) -> Markup:
     if each["reasons"]:
         why = joined(
             [
-                joined([f"{one['column']} = {one['cell']} ", shown(f"{ref}.reasons.{k}.moved", signed)])
+                joined(
+                    [f"{one['column']} = {one['cell']}: ", shown(f"{ref}.reasons.{k}.moved", signed)]
+                )
                 for k, one in enumerate(each["reasons"])
             ],
-            ", ",
+            "; ",
         )
         parts.append(tag("p", f"What moved the {each['of']}: ", why, ".", class_="moved"))
     return tag("div", *parts, class_="worst")

@@ -76,9 +76,9 @@ def _about_metrics(shown: Shown) -> list[Markup]:
                 joined(
                     [
                         "The baselines answer ", shown("performance.n_compared", count),
-                        " rows, each by one that learned from four fifths of the others (about ",
-                        learned, "): the report has no rows of the training. "
-                        "The differences are paired by rows.",
+                        " rows, cut into ", shown("performance.n_folds", count), " parts, each by "
+                        "one that learned from the other parts (about ", learned, " rows): the report "
+                        "has no rows of the training. The differences are paired by rows.",
                     ]
                 )
             )
