@@ -409,7 +409,7 @@ def test_a_dropped_last_batch_is_found(monkeypatch):
 
     def without_last(supply, plan, epoch, step):
         part = whole_part(supply, plan, epoch, step)
-        return part._replace(order=part.order[: plan.steps_per_epoch * plan.batch_size])
+        return dataclasses.replace(part, order=part.order[: plan.steps_per_epoch * plan.batch_size])
 
     monkeypatch.setattr(InMemory, "part", without_last)
     monkeypatch.setattr(

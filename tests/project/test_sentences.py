@@ -41,7 +41,7 @@ def trained(tmp_path_factory):
     frame.to_csv(folder / "customers.csv", index=False)
     frame.to_parquet(folder / "customers.parquet")
     (folder / "customers.csv.gz").write_bytes(gzip.compress((folder / "customers.csv").read_bytes()))
-    quick = "--target churn --hidden 4 --epochs 2 --engine numpy --seed 1 --quiet".split()
+    quick = "--target churn --hidden 4 --epochs 2 --engine numpy --seed 1 --quiet --preset realmlp-s".split()
     subprocess.run([*COMMAND, "train", "customers.csv", *quick], cwd=folder, check=True, timeout=120)
     return folder
 
@@ -188,7 +188,7 @@ def test_every_command_reads_standard_input(command, trained, clearprop):
 
 def test_a_table_is_trained_on_from_a_pipe_and_nothing_is_left_of_it(trained, tmp_path):
     run = [*COMMAND, "train", "-", "--target", "churn", "--output", str(tmp_path / "piped.safetensors")]
-    quick = "--hidden 4 --epochs 2 --engine numpy --seed 1 --quiet".split()
+    quick = "--hidden 4 --epochs 2 --engine numpy --seed 1 --quiet --preset realmlp-s".split()
     (tmp_path / "spool").mkdir()
     subprocess.run(
         [*run, *quick], input=(trained / "customers.csv").read_bytes(), check=True, timeout=120,
@@ -355,7 +355,7 @@ def rough(tmp_path_factory):
     frame.loc[3, "charges"] = np.nan
     frame.loc[2, ["tenure", "charges", "sex", "plan"]] = [2, 10.5, "Female", "plus"]
     frame.to_csv(folder / "rough.csv", index=False)
-    quick = "--target churn --hidden 4 --epochs 2 --engine numpy --seed 1 --quiet".split()
+    quick = "--target churn --hidden 4 --epochs 2 --engine numpy --seed 1 --quiet --preset realmlp-s".split()
     subprocess.run([*COMMAND, "train", "rough.csv", *quick], cwd=folder, check=True, timeout=120)
     return folder
 
@@ -381,7 +381,15 @@ def test_raw_values_stand_beside_the_encoded_ones_where_a_row_is_explained(
     net = cp.load(rough / "rough.safetensors")
     values = dict(zip(net.feature_names, inputs_of(net, rough, 2), strict=True))
     code, out, err = clearprop(
-        "explain", "rough.safetensors", "rough.csv", "--row", 2, "--format", format
+        "explain",
+        "rough.safetensors",
+        "rough.csv",
+        "--row",
+        2,
+        "--format",
+        format,
+        "--notation",
+        "nielsen",
     )
     assert code == 0, err
     if format == "json":
@@ -430,6 +438,8 @@ def test_the_numbers_of_a_row_stand_beside_the_scaled_ones_too(format):
 
 def test_a_gap_is_said_where_its_row_is_explained(rough, clearprop, monkeypatch):
     monkeypatch.chdir(rough)
-    code, out, _ = clearprop("explain", "rough.safetensors", "rough.csv", "--row", 3)
+    code, out, _ = clearprop(
+        "explain", "rough.safetensors", "rough.csv", "--row", 3, "--notation", "nielsen"
+    )
     assert code == 0
     assert "charges missing (" in " ".join(out.split())
