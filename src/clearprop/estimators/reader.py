@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.utils.validation import (
     _check_feature_names,
     _check_n_features,
@@ -68,7 +69,7 @@ def open_X(estimator: Arguments, X: Any) -> Any:
     """Return X as `read_X` does, but a raw table as its columns, pyarrow's, before they are encoded."""
     refuse_masked(X, "X")
     inputs = estimator.network_.model.inputs
-    if isinstance(X, Mapping):
+    if _is_mapping(X):
         return _numbers(X, estimator) if inputs.encoder is None else inputs.single_rows.table([X])
     X = _as_table(X)
     if hasattr(estimator, "feature_names_in_") and tables.column_names(X) is not None:
@@ -83,9 +84,13 @@ def read_options(estimator: Arguments) -> ReadOptions | None:
     return None if estimator.missing is None else with_missing(None, estimator.missing)
 
 
+def _is_mapping(X: Any) -> bool:
+    return isinstance(X, Mapping) and not issparse(X)  # SciPy's dictionaries of keys are both
+
+
 def _single_row(X: Any, estimator: Arguments) -> Mapping[str, Any] | None:
     """Return X as a mapping, if it is one or a single row of pandas with the columns of the fit."""
-    if isinstance(X, Mapping):
+    if _is_mapping(X):
         return X
     known = getattr(estimator, "feature_names_in_", None)
     if estimator.network_.model.inputs.encoder is None or known is None:
