@@ -94,7 +94,7 @@ sphinx_gallery_conf = {
     "examples_dirs": [str(ROOT / "examples" / "gallery")],
     "gallery_dirs": ["gallery"],
     "filename_pattern": r"\.py$",
-    "thumbnail_size": (240, 168),  # shown at 160 x 112
+    "thumbnail_size": (192, 134),  # shown at 160 x 112
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,
