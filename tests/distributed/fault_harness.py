@@ -151,7 +151,11 @@ class Faults:
                 self.again()
                 return
             hurt = time.monotonic()
-            code = process.wait(HANG)
+            try:
+                code = process.wait(HANG)
+            except subprocess.TimeoutExpired:
+                facts = size, "stopped" if stops else "killed", victim, self.errors.read_text()
+                raise AssertionError(f"a hang: {facts}, {lines(self.log)[-3:]}") from None
             self.longest = max(self.longest, time.monotonic() - hurt)
             said = self.errors.read_text()
             if code == 0 and lines(self.log)[-1].startswith("done"):
