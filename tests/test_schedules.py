@@ -160,3 +160,18 @@ def test_plateau_is_found_inside_a_warmup():
     inner = plateau(0.1)
     assert schedules.find_plateau(warmup(2, inner)) is inner
     assert schedules.find_plateau(constant(0.1)) is None
+
+
+def test_the_rate_of_larger_batches_rises_to_the_scaled_one():
+    for rule, times in (("linear", 16.0), ("sqrt", 4.0)):
+        rate = schedules.for_batches(0.01, 4096, rule, base=256, epochs=5)
+        assert rate(0.0) == pytest.approx(0.01)  # as it is, at first
+        assert rate(2.5) == pytest.approx(0.01 * (1 + times) / 2)
+        assert rate(5.0) == rate(50.0) == pytest.approx(0.01 * times)
+        again = schedules.from_description(schedules.describe(rate))  # a checkpoint has it
+        assert again == rate
+    assert schedules.for_batches(0.01, 64, "sqrt") == schedules.constant(0.005)  # no way up to go
+    with pytest.raises(ValueError, match="rule must be"):
+        schedules.for_batches(0.01, 4096, "cubic")
+    with pytest.raises(ValueError, match="batch_size must be above 0, got 0"):
+        schedules.for_batches(0.01, 0)

@@ -246,6 +246,50 @@ SCHEDULES: dict[str, type[Schedule]] = {
 }
 
 
+_POWERS: dict[str, float] = {"linear": 1.0, "sqrt": 0.5}
+
+
+def for_batches(
+    rate: float, batch_size: int, rule: str = "linear", *, base: int = 256, epochs: float = 5.0
+) -> Schedule:
+    """Return the rate of larger batches than those that `rate` is good for, and the way up to it.
+
+    "linear" multiplies it by ``batch_size / base``: so many small steps of SGD, as long as they would
+    point the same way (Goyal et al. 2017, arXiv 1706.02677, with the warm-up). "sqrt" multiplies it by
+    the root, which keeps the noise of a step of Adam or RMSProp (Malladi et al. 2022, arXiv
+    2205.10287).
+
+    Parameters
+    ----------
+    rate : float
+        That of batches of `base` samples.
+    batch_size : int
+        Of all processes together.
+    rule : {"linear", "sqrt"}
+    base : int
+    epochs : float
+        In which it rises from `rate`.
+
+    Raises
+    ------
+    ValueError
+        If the rule is unknown, or a number is not above 0.
+
+    Examples
+    --------
+    >>> risen = for_batches(0.1, 1024, epochs=2)
+    >>> [risen(epoch) for epoch in (0, 1, 2, 3)]
+    [0.1, 0.25, 0.4, 0.4]
+    """
+    power = _POWERS[known_name("rule", rule, _POWERS)]
+    for name, size in (("batch_size", batch_size), ("base", base)):
+        if not size > 0:
+            raise ValueError(f"{name} must be above 0, got {size}")
+    times = (batch_size / base) ** power
+    scaled = constant(rate * times)
+    return scaled if times <= 1.0 else warmup(epochs, scaled, start=1.0 / times)
+
+
 def find_plateau(schedule: Schedule) -> plateau | None:
     """Return the plateau schedule inside `schedule`, if there is one."""
     if isinstance(schedule, warmup):
