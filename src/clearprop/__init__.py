@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from clearprop import rarer_activations, rarer_costs  # noqa: F401 - their rows
+from clearprop import forks, rarer_activations, rarer_costs  # noqa: F401 - their rows
 
 if TYPE_CHECKING:
     from clearprop import costs, data, embeddings, initializers, metrics, schedules
@@ -121,10 +121,12 @@ _LATER = {
 def __getattr__(name: str) -> Any:
     for package, names in _LATER.items():
         if name in names:
-            found = globals()[name] = getattr(import_module(f"clearprop.{package}"), name)
+            with forks.LOCK:
+                found = globals()[name] = getattr(import_module(f"clearprop.{package}"), name)
             return found
     if not name.startswith("_") and find_spec(f"clearprop.{name}"):  # costs, data, schedules, ...
-        return import_module(f"clearprop.{name}")
+        with forks.LOCK:
+            return import_module(f"clearprop.{name}")
     raise AttributeError(f"module 'clearprop' has no attribute {name!r}")
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from clearprop import building, engines, initializers, penalties, randomness
+from clearprop import building, engines, forks, initializers, penalties, randomness
 from clearprop.activations import Activation, Array
 from clearprop.architecture import Architecture, Layer
 from clearprop.costs import Cost
@@ -697,7 +697,8 @@ class Network:
         300
         """
         settings = {name: value for name, value in locals().items() if name not in ("self", "X", "Y")}
-        from clearprop.training.training import Training
+        with forks.LOCK:
+            from clearprop.training.training import Training
 
         return Training(self, X, Y, **settings).run()
 

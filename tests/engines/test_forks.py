@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import clearprop as cp
-from clearprop.engines import forks
+from clearprop import forks
 from kept_code import copied_to
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -24,7 +24,7 @@ import numpy as np
 import clearprop as cp
 warnings.simplefilter("ignore")
 if "careless" in sys.argv:
-    from clearprop.engines import forks
+    from clearprop import forks
     forks.LOCK = threading.RLock()
 X = np.random.default_rng(0).normal(size=(70, 4)).astype("float32")
 Y = np.arange(70) % 3

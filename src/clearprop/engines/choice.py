@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from clearprop import forks
 from clearprop.architecture import Architecture
-from clearprop.engines import forks
 
 LOADING, COMPILING = 0.1, 5.0  # seconds: to read the machine code from disk, to make it
 # Seconds that compiled code saves, on an AVX2 core: for each call, neuron and multiply-add.

@@ -26,7 +26,8 @@ import llvmlite
 import numpy as np
 from llvmlite import binding
 
-from clearprop.engines import cpu, forks, kernels, language, translation
+from clearprop import forks
+from clearprop.engines import cpu, kernels, language, translation
 from clearprop.engines.announcement import announce
 
 Array = Any

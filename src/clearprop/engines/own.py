@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 
+from clearprop import forks
 from clearprop.activations import Activation, Array
 from clearprop.costs import Cost
-from clearprop.engines import forks
 from clearprop.engines.announcement import announce
 
 _Made = tuple[int, Any]  # its address, and what holds the machine code

@@ -3,7 +3,7 @@
 import os
 import threading
 
-# Held by what is done once and may take seconds: an import of the engine, and what is compiled. A fork
+# Held by what is done once: imports of what is asked for later, and what is compiled. A fork
 # waits for it, since the import system and LLVM hold locks of their own meanwhile, which nobody would
 # ever let go of in the child.
 LOCK = threading.RLock()
