@@ -131,7 +131,7 @@ def test_a_quantity_in_time_order_leaves_the_first_rows_out(clearprop, frame):
         ),
         (
             ("t.csv", "--target", "left", "--output", "o.txt"),
-            "--output must be a .csv or .parquet file, got o.txt",
+            "--output must be a .csv, .parquet or .jsonl file, got o.txt",
         ),
         (
             ("t.csv", "--target", "left", "--group", "shop", "--time", "day"),

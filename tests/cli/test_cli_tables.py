@@ -83,7 +83,7 @@ def test_the_model_is_that_of_the_estimator_and_takes_the_raw_file_back(clearpro
     code, out, err = clearprop("predict", "t.safetensors", "t.csv")
     assert (code, err) == (0, "")
     rows = list(csv.DictReader(io.StringIO(out)))
-    assert list(rows[0]) == ["row", "prediction", "probability_no", "probability_yes"]
+    assert list(rows[0]) == ["row", "customer_id", "prediction", "probability_no", "probability_yes"]
     estimator = cp.MLPClassifier.load("t.safetensors")
     assert estimator.preset == "realmlp"
     features = frame.drop(columns="left")
@@ -99,7 +99,9 @@ def test_the_model_is_that_of_the_estimator_and_takes_the_raw_file_back(clearpro
 def test_columns_may_be_in_any_order_and_others_are_named_but_none_may_be_absent(clearprop, frame):
     clearprop("train", "t.csv", "--target", "left", *QUICK)
     _, expected, _ = clearprop("predict", "t.safetensors", "t.csv")
-    others = frame[["vip", "plan", "age", "since", "count", "shop"]].assign(more=1, fun="x")
+    others = frame[["vip", "plan", "age", "since", "count", "shop", "customer_id"]].assign(
+        more=1, fun="x"
+    )
     others.to_csv("moved.csv", index=False)
     code, out, err = clearprop("predict", "t.safetensors", "moved.csv")
     assert (code, out) == (0, expected)

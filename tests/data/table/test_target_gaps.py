@@ -222,7 +222,7 @@ def test_a_row_to_explain_is_found_by_its_number_in_the_file(clearprop, trained)
     code, alone, _ = clearprop("explain", "m.safetensors", "one.csv", "--format", "json")
     assert (code, json.loads(out)) == (0, json.loads(alone))
     assert whole["y"][31] is not None
-    code, _, err = clearprop("explain", "m.safetensors", "t.csv", "--row", 3)
+    code, _, err = clearprop("explain", "m.safetensors", "t.csv", "--row", 3, "--notation", "nielsen")
     assert code == 2
     assert "--row must have a target, row 3 of t.csv has none" in err
     code, _, err = clearprop("explain", "m.safetensors", "t.csv", "--row", N)
