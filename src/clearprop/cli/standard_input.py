@@ -12,6 +12,11 @@ _ENDINGS = {b"PAR1": ".parquet", b"PK\x03\x04": ".npz", b"\x1f\x8b": ".csv.gz"}
 _NAME = "standard-input"
 
 
+def said(path: str) -> str:
+    """Return what a file is called: of what `as_file` made, where its rows came from."""
+    return "standard input" if os.path.basename(path).partition(".")[0] == _NAME else path
+
+
 def as_file(data: str) -> str:
     """Return DATA; where it is ``-``, a file with all of standard input, gone with the process.
 

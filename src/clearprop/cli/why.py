@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from clearprop.cli import model_data, row_blocks
+from clearprop.cli import model_data, row_blocks, standard_input
 from clearprop.cli.model import Answering
 from clearprop.cli.table_options import names as listed
 from clearprop.data.files import local_path
@@ -120,7 +120,7 @@ def _of_table(net: Answering, question: Question) -> _Row:
         if isinstance(each, NumericColumn)
     }
     key = {name: text_of(stored.column(name)[0].as_py() or "") for name in keys}
-    return _Row(asked, cells, numbers, key, table.where)
+    return _Row(asked, cells, numbers, key, standard_input.said(table.where))
 
 
 def _slice(batches: Any, table: TableSource, row: int) -> Any:
@@ -131,7 +131,7 @@ def _slice(batches: Any, table: TableSource, row: int) -> Any:
         if first <= row < first + batch.num_rows:
             return pa.Table.from_batches([batch.slice(row - first, 1)])
         first += batch.num_rows
-    raise _no_row(row, first, table.where)
+    raise _no_row(row, first, standard_input.said(table.where))
 
 
 def _no_row(row: int, n: int, where: str) -> ValueError:
