@@ -64,7 +64,15 @@ def loaded_by(code):
 
 
 def test_importing_loads_the_tables_of_the_equations_and_predicting_nothing_that_trains():
-    tables = ("activations", "costs", "names", "rarer_activations", "rarer_costs", "user_functions")
+    tables = (
+        "activations",
+        "costs",
+        "forks",
+        "names",
+        "rarer_activations",
+        "rarer_costs",
+        "user_functions",
+    )
     assert loaded_by("import clearprop") == {f"clearprop.{each}" for each in tables}
     code = "import clearprop as cp; cp.load; cp.Network([2, 3, 2]).predict([[0.0, 1.0]])"
     later = ("training", "trace", "optimizers", "schedules", "explain", "engines.members", "summary")
