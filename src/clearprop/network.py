@@ -336,7 +336,8 @@ class Network:
     def predict(self, X: ArrayLike) -> Array:
         """Return the activations of the last layer, shape (n_samples, n_outputs); the members' mean.
 
-        Of one row without an axis of samples, shape (n_features,), it is (n_outputs,).
+        Of one row without an axis of samples, an array of shape (n_features,), it is (n_outputs,). A
+        list of numbers is refused: it may as well be a column.
 
         A process that has trained predicts with the compiled engine. One that only predicts begins with
         NumPy, and goes over when what compiled code would have saved adds up to the time it takes to
@@ -349,8 +350,8 @@ class Network:
             if answer is not None:
                 return answer
         made, parameters = self.model.architecture, self.model.parameters
-        if one_row.is_row(X, made.n_features):
-            only: Array = self.predict(np.asarray(X)[None])[0]
+        if type(X) is np.ndarray and X.shape == (made.n_features,):
+            only: Array = self.predict(X[None])[0]
             return only
         if type(X) is np.ndarray and len(X) == 1:  # the second of its kind prepares those to come
             known, self._row = self._row, OneRow.of(self.model, self._row)

@@ -101,12 +101,12 @@ def test_a_pickled_model_does_not_carry_its_training_data():
     assert len(pickle.dumps(model)) < 200_000 < rows.nbytes
 
 
-def test_one_row_that_is_no_table_is_answered_like_a_table_of_one():
+def test_one_row_that_is_no_table_is_refused_with_its_remedy_or_is_an_array():
     """neural-networks-and-deep-learning 19."""
     net = cp.Network([2, 3, 3], seed=0)
-    np.testing.assert_array_equal(net.predict([1, 1]), net.predict([[1, 1]])[0])
-    with pytest.raises(ValueError, match="features"):
-        net.predict([1, 1, 1])
+    with pytest.raises(ValueError, match="reshape"):
+        net.predict([1, 1])
+    np.testing.assert_array_equal(net.predict(np.ones(2)), net.predict([[1, 1]])[0])
 
 
 def test_labels_may_be_numbers_rather_than_vectors():
