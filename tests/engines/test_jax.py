@@ -18,7 +18,17 @@ from clearprop.engines.members import state_of
 from clearprop.engines.reference import ReferenceEngine
 from clearprop.flat_vector import select as select_blocks
 from clearprop.flat_vector import shared
-from test_engines import COSTS, HIDDEN, OPTIMIZERS, SMALL, plan_for, problem, relative, train
+from test_engines import (
+    COSTS,
+    HIDDEN,
+    OPTIMIZERS,
+    SMALL,
+    assert_agrees,
+    plan_for,
+    problem,
+    relative,
+    train,
+)
 
 jax = pytest.importorskip("jax", reason="JAX is not installed: pip install 'clearprop[jax]'")
 EVERY = (
@@ -60,18 +70,7 @@ def engine(**how):
 
 
 def agrees(plan, data, parameters, tolerance=1e-9, **how):
-    """Assert that three epochs are those of the reference, to rounding."""
-    made = engine(**how)
-    assert made.supports(plan) is None
-    wanted, correct = train(ReferenceEngine(), plan, data, parameters)
-    got, its_correct = train(made, plan, data, parameters)
-    assert not np.array_equal(wanted.parameters, parameters)
-    assert relative(got.parameters, wanted.parameters) < tolerance
-    assert relative(got.moments, wanted.moments) < 10 * tolerance
-    assert got.epoch_cost == pytest.approx(wanted.epoch_cost, rel=tolerance)
-    assert (got.step, got.updates, got.epoch_step) == (wanted.step, wanted.updates, wanted.epoch_step)
-    if plan.counts_correct:
-        np.testing.assert_array_equal(its_correct, correct)
+    assert_agrees(plan, data, parameters, tolerance, engine(**how))
 
 
 def check(hidden, cost, output, optimizer, how, weighted):

@@ -187,6 +187,15 @@ def test_every_command_reads_standard_input(command, trained, clearprop):
     assert clearprop(command, "customers.safetensors", "-", given=given)[:2] == (0, expected)
 
 
+@pytest.mark.parametrize("command", ["predict", "evaluate", "explain", "report --json"])
+def test_a_mistake_in_standard_input_is_said_to_be_there(command, trained, clearprop):
+    given = (trained / "customers.csv").read_bytes().replace(b"tenure", b"tenur")
+    name, *options = command.split()
+    code, _, err = clearprop(name, "customers.safetensors", "-", *options, given=given)
+    assert code == 2
+    assert err.startswith("clearprop: standard input lacks 'tenure'")
+
+
 def test_a_table_is_trained_on_from_a_pipe_and_nothing_is_left_of_it(trained, tmp_path):
     run = [*COMMAND, "train", "-", "--target", "churn", "--output", str(tmp_path / "piped.safetensors")]
     quick = "--hidden 4 --epochs 2 --engine numpy --seed 1 --quiet --preset realmlp-s".split()

@@ -9,6 +9,7 @@ import sys
 import traceback
 from typing import Any, NoReturn, TextIO
 
+from clearprop.cli import standard_input
 from clearprop.cli.terminal import plain
 from clearprop.names import absent
 
@@ -118,7 +119,7 @@ def tell(problem: BaseException, debug: bool = False) -> int:
 def say(sentence: str) -> None:
     """Print a sentence on standard error, if anybody is there."""
     with contextlib.suppress(OSError, ValueError):
-        print(f"clearprop: {plain(sentence)}", file=sys.stderr, flush=True)
+        print(f"clearprop: {plain(standard_input.said(sentence))}", file=sys.stderr, flush=True)
 
 
 def show_warning(

@@ -12,9 +12,14 @@ _ENDINGS = {b"PAR1": ".parquet", b"PK\x03\x04": ".npz", b"\x1f\x8b": ".csv.gz"}
 _NAME = "standard-input"
 
 
-def said(path: str) -> str:
-    """Return what a file is called: of what `as_file` made, where its rows came from."""
-    return "standard input" if os.path.basename(path).partition(".")[0] == _NAME else path
+_made: list[str] = []  # the files that hold it
+
+
+def said(text: str) -> str:
+    """Return a text with "standard input" for a file that `as_file` has made."""
+    for path in _made:
+        text = text.replace(path, "standard input")
+    return text
 
 
 def as_file(data: str) -> str:
@@ -42,4 +47,5 @@ def as_file(data: str) -> str:
     with open(path, "wb") as file:
         file.write(head)
         shutil.copyfileobj(stream, file)
+    _made.append(path)
     return path

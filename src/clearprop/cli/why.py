@@ -131,7 +131,7 @@ def _slice(batches: Any, table: TableSource, row: int) -> Any:
         if first <= row < first + batch.num_rows:
             return pa.Table.from_batches([batch.slice(row - first, 1)])
         first += batch.num_rows
-    raise _no_row(row, first, standard_input.said(table.where))
+    raise _no_row(row, first, table.where)
 
 
 def _no_row(row: int, n: int, where: str) -> ValueError:

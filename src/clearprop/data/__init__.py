@@ -9,6 +9,8 @@ memory is taken for it, and a file that is not what it should be is refused with
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from clearprop import forks
+
 if TYPE_CHECKING:
     from clearprop.data.dataset import Dataset, Schema
     from clearprop.data.idx import read_idx, read_idx_folder
@@ -52,7 +54,8 @@ _LATER = {
 def __getattr__(name: str) -> Any:
     for module, names in _LATER.items():
         if name in names:
-            found = globals()[name] = getattr(import_module(f"clearprop.data.{module}"), name)
+            with forks.LOCK:
+                found = globals()[name] = getattr(import_module(f"clearprop.data.{module}"), name)
             return found
     raise AttributeError(f"module 'clearprop.data' has no attribute {name!r}")
 

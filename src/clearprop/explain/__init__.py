@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from clearprop import forks
 from clearprop.explain import notation
 from clearprop.explain.document import Document
 from clearprop.explain.exercises import chains, delta_product_form, derivations
@@ -51,7 +52,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Import the figures when they are first asked for."""
     if name in ("FIGURES", "figure"):
-        from clearprop.explain import figures
+        with forks.LOCK:
+            from clearprop.explain import figures
 
         return getattr(figures, name)
     raise AttributeError(f"module 'clearprop.explain' has no attribute {name!r}")
