@@ -164,6 +164,9 @@ def live_page(chromium: Any, folder: Path) -> None:
         take(500)
     durations[-1] = 2500
     how = {"save_all": True, "append_images": images[1:], "duration": durations, "loop": 0}
+    images[-1].save(
+        PICTURES / "live-page-still.webp", quality=80
+    )  # for the site, whose pages are light
     images[0].save(PICTURES / "live-page.webp", quality=70, method=4, **how)
     page.close()
 
