@@ -28,6 +28,12 @@ def rng():
 
 
 @pytest.fixture(autouse=True)
+def _the_same_draws_each_time():
+    """Estimators without a random_state draw from NumPy's one state: it depends on no test before."""
+    np.random.seed(0)  # noqa: NPY002 - the state that scikit-learn draws from
+
+
+@pytest.fixture(autouse=True)
 def _names_of_the_examples(doctest_namespace):
     import clearprop
 
