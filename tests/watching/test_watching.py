@@ -1,10 +1,12 @@
 """A training that is watched: nothing of it changes, and messages are whole, few and bounded."""
 
+import asyncio
 import copy
 import io
 import json
 import pickle
 import re
+import socket
 import sys
 import threading
 import time
@@ -295,6 +297,23 @@ def test_a_port_is_checked_and_told_in_one_sentence():
             X, Y, epochs=1, batch_size=7, callbacks=[cp.Watch(number, browser=False)], progress=False
         )
     taken.close()
+
+
+def test_an_answer_is_sent_at_once():
+    async def answered():
+        with address.listen(0) as listening:
+            server = await asyncio.start_server(lambda _, writer: kept.append(writer), sock=listening)
+            _, asking = await asyncio.open_connection(*listening.getsockname())
+            while not kept:
+                await asyncio.sleep(0)
+            made = kept[0].get_extra_info("socket")
+            waits_not = made.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            for each in (asking, kept[0], server):
+                each.close()
+            return waits_not
+
+    kept = []
+    assert asyncio.run(answered())
 
 
 def test_without_the_extra_the_sentence_says_what_to_install(monkeypatch):
