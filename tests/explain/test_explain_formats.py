@@ -51,11 +51,11 @@ def assert_read_back(texts, values, in_order):
     assert len(texts) == len(values)
     if not in_order:  # matrices stand side by side: what is shown most exactly has the first choice
         texts = sorted(texts, key=lambda each: interval(each)[1] / max(abs(interval(each)[0]), 1e-300))
-        left, values = list(values), []
+        left, values = np.array(values), []
         for text in texts:
-            nearest = min(left, key=lambda value: abs(value - interval(text)[0]))
-            left.remove(nearest)
-            values.append(nearest)
+            nearest = np.abs(left - interval(text)[0]).argmin()
+            values.append(left[nearest])
+            left = np.delete(left, nearest)
     for text, value in zip(texts, values, strict=True):
         assert within(text, value), f"{text} is shown for {value!r}"
 

@@ -508,6 +508,9 @@ class ColumnProfile:
             self.problem, self.problem_row = "must hold numbers with decimal commas, got points", None
         elif mostly and self._are_codes(decimal):
             return
+        elif (odd := self.times.stray(_MOSTLY * present)) and not self._are_few_times(odd[0]):
+            what, self.problem_row, word = odd
+            self.problem = f"must hold {what} written as elsewhere in it, got {short(word)}"
         elif verdict.problem is not None:
             self.problem, self.problem_row = verdict.problem, verdict.at
         elif mostly and self._stray is not None:
@@ -517,9 +520,6 @@ class ColumnProfile:
         elif self._n_decorated > _MOSTLY * present and self._stray is not None:
             self.problem_row, word = self._stray
             self.problem = f"must hold numbers written like 1234.5, got {short(word)}"
-        elif (odd := self.times.stray(_MOSTLY * present)) and not self._are_few_times(odd[0]):
-            what, self.problem_row, word = odd
-            self.problem = f"must hold {what} written as elsewhere in it, got {short(word)}"
 
     def _are_few_times(self, what: str) -> bool:
         """Return whether times of day or time spans beside words are so few that each is a category."""
