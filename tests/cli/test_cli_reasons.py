@@ -54,6 +54,7 @@ def files(tmp_path_factory):
     ).fit(frame.drop(columns="note"), spent.rename("spent")).save(folder / "spent.safetensors")
     frame.to_csv(folder / "new.csv", index=False)
     frame.to_parquet(folder / "new.parquet")
+    frame.to_json(folder / "new.jsonl", orient="records", lines=True)
     return folder
 
 
@@ -109,7 +110,8 @@ def test_every_format_says_the_same_in_a_file_and_in_a_pipe(clearprop, files, tm
     assert list(told)[-3:] == ["reason_2", "reason_2_value", "reason_2_part"]
 
 
-def test_rows_come_from_a_pipe_and_go_into_one(files):
+@pytest.mark.parametrize("ending", ["parquet", "jsonl"])
+def test_rows_come_from_a_pipe_and_go_into_one(files, ending):
     command = [
         sys.executable,
         "-m",
@@ -121,7 +123,7 @@ def test_rows_come_from_a_pipe_and_go_into_one(files):
         "parquet",
     ]
     done = subprocess.run(
-        command, input=(files / "new.csv").read_bytes(), capture_output=True, check=True
+        command, input=(files / f"new.{ending}").read_bytes(), capture_output=True, check=True
     )
     told = parquet.read_table(io.BytesIO(done.stdout))
     assert told.column_names[:3] == ["row", "customer_id", "prediction"]

@@ -248,7 +248,9 @@ def test_a_source_that_is_none_is_refused(source, kind, message):
 @pytest.mark.parametrize("name", ["table.xlsx", "table", "table.csv.zip", ".csv.bak"])
 def test_a_file_of_another_kind_is_refused(tmp_path, name):
     (tmp_path / name).write_text(TABLE)
-    with pytest.raises(ValueError, match=r"must be a .csv, .csv.gz, .parquet or .npz file or a folder"):
+    with pytest.raises(
+        ValueError, match=r"must be a .csv, .csv.gz, .parquet, .jsonl or .npz file or a folder"
+    ):
         data.load(tmp_path / name)
 
 

@@ -45,7 +45,7 @@ def _clearprop(
     """Train feed-forward neural networks by explicit backpropagation.
 
     DATA is a built-in set (digits, iris, wine, breast_cancer, diabetes, mnist),
-    a file (.csv, .parquet, .npz), or a folder with four IDX files like MNIST's.
+    a file (.csv, .parquet, .jsonl, .npz), or a folder with four IDX files like MNIST's.
     """
 
 

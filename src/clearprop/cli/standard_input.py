@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 
-_ENDINGS = {b"PAR1": ".parquet", b"PK\x03\x04": ".npz", b"\x1f\x8b": ".csv.gz"}
+_ENDINGS = {b"PAR1": ".parquet", b"PK\x03\x04": ".npz", b"\x1f\x8b": ".csv.gz", b"{": ".jsonl"}
 _NAME = "standard-input"
 
 
@@ -25,7 +25,7 @@ def said(text: str) -> str:
 def as_file(data: str) -> str:
     """Return DATA; where it is ``-``, a file with all of standard input, gone with the process.
 
-    What it is, the first bytes tell: Parquet, NPZ, gzip, or else CSV.
+    What it is, the first bytes tell: Parquet, NPZ, gzip, JSON lines, or else CSV.
 
     Raises
     ------

@@ -43,12 +43,12 @@ def load(
     ----------
     source : str or path
         A built-in name (digits, iris, wine, breast_cancer, diabetes, mnist), a table of numbers (.csv,
-        .csv.gz, .parquet or a folder of either, see `read_table`), an .npz file, or a folder with the
-        four IDX files of MNIST or of a set made like it. A built-in name wins over a file of that name,
-        which ``./iris`` still reaches.
+        .csv.gz, .parquet or a folder of either, .jsonl, see `read_table`), an .npz file, or a folder
+        with the four IDX files of MNIST or of a set made like it. A built-in name wins over a file of
+        that name, which ``./iris`` still reaches.
     target : str, optional
-        The column of a CSV or Parquet file that holds the target. Without it, the only one called
-        target, label, y or class.
+        The column of a table that holds the target. Without it, the only one called target, label, y or
+        class.
     task : {"classification", "regression"}, optional
         For a file. Without it the target decides: text, booleans and at most 20 different whole
         numbers (1.0 among them) are classes; anything else is a quantity.
@@ -151,19 +151,21 @@ def _read(
         _no_target(target, f"{path} has its target in y")
         gaps = how["target_gaps"]
         return read_npz(path, task=task, need_target=need_target, target_gaps=gaps)
-    raise ValueError(f"source must be a .csv, .csv.gz, .parquet or .npz file or a folder, got {path}")
+    raise ValueError(
+        f"source must be a .csv, .csv.gz, .parquet, .jsonl or .npz file or a folder, got {path}"
+    )
 
 
 def _check_is_table(source: Source, given: Mapping[str, Any]) -> None:
     name = next((name for name, value in given.items() if value is not None), None)
     if name is not None and (source in BUILT_IN or not is_table(local_path(source))):
-        raise ValueError(f"{name} is for a CSV or Parquet file, {source} is none")
+        raise ValueError(f"{name} is for a CSV, Parquet or JSON lines file, {source} is none")
 
 
 def _no_target(target: str | None, reason: str) -> None:
     if target is not None:
         raise ValueError(
-            f"target must name a column of a CSV or Parquet file, got {target!r}: {reason}"
+            f"target must name a column of a CSV, Parquet or JSON lines file, got {target!r}: {reason}"
         )
 
 

@@ -1,4 +1,4 @@
-"""What CSV and Parquet share: the names of columns, which one is the target, and the Dataset."""
+"""What files of tables share: the names of columns, which one is the target, and the Dataset."""
 
 from __future__ import annotations
 
@@ -19,9 +19,14 @@ from clearprop.user_warning import warn
 
 TARGET_NAMES = ("target", "label", "y", "class")
 ENDINGS = (
-    *(ending + packed for ending in (".csv", ".tsv", ".txt", ".data") for packed in ("", ".gz")),
+    *(
+        ending + packed
+        for ending in (".csv", ".tsv", ".txt", ".data", ".jsonl")
+        for packed in ("", ".gz")
+    ),
     ".parquet",
 )
+_JSON = tuple(ending for ending in ENDINGS if ending.startswith(".jsonl"))
 _CSV = tuple(ending for ending in ENDINGS if ending.startswith((".csv", ".tsv")))
 
 
@@ -36,10 +41,15 @@ class TargetColumn:
 
 
 def is_table(path: Path) -> bool:
-    """Return whether a path is that of a CSV or Parquet file, by its name, or a folder of such."""
+    """Return whether a path is that of a file of a table, by its name, or a folder of such."""
     if path.is_dir():
         return is_of_parquet(path) or (not any(find_files(path).values()) and bool(csv_paths(path)))
     return path.name.lower().endswith(ENDINGS)
+
+
+def is_of_json(path: Path) -> bool:
+    """Return whether a path is that of a file of JSON lines, by its name."""
+    return path.name.lower().endswith(_JSON)
 
 
 def is_of_parquet(folder: Path) -> bool:

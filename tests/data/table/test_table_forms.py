@@ -3,6 +3,7 @@
 import csv
 import datetime
 import io
+import json
 import math
 
 import hypothesis.strategies as st
@@ -66,6 +67,11 @@ def as_csv(table, delimiter, around=""):
     return text.getvalue()
 
 
+def as_json_lines(table):
+    rows = [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)]
+    return "".join(json.dumps(row, default=str) + "\n" for row in rows)
+
+
 def padded(table, around):
     """Return a table with blanks around its names and words."""
     return {
@@ -123,6 +129,8 @@ def forms(folder, table, around):
     found["blanks"].write_bytes(as_csv(table, "|", around.replace("\t", " ")).encode())
     found["Parquet"] = folder / "t.parquet"
     pq.write_table(arrow(padded(table, around)), found["Parquet"])
+    found["JSON lines"] = folder / "t.jsonl"
+    found["JSON lines"].write_text(as_json_lines(padded(table, around)))
     return found
 
 
@@ -479,8 +487,8 @@ def test_a_frame_of_numbers_is_encoded_where_a_number_stands_for_a_gap():
         (lambda: cp.MLPClassifier(missing=-1).fit([[0.0], [1.0]], [0, 1]), "missing needs preset='realmlp-s'"),
         (lambda: cp.MLPRegressor(decimal=",").fit([[0.0], [1.0]], [0, 1]), "decimal needs preset='realmlp-s'"),
         (lambda: cp.MLPRegressor(decimal=";").fit([[0.0], [1.0]], [0, 1]), "'decimal' parameter"),
-        (lambda: data.load("iris", missing=-1), "missing is for a CSV or Parquet file, iris is none"),
-        (lambda: data.load("iris", options=ReadOptions()), "options is for a CSV or Parquet file"),
+        (lambda: data.load("iris", missing=-1), "missing is for a CSV, Parquet or JSON lines file, iris is none"),
+        (lambda: data.load("iris", options=ReadOptions()), "options is for a CSV, Parquet or JSON lines file"),
     ],
 )  # fmt: skip
 def test_missing_where_it_would_do_nothing_is_refused(call, message):

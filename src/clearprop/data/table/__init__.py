@@ -1,4 +1,4 @@
-"""Tables: a CSV file, Parquet or an Arrow object, told column by column and turned into numbers.
+"""Tables: CSV, Parquet, JSON lines or an Arrow object, told column by column and turned into numbers.
 
 `open_table` reads, `decide` says what becomes of each column, `TableEncoder` makes numbers of them and
 `TargetEncoder` of the target. All of it works on batches, in memory that does not grow with the rows.

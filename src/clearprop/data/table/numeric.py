@@ -39,7 +39,7 @@ def read_table(
     missing: Missing = None,
     options: ReadOptions | None = None,
 ) -> Dataset:
-    """Return the data set in a CSV or Parquet file whose features are numbers.
+    """Return the data set in a CSV, Parquet or JSON lines file whose features are numbers.
 
     What `open_table` reads, with stricter rules: nothing is guessed, filled in or left out, but for
     rows without a target, and an index that pandas stored in Parquet without a name. The decimal sign

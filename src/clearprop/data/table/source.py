@@ -22,11 +22,12 @@ from clearprop.data.table.conversion import Conversion, field_of, noted_type
 from clearprop.data.table.csv_folder import CsvFolder
 from clearprop.data.table.csv_text import CsvText
 from clearprop.data.table.decimal_sign import decimal_sign
+from clearprop.data.table.json_lines import JsonLines
 from clearprop.data.table.parquet_files import ParquetFiles
 from clearprop.data.table.profiles import ColumnProfile
 from clearprop.data.table.read_options import ReadOptions
 from clearprop.data.table.values import TEXT, BadCell, BadValue
-from clearprop.data.tables import check_names, column_names, csv_paths, is_of_parquet
+from clearprop.data.tables import check_names, column_names, csv_paths, is_of_json, is_of_parquet
 from clearprop.data.targets import GAPS, refused_gaps, say_gaps
 from clearprop.names import known_name, trim
 from clearprop.typing import Table
@@ -47,7 +48,7 @@ class TableSource:
     ----------
     where : str
         What messages call it.
-    raw : CsvText, CsvFolder, ParquetFiles or pyarrow.Table
+    raw : CsvText, CsvFolder, ParquetFiles, JsonLines or pyarrow.Table
     options : ReadOptions
     types : dict of str, optional
         What each column holds, where that is known: the `types` of another source. Columns that are
@@ -67,7 +68,7 @@ class TableSource:
         self.names: tuple[str, ...] = tuple(schema.names)
         if len(self.names) > MAX_COLUMNS:
             raise ValueError(f"{where} must have at most {MAX_COLUMNS} columns, got {len(self.names)}")
-        self.refused = {
+        self.refused = getattr(raw, "refused", None) or {  # JSON lines say the line
             field.name: str(field.type)
             for field in schema
             if arrow_source.kind_of(field.type) is None and noted_type(field) is None
@@ -240,10 +241,8 @@ class TableSource:
         """
         labelled = copy.copy(self)
         name = trim(name)
-        labelled._target, labelled._may_have_gaps = (
-            name,
-            known_name("target_gaps", gaps, GAPS) == "drop",
-        )
+        labelled._target = name
+        labelled._may_have_gaps = known_name("target_gaps", gaps, GAPS) == "drop"
         if self._n_rows is not None:
             known = vars(self).get("profile")
             labelled._n_rows = None if known is None else self._n_rows - known[name].n_missing
@@ -292,7 +291,7 @@ class TableSource:
         return self._place(row)
 
     def _place(self, row: int) -> str:
-        line = self._raw.line_of(row) if isinstance(self._raw, _CSV) else None
+        line = self._raw.line_of(row) if isinstance(self._raw, (*_CSV, JsonLines)) else None
         return f"row {row}" if line is None else f"line {line}"
 
     def stored_batches(self, columns: Sequence[str], batch_rows: int) -> Iterator[Any]:
@@ -349,7 +348,7 @@ def open_table(
     ----------
     what : path, or pandas, polars, pyarrow, duckdb or another object that speaks Arrow
         A ``.parquet`` file, a text file whose fields a delimiter separates (``.csv``, plain or gzip,
-        whatever its name says), or a folder of either.
+        whatever its name says), a folder of either, or ``.jsonl``: a JSON object a line.
     options : ReadOptions, optional
         How a CSV file is written.
     types : dict of str, optional
@@ -386,6 +385,8 @@ def open_table(
             raw: Any = CsvFolder(path, options)
         elif path.is_dir() or path.name.lower().endswith(".parquet"):
             raw = ParquetFiles(path)
+        elif is_of_json(path):
+            raw = JsonLines(path)
         else:
             raw = CsvText(path, options)
         return TableSource(str(path), raw, options, types)
