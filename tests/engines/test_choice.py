@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import clearprop as cp
-from clearprop.engines import machine_code
+from clearprop.engines import choice, forwards, machine_code
 
 
 def run(code, **environment):
@@ -95,3 +95,26 @@ def test_compiled_predictions_refuse_what_is_not_finite_with_the_same_sentence(v
     X[n_rows - 1, 2] = value
     with pytest.raises(ValueError, match=f"X must be finite, got .* in row {n_rows - 1}, column 2"):
         net.predict(X)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize("name", ["plain", "embedded"])
+def test_an_answer_depends_on_the_rows_beside_it_only_by_their_being_few(name, n_threads, monkeypatch):
+    monkeypatch.setattr(forwards, "PREDICTION_WORTH_A_THREAD", 1)
+    net = cp.Network(
+        [37, 65, 33, 10], seed=0, embedding=None if name == "plain" else cp.embeddings.pbld()
+    )
+    X = np.random.default_rng(5).normal(size=(203, 37)).astype("float32")
+    forward = choice.engine().forward_of(net.model.architecture, X.dtype)
+
+    def answers(n):
+        parts = [X[i : i + n] for i in range(0, len(X), n) if n < 48 or i + n <= len(X)]
+        return np.concatenate([forward(net.parameters, part, n_threads) for part in parts])
+
+    alone, all_at_once = answers(1), answers(203)
+    for n in (2, 7, 32, 47):
+        np.testing.assert_array_equal(answers(n), alone)
+    for n in (48, 49, 101):
+        found = answers(n)
+        np.testing.assert_array_equal(found, all_at_once[: len(found)])
+    np.testing.assert_allclose(all_at_once, alone, rtol=1e-5, atol=1e-7)

@@ -86,7 +86,7 @@ class _Forward:
         slots[_AT.block] = -(-rows // max(1, -(-rows // _BLOCK)))  # even ones
         slots[_AT.panels] = slots[_AT.panels + 1] = 0
         found[codes.NOT_FINITE] = found[codes.MEETING] = 0
-        if rows >= products.LARGE:
+        if n_rows >= products.LARGE:  # not rows: the bits are the same on any number of threads
             panels = aligned(self.laid_out, self.dtype)
             slots[_AT.panels], slots[_AT.panels + 1] = address(panels), panels.size
         side_by_side(self.kernel, call.address, threads)
