@@ -1,7 +1,9 @@
 """predict beside a table's key, with reasons; explain in a table's language, and what would turn an answer."""
 
+import datetime
 import io
 import json
+import re
 import subprocess
 import sys
 
@@ -248,6 +250,44 @@ def test_the_smallest_changes_turn_the_answer_and_smaller_ones_do_not(clearprop,
         assert line.startswith(
             "  " + ", ".join(f"{name}: {now} -> {then}" for name, (now, then) in each.values.items())
         )
+
+
+def test_dates_and_times_of_day_are_changed_and_told_as_such(clearprop, tmp_path):
+    rng = np.random.default_rng(0)
+    day = pandas.to_datetime("2020-01-01") + pandas.to_timedelta(rng.integers(0, 1400, 300), unit="D")
+    minute = rng.integers(0, 1440, 300)
+    frame = pandas.DataFrame({
+        "since": day.strftime("%d/%m/%Y"),
+        "at": [f"{each // 60}:{each % 60:02}" for each in minute],
+        "seen": day + pandas.to_timedelta(minute, unit="min"),
+    })  # fmt: skip
+    y = np.where((day.year >= 2022) | (minute >= 1080), "new", "old")
+    how = {"preset": "realmlp-s", "batch_size": 32, "max_iter": 30, "random_state": 0}
+    how |= {"columns": {"since": "day-first"}, "calibrate": False}
+    model = cp.MLPClassifier((8,), **how).fit(frame, y)
+    assert model.score(frame, y) > 0.9
+    model.save(tmp_path / "m.safetensors")
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    row = int(np.flatnonzero((model.predict(frame) == "old") & (minute > 900) & (day.year == 2021))[0])
+    cells = frame.to_dict("records")[row]
+    found = model.smallest_changes(cells, ["since", "at", "seen"])
+    kinds = {"since": datetime.date, "at": datetime.time, "seen": datetime.datetime}
+    assert {name for each in found for name in each.values} >= {"since", "at"}
+    for each in found:
+        ((name, (now, then)),) = each.values.items()
+        assert type(now) is type(then) is kinds[name]
+        assert model.predict(cells | {name: then})[0] == "new"
+    before = next(each.values["since"] for each in found if "since" in each.values)
+    assert before[0] == day[row].date()
+    nearer = before[1] - datetime.timedelta(days=1 if before[1] > before[0] else -1)
+    assert model.predict(cells | {"since": nearer})[0] == "old"
+    asked = ("explain", tmp_path / "m.safetensors", tmp_path / "t.csv", "--row", row)
+    code, out, err = clearprop(*asked, "--change", "since,at,seen")
+    assert (code, err) == (0, "")
+    at = next(each.values["at"] for each in found if "at" in each.values)
+    assert f"  at: {at[0]:%H:%M} -> {at[1]:%H:%M}  ('new', " in out
+    assert f"  since: {before[0]} -> {before[1]}  ('new', " in out
+    assert re.search(rf"^at +{at[0]:%H:%M} +hour [0-9]+, minute [0-9]+ +[-+]", out, re.MULTILINE)
 
 
 def test_changes_of_two_columns_are_sought_where_one_is_not_enough():

@@ -17,7 +17,6 @@ from clearprop.cli.model import Answering
 from clearprop.cli.table_options import names as listed
 from clearprop.data.files import local_path
 from clearprop.data.table import TableSource
-from clearprop.data.table.columns import NumericColumn
 from clearprop.data.table.values import text_of
 from clearprop.model.targets import Classes, Units
 from clearprop.network import Network
@@ -114,11 +113,7 @@ def _of_table(net: Answering, question: Question) -> _Row:
     stored = _slice(table.stored_batches([*inputs.columns, *keys], 1 << 16), table, question.row)
     asked = rows_of_table(net.model, typed)
     cells = {name: stored.column(name)[0].as_py() for name in inputs.columns}
-    numbers = {
-        each.name: asked.values.cell(0, place)
-        for place, each in enumerate(inputs.encoder.encoded)
-        if isinstance(each, NumericColumn)
-    }
+    numbers = changes.numbers_of(inputs.encoder, asked.values)
     key = {name: text_of(stored.column(name)[0].as_py() or "") for name in keys}
     return _Row(asked, cells, numbers, key, standard_input.said(table.where))
 

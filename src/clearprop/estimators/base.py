@@ -185,7 +185,7 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         row : mapping
             What it holds in every column that was learned from.
         columns : sequence of str
-            Those that may be changed: categories, and numbers within the range of the training.
+            Those that may be changed: categories, numbers and dates, within the range of the training.
 
         Returns
         -------

@@ -12,7 +12,7 @@ from clearprop.estimators import reader, tables
 from clearprop.model.targets import Classes
 from clearprop.reasons import Reasons
 from clearprop.reasons.asking import Asked, Rows, rows_of_numbers, rows_of_table
-from clearprop.reasons.changes import Change, smallest
+from clearprop.reasons.changes import Change, numbers_of, smallest
 from clearprop.typing import Label, Samples
 
 if TYPE_CHECKING:
@@ -45,9 +45,13 @@ def smallest_changes(
     if isinstance(columns, str):
         raise TypeError(f"columns must be a list of names, got {columns!r}")
     model.inputs.single_rows.check([row])
-    asked = Asked([model])
+    asked, values = Asked([model]), rows_of_table(model, model.inputs.single_rows.table([row])).values
     return smallest(
-        row, columns, encoder, lambda rows: asked.told(model.inputs.of_rows(rows, model.dtype))
+        row,
+        columns,
+        encoder,
+        lambda rows: asked.told(model.inputs.of_rows(rows, model.dtype)),
+        numbers_of(encoder, values),
     )
 
 

@@ -1,13 +1,14 @@
 """The smallest changes of a row that would turn what it is told to be.
 
 One column is changed at a time, then two, then three; the first number of columns that is enough is
-kept to. A category is tried as each other category, a number as the values that the training had, from
-its lowest slice to its highest; the nearest that is enough is then sought by halving. So a change is
-one that is enough, and of its columns the nearest, and never a value that the training had not.
+kept to. A category is tried as each other category, a number or a date as the values that the training
+had, from its lowest slice to its highest; the nearest that is enough is then sought by halving. So a
+change is one that is enough, and of its columns the nearest, and never outside what the training had.
 """
 
 from __future__ import annotations
 
+import datetime
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -18,11 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.data.dataset import meant, some
-from clearprop.data.table import TableEncoder
-from clearprop.data.table.columns import CategoryColumn, NumericColumn
+from clearprop.data.table import TableEncoder, dates
+from clearprop.data.table.columns import CategoryColumn, TimeColumn
 from clearprop.data.table.dressed import Dress, dress_of
 from clearprop.data.table.seen import Seen
 from clearprop.data.table.values import text_of
+from clearprop.reasons.result import Values
 
 Row = Mapping[str, Any]
 Told = tuple[NDArray[np.int64], NDArray[np.float64]]  # the class of every row, its probability
@@ -30,6 +32,8 @@ Told = tuple[NDArray[np.int64], NDArray[np.float64]]  # the class of every row, 
 MOST_COLUMNS = 3  # that are changed together
 _TOGETHER = 4096  # rows that are asked together
 _HALVINGS = 30
+_EPOCH, _MICROSECOND = datetime.datetime(1970, 1, 1), datetime.timedelta(microseconds=1)
+_DAY, _MINUTE, _SECOND = 86_400_000_000, 60_000_000, 1_000_000  # microseconds
 _NEAR = 0.01  # of its range, that a number may be farther away than it has to be, for fewer digits
 
 
@@ -64,6 +68,8 @@ class _Column:
     width: float = 0.0  # of the range of numbers
     whole: bool = False
     dress: Dress | None = None  # what numbers wear in the table
+    unit: int = 0  # microseconds of one, of a time
+    is_clock: bool = False  # a time of day
 
     @property
     def is_number(self) -> bool:
@@ -72,9 +78,17 @@ class _Column:
     def distance(self, then: Any) -> float:
         return abs(then - self.now) / self.width if self.is_number else 1.0
 
+    def told(self, value: Any) -> Any:
+        if not self.unit or value is None:
+            return value
+        moment = _EPOCH + value * self.unit * _MICROSECOND
+        if self.is_clock:
+            return moment.time()
+        return moment.date() if self.unit == _DAY else moment
+
     def written(self, value: Any) -> Any:
         if self.dress is None:
-            return value
+            return self.told(value)
         text = f"{value:.9g}".replace(".", self.dress.decimal)
         return f"{self.dress.before}{text}{self.dress.after}"
 
@@ -98,7 +112,7 @@ def smallest(
     ask : callable
         What is told of rows: the number of the class, and its probability.
     numbers : mapping, optional
-        What cells are as numbers, of columns that hold numbers; None is what the row itself holds.
+        What `numbers_of` makes of the row; None is what the row itself holds.
 
     Raises
     ------
@@ -128,17 +142,44 @@ def _column(name: str, row: Row, encoder: TableEncoder) -> _Column:
     made, now = used[name], row[name]
     if isinstance(made, CategoryColumn):
         return _Column(name, now, tuple(word for word in made.categories if word != text_of(now)))
+    form = next(d.type for d in encoder.decisions if d.name == name).partition(" ")[2]
     seen: Seen | None = dict(zip(encoder.columns, encoder.seen, strict=False)).get(name)
-    if not isinstance(made, NumericColumn) or seen is None or not seen.edges:
-        dates = not isinstance(made, NumericColumn)
-        why = "holds dates" if dates else "has no range in the model's file, of an earlier version"
-        raise ValueError(f"columns to change must hold numbers or categories, {name!r} {why}")
+    if seen is None or not seen.edges:
+        raise ValueError(
+            f"columns to change must have a range in the model's file, {name!r} has none: an earlier "
+            "version wrote it"
+        )
+    if isinstance(made, TimeColumn):
+        return _time(name, now, seen, dates.is_time_of_day(form))
     values = sorted({*seen.edges})
     whole = all(float(each).is_integer() for each in (*values, made.median))
+    if whole and isinstance(now, float) and now.is_integer():
+        now = int(now)
     options = tuple(int(each) if whole else each for each in values if each != now)
-    dress = dress_of(next(d.type for d in encoder.decisions if d.name == name).partition(" ")[2])
+    dress = dress_of(form)
     worn = dress if dress is not None and (dress.before or dress.after) else None
     return _Column(name, now, options, max(values[-1] - values[0], 1e-300), whole, worn)
+
+
+def _time(name: str, now: datetime.datetime | None, seen: Seen, is_clock: bool) -> _Column:
+    """Return a column of times in whole days, minutes or seconds, whatever it was written in."""
+    at = None if now is None else (now - _EPOCH) // _MICROSECOND
+    fits = (all(each % unit == 0 for each in (*seen.edges, at or 0)) for unit in (_DAY, _MINUTE))
+    unit = _DAY if next(fits) else _MINUTE if next(fits) else _SECOND
+    here = None if at is None else round(at / unit)
+    values = sorted({round(each / unit) for each in seen.edges})
+    options = tuple(each for each in values if each != here)
+    width = max(values[-1] - values[0], 1)
+    return _Column(name, here, options, width, whole=True, unit=unit, is_clock=is_clock)
+
+
+def numbers_of(encoder: TableEncoder, values: Values) -> dict[str, Any]:
+    """Return what a row holds as numbers and points in time, by column: of its first row."""
+    return {
+        each.name: values.cell(0, place)
+        for place, each in enumerate(encoder.encoded)
+        if not isinstance(each, CategoryColumn)
+    }
 
 
 def _nearest(
@@ -159,9 +200,13 @@ def _nearest(
     for place, column in enumerate(chosen):
         if column.is_number:
             values = _halved(row, chosen, values, place, now, ask)
-            values = _rounded(row, chosen, values, place, now, ask)
+            if not column.unit:
+                values = _rounded(row, chosen, values, place, now, ask)
     ((number,), (probability,)) = ask([_changed(row, chosen, values)])
-    pairs = {each.name: (each.now, value) for each, value in zip(chosen, values, strict=True)}
+    pairs = {
+        each.name: (each.told(each.now), each.told(value))
+        for each, value in zip(chosen, values, strict=True)
+    }
     return Change(pairs, int(number), float(probability), _distance(chosen, values))
 
 

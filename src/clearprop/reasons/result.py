@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -152,4 +153,9 @@ def shown(value: Any) -> str:
         return "missing"
     if isinstance(value, float):
         return shown_number(value)
+    if isinstance(value, datetime.datetime) and value.time() == datetime.time():
+        return str(value.date())
+    if isinstance(value, datetime.datetime | datetime.time):
+        exact = value.replace(tzinfo=None).isoformat()
+        return exact.replace("T", " ").removesuffix(":00")
     return str(value)

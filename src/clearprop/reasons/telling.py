@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from clearprop.data.table.values import TIME
 from clearprop.reasons.changes import Change
 from clearprop.reasons.result import Reasons, shown
 
@@ -103,11 +105,18 @@ def units(types: Mapping[str, str]) -> Showing:
     types : dict of str
         Of the columns, as their decisions have them.
     """
+    from clearprop.data.table.dates import is_time_of_day
     from clearprop.data.table.dressed import dress_of
 
-    dresses = {name: dress_of(held.partition(" ")[2]) for name, held in types.items()}
+    forms = {name: held.partition(" ")[2] for name, held in types.items()}
+    dresses = {name: dress_of(form) for name, form in forms.items()}
+    clocks = {
+        name for name, held in types.items() if held.startswith(TIME) and is_time_of_day(forms[name])
+    }
 
     def cell(column: str, value: Any) -> str:
+        if column in clocks and isinstance(value, datetime.datetime):
+            value = value.time()
         dress, told = dresses.get(column), shown(value)
         if dress is None or isinstance(value, bool) or not isinstance(value, int | float):
             return told

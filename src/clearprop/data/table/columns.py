@@ -234,8 +234,12 @@ class TimeColumn:
             out[:, -1] = column.is_null().to_numpy(zero_copy_only=False)
 
     def middle(self) -> tuple[Any, list[float]]:
-        """Return the medians of the parts in words, and the numbers."""
-        told = ", ".join(f"{part} {values.shown_number(median)}" for part, median in self.parts.items())
+        """Return the medians of the parts in words, but for a clock's angle, and the numbers."""
+        told = ", ".join(
+            f"{part} {values.shown_number(median)}"
+            for part, median in self.parts.items()
+            if part not in CLOCK_PARTS[2:]
+        )
         return told, [*self.parts.values(), *([0.0] * self.flagged)]
 
     def fields(self) -> dict[str, Any]:
