@@ -87,6 +87,15 @@ DataArgument = Annotated[
         callback=standard_input.as_file,
     ),
 ]
+FilesArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="DATA...",
+        help="A built-in set, a file, a folder, or several files that are one table; - is standard "
+        "input.",
+        callback=standard_input.as_files,
+    ),
+]
 ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="A model file or checkpoint.")]
 
 
@@ -94,6 +103,11 @@ def port(panel: str | None = None) -> Any:
     """Return the declaration of the port of a page that is served."""
     text = "Of the page's address, which then stays the same from run to run."
     return option(metavar="N", text=text, default="one that is free", panel=panel)
+
+
+def one_or_more(data: list[str]) -> str | list[str]:
+    """Return what DATA names: a set, file or folder, or the files of one table."""
+    return data[0] if len(data) == 1 else data
 
 
 PartOption = Annotated[

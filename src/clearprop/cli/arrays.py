@@ -46,7 +46,7 @@ class ArrayJob:
         self.options = options
         self._gaps = options.target_gaps or "drop"
         self.dataset = cp.data.load(
-            options.data, target=options.target, task=options.task, target_gaps=self._gaps
+            str(options.source), target=options.target, task=options.task, target_gaps=self._gaps
         )
         if self.dataset.classes is None:
             refuse_choices(options)

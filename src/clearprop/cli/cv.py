@@ -72,7 +72,7 @@ def cv(options: CrossValidationOptions) -> None:
     from clearprop.tuning.folds import check_counts
 
     check_counts(options.folds, options.repeats)
-    files.refuse_same({"DATA": options.data}, {"--output": options.output})
+    files.refuse_same({"DATA": options.source}, {"--output": options.output})
     if options.output is not None:
         predictions.check_output(model.expanded(options.output))
     job, seed = read_table(options, "cv")
@@ -108,8 +108,8 @@ def read_table(options: Options, command: str) -> tuple[TableJob, int]:
     ValueError
         If DATA is no table, does not fit, or --validation is no share.
     """
-    if not table_options.is_table(options.data):
-        raise ValueError(f"{command} takes a table (CSV, Parquet), {options.data} is none")
+    if not table_options.is_table(options.source):
+        raise ValueError(f"{command} takes a table (CSV, Parquet), {options.source} is none")
     if options.validation is not None and options.fraction is None:
         raise ValueError(
             f"--validation must be a share of the rows for {command}, got {options.validation}"

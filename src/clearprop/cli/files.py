@@ -8,6 +8,7 @@ import json
 import os
 import stat
 import sys
+from collections.abc import Mapping, Sequence
 
 from clearprop.cli import model
 from clearprop.data import BUILT_IN
@@ -19,21 +20,28 @@ EXPORTED = "Written by clearprop"  # near the beginning of every export, by whic
 _HEAD = 1 << 20  # characters of a file in which its first line must end
 
 
-def refuse_same(read: dict[str, str | None], written: dict[str, str | None]) -> None:
+def refuse_same(
+    read: Mapping[str, str | Sequence[str] | None], written: Mapping[str, str | None]
+) -> None:
     """Make sure that no file is written which is another of the command's files too.
 
     Parameters
     ----------
-    read, written : dict
+    read, written : mapping
         The path of each file by its option, as given, or None. What is read may be a folder of files,
-        or no file at all: a built-in set.
+        several files, or no file at all: a built-in set.
 
     Raises
     ------
     ValueError
         Naming both options. Links, hard ones too, are names of one file.
     """
-    reading = [(name, path) for name, path in read.items() if path and path not in BUILT_IN]
+    reading = [
+        (name, path)
+        for name, given in read.items()
+        for path in ([given] if isinstance(given, str) else given or ())
+        if path and path not in BUILT_IN
+    ]
     writing = [(name, path) for name, path in written.items() if path]
     for number, (name, path) in enumerate(writing):
         for other, its_path in [*reading, *writing[:number]]:

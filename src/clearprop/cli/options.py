@@ -17,7 +17,7 @@ from typing import Annotated, Any, ClassVar, TypeVar, get_type_hints
 import typer
 
 from clearprop.cli import arguments
-from clearprop.cli.arguments import DataArgument, option
+from clearprop.cli.arguments import FilesArgument, option
 from clearprop.cli.config import read_config
 from clearprop.initializers import INITIALIZERS, Initializer, constant
 from clearprop.names import known_name
@@ -41,7 +41,7 @@ class Options:
 
     without: ClassVar[tuple[str, ...]] = ()
 
-    data: DataArgument
+    data: FilesArgument
 
     # Data
     target: Annotated[str | None, arguments.target("target, label, y or class", _DATA)] = None
@@ -460,6 +460,11 @@ class Options:
             panel=_SHOWN,
         ),
     ] = None
+
+    @property
+    def source(self) -> str | list[str]:
+        """What is trained on: a name, or the files of a table."""
+        return arguments.one_or_more(self.data)
 
     @property
     def fraction(self) -> float | None:

@@ -11,14 +11,15 @@ from typing import Annotated
 from clearprop.cli import files, model, processes
 from clearprop.cli.arguments import (
     CommentOption,
-    DataArgument,
     DecimalOption,
     DelimiterOption,
     EncodingOption,
+    FilesArgument,
     ModelArgument,
     Part,
     PartOption,
     SkipLinesOption,
+    one_or_more,
     option,
 )
 from clearprop.cli.model import Answering
@@ -72,7 +73,7 @@ _Threshold = Annotated[
 
 def predict(
     model_file: ModelArgument,
-    data: DataArgument,
+    data: FilesArgument,
     part: PartOption = Part.test,
     output: _Output = None,
     format: _Format = None,
@@ -97,11 +98,12 @@ def predict(
     """
     from clearprop.cli import predictions, row_blocks
 
-    files.refuse_same({"MODEL": model_file, "DATA": data}, {"--output": output})
+    source = one_or_more(data)
+    files.refuse_same({"MODEL": model_file, "DATA": source}, {"--output": output})
     net = model.load_answering(model_file)
     model.read_otherwise(
-        net, data, delimiter=delimiter, decimal=decimal, encoding=encoding, skip_lines=skip_lines,
-        comment=comment,
+        net, str(source), delimiter=delimiter, decimal=decimal, encoding=encoding,
+        skip_lines=skip_lines, comment=comment,
     )  # fmt: skip
     level = None if interval is None else _level(interval)
     if threshold is not None:
@@ -114,7 +116,7 @@ def predict(
     if output is not None:
         predictions.check_output(model.expanded(output))
     mine = (0, 1) if team is None else (team.rank, team.size)
-    blocks = row_blocks.blocks(net, data, part, keep, *mine)
+    blocks = row_blocks.blocks(net, source, part, keep, *mine)
     written = None if format is None else format.value
     wanted = predictions.Wanted(output, written, level, reasons, blocks.first)
     predictions.write(net, blocks.each, wanted)

@@ -15,7 +15,6 @@ from clearprop.cli import errors, model_data
 from clearprop.cli.model import Answering
 from clearprop.cli.table_options import names as listed
 from clearprop.data.dataset import meant, some
-from clearprop.data.files import local_path
 from clearprop.data.table import TableSource
 from clearprop.names import trim
 from clearprop.reasons.asking import Rows, rows_of_inputs, rows_of_numbers
@@ -59,14 +58,15 @@ class Blocks(NamedTuple):
 
 
 def blocks(
-    net: Answering, source: str, part: str, keep: str | None, rank: int = 0, size: int = 1
+    net: Answering, source: str | list[str], part: str, keep: str | None, rank: int = 0, size: int = 1
 ) -> Blocks:
     """Return the rows that are to be predicted by one of some processes: consecutive ones.
 
     Parameters
     ----------
     net : Network or Averaged
-    source : str
+    source : str or list of str
+        Several are the files of one table.
     part : str
     keep : str, optional
         Names of columns with commas between them; None is the identifiers that the model left out.
@@ -82,12 +82,14 @@ def blocks(
     if not net.model.is_of_table:
         if keep is not None:
             raise ValueError(f"--keep is for models of tables (CSV, Parquet), got {source}")
+        if not isinstance(source, str):
+            raise ValueError(f"several files are for models of tables (CSV, Parquet), got {source}")
         X = model_data.load_data(net, source, need_target=False).inputs(part)
         begin, end = _share(len(X), rank, size)
         each = (RowBlock(X[i : min(i + _ROWS, end)], {}) for i in range(begin, end, _ROWS))
         return Blocks(begin, each)
     inputs = net.model.inputs
-    table = inputs.open(local_path(source))
+    table = inputs.open(source)
     kept = identifiers(net, table) if keep is None else _named(keep, table)
     unknown = inputs.unknown_columns(table, net.model.schema.target)
     if unused := [name for name in unknown if name not in kept]:

@@ -22,6 +22,11 @@ def said(text: str) -> str:
     return text
 
 
+def as_files(data: list[str]) -> list[str]:
+    """Return each of DATA; standard input, where it is ``-``, as `as_file` does."""
+    return list(map(as_file, data))
+
+
 def as_file(data: str) -> str:
     """Return DATA; where it is ``-``, a file with all of standard input, gone with the process.
 

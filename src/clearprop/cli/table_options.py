@@ -48,12 +48,23 @@ _LOSSES = {
 }  # fmt: skip
 
 
-def is_table(data: str) -> bool:
-    """Return whether DATA is a file of a table, or a folder of such."""
+def is_table(data: str | list[str]) -> bool:
+    """Return whether DATA is a file of a table, a folder of such, or several.
+
+    Raises
+    ------
+    OSError, ValueError
+        If it is several, or a pattern, and they are no files that can be one table.
+    """
+    if not isinstance(data, str):
+        for path in tables.sources(data):
+            if not tables.is_table(path):
+                raise ValueError(f"several files must be tables (CSV, Parquet), {path} is none")
+        return True
     if data in BUILT_IN:
         return False
     path = local_path(data)
-    return tables.is_table(path) and path.exists()
+    return tables.is_table(path) and (path.exists() or bool(tables.fitting(path)))
 
 
 def refuse_for_others(options: Options) -> None:
@@ -64,13 +75,13 @@ def refuse_for_others(options: Options) -> None:
     ValueError
         Naming the first.
     """
-    of_files = ("target_gaps",) if options.data.lower().endswith(".npz") else ()
+    of_files = ("target_gaps",) if str(options.source).lower().endswith(".npz") else ()
     for name in (*READING, *DECIDING, "preset", "buffer", "baselines"):
         if getattr(options, name) is not None and name not in of_files:
             option = "--" + name.replace("_", "-")
-            raise ValueError(f"{option} is for tables (CSV, Parquet), {options.data} is none")
+            raise ValueError(f"{option} is for tables (CSV, Parquet), {options.source} is none")
     if options.in_folds:
-        raise ValueError(f"--validation folds is for tables (CSV, Parquet), {options.data} is none")
+        raise ValueError(f"--validation folds is for tables (CSV, Parquet), {options.source} is none")
 
 
 def names(given: Sequence[str] | None) -> tuple[str, ...]:
@@ -358,6 +369,9 @@ def shared(
     }
 
 
-def model_name(data: str) -> str:
+def model_name(data: Sequence[str]) -> str:
     """Return what a model of DATA is called where nothing is said."""
-    return Path(os.path.abspath(os.path.expanduser(data))).name.split(".")[0] or "table"
+    name = Path(os.path.abspath(os.path.expanduser(data[0]))).name.split(".")[0]
+    if len(data) > 1 or "*" in name:  # part-0.parquet part-1.parquet
+        name = name.split("*")[0].rstrip("0123456789-_ ")
+    return name or "table"

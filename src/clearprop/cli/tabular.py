@@ -36,8 +36,8 @@ class TableJob:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self._unchanged = streamed.watch(options.data)
-        whole = open_table(options.data, table_options.read_options(options))
+        self._unchanged = streamed.watch(options.source)
+        whole = open_table(options.source, table_options.read_options(options))
         name, gaps = table_options.target_name(options, whole), options.target_gaps or "drop"
         self.target = TargetEncoder.learn(whole, name, options.task, gaps)
         self.decisions = table_options.decisions(options, whole, self.target)

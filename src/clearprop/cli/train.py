@@ -34,7 +34,7 @@ def _run(options: Options) -> int:
 
 
 def _read(options: Options) -> running.Job:
-    if table_options.is_table(options.data):
+    if table_options.is_table(options.source):
         from clearprop.cli.tabular import TableJob
 
         return TableJob(options)

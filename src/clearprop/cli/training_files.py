@@ -22,7 +22,7 @@ def refuse_same(options: Options, output: str | None) -> None:
     validation = None if options.fraction is not None or options.in_folds else options.validation
     config = None if options.config is None else str(options.config)
     files.refuse_same(
-        {"DATA": options.data, "--validation": validation, "--config": config},
+        {"DATA": options.source, "--validation": validation, "--config": config},
         {"--output": output, "--log": options.log, "--checkpoint": options.checkpoint},
     )
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import glob
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.data.dataset import Dataset, meant, some
+from clearprop.data.files import Source, local_path, status
 from clearprop.data.idx import find_files
 from clearprop.data.targets import make_target
 from clearprop.names import trim, unnamed
@@ -55,6 +58,53 @@ def is_of_json(path: Path) -> bool:
 def is_of_parquet(folder: Path) -> bool:
     """Return whether a folder, or one inside it, holds Parquet files."""
     return next(folder.rglob("*.parquet"), None) is not None
+
+
+def are_files(what: object) -> TypeGuard[Source | Sequence[Source]]:
+    """Return whether something is the name of a file, or several such."""
+    named = what if isinstance(what, list | tuple) else [what]
+    return len(named) > 0 and all(isinstance(each, str | os.PathLike) for each in named)
+
+
+def sources(what: Source | Sequence[Source]) -> list[Path]:
+    """Return the files and folders that are named, or meant by a pattern such as ``part-*.parquet``.
+
+    Raises
+    ------
+    OSError
+        If one does not exist, or a pattern fits none.
+    ValueError
+        If one is named twice.
+    """
+    named = [what] if isinstance(what, str | os.PathLike) else list(what)
+    found: list[Path] = []
+    for each in map(local_path, named):
+        found += fitting(each) or [each]
+    for path in found:
+        status(path)
+    if twice := [str(path) for path, count in Counter(found).items() if count > 1]:
+        raise ValueError(f"a table must be of different files, got {some(twice)} more than once")
+    return found
+
+
+def fitting(path: Path) -> list[Path]:
+    """Return the files that a pattern such as ``part-*.parquet`` fits; none where it is a name."""
+    return [] if os.path.lexists(path) else sorted(map(Path, glob.glob(str(path))))
+
+
+def files_of(path: Path) -> list[Path]:
+    """Return the files of a folder that are one table, in the order of their names; else the path."""
+    if not path.is_dir():
+        return [path]
+    return _parquet_paths(path) or csv_paths(path)
+
+
+def _parquet_paths(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.rglob("*.parquet")
+        if not any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
+    )
 
 
 def csv_paths(folder: Path) -> list[Path]:

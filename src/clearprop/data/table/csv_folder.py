@@ -1,22 +1,22 @@
-"""CsvFolder: the CSV files of a folder as one table."""
+"""CsvFolder: several CSV files, such as those of a folder, as one table."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from clearprop.data.table.csv_text import CsvText
 from clearprop.data.table.read_options import ReadOptions
-from clearprop.data.tables import check_columns, csv_paths
+from clearprop.data.tables import check_columns
 
 
 class CsvFolder:
-    """All CSV files of a folder in the order of their names; columns go by the names of the first.
+    """CSV files in their order; columns go by the names of the first.
 
     Parameters
     ----------
-    folder : Path
+    paths : sequence of Path
     options : ReadOptions
         Of every file.
 
@@ -26,8 +26,8 @@ class CsvFolder:
         If one is no CSV file, or is written with another delimiter or other columns than the first.
     """
 
-    def __init__(self, folder: Path, options: ReadOptions) -> None:
-        self._texts = [CsvText(path, options) for path in csv_paths(folder)]
+    def __init__(self, paths: Sequence[Path], options: ReadOptions) -> None:
+        self._texts = [CsvText(path, options) for path in paths]
         first = self._texts[0]
         self.names, self.delimiter = first.names, first.delimiter
         self.has_nameless_index = first.has_nameless_index

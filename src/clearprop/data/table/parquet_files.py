@@ -1,8 +1,9 @@
-"""Parquet files: one, or all of a folder, as batches in their order and columns of one type each."""
+"""Parquet files, one or more, as batches in their order and columns of one type each."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,16 @@ _BUFFER_BYTES = 1 << 20  # of each column: a row group, which may hold everythin
 
 
 class ParquetFiles:
-    """One Parquet file, or all of a folder in the order of their names.
+    """Parquet files as one table.
 
     ``key=value`` in the name of a folder inside is a column of text. A column may be of whole numbers
     in one file, of floats in another and of nothing but nulls in a third.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    folder : Path
+        In which they all are, absolute.
 
     Raises
     ------
@@ -28,11 +35,10 @@ class ParquetFiles:
         If one is no Parquet file, or has other columns than the first.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, paths: Sequence[Path], folder: Path) -> None:
         import pyarrow as pa
 
-        self.path = path
-        self.paths = _parquet_paths(path) if path.is_dir() else [path]
+        self.paths, self._folder = paths, folder
         self.n_rows, self.schema = 0, pa.schema([])
         for number, each in enumerate(self.paths):
             with self._file(each) as file:
@@ -40,12 +46,13 @@ class ParquetFiles:
                 self.n_rows += file.metadata.num_rows
             if number == 0:
                 self.schema = schema
-                check_names(schema.names, path)
+                check_names(schema.names, each)
             else:
                 self._join(each, schema)
         if self.n_rows < 1:
+            where = paths[0] if len(paths) == 1 else folder
             raise ValueError(
-                f"{path} must have rows, got {self.n_rows} rows of {len(self.schema.names)} columns"
+                f"{where} must have rows, got {self.n_rows} rows of {len(self.schema.names)} columns"
             )
 
     def _join(self, path: Path, schema: Any) -> None:
@@ -82,7 +89,7 @@ class ParquetFiles:
                 yield file
 
     def _keys(self, path: Path) -> dict[str, str]:
-        inside = path.relative_to(self.path).parts[:-1] if path != self.path else ()
+        inside = Path(os.path.abspath(path)).relative_to(self._folder).parts[:-1]
         return dict(part.split("=", 1) for part in inside if "=" in part)
 
     def _schema(self, path: Path, file: Any) -> Any:
@@ -124,14 +131,3 @@ class ParquetFiles:
                 declared = file.metadata.num_rows
             if n_rows != declared:
                 raise ValueError(f"{path} declares {declared} rows, got {n_rows}")
-
-
-def _parquet_paths(folder: Path) -> list[Path]:
-    found = sorted(
-        path
-        for path in folder.rglob("*.parquet")
-        if not any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
-    )
-    if not found:
-        raise ValueError(f"{folder} must hold .parquet files, got none")
-    return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from clearprop.data import files
 from clearprop.data.dataset import some
-from clearprop.data.files import Source, local_path, status
+from clearprop.data.files import Source
 from clearprop.data.table import arrow_source, values
 from clearprop.data.table.conversion import Conversion, field_of, noted_type
 from clearprop.data.table.csv_folder import CsvFolder
@@ -26,8 +25,9 @@ from clearprop.data.table.json_lines import JsonLines
 from clearprop.data.table.parquet_files import ParquetFiles
 from clearprop.data.table.profiles import ColumnProfile
 from clearprop.data.table.read_options import ReadOptions
+from clearprop.data.table.reader import reader
 from clearprop.data.table.values import TEXT, BadCell, BadValue
-from clearprop.data.tables import check_names, column_names, csv_paths, is_of_json, is_of_parquet
+from clearprop.data.tables import are_files, check_names, column_names, sources
 from clearprop.data.targets import GAPS, refused_gaps, say_gaps
 from clearprop.names import known_name, trim
 from clearprop.typing import Table
@@ -340,15 +340,18 @@ class TableSource:
 
 
 def open_table(
-    what: Source | Table, options: ReadOptions | None = None, types: Mapping[str, str] | None = None
+    what: Source | Sequence[Source] | Table,
+    options: ReadOptions | None = None,
+    types: Mapping[str, str] | None = None,
 ) -> TableSource:
     """Return a table to read in batches.
 
     Parameters
     ----------
-    what : path, or pandas, polars, pyarrow, duckdb or another object that speaks Arrow
+    what : path or sequence of them, or pandas, polars, pyarrow, duckdb or another that speaks Arrow
         A ``.parquet`` file, a text file whose fields a delimiter separates (``.csv``, plain or gzip,
-        whatever its name says), a folder of either, or ``.jsonl``: a JSON object a line.
+        whatever its name says), a folder of either, several of either, a pattern such as
+        ``part-*.parquet``, or ``.jsonl``: a JSON object a line.
     options : ReadOptions, optional
         How a CSV file is written.
     types : dict of str, optional
@@ -378,18 +381,10 @@ def open_table(
     [1.5, None, 3.0]
     """
     options = options or ReadOptions()
-    if isinstance(what, str | os.PathLike):
-        path = local_path(what)
-        status(path)
-        if path.is_dir() and not is_of_parquet(path) and csv_paths(path):
-            raw: Any = CsvFolder(path, options)
-        elif path.is_dir() or path.name.lower().endswith(".parquet"):
-            raw = ParquetFiles(path)
-        elif is_of_json(path):
-            raw = JsonLines(path)
-        else:
-            raw = CsvText(path, options)
-        return TableSource(str(path), raw, options, types)
+    if are_files(what):
+        paths = sources(what)
+        more = "" if len(paths) == 1 else f" and {len(paths) - 1:,} more"
+        return TableSource(f"{paths[0]}{more}", reader(paths, options), options, types)
     table = arrow_source.as_table(what)
     table = table.rename_columns(list(column_names(table.schema.names)))
     check_names(table.schema.names, Path("X"))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
@@ -27,7 +26,7 @@ from clearprop.data.table.read_options import Missing, ReadOptions, with_missing
 from clearprop.data.table.row_encoding import HeldPart, RowReader
 from clearprop.data.table.source import TableSource, open_table
 from clearprop.data.table.target import TargetEncoder, say_read_as
-from clearprop.data.tables import csv_paths
+from clearprop.data.tables import are_files, files_of, sources
 from clearprop.typing import Table
 from clearprop.user_warning import warn
 
@@ -93,7 +92,7 @@ class TableStream(RowStream):
 
 
 def stream(
-    what: Source | Table,
+    what: Source | Sequence[Source] | Table,
     *,
     target: str,
     task: str | None = None,
@@ -121,7 +120,7 @@ def stream(
 
     Parameters
     ----------
-    what : path or table
+    what : path, sequence of paths, or table
         CSV, Parquet, a folder of Parquet files, or an object that speaks Arrow; as in `open_table`.
     target : str
         The column to learn.
@@ -345,23 +344,21 @@ class _Thinner:
 
 def watch(what: object) -> Callable[[], None]:
     """Return what refuses files that are not as they are now."""
-    if not isinstance(what, str | os.PathLike):
+    if not are_files(what):
         return lambda: None
-    path = Path(what).expanduser()
-    before = _state(path)
+    before = _state(what)
 
     def unchanged() -> None:
-        if _state(path) != before:
-            raise OSError(f"{path} was changed while it was read")
+        for name, *_ in sorted(set(before) ^ set(_state(what))):
+            raise OSError(f"{name} was changed while it was read")
 
     return unchanged
 
 
-def _state(path: Path) -> list[tuple[str, int, int, int]]:
+def _state(what: Any) -> list[tuple[str, int, int, int]]:
     """Return name, size, time and number of each file."""
-    paths = sorted(path.rglob("*.parquet")) or csv_paths(path) if path.is_dir() else [path]
     found = []
-    for each in paths:
+    for each in [each for path in sources(what) for each in files_of(path)]:
         now = status(each)
         found.append((str(each), now.st_size, now.st_mtime_ns, now.st_ino))
     return found
