@@ -290,6 +290,9 @@ def test_one_row_one_class_and_a_constant_column_make_a_report(of_classes):
     for some in (rows[:1], rows[rows["leaves"] == "Yes"], rows.assign(tenure=3)):
         made = cp.report(model, some.drop(columns="leaves"), some["leaves"])
         assert made.figures.performance.n_rows == len(some)
+    assert made.figures.segments.constant == ("tenure",)
+    assert "The same in every row here, so that nothing can be compared: tenure." in made.html
+    assert "tenure" not in {each.column for each in made.figures.segments.found}
 
 
 def test_what_is_written_in_cells_is_inert(of_classes):

@@ -30,12 +30,15 @@ class Segments:
     found : tuple of Segment
     empty : tuple of str
         Categories of the training that no row has.
+    constant : tuple of str
+        Columns that hold the same in every row.
     """
 
     measure: str
     all_rows: float
     found: tuple[Segment, ...]
     empty: tuple[str, ...]
+    constant: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -40,12 +40,14 @@ def segments(subject: Subject) -> Segments:
         errors = (subject.predicted != subject.y).astype(np.float64)
     else:
         errors = np.abs(subject.predicted - subject.y)
-    found, empty = [], []
+    found, empty, constant = [], [], []
     for column in subject.columns[:_MOST_COLUMNS]:
         for each in slices(column, _QUANTILES, _WORDS):
             rows = each.rows[is_known[each.rows]]
             if 0 < len(rows) < len(known):
                 found.append((column, each, rows))
+            elif len(each.rows) == len(subject) > 1:
+                constant.append(column.name)
         empty += _empty(column)
     total = float(errors[known].sum()), float((errors[known] ** 2).sum()), len(known)
     level = 1.0 - (1.0 - LEVEL) / max(1, len(found))
@@ -53,7 +55,8 @@ def segments(subject: Subject) -> Segments:
     made.sort(key=lambda one: -(one.behind.low if one.behind.low is not None else -np.inf))
     measure = "accuracy" if subject.classes else "mae"
     value = total[0] / total[2]
-    return Segments(measure, 1.0 - value if subject.classes else value, tuple(made), tuple(empty))
+    value = 1.0 - value if subject.classes else value
+    return Segments(measure, value, tuple(made), tuple(empty), tuple(constant))
 
 
 def _empty(column: RawColumn) -> list[str]:

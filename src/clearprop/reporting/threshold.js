@@ -33,9 +33,10 @@ function draw() {
   const at = slider.valueAsNumber;
   place.setAttribute("d", `M${across(found.at[at]).toFixed(1)} ${top}V${bottom}`);
   const [alarms, missed] = [found.false_positives[at], found.false_negatives[at]];
+  const count = (n) => n.toLocaleString("en");
   told.textContent =
-    `Above ${found.at[at].toFixed(2)}: ${missed} of ${found.n_positive} ${found.positive} missed, ` +
-    `${alarms} of ${found.n_negative} ${found.negative} false alarms; ` +
+    `Above ${found.at[at].toFixed(2)}: ${count(missed)} of ${count(found.n_positive)} ${found.positive} missed, ` +
+    `${count(alarms)} of ${count(found.n_negative)} ${found.negative} false alarms; ` +
     `a row costs ${shown(costs[at], 4)} on average (the green line, to a scale of its own).`;
 }
 

@@ -55,6 +55,9 @@ def segments(shown: Shown) -> Markup:
     if found["empty"]:
         named = ", ".join(found["empty"][:12]) + ("…" if len(found["empty"]) > 12 else "")
         parts.append(told(f"Known from the training, but no row here: {named}."))
+    if found["constant"]:
+        named = ", ".join(found["constant"][:12]) + ("…" if len(found["constant"]) > 12 else "")
+        parts.append(told(f"The same in every row here, so that nothing can be compared: {named}."))
     return card("segments", "Where it is worse than elsewhere", *parts)
 
 

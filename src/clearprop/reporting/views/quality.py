@@ -10,6 +10,7 @@ from clearprop.reporting.shown import (
     DIFFERENCE,
     HOW,
     NONE,
+    How,
     Shown,
     count,
     escaped,
@@ -37,9 +38,10 @@ def metrics(shown: Shown) -> Markup:
     ]
     main = found["main"]
     if len(contestants) > 1:
-        how = DIFFERENCE.get(main, number)
         better = [
-            shown.both(f"performance.contestants.{place}.better", how) if each["better"] else ""
+            _two_lines(shown, f"performance.contestants.{place}.better", DIFFERENCE.get(main, number))
+            if each["better"]
+            else ""
             for place, each in enumerate(contestants)
         ]
         rows.append([f"the network's {NAMES[main]} is better by", *better])
@@ -58,7 +60,11 @@ def _cell(shown: Shown, place: int, name: str) -> Markup:
     ref = f"performance.contestants.{place}.values.{name}"
     if name not in shown.at(f"performance.contestants.{place}.values"):
         return Markup(NONE)
-    how = HOW.get(name, number)
+    return _two_lines(shown, ref, HOW.get(name, number))
+
+
+def _two_lines(shown: Shown, ref: str, how: How) -> Markup:
+    """Return a value above its interval."""
     value, interval = shown(f"{ref}.value", how), shown.interval(ref, how)
     return joined([value, tag("br"), tag("small", interval)])
 
