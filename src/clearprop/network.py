@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from clearprop.schedules import Schedule
     from clearprop.trace import Gradient
     from clearprop.training import EarlyStopping, History
+    from clearprop.training.augmentation import Augment
     from clearprop.training.training import Training
 
 # What trains, traces and prints is imported where it is asked for: who only predicts does not wait.
@@ -577,6 +578,7 @@ class Network:
         dropout: float | Schedule | Sequence[float | Schedule] = 0.0,
         label_smoothing: float | Schedule = 0.0,
         clip_norm: float | None = None,
+        augment: Augment | None = None,
         averaging: float = 0.0,
         frozen: Sequence[str] = (),
         early_stopping: EarlyStopping | None = None,
@@ -638,6 +640,11 @@ class Network:
             for one step at a time.
         clip_norm : float, optional
             Longest gradient of a step; a longer one is scaled down to it.
+        augment : Deform or callable, optional
+            What the rows of each epoch are changed by: `clearprop.data.deform` of images, or a function
+            ``augment(X, rng)``, called with a copy of the rows of each batch, converted and scaled, and
+            a `numpy.random.Generator` that belongs to seed, epoch and step; it returns rows of that
+            shape. Not of validation data. A checkpoint knows a function by its name. Not with shards.
         averaging : float
             Share of a running mean of the parameters that stays from epoch to epoch, in [0, 1): 0.75
             is a mean of about the last four. It is what is evaluated after an epoch, kept as the best

@@ -41,6 +41,7 @@ def test_the_examples_in_docstrings_run(name):
         "docs/coming-from-keras.md",
         "docs/coming-from-nielsen.md",
         "docs/coming-from-pytorch.md",
+        "docs/deformed-images.md",
         "docs/determinism.md",
         "docs/embeddings.md",
         "docs/gpu.md",

@@ -48,6 +48,7 @@ CASES = {
     },
     "running every": {"optimizer": cp.SGD(0.1), "running_every": 3},
     "schedule free": {"optimizer": cp.ScheduleFreeAdamW(0.1, warmup_steps=4), "clip_norm": 0.5},
+    "augment": {"optimizer": cp.SGD(0.1), "augment": cp.data.deform(20, 0.1, 0.1, 4, 2)},
     "averaging alone": {"optimizer": cp.Adam(0.1), "averaging": 0.5},
     "one order": {"optimizer": cp.SGD(0.1), "shuffle": "once"},
     "the order of the rows": {"optimizer": cp.SGD(0.1), "shuffle": False},

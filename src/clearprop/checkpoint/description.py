@@ -162,6 +162,7 @@ _TRAINING = record(
                 "buffer_rows": maybe(integer(1)),
                 "shards": maybe(integer(1)),
                 "fast_sum": flag,
+                "augment": maybe(entries(anything)),
             },
         ),
         "seed": _seed,

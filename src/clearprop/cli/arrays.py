@@ -252,6 +252,7 @@ class ArrayJob:
             "running_every": options.running_every,
             "l2": options.l2 or 0.0,
             "dropout": options.dropout or 0.0,
+            "augment": options.augment,
             "early_stopping": options.stopping(self._held_out),
             "engine": options.engine,
             "n_threads": options.threads,

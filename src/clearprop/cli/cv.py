@@ -29,7 +29,7 @@ _WIDEST = 60  # characters of a picture
 # Of one training that can be gone on with, of rows that pass through a buffer, of one model's answers.
 OF_ONE_TRAINING = ("checkpoint", "checkpoint_every", "resume", "log", "running_window", "running_every",
                    "buffer", "threshold", "watch", "port",
-                   "shards", "stall_timeout", "fast_sum")  # fmt: skip
+                   "shards", "stall_timeout", "fast_sum", "deform")  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)

@@ -27,6 +27,7 @@ _OPTIONS = {
     "alpha": "--l2",
     "learning_rate_init": "--learning-rate",
     "max_iter": "--epochs",
+    "augment": "--deform",
     "random_state": "--seed",
 }
 _SAME = (

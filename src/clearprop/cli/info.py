@@ -261,9 +261,19 @@ def _checkpoint_facts(training: dict[str, Any]) -> list[tuple[str, str]]:
         ("optimizer", f"{settings['optimizer']['name']}: {_pairs(optimizer)}"),
         *_rate_facts(others),
         _batches_fact(settings),
+        *_augment_facts(settings.get("augment")),
         ("engine", str(training["engine"])),
         ("stopped", training["stopped"] or "no"),
     ]
+
+
+def _augment_facts(augment: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Return by what each epoch's rows are changed: images' deformations, or a function's name."""
+    if augment is None:
+        return []
+    numbers = {name: value for name, value in augment.items() if name != "name" and value}
+    said = f": {_pairs(numbers)}" if numbers else ""
+    return [("augment", f"{augment['name']}{said}")]
 
 
 def _batches_fact(settings: dict[str, Any]) -> tuple[str, str]:

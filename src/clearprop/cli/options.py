@@ -292,6 +292,15 @@ class Options:
             panel=_TRAINING,
         ),
     ] = None
+    deform: Annotated[
+        str | None,
+        option(
+            metavar="NAME=F,...",
+            text="Deform images anew in each epoch: rotation=12,scaling=0.1,shear=0,alpha=36,sigma=5",
+            default="no",
+            panel=_TRAINING,
+        ),
+    ] = None
     running_window: Annotated[
         int,
         option(
@@ -585,6 +594,35 @@ class Options:
             for name, text in given.items()
             if text is not None
         }
+
+    @property
+    def augment(self) -> Any:
+        """The deformations of --deform, or None where it is not given.
+
+        Raises
+        ------
+        ValueError
+            If it does not list numbers by their names, or one is out of its range.
+        """
+        if self.deform is None:
+            return None
+        from clearprop.data.deformation import deform
+
+        names = "rotation", "scaling", "shear", "alpha", "sigma"
+        given = dict(each.strip().split("=", 1) for each in self.deform.split(",") if "=" in each)
+        try:
+            if len(given) != self.deform.count(",") + 1 or not given.keys() <= {*names}:
+                raise ValueError
+            numbers: dict[str, Any] = {name: float(text) for name, text in given.items()}
+        except ValueError:
+            raise ValueError(
+                f"--deform must list numbers of {', '.join(names)} such as rotation=12,alpha=36, got "
+                f"{self.deform!r}"
+            ) from None
+        try:
+            return deform(**numbers)
+        except ValueError as problem:
+            raise ValueError(f"--deform: {problem}") from None
 
     @property
     def seconds(self) -> float | None:

@@ -13,6 +13,7 @@ from clearprop import forks
 
 if TYPE_CHECKING:
     from clearprop.data.dataset import Dataset, Schema
+    from clearprop.data.deformation import Deform, deform
     from clearprop.data.idx import read_idx, read_idx_folder
     from clearprop.data.loading import BUILT_IN, load
     from clearprop.data.npz import read_npz
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
 __all__ = [
     "BUILT_IN",
     "Dataset",
+    "Deform",
     "RowStream",
     "Schema",
+    "deform",
     "divide_by",
     "holdout",
     "load",
@@ -41,6 +44,7 @@ __all__ = [
 # Each is imported when it is first asked for: training on arrays needs none of them.
 _LATER = {
     "dataset": ("Dataset", "Schema"),
+    "deformation": ("Deform", "deform"),
     "idx": ("read_idx", "read_idx_folder"),
     "loading": ("BUILT_IN", "load"),
     "npz": ("read_npz",),

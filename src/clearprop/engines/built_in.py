@@ -53,5 +53,5 @@ BUILT_IN: dict[Any, Callable[..., Value]] = {
     abs: _of_llvm("fabs"), math.sqrt: _of_llvm("sqrt"), math.log: _of_llvm("log"),
     math.pow: _of_llvm("pow"), math.copysign: _of_llvm("copysign"), math.isfinite: _is_finite,
     np.sign: _sign, min: _smaller_or_larger("<"), max: _smaller_or_larger(">"),
-    np.uint64: _to(WORD), np.float64: _to(FLOAT64),
+    np.uint64: _to(WORD), np.float64: _to(FLOAT64), int: _to(INT),
 }  # fmt: skip

@@ -34,6 +34,7 @@ import numpy as np
 from clearprop.engines import codes
 from clearprop.engines.batching import any_weight, batch_of, run_begin
 from clearprop.engines.blocks import used
+from clearprop.engines.deforming import deform_rows
 from clearprop.engines.embedding import (
     embed_backward,
     gather_embedded,
@@ -348,4 +349,4 @@ def train(run: Run) -> None:
 
 
 # What Python calls.
-ENTRIES: tuple[Kernel, ...] = (train, predict, pull_back)
+ENTRIES: tuple[Kernel, ...] = (train, predict, pull_back, deform_rows)

@@ -53,6 +53,7 @@ class Code(NamedTuple):
     train: Callable[[int, int, int], None]
     predict: Callable[[int, int, int], None]
     pull_back: Callable[[int, int, int], None]
+    deform_rows: Callable[[int, int, int], None]
     keep: Any  # what the code's memory belongs to
 
 
@@ -146,10 +147,10 @@ def _prepare(dtype: str) -> Code:
     engine.add_object_file(binding.ObjectFileRef.from_data(binary))
     engine.finalize_object()
     signature = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
-    train, predict, pull_back = (
+    train, predict, pull_back, deform_rows = (
         signature(engine.get_function_address(f"clearprop_{kernel.name}")) for kernel in kernels.ENTRIES
     )
-    return Code(train, predict, pull_back, engine)
+    return Code(train, predict, pull_back, deform_rows, engine)
 
 
 def _compile(dtype: str, target: binding.TargetMachine) -> bytes:

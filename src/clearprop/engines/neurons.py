@@ -187,7 +187,7 @@ def activate(its_code: int, address: int, a: Reals, slope: Reals) -> None:
 
 
 @kernel()
-def _philox(
+def philox(
     seed: np.uint64, x0: np.uint64, x1: np.uint64, x2: np.uint64, x3: np.uint64
 ) -> tuple[np.uint64, np.uint64, np.uint64, np.uint64]:
     """Return four random 32-bit words: randomness.philox."""
@@ -236,7 +236,7 @@ def drop_rectangle(run: Run, layer: Layer, number: int, made: int, mine: Rectang
         bends = layer.bend if layer.bend >= 0 else layer.slope
         bend = part(run.work, bends + i * n + mine.j0, size)
         for block in range((size + 3) // 4):
-            words = _philox(seed, np.uint64(mine.j0 // 4 + block), np.uint64(i), x2, x3)
+            words = philox(seed, np.uint64(mine.j0 // 4 + block), np.uint64(i), x2, x3)
             for k in range(min(4, size - 4 * block)):
                 word = words[0] if k == 0 else words[1] if k == 1 else words[2] if k == 2 else words[3]
                 factor = kept if word >= bar else none

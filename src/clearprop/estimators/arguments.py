@@ -16,6 +16,7 @@ from sklearn.utils.metaestimators import available_if
 from clearprop import optimizers
 from clearprop.activations import Activation
 from clearprop.costs import Cost
+from clearprop.data.deformation import Deform
 from clearprop.data.table.read_options import Missing
 from clearprop.distributed.team import Team
 from clearprop.engines import ALSO_CALLED, ENGINES
@@ -83,6 +84,7 @@ class Arguments(BaseEstimator):
         "weight_decay": [None, Interval(Real, 0, None, closed="left"), Schedule],
         "dropout": [Interval(Real, 0, 1, closed="left"), Schedule, list, tuple],
         "clip_norm": [None, Interval(Real, 0, None, closed="neither")],
+        "augment": [None, Deform, callable],
         "averaging": [Interval(Real, 0, 1, closed="left")],
         "scoring": [None, str, callable],
         "columns": [None, dict, list, tuple],

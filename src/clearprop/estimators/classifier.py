@@ -51,8 +51,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     activation : str, Activation, or a list with one for each hidden layer
         scikit-learn's "identity", "logistic", "tanh", "relu", and all of clearprop's.
     solver : {"adam", "sgd", "lbfgs", "adamw", "rmsprop", "schedulefreeadamw"} or Optimizer
-    alpha : float
-        L2 penalty.
+    alpha, l1 : float
+        L2 and L1 penalty.
     batch_size : int or "auto"
         "auto" is ``min(200, n_samples)``.
     learning_rate : {"constant", "invscaling", "adaptive"} or Schedule
@@ -109,14 +109,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         in scikit-learn (infinity is None).
     initializer, bias_initializer : str or Initializer
         "auto" is scikit-learn's draw.
-    l1 : float
-        L1 penalty, treated as alpha is.
     weight_decay : float or Schedule, optional
         Of solver="adamw", where None is 0.01, and of "schedulefreeadamw".
     dropout : float, Schedule, or list of these
         Share of each hidden layer's neurons left out of a step.
-    clip_norm : float, optional
-        Longest gradient of a step.
+    clip_norm, augment : optional
+        As in `clearprop.Network.fit`; rows that are set aside are not changed.
     averaging : float
         Share of a running mean of the parameters that stays from epoch to epoch. What is scored,
         kept and predicted with is the mean; 0 is none.
@@ -235,6 +233,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         weight_decay: float | Schedule | None = None,
         dropout: float | Schedule | Sequence[float | Schedule] = 0.0,
         clip_norm: float | None = None,
+        augment: Callable[..., object] | None = None,
         averaging: float = 0.0,
         n_batches: int | None = None,
         scoring: str | Callable[..., float] | None = None,

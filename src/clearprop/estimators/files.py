@@ -15,6 +15,7 @@ from clearprop import costs, optimizers, schedules
 from clearprop.activations import Activation
 from clearprop.checkpoint import CheckpointError
 from clearprop.costs import Cost
+from clearprop.data.deformation import Deform
 from clearprop.estimators import presets
 from clearprop.estimators.arguments import Arguments
 from clearprop.estimators.options import Options
@@ -96,6 +97,7 @@ def describe(estimator: Arguments) -> dict[str, Any]:
         for name, value in estimator.get_params(deep=False).items()
         if name not in _LEFT_OUT
         and not (name in ("scoring", "random_state") and not _is_plain(value))
+        and not (name == "augment" and not isinstance(value, Deform | None))  # a function
         and not (name == "columns" and isinstance(value, list | tuple))  # those of the table
     }
     return {
@@ -151,6 +153,17 @@ def _plain(value: Any) -> Any:
         return {"optimizer": optimizers.describe(value)}
     if isinstance(value, Cost):
         return {"cost": [value.name, value.reduction, dict(value.parameters)]}
+    if isinstance(value, Deform):
+        return {
+            "deform": [
+                value.rotation,
+                value.scaling,
+                value.shear,
+                value.alpha,
+                value.sigma,
+                _plain(value.shape),
+            ]
+        }
     if isinstance(value, Initializer):
         return {"initializer": [value.name, dict(value.parameters)]}
     if isinstance(value, Activation):
@@ -181,6 +194,8 @@ def _argument(data: Any, own: dict[str, Any]) -> Any:
         return own[name] if name in own else costs.FACTORIES[name](reduction=reduction, **parameters)
     if kind == "initializer":
         return INITIALIZERS[value[0]](**value[1])
+    if kind == "deform":
+        return Deform(*(_argument(each, own) for each in value))
     if kind == "activation":
         names = value if isinstance(value, list) else [value]
         found = [own.get(name, name) for name in names]

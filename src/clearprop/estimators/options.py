@@ -87,6 +87,7 @@ class Options:
     weight_decay: float | Schedule | None
     dropout: float | Schedule | Sequence[float | Schedule]
     clip_norm: float | None
+    augment: Any
     averaging: float
     scoring: str | Callable[..., float] | None
     columns: Mapping[str, str] | Sequence[ColumnDecision] | None
@@ -235,7 +236,7 @@ class Options:
         if self.lbfgs:
             if self.members > 1:
                 raise ValueError(f"members cannot be used with solver='lbfgs', got {self.members}")
-            for name in ("dropout", "clip_norm", "averaging", "n_batches"):
+            for name in ("dropout", "clip_norm", "averaging", "n_batches", "augment"):
                 if np.any(getattr(self, name)):
                     raise ValueError(
                         f"{name} cannot be used with solver='lbfgs', got {getattr(self, name)!r}"

@@ -106,8 +106,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Of solver="adamw", where None is 0.01, and of "schedulefreeadamw".
     dropout : float, Schedule, or list of these
         Share of each hidden layer's neurons left out of a step.
-    clip_norm : float, optional
-        Longest gradient of a step.
+    clip_norm, augment : optional
+        As in `clearprop.Network.fit`; rows that are set aside are not changed.
     averaging : float
         Share of a running mean of the parameters that stays from epoch to epoch. What is scored,
         kept and predicted with is the mean; 0 is none.
@@ -220,6 +220,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         weight_decay: float | Schedule | None = None,
         dropout: float | Schedule | Sequence[float | Schedule] = 0.0,
         clip_norm: float | None = None,
+        augment: Callable[..., object] | None = None,
         averaging: float = 0.0,
         n_batches: int | None = None,
         scoring: str | Callable[..., float] | None = None,

@@ -137,6 +137,7 @@ class Runner:
             "dropout": recipe.dropout(options.dropout),
             "label_smoothing": number(options.label_smoothing),
             "clip_norm": None if options.clip_norm is None else float(options.clip_norm),
+            "augment": options.augment,
             # A call of partial_fit is one epoch, which is its own mean.
             "averaging": 0.0 if work.incremental else float(options.averaging),
             "engine": recipe.engine(options, work.supply),

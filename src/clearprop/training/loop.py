@@ -22,6 +22,7 @@ from clearprop.names import integer
 from clearprop.optimizers import LBFGS
 from clearprop.schedules import constant, find_plateau
 from clearprop.training import display, divergence
+from clearprop.training.augmentation import Augmented
 from clearprop.training.callbacks import Callback, Callbacks, want_an_end
 from clearprop.training.course import course_of, part_of
 from clearprop.training.history import DONE, History
@@ -84,6 +85,10 @@ class Loop:
         self._within = self._callbacks.within_epoch if self._every else ()
         self._check_monitored()
         self.progress = self._begin()
+        if settings.augment is not None:
+            self.supply = Augmented(
+                self.supply, settings.augment, model, self.engine.name, settings.n_threads
+            )
         self._moved = self._warned = False  # whether this epoch has changed a parameter so far
         # The parameters to go on from, where better ones are handed over.
         self._latest: NDArray[Any] | None = None
@@ -352,7 +357,7 @@ class Loop:
         self._take_mean()
         row: dict[str, float] = {"epoch": self.state.epoch, "cost": cost} | self._running_accuracy()
         if self.settings.train_metrics:
-            row |= self._evaluate("training", self.data)
+            row |= self._evaluate("training", next(self.supply.blocks(self.supply.n_samples)))
         if self.validation is not None:
             row |= self._evaluate("validation", self.validation)
         row["learning_rate"] = rate

@@ -30,7 +30,7 @@ Array = NDArray[Any]
 # What is looked at when an epoch of rows is over, or hands over other parameters than the last.
 _OF_ROWS = (
     "n_batches", "metrics", "train_metrics", "running_every", "averaging", "early_stopping",
-    "callbacks", "time_limit", "shards",
+    "callbacks", "time_limit", "shards", "augment",
 )  # fmt: skip
 
 
@@ -105,6 +105,8 @@ class Online:
                 raise ValueError(
                     f"step() cannot be used with {name}, which looks at many rows together"
                 )
+        if options.augment is not None:
+            raise ValueError("step() cannot be used with augment: it trains on a row as it is given")
         if isinstance(options.optimizer, LBFGS):
             raise ValueError("step() needs an optimizer that makes steps, got LBFGS")
         self._training, self._model, self._lock = training, training.model, threading.Lock()

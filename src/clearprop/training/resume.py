@@ -235,7 +235,7 @@ class CheckpointFile:
         now = training.settings.describe() | training.supply.describe()
         # As before there was any.
         before = {"averaging": 0.0, "running_every": None, "n_batches": None, "shuffle": "epoch"}
-        before |= {"shards": None, "fast_sum": False}
+        before |= {"shards": None, "fast_sum": False, "augment": None}
         then: dict[str, Any] = before | saved["settings"]
         now["network"] = _in_short(model_file.describe(training.model)["architecture"])
         then["network"] = _in_short(metadata["architecture"])

@@ -18,6 +18,7 @@ from clearprop.engines import known_engine
 from clearprop.names import BATCH_SIZE, Unsaid, integer, is_number
 from clearprop.optimizers import LBFGS, Optimizer
 from clearprop.schedules import Schedule, at, described, find_plateau, refuse_plateau
+from clearprop.training import augmentation
 from clearprop.training.callbacks import Callback
 from clearprop.training.stopping import EarlyStopping
 
@@ -49,6 +50,7 @@ class Settings:
     dropout: Dropout | Sequence[Dropout] = 0.0
     label_smoothing: float | Schedule = 0.0
     clip_norm: float | None = None
+    augment: augmentation.Augment | None = None
     averaging: float = 0.0
     frozen: Sequence[str] = ()
     early_stopping: EarlyStopping | None = None
@@ -117,6 +119,7 @@ class Settings:
                 "resume=True needs checkpoint, the file to go on from, got checkpoint=None"
             )
         self._check_shards()
+        augmentation.check(self.augment)
         if isinstance(self.optimizer, LBFGS):
             self._check_lbfgs()
 
@@ -125,6 +128,11 @@ class Settings:
             self._set(shards=integer("shards", self.shards, 1))
         elif self.communicator is not None:
             self._set(shards=SHARDS)
+        if self.augment is not None and self.shards is not None:
+            raise ValueError(
+                "augment cannot be used with shards, whose rows are dealt to processes, got "
+                f"shards={self.shards}; without, any number of threads has the same rows"
+            )
         rule = "a finite number of at least 1"
         _number("stall_timeout", self.stall_timeout, lambda v: v >= 1, rule)
         if self.fast_sum and self.communicator is None:
@@ -165,7 +173,10 @@ class Settings:
     def _check_lbfgs(self) -> None:
         if self.checkpoint is not None:
             raise ValueError("checkpoint cannot be used with LBFGS, which cannot be resumed")
-        names = "running_every", "dropout", "clip_norm", "averaging", "frozen", "n_batches", "shards"
+        names = (
+            "running_every", "dropout", "clip_norm", "averaging", "frozen", "n_batches", "shards",
+            "augment",
+        )  # fmt: skip
         for name in names:
             if getattr(self, name):
                 raise ValueError(f"{name} cannot be used with LBFGS, got {getattr(self, name)!r}")
@@ -278,6 +289,7 @@ class Settings:
             "label_smoothing": described(self.label_smoothing),
             "dropout": said[0] if self._is_one_dropout else said,
             "frozen": list(self.frozen),
+            "augment": augmentation.described(self.augment),
             "early_stopping": dataclasses.asdict(self.early_stopping) if self.early_stopping else None,
         }
 
