@@ -1,13 +1,14 @@
 """clearprop beside PyTorch, JAX, scikit-learn and NumPy on the same work.
 
 Every contestant runs in a process of its own for each number of threads, pinned to that many cores,
-from the same initial weights through the same samples in the same order, in float32. After the first
-epoch (which also compiles what there is to compile, and is not timed) the training losses must agree
-to 1e-4; of a contestant that deviates no time is printed, only by how much, and the exit code is 1.
+from the same initial weights through the same samples in the same order. After the first turn (an
+epoch, a hundred of W9's; which also compiles what there is to compile, and is not timed) the training
+losses must agree to 1e-4; of a contestant that deviates no time is printed, only by how much, and the
+exit code is 1.
 Where clearprop and plain NumPy disagree, or nobody agrees with clearprop, the workload is refused.
 Where rounding grows so fast that no two float32 programs agree, as with ReLU and Adam, the same epoch
 in float64 must agree.
-Then the contestants take turns, an epoch each, for several rounds. Results: benchmarks/results/, as
+Then the contestants take turns for several rounds. Results: benchmarks/results/, as
 JSON and Markdown.
 """
 
@@ -289,11 +290,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     known = (*contestants.NAMES, *contestants.UNLISTED)
-    parser.add_argument("--workloads", type=names, help="W1,...,W8; default all")
+    parser.add_argument("--workloads", type=names, help="W1,...,W9; default all")
     parser.add_argument("--contestants", type=names, default=list(contestants.NAMES))
     parser.add_argument("--threads", type=counts, default=[1, 2])
     parser.add_argument("--rounds", type=int, help="default 7, with --quick 2")
     parser.add_argument("--max-epochs", type=int, help="of W8; default 60, with --quick 2")
+    parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
     parser.add_argument("--quick", action="store_true", help="little work: to see that it runs")
     parser.add_argument("--data", choices=("auto", "mnist", "synthetic"), help="--quick: synthetic")
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the results")
@@ -309,12 +311,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
     works = workloads.chosen(options.workloads, quick=options.quick)
+    works = [replace(work, dtype=options.dtype) for work in works]
     everything: dict[str, Any] = {"machine": machine.describe(), "options": vars(options).copy()}
     everything["options"]["output"] = ""
     with tempfile.TemporaryDirectory(prefix="clearprop-bench-") as scratch:
-        everything["data"] = workloads.prepare_data(
-            Path(scratch), options.data, max(work.n_samples for work in works)
-        )
+        everything["data"] = workloads.prepare_data(Path(scratch), options.data, works)
         bench = Bench(options, Path(scratch))
         try:
             everything["libraries"], everything["skipped"] = bench.libraries, bench.skipped
@@ -348,6 +349,7 @@ def write(folder: Path, everything: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     options = everything["options"]
     part = "-" + "-".join(options["workloads"]) if options["workloads"] else ""
+    part += "-float64" if options["dtype"] == "float64" else ""
     stem = "quick" if options["quick"] else f"run{part}"  # a part never replaces the whole
     (folder / f"{stem}.json").write_text(json.dumps(everything, indent=1) + "\n")
     (folder / f"{stem}.md").write_text(report.markdown(everything))

@@ -23,6 +23,7 @@ class Worker:
         self.module = importlib.import_module(f"contestants.{name}")
         self.threads, self.folder = threads, folder
         self.contestant: Any = None
+        self.square: Any = None  # of one dtype in a run
 
     def load(self, workload: dict[str, Any]) -> dict[str, Any]:
         workload["sizes"] = tuple(workload["sizes"])
@@ -40,9 +41,14 @@ class Worker:
         }
 
     def epoch(self) -> dict[str, Any]:
-        order = randomness.permutation(workloads.ORDER_SEED, self.work.n_samples, step=self.epochs_done)
-        self.epochs_done += 1
-        return self._timed(lambda: self.contestant.epoch(order))
+        steps = range(self.epochs_done, self.epochs_done + self.work.passes)
+        orders = [slice(None) if self.work.full else self._order(step) for step in steps]
+        self.epochs_done = steps.stop
+        taken = self._timed(lambda: self.contestant.epochs(orders))
+        return {name: value / self.work.passes for name, value in taken.items()}
+
+    def _order(self, step: int) -> Any:
+        return randomness.permutation(workloads.ORDER_SEED, self.work.n_samples, step=step)
 
     def loss(self) -> dict[str, Any]:
         weights, biases = self.contestant.parameters()
@@ -79,10 +85,10 @@ class Worker:
         return {name: value / repeats for name, value in taken.items()} | {"repeats": repeats}
 
     def peak(self) -> dict[str, Any]:
-        """Seconds of one product of square float32 matrices."""
-        if not hasattr(self, "square"):
+        """Seconds of one product of square matrices of the workload's dtype."""
+        if self.square is None:
             rng = np.random.default_rng(0)
-            self.square = rng.standard_normal((PEAK_SIZE, PEAK_SIZE), np.float32)
+            self.square = rng.standard_normal((PEAK_SIZE, PEAK_SIZE), self.work.dtype)
             self.product = np.empty_like(self.square)
             np.dot(self.square, self.square, out=self.product)
         return self._timed(lambda: np.dot(self.square, self.square, out=self.product))

@@ -5,7 +5,7 @@ Only NumPy and the sample order come from elsewhere: what judges must share no c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,13 @@ class Workload:
     l2: float = 0.0
     kind: str = "train"  # or "predict", or "accuracy"
     rows: int | None = None  # of a prediction; None: all
+    passes: int = 1  # timed together; an epoch is one of them
     dtype: str = "float32"  # "float64" only to see whether the work is the same
+
+    @property
+    def full(self) -> bool:
+        """Return whether a batch is all rows: their order is nobody's work then."""
+        return self.batch >= self.n_samples
 
     @property
     def steps(self) -> int:
@@ -135,7 +141,28 @@ _TRAIN = (
         n_samples=5_120,
         quick_samples=256,
     ),
+    Workload(
+        name="W9",
+        about="4-32-16-4 tanh, squared error, Adam, full batch (exponentials of 2 x 2 matrices)",
+        sizes=(4, 32, 16, 4),
+        hidden="tanh",
+        output="identity",
+        cost="squared_error",
+        optimizer="adam",
+        rate=1e-3,
+        batch=10_000,
+        n_samples=10_000,
+        quick_samples=1_000,
+        data="matrices",
+        passes=100,
+    ),
 )
+
+
+def _dense() -> Iterator[Workload]:
+    """W1 to W3 without zeros: columns that are 0 in a whole batch of MNIST's are passed over."""
+    for work in _TRAIN[:3]:
+        yield replace(work, name=f"{work.name}-dense", about=f"{work.about}; no zeros", data="dense")
 
 
 def _predictions() -> Iterator[Workload]:
@@ -167,11 +194,13 @@ _W8 = Workload(
     kind="accuracy",
 )
 
-WORKLOADS: dict[str, Workload] = {work.name: work for work in (*_TRAIN, *_predictions(), _W8)}
+WORKLOADS: dict[str, Workload] = {
+    work.name: work for work in (*_TRAIN, *_dense(), *_predictions(), _W8)
+}
 
 
 def chosen(names: Sequence[str] | None, *, quick: bool) -> list[Workload]:
-    """Return the workloads of these names; "W7" stands for all its parts."""
+    """Return the workloads of these names; "W7" stands for all its parts, "W1" for W1-dense too."""
     picked = [
         work
         for work in WORKLOADS.values()
@@ -179,7 +208,7 @@ def chosen(names: Sequence[str] | None, *, quick: bool) -> list[Workload]:
     ]
     known = {work.name for work in picked} | {work.name.split("-")[0] for work in picked}
     if unknown := [name for name in names or () if name not in known]:
-        raise SystemExit(f"--workloads must be among W1 ... W8, got {', '.join(unknown)}")
+        raise SystemExit(f"--workloads must be among W1 ... W9, got {', '.join(unknown)}")
     if quick:
         picked = [replace(work, n_samples=work.quick_samples) for work in picked]
     return picked
@@ -188,20 +217,24 @@ def chosen(names: Sequence[str] | None, *, quick: bool) -> list[Workload]:
 # The data: made once by the coordinator, read by every contestant's process
 
 
-def prepare_data(folder: Path, wanted: str, n_train: int) -> dict[str, str]:
-    """Write the arrays into `folder`, at least `n_train` rows of each; return what each set is."""
-    said = {"table": "50,000 x 32 standard normal features, a smooth target, seed 0"}
+def prepare_data(folder: Path, wanted: str, works: Sequence[Workload]) -> dict[str, str]:
+    """Write the arrays that `works` need into `folder`; return what each set is."""
+    n_train = max(work.n_samples for work in works)
+    said = {name: about for name, (make, about) in MADE.items() if any(w.data == name for w in works)}
+    for name in said:
+        X, y = MADE[name][0](n_train)
+        np.save(folder / f"{name}_X.npy", X)
+        np.save(folder / f"{name}_y.npy", y)
+    if all(work.data in said for work in works):
+        return said
     X, labels, X_test, labels_test, said["mnist"] = _images(wanted, n_train)
     for name, array in (
         ("mnist_X", X),
-        ("mnist_labels", labels),
+        ("mnist_y", labels),
         ("mnist_X_test", X_test),
-        ("mnist_labels_test", labels_test),
+        ("mnist_y_test", labels_test),
     ):
         np.save(folder / f"{name}.npy", array)
-    X, y = _table()
-    np.save(folder / "table_X.npy", X)
-    np.save(folder / "table_y.npy", y)
     return said
 
 
@@ -240,7 +273,23 @@ def _images(wanted: str, n_train: int) -> tuple[Any, Any, Any, Any, str]:
     return X[:n_train], labels[:n_train], X[n_train:], labels[n_train:], said
 
 
-def _table() -> tuple[Any, Any]:
+def _dense_images(n: int) -> tuple[Any, Any]:
+    rng = np.random.default_rng(0)
+    prototypes, labels = rng.random((10, 784), np.float32), rng.integers(0, 10, n)
+    return (rng.random((n, 784), np.float32) + prototypes[labels]) / 2, labels
+
+
+def _matrices(n: int) -> tuple[Any, Any]:
+    """The task of SimpleChains.jl's documentation: exp(A) = e^s (cosh(q) I + sinh(q) / q B)."""
+    A = np.random.default_rng(0).standard_normal((10_000, 2, 2))
+    s = np.trace(A, axis1=1, axis2=2)[:, None, None] / 2
+    B = A - s * np.eye(2)
+    q = np.sqrt(-np.linalg.det(B).astype(complex))[:, None, None]
+    Y = np.exp(s) * (np.cosh(q) * np.eye(2) + np.sinh(q) / q * B).real
+    return A.reshape(-1, 4).astype(np.float32), Y.reshape(-1, 4).astype(np.float32)
+
+
+def _table(n: int) -> tuple[Any, Any]:
     rng = np.random.default_rng(0)
     X = rng.standard_normal((50_000, 32), dtype=np.float32)
     A = rng.standard_normal((32, 4)) / np.sqrt(32)
@@ -248,6 +297,13 @@ def _table() -> tuple[Any, Any]:
     y = np.sin(2 * z[:, 0]) + z[:, 1] * z[:, 2] + np.exp(-(z[:, 3] ** 2))
     y = (y - y.mean()) / y.std()
     return X, y[:, None].astype(np.float32)
+
+
+MADE: dict[str, tuple[Callable[[int], tuple[Any, Any]], str]] = {
+    "table": (_table, "50,000 x 32 standard normal features, a smooth target, seed 0"),
+    "dense": (_dense_images, "uniform in (0, 1), half of it of the class"),
+    "matrices": (_matrices, "10,000 standard normal 2 x 2 matrices and their exponentials"),
+}
 
 
 @dataclass(frozen=True)
@@ -264,16 +320,15 @@ class Rows:
 def load_rows(folder: Path, work: Workload) -> Rows:
     """Return the first `n_samples` rows of the workload's data."""
     n = work.n_samples
-    if work.data == "table":
-        X, Y = np.load(folder / "table_X.npy")[:n], np.load(folder / "table_y.npy")[:n]
-        return Rows(X.astype(work.dtype), None, Y.astype(work.dtype))
-    X = np.load(folder / "mnist_X.npy", mmap_mode="r")[:n]
-    labels = np.load(folder / "mnist_labels.npy")[:n]
+    X = np.load(folder / f"{work.data}_X.npy", mmap_mode="r")[:n]
+    labels = np.load(folder / f"{work.data}_y.npy")[:n]
+    if labels.ndim == 2:
+        return Rows(np.array(X, work.dtype), None, labels.astype(work.dtype))
     Y = np.zeros((len(labels), 10), work.dtype)
     Y[np.arange(len(labels)), labels] = 1.0
     test = (None, None)
     if work.kind == "accuracy":
-        test = (np.load(folder / "mnist_X_test.npy"), np.load(folder / "mnist_labels_test.npy"))
+        test = (np.load(folder / "mnist_X_test.npy"), np.load(folder / "mnist_y_test.npy"))
     return Rows(np.array(X, work.dtype), labels, Y, *test)
 
 
@@ -305,6 +360,7 @@ HIDDEN = {
     "sigmoid": _sigmoid,
     "relu": lambda z: np.maximum(z, 0),
     "selu": _selu,
+    "tanh": np.tanh,
     "scaled_tanh": lambda z: 1.7159 * np.tanh(2.0 / 3.0 * z),
     "identity": lambda z: z,
 }

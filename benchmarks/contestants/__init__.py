@@ -2,7 +2,8 @@
 
 A contestant is a class ``Contestant(work, rows, weights, biases, threads)`` with
 
-- ``epoch(order)``: one pass over the rows in this order, finished when it returns;
+- ``epochs(orders)``: a pass over the rows in each of these orders, finished when it returns; an order
+  is ``slice(None)`` where a batch is all rows, which need no order;
 - ``parameters()``: weights (n_out, n_in) and biases (n_out,) as NumPy arrays;
 - ``predict(X)``: the outputs for the rows of a NumPy array, as a NumPy array;
 - ``notes``: what it chose or where it differs; ``nearest`` is a sentence where it cannot do the

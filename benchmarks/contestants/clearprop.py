@@ -33,7 +33,7 @@ class Contestant:
                 self.net,
                 rows.X,
                 rows.labels if work.output == "softmax" else rows.Y,
-                batch_size=work.batch,
+                batch_size=min(work.batch, len(rows.X)),
                 optimizer=optimizer,
                 l2=work.l2,
                 engine=self.engine,
@@ -43,8 +43,8 @@ class Contestant:
             )
             self.notes = f"engine {self.training.engine.name}"
 
-    def epoch(self, order: Any) -> None:
-        self.training.run(1)  # draws the same order itself, from ORDER_SEED and the epoch
+    def epochs(self, orders: Any) -> None:
+        self.training.run(len(orders))  # draws the same orders itself, from ORDER_SEED and the epoch
 
     def parameters(self) -> tuple[Any, Any]:
         return self.net.weights, self.net.biases

@@ -26,6 +26,7 @@ ACTIVATIONS = {
     "sigmoid": (_sigmoid, lambda a: a * (1 - a)),
     "relu": (lambda z: np.maximum(z, 0), lambda a: a > 0),
     "selu": (_selu, _selu_slope),
+    "tanh": (np.tanh, lambda a: 1 - a * a),
     "scaled_tanh": (
         lambda z: 1.7159 * np.tanh((2 / 3) * z),
         lambda a: (2 / 3) * (1.7159 - a * a / 1.7159),
@@ -47,10 +48,11 @@ class Contestant:
             self.m = [np.zeros_like(p) for p in (*self.weights, *self.biases)]
             self.v = [np.zeros_like(p) for p in (*self.weights, *self.biases)]
 
-    def epoch(self, order: Any) -> None:
-        X, Y = self.rows.X[order], self.rows.Y[order]
-        for first in range(0, len(X), self.work.batch):
-            self._step(X[first : first + self.work.batch], Y[first : first + self.work.batch])
+    def epochs(self, orders: Any) -> None:
+        for order in orders:
+            X, Y = self.rows.X[order], self.rows.Y[order]
+            for first in range(0, len(X), self.work.batch):
+                self._step(X[first : first + self.work.batch], Y[first : first + self.work.batch])
 
     def _step(self, X: Any, Y: Any) -> None:
         work, weights, last = self.work, self.weights, len(self.weights) - 1

@@ -27,7 +27,11 @@ class Contestant:
         for i, W in enumerate(self.weights):
             np.dot(a[i][:k], W.T, out=self.z[i][:k])
 
-    def epoch(self, order: Any) -> None:
+    def epochs(self, orders: Any) -> None:
+        for _ in orders:
+            self._epoch()
+
+    def _epoch(self) -> None:
         for first in range(0, len(self.X), self.work.batch):
             X = self.X[first : first + self.work.batch]
             k, a = len(X), [X, *self.a[1:]]

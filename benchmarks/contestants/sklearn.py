@@ -13,7 +13,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer
 from workloads import Rows, Workload
 
-HIDDEN = {"sigmoid": "logistic", "relu": "relu", "scaled_tanh": "tanh", "selu": "relu"}
+HIDDEN = {"sigmoid": "logistic", "relu": "relu", "tanh": "tanh", "scaled_tanh": "tanh", "selu": "relu"}
 
 
 class _Given:
@@ -64,7 +64,7 @@ class Contestant:
             shaped = [*(W.T for W in weights), *biases]
             self.model._optimizer = Adam(shaped, learning_rate_init=work.rate)
         if regression:
-            self.y = rows.Y[:, 0]
+            self.y = rows.Y[:, 0] if work.sizes[-1] == 1 else rows.Y
         else:  # several labels at once is its only way to sigmoid outputs
             self.y = rows.labels if work.output == "softmax" else rows.Y.astype(int)
         self.classes = None if regression else np.arange(10)
@@ -91,8 +91,9 @@ class Contestant:
         else:
             self.model.partial_fit(X, y, classes=self.classes)
 
-    def epoch(self, order: Any) -> None:
-        self._fit(self.rows.X[order], self.y[order])
+    def epochs(self, orders: Any) -> None:
+        for order in orders:
+            self._fit(self.rows.X[order], self.y[order])
 
     def parameters(self) -> tuple[Any, Any]:
         return [W.T for W in self.model.coefs_], self.model.intercepts_

@@ -17,7 +17,13 @@ class ScaledTanh(nn.Module):
         return 1.7159 * torch.tanh(2.0 / 3.0 * z)
 
 
-HIDDEN = {"sigmoid": nn.Sigmoid, "relu": nn.ReLU, "selu": nn.SELU, "scaled_tanh": ScaledTanh}
+HIDDEN = {
+    "sigmoid": nn.Sigmoid,
+    "relu": nn.ReLU,
+    "selu": nn.SELU,
+    "tanh": nn.Tanh,
+    "scaled_tanh": ScaledTanh,
+}
 VARIANTS: dict[str, dict[str, bool]] = {
     "one by one": {"foreach": False},
     "foreach": {"foreach": True},
@@ -45,7 +51,8 @@ def loss_of(work: Workload) -> Callable[[torch.Tensor, torch.Tensor], torch.Tens
     if work.cost == "cross_entropy":
         return nn.functional.cross_entropy
     if work.cost == "squared_error":
-        return nn.functional.mse_loss  # one output: the mean over elements is the mean over samples
+        # its mean is one over elements; everyone's here over samples
+        return lambda a, y: nn.functional.mse_loss(a, y) * a.shape[1]
     return lambda a, y: 0.5 * (a - y).square().sum(dim=1).mean()
 
 
@@ -106,12 +113,12 @@ class Contestant:
         self.notes = f"{self.work.optimizer} {best}"
         return self.make_step(self.model, best)
 
-    def epoch(self, order: Any) -> None:
-        order = torch.from_numpy(order)
-        X, Y = self.X[order], self.Y[order]
+    def epochs(self, orders: Any) -> None:
         step = self.step
-        for x, y in zip(X.split(self.work.batch), Y.split(self.work.batch), strict=True):
-            step(x, y)
+        for order in orders:
+            X, Y = self.X[order], self.Y[order]
+            for x, y in zip(X.split(self.work.batch), Y.split(self.work.batch), strict=True):
+                step(x, y)
 
     def parameters(self) -> tuple[Any, Any]:
         linear = [layer for layer in self.model if isinstance(layer, nn.Linear)]
