@@ -39,6 +39,7 @@ class Contestant:
                 engine=self.engine,
                 n_threads=threads,
                 seed=ORDER_SEED,
+                shuffle=not work.full,
                 progress=False,
             )
             self.notes = f"engine {self.training.engine.name}"

@@ -283,6 +283,19 @@ def test_float32_agrees_with_the_float64_reference(activation, output, cost, opt
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("sizes", [(75, 9, 3), (4, 5, 3), (17, 3)], ids=str)
+def test_the_next_samples_product_has_the_same_bits_within_a_stretch_as_at_its_beginning(sizes, dtype):
+    """Plain SGD on one sample a step makes it while it moves W; a stretch begins without."""
+    architecture = build(sizes, "tanh", "softmax", "cross_entropy")
+    data, parameters = problem(architecture, 7, dtype=dtype)
+    plan = plan_for(architecture, optimizers.SGD(0.05), n=7, batch=1)
+    whole, _ = train(CompiledEngine(), plan, data, parameters)
+    pieces, _ = train(CompiledEngine(), plan, data, parameters, cuts=(1, 2, 4, 5))
+    np.testing.assert_array_equal(whole.parameters, pieces.parameters)
+    assert whole.epoch_cost == pieces.epoch_cost
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_bits_do_not_depend_on_how_an_epoch_is_cut(dtype):
     architecture = build(LARGER, "tanh", "softmax", "cross_entropy")
     data, parameters = problem(architecture, 101, dtype=dtype, weighted=True)

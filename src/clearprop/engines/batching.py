@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from clearprop.engines import codes
 from clearprop.engines.intrinsics import kernel, part
 from clearprop.engines.language import Integers, Reals
-from clearprop.engines.records import Batch, Run
+from clearprop.engines.products import vectors
+from clearprop.engines.records import Batch, Filled, Layer, Run
 
 
 @kernel()
@@ -39,6 +41,22 @@ def batch_of(run: Run, number: int) -> Batch:
         scale *= m * per
     decay = run.weight_decay[min(number, run.weight_decay.size - 1)]
     return Batch(rows, first, number, rate, decay, scale, per, 1.0 - rate * per * settings.l2)
+
+
+@kernel()
+def row_ahead(run: Run, batch: Batch, filled: Filled) -> int:
+    """Return the row of the next step, if this one can make its first product; else -1.
+
+    Of one sample a step, whose inputs are not passed over. Where they are, W is read in other places.
+    """
+    settings, layer = run.settings, Layer(*run.layers[0])
+    if settings.batch > 1 or run.n_threads > 1 or not settings.fused or batch.keep != 1.0:
+        return -1
+    if run.embedding.exists or layer.scales >= 0 or filled.n < vectors(run.work, layer.n_in):
+        return -1
+    if run.factors[0, codes.RATE + codes.WEIGHTS] == 0.0 or batch.number + 1 >= run.rates.size:
+        return -1
+    return run.order[batch.first + 1]
 
 
 @kernel()

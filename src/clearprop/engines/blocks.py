@@ -4,6 +4,7 @@
     block_sums             out[r, k] = beta out[r, k] + sum_s c[s, r] x[s, k], with c in any layout
     block_sums_of_panel    the same of a panel: x is laid out in the order in which it is read
     block_sums_listed      of the listed vectors of x, added to out
+    block_step_dots        W + c x^T of one sample, and its product with the next: W is read once
     used                   which vectors are not zero in all rows
     copy_panel             a panel, laid out
 
@@ -193,6 +194,32 @@ def _write_sums_listed(
     w.strips(rows, SUMS_BLOCK[0], strip)
 
 
+def _write_step_dots(
+    w: VectorWriter, W: Matrix, c: Any, x: Any, ahead: Any, out: Any, rows: Any, n: Any
+) -> None:
+    b, most = w.builder, min(DOTS_BLOCK[1], w.lanes)  # their sums are to fit one vector
+
+    def strip(_: Any, r0: Any, height: int) -> None:
+        starts = [w.at(W.x, w.times(b.add(r0, LONG(r)), W.down)) for r in range(height)]
+        factors = [w.spread(b.load(w.at(c, r0, LONG(r)))) for r in range(height)]
+        totals = [row[0] for row in w.totals(height, 1)]
+
+        def stretch(k: Any, _: int, mask: Any) -> None:
+            now, next_one = (w.load(w.at(row, k), mask) for row in (x, ahead))
+            for start, factor, total in zip(starts, factors, totals, strict=True):
+                moved = w.variable()
+                b.store(w.load(w.at(start, k), mask), moved)
+                w.add_product(moved, factor, now)
+                w.store(b.load(moved), w.at(start, k), mask)
+                w.add_product(total, next_one, b.load(moved))
+
+        w.stretches(n, 1, stretch)
+        sums = w.sums_of_lanes([b.load(total) for total in totals])
+        w.store(sums, w.at(out, r0), w.first(LONG(height)))
+
+    w.strips(rows, most, strip)
+
+
 def _write_used(w: VectorWriter, x: Matrix, m: Any, n: Any, columns: Any) -> None:
     b = w.builder
     bits = ir.VectorType(ir.IntType(8 * w.align), w.lanes)
@@ -348,6 +375,14 @@ def block_sums_listed(
     which = _chosen(n, filled, x.x.itemsize)
     target = _grid(out, rows, n)
     target[:, which] += _grid(c, length, rows).T @ _grid(x, length, n)[:, which]
+
+
+@written_by(_call("clearprop_step_dots", _write_step_dots))
+def block_step_dots(W: Matrix, c: Reals, x: Reals, ahead: Reals, out: Reals, m: int, n: int) -> None:
+    """Add c x^T to W, m by n, and put its product with `ahead` into `out`."""
+    of = _grid(W, m, n)
+    of += np.outer(c[:m], x[:n])
+    out[:m] = of @ ahead[:n]
 
 
 @written_by(_call("clearprop_used", _write_used))

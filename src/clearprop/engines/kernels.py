@@ -32,7 +32,7 @@ import math
 import numpy as np
 
 from clearprop.engines import codes
-from clearprop.engines.batching import any_weight, batch_of, run_begin
+from clearprop.engines.batching import any_weight, batch_of, row_ahead, run_begin
 from clearprop.engines.blocks import used
 from clearprop.engines.deforming import deform_rows
 from clearprop.engines.embedding import (
@@ -267,7 +267,9 @@ def update(run: Run, batch: Batch, team: Team, inputs: Filled, t: int, wanted: i
         gathered = 0.0
         # Which thread sums which squares is to be the same in every run: none helps another.
         for turn in range(1 if clips else n_threads):
-            for l in range(team.n_layers):  # noqa: E741
+            for step in range(team.n_layers):
+                # Layer 1 last: what the next sample gives there may take the place of this one's.
+                l = step if clips else team.n_layers - 1 - step  # noqa: E741
                 owner = (team.thread + turn) % n_threads
                 filled = inputs if l == 0 else every_input(run, l)
                 gathered += update_part(
@@ -305,7 +307,7 @@ def train(run: Run) -> None:
     n_threads, thread = run.n_threads, run.thread
     updates, epoch_cost = run.counts[codes.UPDATES], run.epoch_cost[0]
     wanted, made = n_threads, 0
-    bad, doubtful = False, False
+    bad, doubtful, ready = False, False, False
     while made < run.rates.size and not bad:
         batch = batch_of(run, made)
         m = batch.rows.size
@@ -316,7 +318,9 @@ def train(run: Run) -> None:
             fetch_next(run, batch)
         wanted = meet(team, wanted)
         inputs = filled_inputs(run, batch, n_threads)
-        wanted = forward(run, batch, team, inputs, wanted)
+        missing = Filled(inputs.columns, -1 if ready else inputs.n)
+        wanted = forward(run, batch, team, missing, wanted)
+        ready = False
         penalties = 0.0
         if settings.over_weight and thread == 0 and (settings.l2 != 0.0 or settings.l1 != 0.0):
             penalties = penalty(run.layers, run.parameters, settings.l2, settings.l1)
@@ -339,6 +343,7 @@ def train(run: Run) -> None:
                 continue
             updates += 1
             wanted = update(run, batch, team, inputs, updates, wanted)
+            ready = row_ahead(run, batch, inputs) >= 0
         epoch_cost += m * batch.per * (batch_cost + penalties) if settings.over_weight else batch_cost
         made += 1
         wanted = meet(team, wanted)

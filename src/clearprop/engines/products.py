@@ -157,8 +157,11 @@ def dots(
 ) -> None:
     """Put a x^T into `out`: a is (m, length), x (n, length), out (m, n); all in rows.
 
-    Only the vectors that `filled` lists take part, where there are no copies.
+    Only the vectors that `filled` lists take part, where there are no copies; if it lists fewer than
+    none, the product is there already.
     """
+    if filled.n < 0:
+        return
     if m >= LARGE and copies.size > 0:
         product(out, Matrix(a.x, 1, a.down), Matrix(x.x, 1, x.down), m, n, length, copies)
         return

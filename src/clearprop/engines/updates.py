@@ -26,7 +26,8 @@ from typing import NamedTuple
 import numpy as np
 
 from clearprop.engines import codes
-from clearprop.engines.blocks import block_sums_listed
+from clearprop.engines.batching import row_ahead
+from clearprop.engines.blocks import block_step_dots, block_sums_listed
 from clearprop.engines.climbing import climb
 from clearprop.engines.intrinsics import kernel, like, part
 from clearprop.engines.language import IntegerTable, Kernel, Reals
@@ -152,11 +153,8 @@ class OptimizerRow(NamedTuple):
 
     def numbers(self, optimizer: Optimizer) -> dict[str, float]:
         """Return an optimizer's numbers by their names in a `Stride`."""
-        fields = {name: getattr(self, name) for name in _NUMBERS}
+        fields = {k: getattr(self, k) for k in ("first", "second", "epsilon", "warmup")}
         return {k: float(getattr(optimizer, name)) if name else 0.0 for k, name in fields.items()}
-
-
-_NUMBERS = ("first", "second", "epsilon", "warmup")
 
 
 # By `optimizers.Optimizer.form`.
@@ -222,19 +220,20 @@ def add_columns(total: Reals, delta: Reals, n_out: int, m: int) -> None:
 def descend(
     run: Run, batch: Batch, layer: Layer, number: int, j0: int, j1: int, copies: Reals, filled: Filled
 ) -> None:
-    """Plain SGD without a gradient array: the deltas are already times -rate, BP4 adds to W itself.
-
-    Of neurons j0 to j1.
-    """
+    """Plain SGD of neurons j0 to j1: the deltas are times -rate already, BP4 adds to W itself."""
     n_in, n_out, m, work = layer.n_in, layer.n_out, batch.rows.size, run.work
     delta = Matrix(part(work, layer.delta + j0, m * n_out - j0), n_out, 1)
     a = Matrix(part(work, layer.below, m * n_in), n_in, 1)
     if run.factors[number, codes.RATE + codes.WEIGHTS] != 0.0:  # not frozen
         W = Matrix(part(run.parameters, layer.weights + j0 * n_in, (j1 - j0) * n_in), n_in, 1)
+        ahead = row_ahead(run, batch, filled) if number == 0 else -1
         if in_panels(layer, m):
             panels = part(work, layer.panels, m * n_in + WIDE)
             multiply(W, delta, panels, j1 - j0, n_in, m, batch.keep, copies)
-        elif batch.keep == 1.0 and filled.n < vectors(work, n_in):
+        elif ahead >= 0:
+            z = part(work, layer.above + j0, j1 - j0)
+            block_step_dots(W, delta.x, a.x, part(run.X, ahead * n_in, n_in), z, j1 - j0, n_in)
+        elif batch.keep == 1.0 and (m == 1 or filled.n < vectors(work, n_in)):
             block_sums_listed(W, delta, a, j1 - j0, n_in, m, filled)
         else:
             sums(W, delta, a, j1 - j0, n_in, m, batch.keep, copies)
