@@ -52,7 +52,9 @@ def test_an_optimizer_that_does_more_than_it_has_to_raises_the_alarm_and_nothing
     path = tmp_path / "src" / "clearprop" / "engines" / "updates.py"
     text, line = path.read_text(encoding="utf-8"), "        u[i] = b1 * u[i] + c1 * g[i]\n"
     assert text.count(line) == 1
-    path.write_text(text.replace(line, 8 * "        g[i] = (b1 + c1) * g[i]\n" + line), encoding="utf-8")
+    path.write_text(
+        text.replace(line, 8 * "        g[i] = (b1 + c1) * g[i]\n" + line), encoding="utf-8"
+    )
     words = [str(BENCHMARKS / "alarm.py"), str(ROOT), str(tmp_path), "--works", "W2,W3", "--counts"]
     done = subprocess.run(
         [sys.executable, *words], capture_output=True, text=True, timeout=1800, check=False
