@@ -1,5 +1,6 @@
 """A report: its numbers are the library's, and those on its page are its numbers."""
 
+import io
 import json
 import math
 import re
@@ -200,6 +201,11 @@ def test_the_shell_says_what_evaluate_says_and_the_files_are_named(tmp_path, mon
     assert run("report churn.safetensors people.csv --output report.html") == 0
     page = " ".join(Page(written.read_text()).text)
     assert "Of rows that it has seen every figure looks better than it is" in page
+    lines = people(40, 1).to_json(orient="records", lines=True)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(lines.encode())))
+    assert run("report churn.safetensors - --json") == 0
+    about = json.loads(capsys.readouterr().out)["about"]
+    assert (about["data"]["name"], about["n_rows"]) == ("standard input", 40)
 
 
 def run(line):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.checkpoint import atomic_file
-from clearprop.cli import errors, files, model, model_data
+from clearprop.cli import errors, files, model, model_data, standard_input
 from clearprop.cli.arguments import (
     CommentOption,
     DataArgument,
@@ -72,8 +73,10 @@ def report(
         errors.say(note)
     from clearprop.reporting import Report, figures_of, learned
 
-    made = learned.file_of(model_file), learned.file_of(local_path(data))
-    found = Report(figures_of(subject, _history(read), *made))
+    read_from = learned.file_of(local_path(data))
+    if read_from is not None and (said := standard_input.said(data)) != data:
+        read_from = dataclasses.replace(read_from, name=said)
+    found = Report(figures_of(subject, _history(read), learned.file_of(model_file), read_from))
     if output is not None:
         with atomic_file.replacing(model.expanded(output)) as file:
             file.write(found.html.encode("utf-8"))
