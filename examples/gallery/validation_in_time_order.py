@@ -7,6 +7,8 @@ a share (Google, 2004-2008, part of matplotlib) over the next five days, from th
 A row drawn at random shares days with rows that are trained on, and promises too much.
 """
 
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.cbook import get_sample_data
@@ -15,6 +17,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 import clearprop as cp
 
 PAST, NEXT, SEEDS = 10, 5, 8
+warnings.filterwarnings("ignore", "max_iter")  # every epoch up to the last is looked at
 
 
 def watched(train, held, seed):

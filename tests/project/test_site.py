@@ -122,6 +122,13 @@ def test_pages_fetch_nothing_from_elsewhere_and_no_page_is_heavy(site):
         assert weight < MOST_BYTES, f"{path.relative_to(site)} weighs {weight:,} bytes"
 
 
+@pytest.mark.slow
+def test_no_page_shows_a_warning_or_the_folder_where_it_was_built(site):
+    shown = re.compile(rf"{re.escape(str(ROOT))}|\.py:\d+: \w*Warning: ")
+    found = {path.name for path in pages_of(site) if shown.search(path.read_text("utf-8"))}
+    assert found == set()
+
+
 @pytest.fixture(scope="module")
 def chromium(site):
     browser.require()

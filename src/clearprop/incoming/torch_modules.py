@@ -38,7 +38,8 @@ def from_torch(module: nn.Sequential, *, cost: str | Cost | None = None) -> Netw
     ----------
     module : torch.nn.Sequential
         Of Linear layers, each followed by one activation or none; Dropout, Flatten and Identity are
-        left out. It is not changed.
+        left out. It is not changed. One that ends in logits gets Softmax(dim=1) or Sigmoid() behind
+        it; without, its outputs are quantities.
     cost : str or Cost, optional
         To train on with. None is what goes with the outputs: cross-entropy with probabilities,
         otherwise quadratic.
