@@ -53,7 +53,7 @@ def test_an_optimizer_that_does_more_than_it_has_to_raises_the_alarm_and_nothing
     text, line = path.read_text(encoding="utf-8"), "        u[i] = b1 * u[i] + c1 * g[i]\n"
     assert text.count(line) == 1
     path.write_text(
-        text.replace(line, 8 * "        g[i] = (b1 + c1) * g[i]\n" + line), encoding="utf-8"
+        text.replace(line, 16 * "        g[i] = (b1 + c1) * g[i]\n" + line), encoding="utf-8"
     )
     words = [str(BENCHMARKS / "alarm.py"), str(ROOT), str(tmp_path), "--works", "W2,W3", "--counts"]
     done = subprocess.run(
