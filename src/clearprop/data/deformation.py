@@ -180,7 +180,7 @@ def deform(
         Pixels to the side for each pixel down, at most.
     alpha, sigma : float
         Of the elastic displacements: their strength, and the width of their Gaussian, in pixels. 36
-        and 5 move a pixel of a digit of MNIST by about 1.2. 0 and any: none.
+        and 5 move one of MNIST by about 1, down and across each. An alpha of 0: none.
     shape : (height, width), optional
         Of the images; by default they are squares.
 
