@@ -246,7 +246,7 @@ SCHEDULES: dict[str, type[Schedule]] = {
 }
 
 
-_POWERS: dict[str, float] = {"linear": 1.0, "sqrt": 0.5}
+SCALINGS: dict[str, float] = {"linear": 1.0, "sqrt": 0.5}
 
 
 def for_batches(
@@ -281,7 +281,7 @@ def for_batches(
     >>> [risen(epoch) for epoch in (0, 1, 2, 3)]
     [0.1, 0.25, 0.4, 0.4]
     """
-    power = _POWERS[known_name("rule", rule, _POWERS)]
+    power = SCALINGS[known_name("rule", rule, SCALINGS)]
     for name, size in (("batch_size", batch_size), ("base", base)):
         if not size > 0:
             raise ValueError(f"{name} must be above 0, got {size}")

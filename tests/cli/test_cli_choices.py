@@ -82,3 +82,22 @@ def test_what_cannot_be_chosen_is_refused_in_a_sentence(clearprop, here):
         assert (code, out, err.count("\n")) == (2, "", 1)
         assert said in err
     assert not (here / "m").exists()
+
+
+@pytest.mark.parametrize("data", ["a.csv", "a.npz"])
+def test_a_rate_is_scaled_to_the_batch_and_rises_to_it(clearprop, here, data):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(700, 2)), rng.integers(0, 2, 700)
+    np.savez("a.npz", X=X, y=y)
+    np.savetxt("a.csv", np.c_[X, y], delimiter=",", header="a,b,y", comments="")
+    how = ("train", data, *QUICK, "--epochs", 6, "--learning-rate", 0.001, "--log", "l.csv", "--quiet")
+    for rule, times in (("linear", 2.0), ("sqrt", 2.0**0.5)):
+        assert clearprop(*how, "--batch-size", 512, "--scale-rate", rule)[0] == 0
+        rates = [float(row["learning_rate"]) for row in predicted((here / "l.csv").read_text())]
+        assert 0.001 <= rates[0] < rates[3] < rates[5] == pytest.approx(0.001 * times)
+    code, _, err = clearprop(*how, "--scale-rate", "linear")
+    assert code == 2
+    assert "--scale-rate linear needs --learning-rate" in err
+    code, _, err = clearprop(*how, "--batch-size", 512, "--scale-rate", "cubic")
+    assert code == 2
+    assert "--scale-rate must be one of linear, sqrt, got 'cubic'" in err

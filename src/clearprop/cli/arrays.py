@@ -328,7 +328,8 @@ def _batches(options: Options, n_samples: int) -> dict[str, Any]:
 def _optimizer(options: Options, classes: bool) -> optimizers.Optimizer:
     """Return the optimizer with the learning rate given, or the one that suits it."""
     name = (options.optimizer or ("sgd" if classes else "adam")).lower()
-    rate, momentum = options.learning_rate, options.momentum
+    rate: Any = options.rate
+    momentum = options.momentum
     if momentum is not None and name != "sgd":
         raise ValueError(f"--momentum goes with --optimizer sgd, got --optimizer {name}")
     if name == "lbfgs":

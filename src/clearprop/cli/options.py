@@ -21,6 +21,7 @@ from clearprop.cli.arguments import FilesArgument, option
 from clearprop.cli.config import read_config
 from clearprop.initializers import INITIALIZERS, Initializer, constant
 from clearprop.names import known_name
+from clearprop.schedules import SCALINGS, Schedule, for_batches
 from clearprop.training.stopping import EarlyStopping
 
 _DATA, _COLUMNS, _WRITTEN = "Data", "Columns of a table", "How a table is written"
@@ -271,6 +272,15 @@ class Options:
             panel=_TRAINING,
         ),
     ] = None
+    scale_rate: Annotated[
+        str | None,
+        option(
+            metavar="RULE",
+            text="linear or sqrt: --learning-rate is that of batches of 256; that of --batch-size "
+            "follows by this rule, and rises to it in five epochs.",
+            panel=_TRAINING,
+        ),
+    ] = None
     momentum: Annotated[
         float | None, option(metavar="F", text="Of sgd", default="0.9", panel=_TRAINING)
     ] = None
@@ -482,6 +492,25 @@ class Options:
             return None if self.validation is None else float(self.validation)
         except ValueError:
             return None
+
+    @property
+    def rate(self) -> float | Schedule | None:
+        """The learning rate that is given; with --scale-rate, that of batches of --batch-size.
+
+        Raises
+        ------
+        ValueError
+            If one of the two is not given, or the rule is unknown.
+        """
+        if self.scale_rate is None:
+            return self.learning_rate
+        rule = known_name("--scale-rate", self.scale_rate.strip().lower(), SCALINGS)
+        if self.learning_rate is None or self.batch_size is None:
+            raise ValueError(
+                f"--scale-rate {rule} needs --learning-rate, which is that of batches of 256, and "
+                "--batch-size, to which it is scaled"
+            )
+        return for_batches(self.learning_rate, self.batch_size, rule)
 
     @property
     def in_folds(self) -> bool:

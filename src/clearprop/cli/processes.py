@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from clearprop.cli import errors
 from clearprop.data.spool import Spool
+from clearprop.data.table.passes import Alone, Pass
 from clearprop.distributed.defaults import SHARDS, STALL_TIMEOUT
 
 if TYPE_CHECKING:
@@ -96,6 +97,15 @@ def end() -> None:
     """Part from the others."""
     if _team:
         _team[0].close()
+
+
+def shared_pass() -> Pass:
+    """Return how processes learn columns of a table for each other."""
+    if len(_team) == 0 or _team[0].size == 1:
+        return Alone()
+    from clearprop.distributed.columns import SharedPass
+
+    return SharedPass(_team[0])
 
 
 def spool_of(options: Options) -> Callable[..., Spool]:

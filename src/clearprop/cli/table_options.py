@@ -25,6 +25,7 @@ from clearprop.data.table.time_choices import ORDERS
 from clearprop.data.tables import choose_target
 from clearprop.model.embedding import NAMES as EMBEDDINGS
 from clearprop.names import trim
+from clearprop.schedules import Schedule
 from clearprop.user_warning import warn
 
 if TYPE_CHECKING:
@@ -231,6 +232,8 @@ def _network_arguments(options: Options, kind: str) -> dict[str, Any]:
     }  # fmt: skip
     given = {there: getattr(options, here) for here, there in plain.items()}
     found = {name: value for name, value in given.items() if value is not None}
+    if isinstance(options.rate, Schedule):
+        found["learning_rate"] = options.rate
     if options.sizes is not None:
         found["hidden_layer_sizes"] = options.sizes
     if options.optimizer is not None:

@@ -213,8 +213,8 @@ def test_a_stream_of_a_table_trains_as_its_encoded_rows_in_memory():
 def test_a_file_that_changes_while_it_is_read_is_noticed(parquet, monkeypatch):
     learn = TableEncoder.learn
 
-    def changing(batches, decisions, quantiles):
-        learned = learn(batches, decisions, quantiles)
+    def changing(*arguments):
+        learned = learn(*arguments)
         pq.write_table(customers(), parquet, row_group_size=80)
         return learned
 

@@ -24,6 +24,7 @@ from clearprop.data.table.columns import (
     words_of,
 )
 from clearprop.data.table.kinds import ColumnDecision
+from clearprop.data.table.passes import Alone, Pass
 from clearprop.data.table.quantiles import Quantiles
 from clearprop.data.table.seen import SLICES, Seen, of_categories, times_of
 
@@ -74,6 +75,7 @@ class TableEncoder:
         batches: Iterable[Any],
         decisions: Sequence[ColumnDecision],
         quantiles: Callable[[], Quantiles] = Quantiles,
+        shared: Pass | None = None,
     ) -> TableEncoder:
         """Return the encoder of the rows that are shown: those of the training part.
 
@@ -84,15 +86,22 @@ class TableEncoder:
         decisions : sequence of ColumnDecision
         quantiles : callable
             Makes what medians are asked of. The default keeps every number.
+        shared : Pass, optional
+            Of several processes: the batches need the columns alone that are this one's.
         """
-        learners = [_LEARNERS[d.kind](d.name, quantiles, d.type) for d in decisions if d.used]
-        for batch in batches:
-            for learner in learners:
-                learner.see(column_of(batch, learner.name))
-        most = _most_categories([each.n_wanted for each in learners])
-        encoded = [learner.column(most) for learner in learners]
-        seen = [learner.seen(column) for learner, column in zip(learners, encoded, strict=True)]
-        return cls(decisions, encoded, seen)
+        shared, used = shared or Alone(), [each for each in decisions if each.used]
+        names = [each.name for each in used]
+        mine = set(shared.mine(names))
+        learners = [_LEARNERS[d.kind](d.name, quantiles, d.type) for d in used if d.name in mine]
+        with shared.together():
+            for batch in batches:
+                for learner in learners:
+                    learner.see(column_of(batch, learner.name))
+        wanted = shared.of_all({each.name: each.n_wanted for each in learners})
+        most = _most_categories([wanted[name] for name in names])
+        encoded = shared.of_all({each.name: each.column(most) for each in learners})
+        seen = shared.of_all({each.name: each.seen(encoded[each.name]) for each in learners})
+        return cls(decisions, [encoded[name] for name in names], [seen[name] for name in names])
 
     @property
     def columns(self) -> tuple[str, ...]:

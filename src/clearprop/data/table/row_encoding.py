@@ -95,22 +95,32 @@ class RowReader:
         # Another table than the first need not say what is only there to hold rows out.
         self._columns = [n for n in names if n in source.names or n not in (roles.group, roles.time)]
         self._source, self._roles, self._held = source, roles, held_rows
+        self._learned = [each.name for each in decisions if each.used]
         self._counts_something = roles.weight is None
         self.n_training = 0  # rows to train on, known after `training`
         self.read_as: dict[str, Any] = {}  # labels that were taken for others
 
-    def _batches(self, batch_rows: int = 1 << 16) -> Iterator[tuple[Any, held.Mask, int]]:
+    def _batches(
+        self, columns: Sequence[str], batch_rows: int = 1 << 16
+    ) -> Iterator[tuple[Any, held.Mask, int]]:
         first = 0
-        for batch in self._source.batches(self._columns, batch_rows):
+        for batch in self._source.batches(columns, batch_rows):
             yield batch, self._held(batch, first), first
             first += batch.num_rows
 
     def training(self) -> Iterator[Any]:
-        """Give the rows to train on."""
+        """Give the rows to train on, of the columns that this process learns."""
         import pyarrow as pa
 
         self.n_training = 0
-        for batch, mask, _ in self._batches():
+        roles = self._roles
+        names = {
+            *self._source.shared.mine(self._learned),
+            *filter(None, (roles.group, roles.time)),
+            roles.target,
+        }
+        columns = [name for name in self._columns if name in names]
+        for batch, mask, _ in self._batches(columns):
             self.n_training += int(len(mask) - mask.sum())
             yield batch.filter(pa.array(~mask)) if mask.any() else batch
 
@@ -126,7 +136,7 @@ class RowReader:
         rows = max(1, min(1 << 16, _BATCH_BYTES // (8 * encoder.n_features)))
         kept: list[HeldPart] = []
         numbers: dict[Any, int] = {}  # of groups
-        for batch, mask, first in self._batches(rows):
+        for batch, mask, first in self._batches(self._columns, rows):
             Y = self._targets(batch, target, first)
             if giveaways is not None:
                 giveaways.see(batch, Y)

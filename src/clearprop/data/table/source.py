@@ -23,6 +23,7 @@ from clearprop.data.table.csv_text import CsvText
 from clearprop.data.table.decimal_sign import decimal_sign
 from clearprop.data.table.json_lines import JsonLines
 from clearprop.data.table.parquet_files import ParquetFiles
+from clearprop.data.table.passes import Alone, Pass
 from clearprop.data.table.profiles import ColumnProfile
 from clearprop.data.table.read_options import ReadOptions
 from clearprop.data.table.reader import reader
@@ -74,6 +75,8 @@ class TableSource:
             if arrow_source.kind_of(field.type) is None and noted_type(field) is None
         }
         self._given = None if types is None else dict(types)
+        self._profile: dict[str, ColumnProfile] | None = None
+        self.shared: Pass = Alone()  # the pass that tells the types
         self._n_rows: int | None = None if text else int(getattr(raw, "num_rows", 0) or raw.n_rows)
         self._missing = values.missing_words(options.missing)
         # Of text that is all plain numbers; in other tables, commas are told by a column's dress.
@@ -83,9 +86,13 @@ class TableSource:
 
     # What is in it
 
-    @cached_property
+    @property
     def profile(self) -> dict[str, ColumnProfile]:
-        """What each column holds: one pass over everything."""
+        """What each column holds: one pass over everything, the first time."""
+        self._profile = self._profile or self._profiled()
+        return self._profile
+
+    def _profiled(self) -> dict[str, ColumnProfile]:
         told_commas = not isinstance(self._raw, _CSV) and self.options.decimal == ","
         found = {
             field.name: ColumnProfile(
@@ -97,14 +104,16 @@ class TableSource:
             )
             for field in self.stored
         }
-        comma = self._may_have_commas
-        row = 0
-        for batch in self.stored_batches(self.names, BATCH_ROWS):
-            for name, column in zip(self.names, batch.columns, strict=True):
-                with arrow_source.readable(f"{self.where}, column {name!r},"):
-                    found[name].see(column, row, self._missing, comma)
-            row += batch.num_rows
+        comma, names, row = self._may_have_commas, self.shared.mine(self.names), 0
+        with self.shared.together():
+            for batch in self.stored_batches(names or self.names[:1], BATCH_ROWS):
+                for name in names:
+                    with arrow_source.readable(f"{self.where}, column {name!r},"):
+                        found[name].see(batch.column(name), row, self._missing, comma)
+                row += batch.num_rows
         self._n_rows = row
+        learned = self.shared.of_all({name: found[name] for name in names})
+        found = {name: learned[name] for name in self.names}
         if comma:
             told = self.options.decimal == ","
             self._decimal = "," if told else decimal_sign(self.where, found)
@@ -114,9 +123,7 @@ class TableSource:
 
     @property
     def _may_have_commas(self) -> bool:
-        if not isinstance(self._raw, _CSV):
-            return False
-        return self.options.decimal != "." and self._raw.delimiter != ","
+        return self.delimiter not in (None, ",") and self.options.decimal != "."
 
     @property
     def missing(self) -> Any:
@@ -244,7 +251,7 @@ class TableSource:
         labelled._target = name
         labelled._may_have_gaps = known_name("target_gaps", gaps, GAPS) == "drop"
         if self._n_rows is not None:
-            known = vars(self).get("profile")
+            known = self._profile
             labelled._n_rows = None if known is None else self._n_rows - known[name].n_missing
         return labelled
 

@@ -244,7 +244,7 @@ def encoded(
     held_rows, share = _rule(source, roles, fraction, key, quantiles, least_groups)
     say(f"reading {n_rows:,} rows for medians and categories")
     reader = RowReader(source, decisions, roles, held_rows)
-    encoder = TableEncoder.learn(reader.training(), decisions, quantiles)
+    encoder = TableEncoder.learn(reader.training(), decisions, quantiles, source.shared)
     spool = spool_of(
         encoder.n_features,
         dtype,
