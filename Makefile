@@ -37,17 +37,13 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-wheel: $(READY)  ## build sdist and wheel, and test both where there is no source
-	rm -rf dist build/wheel
+wheel: $(READY)  ## build sdist and wheels, with kernels built ahead and without, and test them where there is no source
+	rm -rf dist build/kernels
+	$(BIN)/python wheels/kernels.py build/kernels
 	$(BIN)/python -m build --outdir dist .
-	$(PYTHON) -m venv build/wheel
-	build/wheel/bin/pip install --quiet --disable-pip-version-check dist/*.whl
-	cd build && wheel/bin/python -c "import clearprop, pathlib; assert 'wheel' in clearprop.__file__, clearprop.__file__"
-	cd build && wheel/bin/clearprop train iris --epochs 5 --output iris.safetensors
-	cd build && wheel/bin/clearprop evaluate iris.safetensors iris --json
-	cd build && wheel/bin/clearprop explain iris.safetensors iris --row 0 --format html --output iris.html
-	build/wheel/bin/pip install --quiet --disable-pip-version-check --force-reinstall --no-deps dist/*.tar.gz
-	cd build && wheel/bin/clearprop evaluate iris.safetensors iris --json
+	for each in $$(ls build/kernels); do CLEARPROP_WHEEL=$$each $(BIN)/python -m build --wheel --outdir dist . || exit 1; done
+	wheels/try.sh dist $(PYTHON)
+	CLEARPROP_BUILT=build/kernels $(BIN)/pytest --quiet -m slow tests/engines/test_ahead.py
 
 check: lint test wheel
 

@@ -53,7 +53,7 @@ NAMES = (
 
 @functools.cache
 def _machine_code(dtype):
-    target = machine_code._target()
+    target = machine_code.target_machine()
     made = Translation(target.triple, str(target.target_data))
     made.export(every_function, (*[Flat(FLOAT32 if dtype == "float32" else FLOAT64)] * 10, INT, INT))
     module = machine_code.optimised(str(made.module), target)
@@ -190,7 +190,7 @@ def test_infinities_nan_and_both_zeros_give_what_the_c_library_gives(dtype):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_they_are_vector_instructions(dtype):
-    target = machine_code._target()
+    target = machine_code.target_machine()
     made = Translation(target.triple, str(target.target_data))
     made.export(every_function, (*[Flat(FLOAT32 if dtype == "float32" else FLOAT64)] * 10, INT, INT))
     text = str(machine_code.optimised(str(made.module), target))

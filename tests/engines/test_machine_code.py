@@ -33,14 +33,14 @@ LIMIT = 7
 
 
 def _of_this_machine():
-    target = machine_code._target()
+    target = machine_code.target_machine()
     return target.triple, str(target.target_data)
 
 
 @functools.cache
 def compile_kernel(function, *types):
     """Return what calls a kernel's machine code with arrays."""
-    target = machine_code._target()
+    target = machine_code.target_machine()
     made = Translation(target.triple, str(target.target_data))
     made.export(function, (*types, INT, INT))
     module = binding.parse_assembly(str(made.module))

@@ -43,7 +43,7 @@ assert sys.modules["numba"] is None
 """
 REASON = (
     "activation 'cube' of layer 1 is your own, and Numba, which would compile it, is not installed "
-    "(pip install 'clearprop[numba]')"
+    "(pip install 'clearprop[jit]')"
 )
 
 

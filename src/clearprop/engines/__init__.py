@@ -10,7 +10,7 @@ import numpy as np
 from clearprop import backprop
 from clearprop.activations import Array
 from clearprop.architecture import Architecture
-from clearprop.engines import averages, choice
+from clearprop.engines import averages, choice, cpu
 from clearprop.engines.interface import Data, Engine, Plan, Report, State, first_row, row_blocks
 from clearprop.names import known_name
 from clearprop.user_warning import warn
@@ -89,8 +89,8 @@ def _select(name: str, plan: Plan) -> Engine:
         return reference
     if name in _JAX:
         return _jax(name, plan)
-    if name == "auto" and importlib.util.find_spec("llvmlite") is None:
-        return reference
+    if not cpu.has_code():
+        return _without_code(name, reference)
     engine: Engine = choice.engine().CompiledEngine()
     reason = engine.supports(plan)
     if reason is None:
@@ -98,6 +98,19 @@ def _select(name: str, plan: Plan) -> Engine:
     if name == "compiled":
         raise _cannot(name, reason)
     warn(f"training with engine 'numpy', which is slower: {reason}")
+    return reference
+
+
+_said: set[str] = set()
+
+
+def _without_code(name: str, reference: Engine) -> Engine:
+    """Return the reference, and say so once; refuse what was asked for by name."""
+    if name == "compiled":
+        raise ImportError(f"engine 'compiled' cannot run: {cpu.NEEDS_LLVMLITE}; or use engine='numpy'")
+    if not _said:
+        _said.add(cpu.NEEDS_LLVMLITE)
+        warn(f"training with engine 'numpy', which is slower: {cpu.NEEDS_LLVMLITE}")
     return reference
 
 

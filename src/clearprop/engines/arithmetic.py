@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
+from clearprop.engines import llvm
 from clearprop.engines.language import (
     BOOL,
     FLOAT64,
-    I1,
-    I64,
     INT,
     WORD,
     Kernel,
@@ -59,7 +58,7 @@ class Arithmetic:
         if isinstance(number, tuple):
             return joined([self.constant(each, node) for each in number])
         if isinstance(number, bool | np.bool_):
-            return Value(BOOL, (I1(int(number)),))
+            return Value(BOOL, (llvm.I1(int(number)),))
         if isinstance(number, int):
             return whole(number)
         if isinstance(number, float):
@@ -92,9 +91,11 @@ class Arithmetic:
         if kind != INT or isinstance(op, ast.RShift):
             raise self.refuse(node, f"{kind.name} has no {type(op).__name__}")
         quotient, rest = w.sdiv(x, y), w.srem(x, y)
-        down = w.and_(w.icmp_signed("!=", rest, I64(0)), w.icmp_signed("<", w.xor(rest, y), I64(0)))
+        down = w.and_(
+            w.icmp_signed("!=", rest, llvm.I64(0)), w.icmp_signed("<", w.xor(rest, y), llvm.I64(0))
+        )
         if isinstance(op, ast.FloorDiv):
-            return Value(INT, (w.sub(quotient, w.zext(down, I64)),))
+            return Value(INT, (w.sub(quotient, w.zext(down, llvm.I64)),))
         return Value(INT, (w.select(down, w.add(rest, y), rest),))
 
     def any_real(self, *values: Value) -> bool:
@@ -129,11 +130,11 @@ class Arithmetic:
             zero = ir.Constant(source.ir, 0.0 if source.real else 0)
             found = b.fcmp_unordered("!=", x, zero) if source.real else b.icmp_signed("!=", x, zero)
         elif source == BOOL:
-            x = b.zext(x, I64)
+            x = b.zext(x, llvm.I64)
             found = b.uitofp(x, kind.ir) if kind.real else x
         elif source.real:
             if not kind.real:
-                found = b.fptosi(x, I64)
+                found = b.fptosi(x, llvm.I64)
             else:
                 found = b.fpext(x, kind.ir) if kind == FLOAT64 else b.fptrunc(x, kind.ir)
         elif kind.real:

@@ -17,11 +17,11 @@ for every height of a block; its Python form says what it computes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from llvmlite import ir
 
+from clearprop.engines import llvm
 from clearprop.engines.intrinsics import kernel, written_by
 from clearprop.engines.language import (
     INT,
@@ -36,13 +36,11 @@ from clearprop.engines.language import (
     split,
 )
 from clearprop.engines.records import Filled, Matrix, Strips
-from clearprop.engines.translation import Writer
-from clearprop.engines.vector_code import LONG, REGISTER_BYTES, VectorWriter
+from clearprop.engines.registers import DOTS_BLOCK, PANEL, REGISTER_BYTES, SUMS_BLOCK
 
-# (rows, columns) of the block of results, in scalars or vectors: most of 32 or 16 registers.
-DOTS_BLOCK = (5, 5) if REGISTER_BYTES == 64 else (3, 4)
-SUMS_BLOCK = (6, 4) if REGISTER_BYTES == 64 else (6, 2)
-PANEL = SUMS_BLOCK[1] * REGISTER_BYTES // 4  # columns of float32; half of them in float64
+if TYPE_CHECKING:
+    from clearprop.engines.translation import Writer
+    from clearprop.engines.vector_code import VectorWriter
 
 
 @kernel()
@@ -61,17 +59,16 @@ def _write_dots(
     def block(i: Any, height: int, j: Any) -> None:
         totals = w.totals(height, width)
         # Where fewer rows of x are left than a block has, the last is taken again, and not stored.
-        left = w.smaller(LONG(width), b.sub(n, j))
+        left = w.smaller(llvm.I64(width), b.sub(n, j))
         sources = [
-            w.at(x.x, w.times(b.add(j, w.smaller(LONG(c), b.sub(left, LONG(1)))), x.down))
+            w.at(x.x, w.times(b.add(j, w.smaller(llvm.I64(c), b.sub(left, llvm.I64(1)))), x.down))
             for c in range(width)
         ]
 
         def along(at: list[Any], mask: Any) -> None:
             k = at[0]
-            rows = [
-                w.load(w.at(a.x, w.times(b.add(i, LONG(r)), a.down), k), mask) for r in range(height)
-            ]
+            places = [w.at(a.x, w.times(b.add(i, llvm.I64(r)), a.down), k) for r in range(height)]
+            rows = [w.load(place, mask) for place in places]
             for c in range(width):  # one register for all columns: with four, AVX2's 16 do not suffice
                 column = w.load(w.at(sources[c], k), mask)
                 for r in range(height):
@@ -80,11 +77,11 @@ def _write_dots(
         w.listed(length, filled.columns, filled.n, 1, along)
         for r in range(height):
             sums_of_row = w.sums_of_lanes([b.load(variable) for variable in totals[r]])
-            place = w.at(out.x, w.times(b.add(i, LONG(r)), out.down), j)
+            place = w.at(out.x, w.times(b.add(i, llvm.I64(r)), out.down), j)
             w.store(sums_of_row, place, w.first(left))
 
     def strip(_: Any, i: Any, height: int) -> None:
-        with w.loop(LONG(0), n, LONG(width)) as j:
+        with w.loop(llvm.I64(0), n, llvm.I64(width)) as j:
             block(i, height, j)
 
     w.strips(m, DOTS_BLOCK[0], strip)
@@ -106,19 +103,19 @@ def _write_sums_of_panel(
     w: VectorWriter, out: Matrix, c: Strips, panel: Any, rows: Any, n: Any, length: Any, beta: Any
 ) -> None:
     b = w.builder
-    lanes, wide = LONG(w.lanes), LONG(SUMS_BLOCK[1] * w.lanes)
+    lanes, wide = llvm.I64(w.lanes), llvm.I64(SUMS_BLOCK[1] * w.lanes)
 
     def stretch(k: Any, vectors: int, masks: list[Any]) -> None:
         # A panel's rows are full ones, whatever is in them: masks cost more than what they leave out.
-        target, source = out._replace(x=w.at(out.x, k)), Matrix(w.at(panel, k), wide, LONG(1))
+        target, source = out._replace(x=w.at(out.x, k)), Matrix(w.at(panel, k), wide, llvm.I64(1))
         strip = _strip_of_sums(w, target, c, source, length, beta, [None] * vectors, masks)
         w.strips(rows, SUMS_BLOCK[0], strip)
 
-    with w.loop(LONG(0), n, wide) as k:
+    with w.loop(llvm.I64(0), n, wide) as k:
         left = b.sub(n, k)
         with b.if_else(b.icmp_signed(">", left, lanes)) as (several, one):
             with several:
-                masks = [w.first(b.sub(left, LONG(v * w.lanes))) for v in range(SUMS_BLOCK[1])]
+                masks = [w.first(b.sub(left, llvm.I64(v * w.lanes))) for v in range(SUMS_BLOCK[1])]
                 stretch(k, SUMS_BLOCK[1], masks)
             with one:
                 stretch(k, 1, [w.first(left)])
@@ -130,13 +127,13 @@ def _strip_of_sums(
 ) -> Callable[[Any, Any, int], None]:  # fmt: skip
     """Return what writes a block of results; `reads` and `writes` are the masks of its vectors."""
     b, vectors = w.builder, len(writes)
-    keeps = b.fcmp_unordered("!=", beta, ir.Constant(w.real, 0.0))
-    long = b.icmp_signed(">=", length, LONG(32))
+    keeps = b.fcmp_unordered("!=", beta, llvm.ir.Constant(w.real, 0.0))
+    long = b.icmp_signed(">=", length, llvm.I64(32))
 
     def strip(number: Any, r0: Any, height: int) -> None:
         target = w.at(out.x, w.times(r0, out.down))
         places = [
-            [w.at(target, w.times(out.down, r), LONG(v * w.lanes)) for v in range(vectors)]
+            [w.at(target, w.times(out.down, r), llvm.I64(v * w.lanes)) for v in range(vectors)]
             for r in range(height)
         ]
         with b.if_then(long):  # long enough for it to arrive
@@ -144,9 +141,9 @@ def _strip_of_sums(
                 w.ask_for(row[0])
         start = w.at(c.x, w.times(number, c.along_strip), w.times(r0, c.along_first))
         totals = w.totals(height, vectors)
-        with w.loop(LONG(0), length, LONG(1)) as index:
+        with w.loop(llvm.I64(0), length, llvm.I64(1)) as index:
             source = w.at(x.x, w.times(index, x.down))
-            right = [w.load(w.at(source, LONG(v * w.lanes)), reads[v]) for v in range(vectors)]
+            right = [w.load(w.at(source, llvm.I64(v * w.lanes)), reads[v]) for v in range(vectors)]
             factors = w.at(start, w.times(index, c.along_s))
             for r in range(height):
                 factor = w.spread(b.load(w.at(factors, w.times(c.along_r, r))))
@@ -177,12 +174,12 @@ def _write_sums_listed(
             for r in range(height):
                 for total, place in zip(totals[r], places[r], strict=True):
                     b.store(w.load(place, mask), total)
-            with w.loop(LONG(0), length, LONG(1)) as index:
+            with w.loop(llvm.I64(0), length, llvm.I64(1)) as index:
                 source = w.at(x.x, w.times(index, x.down))
                 right = [w.load(w.at(source, k), mask) for k in at]
                 factors = w.at(start, w.times(index, c.down))
                 for r in range(height):
-                    factor = w.spread(b.load(w.at(factors, LONG(r))))
+                    factor = w.spread(b.load(w.at(factors, llvm.I64(r))))
                     for total, vector in zip(totals[r], right, strict=True):
                         w.add_product(total, factor, vector)
             for r in range(height):
@@ -200,8 +197,8 @@ def _write_step_dots(
     b, most = w.builder, min(DOTS_BLOCK[1], w.lanes)  # their sums are to fit one vector
 
     def strip(_: Any, r0: Any, height: int) -> None:
-        starts = [w.at(W.x, w.times(b.add(r0, LONG(r)), W.down)) for r in range(height)]
-        factors = [w.spread(b.load(w.at(c, r0, LONG(r)))) for r in range(height)]
+        starts = [w.at(W.x, w.times(b.add(r0, llvm.I64(r)), W.down)) for r in range(height)]
+        factors = [w.spread(b.load(w.at(c, r0, llvm.I64(r)))) for r in range(height)]
         totals = [row[0] for row in w.totals(height, 1)]
 
         def stretch(k: Any, _: int, mask: Any) -> None:
@@ -215,54 +212,54 @@ def _write_step_dots(
 
         w.stretches(n, 1, stretch)
         sums = w.sums_of_lanes([b.load(total) for total in totals])
-        w.store(sums, w.at(out, r0), w.first(LONG(height)))
+        w.store(sums, w.at(out, r0), w.first(llvm.I64(height)))
 
     w.strips(rows, most, strip)
 
 
 def _write_used(w: VectorWriter, x: Matrix, m: Any, n: Any, columns: Any) -> None:
     b = w.builder
-    bits = ir.VectorType(ir.IntType(8 * w.align), w.lanes)
-    none = ir.Constant(bits, [0] * w.lanes)
-    found, count = w.variable(bits), w.variable(LONG)
-    b.store(LONG(0), count)
-    with w.loop(LONG(0), n, LONG(w.lanes)) as k:
+    bits = llvm.ir.VectorType(llvm.ir.IntType(8 * w.align), w.lanes)
+    none = llvm.ir.Constant(bits, [0] * w.lanes)
+    found, count = w.variable(bits), w.variable(llvm.I64)
+    b.store(llvm.I64(0), count)
+    with w.loop(llvm.I64(0), n, llvm.I64(w.lanes)) as k:
         mask = w.first(b.sub(n, k))
         b.store(none, found)
-        with w.loop(LONG(0), m, LONG(1)) as i:
+        with w.loop(llvm.I64(0), m, llvm.I64(1)) as i:
             row = b.bitcast(w.load(w.at(x.x, w.times(i, x.down), k), mask), bits)
             b.store(b.or_(b.load(found), row), found)
         so_far = b.load(count)
-        b.store(k, w.at(columns, so_far, LONG(1)))
-        which = b.bitcast(b.icmp_unsigned("!=", b.load(found), none), ir.IntType(w.lanes))
+        b.store(k, w.at(columns, so_far, llvm.I64(1)))
+        which = b.bitcast(b.icmp_unsigned("!=", b.load(found), none), llvm.ir.IntType(w.lanes))
         any_of_them = b.icmp_unsigned("!=", which, which.type(0))
-        b.store(b.add(so_far, b.zext(any_of_them, LONG)), count)
+        b.store(b.add(so_far, b.zext(any_of_them, llvm.I64)), count)
     b.store(b.load(count), columns)
 
 
 def _write_panel(w: VectorWriter, out: Matrix, x: Matrix, length: Any, width: Any) -> None:
     b = w.builder
-    zero, one, lanes = LONG(0), LONG(1), LONG(w.lanes)
+    zero, one, lanes = llvm.I64(0), llvm.I64(1), llvm.I64(w.lanes)
 
     def turned(k: Any) -> None:
         last = b.sub(width, one)
         sources = [
-            w.at(x.x, w.times(w.smaller(b.add(k, LONG(i)), last), x.across)) for i in range(w.lanes)
+            w.at(x.x, w.times(w.smaller(b.add(k, llvm.I64(i)), last), x.across)) for i in range(w.lanes)
         ]
 
         def square(s: Any, _: int, mask: Any) -> None:
             rows = w.transposed([w.load(w.at(source, s), mask) for source in sources])
             for i, row in enumerate(rows):
-                w.store(row, w.at(out.x, w.times(b.add(s, LONG(i)), out.down), k), None)
+                w.store(row, w.at(out.x, w.times(b.add(s, llvm.I64(i)), out.down), k), None)
 
         w.stretches(length, 1, square)
 
     def rows(vectors: int) -> None:
-        masks = [w.first(b.sub(width, LONG(v * w.lanes))) for v in range(vectors)]
+        masks = [w.first(b.sub(width, llvm.I64(v * w.lanes))) for v in range(vectors)]
         with w.loop(zero, length, one) as s:
             source, target = w.at(x.x, w.times(s, x.down)), w.at(out.x, w.times(s, out.down))
             for v, mask in enumerate(masks):  # what is too much of a row, the next one replaces
-                at = LONG(v * w.lanes)
+                at = llvm.I64(v * w.lanes)
                 w.store(w.load(w.at(source, at), mask), w.at(target, at), None)
 
     with b.if_else(b.icmp_signed("==", x.across, one)) as (as_it_lies, across):
@@ -303,14 +300,16 @@ def _call(name: str, write: Callable[..., None]) -> Callable[..., Value]:
     """Return what calls a generated function, written into the module when it is first asked for."""
 
     def emit(w: Writer, *values: Value) -> Value:
+        from clearprop.engines.vector_code import VectorWriter
+
         dtype = next(each.of for value in values for each in _leaves(value.type) if each.of.real)
         passed = [part for each in values for part in _passed(w, each, dtype)]
         if name not in w.module.globals:
-            kind = ir.FunctionType(ir.VoidType(), [each.type for each in passed])
-            function = ir.Function(w.module, kind, name)
+            kind = llvm.ir.FunctionType(llvm.ir.VoidType(), [each.type for each in passed])
+            function = llvm.ir.Function(w.module, kind, name)
             function.linkage = "internal"
             function.attributes.add("noinline")
-            inside = ir.IRBuilder(function.append_basic_block("entry"))
+            inside = llvm.ir.IRBuilder(function.append_basic_block("entry"))
             lanes = REGISTER_BYTES // dtype.itemsize
             arguments = iter(function.args)
             write(

@@ -11,13 +11,13 @@ program gets the same bits every time. The engines agree to rounding.
 
 from __future__ import annotations
 
-import importlib.util
 from typing import Any
 
 import numpy as np
 
 from clearprop import forks
 from clearprop.architecture import Architecture
+from clearprop.engines import cpu
 
 LOADING, COMPILING = 0.1, 5.0  # seconds: to read the machine code from disk, to make it
 # Seconds that compiled code saves, on an AVX2 core: for each call, neuron and multiply-add.
@@ -56,7 +56,7 @@ def is_there(architecture: Architecture, dtype: np.dtype[Any]) -> bool:
 
 def prepare(architecture: Architecture, dtype: np.dtype[Any]) -> bool:
     """Load the compiled engine whatever it takes; return whether it has a form of the architecture."""
-    if importlib.util.find_spec("llvmlite") is None:
+    if not cpu.has_code():
         return False
     return engine().forward_of(architecture, dtype) is not None
 
@@ -68,7 +68,7 @@ def _loaded(architecture: Architecture, dtype: np.dtype[Any], n_rows: int) -> An
     _saved += CALL + n_rows * row
     if _saved < _looks.get(dtype.name, LOADING):
         return None
-    if importlib.util.find_spec("llvmlite") is None:
+    if not cpu.has_code():
         _looks[dtype.name] = np.inf
         return None
     found = engine()

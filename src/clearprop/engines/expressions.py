@@ -10,14 +10,12 @@ from typing import Any, NamedTuple
 
 from llvmlite import ir
 
+from clearprop.engines import llvm
 from clearprop.engines.arithmetic import Arithmetic
 from clearprop.engines.built_in import BUILT_IN
 from clearprop.engines.language import (
     BOOL,
     FLOAT64,
-    I1,
-    I8,
-    I64,
     INT,
     Emitted,
     Flat,
@@ -152,7 +150,9 @@ class Expressions(Arithmetic):
             return Value(Flat(container.type.of), (row, columns))
         kind, place = self.element(node)
         number = self.builder.load(place)
-        return Value(kind, (self.builder.icmp_signed("!=", number, I8(0)) if kind == BOOL else number,))
+        return Value(
+            kind, (self.builder.icmp_signed("!=", number, llvm.I8(0)) if kind == BOOL else number,)
+        )
 
     def of_UnaryOp(self, node: ast.UnaryOp) -> Value:
         """Write ``-x`` or ``not x``."""
@@ -183,7 +183,7 @@ class Expressions(Arithmetic):
 
     def of_BoolOp(self, node: ast.BoolOp) -> Value:
         """Write ``and`` or ``or``: the second is looked at only where the first does not decide."""
-        result = self.places.alloca(I1)
+        result = self.places.alloca(llvm.I1)
         after = self.function.append_basic_block("decided")
         for i, each in enumerate(node.values):
             truth = self.truth(self.value(each))
@@ -257,7 +257,9 @@ class Expressions(Arithmetic):
             row, b = self.value(node.args[0].value), self.builder
             if not isinstance(row.type, Flat) or node.keywords:
                 raise self.refuse(node, "a record is made of its fields, or of one row")
-            places = [b.gep(row.parts[0], [I64(i)], inbounds=True) for i in range(len(kind._fields))]
+            places = [
+                b.gep(row.parts[0], [llvm.I64(i)], inbounds=True) for i in range(len(kind._fields))
+            ]
             values = [Value(row.type.of, (b.load(place),)) for place in places]
         else:
             names = [*kind._fields[: len(node.args)], *(each.arg for each in node.keywords)]

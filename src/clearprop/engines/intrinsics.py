@@ -11,17 +11,13 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from llvmlite import ir
 
-from clearprop.engines import own
+from clearprop.engines import llvm, own
 from clearprop.engines.language import (
     FLOAT32,
-    I8,
-    I32,
-    I64,
     INT,
     NOTHING,
     Emitted,
@@ -29,7 +25,9 @@ from clearprop.engines.language import (
     Value,
     split,
 )
-from clearprop.engines.translation import Writer
+
+if TYPE_CHECKING:
+    from clearprop.engines.translation import Writer
 
 
 def kernel(fastmath: frozenset[str] | set[str] = frozenset()) -> Callable[[Callable[..., Any]], Any]:
@@ -82,7 +80,7 @@ def polynomial(x: Any, for32: tuple[float, ...], for64: tuple[float, ...]) -> An
 
 def _write_power_of_two(w: Writer, shifted: Value, up: Value) -> Value:
     b, x = w.builder, shifted.one
-    word, digits, bias = (I32, 23, 127) if shifted.type == FLOAT32 else (I64, 52, 1023)
+    word, digits, bias = (llvm.I32, 23, 127) if shifted.type == FLOAT32 else (llvm.I64, 52, 1023)
     bits = b.shl(b.bitcast(x, word), word(digits))
     bias += up.one.constant
     return Value(shifted.type, (b.bitcast(b.add(bits, word(bias << digits)), x.type),))
@@ -111,11 +109,13 @@ def part(array: Any, start: int, size: int) -> Any:
 
 def _write_prefetch(w: Writer, array: Value, start: Value) -> Value:
     place = w.builder.gep(array.parts[0], [w.cast(start, INT).one])
-    place = w.builder.bitcast(place, I8.as_pointer())
-    kind = ir.FunctionType(ir.VoidType(), [place.type, I32, I32, I32])
+    place = w.builder.bitcast(place, llvm.I8.as_pointer())
+    kind = llvm.ir.FunctionType(llvm.ir.VoidType(), [place.type, llvm.I32, llvm.I32, llvm.I32])
     name = "llvm.prefetch.p0"
-    function = w.module.globals.get(name) or ir.Function(w.module, kind, name)
-    w.builder.call(function, [place, I32(0), I32(2), I32(1)])  # to read, into the second level, data
+    function = w.module.globals.get(name) or llvm.ir.Function(w.module, kind, name)
+    w.builder.call(
+        function, [place, llvm.I32(0), llvm.I32(2), llvm.I32(1)]
+    )  # to read, into the second level, data
     return Value(NOTHING, ())
 
 
@@ -125,7 +125,7 @@ def prefetch(array: Any, start: int) -> None:
 
 
 def _write_arrive(w: Writer, counter: Value) -> Value:
-    return Value(INT, (w.builder.atomic_rmw("add", counter.parts[0], I64(1), "seq_cst"),))
+    return Value(INT, (w.builder.atomic_rmw("add", counter.parts[0], llvm.I64(1), "seq_cst"),))
 
 
 @written_by(_write_arrive)
@@ -146,7 +146,7 @@ def arrived(counter: Any) -> int:
 
 
 def _write_give_way(w: Writer, address: Value) -> Value:
-    function = ir.FunctionType(I32, [])
+    function = llvm.ir.FunctionType(llvm.I32, [])
     w.builder.call(w.builder.inttoptr(address.one, function.as_pointer()), [])
     return Value(NOTHING, ())
 
@@ -158,7 +158,7 @@ def give_way(address: int) -> None:
 
 def _write_call_own(w: Writer, address: Value, a: Value, slope: Value) -> Value:
     pointer, size = a.parts
-    kind = ir.FunctionType(ir.VoidType(), [pointer.type, pointer.type, I64])
+    kind = llvm.ir.FunctionType(llvm.ir.VoidType(), [pointer.type, pointer.type, llvm.I64])
     own = w.builder.inttoptr(address.one, kind.as_pointer())
     w.builder.call(own, [pointer, slope.parts[0], size])
     return Value(NOTHING, ())
@@ -171,7 +171,7 @@ def call_own(address: int, a: Any, slope: Any) -> None:
 
 
 def _write_call_own_cost(w: Writer, address: Value, first: Value, end: Value) -> Value:
-    kind = ir.FunctionType(ir.VoidType(), [I64, I64])
+    kind = llvm.ir.FunctionType(llvm.ir.VoidType(), [llvm.I64, llvm.I64])
     function = w.builder.inttoptr(address.one, kind.as_pointer())
     w.builder.call(function, [first.one, end.one])
     return Value(NOTHING, ())

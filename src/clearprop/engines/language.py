@@ -14,9 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple, get_type_hints
 
-from llvmlite import ir
-
-I1, I8, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 32, 64))
+from clearprop.engines import llvm
 
 
 @dataclass(frozen=True)
@@ -24,9 +22,19 @@ class Scalar:
     """A number's type; booleans lie in memory as a byte."""
 
     name: str
-    ir: ir.Type
-    stored: ir.Type
     itemsize: int
+
+    @property
+    def ir(self) -> Any:
+        """LLVM's type of the number."""
+        if self.real:
+            return llvm.F32 if self == FLOAT32 else llvm.F64
+        return llvm.I1 if self == BOOL else llvm.I64
+
+    @property
+    def stored(self) -> Any:
+        """LLVM's type of what lies in memory."""
+        return llvm.I8 if self == BOOL else self.ir
 
     @property
     def real(self) -> bool:
@@ -34,11 +42,11 @@ class Scalar:
         return self in (FLOAT32, FLOAT64)
 
 
-BOOL = Scalar("bool", I1, I8, 1)
-INT = Scalar("int64", I64, I64, 8)
-WORD = Scalar("uint64", I64, I64, 8)
-FLOAT32 = Scalar("float32", ir.FloatType(), ir.FloatType(), 4)
-FLOAT64 = Scalar("float64", ir.DoubleType(), ir.DoubleType(), 8)
+BOOL = Scalar("bool", 1)
+INT = Scalar("int64", 8)
+WORD = Scalar("uint64", 8)
+FLOAT32 = Scalar("float32", 4)
+FLOAT64 = Scalar("float64", 8)
 
 
 @dataclass(frozen=True)
@@ -124,20 +132,27 @@ def described(kind: Type) -> str:
     return kind.name if isinstance(kind, Scalar) else f"{type(kind).__name__} of {kind.of.name}"
 
 
-def parts_of(kind: Type) -> list[ir.Type]:
+def parts_of(kind: Type) -> list[Any]:
     """Return the LLVM types that a type is made of."""
     if isinstance(kind, Several):
         return [part for each in kind.of for part in parts_of(each)]
     if isinstance(kind, Scalar):
         return [kind.ir]
-    return [kind.of.stored.as_pointer(), I64] + ([I64] if isinstance(kind, Table) else [])
+    return [kind.of.stored.as_pointer(), llvm.I64] + ([llvm.I64] if isinstance(kind, Table) else [])
+
+
+def n_parts(kind: Type) -> int:
+    """Return of how many LLVM values a type is made."""
+    if isinstance(kind, Several):
+        return sum(map(n_parts, kind.of))
+    return 1 if isinstance(kind, Scalar) else 3 if isinstance(kind, Table) else 2
 
 
 def split(value: Value) -> list[Value]:
     """Return the members of a tuple."""
     members, used = [], 0
     for each in value.type.of:  # type: ignore[union-attr]
-        n = len(parts_of(each))
+        n = n_parts(each)
         members.append(Value(each, value.parts[used : used + n]))
         used += n
     return members
@@ -151,7 +166,7 @@ def joined(values: Sequence[Value], record: type | None = None) -> Value:
 
 def whole(number: int) -> Value:
     """Return an integer constant."""
-    return Value(INT, (I64(number),))
+    return Value(INT, (llvm.I64(number),))
 
 
 @functools.cache

@@ -22,12 +22,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-import llvmlite
 import numpy as np
-from llvmlite import binding
 
 from clearprop import forks
-from clearprop.engines import cpu, kernels, language, translation
+from clearprop.engines import cpu, kernels, language, llvm
 from clearprop.engines.announcement import announce
 
 Array = Any
@@ -74,6 +72,8 @@ def is_loaded(dtype: np.dtype[Any]) -> bool:
 
 def is_on_disk(dtype: np.dtype[Any]) -> bool:
     """Return whether the machine code for a dtype has to be read only, not to be made."""
+    if cpu.library(dtype.name) is not None:
+        return True
     path = _path(dtype.name)
     with contextlib.suppress(OSError), _opened(path):
         return True
@@ -102,7 +102,7 @@ def places(record: Any) -> Any:
     found, used = [], 0
     for kind in language.type_of(record, language.FLOAT64).of:  # type: ignore[union-attr]
         found.append(used)
-        used += len(language.parts_of(kind))
+        used += language.n_parts(kind)
     return record(*found)
 
 
@@ -115,30 +115,31 @@ def address(array: Array) -> int:
         return found
 
 
-def _target() -> binding.TargetMachine:
-    binding.initialize_native_target()
-    binding.initialize_native_asmprinter()
-    its = cpu.target()
-    target = binding.Target.from_triple(its.triple)
-    return target.create_target_machine(
-        cpu=its.name,
-        features=its.features,
-        opt=3,
-        reloc="static" if target.name.startswith("x86") else "default",
-        codemodel="jitdefault",
-        jit=True,
-    )
-
-
 def _prepare(dtype: str) -> Code:
-    target = _target()
+    signature = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
+    names = [f"clearprop_{kernel.name}" for kernel in kernels.ENTRIES]
+    built = cpu.library(dtype)
+    if built is not None:
+        library = ctypes.CDLL(os.fspath(built))
+        train, predict, pull_back, deform_rows = (signature((name, library)) for name in names)
+        return Code(train, predict, pull_back, deform_rows, library)
+    engine = _linked(dtype)
+    train, predict, pull_back, deform_rows = (
+        signature(engine.get_function_address(name)) for name in names
+    )
+    return Code(train, predict, pull_back, deform_rows, engine)
+
+
+def _linked(dtype: str) -> Any:
+    """Return LLVM's engine with the code for this process, compiled if it is not on disk."""
+    binding, target = llvm.binding, target_machine()
     path = _path(dtype)
     binary = _read(path)
     _check_room(_ROOM_TO_LOAD if binary else _ROOM_TO_COMPILE)
     if binary is None:
         kept = "once; it is kept for the next time" if path else _NOWHERE
         announce(f"the engine for this CPU ({kept})")
-        binary = _compile(dtype, target)
+        binary = compile_for(dtype, target)
         _write(path, binary)
     for name in _FROM_C:
         if binding.address_of_symbol(name) is None:
@@ -146,14 +147,29 @@ def _prepare(dtype: str) -> Code:
     engine = binding.create_mcjit_compiler(binding.parse_assembly(""), target)
     engine.add_object_file(binding.ObjectFileRef.from_data(binary))
     engine.finalize_object()
-    signature = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
-    train, predict, pull_back, deform_rows = (
-        signature(engine.get_function_address(f"clearprop_{kernel.name}")) for kernel in kernels.ENTRIES
-    )
-    return Code(train, predict, pull_back, deform_rows, engine)
+    return engine
 
 
-def _compile(dtype: str, target: binding.TargetMachine) -> bytes:
+def target_machine(ahead: bool = False) -> Any:
+    """Return LLVM's description of what code is for: this process, or a library built ahead."""
+    binding, its = llvm.binding, cpu.target()
+    if ahead:
+        binding.initialize_all_targets()
+        binding.initialize_all_asmprinters()
+        where: dict[str, Any] = {"reloc": "pic", "codemodel": "small"}
+    else:
+        binding.initialize_native_target()
+        binding.initialize_native_asmprinter()
+        static = its.triple.startswith(("x86", "i"))
+        where = {"reloc": "static" if static else "default", "codemodel": "jitdefault", "jit": True}
+    found = binding.Target.from_triple(its.triple)
+    return found.create_target_machine(cpu=its.name, features=its.features, opt=3, **where)
+
+
+def compile_for(dtype: str, target: Any) -> bytes:
+    """Return the object file of all kernels for a dtype."""
+    from clearprop.engines import translation
+
     global compiled
     compiled += 1
     made = translation.Translation(target.triple, str(target.target_data))
@@ -164,8 +180,9 @@ def _compile(dtype: str, target: binding.TargetMachine) -> bytes:
     return binary
 
 
-def optimised(text: str, target: binding.TargetMachine) -> binding.ModuleRef:
+def optimised(text: str, target: Any) -> Any:
     """Return an LLVM module, optimised as the engine is."""
+    binding = llvm.binding
     module = binding.parse_assembly(text)
     module.verify()
     # Level 3 takes a second longer, and what it makes was no faster in side-by-side runs.
@@ -178,7 +195,7 @@ def optimised(text: str, target: binding.TargetMachine) -> binding.ModuleRef:
 
 def _path(dtype: str) -> Path | None:
     """Return where the code for this machine is kept, or None where nothing may be."""
-    parts = [llvmlite.__version__, *cpu.target()]
+    parts = [*cpu.versions().values(), *cpu.target()]
     parts += [each.read_text("utf-8") for each in sorted(_SOURCES.glob("*.py"))]
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
     folder = _folder()

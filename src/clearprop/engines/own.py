@@ -3,7 +3,7 @@
 An activation's function and derivative become one C function, whose address stands beside the code of
 the built-in ones: the kernels are not compiled again. What Numba makes of it has to agree with the
 Python functions on a grid; otherwise, or where Numba cannot compile it or is not installed (it is the
-extra ``clearprop[numba]``), the reference trains the network, and says so.
+extra ``clearprop[jit]``), the reference trains the network, and says so.
 
 A cost is called from the machine code with NumPy's arrays, once for a batch: some microseconds, while
 Numba takes seconds to compile a sum over columns.
@@ -65,7 +65,7 @@ def why_not(activation: Activation, layer: int) -> str:
         return f"Numba cannot compile activation {activation.name!r} of layer {layer}"
     return (
         f"activation {activation.name!r} of layer {layer} is your own, and Numba, which would compile "
-        "it, is not installed (pip install 'clearprop[numba]')"
+        "it, is not installed (pip install 'clearprop[jit]')"
     )
 
 

@@ -16,8 +16,6 @@ from typing import Any
 import numpy as np
 
 from clearprop.engines.blocks import (
-    PANEL,
-    SUMS_BLOCK,
     block_dots,
     block_sums,
     block_sums_of_panel,
@@ -27,7 +25,7 @@ from clearprop.engines.blocks import (
 from clearprop.engines.intrinsics import kernel, part
 from clearprop.engines.language import Reals
 from clearprop.engines.records import Filled, Matrix, Strips
-from clearprop.engines.vector_code import REGISTER_BYTES
+from clearprop.engines.registers import PANEL, REGISTER_BYTES, SUMS_BLOCK
 
 # The products as kernels of their own, so that each is generated once. Small ones take their arguments
 # where they lie. Large ones lay out copies in the order in which they are read, blocked for the caches

@@ -26,12 +26,10 @@ from typing import Any
 
 from llvmlite import ir
 
+from clearprop.engines import llvm
 from clearprop.engines.expressions import Expressions, Translated
 from clearprop.engines.language import (
     BOOL,
-    I1,
-    I8,
-    I64,
     INT,
     Kernel,
     Scalar,
@@ -71,12 +69,12 @@ class Translation:
         `machine_code.places` says where each is.
         """
         translated = self.translate(kernel, types)
-        kind = ir.FunctionType(ir.VoidType(), [I64.as_pointer(), I64, I64])
+        kind = ir.FunctionType(ir.VoidType(), [llvm.I64.as_pointer(), llvm.I64, llvm.I64])
         function = ir.Function(self.module, kind, f"clearprop_{kernel.name}")
         builder = ir.IRBuilder(function.append_basic_block("entry"))
         values = []
         for i, part in enumerate(translated.function.ftype.args[:-2]):
-            value = builder.load(builder.gep(function.args[0], [I64(i)]))
+            value = builder.load(builder.gep(function.args[0], [llvm.I64(i)]))
             values.append(_from_word(builder, value, part))
         builder.call(translated.function, [*values, *function.args[1:]])
         builder.ret_void()
@@ -86,9 +84,9 @@ def _from_word(builder: ir.IRBuilder, word: Any, kind: ir.Type) -> Any:
     """Return what a slot holds: an address, a float64's bits, a truth or an integer."""
     if kind.is_pointer:
         return builder.inttoptr(word, kind)
-    if kind == I1:
-        return builder.trunc(word, I1)
-    return word if kind == I64 else builder.bitcast(word, kind)
+    if kind == llvm.I1:
+        return builder.trunc(word, llvm.I1)
+    return word if kind == llvm.I64 else builder.bitcast(word, kind)
 
 
 class Writer(Expressions):
@@ -186,7 +184,7 @@ class Writer(Expressions):
         bounds = [self.cast(self.value(each), INT) for each in node.iter.args]
         start, stop = (whole(0), bounds[0]) if len(bounds) == 1 else bounds[:2]
         step = bounds[2] if len(bounds) == 3 else whole(1)
-        counter = self.places.alloca(I64)
+        counter = self.places.alloca(llvm.I64)
         test, inside, later, after = (
             self.function.append_basic_block(n) for n in ("for", "do", "next", "done")
         )
@@ -285,7 +283,7 @@ class Writer(Expressions):
         elif isinstance(target, ast.Subscript):
             element, place = self.element(target)
             number = self.cast(value, element).one
-            number = self.builder.zext(number, I8) if element == BOOL else number
+            number = self.builder.zext(number, llvm.I8) if element == BOOL else number
             self.builder.store(number, place)
         else:
             raise self.refuse(target, "only names and elements can be assigned to")

@@ -13,20 +13,10 @@ from typing import Any
 
 from llvmlite import ir
 
-from clearprop.engines import cpu
-
 INT = ir.IntType(32)
 LONG = ir.IntType(64)
 # Sums in any order, products fused with them; NaN and infinity keep their meaning.
 FREE = ("reassoc", "contract", "nsz")
-
-
-def _register_bytes() -> int:
-    has = cpu.target().has
-    return 64 if "avx512f" in has else 32 if "avx" in has else 16
-
-
-REGISTER_BYTES = _register_bytes()
 
 
 class VectorWriter:

@@ -7,7 +7,6 @@ those that ``train_metrics`` measures.
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from clearprop import randomness
 from clearprop.activations import Array
 from clearprop.data.deformation import Deform
 from clearprop.data.scaling import Scaling
-from clearprop.engines import Data, Plan
+from clearprop.engines import Data, Plan, cpu
 from clearprop.training.supply import InMemory, Part, Supply
 
 if TYPE_CHECKING:
@@ -92,7 +91,7 @@ class Augmented(Supply):
             return
         self._shape = augment.image_shape(self._n_features)
         _refuse_uneven(model.inputs)
-        if engine != "numpy" and importlib.util.find_spec("llvmlite") is not None:
+        if engine != "numpy" and cpu.has_code():
             from clearprop.engines.deformer import Deformer
 
             down, across = np.zeros((2, 0))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ from clearprop.distributed import agreement, teams
 from clearprop.distributed.engine import ShardedEngine
 from clearprop.distributed.shards import Dealing, Holding
 from clearprop.distributed.team import Team
-from clearprop.engines import Data, Engine, Plan
+from clearprop.engines import Data, Engine, Plan, cpu
 from clearprop.engines.interface import row_blocks
 from clearprop.model.model import Model
 from clearprop.training import resume
@@ -129,7 +128,7 @@ class Processes(OneProcess):
                 f"{self.n_shards}; train one network, or without shards"
             )
         assert self.holding is not None
-        if name != "numpy" and importlib.util.find_spec("llvmlite") is not None:
+        if name != "numpy" and cpu.has_code():
             self.processor = agreement.one_processor(self.team)
         one = engines.select(name, plan)
         if not hasattr(one, "sum_leaves"):

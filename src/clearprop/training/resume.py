@@ -19,7 +19,7 @@ from clearprop import checkpoint
 from clearprop.activations import Activation
 from clearprop.checkpoint import CheckpointError, WriterLock
 from clearprop.costs import Cost
-from clearprop.engines import ALSO_CALLED
+from clearprop.engines import ALSO_CALLED, cpu
 from clearprop.model import file as model_file
 from clearprop.user_warning import warn
 
@@ -49,7 +49,7 @@ def versions(engine: str, processor: str = "") -> dict[str, str]:
         "python": platform.python_version(),
     }
     if engine == "compiled":
-        found["llvmlite"] = version("llvmlite")
+        found |= cpu.versions()
     if engine.startswith("jax"):
         from clearprop.engines.jax.devices import Devices
 
