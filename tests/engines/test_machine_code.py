@@ -413,7 +413,7 @@ def test_code_is_kept_in_the_first_folder_that_only_its_user_can_write_to(tmp_pa
 
 def test_what_is_compiled_says_whether_it_is_kept(tmp_path, monkeypatch):
     said, made = [], machine_code._read(pathlib.Path(copied_to(tmp_path)))
-    monkeypatch.setattr(machine_code, "_compile", lambda *_: made)
+    monkeypatch.setattr(machine_code, "compile_for", lambda *_: made)
     with announced(said.append):
         for mode in (0o777, 0o755):
             tmp_path.chmod(mode)

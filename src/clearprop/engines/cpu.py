@@ -63,12 +63,12 @@ VARIANTS = {
     "v2": _level(2),
     "v3": _level(3),
     "v4": _level(4),
-    "aarch64": Processor("aarch64-unknown-linux-gnu", "generic", "+neon"),
+    "aarch64": Processor("aarch64-unknown-linux-gnu", "generic", ""),
 }
 # Linux has its own names for some of LLVM's features.
 _FLAGS = {
     "sse3": "pni", "sse4.1": "sse4_1", "sse4.2": "sse4_2", "sahf": "lahf_lm", "bmi": "bmi1",
-    "lzcnt": "abm", "neon": "asimd",
+    "lzcnt": "abm",
 }  # fmt: skip
 _agreed: list[Processor] = []
 
@@ -86,10 +86,9 @@ def runs_here() -> tuple[str, ...]:
     """Return the variants that this host's processor runs, the best last: those of Linux alone."""
     if not sys.platform.startswith("linux"):
         return ()
-    names = ("flags", "Features")  # of x86-64 and aarch64
     try:
         with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
-            line = next((each for each in file if each.startswith(names)), "")
+            line = next((each for each in file if each.startswith("flags")), "")
     except OSError:
         return ()
     flags = set(line.partition(":")[2].split())
