@@ -602,7 +602,7 @@ def test_a_hostile_model_file_is_refused_and_cannot_talk_to_the_terminal(clearpr
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("train", "missing argument 'DATA'"),
+        ("train", "missing argument 'DATA...'"),
         ("trian digits", "no such command 'trian'. Did you mean 'train'?"),
         ("train digits --hiden 3", "no such option: --hiden"),
         ("train digtis", "there is no file or folder digtis"),
