@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
+DEMO_VENV := .venv-demo
+DEMO_READY := $(DEMO_VENV)/.installed
 DOCS_VENV := .venv-docs
 DOCS_READY := $(DOCS_VENV)/.installed
 GALLERY ?= 1
@@ -17,13 +19,19 @@ $(READY): pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	touch $@
 
+# What a user has, without the developers' tools; pip says what it is at.
+$(DEMO_READY): pyproject.toml
+	$(PYTHON) -m venv $(DEMO_VENV)
+	$(DEMO_VENV)/bin/pip install --disable-pip-version-check --editable .
+	touch $@
+
 $(DOCS_READY): pyproject.toml
 	$(PYTHON) -m venv $(DOCS_VENV)
 	$(DOCS_VENV)/bin/pip install --quiet --disable-pip-version-check --editable ".[docs]"
 	touch $@
 
-demo: $(READY)  ## train on the bundled handwritten digits and show what was learned
-	$(BIN)/clearprop train digits --output digits.safetensors
+demo: $(DEMO_READY)  ## train on the bundled handwritten digits and show what was learned
+	$(DEMO_VENV)/bin/clearprop train digits --output digits.safetensors
 
 test: $(READY)  ## the default suite
 	$(BIN)/pytest --quiet --numprocesses auto $(COVERAGE)
@@ -55,4 +63,4 @@ bench: $(READY)  ## against PyTorch, JAX and scikit-learn, where they are instal
 	$(BIN)/python benchmarks/run.py
 
 clean:
-	rm -rf $(VENV) $(DOCS_VENV) build dist docs/gallery docs/results docs/reference/api .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(DEMO_VENV) $(DOCS_VENV) build dist docs/gallery docs/results docs/reference/api .mypy_cache .ruff_cache .pytest_cache .hypothesis
