@@ -10,7 +10,10 @@ from sklearn.model_selection import GridSearchCV
 import clearprop as cp
 
 distributed = pytest.importorskip("distributed")
-pytestmark = pytest.mark.slow  # processes that start, and import everything
+pytestmark = [
+    pytest.mark.slow,  # processes that start, and import everything
+    pytest.mark.filterwarnings("ignore:max_iter"),  # three epochs
+]
 
 
 @pytest.fixture(scope="module")
