@@ -30,10 +30,6 @@ def rows():
     return X, np.where(X[:, 0] * X[:, 1] > 0, "yes", "no")
 
 
-def has_worked():
-    return "clearprop" in sys.modules
-
-
 def network():
     return cp.MLPClassifier(hidden_layer_sizes=(4,), max_iter=3, random_state=0)
 
@@ -42,6 +38,9 @@ def test_a_grid_searched_by_workers_is_that_of_one_process(cluster, rows):
     def searched():
         grid = {"alpha": [0.0, 0.1], "learning_rate_init": [0.01, 0.1]}
         return GridSearchCV(network(), grid, cv=2, n_jobs=2).fit(*rows)
+
+    def has_worked():  # in here, so that it travels by value
+        return "clearprop" in sys.modules
 
     with joblib.parallel_config(backend="dask"):
         found = searched()
