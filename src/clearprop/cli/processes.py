@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 from clearprop.cli import errors
 from clearprop.data.spool import Spool
-from clearprop.data.table.passes import Alone, Pass
 from clearprop.distributed.defaults import SHARDS, STALL_TIMEOUT
 
 if TYPE_CHECKING:
     from clearprop.cli.options import Options
+    from clearprop.data.table.passes import Pass
     from clearprop.distributed.team import Team
 
 SEVERAL = ("train", "predict")  # the commands that run by several processes
@@ -102,6 +102,8 @@ def end() -> None:
 def shared_pass() -> Pass:
     """Return how processes learn columns of a table for each other."""
     if len(_team) == 0 or _team[0].size == 1:
+        from clearprop.data.table.passes import Alone
+
         return Alone()
     from clearprop.distributed.columns import SharedPass
 
