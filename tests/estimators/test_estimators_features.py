@@ -33,6 +33,11 @@ X = (X - X.mean(axis=0)) / X.std(axis=0)
 X_REG, Y_REG = X[:, :3], X[:, 3]
 SMALL = {"hidden_layer_sizes": (8,), "max_iter": 4, "random_state": 0}
 
+
+def _doubled(X, rng):
+    return 2 * X
+
+
 # Every argument: what it needs to matter, and another value. "-" says that it cannot change the weights.
 OTHER = {
     "hidden_layer_sizes": ({}, (9,)),
@@ -72,6 +77,7 @@ OTHER = {
     "l1": ({}, 1.0),
     "weight_decay": ({"solver": "adamw"}, 0.5),
     "dropout": ({}, 0.5),
+    "augment": ({}, _doubled),
     "clip_norm": ({"solver": "sgd"}, 0.01),
     "averaging": ({}, 0.5),
     "n_batches": ({}, 7),
