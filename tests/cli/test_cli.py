@@ -180,7 +180,7 @@ def test_the_running_accuracy_within_epochs_is_logged(data, clearprop):
 def test_validation_data_may_be_a_file(clearprop, table):
     run = ("train", "prices.csv", "--target", "price", "--validation", "prices.csv", *QUICK)
     code, out, err = clearprop(*run)
-    assert code == 0
+    assert code == 0, err
     assert "validated on 300 rows of prices.csv" in err
     assert cp.load("prices.safetensors").about["n_samples"] == 300
     assert "validation R2" in out

@@ -48,8 +48,9 @@ def ran(code, **environment):
 
 @pytest.fixture
 def fresh(monkeypatch):
-    """No variant is chosen yet."""
+    """No variant is chosen yet, nor agreed on by tests of several processes in this one."""
     cpu._chosen.cache_clear()
+    monkeypatch.setattr(cpu, "_agreed", [])
     yield monkeypatch
     monkeypatch.undo()
     cpu._chosen.cache_clear()

@@ -6,6 +6,7 @@ import inspect
 import numpy as np
 import pytest
 
+import clearprop.schedule_free  # noqa: F401 - it enters its optimizer into the tables when it is loaded
 from clearprop import activations, costs, optimizers
 from clearprop.building import build
 from clearprop.engines import codes, kernels, layout, neurons, outputs, records, updates
