@@ -199,7 +199,8 @@ def deform(
     >>> import clearprop
     >>> net = clearprop.Network([9, 4, 2], seed=0)
     >>> X, y = np.random.default_rng(0).random((6, 9)), [0, 1, 0, 1, 0, 1]
-    >>> history = net.fit(X, y, epochs=2, augment=deform(rotation=12, alpha=4), progress=False)
+    >>> bent = deform(rotation=12, alpha=4)
+    >>> history = net.fit(X, y, epochs=2, batch_size=3, augment=bent, progress=False)
     >>> len(history)
     2
     """

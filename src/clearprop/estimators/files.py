@@ -154,16 +154,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Cost):
         return {"cost": [value.name, value.reduction, dict(value.parameters)]}
     if isinstance(value, Deform):
-        return {
-            "deform": [
-                value.rotation,
-                value.scaling,
-                value.shear,
-                value.alpha,
-                value.sigma,
-                _plain(value.shape),
-            ]
-        }
+        return {"deform": [_plain(each) for each in vars(value).values()]}
     if isinstance(value, Initializer):
         return {"initializer": [value.name, dict(value.parameters)]}
     if isinstance(value, Activation):
