@@ -1,6 +1,7 @@
 """A training that is watched: nothing of it changes, and messages are whole, few and bounded."""
 
 import asyncio
+import concurrent.futures
 import copy
 import io
 import json
@@ -313,7 +314,8 @@ def test_an_answer_is_sent_at_once():
             return waits_not
 
     kept = []
-    assert asyncio.run(answered())
+    with concurrent.futures.ThreadPoolExecutor() as threads:  # a browser's loop may run in this one
+        assert threads.submit(asyncio.run, answered()).result()
 
 
 def test_without_the_extra_the_sentence_says_what_to_install(monkeypatch):
