@@ -3,8 +3,11 @@ import os
 # The suite runs a process on each core: threads of NumPy's own would wait for one another, spinning.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+import random
+import secrets
 import signal
 import warnings
+from unittest import mock
 
 import hypothesis
 import numpy as np
@@ -29,8 +32,10 @@ def rng():
 
 @pytest.fixture(autouse=True)
 def _the_same_draws_each_time():
-    """Estimators without a random_state draw from NumPy's one state: it depends on no test before."""
+    """What is given no seed takes NumPy's one state, or bits of the system's: the same in every run."""
     np.random.seed(0)  # noqa: NPY002 - the state that scikit-learn draws from
+    with mock.patch.object(secrets, "randbits", random.Random(0).getrandbits):
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,7 @@
 """The estimators: what scikit-learn's do, what its users asked for, and what peers get wrong."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -316,6 +317,18 @@ def test_d2_a_model_that_never_improved_is_not_returned_silently(rng):
     )  # fmt: skip
     with pytest.warns(ConvergenceWarning, match="below that of the untrained network"):
         model.fit(X, X[:, 0], X_val=X, y_val=-X[:, 0])
+
+
+def test_d2_a_score_that_is_the_same_as_far_as_shown_is_not_said_to_be_below(rng):
+    X = rng.normal(size=(100, 2))
+    model = cp.MLPRegressor(
+        hidden_layer_sizes=(), initializer="zeros", bias_initializer="zeros", early_stopping=True,
+        learning_rate_init=1e-8, max_iter=2, random_state=0, n_iter_no_change=1,
+    )  # fmt: skip
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        model.fit(X, X[:, 0], X_val=X, y_val=1 - X[:, 0])
+    assert not [each for each in said if "untrained" in str(each.message)]
 
 
 def test_d7_lbfgs_has_no_partial_fit():

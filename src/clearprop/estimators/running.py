@@ -238,6 +238,9 @@ class Runner:
             estimator.validation_scores_ = estimator.best_validation_score_ = None
 
 
+_SAME_SCORE = 1e-5  # of what is shown: six digits
+
+
 def _epochs_of(options: Options) -> float:
     """Return the patience."""
     if options.like_sklearn:
@@ -268,8 +271,10 @@ def _warn_of(
             ConvergenceWarning,
         )
     best = max((each for each in training.follower.scores if np.isfinite(each)), default=-np.inf)
-    # A time limit may end the first epoch, before there is a score.
-    if best != -np.inf and before is not None and not best >= before:
+    # A time limit may end the first epoch before a score; a rate that begins at 0 changes little.
+    if before is None or best == -np.inf or np.isclose(best, before, rtol=_SAME_SCORE, atol=0):
+        return
+    if not best >= before:
         warn(
             f"the best validation score, {best:.6g}, is below that of the untrained network, "
             f"{before:.6g}; try a smaller learning rate",
