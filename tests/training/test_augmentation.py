@@ -183,3 +183,28 @@ def test_the_shell_deforms_and_info_says_so(tmp_path, capsys, monkeypatch):
             main(arguments)
         assert not ended.value.code
     assert "augment             deform: rotation 10, alpha 4, sigma 2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("data", "given", "said"),
+    [
+        ("t.csv", "rotation=5", "clearprop: --deform is for images, t.csv is a table\n"),
+        ("digits", "rotation=x", "clearprop: --deform must list numbers of rotation, scaling, shear,"),
+        (
+            "digits",
+            "rotation=200",
+            "clearprop: --deform: rotation must be from 0 to 180 degrees, got 200",
+        ),
+    ],
+)
+def test_the_shell_refuses_deformations_in_one_sentence(
+    tmp_path, capsys, monkeypatch, data, given, said
+):
+    from clearprop.cli.app import main
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.csv").write_text("a,y\n" + "".join(f"{i / 3},{i % 2}\n" for i in range(40)))
+    with pytest.raises(SystemExit) as ended:
+        main(["train", data, "--deform", given, "--epochs", "1"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.splitlines(keepends=True)[-1].startswith(said)

@@ -224,7 +224,7 @@ def _network_arguments(options: Options, kind: str) -> dict[str, Any]:
     from clearprop.names import known_name
 
     if options.deform is not None:
-        raise ValueError(f"--deform is for images, {options.data} is a table")
+        raise ValueError(f"--deform is for images, {', '.join(options.data)} is a table")
     plain = {
         "activation": "activation", "epochs": "max_iter", "batch_size": "batch_size", "l2": "alpha",
         "learning_rate": "learning_rate_init", "momentum": "momentum", "dropout": "dropout",
