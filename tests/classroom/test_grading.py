@@ -105,6 +105,14 @@ def test_slips_of_single_numbers(sheets):
     assert mistake.name in ("digits_exchanged", "rounding")
 
 
+def test_too_few_digits_are_named_so_and_not_a_slip_that_comes_to_the_right_number():
+    names = set()
+    for worksheet in cp.worksheets([2, 2, 1], students=6):
+        marked = worksheet.mark(Student(worksheet, digits=3).work().answers())
+        names |= {mistake.name for mistake in marked.mistakes}
+    assert names == {"rounding"}
+
+
 def test_what_is_not_answered_is_open_and_the_rest_goes_on_from_what_is_meant(sheets):
     worksheet = sheets[2]
     answers = Student(worksheet).work().answers()
@@ -304,6 +312,36 @@ def test_a_spreadsheet_may_write_semicolons_and_commas(decimals, folder, sheets)
     path = folder / "student-01.csv"
     path.write_text("\ufeff" + (text.replace(".", ",") if decimals == "comma" else text))
     assert cp.grade(folder).marked["student-01.csv"].points == 71
+
+
+def test_a_spreadsheet_of_semicolons_may_keep_the_forms_line_in_one_cell(folder, sheets):
+    answers = Student(sheets[0]).work().answers()
+    form = (folder / "student-01.csv").read_text().splitlines()
+    lines = [f"{line};{answers[n]}".replace(".", ",") for n, line in enumerate(form[1:], 1)]
+    (folder / "student-01.csv").write_text("\n".join([form[0] + ";", *lines]))
+    assert cp.grade(folder).marked["student-01.csv"].points == 71
+
+
+def test_names_may_be_written_large_and_a_spreadsheets_own_file_is_said(folder, sheets, capfd):
+    hand_in(folder, sheets, 2, ".json").rename(folder / "Student-02.JSON")
+    (folder / "student-03.xlsx").write_bytes(b"PK")
+    with pytest.raises(SystemExit) as ended:
+        main(["grade", str(folder)])
+    out, err = capfd.readouterr()
+    assert "    2      71        0      0     0   71/71" in out
+    assert (
+        err
+        == "clearprop: student-03.xlsx must be saved as CSV: a spreadsheet's own files are not read\n"
+    )
+    assert ended.value.code == 1
+
+
+def test_forms_that_are_all_empty_are_said_to_be(folder, capfd):
+    with pytest.raises(SystemExit) as ended:
+        main(["grade", str(folder)])
+    assert (ended.value.code, capfd.readouterr().out) == (
+        0, "No answers yet: of 6 sheets, no form is filled in\n",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 
 import clearprop as cp
 from clearprop.classroom import Worksheet, write_worksheets
+from clearprop.classroom.sheet import together
 from clearprop.cli import main
 
 NUMBER = re.compile(r"(?<![\d.])−?\d+\.\d+")
@@ -123,12 +124,51 @@ def test_a_page_needs_nothing_and_latex_is_whole():
     assert latex.count(r"\underline") == len(worksheet.answers)
 
 
+def test_all_sheets_are_printed_from_one_file():
+    made = cp.worksheets([2, 2, 1], students=3)
+    text = together(made)
+    assert text.split("\f") == [each.sheet() for each in made]
+    page, keys = together(made, "html"), together(made, "html", keys=True)
+    assert page.count('<article class="worksheet">') == 3
+    assert (page.count(">Key<"), keys.count(">Key<")) == (0, 3)
+    latex = together(made, "latex")
+    assert latex.count(r"\newpage") == 2
+    for once in (r"\documentclass", r"\begin{document}", r"\end{document}"):
+        assert latex.count(once) == 1
+    assert latex.count(r"\underline") == 3 * len(made[0].answers)
+    assert latex.endswith("\\end{document}\n")
+
+
+@pytest.mark.parametrize(("notation", "scale", "rows"), [("nielsen", 1.0, 1), ("dp", 2.0, 2)])
+def test_a_key_says_what_the_step_did_to_the_cost(notation, scale, rows):
+    (worksheet,) = cp.worksheets([2, 3, 2], "tanh", rows=rows, notation=notation, digits=6, seed=4)
+    net = worksheet.net.copy()
+    X, Y = worksheet.trace.X, worksheet.trace.Y
+    before, gradient = net.trace(X, Y).cost, net.gradient(X, Y).flat
+    net.parameters[:] -= 0.5 * gradient
+    after = net.trace(X, Y).cost
+    said = " ".join(worksheet.key().split())
+    assert f"= {scale * after:.6g}, lower by {scale * (before - after):.6g};" in said
+    assert f"added up, foretold {scale * 0.5 * gradient @ gradient:.6g}." in said
+    assert "foretold" not in worksheet.sheet()
+    (without,) = cp.worksheets([2, 3, 2], blanks=["deltas"])
+    assert "foretold" not in without.key()
+
+
+def test_what_is_said_of_a_textbook_is_on_the_key_alone():
+    (worksheet,) = cp.worksheets(notation="jordan")
+    assert "X8: S1 calls this" in worksheet.key()
+    sheet = worksheet.sheet()
+    assert "S1" not in sheet
+    assert sheet.endswith("* Numbers are rounded to 4 significant digits; shorter ones are exact.\n")
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
 def test_latex_compiles(tmp_path):
-    made = cp.worksheets([3, 2, 2], cost="cross_entropy", rows=2, notation="dp")
+    made = cp.worksheets([3, 2, 2], cost="cross_entropy", rows=2, notation="dp", students=2)
     write_worksheets(made, tmp_path / "class", "latex")
-    for name in ("student-01.tex", "keys/student-01.tex"):
+    for name in ("student-01.tex", "keys/student-01.tex", "all.tex"):
         done = subprocess.run(
             ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-output-directory", tmp_path,
              tmp_path / "class" / name],
@@ -150,7 +190,7 @@ def test_keys_lie_in_a_folder_of_their_own(tmp_path, capfd):
     assert names == sorted(
         [f"{where}student-0{n}.txt" for where in ("", "keys/") for n in (1, 2, 3)]
         + [f"student-0{n}.csv" for n in (1, 2, 3)]
-        + ["keys/worksheets.json"]
+        + ["keys/worksheets.json", "all.txt", "keys/all.txt"]
     )
     form = (folder / "student-02.csv").read_text().splitlines()
     assert form[0] == "blank,quantity,answer"
@@ -219,7 +259,7 @@ def test_a_network_of_ones_own():
     net = cp.Network([2, 2, 2], "relu", cost="cross_entropy", seed=0)
     worksheet = Worksheet(net, [[1.0, -2.0]], [1], blanks=["deltas"], digits=3)
     assert len(worksheet.answers) == 4
-    assert "<main" in worksheet._repr_html_()
+    assert "<article" in worksheet._repr_html_()
     assert repr(worksheet) == "<Worksheet 1 of 1: 2-2-2, 4 blanks>"
     with pytest.raises(ValueError, match="X must have 1 to 3 rows"):
         Worksheet(net, np.ones((4, 2)), [1, 1, 1, 1])

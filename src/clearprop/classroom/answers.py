@@ -187,7 +187,7 @@ def _csv(content: bytes, path: Path) -> dict[int, float]:
     columns = max(2, len(next(csv.reader([head], delimiter=delimiter))))
     for line, row in enumerate(rows, start=1):
         cells = [cell.strip() for cell in row]
-        if not any(cells) or cells[0].lower() == "blank":
+        if not any(cells) or cells[0].partition(",")[0].lower() == "blank":
             continue
         number, answer = _of_line(cells, columns, f"{path.name}, line {line}")
         if number in found:
@@ -197,9 +197,9 @@ def _csv(content: bytes, path: Path) -> dict[int, float]:
 
 
 def _of_line(cells: list[str], columns: int, where: str) -> tuple[int, float]:
-    number = cells[0]
+    number = cells[0].partition(",")[0]  # a spreadsheet of semicolons keeps the form's line in one cell
     if not (number.isascii() and number.isdigit() and len(number) < 10):
-        raise ValueError(f"{where} must begin with the number of a blank, got {number[:40]!r}")
+        raise ValueError(f"{where} must begin with the number of a blank, got {cells[0][:40]!r}")
     if len(cells) > columns:
         got = ",".join(cells[columns - 1 :])[:40]
         raise ValueError(

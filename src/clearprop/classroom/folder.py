@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from clearprop.classroom.sheet import FORMATS, Worksheet
+from clearprop.classroom.sheet import FORMATS, Worksheet, together
 from clearprop.data.files import local_path
 from clearprop.names import known_name
 
-KEYS, EXERCISES, FORMAT = "keys", "worksheets.json", "worksheets/1"
-_ENDINGS = {"text": ".txt", "latex": ".tex", "html": ".html"}
+KEYS, EXERCISES, FORMAT, ALL = "keys", "worksheets.json", "worksheets/1", "all"
+ENDINGS = {"text": ".txt", "latex": ".tex", "html": ".html"}
 
 
 def write_worksheets(
@@ -34,7 +34,8 @@ def write_worksheets(
     -------
     list of Path
         What was written: ``student-01.txt`` and ``student-01.csv`` for each, ``keys/student-01.txt``,
-        and ``keys/worksheets.json``, from which `grade` marks.
+        ``all.txt`` and ``keys/all.txt`` with those of several students, and ``keys/worksheets.json``,
+        from which `grade` marks.
 
     Raises
     ------
@@ -43,7 +44,7 @@ def write_worksheets(
     OSError
         If it cannot be written.
     """
-    ending = _ENDINGS[known_name("format", format, FORMATS)]
+    ending = ENDINGS[known_name("format", format, FORMATS)]
     if not worksheets:
         raise ValueError("worksheets must be at least one, got none")
     place = local_path(folder, "folder")
@@ -57,6 +58,9 @@ def write_worksheets(
         contents[f"{name}{ending}"] = each.sheet(format)
         contents[f"{name}.csv"] = each.form()
         contents[f"{KEYS}/{name}{ending}"] = each.key(format)
+    if len(worksheets) > 1:  # to print at once
+        contents[f"{ALL}{ending}"] = together(worksheets, format)
+        contents[f"{KEYS}/{ALL}{ending}"] = together(worksheets, format, keys=True)
     _write(place, contents)
     return [place / name for name in contents]
 

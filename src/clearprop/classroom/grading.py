@@ -25,7 +25,8 @@ from clearprop.explain.printers.text import printable
 from clearprop.network import Network
 from clearprop.page import table, tag
 
-_NUMBER = re.compile(r"student-(\d{1,6})(?!\d)")
+_NUMBER = re.compile(r"student-(\d{1,6})(?!\d)", re.IGNORECASE)
+_SPREADSHEETS = (".xlsx", ".xls", ".ods", ".numbers")  # that a form was opened in, and saved as
 _MOST_BYTES = 1 << 24  # of the exercises of a thousand students
 _FIELDS = {
     "format": str, "sizes": list, "activations": list, "biases": list, "cost": str, "blanks": list,
@@ -61,6 +62,9 @@ class Grades:
 
     def __str__(self) -> str:
         """Return a line for each student, the mistakes of each, and those of the class."""
+        if not (self.marked or self.refused):
+            n = len(self.missing)
+            return f"No answers yet: of {n} sheet{'s' if n > 1 else ''}, no form is filled in"
         lines = ["sheet   right  carried  wrong  open  points"]
         for each in self.marked.values():
             counts = [each.count(verdict) for verdict in (RIGHT, CARRIED, WRONG, OPEN)]
@@ -168,7 +172,8 @@ def grade(folder: str | os.PathLike[str], keys: str | os.PathLike[str] | None = 
         raise NotADirectoryError(f"folder must be one of filled forms, got {place}, which is none")
     where = place / KEYS if keys is None else local_path(keys, "keys")
     worksheets = {each.number: each for each in read_exercises(where / EXERCISES)}
-    paths = sorted(each for each in place.iterdir() if each.suffix.lower() in answers.ENDINGS)
+    endings = (*answers.ENDINGS, *_SPREADSHEETS)
+    paths = sorted(each for each in place.iterdir() if each.suffix.lower() in endings)
     if not paths:
         endings = ", ".join(answers.ENDINGS)
         raise ValueError(f"folder must have files such as student-01.csv ({endings}), {place} has none")
@@ -190,12 +195,13 @@ def _handed_in(
     files: dict[int, list[Path]] = {}
     refused = []
     for path in given:
-        named = _NUMBER.search(path.name)
+        named, name = _NUMBER.search(path.name), printable(path.name)
         number = int(named[1]) if named else 0
-        if number in worksheets:
+        if number in worksheets and path.suffix.lower() in _SPREADSHEETS:
+            refused.append(f"{name} must be saved as CSV: a spreadsheet's own files are not read")
+        elif number in worksheets:
             files.setdefault(number, []).append(path)
         else:
-            name = printable(path.name)
             refused.append(
                 f"{name} must be named after a sheet, student-1 to student-{max(worksheets)}"
             )

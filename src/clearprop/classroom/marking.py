@@ -200,7 +200,9 @@ def _named(
     wrong: list[_Judged], likely: Sequence[Slip], worksheet: Worksheet, quantity: str
 ) -> list[Mistake]:
     """Return the mistakes that explain wrong numbers, those that explain most of them first."""
-    found, left = [], list(wrong)
+    factor = next(n.factor for (name, _, _), n in worksheet.asked.items() if name == quantity)
+    few = [each for each in wrong if _has_few_digits(each, worksheet.digits, factor)]
+    found, left = [], [each for each in wrong if each not in few]
     while left:
         explained = [
             [each for each in left if _is(each, slip.array, worksheet.digits)] for slip in likely
@@ -216,13 +218,21 @@ def _named(
         sentence = "; or ".join(said for _, said in usual[:_MOST_NAMED])
         found.append(Mistake(usual[0][0], sentence, tuple(each.blank for each in first)))
         left = [each for each in left if each not in first]
-    factor = next(n.factor for (name, _, _), n in worksheet.asked.items() if name == quantity)
-    return found + [_arithmetic(each, worksheet.digits, factor) for each in left]
+    alone = sorted([*few, *left], key=lambda each: each.blank)
+    return found + [_arithmetic(each, worksheet.digits, factor) for each in alone]
+
+
+def _has_few_digits(each: _Judged, digits: int, factor: float) -> bool:
+    """Return whether an answer is what is meant with one digit less: a slip that gives it is chance."""
+    return math.isclose(factor * each.answer, _rounded(factor * each.meant, digits - 1), rel_tol=1e-9)
 
 
 def _is(each: _Judged, array: Array, digits: int) -> bool:
+    """Return whether a slip gives this answer, and not what is meant."""
     value = float(array[each.place])
-    return math.isfinite(value) and abs(each.answer - value) <= 2 * _unit(value, digits)
+    if not math.isfinite(value) or abs(value - each.meant) <= _unit(value, digits):
+        return False
+    return abs(each.answer - value) <= 2 * _unit(value, digits)
 
 
 def _arithmetic(wrong: _Judged, digits: int, factor: float) -> Mistake:

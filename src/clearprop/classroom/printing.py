@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.resources
+from collections.abc import Sequence
 
 from clearprop import page
 from clearprop.explain.document import Document
@@ -14,18 +15,22 @@ from clearprop.explain.printers.text import TextPrinter
 from clearprop.page import Markup, joined, tag
 
 
-def printed(document: Document, format: str, digits: int) -> str:
-    """Return a document in one of the formats."""
+def printed(documents: Sequence[Document], format: str, digits: int) -> str:
+    """Return documents in one of the formats, each on a page of its own."""
     if format == "latex":
-        return _Latex(digits).document(document)
+        first, *others = (_Latex(digits).document(each) for each in documents)
+        end = r"\end{document}"
+        bodies = [text.partition(r"\begin{document}")[2].removesuffix(end + "\n") for text in others]
+        return "\\newpage".join([first.removesuffix(end + "\n"), *bodies]) + end + "\n"
     if format == "html":
         style = (
             importlib.resources.files("clearprop.classroom")
             .joinpath("worksheet.css")
             .read_text("utf-8")
         )
-        return page.document(document.title, fragment(document, digits), style=style)
-    return TextPrinter(digits).document(document)
+        inside = joined((fragment(each, digits) for each in documents), "\n")
+        return page.document(documents[0].title, tag("main", inside), style=style)
+    return "\f".join(TextPrinter(digits).document(each) for each in documents)
 
 
 def fragment(document: Document, digits: int) -> Markup:
@@ -43,7 +48,7 @@ def fragment(document: Document, digits: int) -> Markup:
         parts.append(tag("section", tag("h2", "Key"), tag("ol", *items, class_="key")))
     notes = (tag("li", f"{note}.") for note in document.footnotes)
     parts.append(tag("section", tag("h2", "Notes"), tag("ul", *notes, class_="quiet")))
-    return tag("main", joined(parts, "\n"), class_="worksheet")
+    return tag("article", joined(parts, "\n"), class_="worksheet")
 
 
 class _Latex(LatexPrinter):

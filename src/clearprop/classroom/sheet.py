@@ -144,9 +144,7 @@ class Worksheet:
         ValueError
             If the format is unknown.
         """
-        return printing.printed(
-            self._document(key=False), known_name("format", format, FORMATS), self.digits
-        )
+        return together([self], format)
 
     def key(self, format: str = "text") -> str:
         """Return the sheet with all its numbers, and the key at the end.
@@ -156,9 +154,7 @@ class Worksheet:
         ValueError
             If the format is unknown.
         """
-        return printing.printed(
-            self._document(key=True), known_name("format", format, FORMATS), self.digits
-        )
+        return together([self], format, keys=True)
 
     def form(self) -> str:
         """Return the CSV file into which a student writes the answers."""
@@ -189,7 +185,8 @@ class Worksheet:
 
         return marking.marked(self, read.by_blank(self, answers))
 
-    def _document(self, key: bool) -> Document:
+    def document(self, key: bool) -> Document:
+        """Return what a printer needs, of the sheet or of its key."""
         what = "step" if self.learning_rate is not None else "pass"
         title = f"Worksheet {self.number} of {self.of}: one {what}"
         steps, with_blanks, _ = self._told
@@ -200,14 +197,51 @@ class Worksheet:
         else:
             facts = ("Name: " + "_" * 24, *facts)
         notes = remarks.footnotes(self.glyphs, shown, self.digits)
+        # What is said of the textbook is for the teacher.
+        notes = (*self._once_more(), *notes) if key else notes[-1:]
         return Document(self.glyphs, title, facts, tuple(shown), notes, self.answers if key else ())
 
+    def _once_more(self) -> tuple[str, ...]:
+        """Return what the cost is after the step, and what the gradient foretold of it."""
+        trace, update, factor = self.trace, self.trace.update, self.glyphs.factors.cost
+        if update is None:
+            return ()
+        after = self.net.copy()
+        for mine, new in ((after.weights, update.weights), (after.biases, update.biases)):
+            for array, value in zip(mine, new, strict=True):
+                if array is not None and value is not None:
+                    array[:] = value
+        gradients = [
+            each for layer in trace.layers for each in (layer.weight_gradient, layer.bias_gradient)
+        ]
+        square = sum(float((each**2).sum()) for each in gradients if each is not None)
+        cost = after.trace(trace.X, trace.Y).cost
+        told = (cost, trace.cost - cost, float(update.learning_rate) * square)
+        now, fall, foretold = (f"{factor * each:.{self.digits}g}" for each in told)
+        return (
+            "Forwards once more, with the new weights and biases: "
+            f"{self.glyphs.notation.cost_symbol} = {now}, lower by {fall}; "
+            f"every derivative times its step, added up, foretold {foretold}",
+        )
+
     def _repr_html_(self) -> str:
-        return printing.fragment(self._document(key=False), self.digits)
+        return printing.fragment(self.document(key=False), self.digits)
 
     def __repr__(self) -> str:
         sizes = "-".join(map(str, self.net.sizes))
         return f"<Worksheet {self.number} of {self.of}: {sizes}, {len(self.lines)} blanks>"
+
+
+def together(worksheets: Sequence[Worksheet], format: str = "text", keys: bool = False) -> str:
+    """Return sheets, or their keys, in one piece, each on a page of its own.
+
+    Raises
+    ------
+    ValueError
+        If the format is unknown.
+    """
+    documents = [each.document(keys) for each in worksheets]
+    return printing.printed(documents, known_name("format", format, FORMATS), worksheets[0].digits)
 
 
 def _check(net: Network) -> None:

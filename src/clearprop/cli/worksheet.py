@@ -107,14 +107,17 @@ def worksheet(
         print(made[0].sheet(format.value), end="")
         errors.say("the key, and a form that grade reads, are written with --output FOLDER")
         return
-    from clearprop.classroom import write_worksheets
+    from clearprop.classroom.folder import ALL, ENDINGS, write_worksheets
 
     folder = model.expanded(output)
     write_worksheets(made, folder, format.value)
     s = "" if students == 1 else "s"
+    at_once = (
+        "" if students == 1 else f"; {ALL}{ENDINGS[format.value]} in each has all of them, to print"
+    )
     errors.say(
         f"wrote {students} sheet{s} and form{s} of {len(made[0].lines)} blanks to {folder}, "
-        f"the key{s} to {folder}/keys"
+        f"the key{s} to {folder}/keys{at_once}"
     )
 
 
