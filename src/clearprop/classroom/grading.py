@@ -172,8 +172,8 @@ def grade(folder: str | os.PathLike[str], keys: str | os.PathLike[str] | None = 
         raise NotADirectoryError(f"folder must be one of filled forms, got {place}, which is none")
     where = place / KEYS if keys is None else local_path(keys, "keys")
     worksheets = {each.number: each for each in read_exercises(where / EXERCISES)}
-    endings = (*answers.ENDINGS, *_SPREADSHEETS)
-    paths = sorted(each for each in place.iterdir() if each.suffix.lower() in endings)
+    read_or_said = (*answers.ENDINGS, *_SPREADSHEETS)
+    paths = sorted(each for each in place.iterdir() if each.suffix.lower() in read_or_said)
     if not paths:
         endings = ", ".join(answers.ENDINGS)
         raise ValueError(f"folder must have files such as student-01.csv ({endings}), {place} has none")
