@@ -276,7 +276,7 @@ def _images(wanted: str, n_train: int) -> tuple[Any, Any, Any, Any, str]:
 def _dense_images(n: int) -> tuple[Any, Any]:
     rng = np.random.default_rng(0)
     prototypes, labels = rng.random((10, 784), np.float32), rng.integers(0, 10, n)
-    return (rng.random((n, 784), np.float32) + prototypes[labels]) / 2, labels
+    return (rng.random((n, 784), np.float32) + prototypes[labels] - 1) / 2, labels
 
 
 def _matrices(n: int) -> tuple[Any, Any]:
@@ -301,7 +301,7 @@ def _table(n: int) -> tuple[Any, Any]:
 
 MADE: dict[str, tuple[Callable[[int], tuple[Any, Any]], str]] = {
     "table": (_table, "50,000 x 32 standard normal features, a smooth target, seed 0"),
-    "dense": (_dense_images, "uniform in (0, 1), half of it of the class"),
+    "dense": (_dense_images, "uniform in (-1/2, 1/2), half of it of the class"),
     "matrices": (_matrices, "10,000 standard normal 2 x 2 matrices and their exponentials"),
 }
 
