@@ -66,14 +66,30 @@ def test_the_python_in_the_pages_runs_and_prints_what_they_say(page):
     assert runner.failures == 0
 
 
+def anchors(path):
+    """Return what a link can lead to in a Markdown page: its headings, as code hosts and the site name them."""
+    text = re.sub(r"^(`{3,}|:::).*?^\1", "", path.read_text(), flags=re.DOTALL | re.MULTILINE)
+    headings = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
+    plain = (re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", each) for each in headings)
+    named = re.findall(r"^\((\S+)\)=$|<a id=\"([^\"]+)\"", text, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", each).strip().lower().replace(" ", "-") for each in plain} | {
+        one or other for one, other in named
+    }
+
+
 @pytest.mark.parametrize(
     "page",
     sorted(p.relative_to(ROOT).as_posix() for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]),
 )
 def test_links_between_files_lead_somewhere(page):
     path = ROOT / page
-    for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", path.read_text()):
-        assert (path.parent / target).exists(), f"{page} links to {target}"
+    for target, anchor in re.findall(
+        r"\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]+))?", path.read_text()
+    ):
+        there = path.parent / target if target else path
+        assert there.exists(), f"{page} links to {target}"
+        if anchor and there.suffix == ".md":
+            assert anchor in anchors(there), f"{page} links to {target}#{anchor}"
 
 
 @pytest.mark.parametrize(
