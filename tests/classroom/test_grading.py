@@ -208,7 +208,7 @@ def test_the_shell_marks_a_class(folder, sheets, capfd, tmp_path):
     with pytest.raises(SystemExit) as ended:
         main(command)
     out, err = capfd.readouterr()
-    assert (ended.value.code, err) == (0, "")
+    assert (ended.value.code, err) == (0, f"clearprop: wrote {marks}\n")
     assert "    1  no_bias" in out
     assert "Nothing was handed in of sheet 3, 4, 5, 6" in out
     n = len(sheets[0].answers)

@@ -120,9 +120,9 @@ def test_a_column_that_the_network_does_not_look_at_has_no_importance():
     net = cp.Network([2, 1], cost="quadratic", seed=0)
     net.weights[0][:] = [[2.0, 0.0]]
     found = cp.report(net, X, rows["cost"]).figures.importance
-    assert found.columns[1].columns == ("x2",)
+    assert found.columns[1].columns == ("x1",)
     assert found.columns[1].lost == Value(0.0, 0.0, 0.0)
-    assert importance.strongest(subject_of(net, X, rows["cost"])[0], found, 6)[0].name == "x1"
+    assert importance.strongest(subject_of(net, X, rows["cost"])[0], found, 6)[0].name == "x0"
     assert len(cp.report(net, X, rows["cost"]).figures.dependence) == 1
 
 
@@ -134,9 +134,9 @@ def test_columns_that_say_the_same_are_one_group_and_matter_together():
     net.weights[0][:] = [[1.0, 1.0, 0.5, 0.0]]
     y = (X @ net.weights[0].T)[:, 0]
     found = cp.report(net, X, y).figures.importance
-    assert [each.columns for each in found.groups] == [("x1", "x2")]
+    assert [each.columns for each in found.groups] == [("x0", "x1")]
     alone = {each.columns[0]: each.lost.value for each in found.columns}
-    assert found.groups[0].lost.value > max(alone["x1"], alone["x2"])
+    assert found.groups[0].lost.value > max(alone["x0"], alone["x1"])
 
 
 def test_what_goes_together_is_measured_as_its_names_say():
@@ -306,7 +306,15 @@ def test_the_worst_rows_have_the_models_reasons(leaving, living):
     net = cp.Network([2, 3], output="softmax", cost="cross_entropy", seed=0)
     found = cp.report(net, np.eye(2)[[0, 1, 0]], [0, 1, 2]).figures.worst
     assert found.baseline == "rows of these data"
-    assert {each.column for each in found.rows[0].reasons} == {"x1", "x2"}
+    assert {each.column for each in found.rows[0].reasons} == {"x0", "x1"}
+
+
+def test_columns_without_names_are_called_as_in_reasons():
+    X = np.random.default_rng(0).normal(5.0, 2.0, size=(60, 3))
+    net = cp.Network([3, 4, 2], scaling=cp.data.standardize(X), seed=0)
+    found = cp.report(net, X, np.arange(60) % 2).figures.worst
+    assert found.baseline == "the median row of the training"
+    assert {each.column for each in found.rows[0].reasons} == {"x0", "x1", "x2"}
 
 
 def test_words_dates_and_times_of_day_are_columns_like_others():

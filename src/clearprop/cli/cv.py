@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 
-from clearprop.cli import files, model, outcome, pictures, predictions, table_options, terminal
+from clearprop.cli import errors, files, model, outcome, pictures, predictions, table_options, terminal
 from clearprop.cli.arguments import option
 from clearprop.cli.evaluate import NAMES, number_of
 from clearprop.cli.options import Options, declared
@@ -94,6 +94,8 @@ def cv(options: CrossValidationOptions) -> None:
     )
     if options.output is not None:
         _write(found, job, options.output)
+        if not options.quiet:
+            errors.say(f"wrote {options.output}")
     if options.json:
         terminal.print_json(_described(found, job, options, seed))
     elif not options.quiet:

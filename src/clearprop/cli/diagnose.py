@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -82,10 +81,7 @@ def diagnose(
         text = found.to_html()
     else:
         text = found.to_text(ascii=output is None and not terminal.is_wide(terminal.console()))
-    if output is None:
-        print(text, end="")
-    else:
-        Path(model.expanded(output)).write_text(text, "utf-8")
+    files.print_or_write(text, output)
 
 
 Encode = Callable[[NDArray[Any]], NDArray[Any]]

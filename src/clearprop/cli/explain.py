@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -139,7 +138,7 @@ def explain(
         tell = why.as_json if format is Format.json else why.text
         said = tell(answering, why.Question(data, row, part, change, baseline))
         hint = "" if asked or output else "\nEvery number of the pass: --notation nielsen\n"
-        _write(said + hint, output)
+        files.print_or_write(said + hint, output)
         return
     net = model.load_member(model_file, member)
     dataset = model_data.load_data(net, data, target, part=part)
@@ -159,14 +158,7 @@ def explain(
         blanks=blanks,
         ascii=format is Format.text and output is None and not terminal.is_wide(terminal.console()),
     )
-    _write(text, output)
-
-
-def _write(text: str, output: str | None) -> None:
-    if output is None:
-        print(text, end="")
-    else:
-        Path(model.expanded(output)).write_text(text, "utf-8")
+    files.print_or_write(text, output)
 
 
 def _refuse_pass(given: list[str], format: Format) -> None:

@@ -49,6 +49,7 @@ def explore(
     made = cp.explore() if model_file is None else _own(model_file, data, target, part)
     if output is not None:
         made.write(model.expanded(output))
+        errors.say(f"wrote {output}")
     elif not made.show():
         raise ValueError("there is no browser to open: --output page.html writes the page")
 

@@ -9,8 +9,9 @@ import os
 import stat
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from clearprop.cli import model
+from clearprop.cli import errors, model
 from clearprop.data import BUILT_IN
 
 _HISTORY = (["epoch", "cost"], ["learning_rate", "seconds", "samples_per_second"])
@@ -85,6 +86,15 @@ def refuse_terminal(html: bool, output: str | None) -> None:
         raise ValueError(
             "--format html is a page for a browser, not for a terminal: --output page.html writes it"
         )
+
+
+def print_or_write(text: str, output: str | None) -> None:
+    """Print a text, or write the file that is named and say so."""
+    if output is None:
+        print(text, end="")
+    else:
+        Path(model.expanded(output)).write_text(text, "utf-8")
+        errors.say(f"wrote {output}")
 
 
 def check_log(path: str | None) -> None:

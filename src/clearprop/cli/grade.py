@@ -43,6 +43,7 @@ def grade(
         files.check_marks(path)
         with atomic_file.replacing(path) as file:
             file.write(grades.to_csv().encode())
+        errors.say(f"wrote {output}")
     if as_json:
         terminal.print_json(grades.as_dict())
     else:

@@ -8,7 +8,7 @@ import os
 from fractions import Fraction
 from typing import Annotated
 
-from clearprop.cli import files, model, processes
+from clearprop.cli import errors, files, model, processes
 from clearprop.cli.arguments import (
     CommentOption,
     DecimalOption,
@@ -120,6 +120,8 @@ def predict(
     written = None if format is None else format.value
     wanted = predictions.Wanted(output, written, level, reasons, blocks.first)
     predictions.write(net, blocks.each, wanted)
+    if output is not None:
+        errors.say(f"wrote {output}")
 
 
 def _part_of(output: str | None, rank: int, size: int) -> str:

@@ -80,6 +80,7 @@ def report(
     if output is not None:
         with atomic_file.replacing(model.expanded(output)) as file:
             file.write(found.html.encode("utf-8"))
+        errors.say(f"wrote {output}")
     if as_json:
         print(found.to_json())
 

@@ -24,6 +24,7 @@ from clearprop.model.inputs import narrowed
 from clearprop.model.measuring import evaluate
 from clearprop.model.model import Model
 from clearprop.model.targets import Classes, Units
+from clearprop.reasons.asking import names_of
 
 Array = NDArray[Any]
 
@@ -211,7 +212,6 @@ def of_arrays(
 def _numeric_columns(model: Model, X: Array) -> tuple[RawColumn, ...]:
     import pyarrow as pa
 
-    names = model.feature_names or [f"x{k}" for k in range(1, X.shape[1] + 1)]
     return tuple(
         RawColumn(
             ColumnDecision(name, "numeric", "numbers, as they are", NUMBER),
@@ -219,7 +219,7 @@ def _numeric_columns(model: Model, X: Array) -> tuple[RawColumn, ...]:
             NumericColumn(name, 0.0, False),
             slice(at, at + 1),
         )
-        for at, name in enumerate(names)
+        for at, name in enumerate(names_of(model))
     )
 
 
