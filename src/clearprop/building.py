@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop import checks, costs, randomness
+from clearprop import aligned, checks, costs, randomness
 from clearprop.activations import Activation, Array
 from clearprop.architecture import Architecture, Layer
 from clearprop.costs import Cost
@@ -126,7 +126,7 @@ def initial_parameters(
         return _initial_parameters(architecture, weights, biases, seed, dtype)
     n = architecture.n_parameters
     checks.check_memory(n_members * n * np.dtype(dtype).itemsize, n_members, n, "their parameters")
-    flat = np.empty((n_members, n), dtype)
+    flat = aligned.empty((n_members, n), dtype)
     for member, its in enumerate(flat):
         key = randomness.member_seed(seed, member)
         its[:] = _initial_parameters(architecture, weights, biases, key, dtype)
@@ -137,7 +137,7 @@ def _initial_parameters(
     architecture: Architecture, weights: Initializer, biases: Initializer, seed: int, dtype: str
 ) -> NDArray[Any]:
     """Return those of one network, a pure function of the arguments; drawn in float64."""
-    flat = np.empty(architecture.n_parameters, dtype)
+    flat = aligned.empty(architecture.n_parameters, dtype)
     drawn = {
         "weights": (weights, randomness.INITIAL_WEIGHTS),
         "biases": (biases, randomness.INITIAL_BIASES),

@@ -87,3 +87,20 @@ def test_a_table_s_checkpoint_of_before_goes_on_to_the_bits_of_the_unbroken_run(
     agree(found, EXPECTED[name])
     if SAME_MACHINE:
         np.testing.assert_array_equal(found.view(np.uint32), unbroken.view(np.uint32))
+
+
+def test_parameters_begin_on_a_cache_line(tmp_path):
+    """Not to do so costs a sixth of a step of 784-30-10 by single samples, in vectors of 64 bytes."""
+    nets = [
+        cp.Network([4, 5, 3], seed=k, dtype=dtype) for k in range(4) for dtype in ("float32", "float64")
+    ]
+    for k, net in enumerate(nets.copy()):
+        net.save(tmp_path / f"{k}.safetensors")
+        nets.append(cp.load(tmp_path / f"{k}.safetensors"))
+    models = [each.model for each in nets]
+    for model in (
+        *models,
+        *(each.copy() for each in models),
+        *(each.copy("float32") for each in models),
+    ):
+        assert model.parameters.ctypes.data % 64 == 0

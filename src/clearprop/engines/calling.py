@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from clearprop.activations import Array
@@ -16,13 +14,6 @@ def flat(array: Array) -> Array:
     if array.flags.carray:  # at once: one row takes microseconds
         return array.reshape(-1)
     return np.require(array, requirements=["C", "A"]).reshape(-1)
-
-
-def aligned(n: int, dtype: np.dtype[Any]) -> Array:
-    """Return an empty array that begins on a cache line; NumPy's own begin in the middle of one."""
-    whole = np.empty(n * dtype.itemsize + 64, np.uint8)
-    start = -whole.ctypes.data % 64
-    return whole[start : start + n * dtype.itemsize].view(dtype)
 
 
 def how_many_threads(asked: int | None, worth: int) -> int:

@@ -13,12 +13,12 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop import optimizers
+from clearprop import aligned, optimizers
 from clearprop.activations import Array
 from clearprop.architecture import Architecture
 from clearprop.engines import choice, codes, machine_code, outputs, own, products, updates
 from clearprop.engines import intrinsics as low
-from clearprop.engines.calling import aligned, flat, how_many_threads, side_by_side
+from clearprop.engines.calling import flat, how_many_threads, side_by_side
 from clearprop.engines.forwards import forward_of
 from clearprop.engines.interface import Course, Data, Plan, Report, State, first_row
 from clearprop.engines.layout import Layout, unsupported_activation
@@ -174,7 +174,7 @@ class _Prepared:
         chunk = max(_CHUNK, widest, self.embedding.n_basis * self.embedding.n_mapped)
         whole = architecture.n_parameters if plan.clip_norm is not None else chunk * self.n_threads
         self.settings = _settings(plan, batch, chunk, layout.take(whole), self.n_threads)
-        self.work = aligned(layout.end, dtype)
+        self.work = aligned.empty(layout.end, dtype)
         if self.embedding.exists:  # what is below has no slope of its own
             first = rows[0]
             self.work[first["below_slope"] :][: batch * first["n_in"]] = 1.0

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from clearprop import aligned
 from clearprop.activations import ACTIVATIONS, Array
 from clearprop.architecture import Architecture
 from clearprop.engines import codes, machine_code, own, products
 from clearprop.engines import intrinsics as low
-from clearprop.engines.calling import aligned, flat, how_many_threads, side_by_side
+from clearprop.engines.calling import flat, how_many_threads, side_by_side
 from clearprop.engines.layout import Layout, unsupported_activation
 from clearprop.engines.records import Prediction
 
@@ -24,7 +25,7 @@ class _Call:
 
     def __init__(self, layout: Layout, dtype: np.dtype[Any], columns: Array, n_threads: int) -> None:
         none = np.empty(0)
-        self.work = aligned(layout.end * n_threads, dtype)
+        self.work = aligned.empty(layout.end * n_threads, dtype)
         self.found = np.zeros(2, np.int64)
         slots = machine_code.slots(
             Prediction(
@@ -87,7 +88,7 @@ class _Forward:
         slots[_AT.panels] = slots[_AT.panels + 1] = 0
         found[codes.NOT_FINITE] = found[codes.MEETING] = 0
         if n_rows >= products.LARGE:  # not rows: the bits are the same on any number of threads
-            panels = aligned(self.laid_out, self.dtype)
+            panels = aligned.empty(self.laid_out, self.dtype)
             slots[_AT.panels], slots[_AT.panels + 1] = address(panels), panels.size
         side_by_side(self.kernel, call.address, threads)
         finite = not found[codes.NOT_FINITE]

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from clearprop import aligned
 from clearprop.activations import Array
 from clearprop.architecture import Architecture
 from clearprop.engines import codes, machine_code, outputs, products
-from clearprop.engines.calling import aligned, flat
+from clearprop.engines.calling import flat
 from clearprop.engines.layout import Layout
 from clearprop.engines.records import Prediction, Pull
 
@@ -78,7 +79,7 @@ class RowPrediction(_Calls):
         none, found = np.empty(0), np.zeros(2, np.int64)
         run = Prediction(
             parameters=P, X=x, n_rows=1, block=1, layers=layout.layers, segments=layout.segments,
-            embedding=layout.embedding, work=aligned(layout.end, P.dtype),
+            embedding=layout.embedding, work=aligned.empty(layout.end, P.dtype),
             columns=products.every(max(made.widths), P.itemsize), out=out, z=none, panels=none,
             found=found, give_way=0, thread=0, n_threads=1,
         )  # fmt: skip
@@ -135,7 +136,7 @@ class RowPull(_Calls):
         run = Pull(
             parameters=P, X=none, Y=none, n_rows=1, wanted=wanted,
             cost=0 if key is None else outputs.COST_CODES[key], cost_parameter=parameter,
-            layers=layout.layers, segments=layout.segments, work=aligned(layout.end, P.dtype),
+            layers=layout.layers, segments=layout.segments, work=aligned.empty(layout.end, P.dtype),
             columns=products.every(max(made.widths), P.itemsize), out=none, cost_sum=cost,
             found=found, thread=0, n_threads=1,
         )  # fmt: skip

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from clearprop import randomness
+from clearprop import aligned, randomness
 from clearprop.architecture import Architecture
 from clearprop.checks import check_targets
 from clearprop.data import arrays, feature_names
@@ -253,7 +253,8 @@ class Model:
 
     def copy(self, dtype: str | None = None) -> Model:
         """Return an independent copy, in another dtype if one is given."""
-        parameters = self.parameters.astype(dtype or self.dtype)
+        parameters = aligned.empty(self.parameters.shape, dtype or self.dtype)
+        parameters[:] = self.parameters
         return dataclasses.replace(
             self, parameters=parameters, about=dict(self.about), in_training=None
         )

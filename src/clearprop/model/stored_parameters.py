@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clearprop import aligned
 from clearprop.architecture import Architecture
 from clearprop.checkpoint import CheckpointError
 from clearprop.checkpoint.result_description import RESIDUALS
@@ -44,7 +45,7 @@ def flat_parameters(
             )
         if not np.isfinite(tensor).all():
             raise CheckpointError(f"tensor {block.name} must be finite, it holds NaN or infinity")
-    flat = np.empty((*members, architecture.n_parameters), dtype)
+    flat = aligned.empty((*members, architecture.n_parameters), dtype)
     for block in architecture.blocks:
         flat[..., block.slice] = tensors[block.name].reshape(*members, -1)
     return flat
