@@ -12,19 +12,22 @@ import shutil
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from llvmlite import binding
 
+import clearprop as cp
 from clearprop.building import build
-from clearprop.engines import codes, compiled, kernels, language, machine_code, records
+from clearprop.engines import announcement, codes, compiled, kernels, language, machine_code, records
 from clearprop.engines.announcement import announced
 from clearprop.engines.elementary import exp
 from clearprop.engines.intrinsics import kernel, like, part
 from clearprop.engines.language import FLOAT32, FLOAT64, INT, Flat, Numbers, Table, types_of
 from clearprop.engines.translation import Translation
+from clearprop.training import loop
 from kept_code import copied_to
 from test_engines import OPTIMIZERS, SMALL, plan_for, problem
 
@@ -421,6 +424,25 @@ def test_what_is_compiled_says_whether_it_is_kept(tmp_path, monkeypatch):
             machine_code._prepare("float32")
     assert "in every process: no folder" in said[0]
     assert "once; it is kept" in said[1]
+
+
+def test_what_is_compiled_takes_no_time_of_an_epoch(tmp_path, monkeypatch):
+    made, now = machine_code._read(pathlib.Path(copied_to(tmp_path))), [1.0]
+
+    def compile_for(*_):
+        now[0] += 1000.0
+        return made
+
+    monkeypatch.setenv("CLEARPROP_CACHE", str(tmp_path / "empty"))
+    monkeypatch.setattr(machine_code, "compile_for", compile_for)
+    monkeypatch.setattr(machine_code, "_LOADED", {})
+    clock = SimpleNamespace(monotonic=lambda: now[0])
+    monkeypatch.setattr(announcement, "time", clock)
+    monkeypatch.setattr(loop, "time", clock)
+    net = cp.Network([4, 5, 3], seed=0)
+    history = net.fit(np.eye(4), [0, 1, 2, 0], batch_size=2, epochs=2, engine="compiled")
+    assert history["seconds"] == [0.0, 0.0]
+    assert now == [1001.0]
 
 
 SOURCES = sorted(pathlib.Path(machine_code.__file__).parent.glob("*.py"))

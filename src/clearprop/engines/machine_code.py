@@ -26,7 +26,7 @@ import numpy as np
 
 from clearprop import forks
 from clearprop.engines import cpu, kernels, language, llvm
-from clearprop.engines.announcement import announce
+from clearprop.engines.announcement import compiling
 
 Array = Any
 
@@ -138,8 +138,8 @@ def _linked(dtype: str) -> Any:
     _check_room(_ROOM_TO_LOAD if binary else _ROOM_TO_COMPILE)
     if binary is None:
         kept = "once; it is kept for the next time" if path else _NOWHERE
-        announce(f"the engine for this CPU ({kept})")
-        binary = compile_for(dtype, target)
+        with compiling(f"the engine for this CPU ({kept})"):
+            binary = compile_for(dtype, target)
         _write(path, binary)
     for name in _FROM_C:
         if binding.address_of_symbol(name) is None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from clearprop import metrics
 from clearprop.engines import Data, Plan, State
-from clearprop.engines.announcement import announced
+from clearprop.engines.announcement import announced, seconds_compiling
 from clearprop.engines.members import state_of
 from clearprop.flat_vector import select
 from clearprop.model.model import Model
@@ -289,10 +289,10 @@ class Loop:
             n_steps = min(n_steps, -(-to_next // plan.batch_size))
         rates = self._rates(n_steps)
         before = None if self._moved else digest(state.parameters)  # no copy: it would be three
-        began = time.monotonic()
+        began, compiled = time.monotonic(), seconds_compiling()
         course = course_of(self.settings, plan, self.epochs_done, state.epoch_step, n_steps)
         report = self.engine.run(plan, state, part.data, part.order, rates, part.first_step, course)
-        ended = time.monotonic()
+        ended = time.monotonic() - (seconds_compiling() - compiled)
         if not self._moved:  # once an epoch is enough
             self._moved = before != digest(state.parameters)
         if report.bad:
