@@ -71,15 +71,10 @@ def test_all_processes_have_the_rows_of_one_and_each_keeps_its_own():
 
 def test_rows_are_wanted_by_the_process_whose_shards_they_are_of():
     def work(team):
-        made, n = SharedSpool(team, 8, 2, "float64"), 30 if team.is_first else 0
-        made.expect(100)  # 8 shards of 12 rows or 13, the first four of 50
-        wanted = [made.wanted(30)]
-        made.append(np.zeros((n, 2)), np.zeros(n), None, 30)
-        return [*wanted, made.wanted(40)]
+        made = SharedSpool(team, 8, 2, "float64")
+        return made.expect(100), made.n_rows  # 8 shards of 12 rows or 13, the first four of 50
 
-    first, second = together(2, work)
-    assert first == [slice(0, 30), slice(0, 20)]
-    assert second == [slice(30, 30), slice(20, 40)]
+    assert together(2, work) == [((0, 50), 100), ((50, 100), 100)]
 
 
 class Counted(ParquetFiles):
@@ -87,9 +82,9 @@ class Counted(ParquetFiles):
 
     read = ()
 
-    def batches(self, columns, batch_rows):
+    def batches(self, columns, *how):
         self.read = (*self.read, *columns)
-        return super().batches(columns, batch_rows)
+        return super().batches(columns, *how)
 
 
 def test_each_process_learns_some_columns_and_all_have_the_profiles_of_one(tmp_path):

@@ -16,6 +16,7 @@ from clearprop.cli.model import Answering
 from clearprop.cli.table_options import names as listed
 from clearprop.data.dataset import meant, some
 from clearprop.data.table import TableSource
+from clearprop.data.table.stretches import WHOLE, Stretch
 from clearprop.names import trim
 from clearprop.reasons.asking import Rows, rows_of_inputs, rows_of_numbers
 
@@ -98,7 +99,7 @@ def blocks(
         return Blocks(0, _of_table(net, table, kept))
     n_rows = table.n_rows or sum(each.num_rows for each in table.batches(table.names[:1]))
     begin, end = _share(n_rows, rank, size)
-    return Blocks(begin, _of_table(net, table, kept, (begin, end)))
+    return Blocks(begin, _of_table(net, table, kept, Stretch(begin, end)))
 
 
 def _share(n_rows: int, rank: int, size: int) -> tuple[int, int]:
@@ -108,25 +109,14 @@ def _share(n_rows: int, rank: int, size: int) -> tuple[int, int]:
     return rank * n_rows // size, (rank + 1) * n_rows // size
 
 
-def _between(batches: Iterator[Any], span: tuple[int, int] | None) -> Iterator[Any]:
-    """Return some rows of record batches; all, if none are named."""
-    first = 0
-    for batch in batches:
-        begin, end = span or (0, first + batch.num_rows)
-        a, b = max(begin - first, 0), min(end - first, batch.num_rows)
-        if a < b:
-            yield batch.slice(a, b - a)
-        first += batch.num_rows
-
-
 def _of_table(
-    net: Answering, table: TableSource, kept: tuple[str, ...], span: tuple[int, int] | None = None
+    net: Answering, table: TableSource, kept: tuple[str, ...], stretch: Stretch = WHOLE
 ) -> Iterator[RowBlock]:
     model = net.model
     rows = max(1, min(_TABLE_ROWS, _BLOCK_BYTES // (8 * model.architecture.n_features)))
-    stored = _between(table.stored_batches(kept, rows), span) if kept else iter(())
+    stored = table.stored_batches(kept, rows, stretch) if kept else iter(())
     waiting: list[Any] = []
-    for batch in _between(table.batches(model.inputs.columns, rows), span):
+    for batch in table.batches(model.inputs.columns, rows, stretch):
         beside: dict[str, Any] = {}
         if kept:
             beside, waiting = _taken(waiting, stored, batch.num_rows)

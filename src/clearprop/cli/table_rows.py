@@ -115,6 +115,7 @@ class RowReader:
         """Return the table that is validated on, read as the one that is trained on."""
         types = {name: self.source.types[name] for name in self.source.names}
         other = open_table(data, self.source.read_options, types)
+        other.shared = self.source.shared
         needed = [d.name for d in self.decisions if d.kind not in ("dropped", "group", "time")]
         if absent := [name for name in needed if name not in other.names]:
             raise ValueError(f"{other.where} lacks {', '.join(map(repr, absent))}")

@@ -163,20 +163,15 @@ class Spool:
                 self.folder,
             )
 
-    def expect(self, n_rows: int) -> None:
-        """Be told how many rows will come in all."""
-
-    def wanted(self, n: int) -> slice:
-        """Return which of the next `n` rows are to be added; the others only pass."""
-        return slice(0, n)
+    def expect(self, n_rows: int) -> tuple[int, int]:
+        """Be told how many rows there are; return the first that is to be added, and the end."""
+        return 0, n_rows
 
     def finish(self) -> None:
         """Be told that all rows have come."""
 
-    def append(
-        self, X: Array, Y: Array, weight: Array | None = None, passed: int | None = None
-    ) -> None:
-        """Add the rows that are `wanted` of some that pass (default: as many)."""
+    def append(self, X: Array, Y: Array, weight: Array | None = None) -> None:
+        """Add some rows."""
         for column, rows in ((self._X, X), (self._Y, Y), (self._weight, weight)):
             if column is not None:
                 assert rows is not None

@@ -42,29 +42,19 @@ class SharedSpool(Spool):
     def __init__(self, team: Team, n_shards: int, *arguments: Any, **how: Any) -> None:
         super().__init__(*arguments, **how)
         self._team, self._n_shards, self.collective = team, n_shards, True
-        self._mine, self._passed, self._known = (0, 0), 0, ""
+        self._mine, self._total, self._known = (0, 0), 0, ""
 
-    def expect(self, n_rows: int) -> None:
-        """As in `Spool`: it follows which of them are of this process's shards."""
+    def expect(self, n_rows: int) -> tuple[int, int]:
+        """As in `Spool`: those of this process's shards."""
         dealing = Dealing(n_rows, self._n_shards)
+        self._total = n_rows
         self._mine = Holding(dealing, self._team.shards(self._n_shards)).rows
-
-    def wanted(self, n: int) -> slice:
-        """As in `Spool`."""
-        begin, end = (min(max(row - self._passed, 0), n) for row in self._mine)
-        return slice(begin, end)
-
-    def append(
-        self, X: Array, Y: Array, weight: Array | None = None, passed: int | None = None
-    ) -> None:
-        """As in `Spool`."""
-        super().append(X, Y, weight)
-        self._passed += len(X) if passed is None else passed
+        return self._mine
 
     @property
     def n_rows(self) -> int:
-        """Rows so far, of all processes."""
-        return self._passed
+        """Rows of all processes."""
+        return self._total
 
     def check_space(self, n_rows: int) -> None:
         """As in `Spool`, for this process's share."""

@@ -269,7 +269,7 @@ def test_memory_does_not_grow_with_the_rows(tmp_path):
     script = f"""
         import tracemalloc, clearprop as cp, pyarrow as pa
         from clearprop.data.table import parquet_files
-        parquet_files._IN_MEMORY = 0  # bytes of a file below which it is read at once
+        parquet_files._AT_ONCE = 0  # bytes of a file below which a column of a row group is
         def run(path):
             rows = cp.data.stream(path, target="y", buffer_rows=4096, validation=0.01)
             net = cp.Network([rows.n_features, 8, 2], seed=0)

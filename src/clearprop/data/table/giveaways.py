@@ -5,7 +5,7 @@ Such a column is often written after what it is to foretell. It may be right, so
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,19 +46,42 @@ class Giveaways:
 
         n = len(self._classes)
         self._classes += np.bincount(codes, minlength=n)
-        for name, counts in list(self._counts.items()):
+        for name in list(self._counts):
             column = batch.column(name)
             column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
             column = words_of(column) if pa.types.is_struct(column.type) else column
             encoded = column.dictionary_encode("encode")
             values = encoded.dictionary.to_pylist()
-            if (len(counts) + len(values)) * n > _MOST_CELLS:
+            if len(values) * n > _MOST_CELLS:
                 del self._counts[name]
                 continue
             cells = encoded.indices.to_numpy(zero_copy_only=False) * n + codes
             table = np.bincount(cells, minlength=len(values) * n).reshape(-1, n)
-            for value, beside in zip(values, table, strict=True):
-                counts[value] = counts[value] + beside if value in counts else beside
+            self._add(name, values, table)
+
+    def _add(self, name: str, values: Sequence[Any], table: NDArray[Any]) -> None:
+        counts = self._counts[name]
+        for value, beside in zip(values, table, strict=True):
+            counts[value] = counts[value] + beside if value in counts else beside
+        if len(counts) * len(self._classes) > _MOST_CELLS:
+            del self._counts[name]
+
+    def told(self) -> tuple[Any, dict[str, tuple[list[Any], NDArray[np.int64]]]]:
+        """Return all counts: of the classes, and beside the values of each column."""
+        n = len(self._classes)
+        each = {
+            name: (list(counts), np.array(list(counts.values()), np.int64).reshape(-1, n))
+            for name, counts in self._counts.items()
+        }
+        return self._classes, each
+
+    def join(self, told: Sequence[tuple[Any, Mapping[str, Any]]]) -> None:
+        """Take the counts of several processes, each as it has `told` them, for these."""
+        self._classes = np.sum([classes for classes, _ in told], axis=0)
+        self._counts = {name: {} for name in told[0][1] if all(name in each for _, each in told)}
+        for _, each in told:
+            for name in list(self._counts):
+                self._add(name, *each[name])
 
     def found(self) -> dict[str, float]:
         """Return the columns that give the target away, with the share of rows in which each does.

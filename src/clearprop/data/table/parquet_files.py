@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from clearprop.data import files
 from clearprop.data.table.arrow_source import readable, value_type
+from clearprop.data.table.stretches import WHOLE, Stretch, between
 from clearprop.data.tables import check_columns, check_names, column_names
 
 _PANDAS_INDEX = "__index_level_"
-_IN_MEMORY = 1 << 25  # bytes of a file up to which it is read at once
+_AT_ONCE = 1 << 25  # bytes of a file up to which a column of a row group is read at once
 _BUFFER_BYTES = 1 << 20  # of each column: a row group, which may hold everything, is not read at once
+
+
+class _Bounded:
+    """A file of which no more is read than there is: a page that lies about its size costs nothing."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._size = file, files.size(file)
+        self.seek, self.tell, self.close, self.closed = file.seek, file.tell, lambda: None, False
+
+    def read(self, n: int) -> bytes:
+        return self._file.read(min(n, max(self._size - self._file.tell(), 0)))
 
 
 class ParquetFiles:
@@ -39,16 +52,17 @@ class ParquetFiles:
         import pyarrow as pa
 
         self.paths, self._folder = paths, folder
-        self.n_rows, self.schema = 0, pa.schema([])
+        self.schema, self._rows_of_files = pa.schema([]), list[int]()
         for number, each in enumerate(self.paths):
             with self._file(each) as file:
                 schema = self._schema(each, file)
-                self.n_rows += file.metadata.num_rows
+                self._rows_of_files.append(int(file.metadata.num_rows))
             if number == 0:
                 self.schema = schema
                 check_names(schema.names, each)
             else:
                 self._join(each, schema)
+        self.n_rows = sum(self._rows_of_files)
         if self.n_rows < 1:
             where = paths[0] if len(paths) == 1 else folder
             raise ValueError(
@@ -81,9 +95,8 @@ class ParquetFiles:
         import pyarrow.parquet as pq
 
         with files.open_regular(path) as opened, readable(str(path), "Parquet"):
-            # From memory, a page that lies about its size costs nothing.
-            small = files.size(opened) <= _IN_MEMORY
-            source = pa.BufferReader(opened.read()) if small else path
+            small = files.size(opened) <= _AT_ONCE
+            source = pa.PythonFile(_Bounded(opened), "r") if small else path
             buffered = 0 if small else _BUFFER_BYTES
             with pq.ParquetFile(source, pre_buffer=False, buffer_size=buffered) as file:
                 yield file
@@ -101,33 +114,57 @@ class ParquetFiles:
         named = [field.with_name(name) for field, name in zip(kept, names, strict=True)]
         return pa.schema([*named, *(pa.field(key, pa.string()) for key in self._keys(path))])
 
-    def batches(self, columns: Sequence[str], batch_rows: int) -> Iterator[Any]:
-        """Give the columns of every row, in order."""
+    def batches(
+        self, columns: Sequence[str], batch_rows: int, stretch: Stretch = WHOLE
+    ) -> Iterator[Any]:
+        """Give the columns of some rows, in order; files and row groups without any are not read."""
+        first = 0
+        for path, n_rows in zip(self.paths, self._rows_of_files, strict=True):
+            mine = stretch.of(first, n_rows)
+            first += n_rows
+            if mine.start < mine.stop:
+                yield from self._of_file(path, columns, batch_rows, Stretch(mine.start, mine.stop))
+
+    def _of_file(
+        self, path: Path, columns: Sequence[str], batch_rows: int, stretch: Stretch
+    ) -> Iterator[Any]:
         import pyarrow as pa
 
         types = [self.schema.field(name).type for name in columns]
-        for path in self.paths:
-            keys = self._keys(path)
+        keys = self._keys(path)
+        with self._file(path) as file:
+            names = [n for n in file.schema_arrow.names if not n.startswith(_PANDAS_INDEX)]
+            in_file = dict(zip(column_names(names), names, strict=True))
+            stored = [in_file[name] for name in columns if name not in keys]
+            groups, inside = _row_groups(path, file.metadata, stretch)
+            found = file.iter_batches(batch_rows, groups, stored, use_threads=False)
             n_rows = 0
-            with self._file(path) as file:
-                names = [n for n in file.schema_arrow.names if not n.startswith(_PANDAS_INDEX)]
-                in_file = dict(zip(column_names(names), names, strict=True))
-                stored = [in_file[name] for name in columns if name not in keys]
-                for batch in file.iter_batches(batch_rows, columns=stored, use_threads=False):
-                    n_rows += batch.num_rows
-                    batch.validate(full=True)  # text that is no UTF-8, codes of no word
+            for batch in between(found, inside):
+                n_rows += batch.num_rows
+                batch.validate(full=True)  # text that is no UTF-8, codes of no word
+                arrays = [
+                    pa.array([keys[name]] * batch.num_rows)
+                    if name in keys
+                    else batch.column(in_file[name])
+                    for name in columns
+                ]
+                with readable(str(path), "Parquet"):
                     arrays = [
-                        pa.array([keys[name]] * batch.num_rows)
-                        if name in keys
-                        else batch.column(in_file[name])
-                        for name in columns
+                        each if each.type == kind else each.cast(kind)
+                        for each, kind in zip(arrays, types, strict=True)
                     ]
-                    with readable(str(path), "Parquet"):
-                        arrays = [
-                            each if each.type == kind else each.cast(kind)
-                            for each, kind in zip(arrays, types, strict=True)
-                        ]
-                    yield pa.record_batch(arrays, names=list(columns))
-                declared = file.metadata.num_rows
-            if n_rows != declared:
-                raise ValueError(f"{path} declares {declared} rows, got {n_rows}")
+                yield pa.record_batch(arrays, names=list(columns))
+            if n_rows != inside.end - inside.begin:
+                raise ValueError(f"{path} declares {file.metadata.num_rows} rows, got fewer")
+
+
+def _row_groups(path: Path, metadata: Any, stretch: Stretch) -> tuple[list[int], Stretch]:
+    """Return the row groups that some rows of a file are in, and where they are in those."""
+    counts = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+    firsts = list(itertools.accumulate(counts, initial=0))
+    if firsts[-1] != metadata.num_rows:
+        raise ValueError(f"{path} declares {metadata.num_rows} rows, its row groups have {firsts[-1]}")
+    parts = [stretch.of(*each) for each in zip(firsts, counts, strict=False)]
+    groups = [i for i, part in enumerate(parts) if part.start < part.stop]
+    before = firsts[groups[0]] if groups else 0
+    return groups, Stretch(stretch.begin - before, stretch.end - before)

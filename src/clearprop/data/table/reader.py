@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from clearprop.data.table.csv_text import CsvText
 from clearprop.data.table.json_lines import JsonLines
 from clearprop.data.table.parquet_files import ParquetFiles
 from clearprop.data.table.read_options import ReadOptions
+from clearprop.data.table.stretches import Stretch, between
 from clearprop.data.tables import files_of, is_of_json
 
 
@@ -47,3 +48,27 @@ def _kind(path: Path) -> str:
     if path.name.lower().endswith(".parquet"):
         return "Parquet"
     return "JSON lines" if is_of_json(path) else "CSV"
+
+
+def stored_batches(
+    raw: Any, columns: Sequence[str], batch_rows: int, stretch: Stretch
+) -> Iterator[Any]:
+    """Give some columns of a stretch of a table's rows; nothing else of Parquet is read.
+
+    Parameters
+    ----------
+    raw : CsvText, CsvFolder, ParquetFiles, JsonLines or pyarrow.Table
+    columns : sequence of str
+    batch_rows : int
+        Rows at most in a batch.
+    stretch : Stretch
+    """
+    if isinstance(raw, ParquetFiles):
+        yield from raw.batches(columns, batch_rows, stretch)
+        return
+    text = isinstance(raw, CsvText | CsvFolder)
+    whole = raw.batches() if text else raw.to_batches(max_chunksize=batch_rows)
+    for batch in between(iter(whole), stretch):
+        chosen = batch.select(list(columns))
+        for start in range(0, chosen.num_rows, batch_rows):
+            yield chosen.slice(start, batch_rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +15,14 @@ from clearprop.data.table import held
 from clearprop.data.table.encoder import TableEncoder
 from clearprop.data.table.giveaways import Giveaways
 from clearprop.data.table.kinds import ColumnDecision, Roles
-from clearprop.data.table.source import TableSource
+from clearprop.data.table.source import BATCH_ROWS, TableSource
+from clearprop.data.table.stretches import WHOLE, Marks, Stretch
 from clearprop.data.table.target import TargetEncoder
 
 Array = NDArray[Any]
 Thinner = Callable[[held.Mask, int], held.Mask]  # keeps some of the rows that are held out
 
 _BATCH_BYTES = 2**23  # encoded together
-_WORTH_A_CHOICE = 0.8  # share of a batch's rows below which the others are not encoded
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,26 +58,39 @@ class HeldPart:
         return self.take(choosing), self.take(judging)
 
 
-class _Encoded:
-    """The rows of a batch that somebody asks for, encoded; in one process nearly always all."""
+class _Batch(NamedTuple):
+    """Rows of a table.
 
-    def __init__(
-        self, encoder: TableEncoder, batch: Any, mine: Array, chosen: held.Mask, dtype: str
-    ) -> None:
-        import pyarrow as pa
+    Parameters
+    ----------
+    rows : pyarrow.RecordBatch
+    mask : ndarray of bool, shape (n_rows,)
+        Which are held out.
+    stored : ndarray of int, shape (n_rows,)
+        The number of each in the whole table.
+    first : int
+        The number of the first among those that have a target.
+    """
 
-        needed = chosen.copy()
-        needed[mine] = True
-        if needed.mean() < _WORTH_A_CHOICE:
-            self._place = np.cumsum(needed) - 1
-            batch = batch.filter(pa.array(needed))
-        else:
-            self._place = np.arange(len(needed))
-        self._X = encoder.encode(batch, dtype) if batch.num_rows else np.empty((0, encoder.n_features))
+    rows: Any
+    mask: held.Mask
+    stored: Array
+    first: int
 
-    def take(self, rows: Array) -> Array:
-        """Return some of the batch's rows."""
-        return self._X[self._place[rows]]
+    def part(self, begin: int, end: int) -> _Batch:
+        some = slice(begin, end)
+        rows = self.rows.slice(begin, end - begin)
+        return _Batch(rows, self.mask[some], self.stored[some], self.first + begin)
+
+
+@dataclass
+class _Told:
+    """What a process has found in its rows: those it has kept, groups by number, labels, weights."""
+
+    kept: list[HeldPart]
+    groups: dict[Any, int]
+    read_as: dict[str, Any]
+    counts_something: bool
 
 
 class RowReader:
@@ -96,23 +109,28 @@ class RowReader:
         self._columns = [n for n in names if n in source.names or n not in (roles.group, roles.time)]
         self._source, self._roles, self._held = source, roles, held_rows
         self._learned = [each.name for each in decisions if each.used]
-        self._counts_something = roles.weight is None
-        self.n_training = 0  # rows to train on, known after `training`
+        # Rows to train on; of a table that is validated on, which has none, its rows.
+        self.marks = Marks()
         self.read_as: dict[str, Any] = {}  # labels that were taken for others
 
     def _batches(
-        self, columns: Sequence[str], batch_rows: int = 1 << 16
-    ) -> Iterator[tuple[Any, held.Mask, int]]:
-        first = 0
-        for batch in self._source.batches(columns, batch_rows):
-            yield batch, self._held(batch, first), first
-            first += batch.num_rows
+        self,
+        columns: Sequence[str],
+        batch_rows: int = BATCH_ROWS,
+        stretch: Stretch = WHOLE,
+        first: int = 0,
+    ) -> Iterator[_Batch]:
+        for rows, stored in self._source.numbered(columns, batch_rows, stretch):
+            yield _Batch(rows, self._held(rows, first), stored, first)
+            first += rows.num_rows
+
+    def _counted(self, mask: held.Mask) -> held.Mask:
+        return mask if self._held is held.all_held else ~mask
 
     def training(self) -> Iterator[Any]:
-        """Give the rows to train on, of the columns that this process learns."""
+        """Give the rows to train on, of the columns that this process learns; count them all."""
         import pyarrow as pa
 
-        self.n_training = 0
         roles = self._roles
         names = {
             *self._source.shared.mine(self._learned),
@@ -120,9 +138,30 @@ class RowReader:
             roles.target,
         }
         columns = [name for name in self._columns if name in names]
-        for batch, mask, _ in self._batches(columns):
-            self.n_training += int(len(mask) - mask.sum())
-            yield batch.filter(pa.array(~mask)) if mask.any() else batch
+        for batch in self._batches(columns):
+            self.marks.see(~batch.mask, batch.stored, batch.first)
+            yield batch.rows.filter(pa.array(~batch.mask)) if batch.mask.any() else batch.rows
+
+    def _mine(self, wanted: Stretch, batch_rows: int) -> Iterator[_Batch]:
+        """Give some of the counted rows, those behind each, and before the first of all."""
+        stretch, place = self.marks.around(wanted)
+        n = place.counted
+        for batch in self._batches(self._columns, batch_rows, stretch, place.kept):
+            counted = self._counted(batch.mask)
+            at = np.maximum(n + np.cumsum(counted), 1)
+            begin, end = np.searchsorted(at, wanted, side="right")
+            n += int(counted.sum())
+            if begin < end:
+                yield batch.part(begin, end)
+
+    def wanted(self) -> Stretch:
+        """Return which rows of a table that is validated on are this process's, by a pass over it."""
+        shared = self._source.shared
+        if shared.is_alone:
+            return WHOLE
+        for batch in self._batches([str(self._roles.target)]):
+            self.marks.see(batch.mask, batch.stored, batch.first)
+        return shared.share(self.marks.n)
 
     def encode(
         self,
@@ -130,65 +169,65 @@ class RowReader:
         target: TargetEncoder,
         spool: Spool,
         thinner: Thinner,
+        wanted: Stretch,
         giveaways: Giveaways | None = None,
     ) -> HeldPart:
-        """Write the rows to train on; return those to validate on."""
-        rows = max(1, min(1 << 16, _BATCH_BYTES // (8 * encoder.n_features)))
-        kept: list[HeldPart] = []
-        numbers: dict[Any, int] = {}  # of groups
-        for batch, mask, first in self._batches(self._columns, rows):
-            Y = self._targets(batch, target, first)
-            if giveaways is not None:
-                giveaways.see(batch, Y)
-            weight, training, chosen = (
-                self._weights(batch, first), np.flatnonzero(~mask), thinner(mask, first)
-            )  # fmt: skip
-            mine = training[spool.wanted(len(training))]
-            encoded = _Encoded(encoder, batch, mine, chosen, spool.dtype)
-            if len(training):
-                its = None if weight is None else weight[mine]
-                spool.append(encoded.take(mine), Y[mine], its, len(training))
-            if chosen.any():
-                keys = self._groups(batch, numbers), self._times(batch)
-                some = np.flatnonzero(chosen)
-                rest = HeldPart(Y[:, None], Y, weight, *keys).take(some)
-                kept.append(replace(rest, X=encoded.take(some)))
-        if not self._counts_something:
+        """Write the rows to train on that are wanted; return those to validate on, of all processes.
+
+        A row that is held out goes with the one before it that is trained on. Collective.
+        """
+        shared = self._source.shared
+        rows = max(1, min(BATCH_ROWS, _BATCH_BYTES // (8 * encoder.n_features)))
+        mine = _Told([], {}, self.read_as, self._roles.weight is None)
+        with shared.together():
+            for batch in self._mine(wanted, rows):
+                Y, weight = self._targets(batch, target), self._weights(batch)
+                if giveaways is not None:
+                    giveaways.see(batch.rows, Y)
+                mine.counts_something |= weight is not None and bool(weight.any())
+                groups, times = self._groups(batch, mine.groups), self._times(batch)
+                part = HeldPart(np.empty((len(Y), 0)), Y, weight, groups, times)
+                mine.kept += _encoded(batch, part, encoder, spool, thinner(batch.mask, batch.first))
+        told = shared.of_each(mine)
+        if giveaways is not None and not shared.is_alone:
+            giveaways.join(shared.of_each(giveaways.told()))
+        for each in told:
+            self.read_as |= each.read_as
+        if not any(each.counts_something for each in told):
             raise ValueError(
                 f"{self._source.where} must hold weights that are not all 0 in {self._roles.weight!r}"
             )
-        if not kept:
-            return HeldPart(np.empty((0, encoder.n_features)), np.empty(0), None)
+        return _joined(told, encoder.n_features)
 
-        one = kept[0]
-        names = [field.name for field in fields(HeldPart) if getattr(one, field.name) is not None]
-        columns = {name: np.concatenate([getattr(part, name) for part in kept]) for name in names}
-        return replace(one, **columns)
-
-    def _groups(self, batch: Any, numbers: dict[Any, int]) -> Array | None:
+    def _groups(self, batch: _Batch, numbers: dict[Any, int]) -> Array | None:
+        """Return the numbers of the groups that rows are in, of those that are held out."""
         name = self._roles.group
         if name is None or name not in self._columns:
             return None
-        found = batch.column(name).to_pylist()
-        return np.array([numbers.setdefault(each, len(numbers)) for each in found])
+        import pyarrow as pa
 
-    def _times(self, batch: Any) -> Array | None:
+        found = np.zeros(len(batch.mask), np.int64)
+        groups = batch.rows.column(name).filter(pa.array(batch.mask)).to_pylist()
+        found[batch.mask] = [numbers.setdefault(each, len(numbers)) for each in groups]
+        return found
+
+    def _times(self, batch: _Batch) -> Array | None:
         name = self._roles.time
-        return held.times_of(batch, name) if name is not None and name in self._columns else None
+        return None if name is None or name not in self._columns else held.times_of(batch.rows, name)
 
-    def _targets(self, batch: Any, target: TargetEncoder, first: int) -> Array:
-        column = batch.column(target.name)
+    def _targets(self, batch: _Batch, target: TargetEncoder) -> Array:
+        column = batch.rows.column(target.name)
         codes = target.codes(column, self.read_as)
-        target.refuse_unknown(codes, column, self._source, first)
+        target.refuse_unknown(codes, column, self._source, batch.first)
         return codes
 
-    def _weights(self, batch: Any, first: int) -> Array | None:
+    def _weights(self, batch: _Batch) -> Array | None:
         import pyarrow as pa
 
         name = self._roles.weight
         if name is None:
             return None
-        column = batch.column(name)
+        column = batch.rows.column(name)
         numbers: Array = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
         wrong = ~(np.isfinite(numbers) & (numbers >= 0))
         if wrong.any():
@@ -197,7 +236,41 @@ class RowReader:
             got = "nothing" if value is None else value
             raise ValueError(
                 f"{self._source.where} must hold weights of at least 0 in {name!r}, got {got}: "
-                f"{self._source.place(first + row)}"
+                f"{self._source.place(batch.first + row)}"
             )
-        self._counts_something = self._counts_something or bool(numbers.any())
         return numbers
+
+
+def _encoded(
+    batch: _Batch, part: HeldPart, encoder: TableEncoder, spool: Spool, chosen: held.Mask
+) -> list[HeldPart]:
+    """Write the rows of a batch that are trained on; return the chosen ones of those held out."""
+    import pyarrow as pa
+
+    needed = ~batch.mask | chosen
+    if not needed.any():
+        return []
+    rows = batch.rows if needed.all() else batch.rows.filter(pa.array(needed))
+    X, training = encoder.encode(rows, spool.dtype), ~batch.mask
+    weight = None if part.weight is None else part.weight[training]
+    spool.append(X[training[needed]], part.Y[training], weight)
+    if not chosen.any():
+        return []
+    return [replace(part.take(np.flatnonzero(chosen)), X=X[chosen[needed]])]
+
+
+def _joined(told: Sequence[_Told], n_features: int) -> HeldPart:
+    """Return the rows to validate on of all processes."""
+    kept: list[HeldPart] = []
+    numbers: dict[Any, int] = {}  # of groups
+    for each in told:
+        its = np.array([numbers.setdefault(group, len(numbers)) for group in each.groups])
+        kept += [
+            part if part.groups is None else replace(part, groups=its[part.groups])
+            for part in each.kept
+        ]
+    if not kept:
+        return HeldPart(np.empty((0, n_features)), np.empty(0), None)
+    names = [field.name for field in fields(HeldPart) if getattr(kept[0], field.name) is not None]
+    columns = {name: np.concatenate([getattr(part, name) for part in kept]) for name in names}
+    return replace(kept[0], **columns)

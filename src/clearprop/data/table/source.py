@@ -22,11 +22,11 @@ from clearprop.data.table.csv_folder import CsvFolder
 from clearprop.data.table.csv_text import CsvText
 from clearprop.data.table.decimal_sign import decimal_sign
 from clearprop.data.table.json_lines import JsonLines
-from clearprop.data.table.parquet_files import ParquetFiles
 from clearprop.data.table.passes import Alone, Pass
 from clearprop.data.table.profiles import ColumnProfile
 from clearprop.data.table.read_options import ReadOptions
-from clearprop.data.table.reader import reader
+from clearprop.data.table.reader import reader, stored_batches
+from clearprop.data.table.stretches import WHOLE, Stretch
 from clearprop.data.table.values import TEXT, BadCell, BadValue
 from clearprop.data.tables import are_files, check_names, column_names, sources
 from clearprop.data.targets import GAPS, refused_gaps, say_gaps
@@ -64,8 +64,7 @@ class TableSource:
         self.where, self.options, self._raw = where, options, raw
         self.name = Path(where).name.split(".")[0] or where
         text = isinstance(raw, _CSV)
-        schema = pa.schema([(n, pa.string()) for n in raw.names]) if text else raw.schema
-        self.stored = schema
+        self.stored = schema = pa.schema([(n, pa.string()) for n in raw.names]) if text else raw.schema
         self.names: tuple[str, ...] = tuple(schema.names)
         if len(self.names) > MAX_COLUMNS:
             raise ValueError(f"{where} must have at most {MAX_COLUMNS} columns, got {len(self.names)}")
@@ -199,15 +198,24 @@ class TableSource:
     # What flows out
 
     def batches(
-        self, columns: Sequence[str] | None = None, batch_rows: int = BATCH_ROWS
+        self,
+        columns: Sequence[str] | None = None,
+        batch_rows: int = BATCH_ROWS,
+        stretch: Stretch = WHOLE,
     ) -> Iterator[Any]:
-        """Give every row of some columns (default: all), as record batches of `schema`'s types.
+        """Give some columns (default: all) of some rows, as record batches of `schema`'s types.
 
         Raises
         ------
         ValueError
             If a value is not what its column holds; the sentence has row, column and value.
         """
+        return (batch for batch, _ in self.numbered(columns, batch_rows, stretch))
+
+    def numbered(
+        self, columns: Sequence[str] | None, batch_rows: int, stretch: Stretch
+    ) -> Iterator[tuple[Any, NDArray[np.int64]]]:
+        """Give what `batches` does, and the number of each row in the whole table."""
         import pyarrow as pa
 
         wanted = list(self.names if columns is None else columns)
@@ -217,15 +225,18 @@ class TableSource:
             _ = self.profile  # nothing else tells its decimal sign
         read = list(dict.fromkeys([*wanted, *([] if self._target is None else [self._target])]))
         schema = pa.schema([self.schema.field(name) for name in read])
-        first, gaps = 0, Counter[str]()
-        for batch in self.stored_batches(read, batch_rows):
+        first, gaps = stretch.begin, Counter[str]()
+        for batch in self.stored_batches(read, batch_rows, stretch):
             typed = [self._typed(batch.column(i), field, first) for i, field in enumerate(schema)]
-            made = pa.record_batch(typed, schema=schema)
-            if self._target is not None:
-                made = self._labelled(made, batch.column(self._target), first, gaps)
+            made, rows = pa.record_batch(typed, schema=schema), np.arange(first, first + batch.num_rows)
+            if self._target is not None and made.column(self._target).null_count:
+                has = self._labelled(made, batch.column(self._target), first, gaps)
+                made, rows = made.filter(pa.array(has)), rows[has]
             first += batch.num_rows
             if made.num_rows:
-                yield made.select(wanted)
+                yield made.select(wanted), rows
+        if stretch != WHOLE:
+            return
         if first == 0:
             raise ValueError(f"{self.where} must have rows, got none")
         self._n_rows = first - sum(gaps.values())
@@ -263,18 +274,16 @@ class TableSource:
                  for batch in whole.batches([str(self._target)])]  # fmt: skip
         return np.concatenate(masks)
 
-    def _labelled(self, made: Any, stored: Any, first: int, gaps: Counter[str]) -> Any:
-        """Return the rows of a batch that have a target; count the words of the others in `gaps`."""
+    def _labelled(self, made: Any, stored: Any, first: int, gaps: Counter[str]) -> NDArray[np.bool_]:
+        """Return which rows of a batch have a target; count the words of the others in `gaps`."""
         column = made.column(str(self._target))
-        if not column.null_count:
-            return made
-        absent = column.is_null()
+        has: NDArray[np.bool_] = column.is_valid().to_numpy(zero_copy_only=False)
         if not self._may_have_gaps:
-            row = first + int(np.argmax(absent.to_numpy(zero_copy_only=False)))
+            row = first + int(np.argmin(has))
             raise ValueError(refused_gaps(self.where, str(self._target), "one", self._place(row)))
-        words = stored.filter(absent).to_pylist()
+        words = stored.filter(column.is_null()).to_pylist()
         gaps.update(word.strip() if isinstance(word, str) else "" for word in words)
-        return made.filter(column.is_valid())
+        return has
 
     def table(self, columns: Sequence[str] | None = None) -> Any:
         """Return some columns (default: all) as one Arrow table.
@@ -301,23 +310,14 @@ class TableSource:
         line = self._raw.line_of(row) if isinstance(self._raw, (*_CSV, JsonLines)) else None
         return f"row {row}" if line is None else f"line {line}"
 
-    def stored_batches(self, columns: Sequence[str], batch_rows: int) -> Iterator[Any]:
-        """Give every row of some columns as they are stored: text, if it is a CSV file."""
-        for batch in self._raw_batches(columns, batch_rows):
+    def stored_batches(
+        self, columns: Sequence[str], batch_rows: int, stretch: Stretch = WHOLE
+    ) -> Iterator[Any]:
+        """Give some columns of a stretch of the rows as they are stored: text, if it is a CSV file."""
+        for batch in stored_batches(self._raw, columns, batch_rows, stretch):
             if self.options.missing and not isinstance(self._raw, _CSV):
                 batch = self._without_missing(batch)
             yield batch
-
-    def _raw_batches(self, columns: Sequence[str], batch_rows: int) -> Iterator[Any]:
-        raw = self._raw
-        if isinstance(raw, ParquetFiles):
-            yield from raw.batches(columns, batch_rows)
-            return
-        whole = raw.batches() if isinstance(raw, _CSV) else raw.to_batches(max_chunksize=batch_rows)
-        for batch in whole:
-            chosen = batch.select(list(columns))
-            for start in range(0, chosen.num_rows, batch_rows):
-                yield chosen.slice(start, batch_rows)
 
     def _without_missing(self, batch: Any) -> Any:
         import pyarrow as pa

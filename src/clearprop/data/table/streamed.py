@@ -25,6 +25,7 @@ from clearprop.data.table.quantiles import Quantiles
 from clearprop.data.table.read_options import Missing, ReadOptions, with_missing
 from clearprop.data.table.row_encoding import HeldPart, RowReader
 from clearprop.data.table.source import TableSource, open_table
+from clearprop.data.table.stretches import Stretch
 from clearprop.data.table.target import TargetEncoder, say_read_as
 from clearprop.data.tables import are_files, files_of, sources
 from clearprop.typing import Table
@@ -245,27 +246,28 @@ def encoded(
     say(f"reading {n_rows:,} rows for medians and categories")
     reader = RowReader(source, decisions, roles, held_rows)
     encoder = TableEncoder.learn(reader.training(), decisions, quantiles, source.shared)
-    spool = spool_of(
-        encoder.n_features,
-        dtype,
-        target_dtype="float64" if target.classes is None else "int32",
-        weighted=roles.weight is not None,
-        classes=target.classes,
-        folder=folder,
-    )
-    spool.check_space(n_rows)
-    spool.expect(reader.n_training)
+    with source.shared.together():
+        spool = spool_of(
+            encoder.n_features,
+            dtype,
+            target_dtype="float64" if target.classes is None else "int32",
+            weighted=roles.weight is not None,
+            classes=target.classes,
+            folder=folder,
+        )
+        spool.check_space(n_rows)
     size = f"{n_rows * spool.row_bytes / 1e9:.2g} GB in {spool.folder}"
     say(f"writing encoded rows to disk ({size}, until the training ends)")
     giveaways = Giveaways(decisions, len(target.classes or ()))
     thinner = _Thinner(key, share * n_rows, spool.row_bytes)
-    part = reader.encode(encoder, target, spool, thinner, giveaways if target.classes else None)
+    wanted = Stretch(*spool.expect(reader.marks.n))
+    part = reader.encode(encoder, target, spool, thinner, wanted, giveaways if target.classes else None)
     giveaways.ask()
     spool.finish()
     if other is not None:
         whole = RowReader(other, decisions, roles, held.all_held)
         thinner = _Thinner(key, float(other.n_rows or 0), spool.row_bytes)
-        part = whole.encode(encoder, target, spool, thinner)
+        part = whole.encode(encoder, target, spool, thinner, whole.wanted())
         if whole.read_as:
             say(say_read_as(whole.read_as, other.where))
     unchanged()
