@@ -265,11 +265,7 @@ def encoded(
     giveaways.ask()
     spool.finish()
     if other is not None:
-        whole = RowReader(other, decisions, roles, held.all_held)
-        thinner = _Thinner(key, float(other.n_rows or 0), spool.row_bytes)
-        part = whole.encode(encoder, target, spool, thinner, whole.wanted())
-        if whole.read_as:
-            say(say_read_as(whole.read_as, other.where))
+        part = _of_other(other, table, encoder, spool, key, say)
     unchanged()
     asked = fraction > 0 or other is not None
     if spool.n_rows == 0 or (asked and len(part.X) == 0):
@@ -282,6 +278,23 @@ def encoded(
     return TableStream(
         source, encoder, target, spool, part if asked else None, tuple(notes), buffer_rows
     )
+
+
+def _of_other(
+    other: TableSource,
+    table: Decided,
+    encoder: TableEncoder,
+    spool: Spool,
+    key: int,
+    say: Callable[[str], None],
+) -> HeldPart:
+    """Return rows of another table than the one that is trained on, encoded as its are."""
+    whole = RowReader(other, table.decisions, table.roles, held.all_held)
+    thinner = _Thinner(key, float(other.n_rows or 0), spool.row_bytes)
+    part = whole.encode(encoder, table.target, spool, thinner, whole.wanted())
+    if whole.read_as:
+        say(say_read_as(whole.read_as, other.where))
+    return part
 
 
 def _said_of(
