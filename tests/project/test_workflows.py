@@ -47,6 +47,14 @@ def test_a_workflow_asks_for_what_is_there_and_for_no_more(path):
     assert problems(yaml.safe_load(path.read_text("utf-8"))) == []
 
 
+@pytest.mark.parametrize("path", WORKFLOWS, ids=[path.stem for path in WORKFLOWS])
+def test_an_action_is_named_by_its_commit_and_its_version_stands_beside_it(path):
+    used = re.findall(r"^.*\buses: (.*)$", path.read_text("utf-8"), re.MULTILINE)
+    assert used
+    for each in used:
+        assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", each), each
+
+
 def test_there_is_one_for_the_site_and_one_for_releases():
     assert {path.stem for path in WORKFLOWS} >= {"pages", "release"}
 
