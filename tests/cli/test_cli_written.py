@@ -36,3 +36,21 @@ def test_what_is_written_is_said(words, output, model, tmp_path, monkeypatch, ca
     assert (ended.value.code, out) == (0, "")
     assert err.splitlines()[-1] == f"clearprop: wrote {output}"
     assert (tmp_path / output).stat().st_size > 0
+
+
+def test_a_network_too_large_for_a_page_is_refused_with_what_else_to_do(tmp_path, capfd):
+    cp.Network([4, 5000, 3], seed=0).save(tmp_path / "large.safetensors")
+    with pytest.raises(SystemExit) as ended:
+        main(
+            [
+                "explore",
+                str(tmp_path / "large.safetensors"),
+                "iris",
+                "--output",
+                f"{tmp_path}/page.html",
+            ]
+        )
+    err = capfd.readouterr().err
+    assert ended.value.code == 2
+    assert "MODEL must have at most 20,000 parameters" in err
+    assert "got 40,003: --serve trains it with the real engine, train --hidden 32,16 makes" in err

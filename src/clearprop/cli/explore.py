@@ -12,7 +12,7 @@ from clearprop.cli import errors, files, model, model_data, standard_input
 from clearprop.cli.arguments import Part, PartOption, PortOption, TargetOption, option
 from clearprop.data.files import local_path
 from clearprop.data.table import TableSource
-from clearprop.exploration import MOST_ROWS, Exploration
+from clearprop.exploration import MOST_PARAMETERS, MOST_ROWS, Exploration
 from clearprop.model.targets import Units
 from clearprop.names import trim
 
@@ -78,6 +78,12 @@ def _own(model_file: str, data: str | None, target: str | None, part: Part) -> E
         raise ValueError("DATA must be given with MODEL: the rows that the network is shown on")
     net = model.read_network(model_file)[0]
     its = net.model
+    if (n := its.architecture.n_parameters) > MOST_PARAMETERS:
+        raise ValueError(
+            f"MODEL must have at most {MOST_PARAMETERS:,} parameters for a page that trains in the "
+            f"browser, got {n:,}: --serve trains it with the real engine, train --hidden 32,16 makes a "
+            "smaller one"
+        )
     X, Y = _table(net, data, target) if its.is_of_table else _arrays(net, data, target, part)
     if (n := len(Y)) > MOST_ROWS:
         errors.say(f"the page has the first {MOST_ROWS:,} of {n:,} rows")
