@@ -90,7 +90,7 @@ def test_a_table_s_checkpoint_of_before_goes_on_to_the_bits_of_the_unbroken_run(
 
 
 def test_parameters_begin_on_a_cache_line(tmp_path):
-    """Not to do so costs a sixth of a step of 784-30-10 by single samples, in vectors of 64 bytes."""
+    """Not to do so costs a ninth of a step of 784-30-10 by single samples, in vectors of 64 bytes."""
     nets = [
         cp.Network([4, 5, 3], seed=k, dtype=dtype) for k in range(4) for dtype in ("float32", "float64")
     ]
