@@ -114,8 +114,8 @@ def _write_prefetch(w: Writer, array: Value, start: Value) -> Value:
     name = "llvm.prefetch.p0"
     function = w.module.globals.get(name) or llvm.ir.Function(w.module, kind, name)
     w.builder.call(
-        function, [place, llvm.I32(0), llvm.I32(2), llvm.I32(1)]
-    )  # to read, into the second level, data
+        function, [place, llvm.I32(0), llvm.I32(3), llvm.I32(1)]
+    )  # to read, into the first level, data
     return Value(NOTHING, ())
 
 

@@ -98,9 +98,9 @@ def gather(run: Run, batch: Batch, team: Team) -> None:
 @kernel()
 def fetch_ahead(rows: Integers, X: Reals, n: int) -> None:
     """Ask for rows of the next batch: random order is what no processor foresees."""
-    lines = 128 // X.itemsize  # every second line: the processor fetches its neighbour too
+    line = 64 // X.itemsize
     for i in range(rows.size):
-        for k in range(0, n, lines):
+        for k in range(0, n, line):
             prefetch(X, rows[i] * n + k)
 
 
