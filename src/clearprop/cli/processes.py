@@ -5,12 +5,13 @@ In: the command line, and what `mpiexec` has put into the environment. Out: the 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from clearprop.cli import errors
 from clearprop.data.spool import Spool
@@ -39,19 +40,26 @@ def begin(command: str) -> None:
     rank, size = mpi.launched()
     if size == 0:
         return
+    heard = sys.stderr
     if rank > 0:
         sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - as long as the process
     if command in SEVERAL:
-        from clearprop.distributed import teams
+        from clearprop.distributed import agreement, teams
 
         made = teams.team_of("mpi", STALL_TIMEOUT)
-        made.holds_all, made.heart.say, made.sentence = True, errors.say, errors.sentence
-        made.code_of = errors.exit_code
+        made.holds_all, made.sentence, made.code_of = True, errors.sentence, errors.exit_code
+        made.heart.say = functools.partial(_say_on, heard)  # of the first process another says it
         _team.append(made)
+        agreement.compare(made, {"command": command})
     elif size > 1 and not command.startswith("-"):
         raise ValueError(
             f"{command} runs in one process, mpiexec has started {size}: start it without mpiexec"
         )
+
+
+def _say_on(stream: TextIO, sentence: str) -> None:
+    with contextlib.redirect_stderr(stream):
+        errors.say(sentence)
 
 
 def team() -> Team | None:
@@ -60,12 +68,17 @@ def team() -> Team | None:
 
 
 def checked(options: Options) -> Options:
-    """Return the options, those for several processes checked and taken.
+    """Return the options, those for several processes checked and taken. Collective.
 
     Raises
     ------
     ValueError
     """
+    if _team:
+        from clearprop.distributed import agreement
+
+        alike = {k: v for k, v in vars(options).items() if k != "threads"}
+        agreement.compare(_team[0], agreement.arguments(alike))
     for name, given in (("stall-timeout", options.stall_timeout), ("fast-sum", options.fast_sum)):
         if given and not _team:
             raise ValueError(f"--{name} is for several processes: mpiexec -n 4 clearprop train ...")
@@ -77,7 +90,7 @@ def checked(options: Options) -> Options:
         errors.say(
             "--fast-sum: MPI adds the gradients, the bits are those of this number of processes only"
         )
-    if _team and options.shards is None:
+    if _team and options.shards is None and not _is_joined(options):
         return dataclasses.replace(options, shards=SHARDS)
     return options
 
@@ -111,9 +124,16 @@ def shared_pass() -> Pass:
 
 
 def spool_of(options: Options) -> Callable[..., Spool]:
-    """Return what encoded rows are kept in: by several processes, on the disks of all."""
-    if len(_team) == 0 or _team[0].size == 1:
+    """Return what encoded rows are kept in: by several processes, each with its shards, on all disks."""
+    if len(_team) == 0 or _team[0].size == 1 or _is_joined(options):
         return Spool
     from clearprop.distributed.spool import SharedSpool
 
     return functools.partial(SharedSpool, _team[0], options.shards or SHARDS)
+
+
+def _is_joined(options: Options) -> bool:
+    """Return whether JAX trains on the devices of all processes, each of which has all rows then."""
+    from clearprop.engines import JOINED
+
+    return options.engine == JOINED

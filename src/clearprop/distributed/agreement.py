@@ -54,6 +54,19 @@ def compare(team: Team, facts: Mapping[str, Any]) -> None:
             )
 
 
+def arguments(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments by their names as `compare` takes them: objects by what they say of themselves.
+
+    Of a function, and of what does not say it, it is the type.
+    """
+    told: dict[str, Any] = {}
+    for name, value in given.items():
+        said = value if value is None or isinstance(value, str | int | float) else repr(value)
+        is_place = isinstance(said, str) and " at 0x" in said
+        told[f"argument {name}"] = type(value).__name__ if is_place else said
+    return told
+
+
 def _told(value: Any) -> str:
     return repr(value)[:_SHORT]
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from clearprop.activations import Array
 from clearprop.distributed.communicator import Bytes
-from clearprop.distributed.faults import STEP
+from clearprop.distributed.faults import STEP, WAITING
 from clearprop.distributed.shards import Holding
 from clearprop.distributed.sums import Node, aligned, joined, root, slices, up_to, whole
 from clearprop.distributed.team import Team
@@ -158,7 +158,7 @@ class ShardedEngine:
         weights = self._weights(data, order, cuts)
         facts = np.concatenate([*(each.costs for each in leaves), weights])
         facts = np.append(facts, float(any(each.bad for each in leaves)))
-        with heart.doing("waiting"):
+        with heart.doing(WAITING):
             gradient, facts = self._exchanged(parts, facts)
         costs, weight, bad = self._told(facts)
         correct = [each.correct for each in leaves if each.correct is not None]

@@ -3,7 +3,8 @@
 Every process has a heart, a thread that beats whatever the work is about: rank 0 hears all, and all
 hear rank 0. A beat says what the process does and for how long already, so that one who reads, compiles
 or validates for minutes is no stall, while one that is in the same step, or whose heart has stopped
-(a machine that hangs, SIGSTOP), ends them all, in one sentence that names its rank, host and step.
+(a machine that hangs, SIGSTOP), ends them all, in one sentence that names its rank, host and step. So
+does one that has left while another waits for it: it made fewer calls, or has an error of its own.
 
 An error of one process reaches rank 0 the same way: the first one is said, the others are not.
 """
@@ -24,6 +25,7 @@ from clearprop.distributed.communicator import Communicator
 _SHARE = 0.75  # of the timeout is silence before it is taken for a stall: all have ended in time then
 _BEATS = 20  # in a timeout
 STEP = "step"  # what must not take longer than the timeout
+WAITING, LEFT = "waiting", "left"  # for what all must do, and for the others to end
 FAILED = 1
 
 
@@ -100,6 +102,10 @@ class Heart:
             self.say(sentence)
         mine.abort(code)
 
+    def leave(self) -> None:
+        """Let others know that this process has nothing to do any more but to end."""
+        self._begin(LEFT)
+
     def stop(self) -> None:
         """Beat no more; what is still to be heard is heard."""
         self._done.set()
@@ -142,14 +148,23 @@ class Heart:
         for rank, pulse in self._others.items():
             silent, busy = now - pulse.heard, now - pulse.since
             if silent > limit:
-                why = f"has given no sign of life for {silent:.3g} s"
+                self._end(rank, f"has given no sign of life for {silent:.3g} s")
             elif pulse.doing == STEP and busy > limit:
-                why = f"has not come to the end of its step for {busy:.3g} s"
-            else:
-                continue
-            self.say(
-                f"rank {rank} on {self.hosts[rank]} {why}, at step {pulse.step}: all processes end "
-                f"(--stall-timeout {self.timeout:g}); the last checkpoint is whole, --resume goes on "
-                "from it"
-            )
-            self.communicator.abort(FAILED)
+                self._end(rank, f"has not come to the end of its step for {busy:.3g} s")
+        mine = Pulse(self._doing, self.step, self._since, now)
+        known = {rank: each for rank, each in self._others.items() if now - each.since > limit}
+        known |= {self.communicator.rank: mine} if now - mine.since > limit else {}
+        waits = [rank for rank, pulse in known.items() if pulse.doing == WAITING]
+        left = [rank for rank, pulse in known.items() if pulse.doing == LEFT]
+        if waits and left:
+            self._end(left[0], f"has ended, and rank {waits[0]} waits for it")
+
+    def _end(self, rank: int, why: str) -> None:
+        """Say what is wrong with a process, and end all."""
+        step = self.step if rank == self.communicator.rank else self._others[rank].step
+        self.say(
+            f"rank {rank} on {self.hosts[rank]} {why}, at step {step}: all processes end "
+            f"(--stall-timeout {self.timeout:g}); the last checkpoint is whole, --resume goes on "
+            "from it"
+        )
+        self.communicator.abort(FAILED)

@@ -11,6 +11,7 @@ import os
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -23,6 +24,7 @@ Array = NDArray[Any]
 # What launchers tell a process of how many there are, and which it is.
 _SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE", "PMIX_SIZE")
 _RANKS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK", "PMIX_RANK")
+_OF_MPICH = ("MPICH", "Cray MPICH", "Intel MPI", "MVAPICH")  # in mpi4py's words
 # Seconds of looking again and again, more for each byte that looking moves, then between two looks.
 _SPIN, _SPIN_BYTE, _NAP = 5e-3, 2e-8, 2e-4
 
@@ -48,20 +50,38 @@ def world() -> Any:
     ValueError
         If the launcher belongs to another MPI than mpi4py has found.
     """
-    mpi = _mpi4py()
-    found, (_, told) = mpi.COMM_WORLD, launched()
-    if told > 1 and found.size == 1:
-        library = mpi.Get_library_version().split("\n")[0].strip("\x00 ")
-        raise ValueError(
-            f"mpiexec has started {told} processes, but mpi4py knows of one: they belong to different "
-            f"MPIs (mpi4py has found {library}); use the mpiexec that lies beside it"
-        )
-    return found
+    mpi, (_, told) = _mpi4py(), launched()
+    if not mpi.Is_initialized():
+        # MPICH ends a process that Open MPI has started, with words of its own.
+        if told > 1 and "OMPI_COMM_WORLD_SIZE" in os.environ and mpi.get_vendor()[0] in _OF_MPICH:
+            raise _of_two_kinds(mpi, told)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "suspicious MPI")  # it is said below
+            mpi.Init_thread()
+    if told > 1 and mpi.COMM_WORLD.size == 1:
+        raise _of_two_kinds(mpi, told)
+    return mpi.COMM_WORLD
+
+
+def _of_two_kinds(mpi: Any, told: int) -> ValueError:
+    library = mpi.Get_library_version().split("\n")[0].strip("\x00 ")
+    return ValueError(
+        f"mpiexec has started {told} processes, but mpi4py knows of one: they belong to different "
+        f"MPIs (mpi4py has found {library}); use the mpiexec that lies beside it"
+    )
 
 
 def _mpi4py() -> Any:
+    """Return mpi4py's module; where nobody has imported it yet, MPI has not begun."""
     try:
-        from mpi4py import MPI
+        from mpi4py import rc
+
+        before = rc.initialize, rc.finalize
+        rc.initialize, rc.finalize = False, True  # at the end of the process
+        try:
+            from mpi4py import MPI
+        finally:
+            rc.initialize, rc.finalize = before
     except (ImportError, RuntimeError) as problem:  # the latter where there is no MPI library
         raise ImportError(
             "training by several processes needs MPI: pip install 'clearprop[mpi]' "

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from clearprop.distributed.communicator import Alone, Communicator
 from clearprop.distributed.defaults import STALL_TIMEOUT
-from clearprop.distributed.faults import FAILED, Heart
+from clearprop.distributed.faults import FAILED, WAITING, Heart
 from clearprop.distributed.shards import owned
 from clearprop.engines import helpers
 
@@ -90,7 +90,8 @@ class Team:
         if self.size == 1:
             return [mine]
         said = np.frombuffer(json.dumps(mine).encode(), np.uint8)
-        return [json.loads(each.tobytes()) for each in self.communicator.everywhere(said)]
+        with self.heart.doing(WAITING):
+            return [json.loads(each.tobytes()) for each in self.communicator.everywhere(said)]
 
     def as_first(self, mine: Any) -> Any:
         """Return what rank 0 says."""
@@ -150,6 +151,7 @@ class Team:
         if self.size == 1 or self._closed:
             return
         self._closed = True
+        self.heart.leave()
         if self._parted or self.communicator.settled(math.inf):
             self.communicator.end_within(self.timeout)
             self.heart.stop()

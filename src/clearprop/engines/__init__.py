@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ALSO_CALLED",
     "ENGINES",
+    "JOINED",
     "Data",
     "Engine",
     "Plan",
@@ -29,6 +31,7 @@ __all__ = [
     "a_and_z",
     "evaluate",
     "first_row",
+    "jax_hosts",
     "known_engine",
     "logits",
     "n_hosts",
@@ -40,7 +43,8 @@ __all__ = [
     "select",
 ]
 
-_JAX = ("jax", "jax:cpu", "jax:gpu", "jax:tpu", "jax:all")
+JOINED = "jax:all"  # all devices, also those of other processes
+_JAX = ("jax", "jax:cpu", "jax:gpu", "jax:tpu", JOINED)
 ENGINES = ("numpy", "compiled", *_JAX, "auto")
 ALSO_CALLED = {"numba": "compiled"}  # its first name, which files and programs have
 
@@ -115,11 +119,7 @@ def _without_code(name: str, reference: Engine) -> Engine:
 
 
 def _jax(name: str, plan: Plan) -> Engine:
-    if importlib.util.find_spec("jax") is None:
-        raise ImportError(
-            f"engine {name!r} needs JAX, which is not installed: pip install 'clearprop[jax]', or use "
-            "the engine 'compiled'"
-        )
+    _need_jax(name)
     from clearprop.engines.jax.engine import JaxEngine
 
     engine = JaxEngine(name)
@@ -128,9 +128,31 @@ def _jax(name: str, plan: Plan) -> Engine:
     return engine
 
 
+def _need_jax(name: str) -> None:
+    if importlib.util.find_spec("jax") is None:
+        raise ImportError(
+            f"engine {name!r} needs JAX, which is not installed: pip install 'clearprop[jax]', or use "
+            "the engine 'compiled'"
+        )
+
+
+def jax_hosts(name: str) -> ModuleType:
+    """Return what joins the processes of an engine, "jax:all".
+
+    Raises
+    ------
+    ImportError
+        If JAX is not installed.
+    """
+    _need_jax(name)
+    from clearprop.engines.jax import hosts
+
+    return hosts
+
+
 def n_hosts(name: str) -> int:
     """Return how many processes an engine runs in: those that `jax.distributed` has joined."""
-    if name != "jax:all" or importlib.util.find_spec("jax") is None:
+    if name != JOINED or importlib.util.find_spec("jax") is None:
         return 1
     from clearprop.engines.jax import hosts
 

@@ -160,7 +160,7 @@ class Fitter:
         """Return what is trained on; the estimator gets its model, unless it goes on with one."""
         estimator, X = self.estimator, at_hand(X)
         X, y, sample_weight, validation, groups = gathering.of_all(
-            self.options, (X, y, sample_weight, validation, groups)
+            self.options, estimator.random_state, (X, y, sample_weight, validation, groups)
         )
         self.options = held_out.check(self.options, validation, groups, incremental)
         options = self.options

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from clearprop.distributed import STALL_TIMEOUT, rows, teams
+from clearprop.distributed import STALL_TIMEOUT, agreement, rows, teams
 from clearprop.distributed.team import Team
 from clearprop.estimators.options import Options
 from clearprop.masks import refuse_masked
@@ -26,18 +27,27 @@ class Given(NamedTuple):
     groups: Any
 
 
-def of_all(options: Options, given: tuple[Any, Any, Any, tuple[Any, Any], Any]) -> Given:
+# What may be another in each process; `given` follows from the others.
+_OF_EACH = ("callbacks", "communicator", "given", "n_threads", "verbose")
+
+
+def of_all(
+    options: Options, random_state: object, given: tuple[Any, Any, Any, tuple[Any, Any], Any]
+) -> Given:
     """Return the rows of all processes, where each has given its own. Collective.
 
     Raises
     ------
     ValueError, TypeError
-        If they are of different kinds.
+        If they are of different kinds, or the arguments of the estimators are not the same.
     """
     refuse_masked(given[-1], "groups")
     if options.communicator is None:
         return Given(*given)
     team, (X, y, weight, (X_val, y_val), groups) = _team_of(options.communicator), given
+    names = {each.name for each in dataclasses.fields(options)}.difference(_OF_EACH)
+    alike = {name: getattr(options, name) for name in names}
+    agreement.compare(team, agreement.arguments(alike | {"random_state": random_state}))
     return Given(
         rows.of_all(team, X, "X"),
         rows.of_all(team, y, "y"),

@@ -61,12 +61,13 @@ def fitted(runner: Runner, work: Work, began: float) -> tuple[Options, Session]:
     alike = dataclasses.replace(options, label_smoothing=0.0, verbose=False)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what there is to say is said when the run begins
-        training = dataclasses.replace(runner, options=alike, session=Session()).prepare(work).training
+        alone = dataclasses.replace(runner, options=alike, session=Session(team=session.team))
+        training = alone.prepare(work).training
     left = max(began + limit - time.monotonic(), 0.0)
     enough = left / options.max_iter / 4.0  # where all epochs fit, however much slower they become
     steps, end = training.epoch_seconds(min(_MEASURED * left, _LONGEST), enough)
     end += _writing_seconds(training, session)
-    left = began + limit - time.monotonic()
+    left, steps, end = training.processes.of_first([began + limit - time.monotonic(), steps, end])
     fit = left / (steps + end)
     if fit < 1.0:
         raise ValueError(
@@ -89,7 +90,7 @@ def fitted(runner: Runner, work: Work, began: float) -> tuple[Options, Session]:
 def _writing_seconds(training: EstimatorTraining, session: Session) -> float:
     """Return how long an epoch's checkpoint takes; those that the clock asks for are few."""
     unit, every = Settings(checkpoint_every=session.checkpoint_every).interval
-    if session.checkpoint is None or unit != "epochs":
+    if session.checkpoint is None or unit != "epochs" or not training.processes.is_first:
         return 0.0
     path = Path(os.path.expanduser(f"{session.checkpoint}.measured"))
     progress, parameters = training.progress, training.state.parameters

@@ -138,7 +138,8 @@ class EstimatorTraining(Loop):
                 if wanted > 1:  # the first step makes what the others find made
                     steps, seconds = steps + n, seconds + now - before
                 known = wanted > 1 and seconds / steps * plan.steps_per_epoch < enough
-                if report.bad or known or (wanted > 1 and now - began > budget):
+                enough_known = known or (wanted > 1 and now - began > budget)
+                if report.bad or self.processes.ended("measured" if enough_known else ""):
                     break
                 if state.epoch_step == plan.steps_per_epoch:
                     state.epoch, state.epoch_step, state.epoch_cost = state.epoch + 1, 0, 0.0

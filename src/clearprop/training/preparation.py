@@ -19,6 +19,7 @@ from clearprop.model.model import Model
 from clearprop.optimizers import LBFGS
 from clearprop.schedules import Schedule
 from clearprop.training import streaming
+from clearprop.training.processes import compare_arguments
 from clearprop.training.settings import Settings
 from clearprop.training.supply import InMemory, Streamed, Supply
 from clearprop.user_warning import warn
@@ -73,6 +74,7 @@ def rows_of_all(
     """Return the table that processes have together, of which each has given some rows. Collective."""
     team = teams.team_of(settings.communicator, settings.stall_timeout)
     held = validation_data
+    compare_arguments(settings, team, validation_data=held is not None)
     if isinstance(held, tuple | list) and len(held) == 2:  # else it is refused later
         held = rows.of_all(team, held[0], "validation X"), rows.of_all(team, held[1], "validation Y")
     given = (X, "X"), (Y, "Y"), (sample_weight, "sample_weight")

@@ -10,7 +10,7 @@ import numpy as np
 
 from clearprop import engines
 from clearprop.activations import Array
-from clearprop.distributed import agreement, teams
+from clearprop.distributed import agreement, joining, teams
 from clearprop.distributed.engine import ShardedEngine
 from clearprop.distributed.shards import Dealing, Holding
 from clearprop.distributed.team import Team
@@ -67,6 +67,10 @@ class OneProcess:
         """Return how many steps all make next."""
         return wanted
 
+    def of_first(self, seconds: list[float]) -> list[float]:
+        """Return times that all reckon with: those that the first process has measured."""
+        return seconds
+
     def ended(self, why: str) -> str:
         """Return why all end, or "" where they go on."""
         return why
@@ -80,8 +84,8 @@ class OneProcess:
         return engines.evaluate(plan.architecture, parameters, data, engine, plan.n_threads)
 
 
-class Processes(OneProcess):
-    """A training on shards.
+class Several(OneProcess):
+    """A training by a team: all begin alike, and go on and end together.
 
     Parameters
     ----------
@@ -90,18 +94,11 @@ class Processes(OneProcess):
     """
 
     def __init__(self, settings: Settings, team: Team) -> None:
-        self.settings, self.team = settings, team
-        assert settings.shards is not None
-        self.n_shards, self.is_first = settings.shards, team.is_first
-        if team.size > self.n_shards:
-            raise ValueError(
-                f"there must be at most as many processes as shards, {self.n_shards}, got "
-                f"{team.size}; start fewer, or give shards={team.size}"
-            )
-        self.holding: Holding | None = None
+        self.settings, self.team, self.is_first = settings, team, team.is_first
 
     def begin(self, model: Model) -> None:
         """As in `OneProcess`; seeds that nobody gave are those of rank 0."""
+        compare_arguments(self.settings, self.team)
         names = "training_seed", "epochs_trained", "steps_trained"
         found = self.team.as_first([model.seed, *(getattr(model, name) for name in names)])
         model.seed = found.pop(0)
@@ -112,6 +109,74 @@ class Processes(OneProcess):
             {"parameters": list(model.parameters.shape), "dtype": model.parameters.dtype.name},
         )
         agreement.same_arrays(self.team, [model.parameters])
+
+    def checkpoint(self, training: Loop) -> resume.CheckpointFile:
+        """As in `OneProcess`; others than the first only read it."""
+        make = resume.CheckpointFile if self.is_first else _ReadOnly
+        with self.team.sharing_problems():
+            return make(training)
+
+    def compare(self, training: Loop) -> None:
+        """As in `OneProcess`."""
+        settings, validation = training.settings, training.validation
+        if self.team.size == 1:
+            return
+        known = validation or ()
+        # What the shards of streams are read from is compared where it is opened.
+        if isinstance(training.supply, InMemory) or settings.shards is None:
+            known = *training.supply.identity(), *known
+        versions = resume.versions(training.engine.name, self.processor)
+        agreement.compare(
+            self.team,
+            {
+                "seed": training.plan.seed,
+                "engine": training.engine.name,
+                "network": repr(training.model.architecture),
+                "data": agreement.digest(*(each for each in known if each is not None)),
+                "parameters": agreement.digest(training.state.parameters, training.state.moments),
+                "step": training.state.step,
+                **{f"version of {name}": v for name, v in versions.items()},
+            },
+        )
+
+    def together(self) -> AbstractContextManager[None]:
+        """As in `OneProcess`."""
+        return self.team.together()
+
+    def sharing_problems(self) -> AbstractContextManager[None]:
+        """As in `OneProcess`."""
+        return self.team.sharing_problems()
+
+    def doing(self, what: str) -> AbstractContextManager[None]:
+        """As in `OneProcess`."""
+        return self.team.heart.doing(what)
+
+    def steps(self, wanted: int) -> int:
+        """As in `OneProcess`: the clock of rank 0 decides."""
+        return int(self.team.as_first(wanted))
+
+    def of_first(self, seconds: list[float]) -> list[float]:
+        """As in `OneProcess`."""
+        return list(self.team.as_first(seconds))
+
+    def ended(self, why: str) -> str:
+        """As in `OneProcess`."""
+        return self.team.first_said(why)
+
+
+class Processes(Several):
+    """A training on shards."""
+
+    def __init__(self, settings: Settings, team: Team) -> None:
+        super().__init__(settings, team)
+        assert settings.shards is not None
+        self.n_shards = settings.shards
+        if team.size > self.n_shards:
+            raise ValueError(
+                f"there must be at most as many processes as shards, {self.n_shards}, got "
+                f"{team.size}; start fewer, or give shards={team.size}"
+            )
+        self.holding: Holding | None = None
 
     def dealt(self, supply: Supply) -> Supply:
         """As in `OneProcess`."""
@@ -139,57 +204,6 @@ class Processes(OneProcess):
         make = type(one)
         return ShardedEngine(make, self.holding, self.team, self.settings.fast_sum)
 
-    def checkpoint(self, training: Loop) -> resume.CheckpointFile:
-        """As in `OneProcess`; others than the first only read it."""
-        make = resume.CheckpointFile if self.is_first else _ReadOnly
-        with self.team.sharing_problems():
-            return make(training)
-
-    def compare(self, training: Loop) -> None:
-        """As in `OneProcess`."""
-        settings, validation = training.settings, training.validation
-        if self.team.size == 1:
-            return
-        known = validation or ()
-        if isinstance(training.supply, InMemory):  # what streams read is compared where it is opened
-            known = *training.supply.identity(), *known
-        versions = resume.versions(training.engine.name, self.processor)
-        agreement.compare(
-            self.team,
-            {
-                **{f"argument {k}": v for k, v in settings.describe().items()},
-                "epochs": settings.epochs,
-                "time_limit": settings.time_limit is not None,
-                "seed": training.plan.seed,
-                "engine": training.engine.name,
-                "network": repr(training.model.architecture),
-                "data": agreement.digest(*(each for each in known if each is not None)),
-                "parameters": agreement.digest(training.state.parameters, training.state.moments),
-                "step": training.state.step,
-                **{f"version of {name}": v for name, v in versions.items()},
-            },
-        )
-
-    def together(self) -> AbstractContextManager[None]:
-        """As in `OneProcess`."""
-        return self.team.together()
-
-    def sharing_problems(self) -> AbstractContextManager[None]:
-        """As in `OneProcess`."""
-        return self.team.sharing_problems()
-
-    def doing(self, what: str) -> AbstractContextManager[None]:
-        """As in `OneProcess`."""
-        return self.team.heart.doing(what)
-
-    def steps(self, wanted: int) -> int:
-        """As in `OneProcess`: the clock of rank 0 decides."""
-        return int(self.team.as_first(wanted))
-
-    def ended(self, why: str) -> str:
-        """As in `OneProcess`."""
-        return self.team.first_said(why)
-
     def diverged(self, problem: DivergenceError) -> DivergenceError:
         """As in `OneProcess`: what any process has found in its rows, else that it is the cost."""
         said = [str(problem), *problem.__reduce__()[1][1:]]
@@ -216,6 +230,20 @@ class Processes(OneProcess):
             np.concatenate(team.gathered(np.concatenate(arrays))) for arrays in (outputs, costs)
         )
         return every, architecture.cost.reduce(each, data.sample_weight)
+
+
+class Joined(Several):
+    """A training on the devices of all processes, which JAX joins: each has all rows."""
+
+    def __init__(self, settings: Settings, team: Team) -> None:
+        super().__init__(settings, team)
+        with team.sharing_problems():
+            joining.join(team, settings.engine)
+
+    def engine(self, name: str, plan: Plan) -> Engine:
+        """As in `OneProcess`."""
+        with self.team.sharing_problems():
+            return joining.Watched(engines.select(name, plan), self.team)
 
 
 class Hosts(OneProcess):
@@ -270,6 +298,11 @@ class Hosts(OneProcess):
         """As in `OneProcess`: the fewest that a process has the time for."""
         return int(self._hosts.of_all(np.int32(wanted)).min())
 
+    def of_first(self, seconds: list[float]) -> list[float]:
+        """As in `OneProcess`."""
+        each: list[float] = self._hosts.of_all(np.array(seconds, np.float32))[0].tolist()
+        return each
+
     def ended(self, why: str) -> str:
         """As in `OneProcess`: what has ended one process ends all."""
         return next(filter(None, self._hosts.words_of_all(why)), "")
@@ -290,6 +323,27 @@ class _ReadOnly(resume.CheckpointFile):
         """As in `CheckpointFile`."""
 
 
+def compare_arguments(settings: Settings, team: Team, **more: bool) -> None:
+    """Refuse processes of other arguments: what they agree on next depends on these. Collective.
+
+    Parameters
+    ----------
+    settings : Settings
+    team : Team
+    **more
+        What else was given.
+
+    Raises
+    ------
+    ValueError
+        As in `agreement.compare`.
+    """
+    names = "epochs", "engine", "resume"
+    limited = {"time_limit": settings.time_limit is not None, "seed": settings.seed}
+    said = settings.describe() | {name: getattr(settings, name) for name in names}
+    agreement.compare(team, {f"argument {k}": v for k, v in (said | limited | more).items()})
+
+
 def processes_of(settings: Settings) -> OneProcess:
     """Return where a training of some settings is made.
 
@@ -298,6 +352,9 @@ def processes_of(settings: Settings) -> OneProcess:
     ValueError, TypeError, ImportError
         If the communicator is none.
     """
-    if settings.shards is None:
-        return Hosts() if engines.n_hosts(settings.engine) > 1 else OneProcess()
-    return Processes(settings, teams.team_of(settings.communicator, settings.stall_timeout))
+    team = teams.team_of(settings.communicator, settings.stall_timeout)
+    if settings.shards is not None:
+        return Processes(settings, team)
+    if team.size > 1:
+        return Joined(settings, team)
+    return Hosts() if engines.n_hosts(settings.engine) > 1 else OneProcess()

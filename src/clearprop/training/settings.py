@@ -14,7 +14,7 @@ import numpy as np
 from clearprop import metrics as known_metrics
 from clearprop import optimizers, randomness, schedule_free  # noqa: F401 - its row
 from clearprop.distributed import SHARDS, STALL_TIMEOUT
-from clearprop.engines import known_engine
+from clearprop.engines import JOINED, known_engine
 from clearprop.names import BATCH_SIZE, Unsaid, integer, is_number
 from clearprop.optimizers import LBFGS, Optimizer
 from clearprop.schedules import Schedule, at, described, find_plateau, refuse_plateau
@@ -126,7 +126,7 @@ class Settings:
     def _check_shards(self) -> None:
         if self.shards is not None:
             self._set(shards=integer("shards", self.shards, 1))
-        elif self.communicator is not None:
+        elif self.communicator is not None and self.engine != JOINED:
             self._set(shards=SHARDS)
         if self.augment is not None and self.shards is not None:
             raise ValueError(
@@ -137,6 +137,8 @@ class Settings:
         _number("stall_timeout", self.stall_timeout, lambda v: v >= 1, rule)
         if self.fast_sum and self.communicator is None:
             raise ValueError("fast_sum=True needs communicator, got communicator=None")
+        if self.fast_sum and self.shards is None:
+            raise ValueError(f"fast_sum cannot be used with engine {JOINED!r}, whose devices add, got True")
 
     def _dropouts(self) -> Sequence[Any]:
         return [self.dropout] if self._is_one_dropout else _sequence("dropout", self.dropout)

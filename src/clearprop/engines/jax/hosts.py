@@ -1,12 +1,15 @@
 """Several hosts, as `jax.distributed` joins them: what their processes tell one another.
 
-Each has all rows and the same state, and computes its share of each batch. JAX's own service watches
-over them: a process that is killed or stopped ends the others after `heartbeat_timeout_seconds` of
-`jax.distributed.initialize`.
+Each has all rows and the same state, and computes its share of each batch. Where MPI has not started
+them, JAX's own service watches over them: a process that is killed or stopped ends the others after
+`heartbeat_timeout_seconds` of `jax.distributed.initialize`.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -14,7 +17,69 @@ import numpy as np
 from jax.experimental import multihost_utils
 from numpy.typing import NDArray
 
+_PATIENCE = 60  # seconds in which processes have to find each other
 _LONGEST = 64  # bytes of a word that is told
+
+
+def join(address: str, n: int, rank: int, device: int | None, seconds: int) -> None:
+    """Join the devices of some processes, before JAX computes anything.
+
+    Parameters
+    ----------
+    address : str
+        Host and port of the first process.
+    n, rank : int
+        How many processes there are, and which this is.
+    device : int or None
+        The one that this process brings; None brings all that it sees.
+    seconds : int
+        After which JAX ends a process that does not hear from another.
+
+    Raises
+    ------
+    ValueError
+        If JAX has computed already, or other processes are joined.
+    """
+    if jax.distributed.is_initialized():
+        if jax.process_count() == n:
+            return
+        raise ValueError(f"JAX has joined {jax.process_count()} processes, MPI has {n}")
+    jax.config.update("jax_enable_preemption_service", False)  # a training listens for SIGTERM itself
+    try:
+        jax.distributed.initialize(
+            address,
+            n,
+            rank,
+            local_device_ids=device,
+            cluster_detection_method="deactivate",
+            initialization_timeout=_PATIENCE,
+            heartbeat_timeout_seconds=seconds,
+        )
+    except RuntimeError as problem:
+        raise ValueError(
+            "engine 'jax:all' cannot join the processes of MPI: "
+            f"{str(problem).strip().splitlines()[0].rstrip('.')}"
+        ) from None
+    with _without_greetings():
+        meet("clearprop: joined")
+
+
+@contextlib.contextmanager
+def _without_greetings() -> Iterator[None]:
+    """Keep what Gloo prints of its first connection out of the results: it asks nobody."""
+    try:
+        kept = os.dup(1)
+    except OSError:  # closed
+        yield
+        return
+    nobody = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nobody, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nobody)
 
 
 def number() -> int:
