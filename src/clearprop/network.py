@@ -678,7 +678,8 @@ class Network:
         communicator : {"mpi"} or mpi4py.MPI.Intracomm, optional
             The processes that train together, each of which makes this call ("mpi": all that mpiexec
             has started). Each gives its own consecutive rows of X, Y and sample_weight: the table is
-            what they have by rank. Only rank 0 writes, and shows progress.
+            what they have by rank. Only rank 0 writes, and shows progress. With ``engine="jax:all"``
+            they train on the devices of all of them, without shards.
         stall_timeout : float
             Seconds in which a process that has stopped, or does not end a step, ends all processes.
         fast_sum : bool

@@ -47,12 +47,3 @@ def test_the_word_mpi_needs_mpiexec():
     command = [sys.executable, "-c", program]
     found = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert "communicator='mpi' needs processes that mpiexec has started" in found.stderr
-
-
-def test_a_launcher_of_another_mpi_is_named():
-    program = "from clearprop.distributed import mpi; mpi.communicator_of('mpi')"
-    environment = alone()
-    environment |= {"OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_RANK": "0"}  # what another says
-    command = [sys.executable, "-c", program]
-    found = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    assert "mpiexec has started 2 processes, but mpi4py knows of one" in found.stderr

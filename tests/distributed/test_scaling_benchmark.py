@@ -67,8 +67,15 @@ def test_a_step_costs_the_messages_and_bytes_of_the_formula(scaling, size, rng):
 
 
 def test_the_paper_gives_more_hosts_less_of_each_and_a_faster_net_more(scaling):
-    rows = [line.split("|")[1:4] for line in scaling.paper(0.1, 0.004, 2.7e6, 2e-5).splitlines()[2:]]
-    slow, fast = ([int(row[column].split()[0]) for row in rows] for column in (1, 2))
+    rows = [line.split("|")[1:5] for line in scaling.paper(0.1, 0.004, 2.7e6, 2e-5).splitlines()[2:]]
+    slow, fast = ([int(row[column].split()[0]) for row in rows] for column in (2, 3))
     assert slow == sorted(slow, reverse=True)
     assert all(a <= b for a, b in zip(slow, fast, strict=True))
     assert np.all(np.array(fast) <= 100)
+
+
+def test_what_could_be_hidden_is_less_than_the_exchange_and_than_a_shards_backward_pass(scaling):
+    # Of two hosts each has 32 shards: the last one's backward pass is 2/3 of a 32nd of the step.
+    assert scaling.hidden_seconds(2, 0.96, 1.0, 0.25) == pytest.approx(0.02)
+    assert scaling.hidden_seconds(64, 0.96, 0.4, 0.25) == pytest.approx(0.3)
+    assert scaling.hidden_seconds(64, 0.96, 0.4, 1.0) == 0.0

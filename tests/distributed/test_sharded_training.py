@@ -179,7 +179,7 @@ def test_a_training_that_diverges_says_so_in_all_processes():
         ({"communicator": "tcp"}, "communicator must be 'mpi' or a communicator of mpi4py, got 'tcp'"),
         ({"stall_timeout": 0.1}, "stall_timeout must be a finite number of at least 1, got 0.1"),
         ({"fast_sum": True}, "fast_sum=True needs communicator, got communicator=None"),
-        ({"engine": "jax"}, "engine 'jax' cannot train on shards; use engine='compiled'"),
+        ({"engine": "jax"}, "engine 'jax' cannot train on shards: 'compiled' can"),
         ({"optimizer": "lbfgs"}, "shards cannot be used with LBFGS, got 8"),
     ],
 )

@@ -91,7 +91,7 @@ def test_the_commands_of_the_page_run(tmp_path):
         line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines()
     ]
     shown = [line for line in commands if not line.startswith("pip install")]
-    assert len(shown) == 2
+    assert len(shown) == 3
     path = os.pathsep.join((os.path.dirname(sys.executable), os.environ["PATH"]))
     for line in shown:
         more = environment(PATH=path)

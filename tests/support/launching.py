@@ -1,6 +1,7 @@
 """Commands by several processes, as mpiexec starts them."""
 
 import importlib.util
+import itertools
 import os
 import shutil
 import subprocess
@@ -24,7 +25,15 @@ def alone():
 
 def mpiexec(size, *arguments, **how):
     """Run Python by so many processes; return what has come of it."""
-    command = [MPIEXEC, "-n", str(size), sys.executable, *map(str, arguments)]
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=100, check=False, env=alone(), **how
-    )
+    return _run([MPIEXEC, "-n", str(size), sys.executable, *map(str, arguments)], **how)
+
+
+def mpiexec_each(*programs, **how):
+    """Run Python by a process for each of some lists of arguments; return what has come of it."""
+    parts = [["-n", "1", sys.executable, *map(str, each), ":"] for each in programs]
+    return _run([MPIEXEC, *itertools.chain(*parts)][:-1], **how)
+
+
+def _run(command, **more):
+    how = {"env": alone(), "timeout": 100} | more
+    return subprocess.run(command, capture_output=True, text=True, check=False, **how)

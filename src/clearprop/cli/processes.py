@@ -124,7 +124,7 @@ def shared_pass() -> Pass:
 
 
 def spool_of(options: Options) -> Callable[..., Spool]:
-    """Return what encoded rows are kept in: by several processes, each with its shards, on all disks."""
+    """Return what encoded rows are kept in: by several processes, of each its shards, on all disks."""
     if len(_team) == 0 or _team[0].size == 1 or _is_joined(options):
         return Spool
     from clearprop.distributed.spool import SharedSpool

@@ -35,12 +35,14 @@ def join(team: Team, engine: str) -> None:
     ImportError
         If JAX is not installed.
     """
-    hosts = engines.jax_hosts(engine)
+    with team.sharing_problems():
+        hosts = engines.jax_hosts(engine)
     alone = len(set(team.hosts)) == 1
     address = f"{_HERE if alone else team.hosts[0]}:{team.as_first(_free_port())}"
     neighbours = [rank for rank, host in enumerate(team.hosts) if host == team.hosts[team.rank]]
     device = neighbours.index(team.rank) if len(neighbours) > 1 else None
-    hosts.join(address, team.size, team.rank, device, math.ceil(_LATER * team.timeout))
+    with team.sharing_problems():
+        hosts.join(address, team.size, team.rank, device, math.ceil(_LATER * team.timeout))
 
 
 def _free_port() -> int:

@@ -198,8 +198,8 @@ class Processes(Several):
         one = engines.select(name, plan)
         if not hasattr(one, "sum_leaves"):
             raise ValueError(
-                f"engine {one.name!r} cannot train on shards; use engine='compiled', or leave shards "
-                "and communicator out"
+                f"engine {one.name!r} cannot train on shards: 'compiled' can, and without shards "
+                f"{engines.JOINED!r} trains on the devices of all processes"
             )
         make = type(one)
         return ShardedEngine(make, self.holding, self.team, self.settings.fast_sum)
@@ -237,8 +237,7 @@ class Joined(Several):
 
     def __init__(self, settings: Settings, team: Team) -> None:
         super().__init__(settings, team)
-        with team.sharing_problems():
-            joining.join(team, settings.engine)
+        joining.join(team, settings.engine)
 
     def engine(self, name: str, plan: Plan) -> Engine:
         """As in `OneProcess`."""

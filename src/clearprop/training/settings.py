@@ -138,7 +138,9 @@ class Settings:
         if self.fast_sum and self.communicator is None:
             raise ValueError("fast_sum=True needs communicator, got communicator=None")
         if self.fast_sum and self.shards is None:
-            raise ValueError(f"fast_sum cannot be used with engine {JOINED!r}, whose devices add, got True")
+            raise ValueError(
+                f"fast_sum cannot be used with engine {JOINED!r}, whose devices add, got True"
+            )
 
     def _dropouts(self) -> Sequence[Any]:
         return [self.dropout] if self._is_one_dropout else _sequence("dropout", self.dropout)
