@@ -88,6 +88,15 @@ def test_the_shell_without_jax_names_the_extra(rows):
 
 @needs_mpi
 @pytest.mark.slow
+def test_what_is_not_installed_for_one_process_is_said_as_its_own(rows):
+    how = (*TRAIN[2:], "--engine", "jax:all")
+    found = mpiexec_each(("-m", "clearprop", *how), ("-c", WITHOUT.format("jax"), *how), cwd=rows)
+    assert_said_once(found, "--engine 'jax:all' needs JAX, which is not installed: pip install")
+    assert "clearprop: rank 1 on " in found.stderr
+
+
+@needs_mpi
+@pytest.mark.slow
 def test_an_engine_of_one_process_names_the_one_for_several(rows):
     pytest.importorskip("jax", reason="JAX is not installed: pip install 'clearprop[jax]'")
     found = mpiexec(2, *TRAIN, "--shards", 8, "--engine", "jax", cwd=rows)

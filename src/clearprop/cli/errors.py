@@ -109,10 +109,6 @@ def tell(problem: BaseException, debug: bool = False) -> int:
         return 0
     if debug:
         traceback.print_exception(problem)
-    if (
-        isinstance(problem, ImportError) and problem.name is None and not _lacks_memory(problem)
-    ):  # the library's: an extra is missing
-        problem = ValueError(str(problem))
     say(sentence(problem))
     return exit_code(problem)
 
@@ -168,12 +164,18 @@ def sentence(problem: BaseException) -> str:
     if isinstance(problem, OSError) and problem.strerror:
         where = problem.filename
         return f"{_name(where)}: {problem.strerror}" if where is not None else problem.strerror
-    if isinstance(problem, ValueError | TypeError | OSError):
+    if isinstance(problem, ValueError | TypeError | OSError) or _is_said(problem):
         return in_options(" ".join(str(problem).split()))
     return (
         f"this should not have happened: {type(problem).__name__}: {problem} "
         "(--debug shows where; please report it)"
     )
+
+
+def _is_said(problem: BaseException) -> bool:
+    """Return whether a problem has a sentence of the library's: an extra is missing, another rank's."""
+    missing = isinstance(problem, ImportError) and problem.name is None
+    return missing or type(problem).__name__ == "OtherRankError"
 
 
 def _lacks_memory(problem: BaseException | None) -> bool:
@@ -226,4 +228,5 @@ def exit_code(problem: BaseException) -> int:
         return FAILED
     if (isinstance(problem, OSError) and problem.errno in _DISK) or _lacks_memory(problem):
         return FAILED
-    return MISTAKE if isinstance(problem, ValueError | TypeError | OSError) else FAILED
+    is_mistake = isinstance(problem, ValueError | TypeError | OSError) or _is_said(problem)
+    return MISTAKE if is_mistake else FAILED
