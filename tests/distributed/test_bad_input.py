@@ -150,7 +150,7 @@ def test_the_shell_refuses_processes_of_other_arguments(rows, other, sentence):
 @needs_mpi
 @pytest.mark.slow
 def test_an_option_that_one_process_does_not_know_ends_all(rows):
-    found = mpiexec_each((*TRAIN, "--stall-timeout", 2), (*TRAIN, "--epochs", "some"), cwd=rows)
+    found = mpiexec_each((*TRAIN, "--stall-timeout", 9), (*TRAIN, "--epochs", "some"), cwd=rows)
     assert_said_once(found, "--epochs")
     assert "clearprop: rank 1 on " in found.stderr
 
@@ -207,7 +207,7 @@ import numpy as np
 import clearprop as cp
 
 X, y = np.arange(80.0).reshape(40, 2) / 80, np.arange(40) % 2
-how = {"epochs": 1, "shards": 4, "engine": "numpy", "progress": False, "stall_timeout": 1, "batch_size": 20}
+how = {"epochs": 1, "shards": 4, "engine": "numpy", "progress": False, "stall_timeout": 2, "batch_size": 20}
 for _ in range(1 if MPI.COMM_WORLD.rank else 2):
     cp.Network([2, 3, 2], seed=0).fit(X, y, communicator=MPI.COMM_WORLD, **how)
 """
@@ -229,7 +229,7 @@ def test_of_a_first_process_that_is_stopped_another_tells_the_shell(rows):
 
 def assert_a_process_that_is_hurt_ends_all(folder, victim, how, *command, **more):
     """Train in the shell, hurt a process after the first epoch: another says so, and none is left."""
-    program = (sys.executable, "-m", "clearprop", *command, "--stall-timeout", "2", "--output", "m")
+    program = (sys.executable, "-m", "clearprop", *command, "--stall-timeout", "5", "--output", "m")
     started = subprocess.Popen(
         [MPIEXEC, "-n", "2", *program], cwd=folder, env=alone() | more, stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE, text=True,

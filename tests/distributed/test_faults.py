@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from clearprop.distributed.faults import STEP, Heart
+from clearprop.distributed.faults import STEP, WAITING, Heart
 from launching import HERE, mpiexec, needs_mpi
 from thread_team import Threads, _Board
 
@@ -128,6 +128,34 @@ def test_a_process_that_does_not_end_its_step_is_named_and_one_that_reads_is_not
             first._look(began + 0.9)
     assert len(said) == 1
     assert re.match(r"rank 2 on c has not come to the end of its step for 0\.\d+ s, at step 0", said[0])
+
+
+@pytest.mark.parametrize("waits", [0, 2])
+def test_one_that_has_left_is_named_where_another_waits_for_it(waits):
+    board, said = _Board(3), []
+    hearts = [heart(rank, board, said) for rank in range(3)]
+    hearts[1].leave()
+    began = time.monotonic()
+    for each in hearts:
+        each._since = began
+
+    def pass_by(seconds):
+        for each in hearts:
+            each._beat(began + seconds)
+        hearts[0]._hear(began + seconds)
+        hearts[0]._look(began + seconds)
+
+    for seconds in (0.3, 0.6, 0.9):  # it may have been the last call, after which the others work on
+        pass_by(seconds)
+    assert said == []
+    with hearts[waits].doing(WAITING):
+        hearts[waits]._since = began + 1.0
+        pass_by(1.5)
+        assert said == []
+        with pytest.raises(Ended):
+            pass_by(1.9)
+    assert len(said) == 1
+    assert said[0].startswith(f"rank 1 on b has ended, and rank {waits} waits for it, at step 0")
 
 
 def test_where_rank_0_is_silent_another_says_it():

@@ -106,7 +106,7 @@ if what == "error":
 mine = slice(0, 9) if rank == 0 else slice(9, 23)
 made, alone = net(), net()
 try:
-    made.fit(X[mine], y[mine], engine="jax:all", communicator=MPI.COMM_WORLD, stall_timeout=4, **how)
+    made.fit(X[mine], y[mine], engine="jax:all", communicator=MPI.COMM_WORLD, stall_timeout=9, **how)
 except ValueError as problem:
     sys.stderr.write(f"raised: {problem}\n")
     MPI.COMM_WORLD.Barrier()
