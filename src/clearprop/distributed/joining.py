@@ -31,18 +31,23 @@ def join(team: Team, engine: str) -> None:
     Raises
     ------
     ValueError
-        If JAX has begun without the other processes.
+        If JAX has begun without the other processes, or a process has no device to bring.
     ImportError
         If JAX is not installed.
     """
     with team.sharing_problems():
         hosts = engines.jax_hosts(engine)
+        if hosts.is_joined(team.size):
+            return
     alone = len(set(team.hosts)) == 1
     address = f"{_HERE if alone else team.hosts[0]}:{team.as_first(_free_port())}"
     neighbours = [rank for rank, host in enumerate(team.hosts) if host == team.hosts[team.rank]]
     device = neighbours.index(team.rank) if len(neighbours) > 1 else None
     with team.sharing_problems():
         hosts.join(address, team.size, team.rank, device, math.ceil(_LATER * team.timeout))
+    with team.sharing_problems():
+        hosts.check_devices(engine)
+    hosts.greet()
 
 
 def _free_port() -> int:

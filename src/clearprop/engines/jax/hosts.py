@@ -17,6 +17,9 @@ import numpy as np
 from jax.experimental import multihost_utils
 from numpy.typing import NDArray
 
+from clearprop.engines.jax.devices import Devices
+
+_PREEMPTION = "jax_enable_preemption_service"  # of newer versions
 _PATIENCE = 60  # seconds in which processes have to find each other
 _LONGEST = 64  # bytes of a word that is told
 
@@ -38,13 +41,10 @@ def join(address: str, n: int, rank: int, device: int | None, seconds: int) -> N
     Raises
     ------
     ValueError
-        If JAX has computed already, or other processes are joined.
+        If JAX has computed already, or the processes do not find each other.
     """
-    if jax.distributed.is_initialized():
-        if jax.process_count() == n:
-            return
-        raise ValueError(f"JAX has joined {jax.process_count()} processes, MPI has {n}")
-    jax.config.update("jax_enable_preemption_service", False)  # a training listens for SIGTERM itself
+    if hasattr(jax.config, _PREEMPTION):
+        jax.config.update(_PREEMPTION, False)  # a training listens for SIGTERM itself
     try:
         jax.distributed.initialize(
             address,
@@ -60,6 +60,33 @@ def join(address: str, n: int, rank: int, device: int | None, seconds: int) -> N
             "engine 'jax:all' cannot join the processes of MPI: "
             f"{str(problem).strip().splitlines()[0].rstrip('.')}"
         ) from None
+
+
+def is_joined(n: int) -> bool:
+    """Return whether so many processes are joined already.
+
+    Raises
+    ------
+    ValueError
+        If others are.
+    """
+    if jax.distributed.is_initialized() and number() != n:
+        raise ValueError(f"JAX has joined {number()} processes, MPI has started {n}")
+    return bool(jax.distributed.is_initialized())
+
+
+def check_devices(engine: str) -> None:
+    """Refuse an engine that this process has no device for.
+
+    Raises
+    ------
+    ValueError
+    """
+    Devices(engine)
+
+
+def greet() -> None:
+    """Have all processes exchange something for the first time."""
     with _without_greetings():
         meet("clearprop: joined")
 
