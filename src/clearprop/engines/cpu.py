@@ -54,8 +54,10 @@ def _level(number: int) -> Processor:
         "avx512bw avx512cd avx512dq avx512f avx512vl",
     )
     features = sorted(" ".join(added[: number - 1]).split())
-    signed = ",".join(f"+{each}" for each in features)
-    return Processor("x86_64-unknown-linux-gnu", f"x86-64-v{number}", signed)
+    signed = [f"+{each}" for each in features]
+    if number == 4:  # LLVM's loops would keep to 32 bytes, as suits the first processors that had 64
+        signed.append("-prefer-256-bit")
+    return Processor("x86_64-unknown-linux-gnu", f"x86-64-v{number}", ",".join(signed))
 
 
 # From the least to the best.
