@@ -1,7 +1,8 @@
 """Draw what the README shows: python docs/make_front.py [charts | pages].
 
-The charts are made from benchmarks/results alone. The others are photographs of what the program
-makes, in the Chromium on PATH: the live page while it trains, a pass, a report, a wrong gradient.
+The charts, and the table of docs/speed.md, are made from benchmarks/results alone. The others are
+photographs of what the program makes, in the Chromium on PATH: the live page while it trains, a pass,
+a report, a wrong gradient.
 """
 
 from __future__ import annotations
@@ -28,12 +29,15 @@ RESULTS, PICTURES = ROOT / "benchmarks" / "results", ROOT / "docs" / "pictures"
 STREAMED = RESULTS / "streaming.md"
 OTHERS = {"torch_eager": "PyTorch", "jax": "JAX", "sklearn": "scikit-learn"}
 WORKS = {  # and threads
-    "W1": ("784-30-10, batch 10", 1), "W2": ("784-30-10, one row", 1),
-    "W3": ("784-100-10, batch 32", 1),
+    "W1-dense": ("784-30-10, batch 10", 1), "W2-dense": ("784-30-10, one row", 1),
+    "W3-dense": ("784-100-10, batch 32", 1),
     "W4": ("784-512-512-10, batch 128", 2), "W5": ("32-3x256-1, batch 256", 2),
-    "W6": ("784-2500-...-10, batch 256", 2),
+    "W6": ("784-2500-...-10, batch 256", 2), "W9": ("4-32-16-4, all rows", 2),
 }  # fmt: skip
-FILES = ("run-W1-W2-W3.json", "run-W4-W5.json", "run-W6.json")
+FILES = ("run-W1-W2-W3.json", "run-W4-W5-W6-W9.json")
+SPEED = ROOT / "docs" / "speed.md"
+COLUMNS = {"torch_eager": "PyTorch", "torch_compile": "`torch.compile`", "jax": "JAX"}
+COLUMNS |= {"sklearn": "scikit-learn"}
 MARKS = {"PyTorch": "●", "JAX": "◆", "scikit-learn": "▲"}
 SHOWN = {"realmlp": "●", "realmlp, 8 members": "◆", "trees": "▲"}  # beside RealMLP-TD
 NAMED = {"realmlp": "clearprop", "realmlp, 8 members": "8 members", "trees": "boosted trees"}
@@ -43,25 +47,52 @@ START = "#data=moons&hidden=4,3&optimizer=adam&rate=0.02&batch=10&seed=3&held=20
 FRAMES, NUDGES = 22, 6  # of the moving picture: epochs, and changes of a weight
 
 
+def measured() -> dict[str, Any]:
+    """Return what `run.py` has found, by work."""
+    found: dict[str, Any] = {}
+    for file in FILES:
+        found |= json.loads((RESULTS / file).read_text())["results"]
+    return found
+
+
+def ratio(result: dict[str, Any], other: str, threads: int) -> float | None:
+    """Return another's time over clearprop's, the median of the rounds; None where it has none."""
+    of = result["contestants"]
+    both = (of.get(f"{name}, {threads} threads", {}) for name in (other, "clearprop"))
+    theirs, ours = (each.get("seconds") for each in both)
+    return statistics.median(a / b for a, b in zip(theirs, ours, strict=True)) if theirs else None
+
+
 def speed() -> str:
     """Return the chart of the others' times over clearprop's."""
-    rows = []
-    for file in FILES:
-        found = json.loads((RESULTS / file).read_text())["results"]
-        for work, (name, threads) in WORKS.items():
-            if work in found:
-                each = found[work]["contestants"]
-                ours = each[f"clearprop, {threads} threads"]["seconds"]
-                ratios = {
-                    OTHERS[key]: statistics.median(
-                        a / b
-                        for a, b in zip(each[f"{key}, {threads} threads"]["seconds"], ours, strict=True)
-                    )
-                    for key in OTHERS
-                }
-                rows.append((name, ratios))
+    found, rows = measured(), []
+    for work, (name, threads) in WORKS.items():
+        each = {OTHERS[key]: ratio(found[work], key, threads) for key in OTHERS}
+        rows.append((name, {key: value for key, value in each.items() if value is not None}))
     title = "Their time over clearprop's (right of 1: clearprop is faster)"
-    return _dots(title, rows, MARKS, (0.8, 250.0), (1, 2, 5, 10, 30, 100, 200))
+    return _dots(title, rows, MARKS, (0.4, 150.0), (0.5, 1, 2, 5, 10, 30, 100))
+
+
+def speed_table() -> str:
+    """Return the same as a table, with the time of a step and the share of the peak."""
+    found = measured()
+    lines = [
+        f"| Work, threads | {' | '.join(COLUMNS.values())} | clearprop, a step | share of peak |",
+        "|---" + "|---:" * (len(COLUMNS) + 2) + "|",
+    ]
+    for work, result in found.items():
+        plan, threads = result["workload"], WORKS.get(work, ("", 1))[1]
+        seconds = statistics.median(result["contestants"][f"clearprop, {threads} threads"]["seconds"])
+        step = seconds / math.ceil(plan["n_samples"] / plan["batch"])
+        share = result["flops"] / seconds / 1e9 / statistics.median(result["peak_gflops"][str(threads)])
+        ratios = (ratio(result, key, threads) for key in COLUMNS)
+        taken = f"{1e6 * step:.3g} us" if step < 1e-3 else f"{1e3 * step:.3g} ms"
+        lines.append(
+            f"| {re.sub(r' [(][^)]*[)]', '', plan['about'])}; {threads} | "
+            + " | ".join("" if each is None else f"{each:.2g}" for each in ratios)
+            + f" | {taken} | {100 * share:.0f} % |"
+        )
+    return "\n".join(lines) + "\n"
 
 
 def accuracy() -> str:
@@ -247,6 +278,8 @@ def main(which: str | None) -> None:
     PICTURES.mkdir(exist_ok=True)
     for make in (speed, accuracy, check, scale):
         (PICTURES / f"{make.__name__}.svg").write_text(make())
+    table = re.compile(r"\| Work, threads .*?\n(?=\n)", re.DOTALL)
+    SPEED.write_text(table.sub(lambda _: speed_table(), SPEED.read_text(), count=1))
     if which != "charts":
         with tempfile.TemporaryDirectory() as folder, _browser() as chromium:
             for photograph in (live_page, see, use):

@@ -41,6 +41,10 @@ def test_its_charts_are_those_of_the_results(front, name):
     )
 
 
+def test_the_table_of_speed_is_that_of_the_results(front):
+    assert front.speed_table() in front.SPEED.read_text(), "python docs/make_front.py charts"
+
+
 def test_every_number_stands_in_the_results_that_it_links_to():
     prose = re.sub(r"```.*?```|`[^`]*`|^    [^\n]*$", "", TEXT, flags=re.DOTALL | re.MULTILINE)
     prose = prose.replace("Python 3.11 to 3.13", "").replace("BSD-3-Clause", "")
