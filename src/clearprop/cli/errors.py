@@ -11,6 +11,7 @@ from typing import Any, NoReturn, TextIO
 
 from clearprop.cli import standard_input
 from clearprop.cli.terminal import plain
+from clearprop.data.remote import without_keys
 from clearprop.names import absent
 
 FAILED, MISTAKE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
@@ -116,7 +117,11 @@ def tell(problem: BaseException, debug: bool = False) -> int:
 def say(sentence: str) -> None:
     """Print a sentence on standard error, if anybody is there."""
     with contextlib.suppress(OSError, ValueError):
-        print(f"clearprop: {plain(standard_input.said(sentence))}", file=sys.stderr, flush=True)
+        print(
+            f"clearprop: {plain(without_keys(standard_input.said(sentence)))}",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def show_warning(

@@ -25,7 +25,7 @@ from clearprop.cli.arguments import (
     option,
 )
 from clearprop.data.dataset import some
-from clearprop.data.files import local_path
+from clearprop.data.files import place_of
 from clearprop.evaluation import ClassTally, Evaluation
 from clearprop.model.ensemble import Averaged
 from clearprop.model.measuring import Measured
@@ -89,8 +89,8 @@ def evaluate(
     )  # fmt: skip
     measured = Measured(net.model, seed, net.evaluate if isinstance(net, Averaged) else None)
     if net.model.is_of_table:
-        name, source = "all", data
-        strangers: Sequence[Any] = measured.add_table(local_path(data), target, errors.say, target_gaps)
+        name, source = "all", str(place_of(data))
+        strangers: Sequence[Any] = measured.add_table(data, target, errors.say, target_gaps)
     else:
         dataset, known = model_data.load_with_strangers(net, data, target, target_gaps)
         name, source = model_data.part_name(dataset, part), dataset.source

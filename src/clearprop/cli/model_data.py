@@ -75,9 +75,9 @@ def _read(
     gaps: str,
 ) -> Dataset:
     """Return a data set with the labels that it has itself."""
-    path = local_path(source)
     if net.model.is_of_table:
         return _table_dataset(net, source, target, gaps if need_target else None)
+    path = local_path(source)
     if source not in BUILT_IN and path.exists():
         # Not `load`, for which a target of one label is nothing to learn: it can be evaluated.
         if path.name.lower().endswith(".npz") and target is None:
@@ -107,7 +107,7 @@ def _table_dataset(net: Answering, source: str, target: str | None, gaps: str | 
     """
     model, column = net.model, net.model.column
     assert column is not None
-    table = model.inputs.open(local_path(source))
+    table = model.inputs.open(source)
     name = trim(target or column.name)
     model.inputs.say_unknown(table, errors.say, name)
     Y, strangers, with_target = None, tuple[str, ...](), None
@@ -124,7 +124,7 @@ def _table_dataset(net: Answering, source: str, target: str | None, gaps: str | 
     classes = column.classes
     return Dataset(
         name=table.name,
-        source=str(source),
+        source=table.where,
         task=column.task,
         X_train=X,
         Y_train=Y,
@@ -137,7 +137,7 @@ def _table_dataset(net: Answering, source: str, target: str | None, gaps: str | 
 
 def names_in_row(net: Answering, source: str, row: int) -> tuple[str, ...]:
     """Return what the inputs of a raw table's row are called, with the row's raw values."""
-    return net.model.inputs.names_in_row(net.model.inputs.open(local_path(source)), row)
+    return net.model.inputs.names_in_row(net.model.inputs.open(source), row)
 
 
 def note_read_as(labels: Mapping[str, Any], where: str) -> None:

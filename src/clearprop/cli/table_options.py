@@ -17,7 +17,8 @@ from clearprop import costs
 from clearprop.cli import model, resuming
 from clearprop.cli.options import HELD_OUT, Options
 from clearprop.data import BUILT_IN, tables
-from clearprop.data.files import local_path
+from clearprop.data.files import place_of
+from clearprop.data.remote import Remote
 from clearprop.data.table import ColumnDecision, ReadOptions, Roles, TableSource, TargetEncoder, decide
 from clearprop.data.table.encoder import MOST_CATEGORIES
 from clearprop.data.table.kinds import undecided
@@ -64,8 +65,9 @@ def is_table(data: str | list[str]) -> bool:
         return True
     if data in BUILT_IN:
         return False
-    path = local_path(data)
-    return tables.is_table(path) and (path.exists() or bool(tables.fitting(path)))
+    path = place_of(data)
+    there = isinstance(path, Remote) or path.exists() or bool(tables.fitting(path))
+    return there and tables.is_table(path)
 
 
 def refuse_for_others(options: Options) -> None:
@@ -112,7 +114,7 @@ def roles(options: Options, target: str) -> Roles:
 
 def target_name(options: Options, source: TableSource) -> str:
     """Return the column that is learned."""
-    name = choose_target(source.names, options.target, True, Path(source.where))
+    name = choose_target(source.names, options.target, True, source.where)
     assert name is not None  # or it would have been refused
     return name
 
@@ -376,7 +378,7 @@ def shared(
 
 def model_name(data: Sequence[str]) -> str:
     """Return what a model of DATA is called where nothing is said."""
-    name = Path(os.path.abspath(os.path.expanduser(data[0]))).name.split(".")[0]
+    name = Path(tables.absolute(place_of(data[0]))).name.split(".")[0]
     if len(data) > 1 or "*" in name:  # part-0.parquet part-1.parquet
         name = name.split("*")[0].rstrip("0123456789-_ ")
     return name or "table"

@@ -15,7 +15,6 @@ import numpy as np
 from clearprop.cli import model_data, row_blocks, standard_input
 from clearprop.cli.model import Answering
 from clearprop.cli.table_options import names as listed
-from clearprop.data.files import local_path
 from clearprop.data.table import TableSource
 from clearprop.data.table.values import text_of
 from clearprop.model.targets import Classes, Units
@@ -107,7 +106,7 @@ def _answered(net: Answering, question: Question) -> tuple[_Row, Any, dict[str, 
 def _of_table(net: Answering, question: Question) -> _Row:
     inputs = net.model.inputs
     assert inputs.encoder is not None
-    table = inputs.open(local_path(question.data))
+    table = inputs.open(question.data)
     typed = _slice(table.batches(inputs.columns), table, question.row)
     keys = row_blocks.identifiers(net, table)
     stored = _slice(table.stored_batches([*inputs.columns, *keys], 1 << 16), table, question.row)
@@ -144,7 +143,7 @@ def _of_array(net: Answering, question: Question) -> _Row:
 
 def _baseline(net: Answering, source: str) -> Rows:
     if net.model.is_of_table:
-        table = net.model.inputs.open(local_path(source))
+        table = net.model.inputs.open(source)
         return rows_of_table(net.model, table.table(net.model.inputs.columns))
     X = model_data.load_data(net, source, need_target=False, part="train").inputs("train")
     return rows_of_numbers(net.model, np.asarray(X))

@@ -1,20 +1,21 @@
-"""Local files, read with care: never a device or a pipe, never more than was declared."""
+"""Files, read with care: never a device or a pipe, never more than was declared."""
 
 from __future__ import annotations
 
 import gzip
 import os
-import re
 import stat
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
 
+from clearprop.data.remote import Remote, is_url, without_keys
 from clearprop.names import absent
 
 Source = str | os.PathLike[str]
+Place = Path | Remote
 
 MAX_BYTES = 2**33
 """What one array may need, and one file may hold once decompressed. Assign to it to change it."""
@@ -54,12 +55,40 @@ def local_path(source: Source, argument: str = "source") -> Path:
         raise TypeError(f"{argument} must be a string or a path, got {type(source).__name__}")
     if not text or "\0" in text:
         raise ValueError(f"{argument} must be the name of a file or folder, got {text!r}")
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", text):
-        raise ValueError(f"{argument} must be a local file or folder, got the URL {text!r}")
+    if is_url(text):
+        raise ValueError(
+            f"{argument} must be a local file or folder, got the URL {without_keys(text)!r}"
+        )
     try:
         return Path(text).expanduser()
     except RuntimeError as error:
         raise ValueError(f"{argument} must be a file or folder, got {text!r}: {error}") from None
+
+
+def place_of(source: Source, argument: str = "source") -> Place:
+    """Return `source` as a path, or what a URL names.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `local_path` and `Remote`.
+    """
+    text = os.fspath(source) if isinstance(source, str | os.PathLike) else None
+    return Remote(text) if isinstance(text, str) and is_url(text) else local_path(source, argument)
+
+
+def state(path: Place) -> tuple[int, int, int]:
+    """Return what tells that a file was changed: its bytes, when it was written, and its number.
+
+    Raises
+    ------
+    OSError
+        If it is not there, or cannot be asked for.
+    """
+    if isinstance(path, Remote):
+        return *path.state(), 0
+    now = status(path)
+    return now.st_size, now.st_mtime_ns, now.st_ino
 
 
 def status(path: Path) -> os.stat_result:
@@ -77,7 +106,7 @@ def status(path: Path) -> os.stat_result:
 
 
 @contextmanager
-def open_regular(path: Path) -> Iterator[BinaryIO]:
+def open_regular(path: Place) -> Iterator[BinaryIO]:
     """Open a regular file to read; a pipe, a device or a folder is refused and never waited for.
 
     Raises
@@ -85,6 +114,10 @@ def open_regular(path: Path) -> Iterator[BinaryIO]:
     OSError
         If it is no regular file, cannot be read, or was changed while it was read.
     """
+    if isinstance(path, Remote):
+        with path.open() as file:
+            yield file
+        return
     _check_regular(path, status(path))
     # between the two looks a pipe may have taken the file's place: opening must not wait for it
     descriptor = os.open(path, _OPEN)
@@ -106,7 +139,10 @@ def _check_regular(path: Path, status: os.stat_result) -> None:
 
 
 def size(file: BinaryIO) -> int:
-    """Return how many bytes the file has on disk."""
+    """Return how many bytes the file has on disk, or on its filesystem."""
+    raw: Any = getattr(file, "raw", None)
+    if hasattr(raw, "size"):
+        return int(raw.size())
     return os.fstat(file.fileno()).st_size
 
 
@@ -117,12 +153,12 @@ def is_gzip(file: BinaryIO) -> bool:
     return start == b"\x1f\x8b"
 
 
-def check_size(path: Path, needed: int, stored: int | None = None) -> None:
+def check_size(path: Place | str, needed: int, stored: int | None = None) -> None:
     """Refuse what would need more memory than is allowed, before any is taken.
 
     Parameters
     ----------
-    path : Path
+    path : Path, Remote or str
         For the message.
     needed, stored : int
         Bytes that the content declares, and the compressed bytes they are said to come from.
@@ -149,7 +185,7 @@ def check_size(path: Path, needed: int, stored: int | None = None) -> None:
 
 
 @contextmanager
-def content(file: BinaryIO, path: Path) -> Iterator[IO[bytes]]:
+def content(file: BinaryIO, path: Place) -> Iterator[IO[bytes]]:
     """Give the file's content, decompressed if it is a gzip file.
 
     Raises

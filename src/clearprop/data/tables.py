@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.data.dataset import Dataset, meant, some
-from clearprop.data.files import Source, local_path, status
+from clearprop.data.files import Place, Source, place_of, state
 from clearprop.data.idx import find_files
+from clearprop.data.remote import Remote
 from clearprop.data.targets import make_target
 from clearprop.names import trim, unnamed
 from clearprop.user_warning import warn
@@ -43,14 +45,16 @@ class TargetColumn:
     with_target: NDArray[np.bool_] | None = None  # rows of the file, where not all have one
 
 
-def is_table(path: Path) -> bool:
+def is_table(path: Place) -> bool:
     """Return whether a path is that of a file of a table, by its name, or a folder of such."""
+    if isinstance(path, Remote):
+        return path.name.lower().endswith(ENDINGS) or not path.is_file()
     if path.is_dir():
         return is_of_parquet(path) or (not any(find_files(path).values()) and bool(csv_paths(path)))
     return path.name.lower().endswith(ENDINGS)
 
 
-def is_of_json(path: Path) -> bool:
+def is_of_json(path: Place) -> bool:
     """Return whether a path is that of a file of JSON lines, by its name."""
     return path.name.lower().endswith(_JSON)
 
@@ -66,7 +70,7 @@ def are_files(what: object) -> TypeGuard[Source | Sequence[Source]]:
     return len(named) > 0 and all(isinstance(each, str | os.PathLike) for each in named)
 
 
-def sources(what: Source | Sequence[Source]) -> list[Path]:
+def sources(what: Source | Sequence[Source]) -> list[Place]:
     """Return the files and folders that are named, or meant by a pattern such as ``part-*.parquet``.
 
     Raises
@@ -77,43 +81,59 @@ def sources(what: Source | Sequence[Source]) -> list[Path]:
         If one is named twice.
     """
     named = [what] if isinstance(what, str | os.PathLike) else list(what)
-    found: list[Path] = []
-    for each in map(local_path, named):
+    found: list[Place] = []
+    for each in map(place_of, named):
         found += fitting(each) or [each]
     for path in found:
-        status(path)
+        state(path)
+    if len({isinstance(path, Remote) for path in found}) > 1:
+        got = some(list(map(str, found)))
+        raise ValueError(f"the files of a table must all be here, or all at URLs, got {got}")
     if twice := [str(path) for path, count in Counter(found).items() if count > 1]:
         raise ValueError(f"a table must be of different files, got {some(twice)} more than once")
     return found
 
 
-def fitting(path: Path) -> list[Path]:
+def fitting(path: Place) -> list[Place]:
     """Return the files that a pattern such as ``part-*.parquet`` fits; none where it is a name."""
+    if isinstance(path, Remote):
+        near = path.parent.iterdir() if "*" in path.name else []
+        return sorted(each for each in near if fnmatch.fnmatchcase(each.name, path.name))
     return [] if os.path.lexists(path) else sorted(map(Path, glob.glob(str(path))))
 
 
-def files_of(path: Path) -> list[Path]:
+def files_of(path: Place) -> list[Place]:
     """Return the files of a folder that are one table, in the order of their names; else the path."""
     if not path.is_dir():
         return [path]
     return _parquet_paths(path) or csv_paths(path)
 
 
-def _parquet_paths(folder: Path) -> list[Path]:
+def _parquet_paths(folder: Place) -> list[Place]:
     return sorted(
         path
         for path in folder.rglob("*.parquet")
-        if not any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
+        if not any(part.startswith((".", "_")) for part in parts_below(path, absolute(folder)))
     )
 
 
-def csv_paths(folder: Path) -> list[Path]:
+def csv_paths(folder: Place) -> list[Place]:
     """Return the CSV files of a folder in the order of their names; hidden ones are left out."""
     return sorted(
         path
         for path in folder.iterdir()
         if path.name.lower().endswith(_CSV) and not path.name.startswith((".", "_")) and path.is_file()
     )
+
+
+def absolute(path: Place) -> str:
+    """Return the whole path of a file, on its filesystem."""
+    return path.path if isinstance(path, Remote) else os.path.abspath(path)
+
+
+def parts_below(path: Place, folder: str | PurePath) -> tuple[str, ...]:
+    """Return the parts of a path from a folder on, which is a whole path."""
+    return PurePath(absolute(path)).relative_to(folder).parts
 
 
 def column_names(names: Sequence[str]) -> tuple[str, ...]:
@@ -124,7 +144,7 @@ def column_names(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(plain)
 
 
-def check_names(names: Sequence[str], path: Path) -> None:
+def check_names(names: Sequence[str], path: Place) -> None:
     """Refuse column names that are empty or occur twice."""
     blank = [number for number, name in enumerate(names, start=1) if not trim(name)]
     if blank:
@@ -137,7 +157,7 @@ def check_names(names: Sequence[str], path: Path) -> None:
         )
 
 
-def check_columns(path: Path, names: Sequence[str], first: Path, wanted: Sequence[str]) -> None:
+def check_columns(path: Place, names: Sequence[str], first: Place, wanted: Sequence[str]) -> None:
     """Refuse a file of a folder without a column of the folder's first; say what it has beyond them."""
     missing = [name for name in wanted if name not in names]
     more = [name for name in names if name not in wanted]
@@ -149,7 +169,7 @@ def check_columns(path: Path, names: Sequence[str], first: Path, wanted: Sequenc
 
 
 def choose_target(
-    names: Sequence[str], target: str | None, need_target: bool, path: Path
+    names: Sequence[str], target: str | None, need_target: bool, path: Place | str
 ) -> str | None:
     """Return the name of the target's column.
 

@@ -8,10 +8,10 @@ import io
 import itertools
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import IO
 
 from clearprop.data import files
+from clearprop.data.files import Place
 
 BLOCK_BYTES = 1 << 22  # read together; no row may be longer than two
 CHUNK = 1 << 20
@@ -30,7 +30,7 @@ class Utf8Text(io.RawIOBase):
     Parameters
     ----------
     source : binary file
-    path : Path
+    path : Path or Remote
     encoding : str
     limit : int
         Bytes after which a compressed file is refused.
@@ -41,7 +41,7 @@ class Utf8Text(io.RawIOBase):
     def __init__(
         self,
         source: IO[bytes],
-        path: Path,
+        path: Place,
         encoding: str,
         limit: int | None,
         comment: str | None = None,

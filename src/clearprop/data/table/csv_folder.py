@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
+from clearprop.data.files import Place
 from clearprop.data.table.csv_text import CsvText
 from clearprop.data.table.read_options import ReadOptions
 from clearprop.data.tables import check_columns
@@ -16,7 +16,7 @@ class CsvFolder:
 
     Parameters
     ----------
-    paths : sequence of Path
+    paths : sequence of Path or Remote
     options : ReadOptions
         Of every file.
 
@@ -26,7 +26,7 @@ class CsvFolder:
         If one is no CSV file, or is written with another delimiter or other columns than the first.
     """
 
-    def __init__(self, paths: Sequence[Path], options: ReadOptions) -> None:
+    def __init__(self, paths: Sequence[Place], options: ReadOptions) -> None:
         self._texts = [CsvText(path, options) for path in paths]
         first = self._texts[0]
         self.names, self.delimiter = first.names, first.delimiter

@@ -9,9 +9,9 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from clearprop.data.dataset import some
+from clearprop.data.files import Place
 from clearprop.data.table.csv_bytes import Lines
 from clearprop.data.table.csv_notes import is_sentence, may_end_in_totals
 from clearprop.data.table.csv_units import MOSTLY, NUMBER, are_numbers, units
@@ -90,7 +90,7 @@ class _Record:
         return next(filter(None, self.cells), "")
 
 
-def read_layout(head: bytes, path: Path, options: ReadOptions) -> Layout:
+def read_layout(head: bytes, path: Place, options: ReadOptions) -> Layout:
     """Return what a file's first bytes tell.
 
     Raises
@@ -141,7 +141,7 @@ def read_layout(head: bytes, path: Path, options: ReadOptions) -> Layout:
     )  # fmt: skip
 
 
-def _check(names: list[str], below: Sequence[_Record], path: Path, line: int | None) -> None:
+def _check(names: list[str], below: Sequence[_Record], path: Place, line: int | None) -> None:
     """Refuse names that are none; `line` is where they stand, if the file has them."""
     named = tuple(filter(None, names))
     if line is not None:
@@ -164,7 +164,7 @@ def _check(names: list[str], below: Sequence[_Record], path: Path, line: int | N
         )
 
 
-def _refuse_narrow(rows: Sequence[_Record], at: int, names: Sequence[str], path: Path) -> None:
+def _refuse_narrow(rows: Sequence[_Record], at: int, names: Sequence[str], path: Place) -> None:
     """Refuse fewer names than most rows have values: the names may stand below the first line."""
     width, below = _usual(rows), rows[at + 1 :]
     beyond = [row for row in below if len(row.cells) == width > len(names)]
@@ -185,7 +185,7 @@ def _refuse_narrow(rows: Sequence[_Record], at: int, names: Sequence[str], path:
         )
 
 
-def _narrow(path: Path, first: _Record, names: _Record) -> str:
+def _narrow(path: Place, first: _Record, names: _Record) -> str:
     """Return the sentence on a first record that has fewer values than the names below it."""
     n = first.n_filled
     return (
@@ -243,7 +243,7 @@ def _usual(rows: Sequence[_Record]) -> int:
 # What is above the names
 
 
-def _above(rows: Sequence[_Record], width: int, path: Path, names: Sequence[str] | None) -> int:
+def _above(rows: Sequence[_Record], width: int, path: Place, names: Sequence[str] | None) -> int:
     """Return how many records are above the table.
 
     Raises
@@ -337,7 +337,7 @@ def _has_numbers(names: Sequence[str]) -> str:
     return found[0] if len(found) > len(names) / 4 else ""
 
 
-def _refuse_numbers(names: tuple[str, ...], path: Path, line: int) -> None:
+def _refuse_numbers(names: tuple[str, ...], path: Place, line: int) -> None:
     """Refuse a row of names that looks like a row of data."""
     if number := _has_numbers(names):
         where = "its first row" if line == 1 else f"line {line}"
@@ -345,7 +345,7 @@ def _refuse_numbers(names: tuple[str, ...], path: Path, line: int) -> None:
         raise ValueError(f"{what}: give the names, and skip_lines={line} if it is that row")
 
 
-def _refuse_blanks(rows: Sequence[_Record], path: Path) -> None:
+def _refuse_blanks(rows: Sequence[_Record], path: Place) -> None:
     """Refuse numbers with nothing between them but blanks: they do not say where a value is absent."""
     words = [row.cells[0].split() for row in rows if len(row.cells) == 1] or [[]]
     usual, n = Counter(map(len, words)).most_common(1)[0]

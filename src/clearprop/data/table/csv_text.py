@@ -11,13 +11,13 @@ import contextlib
 import csv
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import IO, Any, cast
 
 import numpy as np
 
 from clearprop.data import files
 from clearprop.data.dataset import some
+from clearprop.data.files import Place
 from clearprop.data.table.csv_bytes import BLOCK_BYTES, CHUNK, Lines, Utf8Text
 from clearprop.data.table.csv_footer import Footer
 from clearprop.data.table.csv_layout import COMMENT, HEAD, Layout, read_layout
@@ -34,7 +34,7 @@ class CsvText:
 
     Parameters
     ----------
-    path : Path
+    path : Path or Remote
     options : ReadOptions
 
     Attributes
@@ -50,7 +50,7 @@ class CsvText:
         If it is no regular file, no text in the encoding, or has no row of names and rows below it.
     """
 
-    def __init__(self, path: Path, options: ReadOptions) -> None:
+    def __init__(self, path: Place, options: ReadOptions) -> None:
         self.path, self.options = path, options
         with self._open(None) as text:
             head = bytes(files.read_up_to(cast(IO[bytes], text), HEAD))

@@ -6,11 +6,11 @@ import csv
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from clearprop.data import files
 from clearprop.data.dataset import some
+from clearprop.data.files import Place
 from clearprop.data.table.csv_bytes import CHUNK, Lines, Utf8Text
 from clearprop.data.table.values import text_of
 from clearprop.data.tables import check_names, column_names
@@ -28,7 +28,7 @@ class JsonLines:
 
     Parameters
     ----------
-    path : Path
+    path : Path or Remote
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class JsonLines:
         If it is no regular file, or a line no object; the sentence has the line.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Place) -> None:
         import pyarrow as pa
 
         self.path, self.num_rows = path, 0

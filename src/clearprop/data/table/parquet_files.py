@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any, BinaryIO
+from pathlib import PurePath
+from typing import Any, BinaryIO, cast
 
 from clearprop.data import files
+from clearprop.data.files import Place
+from clearprop.data.remote import Remote
 from clearprop.data.table.arrow_source import readable, value_type
 from clearprop.data.table.stretches import WHOLE, Stretch, between
-from clearprop.data.tables import check_columns, check_names, column_names
+from clearprop.data.tables import check_columns, check_names, column_names, parts_below
 
 _PANDAS_INDEX = "__index_level_"
 _AT_ONCE = 1 << 25  # bytes of a file up to which a column of a row group is read at once
@@ -38,8 +39,8 @@ class ParquetFiles:
 
     Parameters
     ----------
-    paths : sequence of Path
-    folder : Path
+    paths : sequence of Path or Remote
+    folder : str
         In which they all are, absolute.
 
     Raises
@@ -48,7 +49,7 @@ class ParquetFiles:
         If one is no Parquet file, or has other columns than the first.
     """
 
-    def __init__(self, paths: Sequence[Path], folder: Path) -> None:
+    def __init__(self, paths: Sequence[Place], folder: str | PurePath) -> None:
         import pyarrow as pa
 
         self.paths, self._folder = paths, folder
@@ -69,7 +70,7 @@ class ParquetFiles:
                 f"{where} must have rows, got {self.n_rows} rows of {len(self.schema.names)} columns"
             )
 
-    def _join(self, path: Path, schema: Any) -> None:
+    def _join(self, path: Place, schema: Any) -> None:
         """Bring the types of the columns so far and of another file together."""
         import pyarrow as pa
 
@@ -90,22 +91,24 @@ class ParquetFiles:
         self.schema = pa.schema(fields)
 
     @contextlib.contextmanager
-    def _file(self, path: Path) -> Iterator[Any]:
+    def _file(self, path: Place) -> Iterator[Any]:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         with files.open_regular(path) as opened, readable(str(path), "Parquet"):
             small = files.size(opened) <= _AT_ONCE
-            source = pa.PythonFile(_Bounded(opened), "r") if small else path
-            buffered = 0 if small else _BUFFER_BYTES
-            with pq.ParquetFile(source, pre_buffer=False, buffer_size=buffered) as file:
+            buffered, ahead = 0 if small else _BUFFER_BYTES, False
+            source: Any = pa.PythonFile(_Bounded(opened), "r") if small else path
+            if isinstance(path, Remote):  # each request takes long: few of them, or some at a time
+                source, buffered, ahead = cast(Any, opened).raw, 4 * buffered, small
+            with pq.ParquetFile(source, pre_buffer=ahead, buffer_size=buffered) as file:
                 yield file
 
-    def _keys(self, path: Path) -> dict[str, str]:
-        inside = Path(os.path.abspath(path)).relative_to(self._folder).parts[:-1]
-        return dict(part.split("=", 1) for part in inside if "=" in part)
+    def _keys(self, path: Place) -> dict[str, str]:
+        folders = parts_below(path, self._folder)[:-1]
+        return dict(part.split("=", 1) for part in folders if "=" in part)
 
-    def _schema(self, path: Path, file: Any) -> Any:
+    def _schema(self, path: Place, file: Any) -> Any:
         import pyarrow as pa
 
         schema = file.schema_arrow
@@ -126,7 +129,7 @@ class ParquetFiles:
                 yield from self._of_file(path, columns, batch_rows, Stretch(mine.start, mine.stop))
 
     def _of_file(
-        self, path: Path, columns: Sequence[str], batch_rows: int, stretch: Stretch
+        self, path: Place, columns: Sequence[str], batch_rows: int, stretch: Stretch
     ) -> Iterator[Any]:
         import pyarrow as pa
 
@@ -158,7 +161,7 @@ class ParquetFiles:
                 raise ValueError(f"{path} declares {file.metadata.num_rows} rows, got fewer")
 
 
-def _row_groups(path: Path, metadata: Any, stretch: Stretch) -> tuple[list[int], Stretch]:
+def _row_groups(path: Place, metadata: Any, stretch: Stretch) -> tuple[list[int], Stretch]:
     """Return the row groups that some rows of a file are in, and where they are in those."""
     counts = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
     firsts = list(itertools.accumulate(counts, initial=0))

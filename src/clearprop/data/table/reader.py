@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
+from clearprop.data.files import Place
 from clearprop.data.table.csv_folder import CsvFolder
 from clearprop.data.table.csv_text import CsvText
 from clearprop.data.table.json_lines import JsonLines
 from clearprop.data.table.parquet_files import ParquetFiles
 from clearprop.data.table.read_options import ReadOptions
 from clearprop.data.table.stretches import Stretch, between
-from clearprop.data.tables import files_of, is_of_json
+from clearprop.data.tables import absolute, files_of, is_of_json
 
 
-def reader(paths: Sequence[Path], options: ReadOptions) -> Any:
+def reader(paths: Sequence[Place], options: ReadOptions) -> Any:
     """Return what reads files and folders as one table.
 
     Raises
@@ -29,7 +29,7 @@ def reader(paths: Sequence[Path], options: ReadOptions) -> Any:
     first, read = paths[0], [each for path in paths for each in files_of(path)]
     if first.is_dir() and not read:
         raise ValueError(f"{first} must hold .parquet files, got none")
-    kinds: dict[str, Path] = {}
+    kinds: dict[str, Place] = {}
     for path in read:
         kinds.setdefault(_kind(path), path)
     if len(kinds) > 1 or (len(read) > 1 and "JSON lines" in kinds):
@@ -38,13 +38,13 @@ def reader(paths: Sequence[Path], options: ReadOptions) -> Any:
     if "JSON lines" in kinds:
         return JsonLines(first)
     if "Parquet" in kinds:
-        parents = [os.path.abspath(each.parent) for each in read]
-        whole = [os.path.abspath(first)] if first.is_dir() and len(paths) == 1 else parents
-        return ParquetFiles(read, Path(os.path.commonpath(whole)))
+        parents = [absolute(each.parent) for each in read]
+        whole = [absolute(first)] if first.is_dir() and len(paths) == 1 else parents
+        return ParquetFiles(read, os.path.commonpath(whole))
     return CsvText(first, options) if read == [first] else CsvFolder(read, options)
 
 
-def _kind(path: Path) -> str:
+def _kind(path: Place) -> str:
     if path.name.lower().endswith(".parquet"):
         return "Parquet"
     return "JSON lines" if is_of_json(path) else "CSV"

@@ -297,7 +297,7 @@ class TableSource:
 
         wanted = list(self.names if columns is None else columns)
         schema = pa.schema([self.schema.field(name) for name in wanted])
-        files.check_size(Path(self.where), 8 * (self.n_rows or 0) * len(wanted))
+        files.check_size(self.where, 8 * (self.n_rows or 0) * len(wanted))
         return pa.Table.from_batches(self.batches(wanted), schema)
 
     def place(self, row: int) -> str:
@@ -358,7 +358,7 @@ def open_table(
     what : path or sequence of them, or pandas, polars, pyarrow, duckdb or another that speaks Arrow
         A ``.parquet`` file, a text file whose fields a delimiter separates (``.csv``, plain or gzip,
         whatever its name says), a folder of either, several of either, a pattern such as
-        ``part-*.parquet``, or ``.jsonl``: a JSON object a line.
+        ``part-*.parquet``, or ``.jsonl``: a JSON object a line; also at a URL, ``s3://bucket/folder``.
     options : ReadOptions, optional
         How a CSV file is written.
     types : dict of str, optional

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from clearprop import randomness
-from clearprop.data.files import Source, status
+from clearprop.data.files import Source, state
 from clearprop.data.row_stream import RowStream
 from clearprop.data.spool import Spool
 from clearprop.data.table import held
@@ -122,7 +122,8 @@ def stream(
     Parameters
     ----------
     what : path, sequence of paths, or table
-        CSV, Parquet, a folder of Parquet files, or an object that speaks Arrow; as in `open_table`.
+        CSV, Parquet, a folder of Parquet files, a URL of one (``s3://bucket/folder``), or an object
+        that speaks Arrow; as in `open_table`.
     target : str
         The column to learn.
     task : {"classification", "binary", "multiclass", "regression"}, optional
@@ -374,6 +375,5 @@ def _state(what: Any) -> list[tuple[str, int, int, int]]:
     """Return name, size, time and number of each file."""
     found = []
     for each in [each for path in sources(what) for each in files_of(path)]:
-        now = status(each)
-        found.append((str(each), now.st_size, now.st_mtime_ns, now.st_ino))
+        found.append((str(each), *state(each)))
     return found
