@@ -89,6 +89,7 @@ def test_a_finding_alone_and_marks_show_themselves():
     assert finding.what.split(":")[0][:20] in Elements(finding._repr_html_()).text
     (worksheet,) = cp.worksheets(blanks=["forward"])
     assert "Worksheet 1 of 1" in Elements(worksheet._repr_html_()).text
+    assert ".worksheet .blank {" in worksheet._repr_html_()  # a line to write on
 
 
 @pytest.fixture(scope="module")

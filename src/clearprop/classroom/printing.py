@@ -23,14 +23,18 @@ def printed(documents: Sequence[Document], format: str, digits: int) -> str:
         bodies = [text.partition(r"\begin{document}")[2].removesuffix(end + "\n") for text in others]
         return "\\newpage".join([first.removesuffix(end + "\n"), *bodies]) + end + "\n"
     if format == "html":
-        style = (
-            importlib.resources.files("clearprop.classroom")
-            .joinpath("worksheet.css")
-            .read_text("utf-8")
-        )
         inside = joined((fragment(each, digits) for each in documents), "\n")
-        return page.document(documents[0].title, tag("main", inside), style=style)
+        return page.document(documents[0].title, tag("main", inside), style=_style())
     return "\f".join(TextPrinter(digits).document(each) for each in documents)
+
+
+def _style() -> str:
+    return importlib.resources.files("clearprop.classroom").joinpath("worksheet.css").read_text("utf-8")
+
+
+def in_notebook(document: Document, digits: int) -> Markup:
+    """Return a document as a notebook shows it, whose page has no style for it."""
+    return joined([tag("style", Markup(_style())), fragment(document, digits)])
 
 
 def fragment(document: Document, digits: int) -> Markup:

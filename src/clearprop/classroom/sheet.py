@@ -225,7 +225,7 @@ class Worksheet:
         )
 
     def _repr_html_(self) -> str:
-        return printing.fragment(self.document(key=False), self.digits)
+        return printing.in_notebook(self.document(key=False), self.digits)
 
     def __repr__(self) -> str:
         sizes = "-".join(map(str, self.net.sizes))
