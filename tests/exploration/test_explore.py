@@ -65,7 +65,7 @@ def test_what_no_page_is_made_of_is_refused_in_a_sentence(given, sentence):
 
 
 def test_the_command_writes_the_playground(clearprop, here):
-    assert clearprop("explore", "--output", "page.html") == (0, "", "")
+    assert clearprop("explore", "--output", "page.html") == (0, "", "clearprop: wrote page.html\n")
     assert (here / "page.html").read_text("utf-8") == cp.explore().html
 
 
@@ -86,7 +86,8 @@ def test_the_command_opens_the_page_or_says_that_it_cannot(clearprop, monkeypatc
 def test_the_command_shows_ones_own_network(clearprop, here):
     NET.save("net.safetensors")
     np.savez("rows.npz", X=X, y=Y)
-    assert clearprop("explore", "net.safetensors", "rows.npz", "--output", "own.html") == (0, "", "")
+    done = clearprop("explore", "net.safetensors", "rows.npz", "--output", "own.html")
+    assert done == (0, "", "clearprop: wrote own.html\n")
     assert (here / "own.html").read_text("utf-8") == cp.explore(cp.load("net.safetensors"), X, Y).html
     np.savez("many.npz", X=np.ones((1001, 4)), y=[0, 1, 2] * 333 + [0, 1])
     code, out, err = clearprop("explore", "net.safetensors", "many.npz", "--output", "own.html")
