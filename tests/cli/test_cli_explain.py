@@ -141,7 +141,8 @@ def test_explaining_a_row_loads_nothing_heavy(model):
 
 def test_the_page_is_written_into_a_file(clearprop, model, tmp_path):
     options = ("--format", "html", "--output", "page.html", "--learning-rate", 0.5, "--notation", "dp")
-    assert clearprop("explain", model, "digits", "--row", 3, *options) == (0, "", "clearprop: wrote page.html\n")
+    said = "clearprop: wrote page.html\n"
+    assert clearprop("explain", model, "digits", "--row", 3, *options) == (0, "", said)
     page = (tmp_path / "page.html").read_text("utf-8")
     assert page.startswith("<!DOCTYPE html>")
     assert ">w</span> after the update" in page
