@@ -45,6 +45,7 @@ templates_path = ["_templates"]
 # Markdown and notebooks; `make docs` executes these, unless GALLERY=0.
 # The first is what autosummary writes.
 source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".ipynb": "myst-nb"}
+smartquotes_action = "qe"  # --option keeps its two dashes
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 4
 myst_url_schemes = {"http": None, "https": None, "mailto": None, "source": None}

@@ -23,9 +23,7 @@ def described(name: str, command: object) -> list[str]:
     """Return the section of a command, in Markdown."""
     arguments = [each for each in command.params if each.param_type_name == "argument"]
     options = [each for each in command.params if each.param_type_name == "option"]
-    usage = " ".join(
-        [name, *(each.make_metavar(None) if False else metavar(each) for each in arguments)]
-    )
+    usage = " ".join([name, *map(metavar, arguments)])
     told = (command.help or "").strip()
     lines = [
         f"## clearprop {name}",
@@ -40,7 +38,7 @@ def described(name: str, command: object) -> list[str]:
         lines += ["", "| Argument | What it is |", "|---|---|"]
         lines += [f"| `{metavar(each)}` | {cell(each.help)} |" for each in arguments]
     lines += ["", "| Option | What it does |", "|---|---|"]
-    lines += [f"| {spelling(each)} | {cell(each.help)}{default(each)} |" for each in options]
+    lines += [f"| {spelling(each)} | {cell(each.help)} |" for each in options]
     return [*lines, ""]
 
 
@@ -59,23 +57,15 @@ def prose(text: str) -> list[str]:
 
 def metavar(parameter: object) -> str:
     """Return how an argument is written in the usage."""
-    name = parameter.metavar or parameter.name.upper()
+    name = (parameter.metavar or parameter.name.upper()).strip("[]")
     return name if parameter.required else f"[{name}]"
 
 
 def spelling(parameter: object) -> str:
     """Return the ways to write an option."""
     names = ", ".join(f"`{each}`" for each in [*parameter.opts, *parameter.secondary_opts])
-    return f"{names} `{parameter.metavar}`" if parameter.metavar else names
-
-
-def default(parameter: object) -> str:
-    """Return what is taken when an option is not given, where that says something."""
-    value = parameter.default
-    value = getattr(value, "value", value)
-    if callable(value) or value in (None, False, "", ()) or not isinstance(value, str | int | float):
-        return ""
-    return "" if value is True else f" (`{value}`)"
+    value = (parameter.metavar or "").replace("|", r"\|")  # between which cells of a table end
+    return f"{names} `{value}`" if value else names
 
 
 class Commands(SphinxDirective):

@@ -5,6 +5,7 @@
 
 import re
 import tomllib
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
@@ -120,6 +121,20 @@ def test_pages_fetch_nothing_from_elsewhere_and_no_page_is_heavy(site):
             file.stat().st_size for file in files if file.is_file() and file.suffix != ".html"
         )
         assert weight < MOST_BYTES, f"{path.relative_to(site)} weighs {weight:,} bytes"
+
+
+@pytest.mark.slow
+def test_the_page_of_commands_says_what_every_option_does(site):
+    import typer.main
+
+    from clearprop.cli.app import application
+
+    text = re.sub(r"<[^>]+>", "", (site / "reference/commands.html").read_text("utf-8"))
+    shown = " ".join(unescape(text).translate(str.maketrans("‘’“”", "''\"\"")).split())
+    for name, command in typer.main.get_command(application()).commands.items():
+        for each in command.params:
+            said = " ".join(re.sub(r"\[/?[a-z ]+\]", "", each.help or "").split())
+            assert said in shown, f"{name} {each.opts}: {said}"
 
 
 @pytest.mark.slow
