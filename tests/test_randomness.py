@@ -230,13 +230,23 @@ def test_other_seeds_are_refused_by_name(seed):
         randomness.check_seed(seed)
 
 
-@pytest.mark.parametrize("most", [10, 3])
-def test_keys_that_agree_but_for_their_lowest_bits_are_sorted_by_these(most, monkeypatch):
-    keys = np.array([[7, 5, 6, 4], [2**63, 9, 2**63 + 1, 9]], np.uint64)  # and equal ones as they come
-    monkeypatch.setattr(randomness, "_words64", lambda *args, **kwargs: keys)
-    monkeypatch.setattr(randomness, "_MOST_PACKED", most)
-    found = randomness.permutations(0, 4, steps=range(2))
-    assert found.tolist() == [[3, 1, 2, 0], [1, 3, 0, 2]]
+@pytest.mark.parametrize("at_once", [2**15, 16])
+@pytest.mark.parametrize("first", [0, 3])
+def test_keys_that_agree_but_for_their_lowest_bits_are_sorted_by_these(first, at_once, monkeypatch):
+    drawn = randomness.philox
+
+    def coarse(*where, **more):  # words of which few differ: 50 in 64 keys agree in their highest bits
+        w0, w1, w2, w3 = drawn(*where, **more)
+        return w0 & np.uint64(1), w1 & np.uint64(7), w2 & np.uint64(1), w3 & np.uint64(7)
+
+    monkeypatch.setattr(randomness, "philox", coarse)
+    monkeypatch.setattr(randomness, "_AT_ONCE", at_once)
+    steps = range(5, 8)
+    found = randomness.permutations(1, 77, steps=steps, first=first)
+    for order, step in zip(found, steps, strict=True):
+        keys = randomness._words64(1, 77, purpose=randomness.SAMPLE_ORDER, step=step, first=first)
+        assert len(set(keys.tolist())) < 77  # and equal ones as they come
+        assert order.tolist() == np.argsort(keys, kind="stable").tolist()
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 1000, 1025, 2**18 + 1])

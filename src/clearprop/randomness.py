@@ -30,7 +30,7 @@ _LOW = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)
 MULTIPLIERS = 0xD2511F53, 0xCD9E8D57
 WEYL = 0x9E3779B9, 0xBB67AE85
-_MOST_PACKED = 2**18  # of more numbers, the bits that are left would often be equal
+_AT_ONCE = 2**14  # keys: what stays in the cache
 ROUNDS = 10
 
 
@@ -114,13 +114,18 @@ def philox(
     return factors[0], others[0], factors[1], others[1]
 
 
+def _pairs(seed: int, blocks: Any, *, purpose: int, layer: int = 0, step: Any = 0) -> Words:
+    """Return the two words of 64 bits that each block of four has, on a last axis."""
+    w0, w1, w2, w3 = philox(seed, blocks & _LOW, blocks >> _SHIFT, step, purpose=purpose, layer=layer)
+    return np.stack([w0 << _SHIFT | w1, w2 << _SHIFT | w3], axis=-1)
+
+
 def _words64(
     seed: int, n: int, *, purpose: int, layer: int = 0, step: Any = 0, first: int = 0
 ) -> Words:
     """Return n words of 64 bits; with a column of steps, shape (n_steps, n), those of each."""
     blocks = np.arange(first // 2, (first + n + 1) // 2, dtype=np.uint64)
-    w0, w1, w2, w3 = philox(seed, blocks & _LOW, blocks >> _SHIFT, step, purpose=purpose, layer=layer)
-    pairs = np.stack([w0 << _SHIFT | w1, w2 << _SHIFT | w3], axis=-1)
+    pairs = _pairs(seed, blocks, purpose=purpose, layer=layer, step=step)
     return pairs.reshape(*pairs.shape[:-2], -1)[..., first % 2 :][..., :n]
 
 
@@ -154,20 +159,40 @@ def permutation(
 def permutations(
     seed: int, n: int, *, steps: range, purpose: int = SAMPLE_ORDER, first: int = 0
 ) -> NDArray[np.int64]:
-    """Return `permutation` of every step, shape (n_steps, n): of few numbers, in half the time."""
+    """Return `permutation` of every step, shape (n_steps, n): of few numbers, in half the time.
+
+    Numbers in the place of their keys' lowest bits are sorted with them: in a tenth of the time that
+    sorting them by their keys takes, and in eight bytes each.
+    """
     each = np.array(steps, np.int64)[:, None]
-    keys = _words64(seed, n, purpose=purpose, step=each, first=first)
-    if n > _MOST_PACKED:
-        return np.argsort(keys, axis=1, kind="stable")
-    # Numbers in the place of the keys' lowest bits are sorted with them, twice as fast as beside them.
     bits = np.uint64(max(1, (n - 1).bit_length()))
-    packed = keys >> bits << bits | np.arange(n, dtype=np.uint64)
+    packed = np.empty((len(steps), n), np.uint64)
+    for begin in range(0, n, _AT_ONCE):
+        end = min(n, begin + _AT_ONCE)
+        keys = _words64(seed, end - begin, purpose=purpose, step=each, first=first + begin)
+        packed[:, begin:end] = keys >> bits << bits | np.arange(begin, end, dtype=np.uint64)
     packed.sort(axis=1)
-    order: NDArray[np.int64] = (packed & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.int64)
-    packed >>= bits
-    if (packed[:, 1:] == packed[:, :-1]).any():  # hardly ever: the bits that are gone decide
-        return np.argsort(keys, axis=1, kind="stable")
-    return order
+    tied = _tied(packed, bits)
+    packed &= (np.uint64(1) << bits) - np.uint64(1)
+    for row, at in tied.items():  # the bits that are gone decide
+        numbers = packed[row, at]
+        places = numbers + np.uint64(first)
+        pairs = _pairs(seed, places >> np.uint64(1), purpose=purpose, step=steps[row])
+        whole = pairs[np.arange(len(at)), (places & np.uint64(1)).astype(np.intp)]
+        packed[row, at] = numbers[np.lexsort((numbers, whole))]
+    return packed.view(np.int64)
+
+
+def _tied(packed: Words, bits: np.uint64) -> dict[int, NDArray[np.intp]]:
+    """Return, of each row that has any, the places that agree with a neighbour but for so many bits."""
+    found: dict[int, list[NDArray[np.intp]]] = {}
+    for begin in range(0, packed.shape[1], _AT_ONCE):
+        part = packed[:, begin : begin + _AT_ONCE + 1] >> bits
+        rows, at = np.nonzero(part[:, 1:] == part[:, :-1])
+        for row in set(rows.tolist()):
+            found.setdefault(row, []).append(begin + at[rows == row])
+    joined = {row: np.concatenate(each) for row, each in found.items()}
+    return {row: np.union1d(each, each + 1) for row, each in joined.items()}
 
 
 def dropout_threshold(rate: float) -> int:

@@ -61,3 +61,19 @@ def test_a_copy_of_the_state_at_every_stretch_would_be_noticed(monkeypatch):
 
     monkeypatch.setattr(Training, "_stretch", mutant)
     assert peak_of_a_fit(optimizer=cp.Adam(1e-4)) > 5
+
+
+def test_rows_take_eight_bytes_each_for_their_order_whatever_the_epoch():
+    n = 800_000
+    X = np.zeros((n, 3), np.float32)
+    Y = X[:, :1].copy()
+    net = cp.Network([3, 4, 1], cost="quadratic", seed=0)
+    tracemalloc.start()
+    try:
+        net.fit(X, Y, epochs=2, batch_size=10_000, progress=False, n_threads=1)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    batch = 4 * 10_000 * (3 + 3 * (4 + 1))  # inputs; z, a and delta of every neuron
+    keys = 2.5e6  # of a stretch of rows, while they are drawn
+    assert peak < 8 * n + batch + keys < 2 * 8 * n

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -104,15 +105,20 @@ class InMemory(Supply):
     def __init__(self, data: Data, given_targets: Array | None = None) -> None:
         self.data, self.n_samples = data, len(data.X)
         self._given = data.Y if given_targets is None else given_targets
-        self._orders, self._as_they_are = _Orders(self.n_samples), np.arange(self.n_samples)
+        self._orders = _Orders(self.n_samples)
 
     def part(self, plan: Plan, epoch: int, step: int) -> Part:
         """As in `Supply`."""
-        orders = np.broadcast_to(self._as_they_are, (plan.n_members, self.n_samples))
         if self.shuffle:
             orders = self._orders.of(plan.seeds, self.order_of(epoch))
+        else:
+            orders = np.broadcast_to(self._as_they_are, (plan.n_members, self.n_samples))
         order = orders[0] if plan.n_members == 1 else orders
         return Part(0, self.data, order[..., : plan.n_samples])
+
+    @functools.cached_property
+    def _as_they_are(self) -> NDArray[np.int64]:
+        return np.arange(self.n_samples)
 
     def map_targets(self, function: Callable[[Array], Array]) -> None:
         """As in `Supply`."""
@@ -142,9 +148,11 @@ class _Orders:
         if seeds != self.seeds or epoch not in self.epochs:
             goes_on = seeds == self.seeds and epoch == self.epochs.stop
             count = min(2 * len(self.epochs), _DRAWN_AT_ONCE // self.n) if goes_on else 1
-            self.seeds, self.epochs = seeds, range(epoch, epoch + max(count, 1))
-            each = [randomness.permutations(seed, self.n, steps=self.epochs) for seed in seeds]
+            epochs = range(epoch, epoch + max(count, 1))
+            self.epochs, self.orders = range(0), np.empty((0, 1, self.n), np.int64)  # room for the next
+            each = [randomness.permutations(seed, self.n, steps=epochs) for seed in seeds]
             self.orders = np.stack(each, axis=1) if len(each) > 1 else each[0][:, None]
+            self.seeds, self.epochs = seeds, epochs
         return self.orders[epoch - self.epochs.start]
 
 
