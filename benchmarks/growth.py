@@ -1,9 +1,10 @@
 """How cost grows, and what the textbooks' claims about backpropagation's cost come to when measured.
 
-Time of an epoch against samples, width, depth and batch size; memory against samples; backward beside
-forward (claim C3), matrix mini-batch beside the loop over samples (C4), Hadamard products beside
-diagonal matrices (C5), finite differences beside backpropagation (C2, C30), shared beside repeated
-factors (C14), one, some or all samples in a step (C24). One thread, pinned. Results:
+Time of an epoch against samples, width, depth and batch size; time and memory against rows, to ten
+million; memory against samples; backward beside forward (claim C3), matrix mini-batch beside the loop
+over samples (C4), Hadamard products beside diagonal matrices (C5), finite differences beside
+backpropagation (C2, C30), shared beside repeated factors (C14), one, some or all samples in a step
+(C24). One thread, pinned; threads.py is about several. Results:
 benchmarks/results/growth.md, .json and, where matplotlib is installed, .png.
 """
 
@@ -103,19 +104,32 @@ class Growth:
 
     # Memory
 
+    def rows(self) -> None:
+        if not Path("/proc/self/clear_refs").exists():
+            return
+        x = [1000, 10_000] if self.quick else [10**k for k in range(3, 8)]
+        found = [of_child("rows", n) for n in x]
+        self._curve("rows", x, [each["seconds"] for each in found], "30-64-32-1 Adam, batch 128")
+        self.tables["Time and memory against rows (30-64-32-1, Adam, batch 128)"] = (
+            ["rows", "a row", "data, MB", "peak minus data, MB", "promised, MB"],
+            [
+                [
+                    f"{n:,}",
+                    f"{1e9 * each['seconds'] / n:.0f} ns",
+                    f"{each['data'] / 1e6:.1f}",
+                    f"{(each['peak'] - each['before']) / 1e6:.1f}",
+                    f"{promised(each['parameters'], [30, 64, 32, 1], 128, n) / 1e6:.1f}",
+                ]
+                for n, each in zip(x, found, strict=True)
+            ],
+        )
+
     def memory(self) -> None:
         if not Path("/proc/self/clear_refs").exists():
             return
         rows: list[list[Any]] = []
         for n in [2000, 4000] if self.quick else [10_000, 20_000, 40_000, 80_000, 160_000]:
-            done = subprocess.run(
-                [sys.executable, __file__],
-                env={**os.environ, CHILD: str(n)},
-                capture_output=True,
-                text=True,
-                check=True,
-            )
-            found = json.loads(done.stdout.splitlines()[-1])
+            found = of_child("memory", n)
             extra = found["peak"] - found["before"]
             rows.append(
                 [n, f"{found['data'] / 1e6:.1f}", f"{extra / 1e6:.1f}", f"{extra / found['data']:.2f}"]
@@ -132,11 +146,10 @@ class Growth:
             ["samples", "data, MB", "peak minus data, MB", "share of the data"],
             rows,
         )
-        # 3 arrays a layer: z, a and delta, each for the neurons of a batch
-        batch = 4 * 128 * (784 + 3 * (512 + 512 + 10))
+        promise = promised(curve["parameters"], [784, 512, 512, 10], 128)
         self.tables["What is promised: 5 times the parameters and a batch of activations"] = (
             ["parameters, MB", "promised, MB"],
-            [[f"{4 * n / 1e6:.1f}", f"{(20 * n + batch) / 1e6:.1f}"] for n in {curve["parameters"]}],
+            [[f"{4 * curve['parameters'] / 1e6:.1f}", f"{promise / 1e6:.1f}"]],
         )
 
     # The claims
@@ -345,6 +358,7 @@ PARTS = (
     "width",
     "depth",
     "batch",
+    "rows",
     "memory",
     "backward_over_forward",
     "batch_or_loop",
@@ -375,35 +389,59 @@ def loop_over_samples(weights: Any, biases: Any, X: Any, Y: Any) -> tuple[list[A
     return [g / len(X) for g in dW], [g[:, 0] / len(X) for g in db]
 
 
-def memory_child(n: int) -> None:
-    """Print the resident memory before a fit and its peak during it, in bytes."""
+def promised(n_parameters: int, sizes: Sequence[int], batch: int, n_rows: int = 0) -> int:
+    """Return the bytes that a training in float32 may take beside its data.
 
-    def status(name: str) -> int:
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith(name + ":"):
-                return 1024 * int(line.split()[1])
-        raise KeyError(name)
+    Five times the parameters, a batch's inputs and each neuron's z, a and delta, and eight bytes a row
+    for the order of the samples.
+    """
+    return 20 * n_parameters + 4 * batch * (sizes[0] + 3 * sum(sizes[1:])) + 8 * n_rows
 
-    def fit(X: Any, labels: Any) -> Any:
-        net = cp.Network([784, 512, 512, 10], activation="relu", seed=0)
-        net.fit(X, labels, epochs=1, batch_size=128, optimizer=cp.Adam(), n_threads=1, progress=False)
-        return net
 
-    fit(*images(256))  # what is compiled or started once is not counted
-    X, labels = images(n)
+def of_child(kind: str, n: int) -> dict[str, Any]:
+    """Return what a process of its own has measured."""
+    environment = {**os.environ, CHILD: f"{kind} {n}"}
+    done = subprocess.run(
+        [sys.executable, __file__], env=environment, capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def status(name: str) -> int:
+    """Return an entry of this process's memory, in bytes."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(name + ":"):
+            return 1024 * int(line.split()[1])
+    raise KeyError(name)
+
+
+def child(kind: str, n: int) -> None:
+    """Print the resident memory before a training and its peak during it, in bytes, and its time."""
+    sizes = [784, 512, 512, 10] if kind == "memory" else [30, 64, 32, 1]
+
+    def rows(n: int) -> tuple[Any, Any]:
+        if kind == "memory":
+            return images(n)
+        X = np.random.default_rng(0).random((n, sizes[0]), np.float32)
+        return X, X[:, :1].copy()
+
+    def trained(X: Any, Y: Any) -> tuple[Any, float]:
+        cost = "cross_entropy" if kind == "memory" else "quadratic"
+        net = cp.Network(sizes, activation="relu", cost=cost, seed=0)
+        training = cp.Training(
+            net, X, Y, batch_size=128, optimizer=cp.Adam(), seed=0, n_threads=1, progress=False
+        )
+        return net, median_seconds(lambda: training.run(1), 0.5, 1 if kind == "memory" else 3)
+
+    trained(*rows(256))  # what is compiled or started once is not counted
+    X, Y = rows(n)
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
     before = status("VmRSS")
-    net = fit(X, labels)
-    print(
-        json.dumps(
-            {
-                "before": before,
-                "peak": status("VmHWM"),
-                "data": X.nbytes,
-                "parameters": net.n_parameters,
-            }
-        )
-    )
+    net, seconds = trained(X, Y)
+    found = {"before": before, "peak": status("VmHWM"), "data": X.nbytes}
+    if kind == "rows":
+        found["data"] += Y.nbytes
+    print(json.dumps({**found, "parameters": net.n_parameters, "seconds": seconds}))
 
 
 def _short(value: int) -> str:
@@ -464,8 +502,9 @@ def markdown(about: dict[str, Any], growth: Growth, drawn: bool) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    if n := os.environ.get(CHILD):
-        memory_child(int(n))
+    if asked := os.environ.get(CHILD):
+        kind, n = asked.split()
+        child(kind, int(n))
         return 0
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
