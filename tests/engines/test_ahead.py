@@ -13,6 +13,7 @@ from clearprop import engines
 from clearprop.engines import cpu
 
 ROOT = Path(__file__).parents[2]
+EMULATED = ROOT / "build" / "aarch64" / "python"
 TRAINS = """
 import hashlib, sys, warnings
 import numpy as np
@@ -34,12 +35,32 @@ print(cpu.target().name, cpu.library("float64") is not None, "llvmlite.binding" 
 WITHOUT = "import sys; sys.modules['llvmlite'] = sys.modules['numba'] = None\n"
 
 
-def ran(code, **environment):
+AGREES = """
+import numpy as np
+import clearprop as cp
+from clearprop import activations
+
+rng = np.random.default_rng(0)
+X, Y = rng.normal(size=(70, 37)), rng.normal(size=(70, 3))
+for number, activation in enumerate(sorted({*activations.ACTIVATIONS} - {"softmax"})):
+    for dtype, off in ("float32", 2e-5), ("float64", 1e-12):
+        batch, optimizer = ((1, cp.SGD(0.01)), (7, cp.RMSProp(0.001)), (40, cp.Adam(0.01)))[number % 3]
+        of = []
+        for engine in "compiled", "numpy":
+            net = cp.Network([37, 21, 40, 3], [activation, activation, "identity"], cost="quadratic", seed=0, dtype=dtype)
+            net.fit(X, Y, epochs=2, batch_size=batch, optimizer=optimizer, dropout=0.1, progress=False, engine=engine)
+            of.append((net.parameters, net.predict(X.astype(dtype))))
+        for ours, its in zip(*of):
+            np.testing.assert_allclose(ours, its, atol=off * np.abs(its).max(), rtol=0, err_msg=activation)
+"""
+
+
+def ran(code, python=sys.executable, **environment):
     done = subprocess.run(
-        [sys.executable, "-c", code],
+        [python, "-c", code],
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1800,
         env={**os.environ, **environment},
     )
     assert done.returncode == 0, done.stderr
@@ -172,22 +193,33 @@ def test_a_checkpoint_names_its_variant_and_says_where_another_goes_on(fresh, tm
 
 @pytest.fixture(scope="module")
 def libraries(tmp_path_factory):
-    """Return the folder of this machine's libraries: that of CLEARPROP_BUILT, or built now."""
+    """Return what gives the libraries of a variant, of CLEARPROP_BUILT or built now, to a process."""
     folder = Path(os.environ.get("CLEARPROP_BUILT") or tmp_path_factory.mktemp("built"))
-    if not any(folder.iterdir()):
-        build = [sys.executable, ROOT / "wheels" / "kernels.py", folder, *cpu.runs_here()]
-        subprocess.run(build, check=True, timeout=1800)
-    return folder / os.uname().machine
+
+    def of(variant):
+        machine = cpu.VARIANTS[variant].triple.partition("-")[0]
+        if not (folder / machine / cpu.file_name(variant, "float64")).exists():
+            build = [sys.executable, ROOT / "wheels" / "kernels.py", folder, variant]
+            subprocess.run(build, check=True, timeout=1800)
+        taken = f"cpu.LIBRARIES = Path({str(folder / machine)!r})\n"
+        return f"from pathlib import Path; from clearprop.engines import cpu; {taken}"
+
+    return of
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("variant", [*cpu.VARIANTS])
-def test_a_library_has_the_bits_of_its_variant_compiled_here(libraries, variant):
-    if variant not in cpu.runs_here():
-        pytest.skip(f"this processor does not run {variant}")
-    taken = f"from clearprop.engines import cpu; from pathlib import Path; cpu.LIBRARIES = Path({str(libraries)!r})\n"
-    *ahead, its = ran(WITHOUT + taken + TRAINS, CLEARPROP_KERNELS=variant)
-    *compiled, same = ran(TRAINS, CLEARPROP_KERNELS=variant)
+def test_a_library_has_the_bits_of_its_variant_compiled_where_it_runs(libraries, variant):
+    python = sys.executable
+    if variant == "aarch64" and EMULATED.exists():
+        python = EMULATED
+    elif variant not in cpu.runs_here():
+        pytest.skip(f"this processor does not run {variant} (for aarch64: make {EMULATED.parent.name})")
+    taken = WITHOUT + libraries(variant)
+    how = {"python": python, "CLEARPROP_KERNELS": variant, "PYTHONPATH": str(ROOT / "src")}
+    *ahead, its = ran(taken + TRAINS, **how)
+    ran(taken + AGREES, **how)
+    *compiled, same = ran(TRAINS, **how)
     name = cpu.VARIANTS[variant].name
     assert ahead == [name, "True", "False"]
     assert compiled == [name, "False", "True"]
