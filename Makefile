@@ -45,9 +45,9 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-wheel: $(READY)  ## build sdist and wheels, with kernels built ahead and without, and test them where there is no source
+wheel: $(READY)  ## build sdist and wheels, with kernels built ahead (all VARIANTS, or those named) and without, and test them where there is no source
 	rm -rf dist build/kernels
-	$(BIN)/python wheels/kernels.py build/kernels
+	$(BIN)/python wheels/kernels.py build/kernels $(VARIANTS)
 	$(BIN)/python -m build --outdir dist .
 	for each in $$(ls build/kernels); do CLEARPROP_WHEEL=$$each $(BIN)/python -m build --wheel --outdir dist . || exit 1; done
 	wheels/try.sh dist $(PYTHON)
