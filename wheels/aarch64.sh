@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# wheels/aarch64.sh FOLDER: FOLDER/python, an aarch64 Python with NumPy and llvmlite that qemu-user runs here. Its
+# wheels/aarch64.sh FOLDER: FOLDER/python, an aarch64 Python with SciPy and llvmlite that qemu-user runs here. Its
 # packages are Debian's, unpacked into FOLDER: nothing else of this machine changes. Needs qemu-user, on Debian.
 set -euo pipefail
 mkdir -p "$1"/apt/{lists,archives}/partial "$1"/root
@@ -18,10 +18,10 @@ for each in apt/archives/*.deb; do dpkg-deb --extract "$each" root; done
 rm -r apt
 python=$(cd root/usr/bin && echo python3.[0-9]*[0-9])
 python3 -m pip install --quiet --disable-pip-version-check --no-compile --target site --only-binary=:all: \
-    --python-version "${python#python}" --platform manylinux2014_aarch64 --platform manylinux_2_28_aarch64 numpy llvmlite
+    --python-version "${python#python}" --platform manylinux2014_aarch64 --platform manylinux_2_28_aarch64 numpy scipy llvmlite
 cat > python <<END
 #!/bin/sh
 PYTHONPATH="$folder/site\${PYTHONPATH:+:\$PYTHONPATH}" exec qemu-aarch64 -L "$folder/root" "$folder/root/usr/bin/$python" "\$@"
 END
 chmod +x python
-./python -c "import os, numpy, llvmlite.binding; assert os.uname().machine == 'aarch64'"
+./python -c "import os, scipy.special, llvmlite.binding; assert os.uname().machine == 'aarch64'"
