@@ -1,6 +1,6 @@
 """A step on 1 to 16 threads, on paper, from what two cores can measure.
 
-    python benchmarks/threads.py [--rounds 5]
+    python benchmarks/threads.py [--rounds 3]
 
 On one core, P threads take turns: an epoch takes what all of them compute together, and their
 meetings. What each does for itself (the look at whether a step stays finite, panels that are laid out
@@ -22,7 +22,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import time
@@ -84,7 +83,7 @@ def moved(n_parameters: int, itemsize: int = 4) -> int:
 
 
 def seconds_of_a_step(sizes: Sequence[int], batch: int, n_threads: int, at_least: float) -> float:
-    """Return the median time of a step, over epochs that fill `at_least` seconds, three or more."""
+    """Return the least time of a step, of epochs that fill `at_least` seconds, three or more."""
     compiled.WORTH_A_THREAD = 1  # as many as are asked for
     products = sum(a * b for a, b in pairwise(sizes)) * batch
     steps = min(4000, max(4, 2_000_000_000 // products))
@@ -102,7 +101,7 @@ def seconds_of_a_step(sizes: Sequence[int], batch: int, n_threads: int, at_least
         began = time.perf_counter()
         training.run(1)
         taken.append(time.perf_counter() - began)
-    return statistics.median(taken) / steps
+    return min(taken) / steps
 
 
 def seconds_of_a_copy(n_bytes: int, n_threads: int) -> float:
@@ -115,7 +114,7 @@ def seconds_of_a_copy(n_bytes: int, n_threads: int) -> float:
             began = time.perf_counter()
             list(pool.map(np.copyto, targets, sources))
             taken.append(time.perf_counter() - began)
-    return statistics.median(taken)
+    return min(taken)
 
 
 def on_cores(n_cores: int, what: str, **how: Any) -> float:
@@ -130,21 +129,23 @@ def on_cores(n_cores: int, what: str, **how: Any) -> float:
 
 
 class Measured:
-    """What was measured of a network: seconds, medians of rounds."""
+    """What was measured of a network, in seconds: the least, since others on these cores only add."""
 
     def __init__(self, sizes: Sequence[int], batch: int, rounds: int, at_least: float) -> None:
         self.meetings = n_meetings(len(sizes) - 1)
-        self.n_parameters = cp.Network(list(sizes)).n_parameters
+        architecture = cp.Network(list(sizes)).architecture
+        self.n_parameters = architecture.n_parameters
+        self.worth = sum(architecture.multiply_adds()) * batch // compiled.WORTH_A_THREAD
         idle = [2] * len(sizes)
 
-        def median(n_cores: int, its: Sequence[int], rows: int, n: int) -> float:
+        def least(n_cores: int, its: Sequence[int], rows: int, n: int) -> float:
             how = {"sizes": its, "batch": rows, "n_threads": n, "at_least": at_least}
-            return statistics.median(on_cores(n_cores, "step", **how) for _ in range(rounds))
+            return min(on_cores(n_cores, "step", **how) for _ in range(rounds))
 
-        alone = {n: median(1, idle, 16, n) for n in THREADS}
-        self.work = {n: median(1, sizes, batch, n) - (alone[n] - alone[1]) for n in THREADS}
-        self.meeting = max(median(2, idle, 16, 2) - alone[1], 0.0) / self.meetings
-        self.on_two = median(2, sizes, batch, 2)
+        alone = {n: least(1, idle, 16, n) for n in THREADS}
+        self.work = {n: least(1, sizes, batch, n) - (alone[n] - alone[1]) for n in THREADS}
+        self.meeting = max(least(2, idle, 16, 2) - alone[1] / 2, 0.0) / self.meetings
+        self.on_two = least(2, sizes, batch, 2)
 
     def step(self, n_threads: int) -> float:
         return step_seconds(self.work[n_threads], n_threads, self.meeting, self.meetings)
@@ -173,20 +174,22 @@ class Measured:
         parts = {"what each does for itself": own, "meetings": step - self.work[most] / most}
         said = ", ".join(f"{100 * part / step:.0f} % {what}" for what, part in parts.items())
         one, two = self.step(1), self.step(2)
-        lines += [
+        return [
+            *lines,
             "",
             f"Amdahl's share: {100 * own / one:.2f} % of a step on one thread is not shared out.",
+            f"Of a step on {most} threads: {said}. By itself the engine takes at most {self.worth}.",
+            f"Two threads on two cores, measured: {1e3 * self.on_two:.2f} ms,",
+            f"{one / self.on_two:.2f} times as fast (on paper {one / two:.2f}).",
+            "",
         ]
-        lines += [f"Of a step on {most} threads: {said}."]
-        lines += [f"Two threads on two cores, measured: {1e3 * self.on_two:.2f} ms,"]
-        return [*lines, f"{one / self.on_two:.2f} times as fast (on paper {one / two:.2f}).", ""]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.0, help="of each run, at least")
     parser.add_argument("--output", type=Path, default=RESULTS)
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
@@ -197,12 +200,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     about = machine.describe()
     lines = ["# A step on 1 to 16 threads, on paper", "", *machine.lines(about), ""]
+    nets: dict[str, Measured] = {}
     for name, (sizes, batch) in NETS.items():
         print(name, file=sys.stderr, flush=True)
-        lines += Measured(sizes, batch, options.rounds, options.seconds).markdown(name)
+        nets[name] = Measured(sizes, batch, options.rounds, options.seconds)
+    meeting = min(each.meeting for each in nets.values())  # it is the same for every network
+    for name, each in nets.items():
+        each.meeting = meeting
+        lines += each.markdown(name)
     copies = {n: 2 * n * 2**28 / on_cores(n, "copy", n_bytes=2**28, n_threads=n) / 1e9 for n in (1, 2)}
     lines.append(f"Copies between arrays of 256 MB move {copies[1]:.0f} GB/s on one thread, ")
-    lines[-1] += f"{copies[2]:.0f} on two."
+    lines[-1] += f"{copies[2]:.0f} on two; two threads meet in {1e6 * meeting:.1f} us."
     text = "\n".join(lines) + "\n"
     print(text)
     options.output.mkdir(parents=True, exist_ok=True)
