@@ -112,9 +112,9 @@ def end() -> None:
         _team[0].close()
 
 
-def shared_pass() -> Pass:
+def shared_pass(options: Options) -> Pass:
     """Return how processes learn columns of a table for each other."""
-    if len(_team) == 0 or _team[0].size == 1:
+    if len(_team) == 0 or _team[0].size == 1 or _is_joined(options):
         from clearprop.data.table.passes import Alone
 
         return Alone()

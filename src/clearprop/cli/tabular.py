@@ -38,7 +38,7 @@ class TableJob:
         self.options = options
         self._unchanged = streamed.watch(options.source)
         whole = open_table(options.source, table_options.read_options(options))
-        whole.shared = processes.shared_pass()
+        whole.shared = processes.shared_pass(self.options)
         name, gaps = table_options.target_name(options, whole), options.target_gaps or "drop"
         self.target = TargetEncoder.learn(whole, name, options.task, gaps)
         self.decisions = table_options.decisions(options, whole, self.target)
