@@ -86,7 +86,7 @@ def checked(options: Options) -> Options:
         if not options.stall_timeout >= 1:
             raise ValueError(f"--stall-timeout must be at least 1, got {options.stall_timeout:g}")
         _team[0].timeout = options.stall_timeout
-    if options.fast_sum:
+    if options.fast_sum and not _is_joined(options):
         errors.say(
             "--fast-sum: MPI adds the gradients, the bits are those of this number of processes only"
         )
