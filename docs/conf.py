@@ -45,7 +45,6 @@ templates_path = ["_templates"]
 # Markdown and notebooks; `make docs` executes these, unless GALLERY=0.
 # The first is what autosummary writes.
 source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".ipynb": "myst-nb"}
-smartquotes_action = "qe"  # --option keeps its two dashes
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 4
 myst_url_schemes = {"http": None, "https": None, "mailto": None, "source": None}
@@ -59,6 +58,7 @@ nb_merge_streams = True
 default_role = "py:obj"
 autosummary_generate = True
 autodoc_typehints = "none"  # the sections of a docstring say it, with shapes
+toc_object_entries_show_parents = "hide"  # the column beside a page is narrow
 autodoc_member_order = "groupwise"
 napoleon_google_docstring = False
 napoleon_use_param = False  # "n_features" in a shape is no link

@@ -16,7 +16,12 @@ from clearprop.cli.app import application
 def cell(text: str | None) -> str:
     """Return a help text as a cell of a table."""
     text = re.sub(r"\[/?[a-z ]+\]", "", text or "")  # rich's marks
-    return " ".join(text.replace("|", r"\|").replace("<", "&lt;").split())
+    return " ".join(with_code(text.replace("|", r"\|")).split())
+
+
+def with_code(text: str) -> str:
+    """Return a help text with its options as code, where two dashes stay two."""
+    return re.sub(r"(?<![\w`-])(--[a-z][a-z0-9-]*)", r"`\1`", text.replace("<", "&lt;"))
 
 
 def described(name: str, command: object) -> list[str]:
@@ -48,9 +53,7 @@ def prose(text: str) -> list[str]:
     for paragraph in text.split("\n\n"):
         words = " ".join(paragraph.replace("\b", "").split())
         example = re.fullmatch(r"(Examples?:) (clearprop .*)", words)
-        shown = (
-            [example[1], "", "```sh", example[2], "```"] if example else [words.replace("<", "&lt;")]
-        )
+        shown = [example[1], "", "```sh", example[2], "```"] if example else [with_code(words)]
         lines += [*shown, ""]
     return lines
 

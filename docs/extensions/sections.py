@@ -158,6 +158,9 @@ def read(app: Sphinx, docname: str, source: list[str]) -> None:
 
 def name_results(app: Sphinx, config: object) -> None:
     """Write a page for each file of results: a title, which `read` replaces."""
+    for old in (DOCS / "results").glob("*.md"):
+        if f"results/{old.stem}" not in STANDS_FOR:  # of results that have another name by now
+            old.unlink()
     for name in STANDS_FOR:
         if name.startswith("results/"):
             page = DOCS / f"{name}.md"

@@ -130,7 +130,8 @@ def test_the_page_of_commands_says_what_every_option_does(site):
     from clearprop.cli.app import application
 
     text = re.sub(r"<[^>]+>", "", (site / "reference/commands.html").read_text("utf-8"))
-    shown = " ".join(unescape(text).translate(str.maketrans("‘’“”", "''\"\"")).split())
+    plain = unescape(text).translate(str.maketrans({"’": "'", "“": '"', "”": '"', "…": "..."}))
+    shown = " ".join(plain.split())
     for name, command in typer.main.get_command(application()).commands.items():
         for each in command.params:
             said = " ".join(re.sub(r"\[/?[a-z ]+\]", "", each.help or "").split())
