@@ -6,11 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import clearprop as cp
 from clearprop import engines
-from clearprop.engines import cpu
+from clearprop.engines import cpu, machine_code
 
 ROOT = Path(__file__).parents[2]
 EMULATED = ROOT / "build" / "aarch64" / "python"
@@ -181,6 +182,7 @@ def test_a_checkpoint_names_its_variant_and_says_where_another_goes_on(fresh, tm
             X, Y, epochs=epochs, batch_size=3, progress=False, checkpoint=tmp_path / "c", resume=True
         )
 
+    machine_code.code(np.dtype("float32"))  # loaded: a name that changes would have it compiled anew
     fresh.setattr(cpu, "versions", lambda: {"llvmlite": "0.48", "kernels": "x86-64-v2"})
     fitted(1)
     fitted(2)
