@@ -150,9 +150,12 @@ def answers(name, model, d):
 
 
 def machine():
-    """Return what bits depend on."""
-    import llvmlite
-    from llvmlite import binding
+    """Return what bits depend on; nothing where the code was built ahead, for a variant."""
+    try:
+        import llvmlite
+        from llvmlite import binding
+    except ImportError:
+        return []
 
     return [binding.get_host_cpu_name(), np.__version__, llvmlite.__version__]
 
