@@ -201,8 +201,9 @@ def _named(
 ) -> list[Mistake]:
     """Return the mistakes that explain wrong numbers, those that explain most of them first."""
     factor = next(n.factor for (name, _, _), n in worksheet.asked.items() if name == quantity)
-    few = [each for each in wrong if _has_few_digits(each, worksheet.digits, factor)]
-    found, left = [], [each for each in wrong if each not in few]
+    if all(_has_few_digits(each, worksheet.digits, factor) for each in wrong):
+        likely = ()
+    found, left = [], list(wrong)
     while left:
         explained = [
             [each for each in left if _is(each, slip.array, worksheet.digits)] for slip in likely
@@ -218,8 +219,7 @@ def _named(
         sentence = "; or ".join(said for _, said in usual[:_MOST_NAMED])
         found.append(Mistake(usual[0][0], sentence, tuple(each.blank for each in first)))
         left = [each for each in left if each not in first]
-    alone = sorted([*few, *left], key=lambda each: each.blank)
-    return found + [_arithmetic(each, worksheet.digits, factor) for each in alone]
+    return found + [_arithmetic(each, worksheet.digits, factor) for each in left]
 
 
 def _has_few_digits(each: _Judged, digits: int, factor: float) -> bool:
@@ -230,7 +230,7 @@ def _has_few_digits(each: _Judged, digits: int, factor: float) -> bool:
 def _is(each: _Judged, array: Array, digits: int) -> bool:
     """Return whether a slip gives this answer, and not what is meant."""
     value = float(array[each.place])
-    if not math.isfinite(value) or abs(value - each.meant) <= _unit(value, digits):
+    if not math.isfinite(value) or math.isclose(value, each.meant, rel_tol=1e-9):
         return False
     return abs(each.answer - value) <= 2 * _unit(value, digits)
 
