@@ -607,7 +607,7 @@ def test_a_hostile_model_file_is_refused_and_cannot_talk_to_the_terminal(clearpr
         ("train digits --hiden 3", "no such option: --hiden"),
         ("train digtis", "there is no file or folder digtis"),
         ("train .", "."),
-        ("train http://host/x.csv", "DATA must be a local file or folder"),
+        ("train http://host/x.csv", "a URL must be one that pyarrow reads, such as s3://bucket/folder"),
         ("train -- -x.csv", "there is no file or folder -x.csv"),
         ("train digits --hidden 0", "a layer's size must be at least 1, got 0"),
         ("train digits --hidden 3x", "--hidden must be sizes such as 30 or 64,32, or none, got '3x'"),

@@ -352,8 +352,8 @@ def test_two_purposes_that_share_their_numbers_are_found(monkeypatch):
 
 RANDOMNESS = {
     "order with a row twice": (
-        "    return order\n",
-        "    return (keys % np.uint64(n)).astype(np.int64)\n",
+        "    return packed.view(np.int64)\n",
+        "    return (packed // 2).astype(np.int64)\n",
         lambda: inner(
             test_randomness.test_permutation_holds_each_row_once_and_depends_on_its_key_alone
         )(1, 20, 3),
