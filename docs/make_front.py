@@ -60,7 +60,9 @@ def ratio(result: dict[str, Any], other: str, threads: int) -> float | None:
     of = result["contestants"]
     both = (of.get(f"{name}, {threads} threads", {}) for name in (other, "clearprop"))
     theirs, ours = (each.get("seconds") for each in both)
-    return statistics.median(a / b for a, b in zip(theirs, ours, strict=True)) if theirs else None
+    if not isinstance(theirs, list):  # not installed, or its losses deviate
+        return None
+    return statistics.median(a / b for a, b in zip(theirs, ours, strict=True))
 
 
 def speed() -> str:
@@ -89,10 +91,14 @@ def speed_table() -> str:
         taken = f"{1e6 * step:.3g} us" if step < 1e-3 else f"{1e3 * step:.3g} ms"
         lines.append(
             f"| {re.sub(r' [(][^)]*[)]', '', plan['about'])}; {threads} | "
-            + " | ".join("" if each is None else f"{each:.2g}" for each in ratios)
+            + " | ".join("" if each is None else _number(each) for each in ratios)
             + f" | {taken} | {100 * share:.0f} % |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if value >= 9.95 else f"{value:.1f}" if value >= 1 else f"{value:.2f}"
 
 
 def accuracy() -> str:
