@@ -65,6 +65,7 @@ napoleon_use_param = False  # "n_features" in a shape is no link
 napoleon_use_rtype = False
 napoleon_use_ivar = True
 viewcode_line_numbers = True
+highlight_language = "text"  # of blocks that name none: what a program prints
 suppress_warnings = ["misc.highlighting_failure"]  # an excerpt ends in "..."
 
 html_theme = "pydata_sphinx_theme"

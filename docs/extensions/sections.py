@@ -129,13 +129,15 @@ def contents(docname: str, text: str, found: set[str]) -> list[str]:
     return [name for name in names if name in found and name not in ("index", *TOP)]
 
 
-def entry(name: str) -> str:
-    """Return a line of a table of contents; five pages of results have one and the same title."""
-    peers = name.partition("results/run-")[2]
-    title = {"results/rows-faults": "Planted faults: rows apart"}.get(
-        name, f"Beside its peers: {peers.replace('-', ', ')}"
-    )
-    return f"{title} </{name}>" if peers or name == "results/rows-faults" else f"/{name}"
+def title(name: str) -> str | None:
+    """Return what a page of results is called here; seven of them have one and the same title."""
+    if (run := re.search(r"run-(.*)", name)) is not None:
+        without = " without AVX-512" if "avx2" in name else ""
+        return f"Beside its peers{without}: {run[1].replace('-', ', ')}"
+    return {
+        "results/how": "How it is measured",
+        "results/rows-faults": "Planted faults: rows apart",
+    }.get(name)
 
 
 def read(app: Sphinx, docname: str, source: list[str]) -> None:
@@ -146,13 +148,16 @@ def read(app: Sphinx, docname: str, source: list[str]) -> None:
     elsewhere = STANDS_FOR.get(docname)
     if elsewhere is not None:
         app.env.note_dependency(str(elsewhere))
-        source[0] = rebased(elsewhere.read_text("utf-8"), elsewhere.parent, docname)
+        text = elsewhere.read_text("utf-8")
+        if (called := title(docname)) is not None:
+            text = re.sub(r"\A# .*", f"# {called}", text)
+        source[0] = rebased(text, elsewhere.parent, docname)
         return
     text = source[0]
     source[0] = rebased(text, path.parent, docname)
     if docname in SECTIONS:
         names = contents(docname, text, set(app.env.found_docs))
-        below = "\n".join(entry(name) for name in names)
+        below = "\n".join(f"/{name}" for name in names)
         source[0] += f"\n\n```{{toctree}}\n:hidden:\n\n{below}\n```\n"
 
 
