@@ -4,4 +4,8 @@ document.addEventListener("DOMContentLoaded", () => {
     const of = arrow.closest("li")?.querySelector("a")?.textContent.trim();
     arrow.setAttribute("aria-label", `What is under ${of}`);
   }
+  // A table that scrolls in itself is reached by the keyboard.
+  for (const table of document.querySelectorAll("table.table")) {
+    if (table.scrollWidth > table.clientWidth) table.tabIndex = 0;
+  }
 });

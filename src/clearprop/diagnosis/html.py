@@ -88,7 +88,8 @@ def body(findings: Findings, heading: str = "h1") -> Markup:
     if findings:
         parts.append(_overview(findings))
     parts += [_card(each, place) for place, each in enumerate(findings, start=1)]
-    return tag("main", joined(parts, "\n"), class_="diagnosis")
+    around = "main" if heading == "h1" else "div"  # a notebook has a main part of its own
+    return tag(around, joined(parts, "\n"), class_="diagnosis")
 
 
 def _counted(findings: Findings) -> str:
