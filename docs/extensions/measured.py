@@ -25,12 +25,12 @@ NAMES = {
 
 
 def ratios(contestants: dict[str, Any]) -> dict[str, dict[str, list[float]]]:
-    """Return, by number of threads and contestant, its times over clearprop's, round by round."""
+    """Return times over clearprop's by threads, contestant and round; one that was refused has none."""
     found: dict[str, dict[str, list[float]]] = {}
     for key, its in contestants.items():
         name, _, threads = key.partition(", ")
         ours = contestants.get(f"clearprop, {threads}")
-        if name in NAMES and ours and its.get("seconds"):
+        if name in NAMES and ours and its.get("seconds") and not its.get("refused"):
             rounds = zip(its["seconds"], ours["seconds"], strict=False)
             found.setdefault(threads, {})[NAMES[name]] = [theirs / us for theirs, us in rounds]
     return found
