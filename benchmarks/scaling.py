@@ -23,9 +23,8 @@ import tempfile
 from pathlib import Path
 
 GBIT, SHARDS = 1e9 / 8, 64
-BACKWARD = (
-    2 / 3
-)  # of a step's multiply-adds, nearly: it makes two products for each of the forward pass
+# Of a step's multiply-adds, nearly: the backward pass makes two products for each of the forward pass.
+BACKWARD = 2 / 3
 KINDS = {  # processes, threads of each, shards
     "1 process x 2 threads, whole batches": (1, 2, None),
     "1 process x 2 threads, 64 shards": (1, 2, 64),

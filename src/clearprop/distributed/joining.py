@@ -10,13 +10,10 @@ import math
 import socket
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from clearprop import engines
 from clearprop.distributed.faults import WAITING
 from clearprop.distributed.team import Team
-from clearprop.engines.interface import Course, Data, Engine, Plan, Report, State
+from clearprop.engines.interface import Engine, Plan, Report, State
 
 _LATER = 2.0  # timeouts after which JAX's own service ends what is left
 _HERE = "127.0.0.1"
@@ -72,19 +69,9 @@ class Watched:
         """As in `Engine`."""
         return self._engine.supports(plan)
 
-    def run(
-        self,
-        plan: Plan,
-        state: State,
-        data: Data,
-        order: NDArray[np.int64],
-        rates: NDArray[np.float64],
-        first_step: int = 0,
-        course: Course | None = None,
-    ) -> Report:
-        """As in `Engine.run`."""
-        arguments: Any = plan, state, data, order, rates, first_step, course
+    def run(self, plan: Plan, state: State, *rest: Any, **more: Any) -> Report:
+        """As in `Engine`."""
         with self._team.heart.doing(WAITING):
-            report = self._engine.run(*arguments)
+            report = self._engine.run(plan, state, *rest, **more)
         self._team.heart.step = state.step
         return report

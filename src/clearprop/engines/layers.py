@@ -40,6 +40,9 @@ from clearprop.engines.records import (
 
 # --- threads
 
+# Columns that a thread takes at a time, at least: the rows below are laid out anew for each so many.
+NARROWEST = 64
+
 
 @kernel()
 def share(thread: int, n_threads: int, n: int, unit: int) -> tuple[int, int]:
@@ -257,7 +260,7 @@ def forward_part(
     )  # fmt: skip
     step = its.j1 - its.j0
     if its.i1 - its.i0 == m and m >= LARGE and not softmax_of_rows:
-        step = at_a_time(step, team.n_threads, 64, max(WIDE, CACHED // m // 16 * 16), 16)
+        step = at_a_time(step, team.n_threads, NARROWEST, max(WIDE, CACHED // m // 16 * 16), 16)
     block = take(team, place, -1)
     while its.j0 + block * step < its.j1:
         first = its.j0 + block * step
@@ -277,7 +280,7 @@ def backward_part(run: Run, batch: Batch, team: Team, number: int, owner: int, p
     its = rectangle(owner, team.n_threads, m, layer.n_in, False)
     step = its.j1 - its.j0
     if its.i1 - its.i0 == m and m >= LARGE:
-        step = at_a_time(step, team.n_threads, 64, max(WIDE, CACHED // m // 16 * 16), 16)
+        step = at_a_time(step, team.n_threads, NARROWEST, max(WIDE, CACHED // m // 16 * 16), 16)
     block = take(team, place, -1)
     while its.j0 + block * step < its.j1:
         first = its.j0 + block * step
