@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 
 import clearprop as cp
+from clearprop.architecture import Layer
+from clearprop.building import build
 from clearprop.data.row_stream import Passage
 from clearprop.distributed.shards import Dealing, Holding, owned
 from clearprop.distributed.sums import Node, aligned, joined, root, up_to
+from clearprop.embeddings import periodic
 from clearprop.engines import Data, Plan, State
 from clearprop.engines.compiled import CompiledEngine
 from clearprop.engines.leaves import TreeSum
@@ -127,3 +130,78 @@ def test_the_kernel_climbs_the_tree_as_the_reference_does(dtype, rng):
     assert not ours.bad
     assert not theirs.bad
     assert np.abs(its.moments[3]).max() > 0.1
+
+
+MIXED = Layer(50, ["relu"] * 30 + ["mish", "elu"] * 10)
+NETWORKS = {  # sizes, activation, dropout, and more of the architecture
+    "wide": ([70, 60, 50, 3], "relu", (), {}),
+    "narrow": ([4, 5, 3], "tanh", (), {}),
+    "one output": ([9, 53, 1], "gelu", (), {}),
+    "dropout": ([20, 64, 49, 3], "sigmoid", (0.3, 0.1), {}),
+    "parametric, scaled": ([70, 55, 3], "parametric_silu", (), {"input_scale": True}),
+    "mixed": ([6, MIXED, 3], "softplus", (), {}),
+    "embedded": ([4, 50, 3], "selu", (), {"embedding": periodic(), "input_scale": True}),
+}
+
+# Rows of leaves: all fit at once, some do, and some do not though the batch is as large.
+TOGETHER = {
+    400: [60, 7, 113, 19, 1, 0, 80, 120],
+    40: [1, 7, 40, 19, 2, 0, 13, 9],
+    700: [100, 0, *[99] * 6],
+}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("batch_size", TOGETHER)
+@pytest.mark.parametrize("case", NETWORKS)
+def test_a_leaf_has_the_same_bits_beside_any_others(case, batch_size, dtype, rng):
+    sizes, activation, dropout, how = NETWORKS[case]
+    made = build(sizes, activation, None, cp.costs.cross_entropy(reduction="sum"))
+    made = dataclasses.replace(made, **how)
+    n_rows, n_out = 700, made.sizes[-1]
+    X = rng.normal(size=(n_rows, sizes[0])).astype(dtype)
+    X[rng.random(X.shape) < 0.5] = 0.0  # some columns are empty in some leaves
+    Y = rng.dirichlet(np.ones(n_out + 1), n_rows)[:, :n_out].astype(dtype)
+    data, order = Data(X, Y, rng.random(n_rows).astype(dtype)), rng.permutation(n_rows)
+    plan = Plan(
+        made, TreeSum(), 3, batch_size, n_rows, dropout=dropout, counts_correct=True, n_threads=1
+    )
+    parameters = rng.normal(size=made.n_parameters).astype(dtype) / 4
+    cuts, engine = np.cumsum([0, *TOGETHER[batch_size]]), CompiledEngine()
+
+    def leaves(first, n):
+        levels = np.full((n.bit_length(), len(parameters)), np.nan, dtype)
+        state = State(parameters, levels, step=11 + first)
+        found = engine.sum_leaves(plan, state, data, order, cuts[first : first + n + 1], None)
+        return levels[-1], found
+
+    alone = [leaves(leaf, 1) for leaf in range(8)]
+    sums = [gradient for gradient, _ in alone]
+    for n in (2, 4, 8):
+        sums = [a + b for a, b in zip(sums[::2], sums[1::2], strict=True)]
+        for node, want in enumerate(sums):
+            its, parts = slice(node * n, (node + 1) * n), range(node * n, (node + 1) * n)
+            gradient, found = leaves(its.start, n)
+            np.testing.assert_array_equal(gradient, want, strict=True)
+            np.testing.assert_array_equal(found.costs, [alone[k][1].costs[0] for k in parts])
+            correct = np.concatenate([alone[k][1].correct for k in parts])
+            np.testing.assert_array_equal(found.correct, correct)
+    assert np.abs(sums[0]).max() > 0.1
+
+
+def test_a_cost_of_ones_own_sees_a_leaf_at_a_time(rng):
+    asked = []
+
+    def fourth(a, y):
+        asked.append(len(a))
+        return ((a - y) ** 4).sum(axis=1)
+
+    cost = cp.Cost("fourth", fourth, lambda a, y: 4 * (a - y) ** 3, reduction="sum")
+    made = build([4, 5, 3], "tanh", None, cost)
+    plan = Plan(made, TreeSum(), 3, 20, 14, n_threads=1)
+    parameters = rng.normal(size=made.n_parameters)
+    data = Data(rng.normal(size=(14, 4)), rng.random((14, 3)), None)
+    state = State(parameters, np.zeros((3, len(parameters))))
+    del asked[:]
+    CompiledEngine().sum_leaves(plan, state, data, np.arange(14), np.array([0, 5, 8, 10, 14]), None)
+    assert asked == [5, 3, 2, 4]

@@ -373,7 +373,7 @@ def test_a_float_of_a_record_may_be_given_as_a_whole_number():
 
 def stepped_through(monkeypatch):
     """Let the engine run its kernels as Python."""
-    monkeypatch.setattr(machine_code, "slots", lambda run: run)
+    monkeypatch.setattr(machine_code, "slots", lambda run, _=None: run)
     monkeypatch.setattr(machine_code, "address", lambda run: run)
     monkeypatch.setattr(compiled, "side_by_side", lambda _, run, *__: kernels.train(run))
 

@@ -23,7 +23,7 @@ from clearprop.distributed.shards import Holding
 from clearprop.distributed.sums import Node, aligned, joined, root, slices, up_to, whole
 from clearprop.distributed.team import Team
 from clearprop.engines.interface import Course, Data, Engine, Plan, Report, State
-from clearprop.engines.leaves import Leaves, SumsLeaves, TreeSum
+from clearprop.engines.leaves import TOGETHER, Leaves, SumsLeaves, TreeSum
 from clearprop.engines.members import in_turn
 from clearprop.engines.reference import at_step, followed, over_weight, updated
 
@@ -110,11 +110,12 @@ class ShardedEngine:
             return
         architecture, shards = plan.architecture, self.holding.shards
         summed = dataclasses.replace(architecture.cost, reduction="sum")
+        together = min(plan.batch_size, TOGETHER)
         self._plan, self._alone = plan, dataclasses.replace(
             plan,
             architecture=dataclasses.replace(architecture, cost=summed),
             optimizer=TreeSum(),
-            batch_size=-(-plan.batch_size // self.holding.dealing.n_shards),
+            batch_size=max(-(-plan.batch_size // self.holding.dealing.n_shards), together),
             n_batches=None, l2=0.0, l1=0.0, clip_norm=None, over_batch_weight=False, n_threads=1,
         )  # fmt: skip
         n_jobs = self._threads(plan)

@@ -7,7 +7,7 @@ import numpy as np
 from clearprop.engines import codes
 from clearprop.engines.intrinsics import kernel, part
 from clearprop.engines.language import Integers, Reals
-from clearprop.engines.products import vectors
+from clearprop.engines.products import MOST, vectors
 from clearprop.engines.records import Batch, Filled, Layer, Run
 
 
@@ -18,8 +18,9 @@ def first_row(step: int, batch: int, larger: int) -> int:
 
 
 @kernel()
-def begin_of(run: Run, step: int) -> int:
-    """Return where a batch's rows begin."""
+def begin_of(run: Run, number: int) -> int:
+    """Return where the rows of a step of the stretch begin."""
+    step = run.first_step + number
     if run.cuts.size > 0:
         return run.cuts[step]
     return first_row(step, run.settings.batch, run.settings.n_larger)
@@ -28,10 +29,9 @@ def begin_of(run: Run, step: int) -> int:
 @kernel()
 def batch_of(run: Run, number: int) -> Batch:
     """Return a step of the stretch."""
-    settings = run.settings
-    first = begin_of(run, run.first_step + number)
-    after = begin_of(run, run.first_step + number + 1)
-    m = min(after, run.order.size) - first
+    settings, first = run.settings, begin_of(run, number)
+    n_leaves = how_many_together(run, number) if run.leaves.size > 0 else 1
+    m = min(begin_of(run, number + n_leaves), run.order.size) - first
     rows, rate = part(run.order, first, m), run.rates[number]
     scale = (1.0 if settings.sums else 1.0 / m) * (-rate if settings.fused else 1.0)
     per = 1.0
@@ -40,7 +40,31 @@ def batch_of(run: Run, number: int) -> Batch:
         per = 1.0 / total if total > 0.0 else 0.0
         scale *= m * per
     decay = run.weight_decay[min(number, run.weight_decay.size - 1)]
-    return Batch(rows, first, number, rate, decay, scale, per, 1.0 - rate * per * settings.l2)
+    keep = 1.0 - rate * per * settings.l2
+    return Batch(rows, first, 0, number, n_leaves, rate, decay, scale, per, keep)
+
+
+@kernel()
+def how_many_together(run: Run, number: int) -> int:
+    """Return how many leaves go forwards and backwards at once: as many as fit, or one."""
+    first, n = begin_of(run, number), 1
+    if run.settings.cost == codes.OWN:  # who knows what its bits depend on
+        return n
+    most = min(run.settings.batch, MOST)
+    while number + n < run.leaves.size and begin_of(run, number + n + 1) - first <= most:
+        n += 1
+    return n
+
+
+@kernel()
+def leaf_of(run: Run, batch: Batch, k: int) -> Batch:
+    """Return a leaf of those that are together; of a step, itself."""
+    if batch.n_leaves == 1:
+        return batch
+    number = batch.number + k
+    first, after = begin_of(run, number), begin_of(run, number + 1)
+    rows, at = part(run.order, first, after - first), first - batch.first
+    return batch._replace(rows=rows, first=first, at=at, number=number, n_leaves=1)
 
 
 @kernel()
@@ -62,7 +86,7 @@ def row_ahead(run: Run, batch: Batch, filled: Filled) -> int:
 @kernel()
 def run_begin(run: Run) -> int:
     """Return where the rows of the stretch begin."""
-    return begin_of(run, run.first_step)
+    return begin_of(run, 0)
 
 
 @kernel()

@@ -14,7 +14,7 @@ def climb(run: Run, batch: Batch, offset: int, g: Reals) -> None:
     The moments are the levels of the tree, as a binary counter has digits: where the number of the leaf
     ends with k ones, k sums to its left are whole.
     """
-    n, level, leaf = g.size, 0, run.first_step + batch.number
+    n, level, leaf = g.size, 0, batch.number
     for i in range(n if batch.rows.size == 0 else 0):
         g[i] = like(g[i], 0.0)  # no product has written to it
     while leaf % 2 == 1:

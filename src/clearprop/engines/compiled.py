@@ -34,6 +34,7 @@ __all__ = ["CompiledEngine", "RowPrediction", "RowPull", "forward_of", "machine_
 # Multiply-adds of a step from which a second thread gains more than the meetings cost.
 WORTH_A_THREAD = 8_000_000
 _NO_CUTS, _NO_LEAVES = np.zeros(0, np.int64), np.zeros(0)
+_OF_A_RUN: dict[str, Any] = dict.fromkeys(Run._fields[Run._fields.index("counter") :])
 _CHUNK = 64 * 1024  # elements of the gradient held at a time: they stay in the second-level cache
 
 
@@ -191,6 +192,7 @@ class _Prepared:
             self.own_cost = own.CostOfSamples(cost, architecture.output, outputs, errors, self.costs)
             self.settings = self.settings._replace(own_cost=self.own_cost.address)
         self.measured: tuple[Data, float] | None = None
+        self.common: tuple[Run, Array] | None = None  # to all runs, and as words
         queues = 3 * len(rows) * self.n_threads
         self.counter = np.zeros(codes.LINE * (1 + queues), np.int64)
 
@@ -246,7 +248,9 @@ class _Prepared:
         order, rates = np.ascontiguousarray(order, np.int64), np.ascontiguousarray(rates, np.float64)
         run = self.record(state, data, order, rates, step, course, self._largest(data), leaves, watched)
         correct, counts, epoch_cost = run.correct, run.counts, run.epoch_cost
-        arguments = machine_code.slots(run)
+        arguments = machine_code.slots(run, self.common)
+        if self.common is None:
+            self.common = run._replace(**_OF_A_RUN), arguments
         address, aside = machine_code.address(arguments), self.own_cost is not None
         try:
             side_by_side(machine_code.code(self.dtype).train, address, self.n_threads, aside)
@@ -283,6 +287,8 @@ class _Prepared:
         """Return what the kernel is called with, of contiguous arrays."""
         settings = self.settings
         correct = np.zeros(len(rates) * settings.batch if settings.counts else 1, np.bool_)
+        dropout = np.zeros((len(course.dropout), len(self.layers)))
+        dropout[:, :-1] = course.dropout  # the outputs are never dropped
         weight = np.ones(1, self.dtype) if data.sample_weight is None else data.sample_weight
         return Run(
             settings=settings, layers=self.layers, segments=self.segments, embedding=self.embedding,
@@ -292,7 +298,7 @@ class _Prepared:
             parameters=state.parameters, moments=state.moments.reshape(-1), X=flat(data.X),
             Y=flat(data.Y), sample_weight=flat(weight), weighted=data.sample_weight is not None,
             order=order, rates=rates,
-            dropout=np.pad(course.dropout, ((0, 0), (0, 1))),  # the outputs are never dropped
+            dropout=dropout,
             weight_decay=np.ascontiguousarray(course.weight_decay, np.float64),
             largest=largest, first_step=first_step, step=state.step, watched=watched,
             correct=correct, counts=np.array([0, 0, state.updates]),

@@ -242,20 +242,21 @@ def array_of(its: Embedding, what: int) -> tuple[int, int]:
 
 
 @kernel()
-def gradient_of(run: Run, m: int, what: int, k: int, g: Reals, beta: float) -> None:
+def gradient_of(run: Run, batch: Batch, what: int, k: int, g: Reals, beta: float) -> None:
     """Put an input's gradient of an array of parameters into `g`, or add it (beta 1)."""
-    its, work = run.embedding, run.work
+    its, work, m = run.embedding, run.work, batch.rows.size
     n, n_basis, d, wide = its.n, its.n_basis, its.n_mapped, its.n_out
     column = its.one_hot[k] if what == codes.VECTORS else its.columns[k]
     at = its.errors + its.first[column]
     if what == codes.MAP:
-        phi, delta = Matrix(rest(work, its.basis + k * n_basis), n * n_basis, 1), rest(work, at)
+        basis = rest(work, its.basis + (batch.at * n + k) * n_basis)
+        phi, delta = Matrix(basis, n * n_basis, 1), rest(work, at + batch.at * wide)
         sums(Matrix(g, d, 1), phi, Matrix(delta, wide, 1), n_basis, d, m, beta, part(work, 0, 0))
         return
     if beta == 0.0:
         for j in range(g.size):
             g[j] = like(g[j], 0.0)
-    for i in range(m):
+    for i in range(batch.at, batch.at + m):
         if what == codes.OF_BIAS:
             delta = part(work, at + i * wide, d)
             for j in range(d):
@@ -292,7 +293,7 @@ def update_array(
                 g[j] = like(g[j], 0.0)
         else:
             for also in range(count):
-                gradient_of(run, batch.rows.size, what, k + also, g, 0.0 if also == 0 else 1.0)
+                gradient_of(run, batch, what, k + also, g, 0.0 if also == 0 else 1.0)
             l2, l1 = batch.per * settings.l2, batch.per * settings.l1
             if (what == codes.MAP or what == codes.VECTORS) and (l2 != 0.0 or l1 != 0.0):
                 add_penalties(g, p, l2, l1)

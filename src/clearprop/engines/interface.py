@@ -112,18 +112,23 @@ class Plan:
 
     def lr_factors(self, dtype: np.dtype[Any]) -> Array | float:
         """Return what multiplies the learning rate of each parameter: 0 where it is frozen."""
+        if not self.frozen and all(b.lr_factor == 1.0 for b in self.architecture.blocks):
+            return 1.0
         factors = self.architecture.factors("lr_factor")
         for block in self.frozen:
             factors[block.slice] = 0.0
-        return 1.0 if (factors == 1.0).all() else factors.astype(dtype)
+        return factors.astype(dtype)
 
     def gradient_factors(self, dtype: np.dtype[Any]) -> Array | None:
         """Return what multiplies the gradient before the optimizer sees it; None where nothing does."""
-        factors = self.architecture.factors("gradient_factor")
-        return None if (factors == 1.0).all() else factors.astype(dtype)
+        if all(b.gradient_factor == 1.0 for b in self.architecture.blocks):
+            return None
+        return self.architecture.factors("gradient_factor").astype(dtype)
 
-    def decay_factors(self, dtype: np.dtype[Any]) -> Array:
-        """Return what multiplies AdamW's decay of each parameter: 0 for biases."""
+    def decay_factors(self, dtype: np.dtype[Any]) -> Array | float:
+        """Return what multiplies an optimizer's decay, if it has one: 0 for biases."""
+        if not hasattr(self.optimizer, "weight_decay"):
+            return 1.0
         return self.architecture.factors("decay_factor").astype(dtype)
 
 

@@ -32,7 +32,7 @@ import math
 import numpy as np
 
 from clearprop.engines import codes
-from clearprop.engines.batching import any_weight, batch_of, row_ahead, run_begin
+from clearprop.engines.batching import any_weight, batch_of, leaf_of, row_ahead, run_begin
 from clearprop.engines.blocks import used
 from clearprop.engines.deforming import deform_rows
 from clearprop.engines.embedding import (
@@ -61,7 +61,7 @@ from clearprop.engines.outputs import (
     sample_cost,
 )
 from clearprop.engines.prediction import predict
-from clearprop.engines.products import LARGE, vectors
+from clearprop.engines.products import LARGE, room, vectors
 from clearprop.engines.pulling import pull_back
 from clearprop.engines.records import (
     Batch,
@@ -276,8 +276,9 @@ def update(run: Run, batch: Batch, team: Team, inputs: Filled, t: int, wanted: i
                     run, batch, team, l, owner, queue(team, wanted, l, owner), filled,
                     Update(phase, shrink, t),
                 )  # fmt: skip
-        if run.embedding.exists:
-            gathered += update_embedding(run, batch, team, Update(phase, shrink, t))
+        for k in range(batch.n_leaves if run.embedding.exists else 0):
+            leaf = leaf_of(run, batch, k)
+            gathered += update_embedding(run, leaf, team, Update(phase, shrink, t))
         if phase == codes.GATHER:
             run.norms[team.thread] = gathered
             wanted = meet(team, wanted)
@@ -303,7 +304,7 @@ def train(run: Run) -> None:
     At a step that might leave the finite numbers it stops, unless it is watched. Every thread runs
     this; what is found is left in ``run.counts`` and ``run.epoch_cost`` by thread 0.
     """
-    settings, team = run.settings, team_of(run)
+    settings, team, takes_leaves = run.settings, team_of(run), run.leaves.size > 0
     n_threads, thread = run.n_threads, run.thread
     updates, epoch_cost = run.counts[codes.UPDATES], run.epoch_cost[0]
     wanted, made = n_threads, 0
@@ -319,7 +320,9 @@ def train(run: Run) -> None:
         wanted = meet(team, wanted)
         inputs = filled_inputs(run, batch, n_threads)
         missing = Filled(inputs.columns, -1 if ready else inputs.n)
-        wanted = forward(run, batch, team, missing, wanted)
+        # A leaf's bits are to be the same beside any others: here it counts what there is room for.
+        passing = team._replace(copies=room(team.copies, settings.batch if takes_leaves else m))
+        wanted = forward(run, batch, passing, missing, wanted)
         ready = False
         penalties = 0.0
         if settings.over_weight and thread == 0 and (settings.l2 != 0.0 or settings.l1 != 0.0):
@@ -327,17 +330,18 @@ def train(run: Run) -> None:
             penalties = with_penalty_below(run, penalties)
         costs_and_deltas(run, batch, team)
         for l in range(team.n_layers if n_threads > 1 else 0):  # noqa: E741 - once for all threads
-            lay_out_below(Layer(*run.layers[l]), m, thread, n_threads, run.work)
+            lay_out_below(Layer(*run.layers[l]), batch, thread, n_threads, run.work)
         wanted = meet(team, wanted)
         batch_cost = total_of(part(run.costs, 0, m))
         bad = not math.isfinite(batch_cost)
         if bad:
             continue
-        if run.leaves.size > 0:
-            run.leaves[run.first_step + made] = batch_cost
-        if run.leaves.size > 0 or not run.weighted or any_weight(batch.rows, run.sample_weight):
-            wanted = backward(run, batch, team, wanted)
-            doubtful = not stays_finite(run, batch, n_threads)
+        for k in range(batch.n_leaves if takes_leaves else 0):
+            leaf = leaf_of(run, batch, k)
+            run.leaves[leaf.number] = total_of(part(run.costs, leaf.at, leaf.rows.size))
+        if takes_leaves or not run.weighted or any_weight(batch.rows, run.sample_weight):
+            wanted = backward(run, batch, passing, wanted)
+            doubtful = not takes_leaves and not stays_finite(run, batch, n_threads)
             if doubtful and not run.watched:  # every thread finds the same
                 bad = True
                 continue
@@ -345,7 +349,7 @@ def train(run: Run) -> None:
             wanted = update(run, batch, team, inputs, updates, wanted)
             ready = row_ahead(run, batch, inputs) >= 0
         epoch_cost += m * batch.per * (batch_cost + penalties) if settings.over_weight else batch_cost
-        made += 1
+        made += batch.n_leaves
         wanted = meet(team, wanted)
     if thread == 0:
         run.counts[codes.MADE], run.counts[codes.UPDATES] = made, updates

@@ -22,6 +22,7 @@ from __future__ import annotations
 import numpy as np
 
 from clearprop.engines import codes
+from clearprop.engines.batching import leaf_of
 from clearprop.engines.intrinsics import arrive, arrived, give_way, kernel, like, part
 from clearprop.engines.language import IntegerTable, Reals
 from clearprop.engines.neurons import SOFTMAX, activate, drop_rectangle, dropout_of, softmax
@@ -267,7 +268,10 @@ def forward_part(
         mine = its._replace(j0=first, j1=min(its.j1, first + step))
         forward_layer(layer, run.segments, mine, run.parameters, arrays, team.copies, filled)
         if dropout_of(run, number, batch.number) > 0.0:
-            drop_rectangle(run, layer, number, batch.number, mine)
+            for k in range(batch.n_leaves):
+                leaf = leaf_of(run, batch, k)
+                i0, i1 = max(mine.i0, leaf.at), min(mine.i1, leaf.at + leaf.rows.size)
+                drop_rectangle(run, layer, number, leaf, mine._replace(i0=i0, i1=i1))
         add_squares(run, team, 2 * number + 1, squares_of(mine, n, arrays.above))
         block = take(team, place, block)
 

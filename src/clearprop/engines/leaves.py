@@ -18,6 +18,10 @@ from numpy.typing import NDArray
 from clearprop.engines.interface import Course, Data, Plan, State
 from clearprop.optimizers import Flat, Optimizer
 
+TOGETHER = (
+    512  # rows of neighbouring leaves that go forwards and backwards at once: a layer is read once
+)
+
 
 @dataclass(frozen=True)
 class TreeSum(Optimizer):
@@ -72,7 +76,7 @@ class SumsLeaves(Protocol):
         ----------
         plan : Plan
             With `TreeSum` as its optimizer, its cost's reduction the sum, and at least as large a batch
-            as any leaf.
+            as any leaf. Leaves of so many rows may go forwards and backwards at once.
         state : State
             Of parameters, and as many levels as there are; its `step` keys the dropout of the first
             leaf, the next number that of the next.

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import ctypes.util
+import functools
 import hashlib
 import mmap
 import os
@@ -80,12 +81,22 @@ def is_on_disk(dtype: np.dtype[Any]) -> bool:
     return False
 
 
-def slots(record: Any) -> Array:
+def slots(record: Any, before: tuple[Any, Array] | None = None) -> Array:
     """Return the words that a kernel is called with: all that is in a record of a `language` type.
 
-    Of arrays, which are C-contiguous, their addresses and sizes; of a float its bits.
+    Of arrays, which are C-contiguous, their addresses and sizes; of a float its bits. What a record has
+    in common with the one `before` is taken from its words.
     """
-    return np.array(_words(record, type(record)), np.int64)
+    if before is None:
+        return np.array(_words(record, type(record)), np.int64)
+    kind: Any = type(record)
+    found = before[1].copy()
+    hints = language.hints_of(kind).values()
+    for value, old, hint, start in zip(record, before[0], hints, places(kind), strict=True):
+        if value is not old:
+            words = _words(value, hint)
+            found[start : start + len(words)] = words
+    return found
 
 
 def _words(value: Any, hint: Any) -> list[int]:
@@ -97,6 +108,7 @@ def _words(value: Any, hint: Any) -> list[int]:
     return [address(value), *value.shape] if isinstance(value, np.ndarray) else [int(value)]
 
 
+@functools.cache
 def places(record: Any) -> Any:
     """Return a record that has, instead of its fields, the number of the first slot of each."""
     found, used = [], 0

@@ -29,7 +29,7 @@ from clearprop.engines import codes
 from clearprop.engines.elementary import exp, exp_both, exp_falling, log1p, normal
 from clearprop.engines.intrinsics import call_own, kernel, like, part
 from clearprop.engines.language import Kernel, Reals
-from clearprop.engines.records import Layer, Rectangle, Run
+from clearprop.engines.records import Batch, Layer, Rectangle, Run
 
 # --- activations: each returns (f(z), f'(z)), with the formulas of activations.py
 
@@ -216,13 +216,13 @@ def dropout_of(run: Run, number: int, made: int) -> float:
 
 
 @kernel()
-def drop_rectangle(run: Run, layer: Layer, number: int, made: int, mine: Rectangle) -> None:
+def drop_rectangle(run: Run, layer: Layer, number: int, batch: Batch, mine: Rectangle) -> None:
     """Multiply a rectangle of a layer's activations and slopes by its dropout mask: 0 or the scale.
 
     Its first column is a multiple of 4: a block of four random words belongs to four neurons.
     """
-    step, n = run.step + made, layer.n_out
-    rate = dropout_of(run, number, made)
+    step, n = run.step + batch.number, layer.n_out
+    rate = dropout_of(run, number, batch.number)
     seed, bar = np.uint64(run.settings.seed), np.uint64(rate * 4294967296.0 + 0.5)  # 2^32
     x2 = np.uint64(step) & np.uint64(0xFFFFFFFF)
     x3 = np.uint64(4) << np.uint64(28) | np.uint64(number) << np.uint64(16)  # 4: randomness.DROPOUT
@@ -236,7 +236,7 @@ def drop_rectangle(run: Run, layer: Layer, number: int, made: int, mine: Rectang
         bends = layer.bend if layer.bend >= 0 else layer.slope
         bend = part(run.work, bends + i * n + mine.j0, size)
         for block in range((size + 3) // 4):
-            words = philox(seed, np.uint64(mine.j0 // 4 + block), np.uint64(i), x2, x3)
+            words = philox(seed, np.uint64(mine.j0 // 4 + block), np.uint64(i - batch.at), x2, x3)
             for k in range(min(4, size - 4 * block)):
                 word = words[0] if k == 0 else words[1] if k == 1 else words[2] if k == 2 else words[3]
                 factor = kept if word >= bar else none

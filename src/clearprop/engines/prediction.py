@@ -69,15 +69,15 @@ def predict_block(run: Prediction, first: int, m: int) -> None:
         bends = part(run.work, base + layer.bend, m * n)
         log_sums, z = part(run.work, base + layer.log_sums, m), part(run.z, first * n, m * n)
         arrays, all_of_it = Pass(below, above, slopes, bends, z, log_sums), Rectangle(0, m, 0, n)
-        copies = part(run.work, base + layer.copies, layer.copied)
         if run.panels.size > 0:
+            copies = part(run.work, base + layer.copies, layer.copied)
             out, x = Matrix(above, n, 1), Matrix(below, 1, n_in)
             multiply(out, x, rest(run.panels, place), m, n, n_in, 0.0, copies)
             place += laid_out_size(n_in, n)
             complete_layer(layer, run.segments, all_of_it, run.parameters, arrays)
         else:
-            filled = Filled(run.columns, vectors(run.work, n_in))
-            forward_layer(layer, run.segments, all_of_it, run.parameters, arrays, copies, filled)
+            filled, none = Filled(run.columns, vectors(run.work, n_in)), part(run.work, 0, 0)
+            forward_layer(layer, run.segments, all_of_it, run.parameters, arrays, none, filled)
 
 
 @kernel()

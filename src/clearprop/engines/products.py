@@ -112,6 +112,12 @@ def strip_size(deep: int) -> int:
 
 
 @kernel()
+def room(copies: Reals, rows: int) -> Reals:
+    """Return the room for copies of the arguments of a product, if so many rows are worth them."""
+    return part(copies, 0, copies.size if rows >= LARGE else 0)
+
+
+@kernel()
 def multiply(
     out: Matrix, c: Matrix, panels: Reals, rows: int, n: int, length: int, beta: float, copies: Reals
 ) -> None:
@@ -155,12 +161,12 @@ def dots(
 ) -> None:
     """Put a x^T into `out`: a is (m, length), x (n, length), out (m, n); all in rows.
 
-    Only the vectors that `filled` lists take part, where there are no copies; if it lists fewer than
-    none, the product is there already.
+    Only the vectors that `filled` lists take part, where there is no room for copies; if it lists fewer
+    than none, the product is there already.
     """
     if filled.n < 0:
         return
-    if m >= LARGE and copies.size > 0:
+    if copies.size > 0:
         product(out, Matrix(a.x, 1, a.down), Matrix(x.x, 1, x.down), m, n, length, copies)
         return
     # Cut so that what is read again for every strip of rows stays in the second-level cache.
@@ -175,9 +181,9 @@ def sums(
 ) -> None:
     """Put beta out + c^T x into `out`: c[s, r] in any layout; x (length, n) and out (rows, n) in rows.
 
-    With beta 0, what was in `out` does not matter.
+    With beta 0, what was in `out` does not matter. There are copies where there is `room` for them.
     """
-    if rows >= LARGE and copies.size > 0:
+    if copies.size > 0:
         if c.across == 1:
             panels = rest(copies, STRIPS)
             for s in range(0, length, MOST):

@@ -200,11 +200,13 @@ class Pull(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """One step's samples, and what follows from how many they are."""
+    """One step's samples, and what follows from how many they are; or leaves, or one of them."""
 
     rows: Integers  # shape (m,)
     first: int  # of `order`
+    at: int  # the row of the workspace where they begin
     number: int  # of the stretch's steps
+    n_leaves: int  # whose gradients are apart
     rate: float
     weight_decay: float
     scale: float  # what each sample's delta is multiplied by

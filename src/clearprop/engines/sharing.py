@@ -182,9 +182,11 @@ class _Follower:
         self.plan, self.state = plan, state
         self.parts = stretches(plan.architecture.blocks)
         dtype = state.parameters.dtype
-        factors, n = plan.lr_factors(dtype), plan.architecture.n_parameters
-        self.factors = np.broadcast_to(np.asarray(factors, dtype), (n,))
-        self.decays = plan.decay_factors(dtype)
+        n = plan.architecture.n_parameters
+        self.factors, self.decays = (
+            np.broadcast_to(np.asarray(each, dtype), (n,))
+            for each in (plan.lr_factors(dtype), plan.decay_factors(dtype))
+        )
         self.moments = state.moments.reshape(plan.n_members, -1, n)  # a view
 
     def step(self, plan: Plan, gradients: Array, rate: float, each: Sequence[State]) -> bool:

@@ -26,13 +26,13 @@ from typing import NamedTuple
 import numpy as np
 
 from clearprop.engines import codes
-from clearprop.engines.batching import row_ahead
+from clearprop.engines.batching import leaf_of, row_ahead
 from clearprop.engines.blocks import block_step_dots, block_sums_listed
 from clearprop.engines.climbing import climb
 from clearprop.engines.intrinsics import kernel, like, part
 from clearprop.engines.language import IntegerTable, Kernel, Reals
 from clearprop.engines.layers import at_a_time, share, take
-from clearprop.engines.products import LARGE, MOST, WIDE, lay_out, multiply, rest, sums, vectors
+from clearprop.engines.products import LARGE, MOST, WIDE, lay_out, multiply, rest, room, sums, vectors
 from clearprop.engines.records import (
     Batch,
     Block,
@@ -196,12 +196,13 @@ def in_panels(layer: Layer, m: int) -> bool:
 
 
 @kernel()
-def lay_out_below(layer: Layer, m: int, thread: int, n_threads: int, work: Reals) -> None:
+def lay_out_below(layer: Layer, batch: Batch, thread: int, n_threads: int, work: Reals) -> None:
     """Lay out a thread's share of the activations below a layer, in the order its gradient reads."""
+    n, at, m = layer.n_in, batch.at, batch.rows.size
     if not in_panels(layer, m):
         return
-    n = layer.n_in
-    a, panels = part(work, layer.below, m * n), part(work, layer.panels, m * (n + WIDE))
+    a = part(work, layer.below + at * n, m * n)
+    panels = part(work, layer.panels + at * (n + WIDE), m * (n + WIDE))
     k0, k1 = share(thread, n_threads, n, WIDE)
     if k1 > k0:
         lay_out(rest(panels, k0 * m), Matrix(rest(a, k0), n, 1), m, k1 - k0)
@@ -236,7 +237,7 @@ def descend(
         elif batch.keep == 1.0 and (m == 1 or filled.n < vectors(work, n_in)):
             block_sums_listed(W, delta, a, j1 - j0, n_in, m, filled)
         else:
-            sums(W, delta, a, j1 - j0, n_in, m, batch.keep, copies)
+            sums(W, delta, a, j1 - j0, n_in, m, batch.keep, room(copies, j1 - j0))
     if layer.biases >= 0 and run.factors[number, codes.RATE + codes.BIASES] != 0.0:
         add_columns(part(run.parameters, layer.biases + j0, j1 - j0), delta.x, n_out, m)
 
@@ -263,7 +264,7 @@ def gradient(
     run: Run, batch: Batch, layer: Layer, block: Block, p: Reals, g: Reals, copies: Reals
 ) -> None:
     """Put a block of a layer's gradient with its penalties into `g`: BP4; but for weights BP3."""
-    n_in, n_out, m, work = layer.n_in, layer.n_out, batch.rows.size, run.work
+    n_in, n_out, at, m, work = layer.n_in, layer.n_out, batch.at, batch.rows.size, run.work
     for i in range(g.size if block.frozen or block.what > codes.WEIGHTS else 0):
         g[i] = like(g[i], 0.0)
     if block.frozen:
@@ -271,17 +272,17 @@ def gradient(
     deltas, n = (layer.below_delta, n_in) if block.what == codes.SCALES else (layer.delta, n_out)
     if block.what == codes.SHARES:
         deltas = layer.bend
-    delta = part(work, deltas + block.first, m * n - block.first)
+    delta = part(work, deltas + at * n + block.first, m * n - block.first)
     if block.what > codes.WEIGHTS:
         add_columns(g, delta, n, m)
         return
     out, c = Matrix(g, n_in, 1), Matrix(delta, n_out, 1)
     if in_panels(layer, m):
-        panels = part(work, layer.panels, m * n_in + WIDE)
+        panels = part(work, layer.panels + at * (n_in + WIDE), m * n_in + WIDE)
         multiply(out, c, panels, block.n, n_in, m, 0.0, copies)
     else:
-        a = Matrix(part(work, layer.below, m * n_in), n_in, 1)
-        sums(out, c, a, block.n, n_in, m, 0.0, copies)
+        a = Matrix(part(work, layer.below + at * n_in, m * n_in), n_in, 1)
+        sums(out, c, a, block.n, n_in, m, 0.0, room(copies, block.n))
     l2, l1 = batch.per * run.settings.l2, batch.per * run.settings.l1
     if l2 != 0.0 or l1 != 0.0:
         add_penalties(g, p, l2, l1)
@@ -344,8 +345,7 @@ def update_rows(
     input scale belongs to the first neuron.
     """
     layer, factors, settings = Layer(*run.layers[number]), run.factors[number], run.settings
-    chunk = settings.chunk
-    squares = 0.0
+    chunk, squares, follows = settings.chunk, 0.0, update.phase == codes.FOLLOW
     for what in range(4):
         start = layer.weights if what == codes.WEIGHTS else layer.biases
         start = layer.scales if what == codes.SCALES else start
@@ -363,13 +363,14 @@ def update_rows(
             offset, n = start + first * size, count * size
             place = settings.gradient + (team.thread * chunk if update.phase == codes.BOTH else offset)
             g, p = part(run.work, place, n), part(run.parameters, offset, n)
-            if update.phase != codes.FOLLOW:
-                gradient(run, batch, layer, Block(what, first, count, factor == 0.0), p, g, team.copies)
-            by = factors[codes.GRADIENT_FACTOR + what]
-            if update.phase == codes.FOLLOW:
-                by = update.shrink
+            by = update.shrink if follows else factors[codes.GRADIENT_FACTOR + what]
             its = Share(factor, factors[codes.DECAY_FACTOR + what], by)
-            squares += move(run, batch, update, offset, p, g, its)
+            block = Block(what, first, count, factor == 0.0)
+            for k in range(batch.n_leaves):
+                leaf = leaf_of(run, batch, k)
+                if not follows:
+                    gradient(run, leaf, layer, block, p, g, team.copies)
+                squares += move(run, leaf, update, offset, p, g, its)
     return squares
 
 
@@ -385,8 +386,8 @@ def update_part(
     rows = j1 - j0
     if in_panels(layer, m):
         rows = at_a_time(rows, team.n_threads, 18, rows if run.settings.fused else max(6, chunk), 6)
-    if team.n_threads == 1 and update.phase != codes.FOLLOW:
-        lay_out_below(layer, m, 0, 1, run.work)
+    for k in range(batch.n_leaves if team.n_threads == 1 and update.phase != codes.FOLLOW else 0):
+        lay_out_below(layer, leaf_of(run, batch, k), 0, 1, run.work)
     squares = 0.0
     block = take(team, place, -1)
     while j0 + block * rows < j1:
