@@ -5,6 +5,7 @@ import pytest
 
 import clearprop as cp
 from clearprop.data.row_stream import RowStream
+from clearprop.randomness import member_seed
 from thread_team import together
 
 RNG = np.random.default_rng(7)
@@ -204,12 +205,59 @@ def test_bad_arguments_are_refused(how, message):
         train(**how)
 
 
-def test_members_are_refused():
-    net = cp.Network([4, 5, 3], seed=0, members=2)
-    with pytest.raises(
-        ValueError, match="members cannot be trained on shards, got 2 members and shards=8"
-    ):
-        net.fit(X, LABELS, **HOW)
+@pytest.mark.parametrize("case", ["sgd", "adam", "numpy", "schedules"])
+def test_a_member_on_shards_has_the_bits_of_the_network_trained_alone(case):
+    how = CASES[case]
+
+    def fit(team=None, rows=slice(None), members=3, seed=0):
+        net = cp.Network([4, 5, 3], activation="tanh", seed=seed, members=members)
+        mine = {"sample_weight": how["sample_weight"][rows]} if "sample_weight" in how else {}
+        net.fit(X[rows], LABELS[rows], **HOW | how | mine | {"communicator": team, "n_threads": 2})
+        return net.parameters
+
+    together_3 = [
+        fit(team=None),
+        *together(3, lambda team: fit(team, [slice(0), slice(70), slice(70, 103)][team.rank])),
+    ]
+    for k in range(3):
+        alone = fit(members=1, seed=member_seed(0, k))
+        for each in together_3:
+            np.testing.assert_array_equal(each[k], alone)
+    assert not np.array_equal(together_3[0][0], together_3[0][1])
+
+
+def test_members_that_share_layers_have_the_same_bits_by_any_number_of_processes():
+    how = {
+        "preset": "tabm-mini",
+        "hidden_layer_sizes": (6, 5),
+        "members": 3,
+        "max_iter": 2,
+        "random_state": 0,
+    }
+
+    def fit(team, rows):
+        model = cp.MLPClassifier(**how, shards=8, communicator=team, batch_size=30)
+        return model.fit(X[rows], LABELS[rows]).network_.parameters
+
+    alone = fit(None, slice(None))
+    for each in together(2, lambda team: fit(team, slice(60) if team.is_first else slice(60, None))):
+        np.testing.assert_array_equal(each, alone)
+
+
+def test_members_that_share_layers_are_trained_on_shards_as_they_are_on_batches():
+    """Of one shard, whose rows come in the order that a batch has, to rounding."""
+    how = {
+        "preset": "tabm-mini",
+        "hidden_layer_sizes": (6, 5),
+        "members": 3,
+        "max_iter": 2,
+        "random_state": 0,
+    }
+    found = [
+        cp.MLPRegressor(**how, dtype="float64", shards=shards, batch_size=30).fit(X, X[:, 0]).network_
+        for shards in (None, 1)
+    ]
+    np.testing.assert_allclose(found[1].parameters, found[0].parameters, rtol=0, atol=1e-11)
 
 
 def test_processes_that_differ_are_named():

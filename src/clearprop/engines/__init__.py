@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -35,12 +36,14 @@ __all__ = [
     "known_engine",
     "logits",
     "n_hosts",
+    "of_members",
     "predict",
     "predict_unchecked",
     "row_blocks",
     "row_prediction",
     "row_pull",
     "select",
+    "select_one",
 ]
 
 JOINED = "jax:all"  # all devices, also those of other processes
@@ -73,17 +76,25 @@ def select(name: str, plan: Plan) -> Engine:
     ImportError
         If it is asked for by name and not installed.
     """
-    found = _select(name, plan)
-    if plan.n_members == 1 or found.name in _JAX:  # whose engine trains all members itself
+    found = select_one(name, plan)
+    if found.name in _JAX:  # whose engine trains all members itself
         return found
+    return of_members(plan, type(found))
+
+
+def of_members(plan: Plan, make: Callable[[], Engine], *, one_by_one: bool = False) -> Engine:
+    """Return an engine that trains by a plan; of members one for each, side by side or one by one."""
+    if plan.n_members == 1:
+        return make()
     from clearprop.engines.members import JointEngine
     from clearprop.engines.sharing import SharingEngine
 
-    engines = [found, *(type(found)() for _ in range(plan.n_members - 1))]
-    return SharingEngine(engines) if plan.shares_layers else JointEngine(engines)
+    engines = [make() for _ in range(plan.n_members)]
+    return (SharingEngine if plan.shares_layers else JointEngine)(engines, one_by_one)
 
 
-def _select(name: str, plan: Plan) -> Engine:
+def select_one(name: str, plan: Plan) -> Engine:
+    """As `select`, for a single member."""
     from clearprop.engines.reference import ReferenceEngine
     from clearprop.optimizers import LBFGS
 

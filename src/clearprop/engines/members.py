@@ -100,10 +100,12 @@ class JointEngine:
     Parameters
     ----------
     engines : sequence of Engine
+    one_by_one : bool
+        Whether each in turn has all threads: what they ask of other processes has one order.
     """
 
-    def __init__(self, engines: Sequence[Engine]) -> None:
-        self.engines, self.name = tuple(engines), engines[0].name
+    def __init__(self, engines: Sequence[Engine], one_by_one: bool = False) -> None:
+        self.engines, self.name, self._one_by_one = tuple(engines), engines[0].name, one_by_one
         self._plans: WeakKeyDictionary[Plan, tuple[Plan, ...]] = WeakKeyDictionary()
 
     def supports(self, plan: Plan) -> str | None:
@@ -141,18 +143,23 @@ class JointEngine:
             )
 
         # What is prepared, and compiled, at first is not prepared by several threads at once.
-        n_threads = 1 if is_first or self.name == "numpy" else helpers.how_many(plan.n_threads)
+        alone = is_first or self.name == "numpy" or self._one_by_one
+        n_threads = 1 if alone else helpers.how_many(plan.n_threads)
         in_turn(train, plan.n_members, n_threads)
         return _joint([each for each in reports if each is not None], state, begin)
 
     def _plans_of(self, plan: Plan) -> tuple[Plan, ...]:
         if plan not in self._plans:
-            share = max(1, helpers.how_many(plan.n_threads) // plan.n_members)
-            self._plans[plan] = tuple(
-                dataclasses.replace(plan.of_member(member), n_threads=share)
-                for member in range(plan.n_members)
-            )
+            self._plans[plan] = plans_of_members(plan, self._one_by_one)
         return self._plans[plan]
+
+
+def plans_of_members(plan: Plan, one_by_one: bool) -> tuple[Plan, ...]:
+    """Return the plan of each member, with its share of the threads or, one by one, with all."""
+    share = max(1, helpers.how_many(plan.n_threads) // plan.n_members)
+    threads = plan.n_threads if one_by_one else share
+    each = (plan.of_member(member) for member in range(plan.n_members))
+    return tuple(dataclasses.replace(its, n_threads=threads) for its in each)
 
 
 def in_turn(work: Callable[[int], None], n: int, n_threads: int) -> None:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from clearprop.activations import Array
 from clearprop.engines import helpers
 from clearprop.engines.interface import Course, Data, Engine, Plan, Report, State
-from clearprop.engines.members import JointState, in_turn, joint_report
+from clearprop.engines.members import JointState, in_turn, joint_report, plans_of_members
 from clearprop.engines.reference import at_step
 from clearprop.flat_vector import Block, shared
 from clearprop.optimizers import Flat, Optimizer
@@ -76,10 +76,12 @@ class SharingEngine:
     Parameters
     ----------
     engines : sequence of Engine
+    one_by_one : bool
+        As in `JointEngine`.
     """
 
-    def __init__(self, engines: Sequence[Engine]) -> None:
-        self.engines, self.name = tuple(engines), engines[0].name
+    def __init__(self, engines: Sequence[Engine], one_by_one: bool = False) -> None:
+        self.engines, self.name, self._one_by_one = tuple(engines), engines[0].name, one_by_one
         self._plan: Plan | None = None
         self._each: tuple[Plan, ...] = ()
 
@@ -104,7 +106,8 @@ class SharingEngine:
         each = [_beside(its, gradients[k : k + 1]) for k, its in enumerate(state.members)]
         follower = _Follower(plan, state)
         reports: list[list[Report]] = []
-        n_threads = 1 if is_first or self.name == "numpy" else helpers.how_many(plan.n_threads)
+        alone = is_first or self.name == "numpy" or self._one_by_one
+        n_threads = 1 if alone else helpers.how_many(plan.n_threads)
         bad: int | None = None
         try:
             for number, rate in enumerate(rates):
@@ -140,12 +143,8 @@ class SharingEngine:
 
     def _plans_of(self, plan: Plan) -> tuple[Plan, ...]:
         if plan is not self._plan:
-            share = max(1, helpers.how_many(plan.n_threads) // plan.n_members)
-            alone = dataclasses.replace(
-                plan, optimizer=GradientAlone(), clip_norm=None, n_threads=share
-            )
-            self._plan = plan
-            self._each = tuple(alone.of_member(member) for member in range(plan.n_members))
+            alone = dataclasses.replace(plan, optimizer=GradientAlone(), clip_norm=None)
+            self._plan, self._each = plan, plans_of_members(alone, self._one_by_one)
         return self._each
 
 

@@ -187,22 +187,20 @@ class Processes(Several):
 
     def engine(self, name: str, plan: Plan) -> Engine:
         """As in `OneProcess`."""
-        if plan.n_members > 1:
-            raise ValueError(
-                f"members cannot be trained on shards, got {plan.n_members} members and shards="
-                f"{self.n_shards}; train one network, or without shards"
-            )
-        assert self.holding is not None
+        holding, team, fast_sum = self.holding, self.team, self.settings.fast_sum
+        assert holding is not None
         if name != "numpy" and cpu.has_code():
-            self.processor = agreement.one_processor(self.team)
-        one = engines.select(name, plan)
+            self.processor = agreement.one_processor(team)
+        one = engines.select_one(name, plan)
         if not hasattr(one, "sum_leaves"):
             raise ValueError(
                 f"engine {one.name!r} cannot train on shards: 'compiled' can, and without shards "
                 f"{engines.JOINED!r} trains on the devices of all processes"
             )
         make = type(one)
-        return ShardedEngine(make, self.holding, self.team, self.settings.fast_sum)
+        return engines.of_members(
+            plan, lambda: ShardedEngine(make, holding, team, fast_sum), one_by_one=True
+        )
 
     def diverged(self, problem: DivergenceError) -> DivergenceError:
         """As in `OneProcess`: what any process has found in its rows, else that it is the cost."""

@@ -126,7 +126,8 @@ class DealtMemory(InMemory):
         if self._part is None or known != self._known or self._part.data is not self.data:
             steps, n = plan.steps_per_epoch, self.n_samples
             passage = DealtPassage(self.holding, plan, steps, n, bool(self.shuffle))
-            order = passage.order(plan.seed, known[1], 0) + self.holding.rows[0]
+            orders = [passage.order(seed, known[1], 0) + self.holding.rows[0] for seed in plan.seeds]
+            order = orders[0] if plan.n_members == 1 else np.stack(orders)
             self._known = known
             self._part = DealtPart(0, self.data, order, self.holding, steps)
         return self._part
