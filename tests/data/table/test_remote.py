@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -140,27 +141,61 @@ def shell(folder, *arguments, size=0):
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, env=alone())
 
 
-MOTO = shutil.which("moto_server")
+class Cloud(NamedTuple):
+    """A server of one's own: how it is started, and the URL of a folder there."""
+
+    install: str
+    command: str  # with the port
+    url: str  # with the port and the folder
+    shown: str
+
+    def started(self, port):
+        command = self.command.format(port=port).split()
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-@pytest.fixture
-def bucket():
-    """Return URLs of an S3 server's bucket: of a folder there, by its name."""
+ENDPOINT = "scheme=http&endpoint_override=127.0.0.1:{port}"
+CLOUDS = {
+    "s3": Cloud(
+        "moto[server]",
+        "moto_server -H 127.0.0.1 -p {port}",
+        f"s3://AKIA:{SECRET}@{{folder}}?{ENDPOINT}&region=us-east-1",
+        "s3://",
+    ),
+    "gs": Cloud(
+        "gcp-storage-emulator",
+        "gcp-storage-emulator start --host=127.0.0.1 --port={port} --in-memory --default-bucket=bucket",
+        f"gs://anonymous@{{folder}}?{ENDPOINT}&retry_limit_seconds=5",
+        "gs://anonymous@",
+    ),
+}
+
+
+def free_port():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = subprocess.Popen(
-        [MOTO, "-H", "127.0.0.1", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    options = f"scheme=http&endpoint_override=127.0.0.1:{port}&region=us-east-1"
-    url = f"s3://AKIA:{SECRET}@{{}}?{options}"
+        return free.getsockname()[1]
+
+
+@pytest.fixture(params=CLOUDS)
+def cloud(request):
+    """Return the URLs of a server's folders, and what is shown of them."""
+    its, port = CLOUDS[request.param], free_port()
+    if shutil.which(its.command.split()[0]) is None:
+        pytest.skip(f"{its.command.split()[0]} is not installed: pip install '{its.install}'")
+    server = its.started(port)
+
+    def url(folder):
+        return its.url.format(folder=folder, port=port)
+
     try:
         for _ in range(600):
             with socket.socket() as asked:
                 if asked.connect_ex(("127.0.0.1", port)) == 0:
                     break
             time.sleep(0.1)
-        system, _ = FileSystem.from_uri(url.format("bucket") + "&allow_bucket_creation=true")
+        more = "&allow_bucket_creation=true" if request.param == "s3" else ""
+        system, _ = FileSystem.from_uri(url("bucket") + more)
         for _ in range(5):
             try:
                 system.create_dir("bucket")
@@ -168,15 +203,15 @@ def bucket():
             except OSError:  # it is still loading
                 continue
         write_parts(system, "bucket/parts")
-        yield url.format
+        yield url, its.shown
     finally:
         server.terminate()
         server.wait()
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(MOTO is None, reason="moto_server is not installed: pip install 'moto[server]'")
-def test_a_table_on_s3_is_trained_on_and_predicted(bucket, tmp_path):
+def test_a_table_in_a_cloud_is_trained_on_and_predicted(cloud, tmp_path):
+    bucket, shown = cloud
     write_parts(FileSystem.from_uri(tmp_path.as_uri())[0], f"{tmp_path}/parts")
     url = bucket("bucket/parts")
     assert rows_of(url)[0].equals(rows_of(tmp_path / "parts")[0])
@@ -197,11 +232,11 @@ def test_a_table_on_s3_is_trained_on_and_predicted(bucket, tmp_path):
     measured = shell(tmp_path, "evaluate", "one", url)
     assert measured.returncode == 0, measured.stderr
     said += found.stderr + measured.stdout + measured.stderr + (tmp_path / "p.csv").read_text()
-    assert "s3://bucket/parts: " in said
+    assert f"{shown}bucket/parts: " in said
     for missing in ("bucket/nothing", "nobucket/parts", "nobucket/parts/x.parquet"):
         found = shell(tmp_path, "train", bucket(missing), "--target", "y")
         assert found.returncode == 2
-        assert found.stderr == f"clearprop: there is no file or folder s3://{missing}\n"
+        assert found.stderr == f"clearprop: there is no file or folder {shown}{missing}\n"
     named = shell(tmp_path, "train", url, *how)
     assert named.returncode == 0, named.stderr
     assert (tmp_path / "parts.safetensors").exists()
@@ -214,10 +249,7 @@ def test_a_table_on_s3_is_trained_on_and_predicted(bucket, tmp_path):
 
 @pytest.mark.slow
 def test_a_server_that_does_not_answer_is_named(tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    url = f"s3://AKIA:{SECRET}@bucket/parts?scheme=http&endpoint_override=127.0.0.1:{port}"
+    url = CLOUDS["s3"].url.format(folder="bucket/parts", port=free_port())
     found = shell(tmp_path, "train", url, "--target", "y")
     assert found.returncode == 2
     assert found.stderr.startswith("clearprop: s3://bucket/parts cannot be read: ")
