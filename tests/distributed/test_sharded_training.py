@@ -195,7 +195,6 @@ def test_a_training_that_diverges_says_so_in_all_processes():
         ({"stall_timeout": 0.1}, "stall_timeout must be a finite number of at least 1, got 0.1"),
         ({"fast_sum": True}, "fast_sum=True needs communicator, got communicator=None"),
         ({"engine": "jax"}, "engine 'jax' cannot train on shards: 'compiled' can"),
-        ({"optimizer": "lbfgs"}, "shards cannot be used with LBFGS, got 8"),
     ],
 )
 def test_bad_arguments_are_refused(how, message):
@@ -286,3 +285,44 @@ def test_rows_of_other_kinds_are_named():
             train((X if team.rank else X.astype("float32"), LABELS), communicator=team)
 
     together(2, work)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["memory", "stream"])
+def test_lbfgs_has_the_same_bits_by_any_number_of_processes(stream):
+    how = {"optimizer": cp.LBFGS(), "epochs": 6, "batch_size": None, "l2": 0.01}
+    given = {"validation_data": (X[:30], LABELS[:30]), "metrics": ["accuracy"], "dtype": "float64"}
+    encoded = RowStream.of_arrays(X, np.eye(3)[LABELS]), None
+
+    def fit(team=None):
+        if stream:
+            return train(encoded, communicator=team, **how, **given | {"metrics": []})
+        return on(team, **how, **given) if team else train(**how, **given)
+
+    alone = fit()
+    assert len(alone[1]) == 6
+    for size in (2, 3):
+        for each in together(size, fit):
+            assert each == alone
+    plain = train(**how, **given, shards=None)
+    np.testing.assert_allclose(np.frombuffer(alone[0]), np.frombuffer(plain[0]), rtol=0, atol=1e-9)
+    assert alone[1][-1]["cost"] < alone[1][0]["cost"] - 0.02
+
+
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [
+        ({"optimizer": cp.LBFGS(evaluations=4)}, "evaluations"),
+        ({"optimizer": cp.LBFGS(cost_tolerance=0.1)}, "converged"),
+        ({"optimizer": "lbfgs", "time_limit": 1e-6}, "time limit"),
+    ],
+)
+def test_what_ends_the_first_process_ends_lbfgs_in_all(how, why):
+    def fit(team):
+        net = cp.Network([4, 5, 3], seed=0)
+        mine = slice(0, 60) if team.is_first else slice(60, None)
+        history = net.fit(X[mine], LABELS[mine], **HOW | {"epochs": 50} | how, communicator=team)
+        return history.stopped, len(history), net.parameters.tobytes()
+
+    first, other = together(2, fit)
+    assert first == other
+    assert first[0] == why

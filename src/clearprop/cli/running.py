@@ -146,7 +146,10 @@ class Run:
         if checkpoint and self._training is not None:
             errors.say(f"{where}; the same command with --resume goes on from {checkpoint}")
         else:
-            errors.say(f"{where}; nothing was saved (with --checkpoint FILE a run can be gone on with)")
+            remedy = "with --checkpoint FILE a run can be gone on with"
+            if self._training is not None and isinstance(self._training.settings.optimizer, cp.LBFGS):
+                remedy = "L-BFGS has no checkpoints"
+            errors.say(f"{where}; nothing was saved ({remedy})")
         return code
 
 

@@ -27,6 +27,8 @@ from clearprop.engines.leaves import TOGETHER, Leaves, SumsLeaves, TreeSum
 from clearprop.engines.members import in_turn
 from clearprop.engines.reference import at_step, followed, over_weight, updated
 
+Sums = Callable[[int, int], tuple[float, Array]]
+PASS = "a pass over all rows"  # which may take longer than the timeout
 _SMALL = 2**14  # bytes that are sent to all at once: a message less
 _JOBS = 2  # for each thread: the last to end waits for less
 
@@ -164,6 +166,29 @@ class ShardedEngine:
         costs, weight, bad = self._told(facts)
         correct = [each.correct for each in leaves if each.correct is not None]
         return _Step(gradient, costs, weight, correct, bad)
+
+    def summed(self, sums: Sums) -> tuple[float, Array]:
+        """Return a cost and a gradient that are sums over all rows: of shards, along the tree.
+
+        Parameters
+        ----------
+        sums : callable
+            Of the first row of a shard and the one after its last.
+        """
+        shards, starts, tree = self.holding.shards, self.holding.dealing.starts.tolist(), TreeSum()
+        parts, costs = {}, []
+        with self.team.heart.doing(PASS):
+            for node in aligned(shards.start, shards.stop):
+                levels: Any = [None] * node.size.bit_length()
+                for leaf in range(node.size):
+                    cost, gradient = sums(*starts[node.first + leaf :][:2])
+                    costs.append(cost)
+                    tree.update(gradient, gradient, levels, 1.0, leaf + 1)
+                parts[node] = levels[-1]
+        with self.team.heart.doing(WAITING):
+            facts = np.concatenate([costs, np.zeros(len(costs) + 1)])
+            gradient, facts = self._exchanged(parts, facts)
+        return self._told(facts)[0], gradient
 
     def _weights(self, data: Data, order: NDArray[np.int64], cuts: NDArray[np.int64]) -> Array:
         """Return the weight of each shard's part of a batch."""

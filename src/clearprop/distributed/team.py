@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,6 +18,7 @@ from clearprop.distributed.faults import FAILED, WAITING, Heart
 from clearprop.distributed.shards import owned
 from clearprop.engines import helpers
 
+Lead = Callable[[Callable[..., Any]], str]  # of what asks all processes for something
 _LATE = 0.2  # share of the timeout in which others come to the same error, if it is theirs too
 
 
@@ -106,6 +107,24 @@ class Team:
         flat = np.ascontiguousarray(mine).reshape(-1).view(np.uint8)
         each = self.communicator.everywhere(flat) if self.size > 1 else [flat]
         return [one.view(mine.dtype).reshape(-1, *mine.shape[1:]) for one in each]
+
+    def led(self, lead: Lead, calls: Mapping[str, Callable[..., Any]]) -> str:
+        """Let rank 0 lead: what it asks for by a name, an array of numbers and one more, all do.
+
+        Returns in all of them what `lead` returns.
+        """
+
+        def do(name: str, mine: NDArray[np.float64]) -> Any:
+            its = self.gathered(mine)[0]
+            return calls[name](its[:-1], float(its[-1]))
+
+        def ask(name: str, array: NDArray[Any], number: float = 0.0) -> Any:
+            return do(self.as_first(name), np.append(array, number))
+
+        ending = lead(ask) if self.is_first else ""
+        while name := self.as_first(""):
+            do(name, np.empty(0))
+        return str(self.as_first(ending))
 
     @contextmanager
     def sharing_problems(self) -> Iterator[None]:

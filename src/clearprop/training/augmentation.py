@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from clearprop import randomness
 from clearprop.activations import Array
 from clearprop.data.deformation import Deform
+from clearprop.data.row_stream import Stretch
 from clearprop.data.scaling import Scaling
 from clearprop.engines import Data, Plan, cpu
 from clearprop.training.supply import InMemory, Part, Supply
@@ -166,9 +167,9 @@ class Augmented(Supply):
             raise ValueError("augment must return finite numbers, got NaN or infinity")
         return made
 
-    def blocks(self, n_rows: int) -> Iterator[Data]:
+    def blocks(self, n_rows: int, among: Stretch | None = None) -> Iterator[Data]:
         """As in `Supply`: the rows as they are."""
-        return self.supply.blocks(n_rows)
+        return self.supply.blocks(n_rows, among)
 
     def identity(self) -> tuple[Array | None, ...]:
         """As in `Supply`."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,8 +26,19 @@ def objective(training: Loop, parameters: NDArray[Any]) -> tuple[float, NDArray[
     """Return cost plus penalties and their gradient at `parameters`, over all training data."""
     plan = training.plan
     architecture, n = plan.architecture, plan.n_samples
+    total, flat = training.processes.summed(training.engine, n, partial(_summed, training, parameters))
+    total *= architecture.cost.scale(n)
+    penalties.add_gradient(architecture, flat, parameters, plan.l2, plan.l1)
+    return total + penalties.penalty(architecture, parameters, plan.l2, plan.l1), flat
+
+
+def _summed(
+    training: Loop, parameters: NDArray[Any], first: int, last: int
+) -> tuple[float, NDArray[np.float64]]:
+    """Return the sum of some rows' costs, and the gradient of the whole cost that these rows make."""
+    architecture, n = training.plan.architecture, training.plan.n_samples
     total, flat = 0.0, np.zeros(architecture.n_parameters)
-    for X, Y, weight in training.supply.blocks(_ROWS):
+    for X, Y, weight in training.supply.blocks(_ROWS, (first, last)):
         passed = backprop.forward(architecture, parameters, X)
         costs = architecture.cost.of_samples(architecture.output, passed.z[-1], passed.a[-1], Y)
         wide = costs.astype(np.float64)
@@ -33,17 +46,17 @@ def objective(training: Loop, parameters: NDArray[Any]) -> tuple[float, NDArray[
         back = backprop.backward(architecture, parameters, passed, Y, weight)
         block = backprop.gradient(architecture, passed, back).astype(np.float64)
         flat += block / architecture.cost.scale(len(costs)) * architecture.cost.scale(n)
-    total *= architecture.cost.scale(n)
-    penalties.add_gradient(architecture, flat, parameters, plan.l2, plan.l1)
-    return total + penalties.penalty(architecture, parameters, plan.l2, plan.l1), flat
+    return total, flat
 
 
 def run_lbfgs(
     training: Loop, target: int, interrupts: Interrupts, deadline: float, shown: display.Display
 ) -> None:
-    """Make iterations until `target` epochs are done, or the run has converged."""
-    from scipy.optimize import minimize
+    """Make iterations until `target` epochs are done, or the run has converged.
 
+    Of several processes the first one has SciPy's: others compute with it what it asks for, since its
+    own numbers depend on the processor.
+    """
     optimizer, plan, state = training.settings.optimizer, training.plan, training.state
     assert isinstance(optimizer, LBFGS)
     if training.epochs_done >= target:
@@ -51,29 +64,30 @@ def run_lbfgs(
     dtype = state.parameters.dtype
     began = time.monotonic()
 
-    def value_and_gradient(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    def value_and_gradient(flat: NDArray[np.float64], _: float) -> tuple[float, NDArray[np.float64]]:
         value, gradient = objective(training, flat.astype(dtype))
         if not np.isfinite(value):  # the line search steps back from it
             return np.inf, np.zeros_like(gradient)
         return value, gradient
 
-    def after_iteration(intermediate_result: Any) -> None:
+    def after_iteration(flat: NDArray[np.float64], value: float) -> bool:
+        """Return whether it was the last."""
         nonlocal began
-        state.parameters[:] = intermediate_result.x
+        state.parameters[:] = flat
         penalty = penalties.penalty(plan.architecture, state.parameters, plan.l2, plan.l1)
         training.progress.epoch_seconds = time.monotonic() - began
         state.epoch, state.step = state.epoch + 1, state.step + 1
         model = training.model
         model.epochs_trained, model.steps_trained = state.epoch, state.step
-        training.record_epoch(float(intermediate_result.fun) - penalty, 1.0)
+        training.record_epoch(value - penalty, 1.0)
         shown.epoch({**training.history.row(-1), "epoch": training.epochs_done})
         began = time.monotonic()
         if interrupts.received:
             training.history.stopped = "interrupted"
         elif began >= deadline and not training.history.stopped:
             training.history.stopped = "time limit"
-        if training.history.stopped or training.epochs_done >= target:
-            raise StopIteration
+        training.history.stopped = training.processes.ended(training.history.stopped)
+        return bool(training.history.stopped) or training.epochs_done >= target
 
     start = state.parameters.astype(np.float64)
     if not np.isfinite(objective(training, state.parameters)[0]):
@@ -85,21 +99,35 @@ def run_lbfgs(
             "cost",
             1.0,
         )
-    found = minimize(
-        value_and_gradient,
-        start,
-        jac=True,
-        method="L-BFGS-B",
-        callback=after_iteration,
-        options={
-            "maxcor": optimizer.memory,
-            "maxiter": target - training.epochs_done,
-            "maxfun": optimizer.evaluations or np.iinfo(np.int32).max,
-            "gtol": optimizer.gradient_tolerance,
-            "ftol": optimizer.cost_tolerance,
-        },
-    )
-    if training.epochs_done < target and not training.history.stopped:
+
+    def minimize(ask: Callable[..., Any]) -> str:
+        """Return why it has ended where no iteration was the last."""
+        from scipy.optimize import minimize
+
+        def callback(intermediate_result: Any) -> None:
+            if ask("after_iteration", intermediate_result.x, float(intermediate_result.fun)):
+                raise StopIteration
+
+        of_all: Any = partial(ask, "value_and_gradient")
+        found = minimize(
+            of_all,
+            start,
+            jac=True,
+            method="L-BFGS-B",
+            callback=callback,
+            options={
+                "maxcor": optimizer.memory,
+                "maxiter": target - training.epochs_done,
+                "maxfun": optimizer.evaluations or np.iinfo(np.int32).max,
+                "gtol": optimizer.gradient_tolerance,
+                "ftol": optimizer.cost_tolerance,
+            },
+        )
         limited = optimizer.evaluations is not None and found.nfev >= optimizer.evaluations
         ending = "converged" if found.success else "no further descent"
-        training.history.stopped = "evaluations" if limited else ending
+        return "evaluations" if limited else ending
+
+    calls = {"value_and_gradient": value_and_gradient, "after_iteration": after_iteration}
+    ending = training.processes.led(minimize, calls)
+    if training.epochs_done < target and not training.history.stopped:
+        training.history.stopped = ending

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from clearprop.costs import ANY
+from clearprop.data.row_stream import Stretch
 from clearprop.engines import Data, Plan
 from clearprop.model.model import Model
 from clearprop.model.one_row import is_row
@@ -43,7 +44,7 @@ class NoRows(Supply):
         """As in `Supply`: there is none."""
         raise ValueError(_NO_ROWS)
 
-    def blocks(self, n_rows: int) -> Iterator[Data]:
+    def blocks(self, n_rows: int, among: Stretch | None = None) -> Iterator[Data]:
         """As in `Supply`: there are none."""
         return iter(())
 

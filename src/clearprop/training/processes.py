@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from clearprop import engines
 from clearprop.activations import Array
 from clearprop.distributed import agreement, joining, teams
-from clearprop.distributed.engine import ShardedEngine
+from clearprop.distributed.engine import ShardedEngine, Sums
 from clearprop.distributed.shards import Dealing, Holding
-from clearprop.distributed.team import Team
+from clearprop.distributed.team import Lead, Team
 from clearprop.engines import Data, Engine, Plan, cpu
 from clearprop.engines.interface import row_blocks
 from clearprop.model.model import Model
@@ -74,6 +74,17 @@ class OneProcess:
     def ended(self, why: str) -> str:
         """Return why all end, or "" where they go on."""
         return why
+
+    def led(self, lead: Lead, calls: Mapping[str, Callable[..., Any]]) -> str:
+        """Let the first process lead: what it asks for by a name, an array and a number, all do.
+
+        Returns in all of them what `lead` returns.
+        """
+        return lead(lambda name, array, number=0.0: calls[name](array, number))
+
+    def summed(self, engine: Engine, n_rows: int, sums: Sums) -> tuple[float, Array]:
+        """Return a cost and a gradient of all rows, of what `sums` finds of a stretch of them."""
+        return sums(0, n_rows)
 
     def diverged(self, problem: DivergenceError) -> DivergenceError:
         """Return the error that all raise."""
@@ -163,6 +174,10 @@ class Several(OneProcess):
         """As in `OneProcess`."""
         return self.team.first_said(why)
 
+    def led(self, lead: Lead, calls: Mapping[str, Callable[..., Any]]) -> str:
+        """As in `OneProcess`."""
+        return self.team.led(lead, calls)
+
 
 class Processes(Several):
     """A training on shards."""
@@ -201,6 +216,11 @@ class Processes(Several):
         return engines.of_members(
             plan, lambda: ShardedEngine(make, holding, team, fast_sum), one_by_one=True
         )
+
+    def summed(self, engine: Engine, n_rows: int, sums: Sums) -> tuple[float, Array]:
+        """As in `OneProcess`: shard by shard, along the tree."""
+        assert isinstance(engine, ShardedEngine)
+        return engine.summed(sums)
 
     def diverged(self, problem: DivergenceError) -> DivergenceError:
         """As in `OneProcess`: what any process has found in its rows, else that it is the cost."""

@@ -178,8 +178,7 @@ class Settings:
         if self.checkpoint is not None:
             raise ValueError("checkpoint cannot be used with LBFGS, which cannot be resumed")
         names = (
-            "running_every", "dropout", "clip_norm", "averaging", "frozen", "n_batches", "shards",
-            "augment",
+            "running_every", "dropout", "clip_norm", "averaging", "frozen", "n_batches", "augment",
         )  # fmt: skip
         for name in names:
             if getattr(self, name):

@@ -67,8 +67,8 @@ class Supply(ABC):
         """Return the rows in memory for a step of an epoch, and for the steps around it."""
 
     @abstractmethod
-    def blocks(self, n_rows: int) -> Iterator[Data]:
-        """Return all rows in their own order, `n_rows` at a time."""
+    def blocks(self, n_rows: int, among: Stretch | None = None) -> Iterator[Data]:
+        """Return all rows, or a stretch of them, in their own order, `n_rows` at a time."""
 
     @abstractmethod
     def identity(self) -> tuple[Array | None, ...]:
@@ -124,10 +124,11 @@ class InMemory(Supply):
         """As in `Supply`."""
         self.data = self.data._replace(Y=function(self.data.Y))
 
-    def blocks(self, n_rows: int) -> Iterator[Data]:
+    def blocks(self, n_rows: int, among: Stretch | None = None) -> Iterator[Data]:
         """As in `Supply`."""
         X, Y, weight = self.data
-        for first, last in chunks(self.n_samples, rows=n_rows):
+        begin, end = among or (0, self.n_samples)
+        for first, last in chunks(end, begin, n_rows):
             part = None if weight is None else weight[first:last]
             yield Data(X[first:last], Y[first:last], part)
 
@@ -327,9 +328,10 @@ class Streamed(Supply):
         if raised is not None:
             raise raised
 
-    def blocks(self, n_rows: int) -> Iterator[Data]:
+    def blocks(self, n_rows: int, among: Stretch | None = None) -> Iterator[Data]:
         """As in `Supply`."""
-        return (self._read(first, last) for first, last in chunks(self.n_samples, rows=n_rows))
+        begin, end = among or (0, self.n_samples)
+        return (self._read(first, last) for first, last in chunks(end, begin, n_rows))
 
     def identity(self) -> tuple[Array | None, ...]:
         """As in `Supply`."""
