@@ -100,34 +100,37 @@ def run_lbfgs(
             1.0,
         )
 
-    def minimize(ask: Callable[..., Any]) -> str:
-        """Return why it has ended where no iteration was the last."""
-        from scipy.optimize import minimize
-
-        def callback(intermediate_result: Any) -> None:
-            if ask("after_iteration", intermediate_result.x, float(intermediate_result.fun)):
-                raise StopIteration
-
-        of_all: Any = partial(ask, "value_and_gradient")
-        found = minimize(
-            of_all,
-            start,
-            jac=True,
-            method="L-BFGS-B",
-            callback=callback,
-            options={
-                "maxcor": optimizer.memory,
-                "maxiter": target - training.epochs_done,
-                "maxfun": optimizer.evaluations or np.iinfo(np.int32).max,
-                "gtol": optimizer.gradient_tolerance,
-                "ftol": optimizer.cost_tolerance,
-            },
-        )
-        limited = optimizer.evaluations is not None and found.nfev >= optimizer.evaluations
-        ending = "converged" if found.success else "no further descent"
-        return "evaluations" if limited else ending
-
     calls = {"value_and_gradient": value_and_gradient, "after_iteration": after_iteration}
-    ending = training.processes.led(minimize, calls)
+    lead = partial(_minimize, start, optimizer, target - training.epochs_done)
+    ending = training.processes.led(lead, calls)
     if training.epochs_done < target and not training.history.stopped:
         training.history.stopped = ending
+
+
+def _minimize(start: NDArray[np.float64], optimizer: LBFGS, most: int, ask: Callable[..., Any]) -> str:
+    """Make iterations, of what all processes find; return why it ended where none was the last."""
+    from scipy.optimize import minimize
+
+    of_all: Any = partial(ask, "value_and_gradient")
+
+    def callback(intermediate_result: Any) -> None:
+        if ask("after_iteration", intermediate_result.x, float(intermediate_result.fun)):
+            raise StopIteration
+
+    found = minimize(
+        of_all,
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        callback=callback,
+        options={
+            "maxcor": optimizer.memory,
+            "maxiter": most,
+            "maxfun": optimizer.evaluations or np.iinfo(np.int32).max,
+            "gtol": optimizer.gradient_tolerance,
+            "ftol": optimizer.cost_tolerance,
+        },
+    )
+    limited = optimizer.evaluations is not None and found.nfev >= optimizer.evaluations
+    ending = "converged" if found.success else "no further descent"
+    return "evaluations" if limited else ending
