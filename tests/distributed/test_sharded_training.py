@@ -5,6 +5,7 @@ import pytest
 
 import clearprop as cp
 from clearprop.data.row_stream import RowStream
+from clearprop.distributed import engine
 from clearprop.randomness import member_seed
 from thread_team import together
 
@@ -70,6 +71,13 @@ def on(team, rows=None, **how):
 def test_any_number_of_threads_has_the_same_bits():
     how = {"optimizer": cp.Adam(0.02), "dropout": 0.3, "validation_data": (X, LABELS)}
     assert train(**how, n_threads=1) == train(**how, n_threads=2) == train(**how, n_threads=3)
+
+
+@pytest.mark.parametrize("case", ["adam", "small batches", "numpy"])
+def test_parameters_are_updated_some_at_a_time(case, monkeypatch):
+    alone = train(**CASES[case])
+    monkeypatch.setattr(engine, "_CHUNK", 7)
+    assert train(**CASES[case]) == alone
 
 
 def test_it_is_the_training_on_the_same_batches_to_rounding():

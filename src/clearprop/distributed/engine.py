@@ -25,11 +25,13 @@ from clearprop.distributed.team import Team
 from clearprop.engines.interface import Course, Data, Engine, Plan, Report, State
 from clearprop.engines.leaves import TOGETHER, Leaves, SumsLeaves, TreeSum
 from clearprop.engines.members import in_turn
-from clearprop.engines.reference import at_step, followed, over_weight, updated
+from clearprop.engines.reference import at_step, followed, over_weight
+from clearprop.optimizers import KNOWN
 
 Sums = Callable[[int, int], tuple[float, Array]]
 PASS = "a pass over all rows"  # which may take longer than the timeout
 _SMALL = 2**14  # bytes that are sent to all at once: a message less
+_CHUNK = 2**15  # parameters whose update stays in the cache
 _JOBS = 2  # for each thread: the last to end waits for less
 
 
@@ -256,7 +258,7 @@ class ShardedEngine:
             if by != 1.0:
                 gradient *= gradient.dtype.type(by)
             gradient = followed(plan, state.parameters, gradient, total)
-            parameters, moments = updated(plan, state, gradient, rate)
+            parameters, moments = _updated(plan, state, gradient, rate)
             if not np.isfinite(parameters).all():
                 return False
             state.parameters[:], state.moments[:] = parameters, moments
@@ -288,6 +290,25 @@ class ShardedEngine:
             for a, b in [count[step : step + 2]]
         ]
         return np.concatenate([none, *pieces])
+
+
+@np.errstate(all="ignore")
+def _updated(plan: Plan, state: State, gradient: Array, rate: float) -> tuple[Array, Array]:
+    """Return what `reference.updated` does, some parameters at a time."""
+    n, dtype = state.parameters.size, state.parameters.dtype
+    factors, decay = plan.lr_factors(dtype), plan.decay_factors(dtype)
+    parameters, moments = np.empty_like(state.parameters), np.empty_like(state.moments)
+    # One of the user's own may look at all parameters; ours look at each alone.
+    width = _CHUNK if type(plan.optimizer) in KNOWN.values() else n
+    for some in (slice(first, first + width) for first in range(0, n, width)):
+        rates, decays = (
+            each[some] if isinstance(each, np.ndarray) else each for each in (factors, decay)
+        )
+        its = state.parameters[some], gradient[some], state.moments[:, some]
+        parameters[some], moments[:, some] = plan.optimizer.update(
+            *its, rate * rates, state.updates + 1, decays
+        )
+    return parameters, moments
 
 
 def _packed(facts: Array, arrays: list[Array]) -> Bytes:
