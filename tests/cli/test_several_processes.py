@@ -1,8 +1,11 @@
 """The shell by several processes: one model, one report, one sentence where something is wrong."""
 
 import hashlib
+import re
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import clearprop as cp
-from launching import alone, mpiexec, needs_mpi
+from launching import MPIEXEC, alone, mpiexec, needs_mpi
+
+EPOCHS = 30
 
 
 @pytest.fixture
@@ -28,6 +33,17 @@ def shell(folder, *arguments, size=0):
         return mpiexec(size, *command, cwd=folder)
     command = [sys.executable, *command]
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, env=alone())
+
+
+def broken_off(folder, *arguments):
+    """Begin a training by two processes, and break it off when there is a checkpoint."""
+    command = [MPIEXEC, "-n", "2", sys.executable, "-m", "clearprop", *map(str, arguments)]
+    with subprocess.Popen(command, cwd=folder, env=alone(), stderr=subprocess.PIPE, text=True) as begun:
+        while not (folder / "c").exists() and begun.poll() is None:
+            time.sleep(0.02)
+        begun.send_signal(signal.SIGINT)
+        said = begun.communicate(timeout=60)[1]
+    assert begun.returncode == 130, said
 
 
 def digest(path):
@@ -48,6 +64,33 @@ def test_a_model_is_the_same_file_by_any_number_of_processes(rows):
     assert "resumed at epoch 1, step 10 (c)" in last.stderr
     assert last.stdout.count("saved") == 1
     assert "not to the same bits" not in last.stderr
+
+
+@needs_mpi
+@pytest.mark.parametrize(
+    "buffer",
+    [
+        pytest.param((), id="memory", marks=pytest.mark.slow),
+        pytest.param(("--buffer", 300), id="stream"),
+    ],
+)
+def test_a_tables_model_is_the_same_file_by_any_number_of_processes_and_threads(tmp_path, buffer):
+    rng = np.random.default_rng(0)
+    a, colour = rng.normal(size=900), rng.choice(["red", "green", "blue"], 900)
+    table = pa.table({"a": a, "b": rng.normal(size=900), "colour": colour, "y": a > 0.2})
+    (tmp_path / "parts").mkdir()
+    for number, first in enumerate((0, 400, 700)):
+        part = table.slice(first, (400, 300, 200)[number])
+        pq.write_table(part, tmp_path / "parts" / f"{number}.parquet", row_group_size=90)
+    how = ("train", "parts", "--target", "y", "--seed", 1, "--hidden", 5, *buffer)
+    how += ("--preset", "realmlp-s", "--shards", 8, "--epochs", EPOCHS)  # schedules are over these
+    one = shell(tmp_path, *how, "--threads", 1, "--output", "one")
+    assert one.returncode == 0, one.stderr
+    broken_off(tmp_path, *how, "--quiet", "--checkpoint", "c", "--output", "last")
+    last = shell(tmp_path, *how, "--checkpoint", "c", "--resume", "--output", "last", size=3)
+    assert last.returncode == 0, last.stderr
+    assert 0 < int(re.search(r"resumed at epoch (\d+)", last.stderr)[1]) < EPOCHS
+    assert digest(tmp_path / "one") == digest(tmp_path / "last")
 
 
 @needs_mpi

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 import clearprop as cp
+from clearprop import backprop
 from clearprop.data.row_stream import RowStream
 from clearprop.distributed import engine
+from clearprop.distributed.faults import Heart
 from clearprop.randomness import member_seed
 from thread_team import together
 
@@ -192,6 +194,88 @@ def test_a_training_that_diverges_says_so_in_all_processes():
     first, second = together(2, work)
     assert first == second
     assert "diverged at epoch 1, step" in first
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+@pytest.mark.parametrize("members", [1, 3])
+@pytest.mark.parametrize("rate", [30.0, 1e9])
+def test_where_a_training_diverges_is_the_same_by_any_number_of_threads_and_processes(
+    rate, members, dropout
+):
+    """Also where costs are finite and their sum is not; and again, where it goes on."""
+
+    def diverge(team=None, rows=slice(None), n_threads=1):
+        net = cp.Network([4, 5, 3], activation="relu", seed=0, dtype="float64", members=members)
+        its = {"communicator": team, "n_threads": n_threads, "dropout": dropout, "epochs": 40}
+        optimizer, said = cp.SGD(rate), []
+        training = cp.Training(net, X[rows] * 9, LABELS[rows], **HOW | its, optimizer=optimizer)
+        for _ in range(2):
+            with pytest.raises(cp.DivergenceError) as caught:
+                training.run()
+            said.append(str(caught.value))
+        return said, net.parameters.tobytes()
+
+    alone = diverge()
+    assert diverge(n_threads=3) == alone
+    cut = [0, 30, 103]
+    for each in together(2, lambda team: diverge(team, slice(*cut[team.rank : team.rank + 2]))):
+        assert each == alone
+
+
+def test_what_a_diagnosis_drops_is_what_the_training_drops():
+    net = cp.Network([4, 6, 3], seed=0, dtype="float64")
+    training = cp.Training(net, X, LABELS, **HOW | {"batch_size": 103, "dropout": 0.7})
+    part, plan, state = training.part, training.plan, training.state
+    rows = part.order[part.batch(plan, 0)]
+    kept = part.keep(plan, state, len(rows))
+    passed = backprop.forward(plan.architecture, state.parameters, X[rows], kept)
+    cost = -np.log(passed.a[-1][np.arange(103), LABELS[rows]]).mean()
+    np.testing.assert_allclose(training.run(1)["cost"], [cost], rtol=1e-12)
+
+
+@pytest.mark.parametrize("seed", [0, 4, 5])
+@pytest.mark.parametrize("rate", [1e3, 1e9, 1e15])
+def test_what_is_not_finite_is_the_first_of_what_all_have_found(rate, seed):
+    def diverge(team=None, rows=slice(None)):
+        net = cp.Network(
+            [4, 6, 6, 3], activation="relu", output="identity", cost="quadratic", seed=seed
+        )
+        its = {"optimizer": cp.SGD(rate), "dropout": 0.7, "epochs": 30, "communicator": team}
+        with pytest.raises(cp.DivergenceError) as caught:
+            net.fit(X[rows], LABELS[rows], **HOW | its)
+        return str(caught.value)
+
+    alone = diverge()
+    for size in (2, 3):
+        cut = [103 * rank // size for rank in range(size + 1)]
+        found = together(size, lambda team, cut=cut: diverge(team, slice(*cut[team.rank :][:2])))
+        assert set(found) == {alone}
+
+
+def test_costs_whose_sum_is_beyond_float64_are_no_cost():
+    """Each of them is finite, and of how many of them a process sees the sum is not asked."""
+
+    def diverge(team, rows):
+        net = cp.Network([1, 1], output="identity", cost="quadratic", dtype="float64", seed=0)
+        with pytest.raises(cp.DivergenceError, match="step 1: the cost is not finite") as caught:
+            net.fit(
+                np.ones((8, 1))[rows], np.full((8, 1), 1.2e154)[rows], epochs=1, batch_size=8, shards=8,
+                progress=False, communicator=team,
+            )  # fmt: skip
+        return str(caught.value)
+
+    said = {diverge(None, slice(None))}
+    for size in (2, 4):
+        cut = [8 * rank // size for rank in range(size + 1)]
+        said |= set(together(size, lambda team, cut=cut: diverge(team, slice(*cut[team.rank :][:2]))))
+    assert len(said) == 1
+
+
+def test_the_first_step_of_every_training_may_compile(monkeypatch):
+    did, doing = [], Heart.doing
+    monkeypatch.setattr(Heart, "doing", lambda self, what: (did.append(what), doing(self, what))[1])
+    together(2, lambda team: [on(team, dtype=dtype, epochs=1) for dtype in ("float32", "float64")])
+    assert did.count("compiling") == 4  # of two trainings, in two processes
 
 
 @pytest.mark.parametrize(

@@ -176,8 +176,8 @@ def make_estimator(options: Options, preset: str, kind: str, seed: int, horizon:
             f"{options.output_activation}"
         )
     arguments |= _network_arguments(options, kind)
-    if horizon is not None:
-        given, usual = frozenset(arguments), presets.PRESETS[preset][kind]
+    given, usual = frozenset(arguments), presets.PRESETS[preset][kind]
+    if horizon not in (None, arguments.get("max_iter", usual.get("max_iter"))):
         arguments |= presets.scheduled(
             preset, given, {"learning_rate": None} | usual | arguments | {"max_iter": horizon}
         )

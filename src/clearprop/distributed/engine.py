@@ -75,11 +75,13 @@ class ShardedEngine:
         self._plan: Plan | None = None
         self._alone: Plan | None = None
         self._jobs: list[_Job] = []
+        self._is_new = False  # the plan: what it needs may have to be compiled
 
     def supports(self, plan: Plan) -> str | None:
         """As in `Engine`."""
         return self._first.supports(plan)
 
+    @np.errstate(all="ignore")
     def run(
         self,
         plan: Plan,
@@ -95,19 +97,21 @@ class ShardedEngine:
         The order has those of a step together, and of them those of a shard, as `Holding.order` says.
         """
         self._prepare(plan, state)
-        begin = state.epoch_step
+        begin, self.team.heart.step = state.epoch_step, state.step
         cuts = self.holding.cuts(plan, first_step, begin, begin + len(rates))
         correct: list[list[NDArray[np.bool_]]] = []
-        bad = False
+        bad, quantity = False, "cost"
         for made, rate in enumerate(rates):
             at = plan if course is None else at_step(plan, course, made)
             found = self._sum(at, state, data, order, cuts[made])
             bad = found.bad or not self._step(at, state, found, float(rate))
             if bad:
+                quantity = "cost" if found.bad else "parameters"
                 break
             correct.append(found.correct)
             self.team.heart.step = state.step
-        return Report(len(correct), bad, self._in_order(plan, begin, correct))
+        in_order = self._in_order(plan, begin, correct)
+        return Report(len(correct), bad, in_order, quantity=quantity)
 
     def _prepare(self, plan: Plan, state: State) -> None:
         if plan is self._plan and self._jobs[0].levels.dtype == state.parameters.dtype:
@@ -115,6 +119,7 @@ class ShardedEngine:
         architecture, shards = plan.architecture, self.holding.shards
         summed = dataclasses.replace(architecture.cost, reduction="sum")
         together = min(plan.batch_size, TOGETHER)
+        self._is_new = True
         self._plan, self._alone = plan, dataclasses.replace(
             plan,
             architecture=dataclasses.replace(architecture, cost=summed),
@@ -153,7 +158,7 @@ class ShardedEngine:
             at = cuts[first : first + job.node.size + 1]
             found[number] = job.engine.sum_leaves(alone, its, data, order, at, course)
 
-        first_time = self.team.heart.step == 0
+        first_time, self._is_new = self._is_new, False
         with heart.doing("compiling" if first_time else STEP):
             if first_time:  # what is made once is not made by several threads at once
                 work(0)
@@ -208,8 +213,8 @@ class ShardedEngine:
             costs += mine[:n].tolist()
             weights += mine[n : 2 * n].tolist()
             bad = max(bad, mine[-1])
-        finite = bool(np.isfinite(costs).all())
-        return (math.fsum(costs) if finite else math.nan), math.fsum(weights), bool(bad) or not finite
+        cost = _sum_of(costs)
+        return cost, _sum_of(weights), bool(bad) or not math.isfinite(cost)
 
     def _exchanged(self, parts: dict[Node, Array], facts: Array) -> tuple[Array, Array]:
         """Return the sum of all shards' gradients, and the facts of all processes."""
@@ -309,6 +314,14 @@ def _updated(plan: Plan, state: State, gradient: Array, rate: float) -> tuple[Ar
             *its, rate * rates, state.updates + 1, decays
         )
     return parameters, moments
+
+
+def _sum_of(numbers: list[float]) -> float:
+    """Return the exact sum; NaN where one is not finite, or it is beyond float64."""
+    try:
+        return math.fsum(numbers)
+    except (OverflowError, ValueError):  # of inf - inf
+        return math.nan
 
 
 def _packed(facts: Array, arrays: list[Array]) -> Bytes:

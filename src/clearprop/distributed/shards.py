@@ -109,7 +109,7 @@ class Holding:
         taken = self.taken(plan, first, after)
         before = taken[0].sum() - self.taken(plan, begin, begin)[0].sum()
         ends = before + np.cumsum(np.diff(taken, axis=0)).reshape(len(taken) - 1, len(self.shards))
-        starts = np.append(before, ends[:-1, -1])
+        starts = np.append(before, ends[:, -1])[:-1]
         return np.column_stack([starts, ends])
 
     def order(

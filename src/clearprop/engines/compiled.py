@@ -122,7 +122,7 @@ class CompiledEngine:
         leaves = _Leaves(np.ascontiguousarray(cuts, np.int64), costs)
         state.epoch_step, rates = 0, np.ones(len(costs))
         report = prepared.run(state, data, order, rates, 0, course or prepared.course, leaves)
-        return Leaves(costs, report.correct, report.bad)
+        return Leaves(costs, report.correct, not np.isfinite(costs).all())
 
     def _of(self, plan: Plan, dtype: np.dtype[Any]) -> _Prepared:
         prepared = self._prepared.get(plan)

@@ -173,6 +173,7 @@ class Report(NamedTuple):
     bad: bool  # the cost of the next step is not finite, or its update would not be
     correct: NDArray[np.bool_] | None  # of each sample in the order seen, before its step's update
     member: int = 0  # that the rest is of, where one of several is bad
+    quantity: str = "cost"  # that is not finite, where no row shows it
 
 
 class Engine(Protocol):

@@ -333,7 +333,7 @@ def train(run: Run) -> None:
             lay_out_below(Layer(*run.layers[l]), batch, thread, n_threads, run.work)
         wanted = meet(team, wanted)
         batch_cost = total_of(part(run.costs, 0, m))
-        bad = not math.isfinite(batch_cost)
+        bad = not takes_leaves and not math.isfinite(batch_cost)
         if bad:
             continue
         for k in range(batch.n_leaves if takes_leaves else 0):

@@ -207,4 +207,5 @@ def _joint(reports: list[Report], state: State, begin: int) -> Report:
         found = [each.correct for each in reports if each.correct is not None]
         n = min(map(len, found))  # of those that were ahead there are fewer
         correct = np.stack([each[len(each) - n :] for each in found], axis=1).reshape(-1)
-    return Report(reached[behind] - begin, bad, correct, behind if bad else 0)
+    member, quantity = (behind, reports[behind].quantity) if bad else (0, "cost")
+    return Report(reached[behind] - begin, bad, correct, member, quantity)

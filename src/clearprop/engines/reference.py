@@ -138,6 +138,7 @@ def keep(plan: Plan, state: State, n_rows: int) -> tuple[Array | None, ...] | No
     return (*scaled, None)  # the outputs are never dropped
 
 
+@np.errstate(all="ignore")
 def batch_costs(plan: Plan, passed: backprop.Forward, Y: Array, weight: Array | None) -> float:
     """Return the sum of the weighted costs of a batch's samples, without the penalties."""
     costs = plan.architecture.cost.of_samples(plan.architecture.output, passed.z[-1], passed.a[-1], Y)

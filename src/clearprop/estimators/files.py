@@ -99,6 +99,7 @@ def describe(estimator: Arguments) -> dict[str, Any]:
         and not (name in ("scoring", "random_state") and not _is_plain(value))
         and not (name == "augment" and not isinstance(value, Deform | None))  # a function
         and not (name == "columns" and isinstance(value, list | tuple))  # those of the table
+        and not (name == "n_threads" and estimator.shards)  # whose bits are those of any number
     }
     return {
         "class": type(estimator).__name__,

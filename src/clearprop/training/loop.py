@@ -297,7 +297,7 @@ class Loop:
             self._moved = before != digest(state.parameters)
         if report.bad:
             rate = float(rates[report.n_steps])
-            found = divergence.diagnose(plan, state, part, report.member, rate)
+            found = divergence.diagnose(plan, state, part, report, rate)
             raise self.processes.diverged(found)
         noted = report.correct is not None and self.progress.look_back(
             report.correct, seen, self.settings.running_window, self._every, plan

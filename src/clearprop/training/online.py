@@ -217,7 +217,7 @@ class Online:
             plan, state, part.data, part.order, np.array([rate]), part.first_step, course
         )
         if report.bad:
-            raise divergence.diagnose(plan, state, part, report.member, rate)
+            raise divergence.diagnose(plan, state, part, report, rate)
         return state.epoch_cost
 
 

@@ -18,7 +18,7 @@ from clearprop.engines import Data, Engine, Plan, cpu
 from clearprop.engines.interface import row_blocks
 from clearprop.model.model import Model
 from clearprop.training import resume
-from clearprop.training.divergence import DivergenceError
+from clearprop.training.divergence import DivergenceError, first_of
 from clearprop.training.settings import Settings
 from clearprop.training.sharding import dealt
 from clearprop.training.supply import InMemory, Supply
@@ -223,11 +223,9 @@ class Processes(Several):
         return engine.summed(sums)
 
     def diverged(self, problem: DivergenceError) -> DivergenceError:
-        """As in `OneProcess`: what any process has found in its rows, else that it is the cost."""
+        """As in `OneProcess`: the first of what all have found in their rows."""
         said = [str(problem), *problem.__reduce__()[1][1:]]
-        told = self.team.tell_all(said)
-        found = next((each for each in told if each[3] is not None), told[0])
-        return DivergenceError(*found)
+        return first_of([DivergenceError(*each) for each in self.team.tell_all(said)])
 
     def evaluate(self, plan: Plan, parameters: Array, data: Data, engine: str) -> tuple[Array, float]:
         """As in `OneProcess`; each process does some of the blocks of rows, which are always the same.

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.data.row_stream import BLOCK_BYTES, Passage, Stretch
 from clearprop.distributed.shards import Holding
-from clearprop.engines import Data, Plan
-from clearprop.training.supply import InMemory, Part, Streamed, Supply
+from clearprop.engines import Data, Plan, State
+from clearprop.training.supply import InMemory, Kept, Part, Streamed, Supply
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +21,7 @@ class DealtPart(Part):
 
     holding: Holding
     after: int  # the last step that they make
+    is_whole: ClassVar[bool] = False
 
     def after_step(self, plan: Plan) -> int:
         """As in `Part`."""
@@ -30,6 +31,19 @@ class DealtPart(Part):
         """As in `Part`."""
         cuts = self.holding.cuts(plan, self.first_step, step, step + 1)[0]
         return slice(int(cuts[0]), int(cuts[-1]))
+
+    def keep(self, plan: Plan, state: State, n_rows: int) -> Kept:
+        """As in `Part`: each shard has masks of its own."""
+        cuts = self.holding.cuts(plan, self.first_step, state.epoch_step, state.epoch_step + 1)[0]
+        n_shards, shards = self.holding.dealing.n_shards, self.holding.shards
+        each = [
+            super(DealtPart, self).keep(plan, replace(state, step=state.step * n_shards + shard), n)
+            for shard, n in zip(shards, np.diff(cuts).tolist(), strict=True)
+            if n
+        ]
+        of_layers = zip(*(masks for masks in each if masks is not None), strict=True)
+        layers = [[mask for mask in of_layer if mask is not None] for of_layer in of_layers]
+        return tuple(np.concatenate(found) if found else None for found in layers) or None
 
     def of_step(self, step: int, data: Data, order: NDArray[np.int64]) -> Part:
         """As in `Part`."""

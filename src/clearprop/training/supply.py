@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from clearprop import randomness
 from clearprop.activations import Array
 from clearprop.data.row_stream import BLOCK_BYTES, BUFFER_BYTES, Passage, Stretch, chunks
-from clearprop.engines import Data, Plan
+from clearprop.engines import Data, Plan, State
+from clearprop.engines.reference import keep
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
+Kept = Sequence[Array | None] | None  # of each layer, as in `backprop.forward`
 _DRAWN_AT_ONCE = 2**14  # numbers of sample orders: what stays in the cache
 
 
@@ -29,6 +31,7 @@ class Part:
     first_step: int
     data: Data
     order: NDArray[np.int64]  # of the rows of `data`; of members one each, (n_members, n_rows)
+    is_whole: ClassVar[bool] = True  # whether a step's rows are all here
 
     def after_step(self, plan: Plan) -> int:
         """Return the step after the last that they make."""
@@ -37,6 +40,10 @@ class Part:
     def batch(self, plan: Plan, step: int) -> slice:
         """Return which rows of the order make a step of the epoch."""
         return plan.batch(step - self.first_step)
+
+    def keep(self, plan: Plan, state: State, n_rows: int) -> Kept:
+        """Return what a step's hidden activations are multiplied by."""
+        return keep(plan, state, n_rows)
 
     def of_step(self, step: int, data: Data, order: NDArray[np.int64]) -> Part:
         """Return what makes one step alone, from data of its own."""
