@@ -232,7 +232,7 @@ def test_what_a_diagnosis_drops_is_what_the_training_drops():
     np.testing.assert_allclose(training.run(1)["cost"], [cost], rtol=1e-12)
 
 
-@pytest.mark.parametrize(("rate", "seed"), [(1e3, 0), (1e9, 4), (1e15, 5)])
+@pytest.mark.parametrize(("rate", "seed"), [(1e3, 5), (1e9, 4), (1e15, 5)])
 def test_what_is_not_finite_is_the_first_of_what_all_have_found(rate, seed):
     def diverge(team=None, rows=slice(None)):
         net = cp.Network(
