@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import clearprop as cp
-from launching import MPIEXEC, alone, mpiexec, needs_mpi
+from clearprop.cli import processes
+from launching import MPIEXEC, alone, mpiexec, mpiexec_each, needs_mpi
 
 EPOCHS = 30
 
@@ -110,10 +111,60 @@ def test_what_is_wrong_is_said_once(rows, arguments, message):
     assert not list(rows.glob("*.safetensors"))
 
 
-def test_options_of_several_processes_need_several(rows):
-    found = shell(rows, "train", "rows.npz", "--stall-timeout", 5)
+@pytest.mark.parametrize(
+    "command",
+    [("train", "rows.npz"), ("predict", "m.safetensors", "rows.npz")],
+    ids=["train", "predict"],
+)
+def test_options_of_several_processes_need_several(rows, command):
+    found = shell(rows, *command, "--stall-timeout", 5)
     assert found.returncode == 2
-    assert "--stall-timeout is for several processes: mpiexec -n 4 clearprop train" in found.stderr
+    assert (
+        f"--stall-timeout is for several processes: mpiexec -n 4 clearprop {command[0]}" in found.stderr
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "seconds"),
+    [
+        (("--stall-timeout", "5"), 5),
+        (("--quiet", "--stall-timeout=2.5"), 2.5),
+        (("--stall-timeout",), 30),
+        (("--stall-timeout", "soon"), 30),  # which is refused when the command reads it
+        (("--stall-timeout", "0.1"), 30),
+        (("--stall-timeout", "inf"), 30),
+        ((), 30),
+    ],
+)
+def test_the_stall_timeout_is_found_before_a_command_reads_its_options(arguments, seconds):
+    assert processes._stall_timeout(["train", "rows.npz", *arguments]) == seconds
+
+
+STOPS = """
+import os, signal
+from clearprop.cli import processes
+processes.begin([{!r}, "--stall-timeout", "2"])
+os.kill(os.getpid(), signal.SIGSTOP)
+"""
+
+
+@needs_mpi
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("train", "rows.npz"),
+        ("predict", "m.safetensors", "rows.npz", "--output", "p.parquet"),
+    ],
+    ids=["train", "predict"],
+)
+def test_the_stall_timeout_holds_from_the_beginning_when_there_is_no_checkpoint(rows, command):
+    cp.Network([4, 3, 2], seed=0).save(rows / "m.safetensors")
+    found = mpiexec_each(
+        ("-m", "clearprop", *command, "--stall-timeout", 2), ("-c", STOPS.format(command[0])), cwd=rows
+    )
+    assert found.returncode != 0
+    assert "clearprop: rank 1 on " in found.stderr
+    assert "all processes end (--stall-timeout 2)\n" in found.stderr
 
 
 @pytest.fixture

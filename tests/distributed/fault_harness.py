@@ -174,6 +174,7 @@ class Faults:
             assert code != 0, said
             if stops:
                 pattern = rf"rank {victim} on {re.escape(platform.node())} has given no sign of life .* at step \d+"
+                assert self.path.exists() or "checkpoint" not in said, said
                 assert re.search(pattern, said), (
                     victim,
                     said,

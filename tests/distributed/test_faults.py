@@ -6,11 +6,13 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
+import clearprop as cp
 from clearprop.distributed.faults import STEP, WAITING, Heart
 from launching import HERE, mpiexec, needs_mpi
-from thread_team import Threads, _Board
+from thread_team import Threads, _Board, together
 
 
 def faults(number, seed):
@@ -175,3 +177,31 @@ def test_of_two_errors_the_first_is_said():
     with pytest.raises(Ended):
         first._hear(time.monotonic())
     assert said == ["rank 2 on x: the disk is full"]
+
+
+@pytest.mark.parametrize("writer", [None, 0], ids=["none", "of the first"])
+def test_a_checkpoint_is_told_of_where_there_is_one(writer):
+    board, said = _Board(2), []
+    first, second = (heart(rank, board, said) for rank in range(2))
+    first.has_checkpoint = writer == 0
+    began = time.monotonic()
+    first._beat(began)
+    second._hear(began)
+    with pytest.raises(Ended):
+        second._look(began + 2)
+    assert said[0].endswith("--resume goes on from it") == first.has_checkpoint
+    assert "has given no sign of life for 2 s" in said[0]
+
+
+def test_a_training_tells_the_others_that_it_has_a_checkpoint(tmp_path):
+    X, y = np.arange(80.0).reshape(40, 2) / 80, np.arange(40) % 2
+
+    def work(team):
+        found = []
+        for path in (None, tmp_path / "c", None):
+            how = {"epochs": 1, "shards": 4, "engine": "numpy", "progress": False, "checkpoint": path}
+            cp.Network([2, 3, 2], seed=0).fit(X, y, communicator=team, **how)
+            found.append(team.heart.has_checkpoint)
+        return found
+
+    assert together(2, work) == [[False, True, False], [False, False, False]]

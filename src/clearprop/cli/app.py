@@ -79,7 +79,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     warnings.showwarning = errors.show_warning
     _listen()
     try:
-        processes.begin(given[0])
+        processes.begin(given)
         app = application(given[:1] if given[0] in COMMANDS else COMMANDS)
         code = app(given, standalone_mode=False, prog_name="clearprop")
         code = code if isinstance(code, int) else 0

@@ -69,6 +69,14 @@ _Threshold = Annotated[
         default="the model's",
     ),
 ]
+_StallTimeout = Annotated[
+    float | None,
+    option(
+        metavar="SECONDS",
+        text="In which a process that stops ends all that mpiexec has started.",
+        default="30",
+    ),
+]
 
 
 def predict(
@@ -86,6 +94,7 @@ def predict(
     encoding: EncodingOption = None,
     skip_lines: SkipLinesOption = None,
     comment: CommentOption = None,
+    stall_timeout: _StallTimeout = None,
 ) -> None:
     """Predict the rows of DATA with MODEL: row, key, prediction, and a probability for each class.
 
@@ -98,6 +107,7 @@ def predict(
     """
     from clearprop.cli import predictions, row_blocks
 
+    processes.take_stall_timeout(stall_timeout, "predict")
     source = one_or_more(data)
     files.refuse_same({"MODEL": model_file, "DATA": source}, {"--output": output})
     net = model.load_answering(model_file)

@@ -8,9 +8,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import itertools
+import math
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from clearprop.cli import errors
@@ -27,8 +29,13 @@ SEVERAL = ("train", "predict")  # the commands that run by several processes
 _team: list[Team] = []
 
 
-def begin(command: str) -> None:
+def begin(arguments: Sequence[str]) -> None:
     """Find the processes that mpiexec has started, if it has; of them only the first prints.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        Of the program; the first one is the command.
 
     Raises
     ------
@@ -37,7 +44,7 @@ def begin(command: str) -> None:
     """
     from clearprop.distributed import mpi
 
-    rank, size = mpi.launched()
+    command, (rank, size) = arguments[0], mpi.launched()
     if size == 0:
         return
     heard = sys.stderr
@@ -46,7 +53,7 @@ def begin(command: str) -> None:
     if command in SEVERAL:
         from clearprop.distributed import agreement, teams
 
-        made = teams.team_of("mpi", STALL_TIMEOUT)
+        made = teams.team_of("mpi", _stall_timeout(arguments))
         made.holds_all, made.sentence, made.code_of = True, errors.sentence, errors.exit_code
         made.heart.say = functools.partial(_say_on, heard)  # of the first process another says it
         _team.append(made)
@@ -55,6 +62,17 @@ def begin(command: str) -> None:
         raise ValueError(
             f"{command} runs in one process, mpiexec has started {size}: start it without mpiexec"
         )
+
+
+def _stall_timeout(arguments: Sequence[str]) -> float:
+    """Return --stall-timeout, which holds from the beginning: before the command reads its options."""
+    seconds = STALL_TIMEOUT
+    for each, following in itertools.pairwise([*arguments, ""]):
+        name, _, value = each.partition("=")
+        if name == "--stall-timeout":
+            with contextlib.suppress(ValueError):  # it is refused later, as are those out of bounds
+                seconds = float(value or following)
+    return seconds if 1 <= seconds < math.inf else STALL_TIMEOUT
 
 
 def _say_on(stream: TextIO, sentence: str) -> None:
@@ -79,13 +97,9 @@ def checked(options: Options) -> Options:
 
         alike = {k: v for k, v in vars(options).items() if k != "threads"}
         agreement.compare(_team[0], agreement.arguments(alike))
-    for name, given in (("stall-timeout", options.stall_timeout), ("fast-sum", options.fast_sum)):
-        if given and not _team:
-            raise ValueError(f"--{name} is for several processes: mpiexec -n 4 clearprop train ...")
-    if options.stall_timeout is not None:
-        if not options.stall_timeout >= 1:
-            raise ValueError(f"--stall-timeout must be at least 1, got {options.stall_timeout:g}")
-        _team[0].timeout = options.stall_timeout
+    take_stall_timeout(options.stall_timeout, "train")
+    if options.fast_sum and not _team:
+        raise ValueError("--fast-sum is for several processes: mpiexec -n 4 clearprop train ...")
     if options.fast_sum and not _is_joined(options):
         errors.say(
             "--fast-sum: MPI adds the gradients, the bits are those of this number of processes only"
@@ -93,6 +107,24 @@ def checked(options: Options) -> Options:
     if _team and options.shards is None and not _is_joined(options):
         return dataclasses.replace(options, shards=SHARDS)
     return options
+
+
+def take_stall_timeout(seconds: float | None, command: str) -> None:
+    """Take --stall-timeout where it is given, which a file of --config may do, too.
+
+    Raises
+    ------
+    ValueError
+    """
+    if seconds is None:
+        return
+    if not _team:
+        raise ValueError(
+            f"--stall-timeout is for several processes: mpiexec -n 4 clearprop {command} ..."
+        )
+    if not 1 <= seconds < math.inf:
+        raise ValueError(f"--stall-timeout must be a finite number of at least 1, got {seconds:g}")
+    _team[0].timeout = seconds
 
 
 def is_first() -> bool:

@@ -37,6 +37,7 @@ class Pulse:
     step: int
     since: float
     heard: float
+    has_checkpoint: bool = False
 
 
 def _say(sentence: str) -> None:
@@ -55,6 +56,11 @@ class Heart:
         Seconds in which a stall must have ended all processes.
     say : callable
         Prints a sentence.
+
+    Attributes
+    ----------
+    has_checkpoint : bool
+        Whether this process has written what a training goes on from, or has gone on from it.
     """
 
     def __init__(
@@ -65,7 +71,7 @@ class Heart:
         say: Callable[[str], None] = _say,
     ) -> None:
         self.communicator, self.hosts, self.timeout = communicator, hosts, timeout
-        self.step = 0
+        self.step, self.has_checkpoint = 0, False
         self._doing, self._since = "preparing", time.monotonic()
         self.say, self._done, now = say, threading.Event(), time.monotonic()
         others = range(1, communicator.size) if communicator.rank == 0 else (0,)
@@ -128,6 +134,7 @@ class Heart:
 
     def _beat(self, now: float) -> None:
         state = {"doing": self._doing, "step": self.step, "for": now - self._since}
+        state["checkpoint"] = self.has_checkpoint
         message = json.dumps(state).encode()
         for rank in self._others:
             self.communicator.tell(rank, message)
@@ -139,7 +146,7 @@ class Heart:
                 self.say(found["failed"])
                 self.communicator.abort(int(found["code"]))
             since = now - found["for"]
-            self._others[rank] = Pulse(found["doing"], found["step"], since, now)
+            self._others[rank] = Pulse(found["doing"], found["step"], since, now, found["checkpoint"])
 
     def _look(self, now: float) -> None:
         limit = _SHARE * self.timeout
@@ -162,9 +169,10 @@ class Heart:
     def _end(self, rank: int, why: str) -> None:
         """Say what is wrong with a process, and end all."""
         step = self.step if rank == self.communicator.rank else self._others[rank].step
+        is_kept = self.has_checkpoint or any(each.has_checkpoint for each in self._others.values())
+        kept = "; the last checkpoint is whole, --resume goes on from it" if is_kept else ""
         self.say(
             f"rank {rank} on {self.hosts[rank]} {why}, at step {step}: all processes end "
-            f"(--stall-timeout {self.timeout:g}); the last checkpoint is whole, --resume goes on "
-            "from it"
+            f"(--stall-timeout {self.timeout:g}){kept}"
         )
         self.communicator.abort(FAILED)

@@ -48,6 +48,9 @@ class OneProcess:
         """Return where a training is written to."""
         return resume.CheckpointFile(training)
 
+    def note_checkpoint(self) -> None:
+        """Let others know that there is a checkpoint."""
+
     def compare(self, training: Loop) -> None:
         """Refuse processes that do not have the same training."""
 
@@ -109,6 +112,7 @@ class Several(OneProcess):
 
     def begin(self, model: Model) -> None:
         """As in `OneProcess`; seeds that nobody gave are those of rank 0."""
+        self.team.heart.has_checkpoint = False
         compare_arguments(self.settings, self.team)
         names = "training_seed", "epochs_trained", "steps_trained"
         found = self.team.as_first([model.seed, *(getattr(model, name) for name in names)])
@@ -126,6 +130,10 @@ class Several(OneProcess):
         make = resume.CheckpointFile if self.is_first else _ReadOnly
         with self.team.sharing_problems():
             return make(training)
+
+    def note_checkpoint(self) -> None:
+        """As in `OneProcess`."""
+        self.team.heart.has_checkpoint = True
 
     def compare(self, training: Loop) -> None:
         """As in `OneProcess`."""

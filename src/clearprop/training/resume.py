@@ -148,6 +148,7 @@ class CheckpointFile:
             )
         self._restore()
         self._checksum, self._written_at = found, None
+        self.training.processes.note_checkpoint()
         self._last_epoch, self._last_time = self.training.epochs_done, time.monotonic()
 
     def _found(self) -> str | None:
@@ -202,6 +203,7 @@ class CheckpointFile:
         self._checksum = checkpoint.write_tensors(self.path, tensors, metadata)
         self._last_epoch, self._last_time = training.epochs_done, time.monotonic()
         self._written_at = (state.epoch, state.step)
+        training.processes.note_checkpoint()
 
     def _describe(self) -> dict[str, Any]:
         training = self.training
