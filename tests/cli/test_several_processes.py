@@ -1,11 +1,13 @@
 """The shell by several processes: one model, one report, one sentence where something is wrong."""
 
 import hashlib
+import json
 import re
 import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import clearprop as cp
-from clearprop.cli import processes
+from clearprop.cli import info, processes
+from clearprop.engines import cpu
 from launching import MPIEXEC, alone, mpiexec, mpiexec_each, needs_mpi
 
 EPOCHS = 30
@@ -52,7 +55,7 @@ def digest(path):
 
 
 @needs_mpi
-def test_a_model_is_the_same_file_by_any_number_of_processes(rows):
+def test_a_model_is_the_same_file_by_any_number_of_processes(rows, capsys):
     how = ("train", "rows.npz", "--epochs", 2, "--seed", 1, "--hidden", 5, "--batch-size", 16)
     found = shell(rows, *how, "--shards", 64, "--output", "one.safetensors", "--quiet")
     assert found.returncode == 0, found.stderr
@@ -65,6 +68,27 @@ def test_a_model_is_the_same_file_by_any_number_of_processes(rows):
     assert "resumed at epoch 1, step 10 (c)" in last.stderr
     assert last.stdout.count("saved") == 1
     assert "not to the same bits" not in last.stderr
+    if cpu.has_code():
+        (name,) = re.findall(
+            r"^2 processes on 1 host; code for (\S+), which all have$", last.stderr, re.M
+        )
+        info.info(str(rows / "c"))
+        assert re.search(rf"^code for +{re.escape(name)} [0-9a-f]{{8}}$", capsys.readouterr().out, re.M)
+        info.info(str(rows / "c"), as_json=True)
+        assert json.loads(capsys.readouterr().out)["processor"].startswith(f"{name} ")
+
+
+@pytest.mark.parametrize(
+    ("hosts", "processor", "line"),
+    [
+        (["a", "b", "a"], "x86-64-v3 0123abcd", "3 processes on 2 hosts; code for x86-64-v3, which all have"),
+        (["a", "a"], "", "2 processes on 1 host"),  # the numpy engine has none
+        (["a"], "x86-64-v3 0123abcd", ""),
+    ],
+)  # fmt: skip
+def test_processes_are_described_in_a_line(monkeypatch, hosts, processor, line):
+    monkeypatch.setattr(processes, "_team", [SimpleNamespace(size=len(hosts), hosts=hosts)])
+    assert processes.described(processor) == line
 
 
 @needs_mpi

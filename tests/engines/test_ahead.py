@@ -149,6 +149,9 @@ def test_hosts_that_differ_agree_on_a_variant_that_all_run():
     assert cpu.common([v4, v2, v3]) == v2
     assert cpu.common([mine, v4]) == v3
     assert cpu.common([mine, v4._replace(features=v4.features + ",+clwb")]).name == "x86-64"
+    assert [each.label for each in (v3, mine, cpu.VARIANTS["aarch64"])] == [
+        "x86-64-v3", "znver3", "aarch64-unknown-linux-gnu",
+    ]  # fmt: skip
     with pytest.raises(ValueError, match="one kind of processor"):
         cpu.common([v3, cpu.VARIANTS["aarch64"]])
 

@@ -263,8 +263,14 @@ def _checkpoint_facts(training: dict[str, Any]) -> list[tuple[str, str]]:
         _batches_fact(settings),
         *_augment_facts(settings.get("augment")),
         ("engine", str(training["engine"])),
+        *([("code for", processor)] if (processor := _processor(training)) else []),
         ("stopped", training["stopped"] or "no"),
     ]
+
+
+def _processor(training: Mapping[str, Any]) -> str | None:
+    """Return what processor code was built for, where processes have agreed on one."""
+    return training["versions"].get("processor")
 
 
 def _augment_facts(augment: dict[str, Any] | None) -> list[tuple[str, str]]:
@@ -326,6 +332,7 @@ def _described(
             "step": training["state"]["step"],
             "optimizer": training["settings"]["optimizer"],
             "engine": training["engine"],
+            "processor": _processor(training),
             "stopped": training["stopped"],
             "history": history,
         }

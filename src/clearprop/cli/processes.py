@@ -132,6 +132,21 @@ def is_first() -> bool:
     return not _team or _team[0].is_first
 
 
+def described(processor: str) -> str:
+    """Return a line on the processes and the code that all of them run; "" where one trains alone.
+
+    Parameters
+    ----------
+    processor : str
+        The mark that `agreement.one_processor` has returned, "" where no code is built.
+    """
+    if not _team or _team[0].size == 1:
+        return ""
+    n, name = len(set(_team[0].hosts)), processor.rpartition(" ")[0]
+    code = f"; code for {name}, which all have" if name else ""
+    return f"{_team[0].size} processes on {n} host{'s' if n > 1 else ''}{code}"
+
+
 def settle(problem: BaseException) -> None:
     """End all processes where a problem is not that of all of them: what this one says is said."""
     if _team and not isinstance(problem, SystemExit):

@@ -76,7 +76,7 @@ class Run:
         if encoder is not None:
             outcome.show_columns(encoder, error=True)
         console = terminal.console(error=True)
-        for line in filter(None, said):
+        for line in filter(None, (*said, processes.described(training.processes.processor))):
             terminal.print_line(console, line)
 
     def train(self, job: Job, output: str) -> int:

@@ -94,7 +94,7 @@ def one_processor(team: Team) -> str:
             "trained or predicted"
         )
     cpu.build_for(shared)
-    return f"{shared.name} {hashlib.sha256(shared.features.encode()).hexdigest()[:8]}"
+    return f"{shared.label} {hashlib.sha256(shared.features.encode()).hexdigest()[:8]}"
 
 
 def same_arrays(team: Team, arrays: Sequence[NDArray[Any]]) -> None:

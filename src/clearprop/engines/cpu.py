@@ -36,6 +36,11 @@ class Processor(NamedTuple):
     features: str  # each with + where it is there and - where it is not
 
     @property
+    def label(self) -> str:
+        """The name, or the kind of processor where that says nothing."""
+        return self.triple if self.name == "generic" else self.name
+
+    @property
     def has(self) -> frozenset[str]:
         """The features that are there."""
         return frozenset(each[1:] for each in self.features.split(",") if each.startswith("+"))
@@ -155,7 +160,7 @@ def versions() -> dict[str, str]:
         from llvmlite import __version__ as compiler
     else:
         compiler = (LIBRARIES / "llvmlite").read_text("utf-8").strip()
-    return {"llvmlite": compiler, "kernels": its.name if its.name != "generic" else its.triple}
+    return {"llvmlite": compiler, "kernels": its.label}
 
 
 def common(processors: Sequence[Processor]) -> Processor:
