@@ -65,9 +65,12 @@ def is_table(data: str | list[str]) -> bool:
         return True
     if data in BUILT_IN:
         return False
+    return _is_there(data) and tables.is_table(place_of(data))
+
+
+def _is_there(data: str) -> bool:
     path = place_of(data)
-    there = isinstance(path, Remote) or path.exists() or bool(tables.fitting(path))
-    return there and tables.is_table(path)
+    return isinstance(path, Remote) or path.exists() or bool(tables.fitting(path))
 
 
 def refuse_for_others(options: Options) -> None:
@@ -78,6 +81,8 @@ def refuse_for_others(options: Options) -> None:
     ValueError
         Naming the first.
     """
+    if str(options.source) not in BUILT_IN and not _is_there(str(options.source)):
+        return  # what reads it says so
     of_files = ("target_gaps",) if str(options.source).lower().endswith(".npz") else ()
     for name in (*READING, *DECIDING, "preset", "buffer", "baselines"):
         if getattr(options, name) is not None and name not in of_files:
