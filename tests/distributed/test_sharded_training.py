@@ -9,6 +9,7 @@ from clearprop.data.row_stream import RowStream
 from clearprop.distributed import engine
 from clearprop.distributed.faults import Heart
 from clearprop.randomness import member_seed
+from clearprop.training import supply
 from thread_team import together
 
 RNG = np.random.default_rng(7)
@@ -111,7 +112,9 @@ def test_a_stream_has_the_same_bits_by_any_number_of_processes(buffer_rows):
             assert each == alone
 
 
-def test_each_process_reads_the_rows_of_its_shards_alone():
+def test_each_process_reads_the_rows_of_its_shards_alone_and_samples(monkeypatch):
+    monkeypatch.setattr(supply, "_SAMPLES", 2)  # the first and the last row, by which all compare
+    monkeypatch.setattr(supply, "_SAMPLE_BYTES", 1)
     read = [set(), set()]
 
     class Seen(type(RowStream.of_arrays(X, LABELS).rows)):
@@ -127,8 +130,8 @@ def test_each_process_reads_the_rows_of_its_shards_alone():
         return on(team, (RowStream(rows, buffer_rows=40),), batch_size=8, epochs=1)
 
     together(2, work)
-    assert read[0] == set(range(52))  # 8 shards of 13 rows, or 12: the last
-    assert read[1] == set(range(52, 103))
+    assert read[0] == {*range(52), 102}  # 8 shards of 13 rows, or 12: the last
+    assert read[1] == {0, *range(52, 103)}
 
 
 def test_estimators_have_the_same_bits_by_any_number_of_processes():

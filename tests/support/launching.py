@@ -34,6 +34,13 @@ def mpiexec_each(*programs, **how):
     return _run([MPIEXEC, *itertools.chain(*parts)][:-1], **how)
 
 
+def mpiexec_in(folders, *arguments, **how):
+    """Run Python by a process in each of some folders, as if they were hosts with files of their own."""
+    command = [sys.executable, *map(str, arguments), ":"]
+    parts = [["-n", "1", "-wdir", str(each), *command] for each in folders]
+    return _run([MPIEXEC, *itertools.chain(*parts)][:-1], **how)
+
+
 def _run(command, **more):
     how = {"env": alone(), "timeout": 100} | more
     return subprocess.run(command, capture_output=True, text=True, check=False, **how)

@@ -8,6 +8,8 @@ import os
 from fractions import Fraction
 from typing import Annotated
 
+import numpy as np
+
 from clearprop.cli import errors, files, model, processes
 from clearprop.cli.arguments import (
     CommentOption,
@@ -105,26 +107,29 @@ def predict(
 
     Example: clearprop predict digits.safetensors digits --output predictions.csv
     """
+    processes.compare_arguments(locals())
     from clearprop.cli import predictions, row_blocks
 
     processes.take_stall_timeout(stall_timeout, "predict")
-    source = one_or_more(data)
-    files.refuse_same({"MODEL": model_file, "DATA": source}, {"--output": output})
-    net = model.load_answering(model_file)
-    model.read_otherwise(
-        net, str(source), delimiter=delimiter, decimal=decimal, encoding=encoding,
-        skip_lines=skip_lines, comment=comment,
-    )  # fmt: skip
-    level = None if interval is None else _level(interval)
-    if threshold is not None:
-        _decide(net, threshold)
-    if reasons is not None and reasons < 1:
-        raise ValueError(f"--reasons must be at least 1, got {reasons}")
-    team = processes.team()
-    if team is not None and team.size > 1:
-        output = _part_of(output, team.rank, team.size)
-    if output is not None:
-        predictions.check_output(model.expanded(output))
+    source, team = one_or_more(data), processes.team()
+    with processes.sharing_problems():
+        files.refuse_same({"MODEL": model_file, "DATA": source}, {"--output": output})
+        net = model.load_answering(model_file)
+        model.read_otherwise(
+            net, str(source), delimiter=delimiter, decimal=decimal, encoding=encoding,
+            skip_lines=skip_lines, comment=comment,
+        )  # fmt: skip
+        level = None if interval is None else _level(interval)
+        if threshold is not None:
+            _decide(net, threshold)
+        if reasons is not None and reasons < 1:
+            raise ValueError(f"--reasons must be at least 1, got {reasons}")
+        if team is not None and team.size > 1:
+            output = _part_of(output, team.rank, team.size)
+        if output is not None:
+            predictions.check_output(model.expanded(output))
+    if team is not None:
+        processes.compare_content("MODEL", np.fromfile(model.expanded(model_file), np.uint8))
     mine = (0, 1) if team is None else (team.rank, team.size)
     blocks = row_blocks.blocks(net, source, part, keep, *mine)
     written = None if format is None else format.value

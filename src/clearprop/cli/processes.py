@@ -12,15 +12,20 @@ import itertools
 import math
 import os
 import sys
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, TextIO
 
+from clearprop import __version__
 from clearprop.cli import errors
 from clearprop.data.spool import Spool
 from clearprop.distributed.defaults import SHARDS, STALL_TIMEOUT
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from clearprop.cli.options import Options
+    from clearprop.data.table import TableSource
     from clearprop.data.table.passes import Pass
     from clearprop.distributed.team import Team
 
@@ -57,7 +62,7 @@ def begin(arguments: Sequence[str]) -> None:
         made.holds_all, made.sentence, made.code_of = True, errors.sentence, errors.exit_code
         made.heart.say = functools.partial(_say_on, heard)  # of the first process another says it
         _team.append(made)
-        agreement.compare(made, {"command": command})
+        agreement.compare(made, {"command": command, "version of clearprop": __version__})
     elif size > 1 and not command.startswith("-"):
         raise ValueError(
             f"{command} runs in one process, mpiexec has started {size}: start it without mpiexec"
@@ -92,11 +97,7 @@ def checked(options: Options) -> Options:
     ------
     ValueError
     """
-    if _team:
-        from clearprop.distributed import agreement
-
-        alike = {k: v for k, v in vars(options).items() if k != "threads"}
-        agreement.compare(_team[0], agreement.arguments(alike))
+    compare_arguments({k: v for k, v in vars(options).items() if k != "threads"})
     take_stall_timeout(options.stall_timeout, "train")
     if options.fast_sum and not _team:
         raise ValueError("--fast-sum is for several processes: mpiexec -n 4 clearprop train ...")
@@ -125,6 +126,51 @@ def take_stall_timeout(seconds: float | None, command: str) -> None:
     if not 1 <= seconds < math.inf:
         raise ValueError(f"--stall-timeout must be a finite number of at least 1, got {seconds:g}")
     _team[0].timeout = seconds
+
+
+def sharing_problems() -> AbstractContextManager[None]:
+    """Let what one process raises be raised by all. Collective."""
+    return _team[0].sharing_problems() if _team else contextlib.nullcontext()
+
+
+def compare_arguments(given: Mapping[str, Any]) -> None:
+    """Refuse processes of other arguments. Collective."""
+    if _team:
+        from clearprop.distributed import agreement
+
+        agreement.compare(_team[0], agreement.arguments(given))
+
+
+def compare_content(name: str, array: NDArray[Any]) -> None:
+    """Refuse processes that have read other numbers, which have a name. Collective."""
+    if _team:
+        from clearprop.distributed import agreement
+
+        agreement.compare(_team[0], {f"shape of {name}": list(array.shape)})
+        agreement.compare(_team[0], {f"content of {name}": agreement.digest(array)})
+
+
+def opened(what: str | list[str], read: Callable[[], TableSource]) -> TableSource:
+    """Return a table that each process opens; refuse one that is not the same for all. Collective.
+
+    Parameters
+    ----------
+    what : str or list of str
+        The table's name.
+    read : callable
+        Opens it.
+    """
+    if not _team or _team[0].size == 1:
+        return read()
+    from clearprop.data.table import fingerprint
+    from clearprop.distributed import agreement
+
+    with sharing_problems():
+        table = read()
+        known = fingerprint.facts_of(what, table.stored)
+    for facts in known:
+        agreement.compare(_team[0], facts)
+    return table
 
 
 def is_first() -> bool:

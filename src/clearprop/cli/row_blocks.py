@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from clearprop.cli import errors, model_data
+from clearprop.cli import errors, model_data, processes
 from clearprop.cli.model import Answering
 from clearprop.cli.table_options import names as listed
 from clearprop.data.dataset import meant, some
@@ -85,12 +85,14 @@ def blocks(
             raise ValueError(f"--keep is for models of tables (CSV, Parquet), got {source}")
         if not isinstance(source, str):
             raise ValueError(f"several files are for models of tables (CSV, Parquet), got {source}")
-        X = model_data.load_data(net, source, need_target=False).inputs(part)
+        with processes.sharing_problems():
+            X = model_data.load_data(net, source, need_target=False).inputs(part)
+        processes.compare_content("DATA", X)
         begin, end = _share(len(X), rank, size)
         each = (RowBlock(X[i : min(i + _ROWS, end)], {}) for i in range(begin, end, _ROWS))
         return Blocks(begin, each)
     inputs = net.model.inputs
-    table = inputs.open(source)
+    table = processes.opened(source, lambda: inputs.open(source))
     kept = identifiers(net, table) if keep is None else _named(keep, table)
     unknown = inputs.unknown_columns(table, net.model.schema.target)
     if unused := [name for name in unknown if name not in kept]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop.cli import model_data, table_options
+from clearprop.cli import model_data, processes, table_options
 from clearprop.cli.options import Options
 from clearprop.data.split import divide
 from clearprop.data.table import ColumnDecision, Roles, TableSource, TargetEncoder, open_table
@@ -114,7 +114,8 @@ class RowReader:
     def other(self, data: str) -> TableSource:
         """Return the table that is validated on, read as the one that is trained on."""
         types = {name: self.source.types[name] for name in self.source.names}
-        other = open_table(data, self.source.read_options, types)
+        how = self.source.read_options
+        other = processes.opened(data, lambda: open_table(data, how, types))
         other.shared = self.source.shared
         needed = [d.name for d in self.decisions if d.kind not in ("dropped", "group", "time")]
         if absent := [name for name in needed if name not in other.names]:

@@ -37,7 +37,8 @@ class TableJob:
     def __init__(self, options: Options) -> None:
         self.options = options
         self._unchanged = streamed.watch(options.source)
-        whole = open_table(options.source, table_options.read_options(options))
+        how = table_options.read_options(options)
+        whole = processes.opened(options.source, lambda: open_table(options.source, how))
         whole.shared = processes.shared_pass(self.options)
         name, gaps = table_options.target_name(options, whole), options.target_gaps or "drop"
         self.target = TargetEncoder.learn(whole, name, options.task, gaps)

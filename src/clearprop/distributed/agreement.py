@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from clearprop.distributed.team import Team
 
 _SHORT = 120  # characters of a value that differs
+_MOST = 5  # differences that are named
 
 
 def digest(*arrays: NDArray[Any]) -> str:
@@ -35,18 +37,24 @@ def compare(team: Team, facts: Mapping[str, Any]) -> None:
     Raises
     ------
     ValueError
-        Naming the first rank that differs from rank 0, its host, and all in which it does.
+        Naming the first rank that differs from rank 0, its host, and in what it does.
     """
     if team.size == 1:
+        return
+    whole = np.frombuffer(json.dumps(dict(facts), sort_keys=True).encode(), np.uint8)
+    if len(set(team.tell_all(digest(whole)))) == 1:  # the facts may be many
         return
     said = team.tell_all(dict(facts))
     first = said[0]
     for rank, its in enumerate(said):
         different = [
-            f"{name} {_told(its.get(name))} (rank 0 on {team.hosts[0]}: {_told(first.get(name))})"
+            f"{name if name in its else f'no {name}'}{_told(its, name)} "
+            f"(rank 0 on {team.hosts[0]}:{_told(first, name) or ' none'})"
             for name in sorted({*first, *its})
             if its.get(name) != first.get(name)
         ]
+        if len(different) > _MOST:
+            different[_MOST:] = [f"{len(different) - _MOST} more"]
         if different:
             raise ValueError(
                 f"all processes must have the same program, arguments and data; rank {rank} on "
@@ -67,8 +75,8 @@ def arguments(given: Mapping[str, Any]) -> dict[str, Any]:
     return told
 
 
-def _told(value: Any) -> str:
-    return repr(value)[:_SHORT]
+def _told(facts: Mapping[str, Any], name: str) -> str:
+    return f" {facts[name]!r}"[:_SHORT] if name in facts else ""
 
 
 def one_processor(team: Team) -> str:

@@ -175,6 +175,10 @@ class Augmented(Supply):
         """As in `Supply`."""
         return self.supply.identity()
 
+    def sampled(self) -> tuple[Array | None, ...]:
+        """As in `Supply`."""
+        return self.supply.sampled()
+
     def map_targets(self, function: Callable[[Array], Array]) -> None:
         """As in `Supply`."""
         self.supply.map_targets(function)

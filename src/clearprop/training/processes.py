@@ -21,7 +21,7 @@ from clearprop.training import resume
 from clearprop.training.divergence import DivergenceError, first_of
 from clearprop.training.settings import Settings
 from clearprop.training.sharding import dealt
-from clearprop.training.supply import InMemory, Supply
+from clearprop.training.supply import Supply
 
 if TYPE_CHECKING:
     from clearprop.training.loop import Loop
@@ -140,10 +140,10 @@ class Several(OneProcess):
         settings, validation = training.settings, training.validation
         if self.team.size == 1:
             return
-        known = validation or ()
-        # What the shards of streams are read from is compared where it is opened.
-        if isinstance(training.supply, InMemory) or settings.shards is None:
-            known = *training.supply.identity(), *known
+        supply = training.supply
+        with self.sharing_problems():
+            known = supply.identity() if settings.shards is None else supply.sampled()
+        known = *known, *(validation or ())
         versions = resume.versions(training.engine.name, self.processor)
         agreement.compare(
             self.team,
@@ -151,6 +151,7 @@ class Several(OneProcess):
                 "seed": training.plan.seed,
                 "engine": training.engine.name,
                 "network": repr(training.model.architecture),
+                "rows": supply.n_samples,
                 "data": agreement.digest(*(each for each in known if each is not None)),
                 "parameters": agreement.digest(training.state.parameters, training.state.moments),
                 "step": training.state.step,

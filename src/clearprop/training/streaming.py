@@ -13,6 +13,7 @@ from clearprop.checks import check_targets
 from clearprop.data import arrays
 from clearprop.data.labels import typed_labels
 from clearprop.data.row_stream import CHUNK_ROWS, Rows, RowStream, chunks
+from clearprop.data.spool import Spool
 from clearprop.engines import Data
 from clearprop.masks import refuse_masked
 from clearprop.model.model import Model
@@ -129,6 +130,7 @@ def raw_supply(
         fingerprint=rows.fingerprint,
         buffer_rows=stream.buffer_rows,
     )
+    supply.kept_in = rows if isinstance(rows, Spool) else None
     return supply, labelled
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Kept = Sequence[Array | None] | None  # of each layer, as in `backprop.forward`
 _DRAWN_AT_ONCE = 2**14  # numbers of sample orders: what stays in the cache
+_SAMPLES, _SAMPLE_BYTES = 64, 2**16  # by which processes compare the rows of a stream
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +81,10 @@ class Supply(ABC):
     @abstractmethod
     def identity(self) -> tuple[Array | None, ...]:
         """Return arrays by which a checkpoint knows these rows."""
+
+    def sampled(self) -> tuple[Array | None, ...]:
+        """Return what tells these rows from others at little cost, if not in every case."""
+        return self.identity()
 
     @abstractmethod
     def map_targets(self, function: Callable[[Array], Array]) -> None:
@@ -224,7 +229,7 @@ class Streamed(Supply):
         self._next: tuple[_Key, Future[_Filled]] | None = None
         self._thread: ThreadPoolExecutor | None = None
         self._stopping = False
-        self.kept_in: Any = None  # what it reads from, where processes have it together
+        self.kept_in: Any = None  # the spool that it reads from, if it does: its fingerprint is known
 
     def map_targets(self, function: Callable[[Array], Array]) -> None:
         """As in `Supply`: when they are read."""
@@ -343,6 +348,14 @@ class Streamed(Supply):
     def identity(self) -> tuple[Array | None, ...]:
         """As in `Supply`."""
         return (np.frombuffer(self._fingerprint().encode(), np.uint8),)
+
+    def sampled(self) -> tuple[Array | None, ...]:
+        """As in `Supply`: some rows from everywhere, where the fingerprint of all is not known yet."""
+        if self.kept_in is not None:
+            return self.identity()
+        rows = min(max(1, _SAMPLE_BYTES // self._row_bytes), self.n_samples)
+        firsts = {(self.n_samples - rows) * i // (_SAMPLES - 1) for i in range(_SAMPLES)}
+        return tuple(part for first in sorted(firsts) for part in self._read(first, first + rows))
 
     def describe(self) -> dict[str, Any]:
         """As in `Supply`."""

@@ -38,10 +38,15 @@ def reader(paths: Sequence[Place], options: ReadOptions) -> Any:
     if "JSON lines" in kinds:
         return JsonLines(first)
     if "Parquet" in kinds:
-        parents = [absolute(each.parent) for each in read]
-        whole = [absolute(first)] if first.is_dir() and len(paths) == 1 else parents
-        return ParquetFiles(read, os.path.commonpath(whole))
+        return ParquetFiles(read, common_folder(paths, read))
     return CsvText(first, options) if read == [first] else CsvFolder(read, options)
+
+
+def common_folder(paths: Sequence[Place], read: Sequence[Place]) -> str:
+    """Return the folder in which the files of a table are: the one that is named, or all of them."""
+    if len(paths) == 1 and paths[0].is_dir():
+        return absolute(paths[0])
+    return os.path.commonpath([absolute(each.parent) for each in read])
 
 
 def _kind(path: Place) -> str:
