@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import csv
 
 import clearprop as cp
 from clearprop.cli import info, processes
@@ -235,3 +236,56 @@ def test_each_process_predicts_a_part_of_the_rows_in_their_order(rows):
     found = shell(rows, "predict", "m.safetensors", "others.npz", size=2)
     assert "--output must be a .parquet file with several processes" in found.stderr
     assert found.stderr.count("clearprop: ") == 1
+
+
+@needs_mpi
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_parts_in_the_order_of_their_names_are_what_one_process_predicts(parts, kind):
+    ids = pa.array([f"id {i:03}" for i in range(900)])
+    table = pq.read_table(parts / "parts").append_column("id", ids)
+    pq.write_table(table, parts / "t.parquet", row_group_size=130)
+    csv.write_csv(table, parts / "t.csv")
+    how = ("train", "t.parquet", "--target", "y", "--epochs", 1, "--seed", 1, "--quiet")
+    ran = shell(parts, *how, "--preset", "realmlp-s", "--engine", "numpy", "--output", "m")
+    assert ran.returncode == 0, ran.stderr
+    asked = ("predict", "m", f"t.{kind}", "--interval", 90, "--keep", "id,colour", "--output")
+    for size in (0, 3):
+        ran = shell(parts, *asked, f"of-{size}.parquet", size=size)
+        assert ran.returncode == 0, ran.stderr
+    one, names = pq.read_table(parts / "of-0.parquet"), sorted(parts.glob("of-3-*.parquet"))
+    both = pa.concat_tables([pq.read_table(name) for name in names])
+    assert len(names) == 3
+    assert both.schema == one.schema
+    for name in one.column_names:
+        if pa.types.is_floating(one.schema.field(name).type):
+            np.testing.assert_allclose(both.column(name), one.column(name), rtol=1e-5)
+        else:
+            assert both.column(name).to_pylist() == one.column(name).to_pylist()
+    assert one.column_names == ["row", "id", "colour", "prediction", "low", "high"]
+
+
+FULL = """
+import resource
+from clearprop.cli import main, predictions
+
+def write(*how):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200))
+    written(*how)
+
+written, predictions.write = predictions.write, write
+main()
+"""
+
+
+@needs_mpi
+def test_where_one_part_cannot_be_written_there_is_none(rows):
+    cp.Network([4, 3, 2], seed=0).save(rows / "m.safetensors")
+    how = ("predict", "m.safetensors", "rows.npz", "--output", "q.parquet")
+    found = mpiexec_each(("-m", "clearprop", *how), ("-c", FULL, *how), cwd=rows)
+    assert found.returncode != 0
+    assert found.stderr.count("clearprop: ") == 1, found.stderr
+    assert "clearprop: rank 1 on " in found.stderr
+    assert "File too large" in found.stderr
+    assert "wrote" not in found.stderr
+    assert sorted(each.name for each in rows.iterdir()) == ["m.safetensors", "rows.npz"]

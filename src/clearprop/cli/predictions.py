@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.checkpoint import atomic_file
-from clearprop.cli import errors, files, model
+from clearprop.cli import errors, files, model, processes
 from clearprop.cli.model import Answering
 from clearprop.data.dataset import some
 from clearprop.data.table.values import PLAIN_NUMBER, text_of
@@ -138,14 +139,19 @@ def write_blocks(
             write_text(blocks, sys.stdout)
         return
     path = model.expanded(output)
-    with atomic_file.replacing(path) as file:
-        if format == "parquet":
-            _write_parquet(blocks, file)
-            return
-        text = io.TextIOWrapper(io.BufferedWriter(file), "utf-8", newline="")
-        write_text(blocks, text)
-        text.flush()
-        text.detach().detach()
+    with contextlib.ExitStack() as replaced:
+        with processes.sharing_problems():  # no file is in its place before all parts are written
+            file = replaced.enter_context(atomic_file.replacing(path))
+            if format == "parquet":
+                _write_parquet(blocks, file)
+            else:
+                text = io.TextIOWrapper(io.BufferedWriter(file), "utf-8", newline="")
+                write_text(blocks, text)
+                text.flush()
+                text.detach().detach()
+            os.fsync(file.fileno())  # a disk may say only then that it is full
+        with processes.sharing_problems():
+            replaced.close()
 
 
 def _binary_output() -> Any:
