@@ -199,6 +199,13 @@ def test_estimators_refuse_processes_of_other_arguments(others):
     together(2, work)
 
 
+@pytest.mark.parametrize("given", [{"stall_timeout": 3}, {"fast_sum": True}], ids=["stall", "fast"])
+def test_estimators_refuse_what_is_for_several_processes(given):
+    ((name, value),) = given.items()
+    with pytest.raises(ValueError, match=f"{name}={value}.* needs communicator, got communicator=None"):
+        cp.MLPClassifier((5,), max_iter=1, **given).fit(X, Y)
+
+
 # Ends
 
 LEAVES = r"""

@@ -6,7 +6,7 @@ import pytest
 import clearprop as cp
 from clearprop import backprop
 from clearprop.data.row_stream import RowStream
-from clearprop.distributed import engine
+from clearprop.distributed import engine, teams
 from clearprop.distributed.faults import Heart
 from clearprop.randomness import member_seed
 from clearprop.training import supply
@@ -186,6 +186,24 @@ def test_fast_sums_are_equal_to_rounding():
     np.testing.assert_allclose(np.frombuffer(first, np.float32), alone, atol=1e-6)
 
 
+def test_estimators_hand_on_what_is_for_several_processes(monkeypatch):
+    timeouts, seen = set(), []
+    made = teams.team_of
+    monkeypatch.setattr(
+        teams, "team_of", lambda given, timeout: (timeouts.add(timeout), made(given, timeout))[1]
+    )
+
+    def work(team):
+        how = {"max_iter": 1, "shards": 4, "stall_timeout": 7, "fast_sum": True, "engine": "numpy"}
+        note = [lambda training: seen.append(training.settings.fast_sum)]
+        cp.MLPClassifier((4,), preset="realmlp-s", **how, communicator=team, callbacks=note).fit(
+            X, LABELS
+        )
+
+    together(2, work)
+    assert (timeouts, seen) == ({7}, [True, True])
+
+
 def test_a_training_that_diverges_says_so_in_all_processes():
     def work(team):
         mine = slice(team.rank, None, team.size)
@@ -287,6 +305,7 @@ def test_the_first_step_of_every_training_may_compile(monkeypatch):
         ({"communicator": "tcp"}, "communicator must be 'mpi' or a communicator of mpi4py, got 'tcp'"),
         ({"stall_timeout": 0.1}, "stall_timeout must be a finite number of at least 1, got 0.1"),
         ({"fast_sum": True}, "fast_sum=True needs communicator, got communicator=None"),
+        ({"stall_timeout": 3}, "stall_timeout=3 needs communicator, got communicator=None"),
         ({"engine": "jax"}, "engine 'jax' cannot train on shards: 'compiled' can"),
     ],
 )

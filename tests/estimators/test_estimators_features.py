@@ -94,6 +94,8 @@ OTHER = {
     "engine": ({}, "-"),
     "shards": ({"batch_size": 10}, 3),
     "communicator": ({}, "-"),
+    "stall_timeout": ({}, "-"),
+    "fast_sum": ({}, "-"),
     "n_threads": ({}, "-"),
 }
 

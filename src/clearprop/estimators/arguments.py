@@ -97,6 +97,8 @@ class Arguments(BaseEstimator):
         "n_threads": [None, Interval(Integral, 1, None, closed="left")],
         "shards": [None, Interval(Integral, 1, None, closed="left")],
         "communicator": [None, StrOptions({"mpi"}), HasMethods(["Dup", "Get_rank"]), Team],
+        "stall_timeout": [Interval(Real, 1, None, closed="left")],
+        "fast_sum": ["boolean"],
     }
     preset: str
     random_state: int | np.random.RandomState | None

@@ -16,6 +16,7 @@ from clearprop.activations import Array
 from clearprop.costs import Cost
 from clearprop.data.table import ColumnDecision
 from clearprop.data.table.read_options import Missing
+from clearprop.distributed import STALL_TIMEOUT
 from clearprop.estimators import reader
 from clearprop.estimators.arguments import where_stochastic
 from clearprop.estimators.base import BaseMLP
@@ -138,12 +139,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         scikit-learn's own go to ``set_callbacks``.
     time_limit : float, optional
         Seconds of training. With a preset that has a schedule, of the fit: see `estimators.planning`.
-    dtype : {"auto", "float32", "float64"}
-        "auto" follows X.
+    dtype : {"auto", "float32", "float64"}; "auto" follows X
     engine : {"auto", "numpy", "compiled", "jax"}
-    n_threads : int, optional
-        None is as many as the work is worth, at most OMP_NUM_THREADS.
-    shards, communicator : optional; see `Network.fit`
+    n_threads : int, optional; None is as many as the work is worth, at most OMP_NUM_THREADS
+    shards, communicator, stall_timeout, fast_sum : optional; see `Network.fit`
 
     Attributes
     ----------
@@ -245,9 +244,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         dtype: str = "auto",
         engine: str = "auto",
         n_threads: int | None = None,
-        shards: int | None = None,
-        communicator: object = None,
-    ) -> None:
+        shards: int | None = None, communicator: object = None,
+        stall_timeout: float = STALL_TIMEOUT, fast_sum: bool = False,
+    ) -> None:  # fmt: skip
         self._set_arguments(locals())
 
     @property

@@ -42,6 +42,8 @@ _ATTRIBUTES = [
 _LEFT_OUT = (
     "callbacks",
     "communicator",
+    "stall_timeout",
+    "fast_sum",
 )  # of this process: functions; a scorer of one's own is one too
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from clearprop.distributed import STALL_TIMEOUT, agreement, rows, teams
+from clearprop.distributed import agreement, rows, teams
 from clearprop.distributed.team import Team
 from clearprop.estimators.options import Options
 from clearprop.masks import refuse_masked
@@ -44,7 +44,7 @@ def of_all(
     refuse_masked(given[-1], "groups")
     if options.communicator is None:
         return Given(*given)
-    team, (X, y, weight, (X_val, y_val), groups) = _team_of(options.communicator), given
+    team, (X, y, weight, (X_val, y_val), groups) = _team_of(options, options.communicator), given
     names = {each.name for each in dataclasses.fields(options)}.difference(_OF_EACH)
     alike = {name: getattr(options, name) for name in names}
     agreement.compare(team, agreement.arguments(alike | {"random_state": random_state}))
@@ -64,8 +64,10 @@ def one_state(
     communicator = session.team or options.communicator
     if communicator is None or isinstance(given, Integral):
         return state
-    return np.random.RandomState(_team_of(communicator).as_first(int(state.randint(2**31 - 1))))
+    return np.random.RandomState(
+        _team_of(options, communicator).as_first(int(state.randint(2**31 - 1)))
+    )
 
 
-def _team_of(communicator: object) -> Team:
-    return teams.team_of(communicator, STALL_TIMEOUT)
+def _team_of(options: Options, communicator: object) -> Team:
+    return teams.team_of(communicator, options.stall_timeout)

@@ -100,6 +100,8 @@ class Options:
     n_threads: int | None
     shards: int | None
     communicator: Any
+    stall_timeout: float
+    fast_sum: bool
     label_smoothing: float | Schedule = 0.0
     class_weight: ClassWeight = None
     target: str | None = None

@@ -14,6 +14,7 @@ from clearprop.activations import Array
 from clearprop.costs import Cost
 from clearprop.data.table import ColumnDecision
 from clearprop.data.table.read_options import Missing
+from clearprop.distributed import STALL_TIMEOUT
 from clearprop.estimators import reader
 from clearprop.estimators.arguments import where_stochastic
 from clearprop.estimators.base import BaseMLP
@@ -138,7 +139,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     engine : {"auto", "numpy", "compiled", "jax"}
     n_threads : int, optional
         None is as many as the work is worth, at most OMP_NUM_THREADS.
-    shards, communicator : optional
+    shards, communicator, stall_timeout, fast_sum : optional
         As in `Network.fit`; all processes have the fitted estimator.
 
     Attributes
@@ -234,6 +235,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         n_threads: int | None = None,
         shards: int | None = None,
         communicator: object = None,
+        stall_timeout: float = STALL_TIMEOUT,
+        fast_sum: bool = False,
     ) -> None:
         self._set_arguments(locals())
 

@@ -146,7 +146,8 @@ class Runner:
             "time_limit": None if options.time_limit is None else float(options.time_limit),
             "shards": None if options.shards is None else int(options.shards),
             "communicator": self.session.team or options.communicator,
-            "fast_sum": self.session.fast_sum,
+            "stall_timeout": float(options.stall_timeout),
+            "fast_sum": self.session.fast_sum or bool(options.fast_sum),
         }
 
     def _metrics(self, work: Work) -> list[Any]:

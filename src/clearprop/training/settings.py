@@ -135,8 +135,9 @@ class Settings:
             )
         rule = "a finite number of at least 1"
         _number("stall_timeout", self.stall_timeout, lambda v: v >= 1, rule)
-        if self.fast_sum and self.communicator is None:
-            raise ValueError("fast_sum=True needs communicator, got communicator=None")
+        for name, usual in (("fast_sum", False), ("stall_timeout", STALL_TIMEOUT)):
+            if self.communicator is None and (value := getattr(self, name)) != usual:
+                raise ValueError(f"{name}={value} needs communicator, got communicator=None")
         if self.fast_sum and self.shards is None:
             raise ValueError(
                 f"fast_sum cannot be used with engine {JOINED!r}, whose devices add, got True"
