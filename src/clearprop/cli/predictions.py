@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import errno
 import io
 import json
 import os
@@ -25,6 +26,7 @@ from clearprop.model.targets import Classes, Units
 if TYPE_CHECKING:
     from clearprop.cli.row_blocks import RowBlock
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _GROUP_ROWS = 1 << 17  # of a Parquet file's row group
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # what OWASP lists under CSV injection
 
@@ -140,7 +142,8 @@ def write_blocks(
         return
     path = model.expanded(output)
     with contextlib.ExitStack() as replaced:
-        with processes.sharing_problems():  # no file is in its place before all parts are written
+        # No file is in its place before all parts are written.
+        with processes.sharing_problems(), _named(output):
             file = replaced.enter_context(atomic_file.replacing(path))
             if format == "parquet":
                 _write_parquet(blocks, file)
@@ -152,6 +155,17 @@ def write_blocks(
             os.fsync(file.fileno())  # a disk may say only then that it is full
         with processes.sharing_problems():
             replaced.close()
+
+
+@contextlib.contextmanager
+def _named(output: str) -> Iterator[None]:
+    """Name the file that a disk has no room for; what is read meanwhile has a name of its own."""
+    try:
+        yield
+    except OSError as problem:
+        if problem.errno in _NO_ROOM and problem.filename is None:
+            problem.filename = output
+        raise
 
 
 def _binary_output() -> Any:
