@@ -23,13 +23,22 @@ COMMANDS = [
 @pytest.mark.slow
 def test_the_commands_of_the_page_run(tmp_path):
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    out = err = ""
     for block in COMMANDS:
         done = subprocess.run(
             ["sh", "-e", "-c", block], cwd=tmp_path, env=alone() | {"PATH": path}, capture_output=True,
-            text=True, check=False,
+            text=True, check=False, timeout=300,
         )  # fmt: skip
         assert done.returncode == 0, (block, done.stderr)
+        out, err = out + done.stdout, err + done.stderr
     assert len(COMMANDS) == 3
+    (epochs,) = set(re.findall(r"--epochs (\d+)", PAGE))
+    (stopped,) = re.findall(
+        r"interrupted at (epoch (\d+), step \d+); the same command with --resume", err
+    )
+    assert 0 < int(stopped[1]) < int(epochs)
+    assert f"checkpoint at       {stopped[0]}" in out
+    assert "starting from the beginning" not in err  # so that it went on from there
     found = {each.name for each in tmp_path.iterdir()}
     assert {
         "four.safetensors",

@@ -1,6 +1,9 @@
 """What runs on a cluster of Dask: real processes on this machine, where Dask is installed."""
 
+import re
+import subprocess
 import sys
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -72,3 +75,16 @@ def test_partitions_are_predicted_where_they_are(cluster, rows):
     parts = frames.from_pandas(table, npartitions=3)
     found = parts.map_partitions(model.predict, meta=np.array(["yes"])).compute()
     assert np.array_equal(found, model.predict(table))
+
+
+def test_the_program_of_the_page_runs(tmp_path):
+    pytest.importorskip("dask.dataframe")
+    page = (Path(__file__).parents[2] / "docs" / "scaling.md").read_text()
+    (program,) = re.findall(r"```py\n(.*?)```", page, flags=re.DOTALL)
+    (tmp_path / "search.py").write_text(program)
+    command = [sys.executable, "search.py"]
+    ran = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert re.fullmatch(r"\{'alpha': .*\} [45] trials, 300 labels\n", ran.stdout)
