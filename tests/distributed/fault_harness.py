@@ -44,19 +44,19 @@ def train(path, log):
                 file.write(f"{training.epochs_done}\n")
         time.sleep(pace)
 
-    team = None
+    among = {}
     if "PMI_RANK" in os.environ:
         from mpi4py import MPI
 
         world = MPI.COMM_WORLD
         rows = slice(203 * world.rank // world.size, 203 * (world.rank + 1) // world.size)
-        X, y, team = X[rows], y[rows], world
+        X, y, among = X[rows], y[rows], {"communicator": world, "stall_timeout": TIMEOUT}
     net.fit(
         X, y, epochs=EPOCHS, batch_size=40, optimizer=cp.Adam(0.01), dropout=0.2, shards=8, progress=False,
-        communicator=team, checkpoint=path, checkpoint_every="3epochs", resume=True, callbacks=[note],
-        stall_timeout=TIMEOUT, engine="numpy",  # which starts in half the time
+        checkpoint=path, checkpoint_every="3epochs", resume=True, callbacks=[note], **among,
+        engine="numpy",  # which starts in half the time
     )  # fmt: skip
-    if team is None or team.rank == 0:
+    if not among or world.rank == 0:
         with open(log, "a") as file:
             file.write(f"done {hashlib.sha256(net.parameters.tobytes()).hexdigest()[:16]}\n")
 
