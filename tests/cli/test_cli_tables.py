@@ -477,10 +477,12 @@ def test_a_raw_table_trains_with_one_command_and_is_taken_back(clearprop, name):
     assert code == 0, err
     assert f"target {target}: {kind}" in err
     assert "nan" not in out
+    counts = re.search(r": ([\d,]+) rows to train on; ([\d,]+) rows are held out", err).groups()
+    learned, held = (int(count.replace(",", "")) for count in counts)
+    assert cp.load("m.safetensors").about["n_samples"] == learned
     code, out, err = clearprop("predict", "m.safetensors", path)
     assert code == 0, err
-    n_rows = cp.load("m.safetensors").about["n_samples"]
-    assert len(out.splitlines()) == n_rows + 1
+    assert len(out.splitlines()) == learned + held + 1
     if name.startswith("adult"):  # its official test part
         code, out, err = clearprop(
             "evaluate", "m.safetensors", path.with_name("adult_test.data"), "--json"
