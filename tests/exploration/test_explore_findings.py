@@ -86,7 +86,7 @@ def test_of_embedded_inputs_too(pages, kind):
     net = cp.Network([3, 5, 1], "tanh", "sigmoid", "quadratic", dtype="float64", seed=3, **how)
     X = np.random.default_rng(2).normal(size=(7, 3)) * [900, 1e-5, 90]
     Y = (X[:, :1] > 0).astype(float)
-    page = opened(pages, cp.explore(net, X, Y).html, "#rate=0.5&batch=3")
+    page = opened(pages, cp.explore(net, X, Y).html, "#optimizer=sgd&rate=0.5&batch=3")
     page.click("#tab-findings")
     found = [(head, said) for head, _, said, *_ in page.evaluate(ITEMS)]
     expected = cp.diagnose(net, X, Y, optimizer=cp.SGD(0.5), batch_size=3)
