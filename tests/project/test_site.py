@@ -146,11 +146,10 @@ def test_no_page_shows_a_warning_or_the_folder_where_it_was_built(site):
 
 
 @pytest.fixture(scope="module")
-def chromium(site):
+def chromium(site, request):
     browser.require()
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as running:
-        yield running.chromium.launch(executable_path=browser.chromium(), args=browser.FLAGS)
+    pytest.importorskip("playwright.sync_api")
+    return request.getfixturevalue("_browser")  # a process can start no second Playwright beside it
 
 
 @pytest.mark.slow
