@@ -32,9 +32,9 @@ from test_elementary import every_size, needs_extended, units, wanted
 
 pytestmark = needs_node
 GROUPED = costs.FACTORIES["grouped_cross_entropy"]((2, 1))
-# A hundredth of the rates, at which no cost diverges.
+# A thousandth of the rates, at which no cost diverges.
 ON_PAGE = [
-    dataclasses.replace(each, learning_rate=each.schedule(0) / 100)
+    dataclasses.replace(each, learning_rate=each.schedule(0) / 1000)
     for each in OPTIMIZERS
     if not each.has_mean
 ]
