@@ -160,13 +160,13 @@ def test_estimators_have_the_same_bits_by_any_number_of_processes():
 def test_a_schedule_that_fits_a_time_has_the_epochs_that_the_first_process_reckons():
     def work(team):
         mine = slice(0, 9) if team.is_first else slice(9, None)  # gathering takes them different times
-        model = cp.MLPClassifier((5,), preset="realmlp-s", random_state=0, time_limit=3.0, shards=8)
-        model.set_params(communicator=team).fit(X[mine], LABELS[mine])
+        model = cp.MLPClassifier((5,), preset="realmlp-s", max_iter=100_000, random_state=0, shards=8)
+        model.set_params(communicator=team, time_limit=10.0).fit(X[mine], LABELS[mine])
         return model.network_.epochs_trained, model.network_.parameters.tobytes()
 
     for _ in range(2):  # clocks differ by chance
         first, *others = together(3, work)
-        assert 1 < first[0] < 256  # the time is too short for all
+        assert 1 < first[0] < 100_000  # the time is too short for all
         assert others == [first, first]
 
 
