@@ -431,6 +431,19 @@ def test_labels_are_of_the_type_of_their_array(
         getattr(cp, original.tree["about"]["estimator"]["class"]).load(path)
 
 
+@pytest.mark.parametrize("name", ["target", "target_units"])
+def test_a_classifier_has_no_units(files: dict[str, Path], tmp_path: Path, name: str) -> None:
+    original, path = Original(files["single"]), tmp_path / "file"
+    about = original.tree["about"]
+    if name == "target":
+        about["estimator"]["target"] = {"shift": [0.0], "scale": [1.0]}
+    else:
+        about["target_units"] = {"shift": [0.0], "factor": [1.0]}
+    path.write_bytes(original.with_text(json.dumps(original.tree)))
+    with pytest.raises(cp.CheckpointError, match=f"{name} must be .* a classifier"):
+        cp.load(path)
+
+
 def test_a_name_without_end_is_cut_where_a_resume_is_refused(
     files: dict[str, Path], tmp_path: Path
 ) -> None:

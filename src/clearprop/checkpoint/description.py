@@ -235,6 +235,8 @@ def check(metadata: Mapping[str, Any], tensors: Tensors) -> None:
         if "table" in about:
             _TABLE(about["table"], "about.table")
             _check_target(about, metadata)
+    if "target_units" in about and (is_noted(about) or is_estimator(about)):
+        _check_units(about, sizes[-1])
     if RESIDUALS in tensors:
         quantiles = is_estimator(about) and "level" in metadata["architecture"]["cost"]
         shape_and_least = (1, -math.inf) if quantiles else (sizes[-1], 0.0)
@@ -308,11 +310,16 @@ def _check_classes(classes: list[Any], n: int, where: str) -> None:
 def _check_notes(about: Mapping[str, Any], sizes: list[int]) -> None:
     if "threshold" in about and sizes[-1] > 2:
         raise refuse("about.threshold", "left out but of two classes", about["threshold"])
-    if "target_units" in about:
-        for name, each in about["target_units"].items():
-            agree(f"about.target_units.{name}", len(each), "outputs", sizes[-1])
     if (shape := about.get("image_shape")) is not None:
         agree("about.image_shape", shape[0] * shape[1], "features", sizes[0])
+
+
+def _check_units(about: Mapping[str, Any], n_outputs: int) -> None:
+    _NOTES["target_units"](about["target_units"], "about.target_units")
+    for name, each in about["target_units"].items():
+        agree(f"about.target_units.{name}", len(each), "outputs", n_outputs)
+    if is_estimator(about) and about["estimator"]["class"] == "MLPClassifier":
+        raise CheckpointError("about.target_units must be left out of a classifier")
 
 
 def _check_target(about: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:

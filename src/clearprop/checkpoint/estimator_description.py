@@ -165,6 +165,8 @@ def check_estimator(data: Mapping[str, Any], n_features: int, n_outputs: int) ->
             items(anything, n)(data[name][key], f"estimator.{name}.{key}")
     if data["class"] == "MLPClassifier":
         _check_labels(data, n_outputs)
+        if data["target"] is not None:
+            raise CheckpointError("estimator.target must be null in a classifier")
     elif data["classes"] is not None or data["groups"] or "_target_kind" in data["attributes"]:
         raise CheckpointError("estimator.classes must be null in a regressor")
     if len({len(column) for column in data["history"].values()}) > 1:
