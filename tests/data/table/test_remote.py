@@ -194,7 +194,7 @@ def cloud(request):
                 if asked.connect_ex(("127.0.0.1", port)) == 0:
                     break
             time.sleep(0.1)
-        more = "&allow_bucket_creation=true" if request.param == "s3" else ""
+        more = "&allow_bucket_creation=true&allow_delayed_open=true" if request.param == "s3" else ""
         system, _ = FileSystem.from_uri(url("bucket") + more)
         for _ in range(5):
             try:
