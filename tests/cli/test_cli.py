@@ -300,7 +300,7 @@ def test_a_prediction_that_fails_leaves_the_old_file(digits, clearprop, monkeypa
 
     monkeypatch.setattr(predictions, "_write_csv", fail)
     code, _, err = clearprop("predict", digits[0], "digits", "--output", "p.csv")
-    assert (code, err) == (1, "clearprop: No space left on device\n")
+    assert (code, err) == (1, "clearprop: p.csv: No space left on device\n")
     assert (os.listdir(), Path("p.csv").read_text()) == (["p.csv"], old)
 
 
