@@ -337,17 +337,18 @@ def test_a_member_on_shards_has_the_bits_of_the_network_trained_alone(case):
     assert not np.array_equal(together_3[0][0], together_3[0][1])
 
 
-def test_members_that_share_layers_have_the_same_bits_by_any_number_of_processes():
-    how = {
-        "preset": "tabm-mini",
-        "hidden_layer_sizes": (6, 5),
-        "members": 3,
-        "max_iter": 2,
-        "random_state": 0,
-    }
+TABM = {
+    "preset": "tabm-mini",
+    "hidden_layer_sizes": (6, 5),
+    "members": 3,
+    "max_iter": 2,
+    "random_state": 0,
+}
 
+
+def test_members_that_share_layers_have_the_same_bits_by_any_number_of_processes():
     def fit(team, rows):
-        model = cp.MLPClassifier(**how, shards=8, communicator=team, batch_size=30)
+        model = cp.MLPClassifier(**TABM, shards=8, communicator=team, batch_size=30)
         return model.fit(X[rows], LABELS[rows]).network_.parameters
 
     alone = fit(None, slice(None))
@@ -357,15 +358,8 @@ def test_members_that_share_layers_have_the_same_bits_by_any_number_of_processes
 
 def test_members_that_share_layers_are_trained_on_shards_as_they_are_on_batches():
     """Of one shard, whose rows come in the order that a batch has, to rounding."""
-    how = {
-        "preset": "tabm-mini",
-        "hidden_layer_sizes": (6, 5),
-        "members": 3,
-        "max_iter": 2,
-        "random_state": 0,
-    }
     found = [
-        cp.MLPRegressor(**how, dtype="float64", shards=shards, batch_size=30).fit(X, X[:, 0]).network_
+        cp.MLPRegressor(**TABM, dtype="float64", shards=shards, batch_size=30).fit(X, X[:, 0]).network_
         for shards in (None, 1)
     ]
     np.testing.assert_allclose(found[1].parameters, found[0].parameters, rtol=0, atol=1e-11)
